@@ -1,0 +1,1 @@
+"""Numbers to characters. The only room that knows plotext."""

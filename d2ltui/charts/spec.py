@@ -1,0 +1,114 @@
+"""What a chart shows, as plain values that travel to another process; no colours and no terminal in them.
+
+`draw.draw` (here) or `client.ChartClient.draw` (in a process of its own) turn a `Spec` into a `Drawing`.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TypeAlias
+
+import msgspec
+
+
+class Style(IntEnum):
+    """What a run of characters stands for; the interface chooses the colours. Larger numbers are free for others."""
+
+    AXIS = 0
+    TRAIN = 1
+    VALIDATION = 2
+    RAW = 3  # faint
+    TEXT = 4
+    WARNING = 5
+    FIT = 6
+    DATA = 7
+
+
+Run: TypeAlias = tuple[int, str]
+Drawing: TypeAlias = list[list[Run]]  # lines of runs (style, text)
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Points, joined or not. A point that is not finite leaves a gap.
+
+    `marker` is one character drawn on every point, "" for none; the character for a terminal without UTF-8 is chosen
+    by style. `joined=False` draws the points only. A line without `label` is not in the legend.
+    """
+
+    label: str
+    style: int
+    x: list[float]
+    y: list[float]
+    marker: str = ""
+    joined: bool = True
+
+
+class Band(msgspec.Struct, frozen=True):
+    """Vertical extents, `low[i]` to `high[i]` at `x[i]`, drawn behind all lines: the range of the raw values."""
+
+    x: list[float]
+    low: list[float]
+    high: list[float]
+    style: int = Style.RAW
+    label: str = ""
+
+
+class ChartSpec(msgspec.Struct, frozen=True, tag="chart"):
+    """Curves over steps or epochs, `width` × `height` cells, axes and legend included.
+
+    `y_low` and `y_high` fix the limits; None takes them from the data, rounded so that they rarely change. With `log`
+    the y axis is logarithmic, and what is not positive is left out (the legend says so). Lines are drawn in their
+    order, the last one in front. `empty_text` stands in the middle of a chart without values. `integer_x` keeps the
+    ticks of the x axis on whole numbers where there is more than one in the range.
+    """
+
+    width: int
+    height: int
+    lines: list[Line] = []
+    x_low: float = 0.0
+    x_high: float = 1.0
+    y_low: float | None = None
+    y_high: float | None = None
+    log: bool = False
+    x_label: str = ""
+    ascii: bool = False
+    empty_text: str = ""
+    bands: list[Band] = []
+    integer_x: bool = True
+
+
+class HistogramSpec(msgspec.Struct, frozen=True, tag="histogram"):
+    """A histogram as columns: `counts` of equal bins over [`low`, `high`], `width` × `height` cells, axes included."""
+
+    width: int
+    height: int
+    counts: list[float]
+    low: float
+    high: float
+    style: int = Style.TRAIN
+    x_label: str = ""
+    title: str = ""
+    ascii: bool = False
+    empty_text: str = ""
+
+
+Spec: TypeAlias = ChartSpec | HistogramSpec
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """What the helper process reads."""
+
+    id: int
+    spec: Spec
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """What the helper process answers: the drawing, or an error in words."""
+
+    id: int
+    drawing: Drawing | None = None
+    error: str = ""
+
+
+class ChartError(Exception):
+    """A chart that could not be drawn, and why."""

@@ -1,0 +1,195 @@
+"""The commands. Heavy imports stand inside the command that needs them."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from d2ltui import __version__, catalogue
+from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml, resolve
+
+F = TypeVar("F", bound=Callable[..., Any])
+MAX_FPS = 4.0
+
+
+def run_options(command: F) -> F:
+    """Give `command` an option for every field of a run, and `--config`. Values are validated by `resolve`."""
+    command = click.option("--config", "config_file", metavar="FILE.toml", help="Take the run from a file.")(
+        command
+    )
+    for field in reversed(FIELDS.values()):
+        text = field.help[:1].upper() + field.help[1:] + "."
+        if field.choices:
+            metavar, text = "|".join(field.choices), text
+        else:
+            metavar = {"float": "F", "int": "N", "ints": "N,N,…", "device": "NAME", "path": "PATH"}[
+                field.kind
+            ]
+        command = click.option(field.option, field.name, metavar=metavar, help=text)(command)
+    return command
+
+
+def configure(options: dict[str, Any]) -> RunConfig:
+    """The run that the options, and the file behind `--config`, describe; options win.
+
+    Raises:
+        click.UsageError: with the sentence that says what is wrong; exit status 2.
+    """
+    given = {name: options[name] for name in FIELDS if options.get(name) is not None}
+    try:
+        if (path := options.get("config_file")) is not None:
+            given = {**read_toml(path), **given}
+        return resolve(given)
+    except ConfigError as error:
+        raise click.UsageError("\n".join(problem.message for problem in error.problems)) from None
+
+
+class Commands(click.Group):
+    """A group that proposes the nearest command for an unknown one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            close = difflib.get_close_matches(name, self.commands, n=1, cutoff=0.5)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise click.UsageError(
+                f"command: '{name}' is not known{hint}; allowed: {', '.join(self.commands)}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    try:
+        fps = float(value)
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps <= 60:
+        raise click.UsageError(
+            f"max-fps: '{value}' is not allowed; allowed: a number greater than 0, up to 60"
+        )
+    return fps
+
+
+@click.group(
+    cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@run_options
+@click.option("--start", is_flag=True, help="Begin to train at once.")
+@click.option("--exit-when-done", is_flag=True, help="Leave when the run has ended.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --exit-when-done: print the result as JSON afterwards."
+)
+@click.option(
+    "--max-fps",
+    default=str(MAX_FPS),
+    show_default=True,
+    metavar="F",
+    callback=_fps,
+    help="Redraw at most so often a second.",
+)
+@click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(
+    ctx: click.Context, start: bool, exit_when_done: bool, as_json: bool, max_fps: float, **options: Any
+) -> None:
+    """Learn and watch deep learning in a terminal.
+
+    Without a command, opens the application; the options preset its form.
+    """
+    ctx.obj = options
+    if ctx.invoked_subcommand is not None:
+        return
+    config = configure(options)
+    missing = [
+        name
+        for name, stream in (("input", sys.__stdin__), ("error", sys.__stderr__))
+        if stream is None or not stream.isatty()
+    ]
+    if missing:
+        raise click.UsageError(
+            f"the application needs a terminal, and standard {' and '.join(missing)} is none; "
+            "'d2ltui train' does the same training without one"
+        )
+    from d2ltui.tui.app import run_app
+
+    ctx.exit(run_app(config, start=start, exit_when_done=exit_when_done, as_json=as_json, max_fps=max_fps))
+
+
+@cli.command()
+@run_options
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."
+)
+@click.option("--quiet", is_flag=True, help="No progress and no table.")
+@click.pass_context
+def train(ctx: click.Context, /, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Train without the interface: progress on standard error, a table of epochs on standard output."""
+    config = configure({**ctx.obj, **{name: value for name, value in options.items() if value is not None}})
+    from d2ltui.headless import train as train_headless
+
+    ctx.exit(train_headless(config, as_json=as_json, quiet=quiet))
+
+
+@cli.command()
+def models() -> None:
+    """The models, and their defaults on each data set."""
+    for model in catalogue.MODELS.values():
+        click.echo(f"{model.name}: {model.title} (section {model.section})")
+        click.echo(f"    {model.description}")
+        click.echo(f"    fields: {', '.join(model.fields)}")
+        for dataset in catalogue.datasets_for(model.name):
+            values = catalogue.defaults(model.name, dataset)
+            names = ("hidden", "activation", "optimizer", "lr", "batch_size", "epochs")
+            shown = [f"{name} {_show(values[name])}" for name in names if name in model.fields]
+            click.echo(f"    on {dataset}: {', '.join(shown)}")
+        click.echo()
+    click.echo("implementations: " + "; ".join(f"{k}: {v}" for k, v in catalogue.IMPLEMENTATIONS.items()))
+    for title, table in (
+        ("activations", catalogue.ACTIVATIONS),
+        ("initialisations", catalogue.INITS),
+        ("optimisers", catalogue.OPTIMIZERS),
+    ):
+        click.echo(f"{title}:")
+        for name, text in table.items():
+            click.echo(f"    {name:<10} {text}")
+
+
+@cli.command()
+def datasets() -> None:
+    """The data sets: what they are, their parts, and how they are normalised."""
+    for data in catalogue.DATASETS.values():
+        shape = "×".join(map(str, data.input_shape))
+        outputs = f"{data.num_outputs} classes" if data.task == "classification" else "a number"
+        click.echo(f"{data.name}: {data.description}")
+        click.echo(
+            f"    {data.task}, {shape} inputs → {outputs}; {data.train_size} train + {data.val_size} validation "
+            f"samples; normalisation: {data.normalisation}"
+        )
+        click.echo(
+            f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once")
+        )
+
+
+def _show(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def main() -> NoReturn:
+    """The entry point: every wrong argument ends as one sentence and exit status 2, never as a traceback."""
+    try:
+        status = cli.main(standalone_mode=False, prog_name="d2ltui")
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        for line in error.format_message().splitlines():
+            click.echo(f"d2ltui: {line}", err=True)
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)

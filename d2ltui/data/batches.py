@@ -1,0 +1,79 @@
+"""The one source of minibatches, for training and evaluation, from scratch and concise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+# A block of batches is gathered at once, so that a step costs no index work and nothing big is copied whole.
+# On the CPU it has to stay in the processor's cache: a block of 16 MiB takes longer than batch by batch, one
+# of 1 to 6 MiB about half as long. A GPU wants few kernels, and has nothing to gain from small blocks.
+BLOCK_BYTES_CPU = 4 * 2**20
+BLOCK_BYTES_GPU = 32 * 2**20
+# Views are made for a whole block: this many at most, so that a block of small batches starts without delay.
+BLOCK_BATCHES = 1024
+
+
+def num_batches(num_samples: int, batch_size: int) -> int:
+    """Batches in one pass; the last one may be smaller."""
+    return -(-num_samples // batch_size)
+
+
+def data_iter(
+    features: Tensor,
+    labels: Tensor,
+    batch_size: int,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+    start: int = 0,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch: every sample exactly once, in batches; the last one may be smaller (section 3.3).
+
+    With `generator` the order is a new random permutation, drawn from it when the first batch is asked for;
+    without, the order is the data's own. `device` is where the batches shall be, None for where `features`
+    (n, ...) and `labels` (n, ...) are. `start` batches are left out without any work: to resume an epoch, put
+    the generator into the state that it had when the epoch began.
+
+    Yields:
+        features (batch_size, ...), labels (batch_size, ...): views of a block of batches.
+
+    Raises:
+        ValueError: where the lengths differ, or `batch_size` or `start` is too small.
+    """
+    n = len(features)
+    if len(labels) != n:
+        raise ValueError(f"labels: {len(labels)} samples are not allowed; allowed: {n}, as many as features")
+    if batch_size < 1 or start < 0:
+        name, value, low = ("batch_size", batch_size, 1) if batch_size < 1 else ("start", start, 0)
+        raise ValueError(f"{name}: {value} is not allowed; allowed: a whole number, {low} or more")
+    order = None
+    if generator is not None:
+        order = torch.randperm(n, generator=generator, device=generator.device).to(features.device)
+    target = features.device if device is None else torch.device(device)
+    size = batch_size * _batches_a_block(features, labels, batch_size)
+    for low in range(start * batch_size, n, size):
+        x, y = (_block(tensor, order, low, min(low + size, n), target) for tensor in (features, labels))
+        yield from zip(torch.split(x, batch_size), torch.split(y, batch_size), strict=True)
+
+
+def _batches_a_block(features: Tensor, labels: Tensor, batch_size: int) -> int:
+    sample = sum(t[:1].numel() * t.element_size() for t in (features, labels))
+    size = BLOCK_BYTES_CPU if features.device.type == "cpu" else BLOCK_BYTES_GPU
+    return max(1, min(BLOCK_BATCHES, size // max(1, sample * batch_size)))
+
+
+def _block(source: Tensor, order: Tensor | None, low: int, high: int, device: torch.device) -> Tensor:
+    """Samples `low` to `high` of the order, on `device`."""
+    moves = device.type != source.device.type or device.index not in (None, source.device.index)
+    if order is None:
+        block = source[low:high]
+        return block.to(device, non_blocking=True) if moves else block
+    if moves and device.type == "cuda" and source.device.type == "cpu":
+        # Only pinned memory is copied while the GPU computes; PyTorch keeps it until the copy is done.
+        pinned = torch.empty((high - low, *source.shape[1:]), dtype=source.dtype, pin_memory=True)
+        torch.index_select(source, 0, order[low:high], out=pinned)
+        return pinned.to(device, non_blocking=True)
+    block = source.index_select(0, order[low:high])
+    return block.to(device, non_blocking=True) if moves else block

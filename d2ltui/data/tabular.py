@@ -1,0 +1,102 @@
+"""Data that needs no download: made from the run's seed, or embedded in scikit-learn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from d2ltui.catalogue import DatasetInfo
+from d2ltui.data import Dataset
+
+
+def load(info: DatasetInfo, seed: int) -> Dataset:
+    """The data set called `info.name`. `seed` makes the synthetic ones; real ones are always the same."""
+    if info.name == "synthetic-linear":
+        return _synthetic_linear(info, seed)
+    # Imported here because scikit-learn takes seconds, which synthetic-linear need not wait for.
+    from sklearn import datasets
+
+    total = info.train_size + info.val_size
+    if info.name == "moons":
+        return _split(info, *datasets.make_moons(total, noise=0.15, random_state=seed))
+    if info.name == "circles":
+        return _split(info, *datasets.make_circles(total, noise=0.08, factor=0.5, random_state=seed))
+    if info.name == "spirals":
+        return _split(info, *_spirals(total, info.num_outputs, noise=0.03, seed=seed))
+    if info.name == "digits":
+        x, y = datasets.load_digits(return_X_y=True)
+        return _split(info, x / 16.0, y, standardise=False)
+    if info.name == "diabetes":
+        return _split(info, *datasets.load_diabetes(return_X_y=True))
+    raise ValueError(f"dataset: '{info.name}' is not embedded")
+
+
+def _synthetic_linear(info: DatasetInfo, seed: int) -> Dataset:
+    """y = Xw + b + noise with X ~ N(0, 1), noise ~ N(0, 0.01²) (section 3.3)."""
+    generator = torch.Generator().manual_seed(seed)
+    w, b = torch.tensor([[2.0], [-3.4]]), torch.tensor([4.2])
+    total = info.train_size + info.val_size
+    x = torch.randn(total, info.num_inputs, generator=generator)
+    y = x @ w + b + 0.01 * torch.randn(total, 1, generator=generator)
+    n = info.train_size
+    return Dataset(info, x[:n].clone(), y[:n].clone(), x[n:].clone(), y[n:].clone(), truth=(w, b))
+
+
+def _spirals(
+    total: int, num_arms: int, noise: float, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """`total` points on `num_arms` arms of one turn each, from the centre (radius 0.1) to radius 1."""
+    rng = np.random.default_rng(seed)
+    arm = np.arange(total) % num_arms
+    radius = rng.uniform(0.1, 1.0, total)
+    angle = 2 * math.pi * (radius + arm / num_arms)
+    x = radius[:, None] * np.stack((np.cos(angle), np.sin(angle)), axis=1)
+    return x + rng.normal(0.0, noise, x.shape), arm
+
+
+def _split(
+    info: DatasetInfo,
+    x: NDArray[np.float64],
+    y: NDArray[np.int64] | NDArray[np.float64],
+    standardise: bool = True,
+) -> Dataset:
+    """Training and validation parts: the same samples for every seed, classes in equal proportions."""
+    from sklearn.model_selection import train_test_split
+
+    classification = info.task == "classification"
+    x_train, x_val, y_train, y_val = train_test_split(
+        x,
+        y,
+        train_size=info.train_size,
+        test_size=info.val_size,
+        random_state=0,
+        stratify=y if classification else None,
+    )
+    if standardise:
+        x_train, x_val = _standardised(x_train, x_val)
+    if not classification:
+        y_train, y_val = _standardised(y_train.reshape(-1, 1), y_val.reshape(-1, 1))
+    dtype = torch.int64 if classification else torch.float32
+    return Dataset(
+        info,
+        _tensor(x_train, torch.float32),
+        _tensor(y_train, dtype),
+        _tensor(x_val, torch.float32),
+        _tensor(y_val, dtype),
+    )
+
+
+def _standardised(
+    train: NDArray[np.float64], val: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # By the training part alone: the validation part must not take part in what the model is given.
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    return (train - mean) / sd, (val - mean) / sd
+
+
+def _tensor(values: NDArray[np.float64] | NDArray[np.int64], dtype: torch.dtype) -> Tensor:
+    return torch.as_tensor(np.ascontiguousarray(values)).to(dtype)

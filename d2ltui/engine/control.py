@@ -1,0 +1,111 @@
+"""Control: what a person wants of the running training, asked from any thread, obeyed between two steps."""
+
+from __future__ import annotations
+
+import threading
+from typing import Literal
+
+Mode = Literal["run", "pause", "step", "epoch"]
+
+
+class Control:
+    """Requests to one trainer. Every method returns at once.
+
+    The trainer reads one attribute, `attention`, after each step; only when it is set does it look further.
+    """
+
+    def __init__(self, mode: Mode = "run") -> None:
+        self._changed = threading.Condition()
+        self._mode: Mode = mode
+        self._stop = False
+        self._lr: float | None = None
+        self._observed = False
+        self.attention = mode in ("pause", "step")
+
+    def _set(self, mode: Mode | None = None) -> None:
+        if mode is not None:
+            self._mode = mode
+        self.attention = self._stop or self._lr is not None or self._mode in ("pause", "step")
+        self._changed.notify_all()
+
+    def pause(self) -> None:
+        """Wait after the current step."""
+        with self._changed:
+            self._set("pause")
+
+    def resume(self) -> None:
+        """Train on to the end."""
+        with self._changed:
+            self._set("run")
+
+    def step(self) -> None:
+        """Train one step, then pause."""
+        with self._changed:
+            self._set("step")
+
+    def epoch(self) -> None:
+        """Train to the end of the epoch, evaluate, then pause."""
+        with self._changed:
+            self._set("epoch")
+
+    def stop(self) -> None:
+        """End the run after the current step."""
+        with self._changed:
+            self._stop = True
+            self._set()
+
+    def set_lr(self, lr: float) -> None:
+        """Go on with another learning rate from the next step on."""
+        with self._changed:
+            self._lr = lr
+            self._set()
+
+    def observe(self, observed: bool) -> None:
+        """Say whether anybody looks at the layers: only then are they probed often."""
+        with self._changed:
+            if observed != self._observed:
+                self._observed = observed
+                self._set()
+
+    # What the trainer reads.
+
+    @property
+    def mode(self) -> Mode:
+        """What to do next."""
+        return self._mode
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is to end."""
+        return self._stop
+
+    @property
+    def observed(self) -> bool:
+        """Whether anybody looks at the layers."""
+        return self._observed
+
+    def take_lr(self) -> float | None:
+        """The learning rate that was asked for since the last call, if any."""
+        with self._changed:
+            lr, self._lr = self._lr, None
+            self._set()
+            return lr
+
+    def step_done(self) -> None:
+        """The step that was asked for has been trained: pause, unless something else was asked meanwhile."""
+        with self._changed:
+            if self._mode == "step":
+                self._set("pause")
+
+    def epoch_done(self) -> None:
+        """The epoch that was asked for is over: pause, unless something else was asked meanwhile."""
+        with self._changed:
+            if self._mode == "epoch":
+                self._set("pause")
+
+    def wait_while_paused(self, timeout: float) -> bool:
+        """Sleep until a request arrives; True when the trainer is to stay paused and nothing else is asked."""
+        with self._changed:
+            if self._mode == "pause" and not self._stop and self._lr is None:
+                self._changed.wait(timeout)
+            return self._mode == "pause" and not self._stop

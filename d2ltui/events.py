@@ -1,0 +1,138 @@
+"""What happens in a run, as values: frozen, plain numbers and text, never tensors or the trainer itself.
+
+The engine emits them to sinks: functions that take an event and return at once. `live.LiveRun` is one, a store or a
+progress bar another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from d2ltui.catalogue import LayerSpec
+from d2ltui.config import RunConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Status: TypeAlias = Literal[
+    "ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed"
+]
+ENDED: tuple[Status, ...] = ("finished", "stopped", "diverged", "failed")
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Anything that the engine tells."""
+
+
+class StatusChanged(Event, frozen=True):
+    """The run is in another state from here on."""
+
+    status: Status
+
+
+class Loading(Event, frozen=True):
+    """What is being loaded. `fraction` from 0 to 1, or None where it is not known."""
+
+    message: str
+    fraction: float | None = None
+
+
+class RunStarted(Event, frozen=True):
+    """Data and model are ready; training begins. `num_train` and `num_val` count samples."""
+
+    config: RunConfig
+    device: str
+    layers: tuple[LayerSpec, ...]
+    num_train: int
+    num_val: int
+    steps_per_epoch: int
+    residence: str  # where the training data is kept, in words
+
+
+class StepsTrained(Event, frozen=True):
+    """A block of steps, the last of which is step number `step` (the first step of a run is number 1).
+
+    `losses` and `metrics` hold one float32 for each step of the block, in order: the batch's mean loss, and its
+    accuracy or R². Readers must not write to them.
+    """
+
+    step: int
+    losses: npt.NDArray[np.float32]
+    metrics: npt.NDArray[np.float32]
+    seconds: float  # of training, since the start of the run
+
+
+class EpochEnded(Event, frozen=True):
+    """One pass over the training data is over, and the validation part has been evaluated.
+
+    `train_loss` and `train_metric` are means over the epoch's own batches, as they were when trained on; `metric` is
+    accuracy (classification) or R² (regression). `seconds` counts training since the start of the run.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float
+    val_loss: float
+    train_metric: float
+    val_metric: float
+    seconds: float
+
+
+class LayerStats(msgspec.Struct, frozen=True):
+    """One layer's outputs on the probe batch: moments, and a histogram of `counts` in equal bins over [`minimum`, `maximum`].
+
+    `zeros` is the fraction of outputs that are exactly 0, `dead` that of units that are 0 for every sample,
+    `saturated` that of outputs at the activation's flat ends (sigmoid outside [.01, .99], tanh beyond ±.98); both are
+    None where the word has no meaning. `gradient_norm` is the norm of the loss's gradient with respect to this
+    layer's weights, `weight_norm` of the weights; None for layers without weights. `nonfinite` counts outputs that
+    are nan or infinite; they are in no bin and no moment.
+    """
+
+    index: int
+    title: str
+    counts: tuple[int, ...]
+    mean: float
+    sd: float
+    minimum: float
+    maximum: float
+    zeros: float
+    dead: float | None
+    saturated: float | None
+    nonfinite: int
+    gradient_norm: float | None
+    weight_norm: float | None
+
+
+class LayersProbed(Event, frozen=True):
+    """Every layer's outputs, looked at after `step` training steps."""
+
+    step: int
+    layers: tuple[LayerStats, ...]
+
+
+class LearningRateChanged(Event, frozen=True):
+    """From `step` on, another learning rate."""
+
+    step: int
+    lr: float
+
+
+class RunEnded(Event, frozen=True):
+    """The last event of every run.
+
+    `message` says why in one sentence and `field` names the hyperparameter to blame, if there is one; `traceback` is
+    kept for those who ask. `summary` is what `--json` prints.
+    """
+
+    status: Status
+    message: str
+    summary: dict[str, object]
+    field: str = ""
+    traceback: str | None = None
+
+
+Sink: TypeAlias = Callable[[Event], None]

@@ -1,0 +1,61 @@
+"""The models with torch.nn (sections 3.5, 4.5, 5.2, 5.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from d2ltui.catalogue import ACTIVATION_TITLES, LayerSpec
+from d2ltui.config import RunConfig
+from d2ltui.models.network import Layer, Network
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    ACTIVATION_TITLES["sigmoid"]: nn.Sigmoid,
+    ACTIVATION_TITLES["tanh"]: nn.Tanh,
+    ACTIVATION_TITLES["relu"]: nn.ReLU,
+}
+
+
+class ConciseNetwork(Network):
+    """An `nn.Sequential`, kept as `module`. Weight decay is the optimiser's."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        plan: Sequence[LayerSpec],
+        initial: Sequence[tuple[Tensor, Tensor]],
+        dtype: torch.dtype,
+        device: torch.device | str,
+    ) -> None:
+        parameters = iter(initial)
+        modules: list[nn.Module] = []
+        for spec in plan:
+            if spec.kind == "linear":
+                weight, bias = next(parameters)
+                # Without storage first: nn.Linear would draw from the global generator, for nothing.
+                linear = nn.Linear(spec.num_inputs, spec.num_outputs, device="meta", dtype=dtype)
+                linear.to_empty(device=device)
+                with torch.no_grad():
+                    linear.weight.copy_(weight.T)
+                    linear.bias.copy_(bias)
+                modules.append(linear)
+            elif spec.kind == "dropout":
+                modules.append(nn.Dropout(config.dropout))
+            else:
+                modules.append(ACTIVATIONS[spec.name]())
+        self.module = nn.Sequential(*modules)
+        loss = nn.functional.mse_loss if config.task == "regression" else nn.functional.cross_entropy
+        super().__init__([Layer(*pair) for pair in zip(plan, modules, strict=True)], loss)
+
+    def linear_parameters(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
+        return [
+            (spec, layer.weight, layer.bias) for spec, layer in self.layers if isinstance(layer, nn.Linear)
+        ]
+
+    def weights(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
+        return [(spec, weight.detach().T, bias.detach()) for spec, weight, bias in self.linear_parameters()]
+
+    def train(self, mode: bool = True) -> None:
+        self.module.train(mode)

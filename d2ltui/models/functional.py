@@ -1,0 +1,144 @@
+"""The book's formulas on tensors: what the from-scratch models are made of.
+
+Shapes: n is the number of samples, q of classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def naive_softmax(logits: Tensor) -> Tensor:
+    """exp(o) / Σ exp(o) over the last dimension, as it is written (section 4.4): nan where exp overflows.
+
+    `logits` (..., q) → (..., q). For comparison with `softmax`; nothing is trained with it.
+    """
+    exp = torch.exp(logits)
+    return exp / exp.sum(dim=-1, keepdim=True)
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Probabilities from logits, over the last dimension, for finite logits of any size (section 4.5).
+
+    `logits` (..., q) → (..., q), not negative and summing to 1. Taking the largest logit from all changes
+    nothing but that no exp overflows.
+    """
+    return naive_softmax(logits - logits.amax(dim=-1, keepdim=True).detach())
+
+
+def log_sum_exp(logits: Tensor) -> Tensor:
+    """log Σ exp(o) over the last dimension, for finite logits of any size (section 4.5).
+
+    `logits` (..., q) → (...).
+    """
+    largest = logits.amax(dim=-1, keepdim=True).detach()
+    return largest.squeeze(-1) + torch.log(torch.exp(logits - largest).sum(dim=-1))
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The mean of −log softmax(o)ᵧ over a batch (sections 4.4, 4.5).
+
+    `logits` (n, q), `labels` int64 (n,) → scalar, in nats. Through `log_sum_exp`, so that no probability is
+    rounded to 0 before its logarithm is taken.
+    """
+    of_label = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return (log_sum_exp(logits) - of_label).mean()
+
+
+def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:
+    """The mean of ½(ŷ − y)² over a batch (section 3.4). `y_hat`, `y` (n, 1) → scalar."""
+    return ((y_hat - y) ** 2 / 2).mean()
+
+
+def mse(y_hat: Tensor, y: Tensor) -> Tensor:
+    """The mean of (ŷ − y)² over a batch, without the ½ (section 3.5). `y_hat`, `y` (n, 1) → scalar."""
+    return ((y_hat - y) ** 2).mean()
+
+
+def _minus_abs(x: Tensor) -> Tensor:
+    # Not -torch.abs(x): its gradient at 0 is 0, and so would be that of sigmoid and tanh.
+    return torch.where(x < 0, x, -x)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + e⁻ˣ), of any shape (section 5.1). Only negative powers of e: neither tail overflows."""
+    z = torch.exp(_minus_abs(x))
+    p = 1 / (1 + z)
+    return torch.where(x < 0, z * p, p)
+
+
+def tanh(x: Tensor) -> Tensor:
+    """(1 − e⁻²ˣ) / (1 + e⁻²ˣ), of any shape (section 5.1), exact at 0 and in both tails."""
+    u = torch.expm1(2 * _minus_abs(x))
+    minus_abs = u / (2 + u)
+    return torch.where(x < 0, minus_abs, -minus_abs)
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(0, x), of any shape (section 5.1), with gradient 0 at 0 as torch's."""
+    # Asked this way round, nan stays nan: a network that diverges must not look like a dead one.
+    return torch.where(x <= 0, 0.0, x)
+
+
+def dropout(x: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
+    """Zeros each number with probability `p` and divides the others by 1 − p, of any shape (section 5.6).
+
+    Draws from `generator`, or from the global one of `x`'s device.
+
+    Raises:
+        ValueError: where `p` is not from 0 to 1.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: {p} is not allowed; allowed: a number from 0 to 1")
+    if p == 1:
+        return torch.zeros_like(x)
+    mask = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=x.device) >= p
+    return mask * x / (1 - p)
+
+
+def l2_penalty(w: Tensor) -> Tensor:
+    """½‖w‖² (section 3.7). `w` of any shape → scalar."""
+    return (w**2).sum() / 2
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    """The fraction of samples whose largest logit is their label's (section 4.3).
+
+    `logits` (n, q), `labels` int64 (n,) → float32 scalar from 0 to 1.
+    """
+    return (logits.argmax(dim=1) == labels).to(torch.float32).mean()
+
+
+class SGD:
+    """Minibatch stochastic gradient descent: p ← p − η · gradient (section 3.4).
+
+    Weight decay is not its business: from scratch, the penalty is part of what is differentiated.
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+        self.params = list(params)
+        self.lr = lr
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Moves every parameter that has a gradient against it."""
+        for param in self.params:
+            if param.grad is not None:
+                param -= self.lr * param.grad
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        for param in self.params:
+            param.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What there is to save beside the parameters."""
+        return {"lr": self.lr}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from `state_dict()`."""
+        self.lr = float(state["lr"])

@@ -1,0 +1,90 @@
+"""What the form holds: text for each field, what was touched, what is wrong. No widgets here."""
+
+from __future__ import annotations
+
+from d2ltui import catalogue
+from d2ltui.config import ConfigError, RunConfig, applicable_fields, resolve
+
+
+def as_text(value: object) -> str:
+    """A field's value as a person would type it."""
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class FormState:
+    """The run that is being described.
+
+    A field that was touched keeps its text when the model or the data set changes; the others follow the book's
+    defaults for the new combination.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self._texts = {name: as_text(getattr(config, name)) for name in config.__struct_fields__}
+        standard = catalogue.defaults(config.model, config.dataset)
+        self._touched = {name for name, text in self._texts.items() if text != as_text(standard[name])}
+        self._last = config
+
+    def __getitem__(self, name: str) -> str:
+        return self._texts[name]
+
+    @property
+    def last_valid(self) -> RunConfig:
+        """The newest configuration without a problem; what the model pane shows meanwhile."""
+        return self._last
+
+    def choices(self, name: str) -> tuple[str, ...]:
+        """What may be chosen for `name` beside the other fields' present values."""
+        from d2ltui.config import FIELDS
+
+        if name == "dataset":
+            return catalogue.datasets_for(self["model"])
+        if name == "optimizer" and self["implementation"] == "scratch":
+            return catalogue.SCRATCH_OPTIMIZERS
+        return FIELDS[name].choices
+
+    def visible(self) -> tuple[str, ...]:
+        """The fields to show, in order."""
+        names = applicable_fields(self["model"])
+        hidden = {"init_std"} if self["init"] != "normal" else set()
+        return tuple(name for name in names if name not in hidden)
+
+    def set(self, name: str, text: str) -> None:
+        """Give `name` another text, right or wrong."""
+        if self._texts[name] == text:
+            return
+        self._texts[name] = text
+        self._touched.add(name)
+        if name == "model" and self["dataset"] not in catalogue.datasets_for(text):
+            self._texts["dataset"] = catalogue.MODELS[text].default_dataset
+        if name in ("model", "dataset"):
+            self._follow_defaults()
+        if name == "implementation" and self["optimizer"] not in self.choices("optimizer"):
+            self._texts["optimizer"] = self.choices("optimizer")[0]
+
+    def _follow_defaults(self) -> None:
+        for name, value in catalogue.defaults(self["model"], self["dataset"]).items():
+            if name not in self._touched and name not in ("model", "dataset"):
+                self._texts[name] = as_text(value)
+
+    def resolve(self) -> RunConfig:
+        """The run that the form describes.
+
+        Raises:
+            ConfigError: with a sentence for every wrong field.
+        """
+        names = {"model", "dataset", "data_dir", *applicable_fields(self["model"])}
+        given = {name: self._texts[name] for name in names}
+        self._last = resolve(given)
+        return self._last
+
+    def problems(self) -> dict[str, str]:
+        """The sentence for each wrong field."""
+        try:
+            self.resolve()
+        except ConfigError as error:
+            return {problem.field: problem.message for problem in error.problems}
+        return {}

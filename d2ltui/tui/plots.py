@@ -1,0 +1,94 @@
+"""From a run's histories to chart specifications. No widgets here."""
+
+from __future__ import annotations
+
+from d2ltui.charts.spec import Band, ChartSpec, Line, Style
+from d2ltui.live import LiveRun
+from d2ltui.series import Reducer, smooth
+
+POINTS_PER_COLUMN = 2
+AXIS_COLUMNS = 8  # the columns that a chart's y axis takes, about
+
+
+class Curves:
+    """Reduces one run's histories to the width of a chart. Owned by one reader."""
+
+    def __init__(self, live: LiveRun) -> None:
+        self.live = live
+        self._losses = Reducer(live.losses)
+        self._metrics = Reducer(live.metrics)
+
+    def loss(self, width: int, height: int, *, log: bool, smoothing: float, ascii: bool) -> ChartSpec:
+        """Each step's loss: smoothed in front, the range of the raw values faint behind; validation each epoch."""
+        config = self.live.config
+        steps = self._losses.reduce(config.total_steps, self._buckets(width))
+        x = (steps.x / config.steps_per_epoch).tolist()
+        bands = (
+            [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")]
+            if smoothing > 0
+            else []
+        )
+        epochs = list(self.live.epochs)
+        lines = [
+            Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
+            validation([float(e.epoch) for e in epochs], [e.val_loss for e in epochs], config.epochs, width),
+        ]
+        return self._spec(width, height, lines, bands, log=log, ascii=ascii)
+
+    def metric(self, width: int, height: int, *, smoothing: float, ascii: bool) -> ChartSpec:
+        """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
+        config = self.live.config
+        steps = self._metrics.reduce(config.total_steps, self._buckets(width))
+        x = (steps.x / config.steps_per_epoch).tolist()
+        epochs = list(self.live.epochs)
+        # An R² far below zero (the first steps) would press everything else against the top.
+        clip = -1.0 if config.task == "regression" else 0.0
+        train = [max(value, clip) for value in smooth(steps.mean, smoothing).tolist()]
+        lines = [
+            Line("train", Style.TRAIN, x, train),
+            validation(
+                [float(e.epoch) for e in epochs],
+                [max(e.val_metric, clip) for e in epochs],
+                config.epochs,
+                width,
+            ),
+        ]
+        return self._spec(width, height, lines, [], log=False, ascii=ascii, y_high=1.0)
+
+    @staticmethod
+    def _buckets(width: int) -> int:
+        return max(2, POINTS_PER_COLUMN * (width - AXIS_COLUMNS))
+
+    def _spec(
+        self,
+        width: int,
+        height: int,
+        lines: list[Line],
+        bands: list[Band],
+        *,
+        log: bool,
+        ascii: bool,
+        y_high: float | None = None,
+    ) -> ChartSpec:
+        return ChartSpec(
+            width=width,
+            height=height,
+            lines=lines,
+            bands=bands,
+            x_low=0.0,
+            x_high=float(self.live.config.epochs),
+            y_high=y_high,
+            log=log,
+            x_label="epoch",
+            ascii=ascii,
+            empty_text="no step yet",
+        )
+
+
+def validation(x: list[float], y: list[float], epochs: int, width: int) -> Line:
+    """The validation curve: a mark at each epoch while the marks can be told apart."""
+    crowded = epochs > width / 3
+    step = max(1, len(x) // max(1, POINTS_PER_COLUMN * width)) if crowded else 1
+    if step > 1:  # far more epochs than columns: every step-th, and always the last
+        x, y = x[::step] + x[-1:], y[::step] + y[-1:]
+    return Line("val", Style.VALIDATION, x, y, marker="" if crowded else "●")

@@ -1,0 +1,194 @@
+"""Small screens that cover the main one: help, a question, a list of choices, a file name, a traceback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.cells import cell_len
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from d2ltui.tui.keys import FIELD_HELP, KEYS
+
+_BOX = """
+    {name} {{ align: center middle; }}
+    {name} > .box {{
+        width: {width}; max-width: 95%; height: auto; max-height: 95%;
+        border: round $border; padding: 1 2; background: $surface;
+    }}
+"""
+
+
+class HelpScreen(ModalScreen[None]):
+    """Every key, from the same table that dispatches them."""
+
+    DEFAULT_CSS = _BOX.format(name="HelpScreen", width=84)
+    BINDINGS = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
+
+    def compose(self) -> ComposeResult:
+        """A list of keys."""
+        rows = [(key.display or key.key, key.help) for key in KEYS] + list(FIELD_HELP)
+        text = "\n".join(f"{name + ' ' * (10 - cell_len(name))} {help}" for name, help in rows)
+        with VerticalScroll(classes="box") as box:
+            box.border_title = "Keys (escape closes)"
+            yield Static(text, markup=False)
+
+    def on_mount(self) -> None:
+        """Arrow keys scroll."""
+        self.query_one(VerticalScroll).focus()
+
+
+class TextScreen(ModalScreen[None]):
+    """A text that is too long for the status line."""
+
+    DEFAULT_CSS = _BOX.format(name="TextScreen", width="90%")
+    BINDINGS = [Binding("escape,q,t,enter", "dismiss", "close")]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title, self._text = title, text
+
+    def compose(self) -> ComposeResult:
+        """The text, scrollable."""
+        with VerticalScroll(classes="box") as box:
+            box.border_title = f"{self._title} (escape closes)"
+            yield Static(self._text, markup=False)
+
+    def on_mount(self) -> None:
+        """Arrow keys scroll."""
+        self.query_one(VerticalScroll).focus()
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """A yes or no."""
+
+    DEFAULT_CSS = (
+        _BOX.format(name="ConfirmScreen", width=56)
+        + """
+    ConfirmScreen Horizontal { height: auto; align-horizontal: right; margin-top: 1; }
+    ConfirmScreen Button { margin-left: 2; }
+    """
+    )
+    BINDINGS = [
+        Binding("y", "answer(True)", "yes"),
+        Binding("n,escape", "answer(False)", "no"),
+        Binding("left,right", "app.focus_next", show=False),
+    ]
+
+    def __init__(self, question: str, yes: str, no: str) -> None:
+        super().__init__()
+        self._question, self._yes, self._no = question, yes, no
+
+    def compose(self) -> ComposeResult:
+        """The question, and two buttons."""
+        with Vertical(classes="box"):
+            yield Static(self._question, markup=False)
+            with Horizontal():
+                yield Button(f"{self._yes} (y)", id="yes", variant="error", compact=True)
+                yield Button(f"{self._no} (n)", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        """Enter does nothing that loses anything."""
+        self.query_one("#no", Button).focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """A click, or enter."""
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        """A key."""
+        self.dismiss(answer)
+
+
+class ChoiceScreen(ModalScreen[str]):
+    """All choices of a field, with their meaning."""
+
+    DEFAULT_CSS = (
+        _BOX.format(name="ChoiceScreen", width=90)
+        + """
+    ChoiceScreen OptionList { height: auto; max-height: 20; border: none; padding: 0; }
+    """
+    )
+    BINDINGS = [Binding("escape", "cancel", "close")]
+
+    def __init__(self, title: str, choices: dict[str, str], value: str) -> None:
+        super().__init__()
+        self._title, self._choices, self._value = title, choices, value
+
+    def compose(self) -> ComposeResult:
+        """The list."""
+        width = max(map(len, self._choices)) + 2
+        with Vertical(classes="box") as box:
+            box.border_title = f"{self._title} (enter takes, escape closes)"
+            yield OptionList(
+                *(Option(f"{name:<{width}}{meaning}", id=name) for name, meaning in self._choices.items()),
+                compact=True,
+                markup=False,
+            )
+
+    def on_mount(self) -> None:
+        """Start at the present choice."""
+        options = self.query_one(OptionList)
+        options.focus()
+        options.highlighted = list(self._choices).index(self._value) if self._value in self._choices else 0
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take it."""
+        self.dismiss(str(event.option.id))
+
+    def action_cancel(self) -> None:
+        """Leave it as it was."""
+        self.dismiss(self._value)
+
+
+class SaveScreen(ModalScreen[str | None]):
+    """Asks for a file name, writes there, and says where it could not."""
+
+    DEFAULT_CSS = (
+        _BOX.format(name="SaveScreen", width=70)
+        + """
+    SaveScreen .problem { color: $error; height: auto; }
+    """
+    )
+    BINDINGS = [Binding("escape", "cancel", "close")]
+
+    def __init__(self, text: str, path: str) -> None:
+        super().__init__()
+        self._text, self._path = text, path
+        self._overwrite = ""
+
+    def compose(self) -> ComposeResult:
+        """A name to type."""
+        with Vertical(classes="box") as box:
+            box.border_title = "Save the form as (enter saves, escape closes)"
+            yield Input(self._path, compact=True)
+            yield Static("", classes="problem", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Write; a file that is there already is only overwritten when enter is pressed again."""
+        path = Path(event.value.strip()).expanduser()
+        problem = self.query_one(".problem", Static)
+        if not event.value.strip():
+            problem.update("file: '' is not allowed; allowed: a file's name")
+            return
+        if path.exists() and str(path) != self._overwrite:
+            self._overwrite = str(path)
+            problem.update(f"{path} exists: enter once more overwrites it")
+            return
+        try:
+            path.write_text(self._text, encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            problem.update(
+                f"file: '{path}' cannot be written ({reason}); allowed: a file in a writable directory"
+            )
+            return
+        self.dismiss(str(path))
+
+    def action_cancel(self) -> None:
+        """Write nothing."""
+        self.dismiss(None)

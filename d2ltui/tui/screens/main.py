@@ -1,0 +1,390 @@
+"""The main screen: panes in columns where there is room, one at a time where there is not; and what the keys do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer, Input
+
+from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
+from d2ltui.tui.keys import SCREEN_BINDINGS
+from d2ltui.tui.layer_lines import gradient_lines, layer_lines
+from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen, SaveScreen, TextScreen
+from d2ltui.tui.widgets.charts import ChartPane, LayersPane
+from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
+from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.setup import Setup
+from d2ltui.tui.widgets.status import StatusLine
+
+if TYPE_CHECKING:
+    from d2ltui.charts.spec import Spec
+    from d2ltui.engine.control import Mode
+    from d2ltui.live import LiveRun
+    from d2ltui.tui.app import D2LApp
+    from d2ltui.tui.plots import Curves
+
+NARROW = 100  # columns; below, one tab at a time
+# The tabs of a narrow terminal, and the panes that each shows. In this order `tab` goes through the panes.
+TABS: dict[str, tuple[str, ...]] = {
+    "Setup": ("model-pane", "data-pane", "form-pane"),
+    "Loss": ("loss",),
+    "Accuracy": ("accuracy",),
+    "Activations": ("activations",),
+    "Gradients": ("gradients",),
+}
+ORDER = tuple(pane for panes in TABS.values() for pane in panes)
+SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
+
+
+class TabStrip(Widget):
+    """The names of the tabs, on a narrow terminal."""
+
+    DEFAULT_CSS = "TabStrip { height: 1; padding: 0 1; background: $panel; }"
+
+    class Picked(Message):
+        """A title was clicked."""
+
+        def __init__(self, title: str) -> None:
+            super().__init__()
+            self.title = title
+
+    def __init__(self) -> None:
+        super().__init__(id="tabs")
+        self._active = ""
+
+    def show(self, active: str) -> None:
+        """Mark the active one."""
+        if active != self._active:
+            self._active = active
+            self.refresh()
+
+    def render(self) -> Content:
+        """The titles; brackets mark the active one where there is no colour."""
+        parts = []
+        for title in TABS:
+            active = title == self._active
+            parts.append(
+                (f"[{title}]" if active else f" {title} ", "bold reverse" if active else "$text-muted")
+            )
+        return Content.assemble(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the tab under the pointer."""
+        end = 1
+        for title in TABS:
+            end += len(title) + 2
+            if event.x < end:
+                self.post_message(self.Picked(title))
+                return
+
+
+class MainScreen(Screen[None]):
+    """Choose, train, watch."""
+
+    BINDINGS = SCREEN_BINDINGS
+    AUTO_FOCUS = ""
+    app: D2LApp
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__()
+        self._initial = config
+        self._log = False
+        self._smoothing = 3
+        self._zoomed: str | None = None
+        self._tab = "Setup"
+        self._hint = ""
+        self._curves: Curves | None = None
+        self._handled_end: LiveRun | None = None
+
+    def compose(self) -> ComposeResult:
+        """Three columns, a status line, the keys."""
+        charts = self.app.charts
+        yield TabStrip()
+        with Horizontal(id="body"):
+            yield Setup(self._initial)
+            with Vertical(id="curves"):
+                yield ChartPane("Loss", self._loss, charts, "ctrl+r trains what the form describes", "loss")
+                yield ChartPane("Accuracy", self._metric, charts, "", "accuracy")
+            with Vertical(id="inside"):
+                yield LayersPane(
+                    "Activations", layer_lines, "each layer's outputs, once a run begins", "activations"
+                )
+                yield LayersPane(
+                    "Gradients", gradient_lines, "each layer's gradient, once a run begins", "gradients"
+                )
+        yield StatusLine()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Begin to look at the run, a few times a second."""
+        self._arrange()
+        self._show_titles(self._initial)
+        self.set_interval(1 / self.app.max_fps, self.tick)
+
+    # Looking at the run
+
+    def tick(self) -> None:
+        """Bring what is on the screen up to date. Costs next to nothing where nothing changed."""
+        live = self.app.live
+        if live is not None and (self._curves is None or self._curves.live is not live):
+            from d2ltui.tui.plots import Curves
+
+            self._curves = Curves(live)
+            self._show_titles(live.config)
+        self.query_one(StatusLine).show(live, self.app.machine.describe(), self._hint)
+        options = (self._log, self._smoothing)
+        for chart in self.query(ChartPane):
+            chart.update_from(self._curves, options)
+        for pane in self.query(LayersPane):
+            pane.update_from(live, self.app.ascii)
+        if live is not None and live.ended is not None and self._handled_end is not live:
+            self._handled_end = live
+            if live.ended.field:
+                self.query_one(Setup).set_problem(live.ended.field, live.ended.message)
+            self.app.run_ended(live)
+
+    def _loss(self, curves: Curves, width: int, height: int) -> Spec:
+        smoothing = SMOOTHING[self._smoothing]
+        return curves.loss(width, height, log=self._log, smoothing=smoothing, ascii=self.app.ascii)
+
+    def _metric(self, curves: Curves, width: int, height: int) -> Spec:
+        return curves.metric(width, height, smoothing=SMOOTHING[self._smoothing], ascii=self.app.ascii)
+
+    def _show_titles(self, config: RunConfig) -> None:
+        smoothing = SMOOTHING[self._smoothing]
+        loss, metric = self.query_one("#loss", Pane), self.query_one("#accuracy", Pane)
+        loss.border_title = "Loss (log)" if self._log else "Loss"
+        loss.border_subtitle = f"smoothing {smoothing:g}" if smoothing else "raw"
+        metric.border_title = "Accuracy" if config.task == "classification" else "R²"
+
+    # Where the panes are
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Columns or tabs."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        narrow = self.app.size.width < NARROW
+        shown = set(ORDER)
+        if self._zoomed is not None:
+            shown = {self._zoomed}
+        elif narrow:
+            shown = set(TABS[self._tab])
+        self.set_class(narrow or self._zoomed is not None, "-single")
+        strip = self.query_one(TabStrip)
+        strip.display = narrow and self._zoomed is None
+        strip.show(self._tab)
+        for name in ORDER:
+            self.query_one(f"#{name}").display = name in shown
+        for column in (self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
+            column.display = any(pane.display for pane in column.query(Pane))
+        self.app.observe(bool(shown & {"activations", "gradients"}))
+        self.call_after_refresh(self.tick)
+
+    def _open_tab(self, title: str) -> None:
+        self._tab = title
+        self._arrange()
+
+    def on_tab_strip_picked(self, message: TabStrip.Picked) -> None:
+        """A click on a tab."""
+        self._zoomed = None
+        self._open_tab(message.title)
+        self._focus_pane(TABS[message.title][0])
+
+    def _focused_pane(self) -> str | None:
+        widget: object = self.focused
+        while isinstance(widget, Widget):
+            if isinstance(widget, Pane):
+                return widget.id
+            widget = widget.parent
+        return None
+
+    def _focus_pane(self, name: str) -> None:
+        if self._zoomed is not None:
+            self._zoomed = name
+        self._tab = next(title for title, panes in TABS.items() if name in panes)
+        self._arrange()
+        self.query_one(f"#{name}", Pane).focus_inside()
+
+    def action_next_pane(self, by: int = 1) -> None:
+        """The next pane, or the one before."""
+        present = self._focused_pane()
+        if present is None:
+            panes = TABS[self._tab] if self.has_class("-single") else ORDER
+            self._focus_pane(panes[0] if by > 0 else panes[-1])
+            return
+        self._focus_pane(ORDER[(ORDER.index(present) + by) % len(ORDER)])
+
+    def action_previous_pane(self) -> None:
+        """The pane before."""
+        self.action_next_pane(-1)
+
+    def action_zoom(self) -> None:
+        """The focused pane full screen, and back."""
+        self._zoomed = None if self._zoomed is not None else (self._focused_pane() or self._default_zoom())
+        self._arrange()
+
+    def _default_zoom(self) -> str:
+        return TABS[self._tab][0] if self.app.size.width < NARROW else "loss"
+
+    def action_leave_field(self) -> None:
+        """Letters are keys again; a zoomed pane goes back to its place."""
+        if isinstance(self.focused, Input) or self._zoomed is None:
+            self.set_focus(None)
+        else:
+            self.action_zoom()
+
+    # Training
+
+    def action_run(self) -> None:
+        """Train what the form describes."""
+        self._start("run")
+
+    def _start(self, mode: Mode) -> None:
+        setup = self.query_one(Setup)
+        try:
+            config = setup.state.resolve()
+        except ConfigError as error:
+            self._say(error.problems[0].message)
+            self.app.bell()
+            if self.app.size.width < NARROW:
+                self._zoomed = None
+                self._open_tab("Setup")
+            self.call_after_refresh(setup.focus_problem)
+            return
+        self._say("")
+        if isinstance(self.focused, (Input, ChoiceField)) or self._focused_pane() in TABS["Setup"]:
+            self.set_focus(None)
+        if self.app.size.width < NARROW and self._tab == "Setup" and self._zoomed is None:
+            self._open_tab("Loss")
+        self.app.start_run(config, mode)
+        self.tick()
+
+    def action_pause(self) -> None:
+        """Pause, or resume."""
+        control = self.app.control
+        if control is None:
+            self._say("nothing is training: ctrl+r begins")
+        elif control.mode == "pause":
+            control.resume()
+        else:
+            control.pause()
+
+    def action_step(self) -> None:
+        """One step, then pause; where nothing runs, a new run's first step."""
+        control = self.app.control
+        if control is None:
+            self._start("step")
+        else:
+            control.step()
+
+    def action_epoch(self) -> None:
+        """To the end of the epoch, then pause; where nothing runs, a new run's first epoch."""
+        control = self.app.control
+        if control is None:
+            self._start("epoch")
+        else:
+            control.epoch()
+
+    def action_stop(self) -> None:
+        """End the run; everything stays on the screen."""
+        control = self.app.control
+        if control is None:
+            self._say("nothing is training: ctrl+r begins")
+        else:
+            control.stop()
+
+    def on_field_submitted(self, event: FieldSubmitted) -> None:
+        """Enter in the learning rate's field changes that of the run; in any other, it goes on to the next field."""
+        control, live = self.app.control, self.app.live
+        if event.name == "lr" and control is not None and live is not None:
+            try:
+                control.set_lr(float(str(parse("lr", event.text))))
+            except ConfigError as error:
+                self._say(str(error))
+                return
+            self._say(f"lr {event.text} from step {live.step + 1:,} on")
+            return
+        self.query_one(Setup).action_next_field(1)
+
+    def on_choice_field_list_asked(self, message: ChoiceField.ListAsked) -> None:
+        """Show all choices with their meaning."""
+        field = message.field
+        choices = {name: field.meanings[name] for name in field.choices}
+
+        def take(value: str | None) -> None:
+            if value is not None:
+                field.choose(value)
+
+        self.app.push_screen(ChoiceScreen(FIELDS[field.field].label, choices, field.value), take)
+
+    def on_setup_changed(self, message: Setup.Changed) -> None:
+        """Something else is described: what was said before is old."""
+        self._say("")
+
+    # What is drawn, and everything else
+
+    def action_log_scale(self) -> None:
+        """Linear or logarithmic loss axis."""
+        self._log = not self._log
+        self._redraw()
+
+    def action_smooth(self, by: int) -> None:
+        """Less or more smoothing."""
+        self._smoothing = min(len(SMOOTHING) - 1, max(0, self._smoothing + by))
+        self._redraw()
+
+    def _redraw(self) -> None:
+        live = self.app.live
+        self._show_titles(live.config if live is not None else self.query_one(Setup).state.last_valid)
+        self.tick()
+
+    def action_save(self) -> None:
+        """Save the form as TOML."""
+        try:
+            config = self.query_one(Setup).state.resolve()
+        except ConfigError as error:
+            self._say(f"not saved: {error.problems[0].message}")
+            return
+
+        def saved(path: str | None) -> None:
+            if path is not None:
+                self._say(f"saved: d2ltui --config {path}")
+
+        self.app.push_screen(SaveScreen(to_toml(config), f"{config.model}-{config.dataset}.toml"), saved)
+
+    def action_traceback(self) -> None:
+        """The whole error of a failed run."""
+        live = self.app.live
+        if live is None or live.ended is None or live.ended.traceback is None:
+            self._say("no run has failed with an error to show")
+            return
+        self.app.push_screen(TextScreen(live.ended.message, live.ended.traceback))
+
+    def action_help(self) -> None:
+        """All keys."""
+        self.app.push_screen(HelpScreen())
+
+    def action_quit_asking(self) -> None:
+        """Quit; ask first while a run goes on."""
+        if self.app.control is None:
+            self.app.leave()
+            return
+
+        def answered(quits: bool | None) -> None:
+            if quits:
+                self.app.leave()
+
+        question = "A run is in progress. Quit and end it?"
+        self.app.push_screen(ConfirmScreen(question, "quit", "go on"), answered)
+
+    def _say(self, hint: str) -> None:
+        self._hint = hint
+        self.query_one(StatusLine).show(self.app.live, self.app.machine.describe(), hint)

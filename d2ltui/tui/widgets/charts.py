@@ -1,0 +1,110 @@
+"""The panes that show a run: curves drawn by the charts' helper process, and the layers' figures."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from textual import events
+
+from d2ltui.charts.spec import ChartError, Spec, Style
+from d2ltui.tui.widgets.lines import LinesView
+from d2ltui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from d2ltui.charts.client import ChartClient
+    from d2ltui.events import LayersProbed, LayerStats
+    from d2ltui.live import LiveRun
+    from d2ltui.tui.layer_lines import TextLine
+    from d2ltui.tui.plots import Curves
+
+Builder = Callable[["Curves", int, int], Spec]
+
+
+class ChartPane(Pane):
+    """A curve. It asks for a new drawing only when something changed and the last one has arrived."""
+
+    def __init__(self, title: str, builder: Builder, client: ChartClient, empty: str, id: str) -> None:
+        self.view = LinesView()
+        super().__init__(title, self.view, id=id, can_focus=True)
+        self._builder = builder
+        self._client = client
+        self._empty = empty
+        self._shown: object = None  # what the present drawing was made from
+        self._drawing: asyncio.Task[None] | None = None
+        self.frames = 0
+
+    def update_from(self, curves: Curves | None, options: object) -> None:
+        """Draw `curves` if they, the pane's size or `options` changed since the last drawing."""
+        width, height = self.view.size
+        if width <= 0 or height <= 0 or not self.display:
+            return
+        if curves is None:
+            self._show_empty(width, height)
+            return
+        state = (id(curves), curves.live.version, width, height, options)
+        if state == self._shown or (self._drawing is not None and not self._drawing.done()):
+            return
+        self._shown = state
+        self._drawing = asyncio.create_task(self._draw(self._builder(curves, width, height)))
+
+    def _show_empty(self, width: int, height: int) -> None:
+        state = (None, width, height)
+        if state != self._shown:
+            self._shown = state
+            middle = [[(int(Style.AXIS), self._empty.center(width)[:width])]]
+            self.view.show([[(int(Style.AXIS), "")]] * ((height - 1) // 2) + middle)
+
+    async def _draw(self, spec: Spec) -> None:
+        try:
+            drawing = await self._client.draw(spec)
+        except ChartError as error:
+            drawing = [[(int(Style.WARNING), str(error))]]
+        if self.is_attached:
+            self.view.show(drawing)
+            self.frames += 1
+
+    def on_unmount(self) -> None:
+        """Nobody waits for a drawing any more."""
+        if self._drawing is not None:
+            self._drawing.cancel()
+
+
+Lister = Callable[["Sequence[LayerStats]", int, bool], "list[TextLine]"]
+
+
+class LayersPane(Pane):
+    """A figure of every layer. Full screen, each layer's histogram is drawn large."""
+
+    def __init__(self, title: str, lister: Lister, empty: str, id: str) -> None:
+        self.view = LinesView()
+        super().__init__(title, self.view, id=id, can_focus=True)
+        self._lister = lister
+        self._empty = empty
+        self._shown: object = None
+
+    def update_from(self, live: LiveRun | None, ascii: bool) -> None:
+        """Show the newest look at the layers."""
+        width, height = self.view.size
+        if width <= 0 or height <= 0 or not self.display:
+            return
+        probed: LayersProbed | None = live.layers if live is not None else None
+        state = (id(probed), width, height)
+        if state == self._shown:
+            return
+        self._shown = state
+        if probed is None:
+            self.border_subtitle = ""
+            self.view.show([[(int(Style.AXIS), self._empty[:width])]])
+            return
+        self.border_subtitle = f"step {probed.step:,}"
+        self.view.show(self._lister(probed.layers, width, ascii))
+
+    def on_key(self, event: events.Key) -> None:
+        """Arrow keys scroll a long list."""
+        scroll = {"up": self.view.scroll_up, "down": self.view.scroll_down, "pageup": self.view.scroll_page_up,
+                  "pagedown": self.view.scroll_page_down}  # fmt: skip
+        if event.key in scroll:
+            scroll[event.key](animate=False)
+            event.stop()

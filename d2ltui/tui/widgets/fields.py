@@ -1,0 +1,156 @@
+"""Fields of the form: a number or text to type, and a choice to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widget import Widget
+from textual.widgets import Input, Label, Static
+
+LABEL_WIDTH = 13
+
+
+class FieldChanged(Message):
+    """A field has another text."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__()
+        self.name = name
+        self.text = text
+
+
+class FieldSubmitted(Message):
+    """Enter was pressed in a field."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__()
+        self.name = name
+        self.text = text
+
+
+class ChoiceField(Widget, can_focus=True):
+    """One of a few words: ← and → turn it, enter lists all with their meaning."""
+
+    DEFAULT_CSS = """
+    ChoiceField { height: 1; width: 1fr; }
+    ChoiceField:focus { background: $surface-lighten-2; text-style: bold; }
+    """
+    BINDINGS = [
+        Binding("left", "turn(-1)", show=False),
+        Binding("right", "turn(1)", show=False),
+        Binding("enter", "list", show=False),
+    ]
+
+    value: reactive[str] = reactive("", init=False)
+
+    class ListAsked(Message):
+        """The list of all choices is wanted."""
+
+        def __init__(self, field: ChoiceField) -> None:
+            super().__init__()
+            self.field = field
+
+    def __init__(self, field: str, label: str, meanings: Mapping[str, str], value: str) -> None:
+        super().__init__(id=f"field-{field}")
+        self.field = field
+        self.label = label
+        self.meanings = meanings
+        self.choices: tuple[str, ...] = tuple(meanings)
+        self.set_reactive(ChoiceField.value, value)
+
+    def set_choices(self, choices: Sequence[str]) -> None:
+        """Offer only these."""
+        self.choices = tuple(choices)
+
+    def render(self) -> Content:
+        """`label  ‹ value ›`"""
+        space = max(1, self.size.width - LABEL_WIDTH - 4)
+        value = self.value if len(self.value) <= space else self.value[: space - 1] + "…"
+        return Content(f"{self.label:<{LABEL_WIDTH}}‹ {value} ›")
+
+    def action_turn(self, by: int) -> None:
+        """The next choice, or the one before."""
+        at = self.choices.index(self.value) if self.value in self.choices else 0
+        self.choose(self.choices[(at + by) % len(self.choices)])
+
+    def action_list(self) -> None:
+        """Ask for the list of all."""
+        self.post_message(self.ListAsked(self))
+
+    def choose(self, value: str) -> None:
+        """Take `value`, as a person's choice."""
+        if value != self.value:
+            self.value = value
+            self.post_message(FieldChanged(self.field, value))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the left arrow turns back, on the right one forth, elsewhere lists all."""
+        self.focus()
+        end = LABEL_WIDTH + 3 + len(self.value)
+        if LABEL_WIDTH <= event.x <= LABEL_WIDTH + 1:
+            self.action_turn(-1)
+        elif end - 1 <= event.x <= end + 1:
+            self.action_turn(1)
+        else:
+            self.action_list()
+
+
+class TextField(Widget):
+    """A label, something to type, and below it what is wrong."""
+
+    DEFAULT_CSS = """
+    TextField { height: auto; width: 1fr; layout: vertical; }
+    TextField > Horizontal { height: 1; }
+    TextField Label { width: 13; }
+    TextField Input { width: 1fr; padding: 0; background: $surface-lighten-1; }
+    TextField Input:focus { background: $surface-lighten-2; text-style: bold; }
+    TextField > .problem { color: $error; height: auto; display: none; }
+    TextField.-wrong > .problem { display: block; }
+    TextField.-wrong Label { color: $error; text-style: bold; }
+    """
+
+    def __init__(self, field: str, label: str, value: str) -> None:
+        super().__init__(id=f"field-{field}")
+        self.field = field
+        self.label = label
+        self._initial = value
+
+    def compose(self) -> ComposeResult:
+        """The row, and the sentence below it."""
+        with Horizontal():
+            yield Label(self.label)
+            yield Input(self._initial, compact=True, select_on_focus=False)
+        yield Static("", classes="problem", markup=False)
+
+    @property
+    def input(self) -> Input:
+        """Where one types."""
+        return self.query_one(Input)
+
+    def set_text(self, text: str) -> None:
+        """Show `text`, without telling anybody."""
+        if self.input.value != text:
+            with self.prevent(Input.Changed):
+                self.input.value = text
+
+    def set_problem(self, problem: str | None) -> None:
+        """Say what is wrong; None: nothing."""
+        self.set_class(problem is not None, "-wrong")
+        self.query_one(".problem", Static).update(problem or "")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Pass it on under the field's name."""
+        event.stop()
+        self.post_message(FieldChanged(self.field, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Pass it on under the field's name."""
+        event.stop()
+        self.post_message(FieldSubmitted(self.field, event.value))

@@ -1,0 +1,192 @@
+"""The left column: model, data set, hyperparameters, and what they describe before it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import RadioButton, RadioSet, Static
+
+from d2ltui import catalogue
+from d2ltui.config import FIELDS, RunConfig, applicable_fields
+from d2ltui.tui.form_state import FormState
+from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
+from d2ltui.tui.widgets.pane import Pane
+
+SHOWN_LAYERS = 7
+
+_MEANINGS: dict[str, dict[str, str]] = {
+    "implementation": catalogue.IMPLEMENTATIONS,
+    "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
+    "activation": catalogue.ACTIVATIONS,
+    "init": catalogue.INITS,
+    "optimizer": catalogue.OPTIMIZERS,
+}
+
+
+def make_field(name: str, state: FormState) -> Widget:
+    """The widget that edits field `name`."""
+    field = FIELDS[name]
+    if field.kind == "choice":
+        choice = ChoiceField(name, field.label, _MEANINGS[name], state[name])
+        choice.set_choices(state.choices(name))
+        return choice
+    return TextField(name, field.label, state[name])
+
+
+def describe_network(config: RunConfig) -> str:
+    """Layers, shapes and numbers of parameters of what is configured, a line each."""
+    layers = catalogue.layer_plan(config)
+    lines = [f"{layer.index:>2} {layer.title:<17}{layer.parameters or '':>8}" for layer in layers]
+    if len(lines) > SHOWN_LAYERS:
+        left_out = len(lines) - SHOWN_LAYERS + 1
+        lines = [*lines[: SHOWN_LAYERS - 3], f"   … {left_out} more layers", *lines[-2:]]
+    total = sum(layer.parameters for layer in layers)
+    return "\n".join([*lines, f"{f'{total:,} parameters':>28}"])
+
+
+def describe_data(config: RunConfig) -> str:
+    """What the data set is, its parts, and its normalisation."""
+    data = catalogue.DATASETS[config.dataset]
+    shape = "×".join(map(str, data.input_shape))
+    outputs = f"{data.num_outputs} classes" if data.task == "classification" else "one number"
+    return (
+        f"{data.description}\n{data.train_size} train + {data.val_size} validation\n"
+        f"{shape} inputs → {outputs}\nnormalised: {data.normalisation}"
+    )
+
+
+class Setup(VerticalScroll, can_focus=False):
+    """The form. It holds a FormState and tells when the run it describes has changed."""
+
+    DEFAULT_CSS = """
+    Setup { width: 34; height: 1fr; scrollbar-size-vertical: 1; }
+    Setup > Pane { height: auto; }
+    Setup RadioSet { width: 1fr; border: none; padding: 0; background: transparent; }
+    Setup RadioSet:focus { border: none; background: transparent; }
+    Setup RadioButton { padding: 0; width: 1fr; background: transparent; border: none; }
+    Setup .note { color: $text-muted; height: auto; }
+    Setup .problem { color: $error; height: auto; }
+    """
+    BINDINGS = [
+        Binding("down", "next_field(1)", show=False),
+        Binding("up", "next_field(-1)", show=False),
+    ]
+
+    class Changed(Message):
+        """The form describes another run, or has other problems."""
+
+        def __init__(self, problems: dict[str, str]) -> None:
+            super().__init__()
+            self.problems = problems
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__(id="setup")
+        self.state = FormState(config)
+        self._problems: dict[str, str] = {}
+
+    def compose(self) -> ComposeResult:
+        """Three panes."""
+        state, config = self.state, self.state.last_valid
+        with Pane("Model", id="model-pane"):
+            with RadioSet(id="model", compact=True):
+                for info in catalogue.MODELS.values():
+                    yield RadioButton(info.title, value=info.name == state["model"], name=info.name)
+            yield make_field("implementation", state)
+            yield Static(describe_network(config), id="network", classes="note", markup=False)
+        with Pane("Data", id="data-pane"):
+            yield make_field("dataset", state)
+            yield Static(describe_data(config), id="data-note", classes="note", markup=False)
+            yield make_field("data_dir", state)
+        with Pane("Hyperparameters", id="form-pane"):
+            for name in self._all_hyperparameters():
+                yield make_field(name, state)
+            yield Static("", id="form-note", classes="problem", markup=False)
+
+    @staticmethod
+    def _all_hyperparameters() -> Iterable[str]:
+        names = dict.fromkeys(name for model in ("mlp", "linear") for name in applicable_fields(model))
+        return (name for name in names if name != "implementation")
+
+    def on_mount(self) -> None:
+        """Show what belongs to the model."""
+        self._refresh_fields()
+
+    def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
+        """Another model."""
+        event.stop()
+        self._set("model", str(event.pressed.name))
+
+    def on_field_changed(self, event: FieldChanged) -> None:
+        """Another text in a field."""
+        event.stop()
+        self._set(event.name, event.text)
+
+    def _set(self, name: str, text: str) -> None:
+        self.state.set(name, text)
+        self._refresh_fields(typed=name)
+        self.post_message(self.Changed(self._problems))
+
+    def set_problem(self, name: str, problem: str) -> None:
+        """Say at field `name` what is wrong with it, until the next change."""
+        self._problems = {**self._problems, name: problem}
+        self._show_problems()
+
+    def focus_problem(self) -> None:
+        """Go to the first field with a problem."""
+        for name in self._problems:
+            for field in self.query(f"#field-{name}"):
+                target = field.input if isinstance(field, TextField) else field
+                target.focus()
+                return
+
+    def _refresh_fields(self, typed: str = "") -> None:
+        """Bring every widget in line with the state; the field one types in is left alone."""
+        state = self.state
+        self._problems = state.problems()
+        visible = set(state.visible())
+        for field in self.query(ChoiceField):
+            if field.field in visible or field.field == "dataset":
+                field.set_choices(state.choices(field.field))
+                field.value = state[field.field]
+            field.display = field.field in visible or field.field == "dataset"
+        for text in self.query(TextField):
+            text.display = text.field in visible
+            if text.field == "data_dir":
+                text.display = (
+                    not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
+                )
+            if text.field != typed:
+                text.set_text(state[text.field])
+        self._show_problems()
+        config = state.last_valid
+        self.query_one("#network", Static).update(describe_network(config))
+        self.query_one("#data-note", Static).update(describe_data(config))
+
+    def _show_problems(self) -> None:
+        elsewhere = []
+        names = {text.field for text in self.query(TextField) if text.display}
+        for text in self.query(TextField):
+            text.set_problem(self._problems.get(text.field))
+        for name, problem in self._problems.items():
+            if name not in names:
+                elsewhere.append(problem)
+        if self.state["implementation"] == "scratch":
+            elsewhere.append("from scratch, the optimizer is SGD")
+        note = self.query_one("#form-note", Static)
+        note.update("\n".join(elsewhere))
+        note.display = bool(elsewhere)
+        note.set_class(not any(name not in names for name in self._problems), "note")
+
+    def action_next_field(self, by: int) -> None:
+        """The next field of the column, or the one before."""
+        fields: list[Widget] = [
+            widget for widget in self.query("RadioSet, ChoiceField, Input") if widget.focusable
+        ]
+        focused = self.screen.focused
+        if focused in fields:
+            fields[(fields.index(focused) + by) % len(fields)].focus()

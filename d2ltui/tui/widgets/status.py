@@ -1,0 +1,114 @@
+"""The status line: the run's word, where it is, how fast, how long still, and the machine."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widget import Widget
+
+from d2ltui import events
+from d2ltui.live import LiveRun
+
+BAR_WIDTH = 20
+_MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
+          "diverged": "▲", "failed": "✗"}  # fmt: skip
+
+
+def clock(seconds: float) -> str:
+    """`0:07`, `12:30`, `3:05:00`."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def rate_of(live: LiveRun) -> float:
+    """Steps a second, over the whole run."""
+    return live.step / live.seconds if live.seconds > 0 else 0.0
+
+
+def progress_bar(fraction: float, width: int) -> tuple[str, str]:
+    """The part that is done and the part that is not; together `width` cells."""
+    done = round(min(1.0, max(0.0, fraction)) * width)
+    return "━" * done, "─" * (width - done)
+
+
+class StatusLine(Widget):
+    """One line, and a second one while there is something to say."""
+
+    DEFAULT_CSS = """
+    StatusLine { height: auto; min-height: 1; max-height: 5; padding: 0 1; background: $panel; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="status")
+        self._status: events.Status = "ready"
+        self._line = Content("")
+        self._message = ""
+
+    @property
+    def word(self) -> events.Status:
+        """The run's state, as shown."""
+        return self._status
+
+    def show(self, live: LiveRun | None, machine: str, hint: str = "") -> None:
+        """Show where `live` is. Refreshes only when something reads differently."""
+        status: events.Status = live.status if live is not None else "ready"
+        line = self._compose_line(live, status, machine)
+        message = hint
+        if live is not None and live.ended is not None:
+            message = live.ended.message
+        elif live is not None and status == "loading" and live.loading is not None:
+            fraction = live.loading.fraction
+            message = live.loading.message
+            if fraction is not None:
+                message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {fraction:.0%}"
+        if line.markup == self._line.markup and message == self._message:
+            return
+        grows = bool(message) != bool(self._message) or len(message) != len(self._message)
+        self._status, self._line, self._message = status, line, message
+        self.refresh(layout=grows)
+
+    def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str) -> Content:
+        parts: list[Content | str | tuple[str, str]] = [(f"{_MARKS[status]} {status:<8}", _STYLES[status])]
+        wide = self.app.size.width >= 110
+        if live is not None and status != "loading":
+            config = live.config
+            done, left = progress_bar(live.step / config.total_steps, BAR_WIDTH if wide else 10)
+            rate = rate_of(live)
+            parts.append(f"  epoch {live.epoch}/{config.epochs} ")
+            parts.append((done, "$primary"))
+            parts.append((left, "$text-muted"))
+            parts.append(f" step {live.step:,}")
+            if rate:
+                parts.append(f"  {rate:,.0f} steps/s")
+            if status in events.ENDED:
+                parts.append(f"  {live.seconds:.1f} s")
+            elif rate:
+                parts.append(f"  {clock((config.total_steps - live.step) / rate)} left")
+            if wide and live.lr_changes:
+                parts.append(f"  lr {live.lr:g}")
+        line = Content.assemble(*parts)
+        space = self.app.size.width - 2 - line.cell_length - 2
+        for shown in (machine, machine.partition("  gpu")[0], machine.partition("  mem")[0]):
+            if len(shown) <= space:
+                gap = self.app.size.width - 2 - line.cell_length - len(shown)
+                return Content.assemble(line, " " * gap, (shown, "$text-muted"))
+        return line
+
+    def render(self) -> Content:
+        """The line, and the message below it."""
+        if not self._message:
+            return self._line
+        style = "$error" if self._status in ("failed", "diverged") else "$text"
+        return Content.assemble(self._line, "\n", (self._message, style))
+
+
+_STYLES: dict[str, str] = {
+    "ready": "bold",
+    "loading": "bold $accent",
+    "training": "bold $success",
+    "paused": "bold $warning",
+    "finished": "bold $success",
+    "stopped": "bold $warning",
+    "diverged": "bold $error",
+    "failed": "bold $error",
+}
