@@ -18,17 +18,13 @@ MAX_FPS = 4.0
 
 def run_options(command: F) -> F:
     """Give `command` an option for every field of a run, and `--config`. Values are validated by `resolve`."""
-    command = click.option("--config", "config_file", metavar="FILE.toml", help="Take the run from a file.")(
-        command
-    )
+    command = click.option("--config", "config_file", metavar="FILE.toml", help="Take the run from a file.")(command)
     for field in reversed(FIELDS.values()):
         text = field.help[:1].upper() + field.help[1:] + "."
         if field.choices:
             metavar, text = "|".join(field.choices), text
         else:
-            metavar = {"float": "F", "int": "N", "ints": "N,N,…", "device": "NAME", "path": "PATH"}[
-                field.kind
-            ]
+            metavar = {"float": "F", "int": "N", "ints": "N,N,…", "device": "NAME", "path": "PATH"}[field.kind]
         command = click.option(field.option, field.name, metavar=metavar, help=text)(command)
     return command
 
@@ -58,9 +54,7 @@ class Commands(click.Group):
         if self.get_command(ctx, name) is None:
             close = difflib.get_close_matches(name, self.commands, n=1, cutoff=0.5)
             hint = f" (did you mean {close[0]}?)" if close else ""
-            raise click.UsageError(
-                f"command: '{name}' is not known{hint}; allowed: {', '.join(self.commands)}"
-            )
+            raise click.UsageError(f"command: '{name}' is not known{hint}; allowed: {', '.join(self.commands)}")
         return super().resolve_command(ctx, args)
 
 
@@ -70,21 +64,15 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
     except ValueError:
         fps = 0.0
     if not 0 < fps <= 60:
-        raise click.UsageError(
-            f"max-fps: '{value}' is not allowed; allowed: a number greater than 0, up to 60"
-        )
+        raise click.UsageError(f"max-fps: '{value}' is not allowed; allowed: a number greater than 0, up to 60")
     return fps
 
 
-@click.group(
-    cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @run_options
 @click.option("--start", is_flag=True, help="Begin to train at once.")
 @click.option("--exit-when-done", is_flag=True, help="Leave when the run has ended.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="With --exit-when-done: print the result as JSON afterwards."
-)
+@click.option("--json", "as_json", is_flag=True, help="With --exit-when-done: print the result as JSON afterwards.")
 @click.option(
     "--max-fps",
     default=str(MAX_FPS),
@@ -95,9 +83,7 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
 )
 @click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(
-    ctx: click.Context, start: bool, exit_when_done: bool, as_json: bool, max_fps: float, **options: Any
-) -> None:
+def cli(ctx: click.Context, start: bool, exit_when_done: bool, as_json: bool, max_fps: float, **options: Any) -> None:
     """Learn and watch deep learning in a terminal.
 
     Without a command, opens the application; the options preset its form.
@@ -123,9 +109,7 @@ def cli(
 
 @cli.command()
 @run_options
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.pass_context
 def train(ctx: click.Context, /, as_json: bool, quiet: bool, **options: Any) -> None:
@@ -171,9 +155,7 @@ def datasets() -> None:
             f"    {data.task}, {shape} inputs → {outputs}; {data.train_size} train + {data.val_size} validation "
             f"samples; normalisation: {data.normalisation}"
         )
-        click.echo(
-            f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once")
-        )
+        click.echo(f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once"))
 
 
 def _show(value: object) -> str:

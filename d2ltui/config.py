@@ -58,9 +58,7 @@ class Field(msgspec.Struct, frozen=True):
             )
         number = "a whole number" if self.kind == "int" else "a finite number"
         if math.isinf(self.high):
-            return (
-                f"{number} greater than {self.low:g}" if self.low_open else f"{number}, {self.low:g} or more"
-            )
+            return f"{number} greater than {self.low:g}" if self.low_open else f"{number}, {self.low:g} or more"
         if self.high_open:
             return f"{number}, {self.low:g} or more and less than {self.high:g}"
         return f"{number} from {self.low:.0f} to {self.high:.0f}"
@@ -87,9 +85,7 @@ FIELDS: dict[str, Field] = _table(
     Field("optimizer", "optimizer", "choice", "how the weights move", tuple(catalogue.OPTIMIZERS)),
     Field("lr", "lr", "float", "learning rate", low=0, low_open=True),
     Field("weight_decay", "weight decay", "float", "λ of the penalty λ/2·‖w‖²", low=0),
-    Field(
-        "dropout", "dropout", "float", "probability of dropping a hidden unit", low=0, high=1, high_open=True
-    ),
+    Field("dropout", "dropout", "float", "probability of dropping a hidden unit", low=0, high=1, high_open=True),
     Field("batch_size", "batch size", "int", "samples in a step", low=1, unit="samples"),
     Field("epochs", "epochs", "int", "passes over the training data", low=1, high=MAX_EPOCHS),
     Field("seed", "seed", "int", "of weights, data and order", low=0, high=2**31 - 1),
@@ -261,9 +257,7 @@ def _misfits(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem
             " (the from-scratch implementation has only SGD)",
         )
     if config.batch_size > data.train_size:
-        yield wrong(
-            "batch_size", config.batch_size, f"1 to {data.train_size}, the training samples of {data.name}"
-        )
+        yield wrong("batch_size", config.batch_size, f"1 to {data.train_size}, the training samples of {data.name}")
 
 
 def _always_applicable() -> tuple[str, ...]:
@@ -342,9 +336,7 @@ def from_toml(text: str, source: str) -> dict[str, object]:
             line = text[: found.end()].count("\n") + 1 if found else 1
             close = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.5)
             hint = f"; did you mean {close[0]}?" if close else ""
-            message = (
-                f"config: {source}, line {line}: no such field: {key}{hint}; allowed: {', '.join(FIELDS)}"
-            )
+            message = f"config: {source}, line {line}: no such field: {key}{hint}; allowed: {', '.join(FIELDS)}"
             problems.append(Problem("", message))
     if problems:
         raise ConfigError(problems)

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-Status: TypeAlias = Literal[
-    "ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed"
-]
+Status: TypeAlias = Literal["ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed"]
 ENDED: tuple[Status, ...] = ("finished", "stopped", "diverged", "failed")
 
 

@@ -89,9 +89,7 @@ class Progress:
                 self._line(event.message)
             return
         if time.monotonic() - self._drawn >= REDRAW_EVERY or event.fraction is None:
-            self._show(
-                event.message if event.fraction is None else f"{event.message} {self._blocks(event.fraction)}"
-            )
+            self._show(event.message if event.fraction is None else f"{event.message} {self._blocks(event.fraction)}")
 
     def _draw(self, step: int, seconds: float) -> None:
         if not self._bar or time.monotonic() - self._drawn < REDRAW_EVERY:

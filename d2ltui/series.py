@@ -127,9 +127,7 @@ class _Summary(NamedTuple):
 
     @classmethod
     def empty(cls, size: int) -> _Summary:
-        return cls(
-            np.full(size, np.inf), np.full(size, -np.inf), np.zeros(size), np.zeros(size, dtype=np.int64)
-        )
+        return cls(np.full(size, np.inf), np.full(size, -np.inf), np.zeros(size), np.zeros(size, dtype=np.int64))
 
     @classmethod
     def of_values(cls, values: Array) -> _Summary:
@@ -324,10 +322,10 @@ def smooth(values: npt.ArrayLike, weight: float) -> Array:
     """
     if not 0 <= weight < 1:
         raise ValueError(f"weight: {weight} is not allowed; allowed: 0 to less than 1")
-    given = np.asarray(values, dtype=np.float64)
+    given: Array = np.asarray(values, dtype=np.float64)
+    smoothed: Array = given.copy()
     if weight == 0:
-        return given.copy()
-    smoothed = given.copy()
+        return smoothed
     average, bias = 0.0, 1.0
     for index in np.flatnonzero(np.isfinite(given)).tolist():
         average = weight * average + (1 - weight) * float(given[index])

@@ -1,9 +1,10 @@
-"""Limits, ticks and their labels: round numbers (1, 2 or 5 times a power of ten) that rarely change as data comes in."""
+"""Limits, ticks and their labels: 1, 2 or 5 times a power of ten, so that they rarely change as data comes in."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 # Beyond these a float's neighbours, or its powers of ten, are no longer fit to divide an axis with.
 _LARGEST = 1e100
@@ -64,13 +65,18 @@ def _multiple(count: int, step: float) -> float:
 
 
 def ticks(low: float, high: float, most: int, log: bool = False, whole: bool = False) -> list[float]:
-    """At most about `most` round numbers from `low` to `high`, ascending; with `whole` only whole ones, where two fit."""
+    """About `most` round numbers or fewer from `low` to `high`, ascending.
+
+    With `whole` only whole ones, where the range has room for two.
+    """
     most = max(1, most)
     if log:
         return _log_ticks(low, high, most)
     step = _nice(max((high - low) / most, _SMALLEST), up=True)
     if whole and high - low >= 1:
         step = max(1.0, step)
+    elif f"{step:e}".startswith("5") and (high - low) / (step / 2) <= most + 1e-9:
+        step /= 2  # quarters, where fifths would be too many
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [_multiple(index, step) for index in range(first, last + 1)]
 
@@ -97,10 +103,12 @@ def labels(numbers: Sequence[float], width: int, log: bool = False) -> list[str]
         return []
     if log:
         return [_exponent(number, 0) if number < 0.00999 or number >= 9999 else f"{number:g}" for number in numbers]
-    gaps = [b - a for a, b in zip(numbers, numbers[1:], strict=False) if b > a]
+    gaps = [b - a for a, b in pairwise(numbers) if b > a]
     largest = max(abs(number) for number in numbers)
     step = min(gaps) if gaps else largest or 1.0
     finest = math.floor(math.log10(step) + 1e-9)
+    if abs(step / 10.0**finest - 2.5) < 1e-6:
+        finest -= 1
     fixed = [f"{number:.{max(0, -finest)}f}" if finest > -7 else "" for number in numbers]
     if all(fixed) and max(map(len, fixed)) <= width and largest < 1e5:
         return fixed

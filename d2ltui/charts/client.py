@@ -1,9 +1,9 @@
 """Charts drawn in a helper process, awaited without a thread.
 
-    client = ChartClient(on_trouble=print)
-    client.start()                      # optional: before the terminal is taken, so that the first chart is quick
-    drawing = await client.draw(spec)   # from one event loop
-    client.close()
+client = ChartClient(on_trouble=print)
+client.start()                      # optional: before the terminal is taken, so that the first chart is quick
+drawing = await client.draw(spec)   # from one event loop
+client.close()
 """
 
 from __future__ import annotations

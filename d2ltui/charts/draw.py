@@ -20,8 +20,14 @@ from d2ltui.charts.plot_area import PlotArea, draw_frame, draw_small
 from d2ltui.charts.spec import Band, ChartSpec, Drawing, HistogramSpec, Line, Spec, Style
 
 _RUN = re.compile(r"\x1b\[38;5;(\d+)m([^\x1b]*)|\x1b\[[0-9;]*m|([^\x1b]+)")
-_ASCII_MARKER = {Style.TRAIN: "*", Style.VALIDATION: "o", Style.RAW: ".", Style.FIT: "*", Style.DATA: "x"}
-_ASCII_JOIN = {Style.VALIDATION: "-"}
+_ASCII_MARKER: dict[int, str] = {
+    Style.TRAIN: "*",
+    Style.VALIDATION: "o",
+    Style.RAW: ".",
+    Style.FIT: "*",
+    Style.DATA: "x",
+}
+_ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
 # Markers nearer to each other than this (in columns) hide the line that they are on.
 _MARKER_DISTANCE = 3
 
@@ -137,9 +143,7 @@ def _x_limits(spec: ChartSpec) -> tuple[float, float]:
 class _Scale:
     """From values to dots: 2 × 4 in a cell, or 1 × 1 without UTF-8. Row 0 is at the bottom, as plotext has it."""
 
-    def __init__(
-        self, area: PlotArea, x_low: float, x_high: float, y_low: float, y_high: float, ascii: bool
-    ) -> None:
+    def __init__(self, area: PlotArea, x_low: float, x_high: float, y_low: float, y_high: float, ascii: bool) -> None:
         self.across, self.down = (1, 1) if ascii else (2, 4)
         self.columns, self.rows = self.across * area.width, self.down * area.height
         self._x_low, self._x_factor = x_low, (self.columns - 1) / (x_high - x_low)
@@ -183,11 +187,7 @@ def _fill(points: Sequence[tuple[float, float, float]], scale: _Scale) -> Dots:
             column = dot // scale.across
             low, high = extents.get(column, (row, row))
             extents[column] = (min(low, row), max(high, row))
-    return [
-        (column * scale.across, row)
-        for column, (low, high) in extents.items()
-        for row in range(low, high + 1)
-    ]
+    return [(column * scale.across, row) for column, (low, high) in extents.items() for row in range(low, high + 1)]
 
 
 def _draw_curves(
@@ -205,20 +205,33 @@ def _draw_curves(
     plotext.ylim(0, max(1, scale.rows - 1))
     for band, extents in zip(spec.bands, bands, strict=True):
         _scatter(_fill(extents, scale), scale, ":" if spec.ascii else "braille", band.style)
-    for line, (points, _) in zip(spec.lines, lines, strict=True):
-        dots = [scale.dot(x, y) if y == y else None for x, y in points]
-        marker = _marker(line, spec.ascii)
-        if line.joined:
-            join = _ASCII_JOIN.get(line.style, marker) if spec.ascii else "braille"
-            _scatter(_trace(dots), scale, join or "*", line.style)
-            dots = dots[:: _thinned(dots, scale)]
-        if marker:
-            cells = {(x // scale.across, y // scale.down) for x, y in filter(None, dots)}
-            # From cells back to the dots that plotext puts into exactly these cells.
-            x_factor = (scale.columns - 1) / max(1, area.width - 1)
-            y_factor = (scale.rows - 1) / max(1, area.height - 1)
-            _scatter([(x * x_factor, y * y_factor) for x, y in sorted(cells)], scale, marker, line.style)
+    dotted = [[scale.dot(x, y) if y == y else None for x, y in points] for points, _ in lines]
+    # A cell shows one line only. Where two run together, one is seen between the markers of the other.
+    ordered = sorted(zip(spec.lines, dotted, strict=True), key=lambda pair: _depth(pair[0]))
+    for line, dots in ordered:
+        if line.joined or not line.marker:
+            plain = _ASCII_JOIN.get(line.style, _plain_marker(line)) if line.joined else _plain_marker(line)
+            traced = _trace(dots) if line.joined else list(dict.fromkeys(filter(None, dots)))
+            _scatter(traced, scale, plain if spec.ascii else "braille", line.style)
+        else:
+            _markers(dots, area, scale, _marker(line, spec.ascii), line.style)
+    for line, dots in ordered:
+        if line.joined and line.marker:
+            _markers(dots[:: _thinned(dots, scale)], area, scale, _marker(line, spec.ascii), line.style)
     _copy(plotext.build(), grid, area)
+
+
+def _depth(line: Line) -> int:
+    """Where a line is drawn: raw values and points behind, lines with markers before lines without."""
+    return 0 if line.style == Style.RAW or not line.joined else 1 if line.marker else 2
+
+
+def _markers(dots: Sequence[tuple[int, int] | None], area: PlotArea, scale: _Scale, marker: str, style: int) -> None:
+    cells = {(x // scale.across, y // scale.down) for x, y in filter(None, dots)}
+    # From cells back to the dots that plotext puts into exactly these cells.
+    x_factor = (scale.columns - 1) / max(1, area.width - 1)
+    y_factor = (scale.rows - 1) / max(1, area.height - 1)
+    _scatter([(x * x_factor, y * y_factor) for x, y in sorted(cells)], scale, marker, style)
 
 
 def _scatter(dots: Sequence[tuple[float, float]], scale: _Scale, marker: str, style: int) -> None:
@@ -240,10 +253,15 @@ def _copy(built: str, grid: Grid, area: PlotArea) -> None:
 
 
 def _marker(line: Line, ascii: bool) -> str:
-    if ascii:
-        plain = line.marker if line.marker.isascii() else ""
-        return plain or _ASCII_MARKER.get(line.style, "*") if line.marker or not line.joined else ""
-    return one_cell_each(line.marker, ascii)[:1] or ("" if line.joined else "•")
+    """The character on the points of `line`, "" for none."""
+    if ascii and line.marker:
+        return _plain_marker(line)
+    return one_cell_each(line.marker, ascii)[:1]
+
+
+def _plain_marker(line: Line) -> str:
+    """The ASCII character that `line` is made of."""
+    return line.marker[:1] if line.marker.isascii() and line.marker.strip() else _ASCII_MARKER.get(line.style, "*")
 
 
 def _thinned(dots: Sequence[tuple[int, int] | None], scale: _Scale) -> int:
@@ -279,8 +297,6 @@ def _draw_legend(grid: Grid, row: int, spec: ChartSpec, hidden: bool) -> None:
 def _sample(line: Line, ascii: bool) -> str:
     marker = _marker(line, ascii)
     if not line.joined:
-        return marker
-    if ascii:
-        join = _ASCII_JOIN.get(line.style, marker or "*")
-        return f"{join}{marker or join}{join}"
-    return f"─{marker}─" if marker else "───"
+        return marker or (_plain_marker(line) if ascii else "⠒⠂")
+    join = _ASCII_JOIN.get(line.style, _plain_marker(line)) if ascii else "─"
+    return join + (marker or join) + join

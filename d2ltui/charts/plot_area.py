@@ -12,7 +12,8 @@ from d2ltui.charts.spec import ChartSpec, Drawing, Style
 
 MIN_WIDTH, MIN_HEIGHT = 12, 4
 _LABEL_WIDTH = 6
-_TICK_DISTANCE = 9
+# Cells between two ticks of the x axis: the first at which their labels fit.
+_TICK_DISTANCES = (6, 9, 12)
 
 
 class PlotArea(NamedTuple):
@@ -82,14 +83,14 @@ def draw_frame(
                 grid.put(0, row, y_labels[index].rjust(area.label_width), Style.AXIS)
     bottom = area.top + area.height
     grid.put(axis, bottom, corner + horizontal * area.width, Style.AXIS)
-    x_ticks = axes.ticks(*x_limits, max(1, area.width // _TICK_DISTANCE), whole=whole)
+    x_ticks, x_labels = _x_ticks(x_limits, area.width, whole)
     free = 0
     if area.label_row is not None and area.label_width:
         # Under the y axis's labels, where no tick is: it never has to make room.
         name = one_cell_each(x_label, ascii)[: area.label_width - 1]
         grid.put(0, area.label_row, name.rjust(area.label_width - 1), Style.AXIS)
         free = len(name) and area.label_width
-    for value, text in zip(x_ticks, axes.labels(x_ticks, _TICK_DISTANCE - 2), strict=True):
+    for value, text in zip(x_ticks, x_labels, strict=True):
         column = area.left + position(value, *x_limits, area.width, 1 if ascii else 2)
         start = min(max(column - (len(text) - 1) // 2, free), grid.width - len(text))
         if area.label_row is None:
@@ -98,6 +99,18 @@ def draw_frame(
             grid.put(column, bottom, x_tick, Style.AXIS)
             grid.put(start, area.label_row, text, Style.AXIS)
             free = start + len(text) + 1
+
+
+def _x_ticks(limits: tuple[float, float], width: int, whole: bool) -> tuple[list[float], list[str]]:
+    ticks: list[float] = []
+    labels: list[str] = []
+    for distance in _TICK_DISTANCES:
+        ticks = axes.ticks(*limits, max(1, width // distance), whole=whole)
+        labels = axes.labels(ticks, _TICK_DISTANCES[1] - 2)
+        apart = width / max(1, len(ticks) - 1)
+        if max(map(len, labels), default=0) + 2 <= apart:
+            break
+    return ticks, labels
 
 
 def draw_small(spec: ChartSpec, values: Sequence[tuple[str, Sequence[float]]]) -> Drawing:

@@ -32,7 +32,8 @@ class Line(msgspec.Struct, frozen=True):
     """Points, joined or not. A point that is not finite leaves a gap.
 
     `marker` is one character drawn on every point, "" for none; the character for a terminal without UTF-8 is chosen
-    by style. `joined=False` draws the points only. A line without `label` is not in the legend.
+    by style. `joined=False` draws the points only, as fine dots where there is no marker. A line without `label` is
+    not in the legend.
     """
 
     label: str
@@ -57,9 +58,10 @@ class ChartSpec(msgspec.Struct, frozen=True, tag="chart"):
     """Curves over steps or epochs, `width` × `height` cells, axes and legend included.
 
     `y_low` and `y_high` fix the limits; None takes them from the data, rounded so that they rarely change. With `log`
-    the y axis is logarithmic, and what is not positive is left out (the legend says so). Lines are drawn in their
-    order, the last one in front. `empty_text` stands in the middle of a chart without values. `integer_x` keeps the
-    ticks of the x axis on whole numbers where there is more than one in the range.
+    the y axis is logarithmic, and what is not positive is left out (the legend says so). From back to front: bands,
+    lines of style RAW and points, lines with markers, lines without, each in the order given, then the markers.
+    `empty_text` stands in the middle of a chart without values. `integer_x` keeps the ticks of the x axis on whole
+    numbers where there is more than one in the range. `x_label` has room for 5 characters.
     """
 
     width: int

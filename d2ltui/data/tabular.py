@@ -46,9 +46,7 @@ def _synthetic_linear(info: DatasetInfo, seed: int) -> Dataset:
     return Dataset(info, x[:n].clone(), y[:n].clone(), x[n:].clone(), y[n:].clone(), truth=(w, b))
 
 
-def _spirals(
-    total: int, num_arms: int, noise: float, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _spirals(total: int, num_arms: int, noise: float, seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """`total` points on `num_arms` arms of one turn each, from the centre (radius 0.1) to radius 1."""
     rng = np.random.default_rng(seed)
     arm = np.arange(total) % num_arms

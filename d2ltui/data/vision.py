@@ -25,9 +25,7 @@ TIMEOUT = 10.0  # seconds without a byte
 CHUNK = 64 * 1024  # bytes
 
 
-def load(
-    info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled: Callable[[], bool]
-) -> Dataset:
+def load(info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
     """Both parts of `info`, pixels in 0…1, from torchvision's root `data_dir` (None: see `data_root`).
 
     Raises:
@@ -69,9 +67,7 @@ def data_root(data_dir: str | None) -> Path:
     for name, value in (("data_dir", data_dir), ("D2LTUI_DATA_DIR", environment)):
         if value:
             root = Path(value).expanduser()
-            if not os.path.isdir(
-                root
-            ):  # unlike Path's own, False rather than an exception where it may not look
+            if not os.path.isdir(root):  # unlike Path's own, False rather than an exception where it may not look
                 raise DataError(f"{name}: '{value}' is not allowed; allowed: an existing, readable directory")
             return root
     import platformdirs
@@ -151,9 +147,7 @@ def _open(url: str) -> Any:
     return urllib.request.urlopen(request, timeout=TIMEOUT)
 
 
-def _copy(
-    response: Any, file: Any, message: str, progress: Progress, cancelled: Callable[[], bool]
-) -> str | None:
+def _copy(response: Any, file: Any, message: str, progress: Progress, cancelled: Callable[[], bool]) -> str | None:
     """Copies the response's body; returns why it is not whole, or None where it is."""
     total, done = response.length, 0
     of = f" of {total / 1e6:.1f}" if total else ""

@@ -31,7 +31,5 @@ def select(name: str) -> torch.device:
         why = f"PyTorch finds no {name.partition(':')[0].upper()} device on this machine"
         if wanted.startswith("cuda:") and torch.cuda.is_available():
             why = f"this machine has {torch.cuda.device_count()} CUDA device(s)"
-        raise DeviceError(
-            f"device: '{name}' is not available ({why}); allowed here: auto, {', '.join(names)}"
-        )
+        raise DeviceError(f"device: '{name}' is not available ({why}); allowed here: auto, {', '.join(names)}")
     return torch.device(wanted)

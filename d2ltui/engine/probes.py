@@ -55,9 +55,7 @@ def probe(network: Network, x: Tensor, y: Tensor) -> tuple[LayerStats, ...]:
     # Two transfers for the whole network, however many layers it has.
     rows = torch.stack([figures for _, figures in collected]).tolist()
     by_layer = dict(zip(weights, norms.tolist(), strict=True))
-    return tuple(
-        _stats(spec, row, by_layer.get(spec.index)) for (spec, _), row in zip(collected, rows, strict=True)
-    )
+    return tuple(_stats(spec, row, by_layer.get(spec.index)) for (spec, _), row in zip(collected, rows, strict=True))
 
 
 @torch.no_grad()

@@ -58,9 +58,9 @@ class Recorder:
         self._losses, self._outputs, self._labels = [], [], []
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
         means = np.add.reduceat(host[len(sizes) :], starts) / sizes
-        return host[: len(sizes)], self.metric(means), sizes
+        return host[: len(sizes)], self._metric(means), sizes
 
-    def metric(self, mean_score: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _metric(self, mean_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
         """Accuracy from the mean of hits, or R² from the mean squared error."""
         if self._task == "classification":
             return mean_score.astype(np.float32)

@@ -61,16 +61,18 @@ class Trainer:
             self._emit(events.StatusChanged("loading"))
             self._prepare()
             self._train()
-            message = f"trained for {len(self._epochs)} epochs"
+            message = self._result()
         except (Stopped, LoadCancelled):
-            status, message = "stopped", f"stopped after step {self._step}"
+            status, message = "stopped", f"stopped by you after step {self._step}"
         except DataError as error:
             status, message, field = "failed", str(error), "dataset"
         except DeviceError as error:
             status, message, field = "failed", str(error), "device"
         except torch.OutOfMemoryError as error:
             status, field, trace = "failed", "batch_size", traceback.format_exc()
-            message = f"batch_size: {self.config.batch_size} does not fit into the device's memory; give fewer ({error})"
+            message = (
+                f"batch_size: {self.config.batch_size} does not fit into the device's memory; give fewer ({error})"
+            )
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, message = (
@@ -80,9 +82,7 @@ class Trainer:
             trace = traceback.format_exc()
         if self._diverged:
             status = "diverged"
-            message = (
-                f"the loss is no longer finite after step {self._step}: a lower lr than {self._lr:g} may help"
-            )
+            message = f"the loss is no longer finite after step {self._step}: a lower lr than {self._lr:g} may help"
         self._stop_clock()
         ended = events.RunEnded(status, message, self._summary(status), field, trace)
         self._emit(ended)
@@ -110,9 +110,7 @@ class Trainer:
         self._recorder_capacity = self._recorder.capacity(config.batch_size, data.info.num_outputs)
         self._x_train, self._y_train, residence = self._place(data)
         self._x_val, self._y_val = data.x_val.to(self._device), data.y_val.to(self._device)
-        self._val_variance = (
-            float(data.y_val.double().var(correction=0)) if config.task == "regression" else 1.0
-        )
+        self._val_variance = float(data.y_val.double().var(correction=0)) if config.task == "regression" else 1.0
         self._probe_x, self._probe_y = (t.to(self._device) for t in probe_batch(data.x_train, data.y_train))
         self._emit(
             events.RunStarted(
@@ -284,6 +282,14 @@ class Trainer:
         return self._seconds + (time.perf_counter() - self._resumed if self._resumed is not None else 0.0)
 
     # The end
+
+    def _result(self) -> str:
+        last = self._epochs[-1]
+        metric = "accuracy" if self.config.task == "classification" else "R²"
+        return (
+            f"after {last.epoch} epochs: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
+            f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
+        )
 
     def _summary(self, status: events.Status) -> dict[str, object]:
         """What `--json` prints. A figure that is not there, or not finite, is None."""

@@ -72,10 +72,6 @@ def _run(config: RunConfig, control: Control, live: LiveRun, previous: threading
     except Exception as error:  # a broken installation of PyTorch must reach the screen, too
         import traceback
 
-        live(
-            events.RunEnded(
-                "failed", f"PyTorch cannot be used: {error}", {}, traceback=traceback.format_exc()
-            )
-        )
+        live(events.RunEnded("failed", f"PyTorch cannot be used: {error}", {}, traceback=traceback.format_exc()))
         return
     Trainer(config, control, [live]).run()

@@ -15,9 +15,7 @@ from d2ltui.models.scratch import ScratchNetwork
 __all__ = ["Layer", "Network", "Optimizer", "build", "get_lr", "make_optimizer", "set_lr"]
 
 
-def build(
-    config: RunConfig, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
-) -> Network:
+def build(config: RunConfig, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> Network:
     """The network that `config` describes, with its initial weights, on `device`, in training mode."""
     plan = layer_plan(config)
     kind = ScratchNetwork if config.implementation == "scratch" else ConciseNetwork

@@ -33,10 +33,10 @@ class ConciseNetwork(Network):
         modules: list[nn.Module] = []
         for spec in plan:
             if spec.kind == "linear":
+                # nn.Linear draws weights of its own; nobody else's random numbers shall change by that.
+                with torch.random.fork_rng(devices=[]):
+                    linear = nn.Linear(spec.num_inputs, spec.num_outputs, dtype=dtype)
                 weight, bias = next(parameters)
-                # Without storage first: nn.Linear would draw from the global generator, for nothing.
-                linear = nn.Linear(spec.num_inputs, spec.num_outputs, device="meta", dtype=dtype)
-                linear.to_empty(device=device)
                 with torch.no_grad():
                     linear.weight.copy_(weight.T)
                     linear.bias.copy_(bias)
@@ -45,14 +45,12 @@ class ConciseNetwork(Network):
                 modules.append(nn.Dropout(config.dropout))
             else:
                 modules.append(ACTIVATIONS[spec.name]())
-        self.module = nn.Sequential(*modules)
+        self.module = nn.Sequential(*modules).to(device)
         loss = nn.functional.mse_loss if config.task == "regression" else nn.functional.cross_entropy
         super().__init__([Layer(*pair) for pair in zip(plan, modules, strict=True)], loss)
 
     def linear_parameters(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
-        return [
-            (spec, layer.weight, layer.bias) for spec, layer in self.layers if isinstance(layer, nn.Linear)
-        ]
+        return [(spec, layer.weight, layer.bias) for spec, layer in self.layers if isinstance(layer, nn.Linear)]
 
     def weights(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
         return [(spec, weight.detach().T, bias.detach()) for spec, weight, bias in self.linear_parameters()]

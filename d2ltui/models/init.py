@@ -19,9 +19,7 @@ def initial_parameters(config: RunConfig, plan: Iterable[LayerSpec]) -> list[tup
     and dtype, so that a seed means the same weights everywhere.
     """
     generator = torch.Generator().manual_seed(config.seed)
-    return [
-        _draw(config, spec.num_inputs, spec.num_outputs, generator) for spec in plan if spec.kind == "linear"
-    ]
+    return [_draw(config, spec.num_inputs, spec.num_outputs, generator) for spec in plan if spec.kind == "linear"]
 
 
 def _draw(config: RunConfig, n_in: int, n_out: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -20,9 +20,7 @@ class Key(NamedTuple):
 
 
 KEYS: tuple[Key, ...] = (
-    Key(
-        "ctrl+r", "run", "run", "train what the form describes; also from inside a field", "^r", priority=True
-    ),
+    Key("ctrl+r", "run", "run", "train what the form describes; also from inside a field", "^r", priority=True),
     Key("space", "pause", "pause", "pause, and resume"),
     Key("s", "step", "step", "train one step, then pause"),
     Key("e", "epoch", "epoch", "train to the end of the epoch, then pause"),

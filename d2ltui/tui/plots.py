@@ -23,11 +23,7 @@ class Curves:
         config = self.live.config
         steps = self._losses.reduce(config.total_steps, self._buckets(width))
         x = (steps.x / config.steps_per_epoch).tolist()
-        bands = (
-            [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")]
-            if smoothing > 0
-            else []
-        )
+        bands = [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")] if smoothing > 0 else []
         epochs = list(self.live.epochs)
         lines = [
             Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),

@@ -183,9 +183,7 @@ class SaveScreen(ModalScreen[str | None]):
             path.write_text(self._text, encoding="utf-8")
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            problem.update(
-                f"file: '{path}' cannot be written ({reason}); allowed: a file in a writable directory"
-            )
+            problem.update(f"file: '{path}' cannot be written ({reason}); allowed: a file in a writable directory")
             return
         self.dismiss(str(path))
 

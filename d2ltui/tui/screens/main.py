@@ -40,6 +40,7 @@ TABS: dict[str, tuple[str, ...]] = {
     "Gradients": ("gradients",),
 }
 ORDER = tuple(pane for panes in TABS.values() for pane in panes)
+WELCOME = "ctrl+r trains what the form describes; tab goes from pane to pane; ? lists all keys"
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
 
 
@@ -70,9 +71,7 @@ class TabStrip(Widget):
         parts = []
         for title in TABS:
             active = title == self._active
-            parts.append(
-                (f"[{title}]" if active else f" {title} ", "bold reverse" if active else "$text-muted")
-            )
+            parts.append((f"[{title}]" if active else f" {title} ", "bold reverse" if active else "$text-muted"))
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:
@@ -96,10 +95,10 @@ class MainScreen(Screen[None]):
         super().__init__()
         self._initial = config
         self._log = False
-        self._smoothing = 3
+        self._smoothing = 2
         self._zoomed: str | None = None
         self._tab = "Setup"
-        self._hint = ""
+        self._hint = WELCOME
         self._curves: Curves | None = None
         self._handled_end: LiveRun | None = None
 
@@ -113,12 +112,8 @@ class MainScreen(Screen[None]):
                 yield ChartPane("Loss", self._loss, charts, "ctrl+r trains what the form describes", "loss")
                 yield ChartPane("Accuracy", self._metric, charts, "", "accuracy")
             with Vertical(id="inside"):
-                yield LayersPane(
-                    "Activations", layer_lines, "each layer's outputs, once a run begins", "activations"
-                )
-                yield LayersPane(
-                    "Gradients", gradient_lines, "each layer's gradient, once a run begins", "gradients"
-                )
+                yield LayersPane("Activations", layer_lines, "each layer's outputs, once a run begins", "activations")
+                yield LayersPane("Gradients", gradient_lines, "each layer's gradient, once a run begins", "gradients")
         yield StatusLine()
         yield Footer(show_command_palette=False, compact=True)
 

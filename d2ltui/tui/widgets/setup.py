@@ -60,6 +60,26 @@ def describe_data(config: RunConfig) -> str:
     )
 
 
+class ModelChoice(RadioSet):
+    """The models; an arrow key goes to the next one and takes it at once."""
+
+    def on_mount(self) -> None:
+        """The cursor starts at the chosen one."""
+        for _ in range(max(0, self.pressed_index)):
+            super().action_next_button()
+
+    def action_next_button(self) -> None:
+        """The next model."""
+        super().action_next_button()
+        if self.is_mounted:
+            self.action_toggle_button()
+
+    def action_previous_button(self) -> None:
+        """The model before."""
+        super().action_previous_button()
+        self.action_toggle_button()
+
+
 class Setup(VerticalScroll, can_focus=False):
     """The form. It holds a FormState and tells when the run it describes has changed."""
 
@@ -69,6 +89,9 @@ class Setup(VerticalScroll, can_focus=False):
     Setup RadioSet { width: 1fr; border: none; padding: 0; background: transparent; }
     Setup RadioSet:focus { border: none; background: transparent; }
     Setup RadioButton { padding: 0; width: 1fr; background: transparent; border: none; }
+    Setup RadioSet:blur > RadioButton.-selected > .toggle--label { background: transparent; }
+    Setup RadioSet > RadioButton > .toggle--button { background: transparent; color: $panel-lighten-2; }
+    Setup RadioSet > RadioButton.-on > .toggle--button { background: transparent; color: $primary; }
     Setup .note { color: $text-muted; height: auto; }
     Setup .problem { color: $error; height: auto; }
     """
@@ -93,7 +116,7 @@ class Setup(VerticalScroll, can_focus=False):
         """Three panes."""
         state, config = self.state, self.state.last_valid
         with Pane("Model", id="model-pane"):
-            with RadioSet(id="model", compact=True):
+            with ModelChoice(id="model", compact=True):
                 for info in catalogue.MODELS.values():
                     yield RadioButton(info.title, value=info.name == state["model"], name=info.name)
             yield make_field("implementation", state)
@@ -101,11 +124,13 @@ class Setup(VerticalScroll, can_focus=False):
         with Pane("Data", id="data-pane"):
             yield make_field("dataset", state)
             yield Static(describe_data(config), id="data-note", classes="note", markup=False)
+            yield Static("", id="data-problem", classes="problem", markup=False)
             yield make_field("data_dir", state)
         with Pane("Hyperparameters", id="form-pane"):
             for name in self._all_hyperparameters():
                 yield make_field(name, state)
-            yield Static("", id="form-note", classes="problem", markup=False)
+            yield Static("", id="form-problem", classes="problem", markup=False)
+            yield Static("", id="form-note", classes="note", markup=False)
 
     @staticmethod
     def _all_hyperparameters() -> Iterable[str]:
@@ -157,9 +182,7 @@ class Setup(VerticalScroll, can_focus=False):
         for text in self.query(TextField):
             text.display = text.field in visible
             if text.field == "data_dir":
-                text.display = (
-                    not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
-                )
+                text.display = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
             if text.field != typed:
                 text.set_text(state[text.field])
         self._show_problems()
@@ -168,25 +191,22 @@ class Setup(VerticalScroll, can_focus=False):
         self.query_one("#data-note", Static).update(describe_data(config))
 
     def _show_problems(self) -> None:
-        elsewhere = []
-        names = {text.field for text in self.query(TextField) if text.display}
+        problems = dict(self._problems)
         for text in self.query(TextField):
-            text.set_problem(self._problems.get(text.field))
-        for name, problem in self._problems.items():
-            if name not in names:
-                elsewhere.append(problem)
-        if self.state["implementation"] == "scratch":
-            elsewhere.append("from scratch, the optimizer is SGD")
-        note = self.query_one("#form-note", Static)
-        note.update("\n".join(elsewhere))
-        note.display = bool(elsewhere)
-        note.set_class(not any(name not in names for name in self._problems), "note")
+            text.set_problem(problems.pop(text.field, None) if text.display else None)
+        self._note("#data-problem", problems.pop("dataset", ""))
+        scratch = self.state["implementation"] == "scratch"
+        self._note("#form-problem", "\n".join(problems.values()))
+        self._note("#form-note", "from scratch, the optimizer is SGD" if scratch else "")
+
+    def _note(self, selector: str, text: str) -> None:
+        note = self.query_one(selector, Static)
+        note.update(text)
+        note.display = bool(text)
 
     def action_next_field(self, by: int) -> None:
         """The next field of the column, or the one before."""
-        fields: list[Widget] = [
-            widget for widget in self.query("RadioSet, ChoiceField, Input") if widget.focusable
-        ]
+        fields: list[Widget] = [widget for widget in self.query("RadioSet, ChoiceField, Input") if widget.focusable]
         focused = self.screen.focused
         if focused in fields:
             fields[(fields.index(focused) + by) % len(fields)].focus()

@@ -32,10 +32,10 @@ def progress_bar(fraction: float, width: int) -> tuple[str, str]:
 
 
 class StatusLine(Widget):
-    """One line, and a second one while there is something to say."""
+    """One line, and below it what there is to say."""
 
     DEFAULT_CSS = """
-    StatusLine { height: auto; min-height: 1; max-height: 5; padding: 0 1; background: $panel; }
+    StatusLine { height: auto; min-height: 2; max-height: 6; padding: 0 1; background: $panel; }
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class StatusLine(Widget):
         line = self._compose_line(live, status, machine)
         message = hint
         if live is not None and live.ended is not None:
-            message = live.ended.message
+            message = hint or live.ended.message
         elif live is not None and status == "loading" and live.loading is not None:
             fraction = live.loading.fraction
             message = live.loading.message
@@ -63,14 +63,14 @@ class StatusLine(Widget):
                 message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {fraction:.0%}"
         if line.markup == self._line.markup and message == self._message:
             return
-        grows = bool(message) != bool(self._message) or len(message) != len(self._message)
+        grows = max(len(message), len(self._message)) > self.app.size.width - 2  # it needs, or needed, more lines
         self._status, self._line, self._message = status, line, message
         self.refresh(layout=grows)
 
     def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str) -> Content:
         parts: list[Content | str | tuple[str, str]] = [(f"{_MARKS[status]} {status:<8}", _STYLES[status])]
         wide = self.app.size.width >= 110
-        if live is not None and status != "loading":
+        if live is not None and live.started is not None:
             config = live.config
             done, left = progress_bar(live.step / config.total_steps, BAR_WIDTH if wide else 10)
             rate = rate_of(live)
