@@ -6,6 +6,7 @@ progress bar another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -81,13 +82,22 @@ class EpochEnded(Event, frozen=True):
 
 
 class LayerStats(msgspec.Struct, frozen=True):
-    """One layer's outputs on the probe batch: moments, and a histogram of `counts` in equal bins over [`minimum`, `maximum`].
+    """One layer on the probe batch: moments of its outputs, and a histogram of `counts` in equal bins over [`minimum`, `maximum`].
 
     `zeros` is the fraction of outputs that are exactly 0, `dead` that of units that are 0 for every sample,
     `saturated` that of outputs at the activation's flat ends (sigmoid outside [.01, .99], tanh beyond ±.98); both are
-    None where the word has no meaning. `gradient_norm` is the norm of the loss's gradient with respect to this
-    layer's weights, `weight_norm` of the weights; None for layers without weights. `nonfinite` counts outputs that
-    are nan or infinite; they are in no bin and no moment.
+    None where the word has no meaning. `nonfinite` counts outputs that are nan or infinite; they are in no bin and no
+    moment, and the fractions are of the others.
+
+    Of a layer's weights (None, and no counts, where it has none): `gradient_norm` is the norm of the loss's gradient
+    with respect to them, `gradient_counts` their histogram in equal bins over [`gradient_minimum`,
+    `gradient_maximum`], `weight_norm` their own norm. `update_ratio` is ‖Δw‖ / ‖w‖ of one training step, the latest
+    one that was measured (None before the first). `sign_share` is the share of a unit's incoming weight gradients that
+    carry the more frequent sign, from .5 to 1, averaged over the units that have any.
+
+    `unit_activity`, only when asked for and only of activations: for each unit, the first 1024 at most, the share of
+    samples for which it passes a gradient on: for a ReLU its output is not 0, elsewhere it is not saturated. 0 is a
+    dead, or always saturated, unit.
     """
 
     index: int
@@ -103,13 +113,52 @@ class LayerStats(msgspec.Struct, frozen=True):
     nonfinite: int
     gradient_norm: float | None
     weight_norm: float | None
+    kind: str = "linear"  # LayerSpec's
+    num_units: int = 0
+    update_ratio: float | None = None
+    sign_share: float | None = None
+    gradient_counts: tuple[int, ...] = ()
+    gradient_minimum: float = 0.0
+    gradient_maximum: float = 0.0
+    unit_activity: tuple[float, ...] | None = None
 
 
 class LayersProbed(Event, frozen=True):
-    """Every layer's outputs, looked at after `step` training steps."""
+    """Every layer, looked at after `step` training steps. `loss` is the mean loss of the probe batch."""
 
     step: int
     layers: tuple[LayerStats, ...]
+    loss: float = math.nan
+
+
+Severity: TypeAlias = Literal["note", "warning", "alarm"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that a rule found in a run, in words.
+
+    `what` says it with the figure, the layer and the step; `why` explains it in one sentence; `try_` says what to
+    change. `remedy` is that change as values of named hyperparameters, to be put into the form: always allowed with
+    the run's other fields, and empty where nothing needs to change. `layer` is LayerSpec's index, or None where the
+    finding is about the whole network. `figure` is the number that the rule judged.
+    """
+
+    rule: str
+    severity: Severity
+    layer: int | None
+    step: int
+    figure: float
+    what: str
+    why: str
+    try_: str
+    remedy: dict[str, object]
+
+
+class FindingsChanged(Event, frozen=True):
+    """What is found in the run from `step` on: all of it, the gravest first. Empty when all is well again."""
+
+    step: int
+    findings: tuple[Finding, ...]
 
 
 class LearningRateChanged(Event, frozen=True):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.series import Series
+
+MAX_PROBES = 512
 
 
 class LiveRun:
@@ -22,6 +26,8 @@ class LiveRun:
         self.started: events.RunStarted | None = None
         self.ended: events.RunEnded | None = None
         self.layers: events.LayersProbed | None = None
+        self.probes: list[events.LayersProbed] = []  # from the start to now, at most MAX_PROBES
+        self.findings: tuple[events.Finding, ...] = ()
         self.epochs: list[events.EpochEnded] = []
         self.losses = Series()
         self.metrics = Series()
@@ -34,7 +40,7 @@ class LiveRun:
     @property
     def epoch(self) -> int:
         """The epoch that is being trained, from 1; the last one after the end."""
-        per_epoch = self.config.steps_per_epoch
+        per_epoch = self.started.steps_per_epoch if self.started is not None else self.config.steps_per_epoch
         return min(
             self.config.epochs,
             len(self.epochs) + 1 if self.step % per_epoch or not self.epochs else self.step // per_epoch,
@@ -53,6 +59,9 @@ class LiveRun:
                 self.seconds = event.seconds
             case events.LayersProbed():
                 self.layers = event
+                self._keep(event)
+            case events.FindingsChanged():
+                self.findings = event.findings
             case events.StatusChanged():
                 self.status = event.status
             case events.Loading():
@@ -66,3 +75,14 @@ class LiveRun:
                 self.ended = event
                 self.status = event.status
         self.version += 1
+
+    def _keep(self, probed: events.LayersProbed) -> None:
+        """Add to the history. A full one loses every second entry, so that it always spans the whole run."""
+        probes = [*self.probes, msgspec.structs.replace(probed, layers=tuple(map(_without_units, probed.layers)))]
+        if len(probes) > MAX_PROBES:
+            probes = [*probes[:-1:2], probes[-1]]
+        self.probes = probes  # a new list: a reader keeps the one that it has
+
+
+def _without_units(layer: events.LayerStats) -> events.LayerStats:
+    return layer if layer.unit_activity is None else msgspec.structs.replace(layer, unit_activity=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
 
 # Beyond these a float's neighbours, or its powers of ten, are no longer fit to divide an axis with.
 _LARGEST = 1e100
@@ -54,7 +53,7 @@ def nice_limits(low: float, high: float, log: bool = False) -> tuple[float, floa
     missing = _NARROWEST * size - (high - low)
     if missing > 0:
         low, high = low - missing / 2, high + missing / 2
-    step = _nice((high - low) / 5, up=True)
+    step = _nice((high - low) / 4, up=True)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return _multiple(first, step), _multiple(last, step)
 
@@ -103,12 +102,8 @@ def labels(numbers: Sequence[float], width: int, log: bool = False) -> list[str]
         return []
     if log:
         return [_exponent(number, 0) if number < 0.00999 or number >= 9999 else f"{number:g}" for number in numbers]
-    gaps = [b - a for a, b in pairwise(numbers) if b > a]
     largest = max(abs(number) for number in numbers)
-    step = min(gaps) if gaps else largest or 1.0
-    finest = math.floor(math.log10(step) + 1e-9)
-    if abs(step / 10.0**finest - 2.5) < 1e-6:
-        finest -= 1
+    finest = min(_last_digit(number) for number in numbers)
     fixed = [f"{number:.{max(0, -finest)}f}" if finest > -7 else "" for number in numbers]
     if all(fixed) and max(map(len, fixed)) <= width and largest < 1e5:
         return fixed
@@ -119,6 +114,12 @@ def labels(numbers: Sequence[float], width: int, log: bool = False) -> list[str]
     if max(map(len, precise)) <= width:
         return precise
     return [next((text for d in (2, 1, 0) if len(text := _exponent(number, d)) <= width), "") for number in numbers]
+
+
+def _last_digit(number: float) -> int:
+    """The power of ten of the last digit of `number` that is not 0: -2 for 0.05, 3 for 2000."""
+    mantissa, exponent = f"{number:.11e}".split("e")
+    return int(exponent) - len(mantissa.rstrip("0").partition(".")[2]) if number else 99
 
 
 def _exponent(number: float, decimals: int) -> str:

@@ -261,7 +261,8 @@ def _marker(line: Line, ascii: bool) -> str:
 
 def _plain_marker(line: Line) -> str:
     """The ASCII character that `line` is made of."""
-    return line.marker[:1] if line.marker.isascii() and line.marker.strip() else _ASCII_MARKER.get(line.style, "*")
+    own = line.marker[:1] if line.marker.isascii() and line.marker.isprintable() else ""
+    return own.strip() or _ASCII_MARKER.get(line.style, "*")
 
 
 def _thinned(dots: Sequence[tuple[int, int] | None], scale: _Scale) -> int:

@@ -36,7 +36,7 @@ class Grid:
             return
         if column < 0:
             text, column = text[-column:], 0
-        text = text[: self.width - column]
+        text = text[: max(0, self.width - column)]
         if text:
             self._text[row][column : column + len(text)] = text
             self._style[row][column : column + len(text)] = [style] * len(text)

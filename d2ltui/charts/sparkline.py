@@ -1,4 +1,4 @@
-"""Histograms in one row of characters."""
+"""Histograms in one row of characters, or a few."""
 
 from __future__ import annotations
 
@@ -46,3 +46,18 @@ def sparkline(counts: Sequence[float], width: int, ascii: bool = False, root: bo
         return " " * len(heights)
     top = len(ramp) - 1
     return "".join(ramp[min(top, max(1, round(height / highest * top)))] if height > 0 else " " for height in heights)
+
+
+def columns(counts: Sequence[float], width: int, rows: int, ascii: bool = False) -> list[str]:
+    """A histogram of `width` × `rows` characters, the highest bin full; the first string is the top row.
+
+    With one row it is `sparkline`. As there, any bin that is not empty is at least a line.
+    """
+    if rows <= 1:
+        return [sparkline(counts, width, ascii)]
+    heights = rebin(counts, width)
+    highest = max(heights, default=0.0)
+    ramp = " .#" if ascii else _BLOCKS
+    steps = len(ramp) - 1
+    filled = [max(1, round(height / highest * rows * steps)) if height > 0 else 0 for height in heights]
+    return ["".join(ramp[min(steps, max(0, level - row * steps))] for level in filled) for row in reversed(range(rows))]

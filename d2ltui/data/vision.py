@@ -67,7 +67,8 @@ def data_root(data_dir: str | None) -> Path:
     for name, value in (("data_dir", data_dir), ("D2LTUI_DATA_DIR", environment)):
         if value:
             root = Path(value).expanduser()
-            if not os.path.isdir(root):  # unlike Path's own, False rather than an exception where it may not look
+            # Where it may not look, Path's own raises instead of saying no.
+            if not os.path.isdir(root):
                 raise DataError(f"{name}: '{value}' is not allowed; allowed: an existing, readable directory")
             return root
     import platformdirs

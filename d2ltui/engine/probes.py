@@ -3,109 +3,318 @@
 The batch goes through the network's own layers one by one, in evaluation mode (no dropout, no random number drawn, so
 that looking never changes a run), and each output is binned on the device before the next layer runs: no activation is
 kept. Training steps carry no hooks at all.
+
+What there is:
+    `probe(network, x, y, units=...)` gives a `LayersProbed` for one moment.
+    `Prober` does that for a run: it decides when (often while somebody looks, seldom otherwise, always within a share
+    of the training time) and measures how far one training step moved the weights.
 """
 
 from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from d2ltui.catalogue import LayerSpec
-from d2ltui.events import LayerStats
+from d2ltui.events import LayersProbed, LayerStats
 from d2ltui.models import Network
+from d2ltui.models.concise import ConciseNetwork
 
 NUM_BINS = 40
 PROBE_SAMPLES = 256
+PROBE_VALUES = 1 << 22  # outputs of one layer at most: wider layers are looked at with fewer samples
+MAX_UNITS = 1024  # of a layer, told one by one
+CHUNK = 1 << 22  # values that are widened to float64 at once: 32 MiB
+
+# Seconds between two looks: while somebody looks, while nobody does, and before the first one.
+PROBE_EVERY = 0.3
+SAMPLE_EVERY = 2.0
+FIRST_PROBE = 0.5
+# A probe may take this share of the training time at most; a slow one is repeated less often.
+PROBE_SHARE = 0.02
+SAMPLE_SHARE = 0.01
 
 # An output is saturated where the activation is flat: its slope there is less than a twentieth of its largest
 # (section 5.1.2: the gradient of sigmoid and tanh vanishes for large inputs).
-_SATURATED = {"Sigmoid": (0.01, 0.99), "Tanh": (-0.98, 0.98)}
+SATURATED = {"Sigmoid": (0.01, 0.99), "Tanh": (-0.98, 0.98)}
+_FIGURES = 7  # of `figures`, before the counts
 
 
-def probe_batch(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """At most PROBE_SAMPLES samples, spread evenly over the training data: the same ones for every probe of a run."""
-    index = torch.linspace(0, len(x) - 1, min(len(x), PROBE_SAMPLES), device=x.device).long()
+def probe_batch(x: Tensor, y: Tensor, width: int = 1) -> tuple[Tensor, Tensor]:
+    """At most PROBE_SAMPLES samples, spread evenly over the training data: the same ones for every probe of a run.
+
+    `width` is the widest layer's number of units; more than PROBE_VALUES of its outputs are never asked for.
+    """
+    n = max(1, min(len(x), PROBE_SAMPLES, PROBE_VALUES // max(1, width)))
+    index = torch.linspace(0, len(x) - 1, n, dtype=torch.float64).long().to(x.device)
     return x[index], y[index]
 
 
-def probe(network: Network, x: Tensor, y: Tensor) -> tuple[LayerStats, ...]:
+def probe(
+    network: Network,
+    x: Tensor,
+    y: Tensor,
+    *,
+    step: int = 0,
+    units: bool = False,
+    update_ratios: Mapping[int, float] | None = None,
+) -> LayersProbed:
     """The figures of every layer of `network` for the samples `x` (n, num_inputs) with labels `y`.
 
-    Gradients are those of the mean loss of these samples; the parameters' own `.grad` is left alone.
+    Gradients are those of the mean loss of these samples; the parameters' own `.grad` is left alone. `units` asks
+    for `LayerStats.unit_activity`; `step` and `update_ratios` (by layer index) are passed on as they are.
     """
-    weights = {spec.index: weight for spec, weight, _ in network.weights()}
+    outputs: list[tuple[LayerSpec, Tensor]] = []
+    activities: dict[int, Tensor] = {}
     network.train(False)
     try:
         with torch.enable_grad():
-            collected: list[tuple[LayerSpec, Tensor]] = []
             output = x
             for spec, output in network.trace(x):
-                collected.append((spec, summarise(spec, output.detach())))
+                outputs.append((spec, _outputs(spec, output.detach())))
+                if units and spec.kind == "activation":
+                    activities[spec.index] = _activity(spec, output.detach())
             loss = network.loss(output, y)
             gradients = torch.autograd.grad(loss, network.parameters())
     finally:
         network.train(True)
     # The parameters come as weight, bias for each layer that has any.
-    norms = torch.stack(
-        [
-            torch.stack((torch.linalg.vector_norm(gradient), torch.linalg.vector_norm(weight.detach())))
-            for gradient, weight in zip(gradients[::2], weights.values(), strict=True)
-        ]
+    of_weights = [
+        (spec, _weights(weight.detach(), gradient, isinstance(network, ConciseNetwork)))
+        for (spec, weight, _), gradient in zip(network.linear_parameters(), gradients[::2], strict=True)
+    ]
+    # A few transfers for the whole network, however many layers it has.
+    rows = torch.stack([row for _, row in outputs]).tolist()
+    weight_rows = torch.stack([row for _, row in of_weights]).tolist()
+    by_layer = {spec.index: row for (spec, _), row in zip(of_weights, weight_rows, strict=True)}
+    activity = _split(activities)
+    ratios = update_ratios or {}
+    return LayersProbed(
+        step,
+        tuple(
+            _stats(spec, row, by_layer.get(spec.index), activity.get(spec.index), ratios.get(spec.index))
+            for (spec, _), row in zip(outputs, rows, strict=True)
+        ),
+        loss=float(loss.detach()),
     )
-    # Two transfers for the whole network, however many layers it has.
-    rows = torch.stack([figures for _, figures in collected]).tolist()
-    by_layer = dict(zip(weights, norms.tolist(), strict=True))
-    return tuple(_stats(spec, row, by_layer.get(spec.index)) for (spec, _), row in zip(collected, rows, strict=True))
+
+
+class Prober:
+    """Probes one run's network: when, and with what one training step did to the weights.
+
+    To measure a step, the weights are copied before it and compared after it; both happen between steps, and only at
+    probe moments. `due()` says when to come, `arm()` copies, and the next `probe()` compares if exactly one step has
+    been trained since.
+
+    Args:
+        network: the run's.
+        x, y: the probe batch, on the network's device: see `probe_batch`.
+        sample_every: seconds between two looks while nobody looks; None for none.
+    """
+
+    def __init__(
+        self, network: Network, x: Tensor, y: Tensor, sample_every: float | None = SAMPLE_EVERY
+    ) -> None:
+        self._network, self._x, self._y = network, x, y
+        self._sample_every = sample_every
+        self._before: list[Tensor] = []
+        self._armed_at: int | None = None
+        self._ratios: dict[int, float] = {}
+        self._took = 0.0
+        self._last: float | None = None
+        self._count = 0
+
+    def due(self, observed: bool) -> bool:
+        """Whether it is time for a look: soon after the last one while `observed`, seldom otherwise."""
+        if self._last is None:
+            return True
+        if observed:
+            wait = max(PROBE_EVERY, self._took / PROBE_SHARE)
+        elif self._sample_every is None:
+            return False
+        else:
+            # The first look into the trained network comes soon: a sick one is told of before it has trained for long.
+            every = min(FIRST_PROBE, self._sample_every) if self._count <= 1 else self._sample_every
+            wait = max(every, self._took / SAMPLE_SHARE)
+        return time.perf_counter() - self._last >= wait
+
+    def arm(self, step: int) -> None:
+        """Remember the weights after `step` steps, so that the next step can be measured."""
+        self._before = [weight.detach().clone() for _, weight, _ in self._network.linear_parameters()]
+        self._armed_at = step
+
+    def armed(self, step: int) -> bool:
+        """Whether the step that led to `step` can be measured."""
+        return self._armed_at == step - 1
+
+    def probe(self, step: int, units: bool) -> LayersProbed:
+        """Look at the network after `step` steps."""
+        began = time.perf_counter()
+        if self.armed(step):
+            self._measure_step()
+        probed = probe(
+            self._network, self._x, self._y, step=step, units=units, update_ratios=self._ratios or None
+        )
+        self._last = time.perf_counter()
+        self._took, self._count = self._last - began, self._count + 1
+        return probed
+
+    @torch.no_grad()
+    def _measure_step(self) -> None:
+        linear = self._network.linear_parameters()
+        rows = [
+            torch.stack((_norm(weight - before), _norm(before)))
+            for (_, weight, _), before in zip(linear, self._before, strict=True)
+        ]
+        moved = torch.stack(rows).tolist()
+        self._ratios = {
+            spec.index: change / norm if norm > 0 else math.nan
+            for (spec, _, _), (change, norm) in zip(linear, moved, strict=True)
+        }
+        self._before, self._armed_at = [], None
+
+
+# On the device. Everything is widened: a sum of float32 figures would not be right to the digits that are shown.
+
+
+def _wide(values: Tensor) -> torch.dtype:
+    return torch.float32 if values.device.type == "mps" else torch.float64  # mps has no float64
+
+
+def _norm(values: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(values, dtype=_wide(values))
 
 
 @torch.no_grad()
-def summarise(spec: LayerSpec, output: Tensor) -> Tensor:
-    """Histogram and moments of `output` (n, units), as one float64 tensor on its device: see `_stats` for the order."""
-    flat = output.flatten()
-    finite = torch.isfinite(flat)
-    good = flat[finite].double()
-    if good.numel() == 0:
-        zero = torch.zeros(1, dtype=torch.float64, device=output.device)
-        moments = zero.expand(8).clone()
-        counts = zero.expand(NUM_BINS)
-    else:
-        low, high = good.min(), good.max()
-        counts = histogram(good, low, high)
-        edges = _SATURATED.get(spec.name, (-torch.inf, torch.inf))
-        saturated = ((good < edges[0]) | (good > edges[1])).double().mean()
-        dead = (output == 0).all(dim=0).double().mean()
-        zeros = (good == 0).double().mean()
-        moments = torch.stack(
-            (low, high, good.mean(), good.std(correction=0), zeros, dead, saturated, (~finite).sum().double())
+def figures(values: Tensor, flat_ends: tuple[float, float] = (-math.inf, math.inf)) -> Tensor:
+    """Minimum, maximum, mean, sd, share of zeros, share outside `flat_ends`, number not finite, NUM_BINS counts.
+
+    One tensor (7 + NUM_BINS,) on the device of `values` (any shape). What is not finite is in nothing but its number;
+    where nothing is finite, everything else is 0.
+    """
+    dtype = _wide(values)
+    parts = values.detach().flatten().split(CHUNK)
+    low, high = (
+        torch.full((), bound, dtype=dtype, device=values.device) for bound in (torch.inf, -torch.inf)
+    )
+    sums = torch.zeros(4, dtype=dtype, device=values.device)  # numbers that are finite, their sum, 0s, saturated
+    for part in parts:
+        finite = torch.isfinite(part)
+        wide = part.to(dtype)
+        low = torch.minimum(low, torch.where(finite, wide, torch.inf).min())
+        high = torch.maximum(high, torch.where(finite, wide, -torch.inf).max())
+        saturated = finite & ((wide < flat_ends[0]) | (wide > flat_ends[1]))
+        sums += torch.stack(
+            (
+                finite.sum().to(dtype),
+                torch.where(finite, wide, 0).sum(),
+                (part == 0).sum().to(dtype),
+                saturated.sum().to(dtype),
+            )
         )
-    if good.numel() == 0:
-        moments[7] = flat.numel()
-    return torch.cat((moments, counts))
+    n = sums[0].clamp(min=1)
+    low, high = (torch.where(torch.isfinite(bound), bound, 0) for bound in (low, high))
+    mean = sums[1] / n
+    edges = bin_edges(low, high)
+    squares = torch.zeros((), dtype=dtype, device=values.device)
+    counts = torch.zeros(NUM_BINS, dtype=torch.int64, device=values.device)
+    for part in parts:
+        finite = torch.isfinite(part)
+        wide = part.to(dtype)
+        squares += torch.where(finite, (wide - mean).square(), 0).sum()
+        index = (torch.bucketize(wide, edges, right=True) - 1).clamp_(0, NUM_BINS - 1)
+        # A constant layer's bins have no width: everything is in the first one. One more bin takes what is not finite.
+        index = torch.where(finite, torch.where(high > low, index, 0), NUM_BINS)
+        counts += torch.bincount(index, minlength=NUM_BINS + 1)[:NUM_BINS]
+    moments = (low, high, mean, (squares / n).sqrt(), sums[2] / n, sums[3] / n, values.numel() - sums[0])
+    return torch.cat((torch.stack(moments), counts.to(dtype)))
 
 
-def histogram(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Counts of `values` in NUM_BINS equal bins over [low, high]; the last bin includes `high`. Shape (NUM_BINS,)."""
-    width = (high - low) / NUM_BINS
-    # A constant layer has no width: everything is in the first bin. Bounds stay on the device: no transfer.
-    index = torch.where(width > 0, (values - low) / torch.where(width > 0, width, 1), 0)
-    return torch.bincount(index.long().clamp_(0, NUM_BINS - 1), minlength=NUM_BINS).double()
+def bin_edges(low: Tensor, high: Tensor) -> Tensor:
+    """The edges of NUM_BINS equal bins over [low, high], shape (NUM_BINS + 1,); the last bin includes `high`."""
+    shares = torch.arange(NUM_BINS + 1, dtype=low.dtype, device=low.device) / NUM_BINS
+    # Not low + share · (high − low): that rounds off the last edge, which must be `high` itself.
+    return low * (1 - shares) + high * shares
 
 
-def _stats(spec: LayerSpec, figures: list[float], norms: list[float] | None) -> LayerStats:
-    low, high, mean, sd, zeros, dead, saturated, nonfinite, *counts = figures
-    gradient_norm, weight_norm = norms or (None, None)
+@torch.no_grad()
+def _outputs(spec: LayerSpec, output: Tensor) -> Tensor:
+    """A layer's output (n, units): the share of units that are 0 for every sample, then `figures`."""
+    row = figures(output, SATURATED.get(spec.name, (-math.inf, math.inf)))
+    return torch.cat(((output == 0).all(dim=0).to(row.dtype).mean().reshape(1), row))
+
+
+@torch.no_grad()
+def _activity(spec: LayerSpec, output: Tensor) -> Tensor:
+    """For each of the first MAX_UNITS units of `output` (n, units), the share of samples that it passes a gradient for."""
+    output = output[:, :MAX_UNITS]
+    if spec.name in SATURATED:
+        low, high = SATURATED[spec.name]
+        active = (output >= low) & (output <= high)
+    else:
+        active = output != 0
+    return active.to(_wide(output)).mean(dim=0)
+
+
+@torch.no_grad()
+def _weights(weight: Tensor, gradient: Tensor, transposed: bool) -> Tensor:
+    """A layer's weights: norm of the gradient, norm of the weights, sign share, then `figures` of the gradient."""
+    by_unit = gradient if transposed else gradient.T  # (n_out, n_in): a row holds what comes into one unit
+    positive, negative = (by_unit > 0).sum(dim=1), (by_unit < 0).sum(dim=1)
+    signed = positive + negative
+    share = torch.maximum(positive, negative).to(_wide(weight)) / signed.clamp(min=1)
+    having = (signed > 0).sum()
+    sign_share = torch.where(having > 0, share.sum() / having.clamp(min=1), torch.nan)
+    return torch.cat((torch.stack((_norm(gradient), _norm(weight), sign_share)), figures(gradient)))
+
+
+def _split(activities: Mapping[int, Tensor]) -> dict[int, tuple[float, ...]]:
+    if not activities:
+        return {}
+    values, start, result = torch.cat(list(activities.values())).tolist(), 0, {}
+    for index, activity in activities.items():
+        result[index] = tuple(values[start : start + len(activity)])
+        start += len(activity)
+    return result
+
+
+def _stats(
+    spec: LayerSpec,
+    row: list[float],
+    weights: list[float] | None,
+    activity: tuple[float, ...] | None,
+    update_ratio: float | None,
+) -> LayerStats:
+    dead, low, high, mean, sd, zeros, saturated, nonfinite, *counts = row
+    gradient_norm, weight_norm, sign_share, *gradient = weights or (None, None, None, *[0.0] * _FIGURES)
     return LayerStats(
         index=spec.index,
         title=spec.title,
-        counts=tuple(int(count) for count in counts),
+        kind=spec.kind,
+        num_units=spec.num_outputs,
+        counts=_counts(counts),
         mean=mean,
         sd=sd,
         minimum=low,
         maximum=high,
         zeros=zeros,
         dead=dead if spec.name == "ReLU" else None,
-        saturated=saturated if spec.name in _SATURATED else None,
+        saturated=saturated if spec.name in SATURATED else None,
         nonfinite=int(nonfinite),
         gradient_norm=gradient_norm,
         weight_norm=weight_norm,
+        update_ratio=update_ratio,
+        sign_share=sign_share if sign_share is not None and math.isfinite(sign_share) else None,
+        gradient_counts=_counts(gradient[_FIGURES:]),
+        gradient_minimum=gradient[0],
+        gradient_maximum=gradient[1],
+        unit_activity=activity,
     )
+
+
+def _counts(figures: list[float]) -> tuple[int, ...]:
+    return tuple(int(count) for count in figures)

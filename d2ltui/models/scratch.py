@@ -72,7 +72,7 @@ class ScratchNetwork(Network):
         if self.weight_decay == 0:
             return loss
         penalty = sum(functional.l2_penalty(w) for _, w, _ in self.linear_parameters())
-        return loss + 2 * self.weight_decay * penalty
+        return loss + self.weight_decay * penalty
 
     def linear_parameters(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
         return [(spec, layer.w, layer.b) for spec, layer in self.layers if isinstance(layer, Linear)]

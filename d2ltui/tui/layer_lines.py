@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from d2ltui.charts.sparkline import sparkline
+from d2ltui.charts.sparkline import columns
 from d2ltui.charts.spec import Style
 from d2ltui.events import LayerStats
 
 TextLine = list[tuple[int, str]]
+MAX_HISTOGRAM_ROWS = 8
 
 
 def number(value: float) -> str:
@@ -30,8 +31,9 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.3g} %"
 
 
-def layer_lines(layers: Sequence[LayerStats], width: int, ascii: bool) -> list[TextLine]:
-    """Three lines for each layer: its name and fractions, its histogram, its moments."""
+def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bool) -> list[TextLine]:
+    """For each layer its name and fractions, its histogram, as high as there is room for, and its moments."""
+    rows = min(MAX_HISTOGRAM_ROWS, max(1, height // max(1, len(layers)) - 2))
     lines: list[TextLine] = []
     for layer in layers:
         share = f"zero {percent(layer.zeros)}"
@@ -46,13 +48,14 @@ def layer_lines(layers: Sequence[LayerStats], width: int, ascii: bool) -> list[T
         gap = " " * max(1, width - len(title) - len(share))
         lines.append([(Style.TEXT, title + gap), (Style.WARNING if alarming else Style.AXIS, share)])
         low, high = f"{number(layer.minimum):>7} ", f" {number(layer.maximum):<7}"
-        bars = sparkline(layer.counts, max(1, width - len(low) - len(high)), ascii)
-        lines.append([(Style.AXIS, low), (Style.TRAIN, bars), (Style.AXIS, high)])
+        *upper, bottom = columns(layer.counts, max(1, width - len(low) - len(high)), rows, ascii)
+        lines.extend([(Style.AXIS, " " * len(low)), (Style.TRAIN, bars)] for bars in upper)
+        lines.append([(Style.AXIS, low), (Style.TRAIN, bottom), (Style.AXIS, high)])
         lines.append([(Style.AXIS, f"{'mean':>7} {number(layer.mean)}  sd {number(layer.sd)}")])
     return lines
 
 
-def gradient_lines(layers: Sequence[LayerStats], width: int, ascii: bool) -> list[TextLine]:
+def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bool) -> list[TextLine]:
     """A bar for the norm of each layer's gradient, on a logarithmic axis from the smallest decade to the largest."""
     having = [(layer, layer.gradient_norm) for layer in layers if layer.gradient_norm is not None]
     positive = [norm for _, norm in having if norm > 0 and math.isfinite(norm)]

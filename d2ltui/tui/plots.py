@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
 from d2ltui.live import LiveRun
 from d2ltui.series import Reducer, smooth
 
 POINTS_PER_COLUMN = 2
+COLUMNS_PER_MARK = 4
 AXIS_COLUMNS = 8  # the columns that a chart's y axis takes, about
 
 
@@ -27,7 +30,7 @@ class Curves:
         epochs = list(self.live.epochs)
         lines = [
             Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
-            validation([float(e.epoch) for e in epochs], [e.val_loss for e in epochs], config.epochs, width),
+            *validation([float(e.epoch) for e in epochs], [e.val_loss for e in epochs], config.epochs, width),
         ]
         return self._spec(width, height, lines, bands, log=log, ascii=ascii)
 
@@ -42,7 +45,7 @@ class Curves:
         train = [max(value, clip) for value in smooth(steps.mean, smoothing).tolist()]
         lines = [
             Line("train", Style.TRAIN, x, train),
-            validation(
+            *validation(
                 [float(e.epoch) for e in epochs],
                 [max(e.val_metric, clip) for e in epochs],
                 config.epochs,
@@ -81,10 +84,15 @@ class Curves:
         )
 
 
-def validation(x: list[float], y: list[float], epochs: int, width: int) -> Line:
-    """The validation curve: a mark at each epoch while the marks can be told apart."""
-    crowded = epochs > width / 3
-    step = max(1, len(x) // max(1, POINTS_PER_COLUMN * width)) if crowded else 1
-    if step > 1:  # far more epochs than columns: every step-th, and always the last
-        x, y = x[::step] + x[-1:], y[::step] + y[-1:]
-    return Line("val", Style.VALIDATION, x, y, marker="" if crowded else "●")
+def validation(x: list[float], y: list[float], epochs: int, width: int) -> list[Line]:
+    """The validation curve: a mark at each epoch, or at some where they would run together."""
+    every = math.ceil(epochs * COLUMNS_PER_MARK / max(1, width - AXIS_COLUMNS))
+    if every == 1:
+        return [Line("val", Style.VALIDATION, x, y, marker="●")]
+    thin = max(1, epochs // (POINTS_PER_COLUMN * width))  # far more epochs than columns
+    drawn = [i for i in range(len(x)) if i % thin == 0 or i == len(x) - 1]
+    marked = range(every - 1, len(x), every)
+    return [
+        Line("", Style.VALIDATION, [x[i] for i in drawn], [y[i] for i in drawn]),
+        Line("val", Style.VALIDATION, [x[i] for i in marked], [y[i] for i in marked], marker="●", joined=False),
+    ]

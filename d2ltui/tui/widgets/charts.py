@@ -71,11 +71,11 @@ class ChartPane(Pane):
             self._drawing.cancel()
 
 
-Lister = Callable[["Sequence[LayerStats]", int, bool], "list[TextLine]"]
+Lister = Callable[["Sequence[LayerStats]", int, int, bool], "list[TextLine]"]
 
 
 class LayersPane(Pane):
-    """A figure of every layer. Full screen, each layer's histogram is drawn large."""
+    """A figure of every layer, from the newest look at them."""
 
     def __init__(self, title: str, lister: Lister, empty: str, id: str) -> None:
         self.view = LinesView()
@@ -99,7 +99,7 @@ class LayersPane(Pane):
             self.view.show([[(int(Style.AXIS), self._empty[:width])]])
             return
         self.border_subtitle = f"step {probed.step:,}"
-        self.view.show(self._lister(probed.layers, width, ascii))
+        self.view.show(self._lister(probed.layers, width, height, ascii))
 
     def on_key(self, event: events.Key) -> None:
         """Arrow keys scroll a long list."""
