@@ -301,12 +301,14 @@ def datasets_for(model: str) -> tuple[str, ...]:
     return tuple(info.name for info in DATASETS.values() if info.task == MODELS[model].task)
 
 
-def layer_plan(config: RunConfig) -> tuple[LayerSpec, ...]:
+def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[LayerSpec, ...]:
     """The layers that `config` describes, in order, with shapes and numbers of parameters.
+
+    `dataset` gives the numbers of inputs and outputs, where it is another than the one that `config` names.
 
     An identity activation has no layer of its own: it does nothing, and a learner should see that nothing is there.
     """
-    data = DATASETS[config.dataset]
+    data = dataset or DATASETS[config.dataset]
     layers: list[LayerSpec] = []
 
     def add(kind: Literal["linear", "activation", "dropout"], name: str, n_in: int, n_out: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
@@ -83,13 +84,21 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
 )
 @click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, start: bool, exit_when_done: bool, as_json: bool, max_fps: float, **options: Any) -> None:
+def cli(
+    ctx: click.Context, /, start: bool, exit_when_done: bool, as_json: bool, max_fps: float, **options: Any
+) -> None:
     """Learn and watch deep learning in a terminal.
 
     Without a command, opens the application; the options preset its form.
     """
     ctx.obj = options
     if ctx.invoked_subcommand is not None:
+        for flag, given in (("start", start), ("exit-when-done", exit_when_done), ("json", as_json)):
+            if given:
+                raise click.UsageError(
+                    f"{flag}: --{flag} before a command concerns the application alone; allowed: without "
+                    f"'{ctx.invoked_subcommand}', or what 'd2ltui {ctx.invoked_subcommand} --help' lists after it"
+                )
         return
     config = configure(options)
     missing = [
@@ -164,6 +173,8 @@ def _show(value: object) -> str:
 
 def main() -> NoReturn:
     """The entry point: every wrong argument ends as one sentence and exit status 2, never as a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where the locale has no → or ², a ? is better than a traceback
     try:
         status = cli.main(standalone_mode=False, prog_name="d2ltui")
     except click.exceptions.Exit as stop:

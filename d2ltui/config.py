@@ -147,7 +147,10 @@ class ConfigError(ValueError):
 
 def wrong(name: str, value: object, allowed: str, hint: str = "") -> Problem:
     """The sentence for a wrong value: the field, the value, what is allowed."""
-    shown = f"'{value}'" if isinstance(value, str) else str(value)
+    try:
+        shown = f"'{value}'" if isinstance(value, str) else str(value)
+    except ValueError:  # Python does not write out a whole number of more than 4300 digits
+        shown = "a number that long"
     return Problem(name, f"{name}: {shown} is not allowed{hint}; allowed: {allowed}")
 
 
@@ -204,7 +207,7 @@ def parse(name: str, value: object) -> object:
         hint = f" (did you mean {close[0]}?)" if close else ""
         raise ConfigError([wrong(name, value, field.allowed, hint)])
     if field.kind == "device":
-        if isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        if isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", value):
             return value
         raise ConfigError([wrong(name, value, field.allowed)])
     if field.kind == "path":
@@ -225,8 +228,8 @@ def _directory(name: str, value: object) -> str | None:
         return None
     if not isinstance(value, str):
         raise ConfigError([wrong(name, value, FIELDS[name].allowed)])
-    path = Path(value).expanduser()
     try:
+        path = Path(value).expanduser()
         next(path.iterdir(), None)
     except FileNotFoundError:
         reason = " (there is no such directory)"
@@ -234,6 +237,8 @@ def _directory(name: str, value: object) -> str | None:
         reason = " (it is not a directory)"
     except OSError as error:
         reason = f" ({error.strerror})"
+    except (ValueError, RuntimeError):  # a zero byte; ~ and a user that there is not
+        reason = " (no directory can have this name)"
     else:
         return str(path)
     raise ConfigError([wrong(name, value, FIELDS[name].allowed, reason)])
@@ -248,7 +253,7 @@ def _misfits(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem
     for name in given:
         if name in FIELDS and name not in _always_applicable() and name not in model.fields:
             having = [m.name for m in catalogue.MODELS.values() if name in m.fields]
-            yield Problem(name, f"{name}: model {model.name} has none; allowed with {', '.join(having)}")
+            yield wrong(name, given[name], f"with model {' or '.join(having)}", f" (model {model.name} has no {name})")
     if config.implementation == "scratch" and config.optimizer not in catalogue.SCRATCH_OPTIMIZERS:
         yield wrong(
             "optimizer",
@@ -296,7 +301,9 @@ def resolve(given: Mapping[str, object]) -> RunConfig:
         dataset = catalogue.MODELS[model].default_dataset
     values = {**catalogue.defaults(model, dataset), **parsed}
     config = msgspec.convert(values, RunConfig)
-    problems.extend(_misfits(config, given))
+    if not {"model", "dataset"} & {problem.field for problem in problems}:
+        # Otherwise the defaults that stand in for what was meant would be held against the other fields.
+        problems.extend(_misfits(config, given))
     if problems:
         seen: dict[str, Problem] = {}
         for problem in problems:
@@ -328,15 +335,20 @@ def from_toml(text: str, source: str) -> dict[str, object]:
     try:
         values: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError([Problem("", f"config: {source} is not valid TOML: {error}")]) from None
+        why = str(error).replace("at end of document", f"at line {text.rstrip().count(chr(10)) + 1}, the end")
+        raise ConfigError([Problem("", f"config: {source} is not valid TOML: {why}")]) from None
+    except ValueError:  # from int()
+        raise ConfigError([Problem("", f"config: {source} has a whole number of more than 4300 digits")]) from None
+    except RecursionError:
+        raise ConfigError([Problem("", f"config: {source} has too many brackets within brackets")]) from None
     problems = []
     for key in values:
         if key not in FIELDS:
-            found = re.search(rf"^\s*\[?[\"']?{re.escape(key)}\b", text, re.MULTILINE)
-            line = text[: found.end()].count("\n") + 1 if found else 1
+            found = re.search(rf"^[ \t]*\[{{0,2}}[ \t]*[\"']?{re.escape(key)}(?![\w-])", text, re.MULTILINE)
+            line = f", line {text[: found.end()].count(chr(10)) + 1}" if found else ""
             close = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.5)
             hint = f"; did you mean {close[0]}?" if close else ""
-            message = f"config: {source}, line {line}: no such field: {key}{hint}; allowed: {', '.join(FIELDS)}"
+            message = f"config: {source}{line}: no such field: {key}{hint}; allowed: {', '.join(FIELDS)}"
             problems.append(Problem("", message))
     if problems:
         raise ConfigError(problems)

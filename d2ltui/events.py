@@ -6,6 +6,7 @@ progress bar another.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -82,8 +83,9 @@ class EpochEnded(Event, frozen=True):
 
 
 class LayerStats(msgspec.Struct, frozen=True):
-    """One layer on the probe batch: moments of its outputs, and a histogram of `counts` in equal bins over [`minimum`, `maximum`].
+    """One layer on the probe batch: its outputs' moments, and their histogram.
 
+    `counts` are of equal bins over [`minimum`, `maximum`].
     `zeros` is the fraction of outputs that are exactly 0, `dead` that of units that are 0 for every sample,
     `saturated` that of outputs at the activation's flat ends (sigmoid outside [.01, .99], tanh beyond ±.98); both are
     None where the word has no meaning. `nonfinite` counts outputs that are nan or infinite; they are in no bin and no
@@ -183,3 +185,13 @@ class RunEnded(Event, frozen=True):
 
 
 Sink: TypeAlias = Callable[[Event], None]
+
+
+def exit_status(status: str) -> int:
+    """The exit status for how a run ended."""
+    return 1 if status in ("failed", "diverged") else 0
+
+
+def to_json(summary: dict[str, object]) -> str:
+    """One line that any JSON parser takes: what is not finite is null already."""
+    return json.dumps(summary, allow_nan=False, ensure_ascii=False)

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import io
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
 from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.engine.control import Control
+from d2ltui.events import exit_status, to_json
 
 BAR_WIDTH = 24
 REDRAW_EVERY = 0.2
-
-
-def exit_status(status: str) -> int:
-    """The exit status for how a run ended."""
-    return 1 if status in ("failed", "diverged") else 0
-
-
-def to_json(summary: dict[str, object]) -> str:
-    """One line that any JSON parser takes: what is not finite is null already."""
-    return json.dumps(summary, allow_nan=False, ensure_ascii=False)
 
 
 class Progress:
@@ -123,19 +114,19 @@ class Progress:
 
 
 class _Guard:
-    """A sink around another: a reader that has gone away (`| head -1`) stops the run instead of breaking it."""
+    """A sink around another: output that cannot be written (`| head -1`, a full disk) stops the run."""
 
     def __init__(self, sink: events.Sink, control: Control) -> None:
         self._sink, self._control = sink, control
-        self.broken = False
+        self.error: OSError | None = None
 
     def __call__(self, event: events.Event) -> None:
-        if self.broken:
+        if self.error is not None:
             return
         try:
             self._sink(event)
-        except BrokenPipeError:
-            self.broken = True
+        except OSError as error:
+            self.error = error
             self._control.stop()
 
 
@@ -155,25 +146,44 @@ def train(config: RunConfig, as_json: bool, quiet: bool) -> int:
         control.stop()
 
     previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    out, err = sys.stdout, sys.stderr
-    guard: Callable[[events.Event], None] = _Guard(Progress(config, out, err), control)
     try:
-        from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
+        from d2ltui.engine.device import DeviceError, select  # PyTorch: seconds
+        from d2ltui.engine.trainer import Trainer
 
+        out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
+        try:
+            select(config.device)
+        except DeviceError as error:
+            print(f"d2ltui: {error}", file=err)
+            return 2
+        guard = _Guard(Progress(config, out, err), control)
         ended = Trainer(config, control, [] if quiet else [guard]).run()
-        if quiet and ended.status in ("failed", "diverged"):
-            print(f"d2ltui: {ended.message}", file=err)
-        if as_json:
-            print(to_json(ended.summary), flush=True)
-    except BrokenPipeError:
-        # Nobody reads any more; keep the interpreter from trying again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-        return exit_status("stopped")
+        status = 128 + caught[0] if caught else exit_status(ended.status)
+        try:
+            if quiet and ended.status in ("failed", "diverged"):
+                print(f"d2ltui: {ended.message}", file=err)
+            if as_json:
+                print(to_json(ended.summary), file=out, flush=True)
+            if guard.error is not None:
+                raise guard.error
+        except OSError as error:
+            status = _unwritable(error, err) or status
+        return status
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    if caught:
-        return 128 + caught[0]
-    if ended.field == "device":
-        return 2
-    return exit_status(ended.status)
+
+
+def _unwritable(error: OSError, err: TextIO) -> int:
+    """Says what is wrong with the output, unless its reader has just had enough; returns the exit status."""
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            print(f"d2ltui: the output cannot be written ({error.strerror})", file=err)
+    # What is still buffered has nowhere to go; the interpreter must not try again when it ends.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return 0 if isinstance(error, BrokenPipeError) else 1

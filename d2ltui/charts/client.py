@@ -106,7 +106,10 @@ class ChartClient:
         if self._given_up:
             return _draw_here(spec)
         self._last_id += 1
-        body = self._encode(Request(self._last_id, spec))
+        try:
+            body = self._encode(Request(self._last_id, msgspec.Raw(self._encode(spec))))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ChartError(f"{type(error).__name__}: {error}") from error
         frame = len(body).to_bytes(_LENGTH_SIZE, "big") + body
         key, pending = self._last_id, _Pending(frame, self._loop.create_future())
         if not self._pending:

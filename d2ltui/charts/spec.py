@@ -12,7 +12,7 @@ import msgspec
 
 
 class Style(IntEnum):
-    """What a run of characters stands for; the interface chooses the colours. Larger numbers are free for others."""
+    """What a run of characters stands for; the interface chooses the colours. Others may use the numbers up to 254."""
 
     AXIS = 0
     TRAIN = 1
@@ -98,10 +98,10 @@ Spec: TypeAlias = ChartSpec | HistogramSpec
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """What the helper process reads."""
+    """What the helper process reads. `spec` is an encoded `Spec`: where it is wrong, the `id` can still be answered."""
 
     id: int
-    spec: Spec
+    spec: msgspec.Raw
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):

@@ -116,9 +116,7 @@ class Prober:
         sample_every: seconds between two looks while nobody looks; None for none.
     """
 
-    def __init__(
-        self, network: Network, x: Tensor, y: Tensor, sample_every: float | None = SAMPLE_EVERY
-    ) -> None:
+    def __init__(self, network: Network, x: Tensor, y: Tensor, sample_every: float | None = SAMPLE_EVERY) -> None:
         self._network, self._x, self._y = network, x, y
         self._sample_every = sample_every
         self._before: list[Tensor] = []
@@ -156,9 +154,7 @@ class Prober:
         began = time.perf_counter()
         if self.armed(step):
             self._measure_step()
-        probed = probe(
-            self._network, self._x, self._y, step=step, units=units, update_ratios=self._ratios or None
-        )
+        probed = probe(self._network, self._x, self._y, step=step, units=units, update_ratios=self._ratios or None)
         self._last = time.perf_counter()
         self._took, self._count = self._last - began, self._count + 1
         return probed
@@ -186,7 +182,8 @@ def _wide(values: Tensor) -> torch.dtype:
 
 
 def _norm(values: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(values, dtype=_wide(values))
+    norm: Tensor = torch.linalg.vector_norm(values, dtype=_wide(values))
+    return norm
 
 
 @torch.no_grad()
@@ -197,10 +194,8 @@ def figures(values: Tensor, flat_ends: tuple[float, float] = (-math.inf, math.in
     where nothing is finite, everything else is 0.
     """
     dtype = _wide(values)
-    parts = values.detach().flatten().split(CHUNK)
-    low, high = (
-        torch.full((), bound, dtype=dtype, device=values.device) for bound in (torch.inf, -torch.inf)
-    )
+    parts = torch.split(values.detach().flatten(), CHUNK)
+    low, high = (torch.full((), bound, dtype=dtype, device=values.device) for bound in (torch.inf, -torch.inf))
     sums = torch.zeros(4, dtype=dtype, device=values.device)  # numbers that are finite, their sum, 0s, saturated
     for part in parts:
         finite = torch.isfinite(part)
@@ -250,7 +245,7 @@ def _outputs(spec: LayerSpec, output: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _activity(spec: LayerSpec, output: Tensor) -> Tensor:
-    """For each of the first MAX_UNITS units of `output` (n, units), the share of samples that it passes a gradient for."""
+    """The share of samples that each unit of `output` (n, units) passes a gradient for; the first MAX_UNITS of them."""
     output = output[:, :MAX_UNITS]
     if spec.name in SATURATED:
         low, high = SATURATED[spec.name]
@@ -290,7 +285,8 @@ def _stats(
     update_ratio: float | None,
 ) -> LayerStats:
     dead, low, high, mean, sd, zeros, saturated, nonfinite, *counts = row
-    gradient_norm, weight_norm, sign_share, *gradient = weights or (None, None, None, *[0.0] * _FIGURES)
+    gradient_norm, weight_norm, sign_share = weights[:3] if weights else (None, None, None)
+    gradient = weights[3:] if weights else [0.0] * _FIGURES
     return LayerStats(
         index=spec.index,
         title=spec.title,

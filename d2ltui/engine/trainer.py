@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import traceback
@@ -17,15 +18,16 @@ from d2ltui.data import DataError, Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, select
-from d2ltui.engine.probes import probe, probe_batch
+from d2ltui.engine.health import Monitor
+from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine.recorder import Recorder, scores
 from d2ltui.models import build, make_optimizer, set_lr
 
+# A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
+# takes softmax regression to losses of 1e29 and no further.
+LARGEST_LOSS = 1e20
 # Seconds between two looks at the clock's business: publishing the steps since the last one, probing when asked.
 PUBLISH_EVERY = 0.1
-PROBE_EVERY = 0.3
-# A probe may take this share of the training time at most; a slow one is repeated less often.
-PROBE_SHARE = 0.02
 EVALUATION_VALUES = 1 << 23  # inputs evaluated at once: 32 MiB of float32
 
 
@@ -40,21 +42,37 @@ class Trainer:
         config: the run.
         control: asked between steps.
         sinks: called with every event, in this thread. They must return at once.
+        dataset: what to train on instead of loading what the config names; its `info` shapes the network.
+        sample_every: seconds between two looks at the layers while nobody looks; None for none.
     """
 
-    def __init__(self, config: RunConfig, control: Control, sinks: Sequence[events.Sink]) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        control: Control,
+        sinks: Sequence[events.Sink],
+        *,
+        dataset: Dataset | None = None,
+        sample_every: float | None = SAMPLE_EVERY,
+    ) -> None:
         self.config = config
         self.control = control
         self._sinks = tuple(sinks)
+        self._dataset = dataset
+        self._sample_every = sample_every
         self._step = 0
         self._epochs: list[events.EpochEnded] = []
         self._seconds = 0.0  # of training, until `_resumed`
         self._resumed: float | None = None  # when the clock was started, or None while it stands
         self._device_name = config.device
         self._diverged = False
+        self._last_loss = 0.0
 
     def run(self) -> events.RunEnded:
-        """Load, build, train, evaluate, and end: whatever happens, RunEnded is the last event. Never raises."""
+        """Load, build, train, evaluate, and end: whatever happens, RunEnded is the last event.
+
+        Raises nothing but what a sink raises when it is told RunEnded.
+        """
         status: events.Status = "finished"
         message, field, trace = "", "", None
         try:
@@ -68,25 +86,36 @@ class Trainer:
             status, message, field = "failed", str(error), "dataset"
         except DeviceError as error:
             status, message, field = "failed", str(error), "device"
-        except torch.OutOfMemoryError as error:
-            status, field, trace = "failed", "batch_size", traceback.format_exc()
-            message = (
-                f"batch_size: {self.config.batch_size} does not fit into the device's memory; give fewer ({error})"
-            )
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
-            status, message = (
-                "failed",
-                f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
-            )
-            trace = traceback.format_exc()
+            status, trace = "failed", traceback.format_exc()
+            field, message = self._blame(error)
         if self._diverged:
             status = "diverged"
-            message = f"the loss is no longer finite after step {self._step}: a lower lr than {self._lr:g} may help"
+            how = f"beyond {LARGEST_LOSS:g}" if math.isfinite(self._last_loss) else "no longer finite"
+            message = f"the loss is {how} after step {self._step}: a lower lr than {self._lr:g} may help"
         self._stop_clock()
         ended = events.RunEnded(status, message, self._summary(status), field, trace)
-        self._emit(ended)
+        self._tell_end(ended)
         return ended
+
+    def _blame(self, error: Exception) -> tuple[str, str]:
+        """The hyperparameter to blame for `error`, or "", and the sentence that says what happened."""
+        if not _is_out_of_memory(error):
+            return "", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        config, many = self.config, self.config.model == "mlp" and not hasattr(self, "network")
+        field = "hidden" if many else "batch_size"
+        value = ",".join(map(str, config.hidden)) if many else str(config.batch_size)
+        return (
+            field,
+            f"{field}: {value} does not fit into the memory of {self._device_name}; allowed: what fits, so try fewer",
+        )
+
+    def _tell_end(self, ended: events.RunEnded) -> None:
+        """Every sink hears of the end, also where another one fails."""
+        with contextlib.ExitStack() as stack:
+            for sink in reversed(self._sinks):
+                stack.callback(sink, ended)
 
     def _emit(self, event: events.Event) -> None:
         for sink in self._sinks:
@@ -99,24 +128,29 @@ class Trainer:
         self._lr = config.lr
         self._device = select(config.device)
         self._device_name = str(self._device)
+        self._stop_if_asked()
         self._data = self._load()
+        self._stop_if_asked()
         torch.manual_seed(config.seed)  # what dropout draws from
         self._order = torch.Generator().manual_seed(config.seed)
-        self.network = build(config, device=self._device)
-        self._optimizer = make_optimizer(config, self.network)
         data = self._data
+        self.network = build(config, device=self._device, dataset=data.info)
+        self._optimizer = make_optimizer(config, self.network)
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
         self._recorder = Recorder(config.task, variance)
         self._recorder_capacity = self._recorder.capacity(config.batch_size, data.info.num_outputs)
         self._x_train, self._y_train, residence = self._place(data)
         self._x_val, self._y_val = data.x_val.to(self._device), data.y_val.to(self._device)
         self._val_variance = float(data.y_val.double().var(correction=0)) if config.task == "regression" else 1.0
-        self._probe_x, self._probe_y = (t.to(self._device) for t in probe_batch(data.x_train, data.y_train))
+        plan = catalogue.layer_plan(config, data.info)
+        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_outputs for spec in plan))
+        self._prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
+        self._monitor = Monitor(config, plan)
         self._emit(
             events.RunStarted(
                 config=config,
                 device=self._device_name,
-                layers=catalogue.layer_plan(config),
+                layers=plan,
                 num_train=len(data.x_train),
                 num_val=len(data.x_val),
                 steps_per_epoch=math.ceil(len(data.x_train) / config.batch_size),
@@ -124,11 +158,17 @@ class Trainer:
             )
         )
 
+    def _stop_if_asked(self) -> None:
+        if self.control.stopping:
+            raise Stopped
+
     def _load(self) -> Dataset:
+        if self._dataset is not None:
+            return self._dataset
+
         def progress(message: str, fraction: float | None) -> None:
             self._emit(events.Loading(message, fraction))
 
-        progress(f"loading {self.config.dataset}", None)
         return load(self.config, progress, lambda: self.control.stopping)
 
     def _place(self, data: Dataset) -> tuple[Tensor, Tensor, str]:
@@ -146,6 +186,7 @@ class Trainer:
 
     def _train(self) -> None:
         self._probe()
+        self._prober.arm(self._step)
         self._emit(events.StatusChanged("training"))
         self._start_clock()
         self._obey()
@@ -179,12 +220,17 @@ class Trainer:
 
     def _between_steps(self) -> None:
         self._publish()
-        if self.control.observed and time.perf_counter() >= self._probe_due:
-            self._probe()
+        wait = PUBLISH_EVERY
+        if self._prober.due(self.control.observed):
+            if self._prober.armed(self._step):
+                self._probe()
+            else:
+                self._prober.arm(self._step)
+                wait = 0.0  # come back after the very next step, which is the one to measure
         if self.control.attention:
             self.control.step_done()
             self._obey()
-        self._due = time.perf_counter() + PUBLISH_EVERY
+        self._due = time.perf_counter() + wait
 
     def _obey(self) -> None:
         """Do what was asked: change the learning rate, wait while paused, end."""
@@ -199,6 +245,7 @@ class Trainer:
                 self._stop_clock()
                 self._emit(events.StatusChanged("paused"))
                 self._probe()
+                self._prober.arm(self._step)
             if not self.control.wait_while_paused(PROBE_EVERY):
                 break
         if self.control.stopping:
@@ -209,20 +256,22 @@ class Trainer:
             self._start_clock()
 
     def _publish(self) -> None:
-        """Tell the steps since the last time. A loss that is not finite ends the run there."""
+        """Tell the steps since the last time. A loss that is not finite, or absurd, ends the run there."""
         if not len(self._recorder):
             return
         losses, metrics, sizes = self._recorder.take()
-        broken = np.flatnonzero(~np.isfinite(losses))
+        broken = np.flatnonzero(~(losses <= LARGEST_LOSS))  # nan is not less than anything
         if len(broken):
             # The steps after the first broken loss trained on nothing: they are not part of the run.
             self._diverged = True
             end = int(broken[0]) + 1
             self._step -= len(losses) - end
             losses, metrics, sizes = losses[:end], metrics[:end], sizes[:end]
+            self._last_loss = float(losses[-1])
         self._epoch_sums += (np.dot(losses, sizes), np.dot(metrics, sizes), sizes.sum())
         self._emit(events.StepsTrained(self._step, losses, metrics, self._elapsed()))
         if self._diverged:
+            self._probe()
             raise Stopped
 
     def _evaluate(self, epoch: int) -> None:
@@ -242,6 +291,11 @@ class Trainer:
         )
         self._epochs.append(ended)
         self._emit(ended)
+        if not val_loss <= LARGEST_LOSS:
+            # The last step broke the weights, and no step may follow to notice.
+            self._diverged, self._last_loss = True, val_loss
+            self._probe()
+            raise Stopped
 
     @torch.inference_mode()
     def evaluate(self, x: Tensor, y: Tensor) -> tuple[float, float]:
@@ -252,8 +306,7 @@ class Trainer:
         self.network.train(False)
         try:
             for part, labels in zip(torch.split(x, size), torch.split(y, size), strict=True):
-                if self.control.stopping:
-                    raise Stopped
+                self._stop_if_asked()
                 output = self.network(part)
                 losses += self.network.loss(output, labels).double() * len(part)
                 total += scores(self.config.task, output, labels).sum().double()
@@ -263,10 +316,11 @@ class Trainer:
         return loss, score
 
     def _probe(self) -> None:
-        began = time.perf_counter()
-        self._emit(events.LayersProbed(self._step, probe(self.network, self._probe_x, self._probe_y)))
-        took = time.perf_counter() - began
-        self._probe_due = time.perf_counter() + max(PROBE_EVERY, took / PROBE_SHARE)
+        probed = self._prober.probe(self._step, units=self.control.observed)
+        self._emit(probed)
+        changed = self._monitor.look(probed, self._epochs, self._lr, self._step if self._diverged else None)
+        if changed is not None:
+            self._emit(changed)
 
     # The clock: training counts, loading and pauses do not.
 
@@ -329,6 +383,11 @@ class Trainer:
             found["weight_error"] = _finites(true_w.flatten() - w)
             found["bias_error"] = _finite(float(true_b.flatten() - b))
         return found
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
 
 
 def _finite(value: float | None) -> float | None:

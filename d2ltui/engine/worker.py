@@ -61,7 +61,12 @@ class Worker:
 
 
 def _import_engine() -> None:
+    import torch
+
     import d2ltui.engine.trainer  # noqa: F401
+
+    # The first optimiser imports PyTorch's compiler, another second.
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
 
 
 def _run(config: RunConfig, control: Control, live: LiveRun, previous: threading.Thread | None) -> None:

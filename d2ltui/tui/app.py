@@ -6,7 +6,9 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 import threading
+import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -116,7 +118,7 @@ class D2LApp(App[None]):
     def run_ended(self, live: LiveRun) -> None:
         """A run has ended and its end is on the screen."""
         if self._exit_when_done:
-            from d2ltui.headless import exit_status
+            from d2ltui.events import exit_status
 
             self.leave(exit_status(live.status))
 
@@ -137,6 +139,22 @@ class D2LApp(App[None]):
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
 
 
+    def _print_error_renderables(self) -> None:
+        """A defect of ours: one sentence, and the traceback in a file. (Textual would print it whole.)"""
+        error = self._exception
+        if error is None:
+            super()._print_error_renderables()
+            return
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="d2ltui-", suffix=".log", delete=False, encoding="utf-8"
+        ) as file:
+            traceback.print_exception(error, file=file)
+        print(
+            f"d2ltui: the interface failed ({type(error).__name__}: {error}); the traceback is in {file.name}",
+            file=sys.__stderr__,
+        )
+
+
 def run_app(config: RunConfig, *, start: bool, exit_when_done: bool, as_json: bool, max_fps: float) -> int:
     """Run the application in this terminal; returns the exit status."""
     app = D2LApp(config, start=start, exit_when_done=exit_when_done, max_fps=max_fps)
@@ -151,7 +169,7 @@ def run_app(config: RunConfig, *, start: bool, exit_when_done: bool, as_json: bo
         app.worker.stop()
         ended = app.worker.join(JOIN_TIMEOUT)
         if as_json and exit_when_done and app.live.ended is not None:
-            from d2ltui.headless import to_json
+            from d2ltui.events import to_json
 
             print(to_json(app.live.ended.summary), flush=True)
     status = app.return_code or 0

@@ -12,7 +12,10 @@ def as_text(value: object) -> str:
         return ""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return str(value)
 
 
 class FormState:
@@ -76,7 +79,8 @@ class FormState:
         Raises:
             ConfigError: with a sentence for every wrong field.
         """
-        names = {"model", "dataset", "data_dir", *applicable_fields(self["model"])}
+        # What is not on the screen cannot be wrong.
+        names = ("model", "dataset", "data_dir", *self.visible())
         given = {name: self._texts[name] for name in names}
         self._last = resolve(given)
         return self._last

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
 from d2ltui.live import LiveRun
 from d2ltui.series import Reducer, smooth
 
 POINTS_PER_COLUMN = 2
-COLUMNS_PER_MARK = 4
 AXIS_COLUMNS = 8  # the columns that a chart's y axis takes, about
 
 
@@ -30,7 +27,7 @@ class Curves:
         epochs = list(self.live.epochs)
         lines = [
             Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
-            *validation([float(e.epoch) for e in epochs], [e.val_loss for e in epochs], config.epochs, width),
+            validation([float(e.epoch) for e in epochs], [e.val_loss for e in epochs], width),
         ]
         return self._spec(width, height, lines, bands, log=log, ascii=ascii)
 
@@ -84,15 +81,9 @@ class Curves:
         )
 
 
-def validation(x: list[float], y: list[float], epochs: int, width: int) -> list[Line]:
-    """The validation curve: a mark at each epoch, or at some where they would run together."""
-    every = math.ceil(epochs * COLUMNS_PER_MARK / max(1, width - AXIS_COLUMNS))
-    if every == 1:
-        return [Line("val", Style.VALIDATION, x, y, marker="●")]
-    thin = max(1, epochs // (POINTS_PER_COLUMN * width))  # far more epochs than columns
-    drawn = [i for i in range(len(x)) if i % thin == 0 or i == len(x) - 1]
-    marked = range(every - 1, len(x), every)
-    return [
-        Line("", Style.VALIDATION, [x[i] for i in drawn], [y[i] for i in drawn]),
-        Line("val", Style.VALIDATION, [x[i] for i in marked], [y[i] for i in marked], marker="●", joined=False),
-    ]
+def validation(x: list[float], y: list[float], width: int) -> Line:
+    """The validation curve, an epoch a point. Far more epochs than columns are thinned; the last one always stays."""
+    every = max(1, len(x) // (POINTS_PER_COLUMN * max(1, width)))
+    if every > 1:
+        x, y = x[::every] + x[-1:], y[::every] + y[-1:]
+    return Line("val", Style.VALIDATION, x, y, marker="●")

@@ -39,8 +39,8 @@ def test_logarithmic_limits_are_around_the_values(a, b):
         (-3.2, 7.1, (-5, 10)),
         (-8, -0.1, (-8, 0)),
         (0, 0, (0, 1)),
-        (2, 2, (1.94, 2.06)),
-        (-1, -1, (-1.03, -0.97)),
+        (2, 2, (1.95, 2.05)),
+        (-1, -1, (-1.04, -0.96)),
     ],
 )
 def test_linear_limits(low, high, expected):

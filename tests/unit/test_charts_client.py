@@ -14,6 +14,7 @@ import time
 import warnings
 
 import msgspec
+import psutil
 import pytest
 
 from d2ltui.charts.client import ChartClient
@@ -34,6 +35,14 @@ def is_running(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def has_not_ended(pid: int) -> bool:
+    """Whether it still runs; not one that only waits for whoever inherited it to take notice."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.fixture
@@ -105,6 +114,21 @@ async def test_a_killed_helper_is_replaced_and_told_once(client, troubles):
     assert "started again" in troubles[0]
 
 
+async def test_a_helper_starts_where_standard_error_is_no_file(client, monkeypatch):
+    """As under an application that has taken the terminal."""
+
+    class Captured(io.StringIO):
+        def fileno(self) -> int:
+            return -1
+
+    for name in ("stderr", "stdout"):
+        monkeypatch.setattr(sys, name, Captured())
+    assert await client.draw(chart()) == draw(chart())
+    os.kill(client.pid, signal.SIGKILL)
+    assert await client.draw(chart()) == draw(chart())
+    assert client.pid is not None
+
+
 async def test_requests_under_way_survive_the_helper(client, troubles):
     await client.draw(chart())
     os.kill(client.pid, signal.SIGSTOP)
@@ -154,8 +178,13 @@ async def test_a_helper_that_cannot_be_started(client, troubles, monkeypatch):
 async def test_a_chart_that_cannot_be_drawn_is_an_error_and_no_trouble(client, troubles):
     await client.draw(chart())
     pid = client.pid
-    with pytest.raises(ChartError, match="Error"):
-        await client.draw(chart(width=10**30))
+    for wrong, why in (
+        (chart(width=2**62), "MemoryError"),
+        (chart(width="wide"), "int"),
+        (chart(width=object()), "unsupported"),
+    ):
+        with pytest.raises(ChartError, match=why):
+            await client.draw(wrong)
     assert await client.draw(chart()) == draw(chart())
     assert client.pid == pid
     assert not troubles
@@ -226,15 +255,9 @@ def test_the_helper_ends_with_whom_it_works_for():
     owner.kill()
     owner.communicate()
     deadline = time.monotonic() + 20
-    while is_running(pid) and not is_zombie(pid) and time.monotonic() < deadline:
+    while has_not_ended(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not is_running(pid) or is_zombie(pid)
-
-
-def is_zombie(pid: int) -> bool:
-    """Ended, and only waiting for whoever inherited it to take notice."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
-    return state.startswith("Z")
+    assert not has_not_ended(pid)
 
 
 def test_interrupts_do_not_end_the_helper():
@@ -260,18 +283,19 @@ def test_neither_side_imports_what_is_heavy(module):
 
 
 def test_the_server_answers_in_order_and_ends_with_its_input():
-    def frame(request):
-        body = msgspec.msgpack.encode(request)
+    def frame(id, spec):
+        body = msgspec.msgpack.encode(Request(id, msgspec.Raw(msgspec.msgpack.encode(spec))))
         return struct.pack(">I", len(body)) + body
 
     replies = io.BytesIO()
-    requests = [Request(1, chart()), Request(2, chart(width=-(10**20))), Request(3, chart(5, 2))]
-    serve(io.BytesIO(b"".join(map(frame, requests))), replies)
+    specs = [chart(), chart(width=2**62), {"type": "pie"}, chart(5, 2)]
+    serve(io.BytesIO(b"".join(frame(id, spec) for id, spec in enumerate(specs))), replies)
     written, found = replies.getvalue(), []
     while written:
         (size,) = struct.unpack(">I", written[:4])
         found.append(msgspec.msgpack.decode(written[4 : 4 + size], type=Reply))
         written = written[4 + size :]
-    assert [reply.id for reply in found] == [1, 2, 3]
-    assert found[0].drawing == draw(chart())
-    assert found[2].drawing == draw(chart(5, 2))
+    assert [reply.id for reply in found] == [0, 1, 2, 3]
+    assert [reply.drawing for reply in found] == [draw(specs[0]), None, None, draw(specs[3])]
+    assert "MemoryError" in found[1].error
+    assert "pie" in found[2].error

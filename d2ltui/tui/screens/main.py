@@ -17,7 +17,7 @@ from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen, SaveScreen, TextScreen
-from d2ltui.tui.widgets.charts import ChartPane, LayersPane
+from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
@@ -38,9 +38,11 @@ TABS: dict[str, tuple[str, ...]] = {
     "Accuracy": ("accuracy",),
     "Activations": ("activations",),
     "Gradients": ("gradients",),
+    "Findings": ("findings",),
 }
 ORDER = tuple(pane for panes in TABS.values() for pane in panes)
-WELCOME = "ctrl+r trains what the form describes; tab goes from pane to pane; ? lists all keys"
+WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all keys"
+# Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
 
 
@@ -114,6 +116,7 @@ class MainScreen(Screen[None]):
             with Vertical(id="inside"):
                 yield LayersPane("Activations", layer_lines, "each layer's outputs, once a run begins", "activations")
                 yield LayersPane("Gradients", gradient_lines, "each layer's gradient, once a run begins", "gradients")
+                yield FindingsPane("What is happening", "what goes wrong inside, why, and what to change", "findings")
         yield StatusLine()
         yield Footer(show_command_palette=False, compact=True)
 
@@ -139,6 +142,7 @@ class MainScreen(Screen[None]):
             chart.update_from(self._curves, options)
         for pane in self.query(LayersPane):
             pane.update_from(live, self.app.ascii)
+        self.query_one(FindingsPane).update_from(live)
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
@@ -181,6 +185,7 @@ class MainScreen(Screen[None]):
         for column in (self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
             column.display = any(pane.display for pane in column.query(Pane))
         self.app.observe(bool(shown & {"activations", "gradients"}))
+        self.refresh_bindings()
         self.call_after_refresh(self.tick)
 
     def _open_tab(self, title: str) -> None:
@@ -228,6 +233,12 @@ class MainScreen(Screen[None]):
 
     def _default_zoom(self) -> str:
         return TABS[self._tab][0] if self.app.size.width < NARROW else "loss"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The footer offers `escape` only where there is something to leave."""
+        if action == "leave_field":
+            return self.focused is not None or self._zoomed is not None
+        return super().check_action(action, parameters)
 
     def action_leave_field(self) -> None:
         """Letters are keys again; a zoomed pane goes back to its place."""
@@ -354,6 +365,15 @@ class MainScreen(Screen[None]):
                 self._say(f"saved: d2ltui --config {path}")
 
         self.app.push_screen(SaveScreen(to_toml(config), f"{config.model}-{config.dataset}.toml"), saved)
+
+    def action_remedy(self) -> None:
+        """Put the remedy of the selected finding into the form."""
+        finding = self.query_one(FindingsPane).selected
+        if finding is None:
+            self._say("no finding with a remedy")
+            return
+        changed = self.query_one(Setup).apply(finding.remedy)
+        self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
 
     def action_traceback(self) -> None:
         """The whole error of a failed run."""

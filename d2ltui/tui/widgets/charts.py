@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
 
 from d2ltui.charts.spec import ChartError, Spec, Style
+from d2ltui.tui.finding_lines import finding_lines
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from d2ltui.charts.client import ChartClient
-    from d2ltui.events import LayersProbed, LayerStats
+    from d2ltui.events import Finding, LayersProbed, LayerStats
     from d2ltui.live import LiveRun
     from d2ltui.tui.layer_lines import TextLine
     from d2ltui.tui.plots import Curves
@@ -74,15 +76,89 @@ class ChartPane(Pane):
 Lister = Callable[["Sequence[LayerStats]", int, int, bool], "list[TextLine]"]
 
 
-class LayersPane(Pane):
+class ScrollingPane(Pane):
+    """A pane of lines that the arrow keys scroll."""
+
+    DEFAULT_CSS = "ScrollingPane > LinesView { scrollbar-gutter: stable; }"
+
+    def __init__(self, title: str, id: str) -> None:
+        self.view = LinesView()
+        super().__init__(title, self.view, id=id, can_focus=True)
+        self._shown: object = None  # what the present lines were made from
+
+    def on_key(self, event: events.Key) -> None:
+        """Arrow keys scroll a long list."""
+        scroll = {
+            "up": self.view.scroll_up,
+            "down": self.view.scroll_down,
+            "pageup": self.view.scroll_page_up,
+            "pagedown": self.view.scroll_page_down,
+        }
+        if event.key in scroll:
+            scroll[event.key](animate=False)
+            event.stop()
+
+
+class FindingsPane(ScrollingPane):
+    """What is happening, in words. ↑ and ↓ select a finding; `f` puts its remedy into the form."""
+
+    def __init__(self, title: str, empty: str, id: str) -> None:
+        super().__init__(title, id)
+        self._empty = empty
+        self._selected = 0
+        self._findings: tuple[Finding, ...] = ()
+        self._starts: list[int] = []
+
+    @property
+    def selected(self) -> Finding | None:
+        """The finding whose remedy is meant: the selected one, or the gravest that has a remedy."""
+        if self._selected < len(self._findings) and self._findings[self._selected].remedy:
+            return self._findings[self._selected]
+        return next((finding for finding in self._findings if finding.remedy), None)
+
+    def update_from(self, live: LiveRun | None) -> None:
+        """Show the newest findings."""
+        width, height = self.view.size
+        if width <= 0 or height <= 0 or not self.display:
+            self._findings = live.findings if live is not None else ()
+            return
+        findings = live.findings if live is not None else ()
+        started = live is not None and live.layers is not None
+        state = (findings, self._selected, width, started)
+        if state == self._shown:
+            return
+        self._shown, self._findings = state, findings
+        self._selected = min(self._selected, max(0, len(findings) - 1))
+        grave = sum(finding.severity != "note" for finding in findings)
+        self.border_subtitle = f"{grave} to look at" if grave else ""
+        if not findings:
+            text = "nothing out of the ordinary" if started else self._empty
+            self.view.show([[(int(Style.AXIS), line)] for line in textwrap.wrap(text, max(8, width))])
+            return
+        lines, self._starts = finding_lines(findings, self._selected, width)
+        self.view.show(lines)
+
+    def on_key(self, event: events.Key) -> None:
+        """Select; with one finding, scroll."""
+        step = {"up": -1, "down": 1}.get(event.key)
+        if step is None or len(self._findings) < 2:
+            super().on_key(event)
+            return
+        self._selected = min(len(self._findings) - 1, max(0, self._selected + step))
+        self._shown = None
+        lines, self._starts = finding_lines(self._findings, self._selected, self.view.size.width)
+        self.view.show(lines)
+        self.view.scroll_to(y=self._starts[self._selected], animate=False)
+        event.stop()
+
+
+class LayersPane(ScrollingPane):
     """A figure of every layer, from the newest look at them."""
 
     def __init__(self, title: str, lister: Lister, empty: str, id: str) -> None:
-        self.view = LinesView()
-        super().__init__(title, self.view, id=id, can_focus=True)
+        super().__init__(title, id)
         self._lister = lister
         self._empty = empty
-        self._shown: object = None
 
     def update_from(self, live: LiveRun | None, ascii: bool) -> None:
         """Show the newest look at the layers."""
@@ -100,11 +176,3 @@ class LayersPane(Pane):
             return
         self.border_subtitle = f"step {probed.step:,}"
         self.view.show(self._lister(probed.layers, width, height, ascii))
-
-    def on_key(self, event: events.Key) -> None:
-        """Arrow keys scroll a long list."""
-        scroll = {"up": self.view.scroll_up, "down": self.view.scroll_down, "pageup": self.view.scroll_page_up,
-                  "pagedown": self.view.scroll_page_down}  # fmt: skip
-        if event.key in scroll:
-            scroll[event.key](animate=False)
-            event.stop()

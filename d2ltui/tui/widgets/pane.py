@@ -11,7 +11,7 @@ class Pane(Vertical):
 
     DEFAULT_CSS = """
     Pane {
-        border: round $panel-lighten-2;
+        border: round $foreground 25%;
         border-title-color: $text-muted;
         border-subtitle-color: $text-muted;
         padding: 0 1;

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import RadioButton, RadioSet, Static
 
 from d2ltui import catalogue
 from d2ltui.config import FIELDS, RunConfig, applicable_fields
-from d2ltui.tui.form_state import FormState
+from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 from d2ltui.tui.widgets.pane import Pane
 
@@ -60,6 +60,19 @@ def describe_data(config: RunConfig) -> str:
     )
 
 
+class ModelButton(RadioButton):
+    """A model. The chosen one is told by its mark, not by its colour alone."""
+
+    BUTTON_LEFT = " "
+    BUTTON_INNER = "○"
+    BUTTON_RIGHT = " "
+
+    def watch_value(self) -> None:
+        """A full circle for the chosen one."""
+        self.BUTTON_INNER = "●" if self.value else "○"
+        super().watch_value()
+
+
 class ModelChoice(RadioSet):
     """The models; an arrow key goes to the next one and takes it at once."""
 
@@ -85,12 +98,13 @@ class Setup(VerticalScroll, can_focus=False):
 
     DEFAULT_CSS = """
     Setup { width: 34; height: 1fr; scrollbar-size-vertical: 1; }
-    Setup > Pane { height: auto; }
+    Setup .stack { height: auto; }
+    Setup Pane { height: auto; }
     Setup RadioSet { width: 1fr; border: none; padding: 0; background: transparent; }
     Setup RadioSet:focus { border: none; background: transparent; }
     Setup RadioButton { padding: 0; width: 1fr; background: transparent; border: none; }
     Setup RadioSet:blur > RadioButton.-selected > .toggle--label { background: transparent; }
-    Setup RadioSet > RadioButton > .toggle--button { background: transparent; color: $panel-lighten-2; }
+    Setup RadioSet > RadioButton > .toggle--button { background: transparent; color: $foreground 30%; }
     Setup RadioSet > RadioButton.-on > .toggle--button { background: transparent; color: $primary; }
     Setup .note { color: $text-muted; height: auto; }
     Setup .problem { color: $error; height: auto; }
@@ -115,18 +129,19 @@ class Setup(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         """Three panes."""
         state, config = self.state, self.state.last_valid
-        with Pane("Model", id="model-pane"):
-            with ModelChoice(id="model", compact=True):
-                for info in catalogue.MODELS.values():
-                    yield RadioButton(info.title, value=info.name == state["model"], name=info.name)
-            yield make_field("implementation", state)
-            yield Static(describe_network(config), id="network", classes="note", markup=False)
-        with Pane("Data", id="data-pane"):
-            yield make_field("dataset", state)
-            yield Static(describe_data(config), id="data-note", classes="note", markup=False)
-            yield Static("", id="data-problem", classes="problem", markup=False)
-            yield make_field("data_dir", state)
-        with Pane("Hyperparameters", id="form-pane"):
+        with Vertical(classes="stack"):
+            with Pane("Model", id="model-pane"):
+                with ModelChoice(id="model", compact=True):
+                    for info in catalogue.MODELS.values():
+                        yield ModelButton(info.title, value=info.name == state["model"], name=info.name)
+                yield make_field("implementation", state)
+                yield Static(describe_network(config), id="network", classes="note", markup=False)
+            with Pane("Data", id="data-pane"):
+                yield make_field("dataset", state)
+                yield Static(describe_data(config), id="data-note", classes="note", markup=False)
+                yield Static("", id="data-problem", classes="problem", markup=False)
+                yield make_field("data_dir", state)
+        with Vertical(classes="stack"), Pane("Hyperparameters", id="form-pane"):
             for name in self._all_hyperparameters():
                 yield make_field(name, state)
             yield Static("", id="form-problem", classes="problem", markup=False)
@@ -152,9 +167,22 @@ class Setup(VerticalScroll, can_focus=False):
         self._set(event.name, event.text)
 
     def _set(self, name: str, text: str) -> None:
+        if self.state[name] == text:
+            return  # a widget tells its first value, too
         self.state.set(name, text)
         self._refresh_fields(typed=name)
         self.post_message(self.Changed(self._problems))
+
+    def apply(self, values: Mapping[str, object]) -> str:
+        """Put `values` into the form; returns what changed, in words."""
+        changes = []
+        for name, value in values.items():
+            before, after = self.state[name], as_text(value)
+            if before != after:
+                self.state.set(name, after)
+                changes.append(f"{name} {before} → {after}")
+        self._refresh_fields()
+        return ", ".join(changes)
 
     def set_problem(self, name: str, problem: str) -> None:
         """Say at field `name` what is wrong with it, until the next change."""

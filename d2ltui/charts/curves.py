@@ -1,0 +1,214 @@
+"""Curves as characters: plotext draws them, on a bare canvas that goes into the plot area.
+
+The straight lines between points are traced here, and what another curve would cover is left out before plotext gets
+it: its time goes with the number of dots.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import plotext
+
+from d2ltui.charts.grid import Grid, one_cell_each
+from d2ltui.charts.plot_area import PlotArea
+from d2ltui.charts.spec import Band, Line, Style
+
+_RUN = re.compile(r"\x1b\[38;5;(\d+)m([^\x1b]*)|\x1b\[[0-9;]*m|([^\x1b]+)")
+_ASCII_MARKER: dict[int, str] = {
+    Style.TRAIN: "*",
+    Style.VALIDATION: "o",
+    Style.RAW: ".",
+    Style.FIT: "*",
+    Style.DATA: "x",
+}
+ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
+# Markers nearer to each other than this (in columns) hide the line that they are on.
+_MARKER_DISTANCE = 3
+
+Dots: TypeAlias = list[tuple[int, int]]
+Point: TypeAlias = tuple[float, float]
+Extent: TypeAlias = tuple[float, float, float]
+
+# Once: the figure keeps all this when its data are cleared, and clearing all of it takes as long as drawing a line.
+plotext.limit_size(False, False)
+plotext.theme("clear")
+plotext.xaxes(False, False)
+plotext.yaxes(False, False)
+plotext.xticks([])
+plotext.yticks([])
+
+
+class Scale:
+    """From values to dots: 2 × 4 in a cell, or 1 × 1 without UTF-8. Row 0 is at the bottom, as plotext has it."""
+
+    def __init__(self, area: PlotArea, x_low: float, x_high: float, y_low: float, y_high: float, ascii: bool) -> None:
+        self.across, self.down = (1, 1) if ascii else (2, 4)
+        self.columns, self.rows = self.across * area.width, self.down * area.height
+        self._x_low, self._x_factor = x_low, (self.columns - 1) / (x_high - x_low)
+        self._y_low, self._y_factor = y_low, (self.rows - 1) / (y_high - y_low)
+
+    def dot(self, x: float, y: float) -> tuple[int, int]:
+        """The dot of a value; what is outside comes to lie just beyond the edge, so that no line grows endless."""
+        column = (x - self._x_low) * self._x_factor + 0.5
+        row = (y - self._y_low) * self._y_factor + 0.5
+        return (
+            math.floor(max(-1.0, min(float(self.columns), column))),
+            math.floor(max(-1.0, min(float(self.rows), row))),
+        )
+
+
+def _trace(dots: Iterable[tuple[int, int] | None]) -> Dots:
+    """The dots on straight lines between `dots`; None is a gap."""
+    found: dict[tuple[int, int], None] = {}
+    before: tuple[int, int] | None = None
+    for dot in dots:
+        if dot is not None:
+            if before is not None and before != dot:
+                (x0, y0), (x1, y1) = before, dot
+                n = max(abs(x1 - x0), abs(y1 - y0))
+                dx, dy = (x1 - x0) / n, (y1 - y0) / n
+                for i in range(1, n):
+                    found[(math.floor(x0 + i * dx + 0.5), math.floor(y0 + i * dy + 0.5))] = None
+            found[dot] = None
+        before = dot
+    return list(found)
+
+
+def _fill(points: Sequence[tuple[float, float, float]], scale: Scale) -> Dots:
+    """The dots between the lower and the upper edge of a band: one upright stroke in each column of cells.
+
+    Strokes side by side would make a block that is heavier than the curves in front of it, and take longer.
+    """
+    extents: dict[int, tuple[int, int]] = {}
+    before: tuple[int, int, int] | None = None
+    for x, low, high in points:
+        if low != low:
+            before = None
+            continue
+        dot, bottom = scale.dot(x, low)
+        _, top = scale.dot(x, high)
+        column, bottom, top = dot // scale.across, min(bottom, top), max(bottom, top)
+        if before is not None and abs(column - before[0]) > 1:
+            upper = dict(_trace([(before[0], before[2]), (column, top)]))
+            lower = dict(_trace([(before[0], before[1]), (column, bottom)]))
+            extents.update({between: (lower[between], upper[between]) for between in upper.keys() - extents.keys()})
+        before = column, bottom, top
+        found = extents.get(column, (bottom, top))
+        extents[column] = min(found[0], bottom), max(found[1], top)
+    return [(column * scale.across, row) for column, (low, high) in extents.items() for row in range(low, high + 1)]
+
+
+def draw_curves(
+    grid: Grid,
+    area: PlotArea,
+    scale: Scale,
+    lines: Sequence[tuple[Line, Sequence[Point]]],
+    bands: Sequence[tuple[Band, Sequence[Extent]]],
+    ascii: bool,
+) -> None:
+    """Draw curves into the plot area. Points (x, y) and extents (x, low, high) are in the axes' scale, nan for none."""
+    plotext.clear_data()
+    plotext.plot_size(area.width, area.height)
+    plotext.xlim(0, max(1, scale.columns - 1))
+    plotext.ylim(0, max(1, scale.rows - 1))
+    canvas = _Canvas(area, scale)
+    # A cell shows one curve only. Where two run together, one is seen between the markers of the other.
+    ordered = sorted(
+        ((line, [scale.dot(x, y) if y == y else None for x, y in points]) for line, points in lines),
+        key=lambda pair: _depth(pair[0]),
+        reverse=True,
+    )
+    for line, dots in ordered:
+        if line.joined and line.marker:
+            canvas.mark(dots[:: _thinned(dots, scale)], marker_of(line, ascii), line.style)
+    for line, dots in ordered:
+        if line.joined:
+            character = ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "braille"
+            canvas.dot(_trace(dots), character, line.style)
+        elif line.marker:
+            canvas.mark(dots, marker_of(line, ascii), line.style)
+        else:
+            canvas.dot(filter(None, dots), plain_marker(line) if ascii else "braille", line.style)
+    for band, extents in reversed(bands):
+        canvas.dot(_fill(extents, scale), ":" if ascii else "braille", band.style)
+    _copy(plotext.build(), grid, area)
+
+
+def _depth(line: Line) -> int:
+    """What is in front: raw values and points behind, lines with markers before lines without."""
+    return 0 if line.style == Style.RAW or not line.joined else 1 if line.marker else 2
+
+
+class _Canvas:
+    """Hands dots to plotext from front to back, leaving out those in cells that are taken."""
+
+    def __init__(self, area: PlotArea, scale: Scale) -> None:
+        self._scale = scale
+        self._taken: set[tuple[int, int]] = set()
+        # From cells to the dots that plotext puts into exactly these cells.
+        self._x_factor = (scale.columns - 1) / max(1, area.width - 1)
+        self._y_factor = (scale.rows - 1) / max(1, area.height - 1)
+
+    def dot(self, dots: Iterable[tuple[int, int]], character: str, style: int) -> None:
+        """Draw dots, of which one or more make a cell's character."""
+        cells = self._free(dots)
+        if cells:
+            shown = [dot for members in cells.values() for dot in members]
+            _scatter([x for x, _ in shown], [y for _, y in shown], character, style)
+
+    def mark(self, dots: Iterable[tuple[int, int] | None], character: str, style: int) -> None:
+        """Draw one character in each cell that has a dot."""
+        cells = self._free(filter(None, dots))
+        if cells:
+            _scatter([x * self._x_factor for x, _ in cells], [y * self._y_factor for _, y in cells], character, style)
+
+    def _free(self, dots: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Dots]:
+        across, down, columns, rows = self._scale.across, self._scale.down, self._scale.columns, self._scale.rows
+        cells: dict[tuple[int, int], Dots] = {}
+        for x, y in dots:
+            if 0 <= x < columns and 0 <= y < rows and (cell := (x // across, y // down)) not in self._taken:
+                cells.setdefault(cell, []).append((x, y))
+        self._taken.update(cells)
+        return cells
+
+
+def _scatter(x: Sequence[float], y: Sequence[float], character: str, style: int) -> None:
+    plotext.scatter(x, y, marker=character, color=style + 1)
+
+
+def _copy(built: str, grid: Grid, area: PlotArea) -> None:
+    for row, line in enumerate(built.split("\n")[: area.height]):
+        column = area.left
+        for colour, coloured, plain in _RUN.findall(line):
+            if colour:
+                text = coloured.rstrip(" ")
+                grid.put(column, area.top + row, text, int(colour) - 1)
+                column += len(coloured)
+            else:
+                column += len(plain)
+
+
+def marker_of(line: Line, ascii: bool) -> str:
+    """The character on the points of `line`, "" for none."""
+    if ascii and line.marker:
+        return plain_marker(line)
+    return one_cell_each(line.marker, ascii)[:1]
+
+
+def plain_marker(line: Line) -> str:
+    """The ASCII character that `line` is made of."""
+    own = line.marker[:1] if line.marker.isascii() and line.marker.isprintable() else ""
+    return own.strip() or _ASCII_MARKER.get(line.style, "*")
+
+
+def _thinned(dots: Sequence[tuple[int, int] | None], scale: Scale) -> int:
+    """Every how many points a marker fits: from the points' own distance, so that it stays as more come."""
+    columns = [dot[0] / scale.across for dot in dots if dot is not None]
+    if len(columns) < 2:
+        return 1
+    distance = max((columns[-1] - columns[0]) / (len(columns) - 1), 1e-6)
+    return next((n for n in (1, 2, 5, 10, 20, 50, 100) if n * distance >= _MARKER_DISTANCE - 0.5), 200)

@@ -1,0 +1,87 @@
+"""From figures to sentences: rules that say what is going wrong inside a network, why, and what to change.
+
+What there is:
+    `examine(probes, epochs, config)` gives the findings of a run as it stands, the gravest first. Plain values in,
+    plain values out: it can be asked of a stored run, too.
+    `Monitor` does that for a running one and tells only what is new.
+    `LIMITS` holds every threshold with where it comes from.
+
+A rule names the worst layer and counts the others, so that a hundred sick layers make one sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from d2ltui import events
+from d2ltui.catalogue import LayerSpec
+from d2ltui.config import RunConfig
+from d2ltui.engine.health_rules import LIMITS, RULES, Run
+
+__all__ = ["LIMITS", "Monitor", "examine"]
+
+_GRAVITY: dict[events.Severity, int] = {"alarm": 0, "warning": 1, "note": 2}
+MAX_HISTORY = 64
+# A finding that stays is told again when its figure has moved by this share.
+RETELL = 0.25
+
+
+def examine(
+    probes: Sequence[events.LayersProbed],
+    epochs: Sequence[events.EpochEnded],
+    config: RunConfig,
+    *,
+    plan: Sequence[LayerSpec] | None = None,
+    diverged_at: int | None = None,
+) -> tuple[events.Finding, ...]:
+    """What is found in a run: `probes` in order, the first of them from the start, `epochs` in order.
+
+    `plan` are the network's layers, where the config alone does not say (a data set of the caller's own).
+    `diverged_at` is the step whose loss was not finite, if there was one. Without a probe nothing is found.
+    """
+    if not probes:
+        return ()
+    run = Run(tuple(probes), tuple(epochs), config, tuple(plan) if plan is not None else None, diverged_at)
+    rules: Sequence[Callable[[Run], Iterator[events.Finding]]] = RULES
+    found = [finding for rule in rules for finding in rule(run)]
+    return tuple(sorted(found, key=lambda finding: _GRAVITY[finding.severity]))  # stable: the rules' order
+
+
+class Monitor:
+    """Examines one run after each probe, and says when the findings are others than before."""
+
+    def __init__(self, config: RunConfig, plan: Sequence[LayerSpec]) -> None:
+        self._config, self._plan = config, tuple(plan)
+        self._probes: list[events.LayersProbed] = []
+        self._told: tuple[events.Finding, ...] = ()
+
+    def look(
+        self,
+        probed: events.LayersProbed,
+        epochs: Sequence[events.EpochEnded],
+        lr: float,
+        diverged_at: int | None = None,
+    ) -> events.FindingsChanged | None:
+        """What there is to tell after `probed`, if anything. `lr` is the learning rate now."""
+        self._probes.append(probed)
+        if len(self._probes) > MAX_HISTORY:
+            del self._probes[1]  # the first one stays: rules compare with the start
+        config = msgspec.structs.replace(self._config, lr=lr)
+        found = examine(self._probes, epochs, config, plan=self._plan, diverged_at=diverged_at)
+        if _same(self._told, found):
+            return None
+        self._told = found
+        return events.FindingsChanged(probed.step, found)
+
+
+def _same(old: tuple[events.Finding, ...], new: tuple[events.Finding, ...]) -> bool:
+    """Whether `new` says nothing that `old` did not: figures that barely move are no news to read again."""
+    if len(old) != len(new):
+        return False
+    return all(
+        (a.rule, a.severity, a.layer) == (b.rule, b.severity, b.layer)
+        and (a.figure == b.figure or abs(a.figure - b.figure) <= RETELL * abs(a.figure))
+        for a, b in zip(old, new, strict=True)
+    )

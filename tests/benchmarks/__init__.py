@@ -1,0 +1,1 @@
+"""What watching costs, measured: `python -m tests.benchmarks`. Nothing here is a test, and nothing asserts."""

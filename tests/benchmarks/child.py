@@ -1,0 +1,121 @@
+"""d2ltui itself, with its steps counted from outside: `python -m tests.benchmarks.child LOG [ARGUMENTS OF d2ltui]`.
+
+It runs the very command, and adds one thing: when the engine tells its reader about steps (ten times a second, with and
+without the interface), the time and the number of steps go into LOG. With D2LTUI_BENCH_TOGGLE=SECONDS the panes that look
+inside the network are hidden and shown in turns.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from d2ltui import events
+
+RECORD = struct.Struct("=cdq")  # kind, time (monotonic), steps
+KINDS = {"training": b"t", "paused": b"p"}
+
+
+class StepLog:
+    """Appends to a file that another process reads."""
+
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.steps = 0
+
+    def write(self, kind: bytes, steps: int | None = None) -> None:
+        """A record: steps told (s), paused (p), training (t), ended (e), panes shown (o), hidden (c), asked (a)."""
+        self.steps = self.steps if steps is None else steps
+        os.write(self._file, RECORD.pack(kind, time.monotonic(), self.steps))
+
+    def tell(self, event: events.Event) -> None:
+        """What an event says."""
+        if isinstance(event, events.StepsTrained):
+            self.write(b"s", event.step)
+        elif isinstance(event, events.StatusChanged) and event.status in KINDS:
+            self.write(KINDS[event.status])
+        elif isinstance(event, events.RunEnded):
+            self.write(b"e")
+
+
+def listen(cls: type, log: StepLog) -> None:
+    """Let every call of an instance of `cls`, a sink, be logged first."""
+    original: Callable[[Any, events.Event], None] = cls.__call__  # type: ignore[operator]
+
+    def call(self: Any, event: events.Event) -> None:
+        log.tell(event)
+        original(self, event)
+
+    cls.__call__ = call  # type: ignore[method-assign,operator]
+
+
+def listen_to_control(log: StepLog) -> None:
+    """Log when a pause or a stop was asked for."""
+    from d2ltui.engine.control import Control
+
+    for name in ("pause", "stop"):
+
+        def ask(self: Control, original: Callable[[Control], None] = getattr(Control, name)) -> None:
+            log.write(b"a")
+            original(self)
+
+        setattr(Control, name, ask)
+
+
+def ignore_continue() -> None:
+    """A window of the measurement ends with SIGSTOP and begins with SIGCONT, which Textual takes for `fg`."""
+    from textual.drivers.linux_driver import LinuxDriver
+
+    LinuxDriver._sigcont_application = lambda *_: None  # type: ignore[method-assign]
+
+
+def toggle_panes(seconds: float, log: StepLog) -> None:
+    """Hide and show the two panes in turns, as the screen does when another pane takes their place."""
+    from d2ltui.tui.screens.main import MainScreen
+
+    original = MainScreen.on_mount
+
+    def on_mount(self: MainScreen) -> None:
+        original(self)
+        shown = True
+
+        def toggle() -> None:
+            nonlocal shown
+            shown = not shown
+            for name in ("activations", "gradients"):
+                self.query_one(f"#{name}").display = shown
+            self.app.observe(shown)
+            log.write(b"o" if shown else b"c")
+
+        self.set_interval(seconds, toggle)
+
+    MainScreen.on_mount = on_mount  # type: ignore[method-assign]
+
+
+def main() -> None:
+    path, *arguments = sys.argv[1:]
+    log = StepLog(path)
+    if arguments[:1] == ["train"]:
+        from d2ltui.headless import Progress
+
+        listen(Progress, log)
+    else:
+        from d2ltui.live import LiveRun
+
+        listen(LiveRun, log)
+        listen_to_control(log)
+        ignore_continue()
+        if seconds := os.environ.get("D2LTUI_BENCH_TOGGLE"):
+            toggle_panes(float(seconds), log)
+    from d2ltui.cli import main as command
+
+    sys.argv[1:] = arguments
+    command()
+
+
+if __name__ == "__main__":
+    main()

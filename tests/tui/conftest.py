@@ -1,0 +1,52 @@
+"""Opens the application for a test, and leaves nothing of it behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from person import PATIENCE, SMALL, Opener, Person
+
+from d2ltui.config import RunConfig, resolve
+from d2ltui.tui.app import D2LApp
+
+
+@pytest.fixture
+def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
+    """Opens the application: `async with open_app({"model": "linear"}, size=(80, 24)) as person`."""
+
+    async def at_once(*_: object) -> None:
+        # Textual's pilot waits for a process that does nothing; one that trains is never that.
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr("textual.app.wait_for_idle", at_once)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", at_once)
+
+    @asynccontextmanager
+    async def opener(
+        given: dict[str, object] | RunConfig = SMALL,
+        *,
+        size: tuple[int, int] = (120, 40),
+        **options: Any,
+    ) -> AsyncIterator[Person]:
+        config = given if isinstance(given, RunConfig) else resolve(given)
+        app = D2LApp(config, **{"ascii": False, "max_fps": 20.0, **options})
+        try:
+            async with app.run_test(size=size) as pilot:
+                person = Person(app, pilot)
+                await person.settle()
+                yield person
+        finally:
+            if app.live is not None:
+                app.worker.stop()
+            for thread in threading.enumerate():
+                if thread.name.startswith("d2ltui-"):
+                    thread.join(PATIENCE)
+                    assert not thread.is_alive(), f"{thread.name} goes on"
+            app.charts.close()
+
+    return opener

@@ -1,0 +1,142 @@
+"""A person in front of the application, who presses keys and reads what is on the screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from textual.pilot import Pilot
+from textual.widget import Widget
+from textual.widgets import Input
+
+from d2ltui.live import LiveRun
+from d2ltui.tui.app import D2LApp
+from d2ltui.tui.screens.main import MainScreen
+from d2ltui.tui.widgets.fields import ChoiceField, TextField
+from d2ltui.tui.widgets.setup import Setup
+from d2ltui.tui.widgets.status import StatusLine
+
+# A condition that does not come true within this time, in seconds, is a failure; nothing waits so long otherwise.
+PATIENCE = 60.0
+SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
+ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
+
+
+class Person:
+    """Presses keys, and reads what is on the screen."""
+
+    def __init__(self, app: D2LApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    @property
+    def main(self) -> MainScreen:
+        """The main screen, whatever covers it."""
+        return next(screen for screen in self.app.screen_stack if isinstance(screen, MainScreen))
+
+    @property
+    def setup(self) -> Setup:
+        return self.main.query_one(Setup)
+
+    @property
+    def live(self) -> LiveRun:
+        """The present run, or the last one."""
+        assert self.app.live is not None, "nothing has been trained"
+        return self.app.live
+
+    @property
+    def word(self) -> str:
+        """The status line's word."""
+        return self.main.query_one(StatusLine).word
+
+    @property
+    def status(self) -> str:
+        """The whole status line, and what it says below."""
+        return self.main.query_one(StatusLine).render().plain
+
+    @property
+    def focused_pane(self) -> str | None:
+        return self.main._focused_pane()
+
+    def text(self) -> str:
+        """Everything that is on the screen."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    def field(self, name: str) -> Widget:
+        return self.setup.query_one(f"#field-{name}")
+
+    def shown_fields(self) -> list[str]:
+        """The names of the fields that can be seen."""
+        fields = self.setup.query("ChoiceField, TextField").results(Widget)
+        return [widget.field for widget in fields if isinstance(widget, (ChoiceField, TextField)) and widget.display]
+
+    def problem(self, name: str) -> str:
+        """The sentence beside a text field; empty where there is none."""
+        widget = self.setup.query_one(f"#field-{name}", TextField)
+        note = widget.query_one(".problem")
+        return str(note.visual) if note.display else ""
+
+    async def press(self, *keys: str) -> None:
+        for key in keys:
+            await self.pilot.press(key)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Until what was asked for has gone through every queue."""
+        for _ in range(3):
+            await self.pilot.pause(0)
+
+    async def focus(self, name: str) -> None:
+        """Go to a field."""
+        widget = self.field(name)
+        (widget.input if isinstance(widget, TextField) else widget).focus()
+        await self.settle()
+
+    async def type(self, name: str, text: str) -> None:
+        """Go to a field and replace its text, a key at a time."""
+        await self.focus(name)
+        focused = self.main.focused
+        assert isinstance(focused, Input)
+        focused.clear()
+        await self.press(*text)
+
+    async def choose(self, name: str, value: str) -> None:
+        """Turn a choice until it shows `value`."""
+        await self.focus(name)
+        field = self.field(name)
+        assert isinstance(field, ChoiceField)
+        for _ in field.choices:
+            if field.value == value:
+                return
+            await self.press("right")
+        raise AssertionError(f"{name} never showed {value}")
+
+    async def choose_model(self, name: str) -> None:
+        """Turn the models until `name` is the chosen one."""
+        self.setup.query_one("#model").focus()
+        await self.settle()
+        for key in ("up", "up", "down", "down"):
+            if self.setup.state["model"] == name:
+                return
+            await self.press(key)
+        assert self.setup.state["model"] == name
+
+    async def until(self, condition: Callable[[], object], what: str) -> None:
+        """Wait until `condition` holds."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"never in {PATIENCE:g} s: {what}; on the screen:\n{self.text()}"
+            await self.pilot.pause(0.01)
+
+    async def until_word(self, *words: str) -> None:
+        await self.until(lambda: self.word in words, " or ".join(words))
+
+    async def until_drawn(self, pane: str) -> None:
+        """Wait until a chart shows a run."""
+        chart = self.main.query_one(f"#{pane}")
+        await self.until(lambda: chart.frames > 0, f"a drawing in {pane}")  # type: ignore[attr-defined]
+
+
+Opener = Callable[..., AbstractAsyncContextManager[Person]]

@@ -1,0 +1,96 @@
+"""The tables of what there is, and the plan of layers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from d2ltui import catalogue
+from d2ltui.catalogue import DATASETS, MODELS, defaults, layer_plan
+from d2ltui.config import FIELDS, resolve
+
+PAIRS = [(model, dataset) for model in MODELS for dataset in catalogue.datasets_for(model)]
+
+
+@pytest.mark.parametrize(("model", "dataset"), PAIRS)
+def test_every_default_is_allowed(model: str, dataset: str) -> None:
+    config = resolve({"model": model, "dataset": dataset})
+    values = defaults(model, dataset)
+    assert {name: getattr(config, name) for name in values} == values
+    assert set(values) == set(FIELDS)
+
+
+def test_the_books_settings_are_the_defaults() -> None:
+    linear = defaults("linear", "synthetic-linear")
+    assert (linear["lr"], linear["batch_size"], linear["epochs"]) == (0.03, 32, 3)
+    for model in ("softmax", "mlp"):
+        fashion = defaults(model, "fashion-mnist")
+        assert (fashion["lr"], fashion["batch_size"], fashion["epochs"]) == (0.1, 256, 10)
+    assert defaults("mlp", "fashion-mnist")["hidden"] == (256,)
+    assert defaults("mlp", "fashion-mnist")["activation"] == "relu"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_data_set_is_whole(name: str) -> None:
+    info = DATASETS[name]
+    assert info.name == name
+    assert name in catalogue.datasets_for(catalogue.default_model(name))
+    assert info.embedded == (info.origin != "torchvision")
+    if info.task == "classification":
+        assert len(info.classes) == info.num_outputs
+    else:
+        assert info.num_outputs == 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_is_whole(name: str) -> None:
+    info = MODELS[name]
+    assert info.name == name
+    assert set(info.fields) <= set(FIELDS)
+    assert info.default_dataset in catalogue.datasets_for(name)
+    assert DATASETS[info.default_dataset].embedded
+
+
+@given(
+    dataset=st.sampled_from(catalogue.datasets_for("mlp")),
+    hidden=st.lists(st.integers(1, 4096), min_size=1, max_size=12),
+    activation=st.sampled_from(list(catalogue.ACTIVATIONS)),
+    dropout=st.sampled_from([0.0, 0.5]),
+)
+def test_the_plan_of_an_mlp_counts_what_the_formula_counts(
+    dataset: str, hidden: list[int], activation: str, dropout: float
+) -> None:
+    config = resolve(
+        {"model": "mlp", "dataset": dataset, "hidden": hidden, "activation": activation, "dropout": dropout}
+    )
+    plan = layer_plan(config)
+    info = DATASETS[dataset]
+    widths = [info.num_inputs, *hidden, info.num_outputs]
+    assert sum(layer.parameters for layer in plan) == sum(
+        n_in * n_out + n_out for n_in, n_out in zip(widths, widths[1:], strict=False)
+    )
+    assert [layer.index for layer in plan] == list(range(1, len(plan) + 1))
+    for before, after in zip(plan, plan[1:], strict=False):
+        assert before.num_outputs == after.num_inputs
+    per_hidden = 1 + (activation != "identity") + (dropout > 0)
+    assert len(plan) == per_hidden * len(hidden) + 1
+    assert plan[-1].kind == "linear"
+
+
+def test_the_plan_as_a_learner_reads_it() -> None:
+    config = resolve({"model": "mlp", "dataset": "fashion-mnist", "hidden": "256,128", "dropout": 0.5})
+    assert [layer.title for layer in layer_plan(config)] == [
+        "Linear 784→256",
+        "ReLU",
+        "Dropout 0.5",
+        "Linear 256→128",
+        "ReLU",
+        "Dropout 0.5",
+        "Linear 128→10",
+    ]
+    assert sum(layer.parameters for layer in layer_plan(resolve({"model": "softmax", "dataset": "digits"}))) == 650
+
+
+def test_models_without_hidden_layers_ignore_them() -> None:
+    assert [layer.title for layer in layer_plan(resolve({"model": "linear"}))] == ["Linear 2→1"]

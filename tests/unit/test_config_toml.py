@@ -1,0 +1,163 @@
+"""Configuration files: in, out, and what is wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from d2ltui import catalogue
+from d2ltui.config import MAX_WIDTH, ConfigError, RunConfig, from_toml, read_toml, resolve, to_toml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> RunConfig:
+    """Any run."""
+    model = draw(st.sampled_from(list(catalogue.MODELS)))
+    dataset = draw(st.sampled_from(catalogue.datasets_for(model)))
+    positive = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+    given: dict[str, object] = {
+        "model": model,
+        "dataset": dataset,
+        "implementation": draw(st.sampled_from(list(catalogue.IMPLEMENTATIONS))),
+        "init": draw(st.sampled_from(list(catalogue.INITS))),
+        "init_std": draw(positive),
+        "lr": draw(positive),
+        "weight_decay": draw(st.floats(min_value=0, allow_infinity=False)),
+        "batch_size": draw(st.integers(1, catalogue.DATASETS[dataset].train_size)),
+        "epochs": draw(st.integers(1, 1_000_000)),
+        "seed": draw(st.integers(0, 2**31 - 1)),
+        "device": draw(st.sampled_from(["auto", "cpu", "cuda", "cuda:7", "mps"])),
+        "data_dir": draw(st.sampled_from([None, "/"])),
+    }
+    if given["implementation"] == "concise":
+        given["optimizer"] = draw(st.sampled_from(list(catalogue.OPTIMIZERS)))
+    if model == "mlp":
+        given["hidden"] = draw(st.lists(st.integers(1, MAX_WIDTH), min_size=1, max_size=20))
+        given["activation"] = draw(st.sampled_from(list(catalogue.ACTIVATIONS)))
+        given["dropout"] = draw(st.floats(0, 1, exclude_max=True))
+    return resolve(given)
+
+
+@given(configs())
+def test_a_saved_run_is_the_run(config: RunConfig) -> None:
+    text = to_toml(config)
+    assert resolve(from_toml(text, "run.toml")) == config
+    assert resolve(tomllib.loads(text)) == config
+
+
+@given(st.text())
+def test_no_text_does_more_than_be_refused(text: str) -> None:
+    try:
+        values = from_toml(text, "run.toml")
+    except ConfigError as error:
+        assert "run.toml" in str(error)
+    else:
+        assert isinstance(values, dict)
+
+
+def test_a_saved_run_holds_the_fields_that_the_model_has() -> None:
+    assert "hidden" not in to_toml(resolve({"model": "linear"}))
+    assert "data_dir" not in to_toml(resolve({}))
+    assert "hidden = [\n    256,\n    128,\n]" in to_toml(resolve({"hidden": "256,128"}))
+
+
+def message(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        from_toml(text, "run.toml")
+    (problem,) = caught.value.problems
+    assert problem.field == ""
+    assert problem.message.startswith("config: run.toml")
+    assert "\n" not in problem.message
+    return problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("lr = 0.1\nepochs = = 3\n", 2),
+        ("model = 'mlp\n", 1),
+        ("lr = 0.1\n\nhidden = [1, 2", 3),
+        ("lr = 0.1\nlr = 0.2\n", 2),
+        ("lr = 0.1\n\n[model\n", 3),
+        ("\n\nlr: 0.1\n", 3),
+    ],
+)
+def test_a_syntax_error_has_its_line(text: str, line: int) -> None:
+    assert "is not valid TOML" in message(text)
+    assert f"at line {line}" in message(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "line"),
+    [
+        ("lr = 0.1\n\nlearning-rate = 1\n", "learning-rate", 3),
+        ("# learning\nlr = 1\n  learning = 1\n", "learning", 3),
+        ("learning-rates.x = 1\n", "learning-rates", 1),
+        ("lr = 1\nepoch = 1\n", "epoch", 2),
+        ("lr = 1\n\n[training]\nx = 1\n", "training", 3),
+        ("lr = 1\n[[training]]\nx = 1\n", "training", 2),
+        ("lr = 1\n'what is this!' = 1\n", "what is this!", 2),
+        ("epochs = 1\nepochs-2 = 1\nepoch = 1\n", None, None),
+    ],
+)
+def test_an_unknown_key_has_its_line(text: str, key: str | None, line: int | None) -> None:
+    if key is not None:
+        assert f"config: run.toml, line {line}: no such field: {key}" in message(text)
+        return
+    with pytest.raises(ConfigError) as caught:
+        from_toml(text, "run.toml")
+    assert [f"line {n}" in problem.message for n, problem in enumerate(caught.value.problems, 2)] == [True, True]
+
+
+def test_an_unknown_key_gets_the_nearest_name() -> None:
+    assert "epoch; did you mean epochs?; allowed: model, " in message("epoch = 3")
+
+
+def test_a_key_that_cannot_be_found_again_has_no_line() -> None:
+    assert message('"\\u0061bc" = 1') .startswith("config: run.toml: no such field: abc")
+
+
+def test_numbers_and_brackets_without_end() -> None:
+    assert "4300 digits" in message("lr = " + "9" * 5000)
+    assert "brackets" in message("hidden = " + "[" * 20_000)
+
+
+@pytest.mark.parametrize("text", ["lr = true", "lr = 1979-05-27", "lr = nan", "lr = [1]", "lr = {a = 1}", "[lr]"])
+def test_a_value_of_another_kind_is_a_wrong_value(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^lr: .* is not allowed; allowed: a finite number greater than 0$"):
+        resolve(from_toml(text, "run.toml"))
+
+
+def test_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(to_toml(resolve({"model": "softmax", "lr": 0.5})), encoding="utf-8")
+    assert resolve(read_toml(path)) == resolve({"model": "softmax", "lr": 0.5})
+
+
+def test_an_empty_file_is_the_default_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.touch()
+    assert resolve(read_toml(path)) == resolve({})
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    latin = tmp_path / "latin.toml"
+    latin.write_bytes("# größer\n".encode("latin-1"))
+    for path, reason in (
+        (tmp_path / "none.toml", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+        (latin, "it is not UTF-8 text"),
+        (Path("zero\0byte"), "no file can have this name"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            read_toml(path)
+        assert str(caught.value) == f"config: {path} cannot be read ({reason})"
