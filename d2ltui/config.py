@@ -362,8 +362,13 @@ def read_toml(path: str | Path) -> dict[str, object]:
         ConfigError: also where the file cannot be read.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([Problem("", f"config: {path} cannot be read ({reason})")]) from None
-    return from_toml(text, str(path))
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except ValueError:  # a zero byte
+        reason = "no file can have this name"
+    else:
+        return from_toml(text, str(path))
+    raise ConfigError([Problem("", f"config: {path} cannot be read ({reason})")])

@@ -170,6 +170,15 @@ class LearningRateChanged(Event, frozen=True):
     lr: float
 
 
+class RunResumed(Event, frozen=True):
+    """An earlier training goes on after `step` steps, in `epoch`: whatever was told of later steps is void."""
+
+    step: int
+    epoch: int
+    seconds: float
+    lr: float
+
+
 class RunEnded(Event, frozen=True):
     """The last event of every run.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from d2ltui import events
@@ -71,10 +73,25 @@ class LiveRun:
             case events.LearningRateChanged():
                 self.lr = event.lr
                 self.lr_changes.append(event)
+            case events.RunResumed():
+                self._go_back(event)
             case events.RunEnded():
                 self.ended = event
                 self.status = event.status
         self.version += 1
+
+    def _go_back(self, event: events.RunResumed) -> None:
+        """Forget what was told of steps after those that the run goes on from."""
+        # Steps that were never told of (their writer was killed) leave a gap, so that an index stays a step's number.
+        for series in (self.losses, self.metrics):
+            series.truncate(min(event.step, len(series)))
+            series.extend([math.nan] * (event.step - len(series)))
+        self.epochs = [epoch for epoch in self.epochs if epoch.step <= event.step]
+        self.probes = [probed for probed in self.probes if probed.step <= event.step]
+        self.layers = self.probes[-1] if self.probes else None
+        self.lr_changes = [change for change in self.lr_changes if change.step <= event.step]
+        self.findings, self.ended = (), None
+        self.step, self.seconds, self.lr = event.step, event.seconds, event.lr
 
     def _keep(self, probed: events.LayersProbed) -> None:
         """Add to the history. A full one loses every second entry, so that it always spans the whole run."""

@@ -18,10 +18,22 @@ import msgspec
 from d2ltui import events
 from d2ltui.catalogue import LayerSpec
 from d2ltui.config import RunConfig
-from d2ltui.engine.health_rules import LIMITS, RULES, Run
+from d2ltui.engine import health_layers, health_training
+from d2ltui.engine.health_run import LIMITS, Run
 
 __all__ = ["LIMITS", "Monitor", "examine"]
 
+RULES: tuple[Callable[[Run], Iterator[events.Finding]], ...] = (
+    health_training.divergence,
+    health_layers.exploding_gradient,
+    health_layers.dead_relu,
+    health_layers.saturation,
+    health_layers.vanishing_gradient,
+    health_training.learning_rate,
+    health_training.overfitting,
+    health_layers.no_activation,
+    health_layers.not_zero_centred,
+)
 _GRAVITY: dict[events.Severity, int] = {"alarm": 0, "warning": 1, "note": 2}
 MAX_HISTORY = 64
 # A finding that stays is told again when its figure has moved by this share.
@@ -44,8 +56,7 @@ def examine(
     if not probes:
         return ()
     run = Run(tuple(probes), tuple(epochs), config, tuple(plan) if plan is not None else None, diverged_at)
-    rules: Sequence[Callable[[Run], Iterator[events.Finding]]] = RULES
-    found = [finding for rule in rules for finding in rule(run)]
+    found = [finding for rule in RULES for finding in rule(run)]
     return tuple(sorted(found, key=lambda finding: _GRAVITY[finding.severity]))  # stable: the rules' order
 
 
@@ -56,6 +67,10 @@ class Monitor:
         self._config, self._plan = config, tuple(plan)
         self._probes: list[events.LayersProbed] = []
         self._told: tuple[events.Finding, ...] = ()
+
+    def remember(self, probes: Sequence[events.LayersProbed]) -> None:
+        """What was seen before, in order, where a run goes on."""
+        self._probes = [*probes[:1], *probes[1:][1 - MAX_HISTORY :]]
 
     def look(
         self,

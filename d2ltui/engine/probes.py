@@ -41,7 +41,6 @@ SAMPLE_SHARE = 0.01
 # An output is saturated where the activation is flat: its slope there is less than a twentieth of its largest
 # (section 5.1.2: the gradient of sigmoid and tanh vanishes for large inputs).
 SATURATED = {"Sigmoid": (0.01, 0.99), "Tanh": (-0.98, 0.98)}
-_FIGURES = 7  # of `figures`, before the counts
 
 
 def probe_batch(x: Tensor, y: Tensor, width: int = 1) -> tuple[Tensor, Tensor]:
@@ -130,14 +129,15 @@ class Prober:
         """Whether it is time for a look: soon after the last one while `observed`, seldom otherwise."""
         if self._last is None:
             return True
-        if observed:
-            wait = max(PROBE_EVERY, self._took / PROBE_SHARE)
-        elif self._sample_every is None:
+        if not observed and self._sample_every is None:
             return False
+        if self._count == 1:
+            # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
+            wait = PROBE_EVERY if observed else FIRST_PROBE
+        elif observed:
+            wait = max(PROBE_EVERY, self._took / PROBE_SHARE)
         else:
-            # The first look into the trained network comes soon: a sick one is told of before it has trained for long.
-            every = min(FIRST_PROBE, self._sample_every) if self._count <= 1 else self._sample_every
-            wait = max(every, self._took / SAMPLE_SHARE)
+            wait = max(self._sample_every or 0.0, self._took / SAMPLE_SHARE)
         return time.perf_counter() - self._last >= wait
 
     def arm(self, step: int) -> None:
@@ -187,59 +187,59 @@ def _norm(values: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def figures(values: Tensor, flat_ends: tuple[float, float] = (-math.inf, math.inf)) -> Tensor:
+def figures(values: Tensor, flat_ends: tuple[float, float] | None = None) -> Tensor:
     """Minimum, maximum, mean, sd, share of zeros, share outside `flat_ends`, number not finite, NUM_BINS counts.
 
     One tensor (7 + NUM_BINS,) on the device of `values` (any shape). What is not finite is in nothing but its number;
     where nothing is finite, everything else is 0.
     """
-    dtype = _wide(values)
-    parts = torch.split(values.detach().flatten(), CHUNK)
-    low, high = (torch.full((), bound, dtype=dtype, device=values.device) for bound in (torch.inf, -torch.inf))
-    sums = torch.zeros(4, dtype=dtype, device=values.device)  # numbers that are finite, their sum, 0s, saturated
+    parts = _finite_parts(values)
+    n = sum(len(part) for part in parts)
+    zero = torch.zeros((), dtype=_wide(values), device=values.device)
+    total, squares, zeros, saturated = (zero.clone() for _ in range(4))
     for part in parts:
-        finite = torch.isfinite(part)
-        wide = part.to(dtype)
-        low = torch.minimum(low, torch.where(finite, wide, torch.inf).min())
-        high = torch.maximum(high, torch.where(finite, wide, -torch.inf).max())
-        saturated = finite & ((wide < flat_ends[0]) | (wide > flat_ends[1]))
-        sums += torch.stack(
-            (
-                finite.sum().to(dtype),
-                torch.where(finite, wide, 0).sum(),
-                (part == 0).sum().to(dtype),
-                saturated.sum().to(dtype),
-            )
-        )
-    n = sums[0].clamp(min=1)
-    low, high = (torch.where(torch.isfinite(bound), bound, 0) for bound in (low, high))
-    mean = sums[1] / n
-    edges = bin_edges(low, high)
-    squares = torch.zeros((), dtype=dtype, device=values.device)
-    counts = torch.zeros(NUM_BINS, dtype=torch.int64, device=values.device)
+        total += part.sum(dtype=zero.dtype)
+        zeros += len(part) - torch.count_nonzero(part)
+        if flat_ends is not None:
+            saturated += torch.count_nonzero((part < flat_ends[0]) | (part > flat_ends[1]))
+    mean = total / max(n, 1)
     for part in parts:
-        finite = torch.isfinite(part)
-        wide = part.to(dtype)
-        squares += torch.where(finite, (wide - mean).square(), 0).sum()
-        index = (torch.bucketize(wide, edges, right=True) - 1).clamp_(0, NUM_BINS - 1)
-        # A constant layer's bins have no width: everything is in the first one. One more bin takes what is not finite.
-        index = torch.where(finite, torch.where(high > low, index, 0), NUM_BINS)
-        counts += torch.bincount(index, minlength=NUM_BINS + 1)[:NUM_BINS]
-    moments = (low, high, mean, (squares / n).sqrt(), sums[2] / n, sums[3] / n, values.numel() - sums[0])
-    return torch.cat((torch.stack(moments), counts.to(dtype)))
+        squares += (part.to(zero.dtype) - mean).square().sum()
+    low, high, counts = _histogram(parts, zero)
+    shares = torch.stack((squares, zeros, saturated)) / max(n, 1)
+    moments = (low, high, mean, shares[0].sqrt(), shares[1], shares[2], zero + (values.numel() - n))
+    return torch.cat((torch.stack(moments), counts))
 
 
-def bin_edges(low: Tensor, high: Tensor) -> Tensor:
-    """The edges of NUM_BINS equal bins over [low, high], shape (NUM_BINS + 1,); the last bin includes `high`."""
-    shares = torch.arange(NUM_BINS + 1, dtype=low.dtype, device=low.device) / NUM_BINS
-    # Not low + share · (high − low): that rounds off the last edge, which must be `high` itself.
-    return low * (1 - shares) + high * shares
+def _finite_parts(values: Tensor) -> list[Tensor]:
+    """What is finite of `values`, flat, in parts of at most CHUNK."""
+    parts = []
+    for part in torch.split(values.detach().flatten(), CHUNK):
+        # A finite sum has only finite terms, and is much faster to have than a mask.
+        parts.append(part if bool(torch.isfinite(part.sum())) else part[torch.isfinite(part)])
+    return [part for part in parts if len(part)]
+
+
+def _histogram(parts: list[Tensor], zero: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Minimum, maximum, and counts (NUM_BINS,) in equal bins between them, of which the last includes the maximum."""
+    counts = torch.zeros(NUM_BINS, dtype=torch.int64, device=zero.device)
+    if not parts:
+        return zero, zero, counts.to(zero.dtype)
+    bounds = [torch.aminmax(part) for part in parts]
+    low = torch.stack([bound.min for bound in bounds]).min().to(zero.dtype)
+    high = torch.stack([bound.max for bound in bounds]).max().to(zero.dtype)
+    # A constant layer's bins have no width: everything is in the first one.
+    width = torch.where(high > low, high - low, torch.inf)
+    for part in parts:
+        index = ((part.to(zero.dtype) - low) / width * NUM_BINS).long().clamp_(0, NUM_BINS - 1)
+        counts += torch.bincount(index, minlength=NUM_BINS)
+    return low, high, counts.to(zero.dtype)
 
 
 @torch.no_grad()
 def _outputs(spec: LayerSpec, output: Tensor) -> Tensor:
     """A layer's output (n, units): the share of units that are 0 for every sample, then `figures`."""
-    row = figures(output, SATURATED.get(spec.name, (-math.inf, math.inf)))
+    row = figures(output, SATURATED.get(spec.name))
     return torch.cat(((output == 0).all(dim=0).to(row.dtype).mean().reshape(1), row))
 
 
@@ -257,14 +257,16 @@ def _activity(spec: LayerSpec, output: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _weights(weight: Tensor, gradient: Tensor, transposed: bool) -> Tensor:
-    """A layer's weights: norm of the gradient, norm of the weights, sign share, then `figures` of the gradient."""
+    """A layer's weights: norm of the gradient, norm of the weights, sign share, `_histogram` of the gradient."""
     by_unit = gradient if transposed else gradient.T  # (n_out, n_in): a row holds what comes into one unit
     positive, negative = (by_unit > 0).sum(dim=1), (by_unit < 0).sum(dim=1)
     signed = positive + negative
     share = torch.maximum(positive, negative).to(_wide(weight)) / signed.clamp(min=1)
     having = (signed > 0).sum()
     sign_share = torch.where(having > 0, share.sum() / having.clamp(min=1), torch.nan)
-    return torch.cat((torch.stack((_norm(gradient), _norm(weight), sign_share)), figures(gradient)))
+    norms = torch.stack((_norm(gradient), _norm(weight), sign_share))
+    low, high, counts = _histogram(_finite_parts(gradient), norms.new_zeros(()))
+    return torch.cat((norms, torch.stack((low, high)), counts))
 
 
 def _split(activities: Mapping[int, Tensor]) -> dict[int, tuple[float, ...]]:
@@ -286,7 +288,7 @@ def _stats(
 ) -> LayerStats:
     dead, low, high, mean, sd, zeros, saturated, nonfinite, *counts = row
     gradient_norm, weight_norm, sign_share = weights[:3] if weights else (None, None, None)
-    gradient = weights[3:] if weights else [0.0] * _FIGURES
+    gradient_low, gradient_high, *gradient_counts = weights[3:] if weights else (0.0, 0.0)
     return LayerStats(
         index=spec.index,
         title=spec.title,
@@ -305,9 +307,9 @@ def _stats(
         weight_norm=weight_norm,
         update_ratio=update_ratio,
         sign_share=sign_share if sign_share is not None and math.isfinite(sign_share) else None,
-        gradient_counts=_counts(gradient[_FIGURES:]),
-        gradient_minimum=gradient[0],
-        gradient_maximum=gradient[1],
+        gradient_counts=_counts(gradient_counts),
+        gradient_minimum=gradient_low,
+        gradient_maximum=gradient_high,
         unit_activity=activity,
     )
 

@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from d2ltui import catalogue, events
 from d2ltui.config import RunConfig
 from d2ltui.data import DataError, Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
+from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, select
 from d2ltui.engine.health import Monitor
@@ -44,6 +45,9 @@ class Trainer:
         sinks: called with every event, in this thread. They must return at once.
         dataset: what to train on instead of loading what the config names; its `info` shapes the network.
         sample_every: seconds between two looks at the layers while nobody looks; None for none.
+        keeper: takes checkpoints, at the end of an epoch, at a pause and at the end of the run.
+        resume: reads the checkpoint to go on from, in this thread; None to begin at the beginning.
+        probes: what was seen in the run's layers before, where it goes on.
     """
 
     def __init__(
@@ -54,12 +58,17 @@ class Trainer:
         *,
         dataset: Dataset | None = None,
         sample_every: float | None = SAMPLE_EVERY,
+        keeper: Keeper | None = None,
+        resume: Callable[[], Checkpoint] | None = None,
+        probes: Sequence[events.LayersProbed] = (),
     ) -> None:
         self.config = config
         self.control = control
         self._sinks = tuple(sinks)
         self._dataset = dataset
         self._sample_every = sample_every
+        self._pace = Pace(keeper)
+        self._resume, self._past_probes = resume, probes
         self._step = 0
         self._epochs: list[events.EpochEnded] = []
         self._seconds = 0.0  # of training, until `_resumed`
@@ -86,6 +95,8 @@ class Trainer:
             status, message, field = "failed", str(error), "dataset"
         except DeviceError as error:
             status, message, field = "failed", str(error), "device"
+        except CheckpointError as error:
+            status, message = "failed", str(error)
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, trace = "failed", traceback.format_exc()
@@ -146,6 +157,9 @@ class Trainer:
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_outputs for spec in plan))
         self._prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
         self._monitor = Monitor(config, plan)
+        self._monitor.remember(self._past_probes)
+        self._begin_epoch(1)
+        resumed = self._restore(self._resume()) if self._resume is not None else None
         self._emit(
             events.RunStarted(
                 config=config,
@@ -157,6 +171,8 @@ class Trainer:
                 residence=residence,
             )
         )
+        if resumed is not None:
+            self._emit(resumed)
 
     def _stop_if_asked(self) -> None:
         if self.control.stopping:
@@ -185,24 +201,41 @@ class Trainer:
     # Training
 
     def _train(self) -> None:
+        try:
+            self._train_epochs()
+        except Stopped:
+            if not self._diverged:  # broken weights are not worth the place of good ones
+                self._pace.keep(self._checkpoint)
+            raise
+        self._pace.keep(self._checkpoint)
+
+    def _train_epochs(self) -> None:
         self._probe()
         self._prober.arm(self._step)
         self._emit(events.StatusChanged("training"))
         self._start_clock()
         self._obey()
-        for epoch in range(1, self.config.epochs + 1):
+        for epoch in range(self._epoch, self.config.epochs + 1):
             self._train_epoch(epoch)
+            self._begin_epoch(epoch + 1)
+            if self._pace.due(within_epoch=False):
+                self._pace.keep(self._checkpoint)
             if epoch < self.config.epochs:
                 self.control.epoch_done()
             if self.control.attention:
                 self._obey()
-        self._probe()
+        self._last_look()
+
+    def _begin_epoch(self, epoch: int) -> None:
+        self._epoch, self._epoch_began = epoch, self._step
+        self._epoch_order = self._order.get_state()
+        self._epoch_sums = np.zeros(3)  # loss × samples, metric × samples, samples
 
     def _train_epoch(self, epoch: int) -> None:
         network, optimizer, recorder, control = self.network, self._optimizer, self._recorder, self.control
         capacity, clock = self._recorder_capacity, time.perf_counter
-        self._epoch_sums = np.zeros(3)  # loss × samples, metric × samples, samples
-        batches = data_iter(self._x_train, self._y_train, self.config.batch_size, self._order, self._device)
+        start = self._step - self._epoch_began  # not 0 where a run goes on
+        batches = data_iter(self._x_train, self._y_train, self.config.batch_size, self._order, self._device, start)
         for x, y in batches:
             # The training step: nothing but this may stand here.
             optimizer.zero_grad()
@@ -227,6 +260,8 @@ class Trainer:
             else:
                 self._prober.arm(self._step)
                 wait = 0.0  # come back after the very next step, which is the one to measure
+        if self._pace.due(within_epoch=True):
+            self._pace.keep(self._checkpoint)
         if self.control.attention:
             self.control.step_done()
             self._obey()
@@ -244,12 +279,13 @@ class Trainer:
                 waiting = True
                 self._stop_clock()
                 self._emit(events.StatusChanged("paused"))
+                self._pace.keep(self._checkpoint)
                 self._probe()
                 self._prober.arm(self._step)
             if not self.control.wait_while_paused(PROBE_EVERY):
                 break
         if self.control.stopping:
-            self._probe()
+            self._last_look()
             raise Stopped
         if waiting:
             self._emit(events.StatusChanged("training"))
@@ -271,7 +307,7 @@ class Trainer:
         self._epoch_sums += (np.dot(losses, sizes), np.dot(metrics, sizes), sizes.sum())
         self._emit(events.StepsTrained(self._step, losses, metrics, self._elapsed()))
         if self._diverged:
-            self._probe()
+            self._last_look()
             raise Stopped
 
     def _evaluate(self, epoch: int) -> None:
@@ -294,7 +330,7 @@ class Trainer:
         if not val_loss <= LARGEST_LOSS:
             # The last step broke the weights, and no step may follow to notice.
             self._diverged, self._last_loss = True, val_loss
-            self._probe()
+            self._last_look()
             raise Stopped
 
     @torch.inference_mode()
@@ -321,6 +357,55 @@ class Trainer:
         changed = self._monitor.look(probed, self._epochs, self._lr, self._step if self._diverged else None)
         if changed is not None:
             self._emit(changed)
+
+    def _last_look(self) -> None:
+        self._stop_clock()
+        self._probe()
+
+    # Going on later
+
+    def _checkpoint(self) -> Checkpoint:
+        """A copy of everything that the steps to come depend on. Steps must have been published."""
+        loss_sum, metric_sum, samples = self._epoch_sums.tolist()
+        return Checkpoint(
+            config=self.config,
+            step=self._step,
+            epoch=self._epoch,
+            batch=self._step - self._epoch_began,
+            seconds=self._elapsed(),
+            lr=self._lr,
+            sums=(loss_sum, metric_sum, samples),
+            epochs=epochs_tensor(self._epochs),
+            model=copied(self.network.state()),
+            optimizer=copied(self._optimizer.state_dict()),
+            order=self._epoch_order.clone(),
+            random=torch.get_rng_state(),
+            random_cuda=torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
+            data=data_mark(self._data.x_train, self._data.y_train),
+        )
+
+    def _restore(self, checkpoint: Checkpoint) -> events.RunResumed:
+        """Take over everything that a checkpoint holds.
+
+        Raises:
+            CheckpointError: where it does not fit this network, its optimiser or the data.
+        """
+        if checkpoint.data != data_mark(self._data.x_train, self._data.y_train):
+            raise CheckpointError(f"dataset: {self.config.dataset} is not the data that the run was trained on")
+        try:
+            self.network.load_state(checkpoint.model)
+            self._optimizer.load_state_dict(checkpoint.optimizer)
+            torch.set_rng_state(checkpoint.random)
+            if checkpoint.random_cuda is not None and self._device.type == "cuda":
+                torch.cuda.set_rng_state(checkpoint.random_cuda, self._device)
+        except (ValueError, TypeError, KeyError, RuntimeError) as error:
+            raise CheckpointError(f"checkpoint: it does not fit the run ({error})") from None
+        self._step, self._seconds, self._lr = checkpoint.step, checkpoint.seconds, checkpoint.lr
+        self._epoch, self._epoch_began = checkpoint.epoch, checkpoint.step - checkpoint.batch
+        self._epoch_order, self._epoch_sums = checkpoint.order, np.array(checkpoint.sums)
+        self._order.set_state(checkpoint.order)
+        self._epochs = checkpoint.history()
+        return events.RunResumed(self._step, self._epoch, self._seconds, self._lr)
 
     # The clock: training counts, loading and pauses do not.
 
@@ -355,7 +440,7 @@ class Trainer:
             "dataset": config.dataset,
             "device": self._device_name,
             "seed": config.seed,
-            "epochs": len(self._epochs),
+            "epochs": last.epoch if last else 0,
             "steps": self._step,
             "seconds": round(seconds, 4),
             "steps_per_s": round(self._step / seconds, 2) if seconds > 0 else 0.0,

@@ -6,6 +6,7 @@ PyTorch is imported inside the thread: this module costs nothing to import.
 from __future__ import annotations
 
 import threading
+import traceback
 
 from d2ltui import events
 from d2ltui.config import RunConfig
@@ -72,11 +73,13 @@ def _import_engine() -> None:
 def _run(config: RunConfig, control: Control, live: LiveRun, previous: threading.Thread | None) -> None:
     if previous is not None:
         previous.join()
+    what = "PyTorch cannot be used"  # a broken installation must reach the screen, too
     try:
         from d2ltui.engine.trainer import Trainer
-    except Exception as error:  # a broken installation of PyTorch must reach the screen, too
-        import traceback
 
-        live(events.RunEnded("failed", f"PyTorch cannot be used: {error}", {}, traceback=traceback.format_exc()))
-        return
-    Trainer(config, control, [live]).run()
+        what = "the engine has failed"
+        Trainer(config, control, [live]).run()
+    except BaseException as error:  # above a thread there is nobody who would hear of it
+        if live.ended is not None:
+            raise
+        live(events.RunEnded("failed", f"{what}: {error}", {}, traceback=traceback.format_exc()))

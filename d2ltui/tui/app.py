@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
 JOIN_TIMEOUT = 1.0
+MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
 class D2LApp(App[None]):
@@ -121,6 +122,15 @@ class D2LApp(App[None]):
             from d2ltui.events import exit_status
 
             self.leave(exit_status(live.status))
+
+    @property
+    def backlog(self) -> bool:
+        """Whether the terminal has not taken yet what was sent: a slow link, flow control, a sleeping laptop.
+
+        Textual's writer blocks the interface when its queue is full; we stop drawing long before.
+        """
+        writer = getattr(self._driver, "_writer_thread", None)
+        return writer is not None and writer._queue.qsize() > MAX_BACKLOG
 
     # The way out
 

@@ -42,12 +42,7 @@ class Curves:
         train = [max(value, clip) for value in smooth(steps.mean, smoothing).tolist()]
         lines = [
             Line("train", Style.TRAIN, x, train),
-            *validation(
-                [float(e.epoch) for e in epochs],
-                [max(e.val_metric, clip) for e in epochs],
-                config.epochs,
-                width,
-            ),
+            validation([float(e.epoch) for e in epochs], [max(e.val_metric, clip) for e in epochs], width),
         ]
         return self._spec(width, height, lines, [], log=False, ascii=ascii, y_high=1.0)
 

@@ -34,7 +34,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
         **options: Any,
     ) -> AsyncIterator[Person]:
         config = given if isinstance(given, RunConfig) else resolve(given)
-        app = D2LApp(config, **{"ascii": False, "max_fps": 20.0, **options})
+        app = D2LApp(config, **{"ascii": False, "max_fps": 10.0, **options})
         try:
             async with app.run_test(size=size) as pilot:
                 person = Person(app, pilot)

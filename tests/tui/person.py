@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 
 from textual.pilot import Pilot
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from d2ltui.live import LiveRun
 from d2ltui.tui.app import D2LApp
@@ -75,8 +75,8 @@ class Person:
     def problem(self, name: str) -> str:
         """The sentence beside a text field; empty where there is none."""
         widget = self.setup.query_one(f"#field-{name}", TextField)
-        note = widget.query_one(".problem")
-        return str(note.visual) if note.display else ""
+        note = widget.query_one(".problem", Static)
+        return str(note.content) if note.display else ""
 
     async def press(self, *keys: str) -> None:
         for key in keys:
@@ -117,7 +117,7 @@ class Person:
         """Turn the models until `name` is the chosen one."""
         self.setup.query_one("#model").focus()
         await self.settle()
-        for key in ("up", "up", "down", "down"):
+        for key in ("left", "left", "right", "right"):
             if self.setup.state["model"] == name:
                 return
             await self.press(key)

@@ -170,20 +170,21 @@ class SaveScreen(ModalScreen[str | None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Write; a file that is there already is only overwritten when enter is pressed again."""
-        path = Path(event.value.strip()).expanduser()
+        name = event.value.strip()
         problem = self.query_one(".problem", Static)
-        if not event.value.strip():
+        if not name:
             problem.update("file: '' is not allowed; allowed: a file's name")
             return
-        if path.exists() and str(path) != self._overwrite:
-            self._overwrite = str(path)
-            problem.update(f"{path} exists: enter once more overwrites it")
-            return
         try:
+            path = Path(name).expanduser()
+            if path.exists() and str(path) != self._overwrite:
+                self._overwrite = str(path)
+                problem.update(f"{path} exists: enter once more overwrites it")
+                return
             path.write_text(self._text, encoding="utf-8")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # ValueError: a null; RuntimeError: an unknown ~user
             reason = error.strerror if isinstance(error, OSError) else error
-            problem.update(f"file: '{path}' cannot be written ({reason}); allowed: a file in a writable directory")
+            problem.update(f"file: '{name}' cannot be written ({reason}); allowed: a file in a writable directory")
             return
         self.dismiss(str(path))
 

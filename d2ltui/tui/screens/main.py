@@ -16,6 +16,7 @@ from textual.widgets import Footer, Input
 from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
+from d2ltui.tui.pace import Pace
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen, SaveScreen, TextScreen
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
@@ -124,9 +125,14 @@ class MainScreen(Screen[None]):
         """Begin to look at the run, a few times a second."""
         self._arrange()
         self._show_titles(self._initial)
-        self.set_interval(1 / self.app.max_fps, self.tick)
+        self._pace = Pace(self.app.max_fps)
+        self.set_interval(1 / (2 * self.app.max_fps), self._on_timer)
 
     # Looking at the run
+
+    def _on_timer(self) -> None:
+        if self._pace.due(self.app.backlog):
+            self.tick()
 
     def tick(self) -> None:
         """Bring what is on the screen up to date. Costs next to nothing where nothing changed."""
@@ -260,12 +266,12 @@ class MainScreen(Screen[None]):
         except ConfigError as error:
             self._say(error.problems[0].message)
             self.app.bell()
-            if self.app.size.width < NARROW:
-                self._zoomed = None
-                self._open_tab("Setup")
+            self._zoomed = None
+            self._open_tab("Setup")
             self.call_after_refresh(setup.focus_problem)
             return
         self._say("")
+        setup.forget_problem()
         if isinstance(self.focused, (Input, ChoiceField)) or self._focused_pane() in TABS["Setup"]:
             self.set_focus(None)
         if self.app.size.width < NARROW and self._tab == "Setup" and self._zoomed is None:

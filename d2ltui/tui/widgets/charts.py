@@ -48,6 +48,8 @@ class ChartPane(Pane):
         state = (id(curves), curves.live.version, width, height, options)
         if state == self._shown or (self._drawing is not None and not self._drawing.done()):
             return
+        if self._drawing is not None:
+            self._drawing.result()  # a defect in drawing must not be swallowed
         self._shown = state
         self._drawing = asyncio.create_task(self._draw(self._builder(curves, width, height)))
 

@@ -71,9 +71,15 @@ class ChoiceField(Widget, can_focus=True):
 
     def render(self) -> Content:
         """`label  ‹ value ›`"""
-        space = max(1, self.size.width - LABEL_WIDTH - 4)
-        value = self.value if len(self.value) <= space else self.value[: space - 1] + "…"
-        return Content(f"{self.label:<{LABEL_WIDTH}}‹ {value} ›")
+        at, value = self._places()
+        return Content(f"{self.label:<{at}}‹ {value} ›")
+
+    def _places(self) -> tuple[int, str]:
+        """The column of the left arrow, further left for a long value, and the value as far as it fits."""
+        width = self.size.width
+        at = max(len(self.label) + 1, min(LABEL_WIDTH, width - len(self.value) - 4))
+        space = max(1, width - at - 4)
+        return at, self.value if len(self.value) <= space else self.value[: space - 1] + "…"
 
     def action_turn(self, by: int) -> None:
         """The next choice, or the one before."""
@@ -93,8 +99,9 @@ class ChoiceField(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """A click on the left arrow turns back, on the right one forth, elsewhere lists all."""
         self.focus()
-        end = LABEL_WIDTH + 3 + len(self.value)
-        if LABEL_WIDTH <= event.x <= LABEL_WIDTH + 1:
+        at, value = self._places()
+        end = at + 3 + len(value)
+        if at <= event.x <= at + 1:
             self.action_turn(-1)
         elif end - 1 <= event.x <= end + 1:
             self.action_turn(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
@@ -73,23 +74,33 @@ class ModelButton(RadioButton):
         super().watch_value()
 
 
-class ModelChoice(RadioSet):
-    """The models; an arrow key goes to the next one and takes it at once."""
+class ModelChoice(RadioSet, inherit_bindings=False):
+    """The models; an arrow key goes to the next one and takes it at once, or past the last one leaves.
+
+    The space bar is not among its keys: it pauses.
+    """
+
+    BINDINGS = [
+        Binding("down,right", "take(1)", show=False),
+        Binding("up,left", "take(-1)", show=False),
+    ]
 
     def on_mount(self) -> None:
-        """The cursor starts at the chosen one."""
-        for _ in range(max(0, self.pressed_index)):
-            super().action_next_button()
+        """The cursor starts at the chosen one; RadioSet itself puts it on the first."""
+        self.call_after_refresh(self._go_to_chosen)
 
-    def action_next_button(self) -> None:
-        """The next model."""
-        super().action_next_button()
-        if self.is_mounted:
-            self.action_toggle_button()
+    def _go_to_chosen(self) -> None:
+        for _ in range(self.pressed_index):
+            self.action_next_button()
 
-    def action_previous_button(self) -> None:
-        """The model before."""
-        super().action_previous_button()
+    def action_take(self, by: int) -> None:
+        """The next model, or the one before; beyond the ends the key is the form's."""
+        if not 0 <= self.pressed_index + by < len(self.children):
+            raise SkipAction
+        if by > 0:
+            self.action_next_button()
+        else:
+            self.action_previous_button()
         self.action_toggle_button()
 
 
@@ -187,6 +198,11 @@ class Setup(VerticalScroll, can_focus=False):
     def set_problem(self, name: str, problem: str) -> None:
         """Say at field `name` what is wrong with it, until the next change."""
         self._problems = {**self._problems, name: problem}
+        self._show_problems()
+
+    def forget_problem(self) -> None:
+        """What was said of an earlier run is over."""
+        self._problems = self.state.problems()
         self._show_problems()
 
     def focus_problem(self) -> None:

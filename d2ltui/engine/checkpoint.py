@@ -1,0 +1,206 @@
+"""Checkpoints: everything that a run needs to go on as if nothing had happened.
+
+A `Checkpoint` is a copy of a training between two steps: weights, the optimiser's state, the states of the random
+numbers, and the position in the data order. On a CPU (with as many threads) the run that goes on from it ends with the
+weights of the run that was never interrupted, bit for bit.
+
+    checkpoint.write(file)              # any binary file; names and renaming are the store's business
+    read(path, config) -> Checkpoint    # only tensors and plain values are ever unpickled
+    Pace(keeper)                        # when the trainer makes one, and what that may cost
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import msgspec
+import torch
+from torch import Tensor
+
+from d2ltui import events
+from d2ltui.config import RunConfig
+
+FORMAT = "d2ltui checkpoint"
+VERSION = 1
+# Seconds between two checkpoints at ends of epochs, and within an epoch.
+EPOCH_EVERY = 1.0
+STEP_EVERY = 10.0
+SHARE = 0.005  # of the time that checkpoints may take: a large model's are further apart
+MAX_EPOCHS = 1000  # whose figures a checkpoint holds: the last ones
+
+
+class CheckpointError(ValueError):
+    """A checkpoint from which no run can go on; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training between two steps. Tensors are copies on the CPU.
+
+    `epoch` counts from 1 and is the one in which `batch` batches have been trained on. `order` is the state of the data
+    order's generator when that epoch began, `random` that of PyTorch's own, `random_cuda` the device's where there is
+    one. `sums` are loss × samples, metric × samples and samples of the epoch so far. `epochs` are the figures of the last
+    epochs, (n, 7) float64, in the order of `events.EpochEnded`'s fields. `data` are the number of training samples, that
+    of inputs, and a checksum of the labels.
+    """
+
+    config: RunConfig
+    step: int
+    epoch: int
+    batch: int
+    seconds: float
+    lr: float
+    sums: tuple[float, float, float]
+    epochs: Tensor
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    order: Tensor
+    random: Tensor
+    random_cuda: Tensor | None
+    data: tuple[int, int, int]
+
+    def history(self) -> list[events.EpochEnded]:
+        """The last epochs."""
+        return [
+            events.EpochEnded(int(row[0]), int(row[1]), row[2], row[3], row[4], row[5], row[6])
+            for row in self.epochs.tolist()
+        ]
+
+    def write(self, file: BinaryIO) -> None:
+        """Write it as PyTorch's own format, with a checksum of everything."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        values["config"] = msgspec.to_builtins(self.config)
+        torch.save({"format": FORMAT, "version": VERSION, "checksum": _checksum(values), **values}, file)
+
+
+def epochs_tensor(epochs: Sequence[events.EpochEnded]) -> Tensor:
+    """The figures of the last epochs, as a checkpoint holds them."""
+    rows = [msgspec.structs.astuple(epoch) for epoch in epochs[-MAX_EPOCHS:]]
+    return torch.tensor(rows, dtype=torch.float64).reshape(-1, 7)
+
+
+def data_mark(x: Tensor, y: Tensor) -> tuple[int, int, int]:
+    """What identifies training data x (n, num_inputs), y (n, ...) well enough to notice that they are others."""
+    return len(x), x.shape[1], zlib.crc32(y.detach().cpu().contiguous().numpy().tobytes())
+
+
+def copied(value: Any) -> Any:
+    """`value`, a state of nested dicts and lists, with every tensor copied to the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(copied(item) for item in value)
+    return value
+
+
+def _checksum(value: Any, crc: int = 0) -> int:
+    if isinstance(value, Tensor):
+        head = f"{value.dtype}{tuple(value.shape)}"
+        return zlib.crc32(value.detach().contiguous().numpy().tobytes(), zlib.crc32(head.encode(), crc))
+    if isinstance(value, dict):
+        for key in sorted(value, key=repr):
+            crc = _checksum(value[key], zlib.crc32(repr(key).encode(), crc))
+        return crc
+    if isinstance(value, (list, tuple)):
+        for item in value:
+            crc = _checksum(item, crc)
+        return crc
+    return zlib.crc32(repr(value).encode(), crc)
+
+
+def read(path: Path, config: RunConfig) -> Checkpoint:
+    """The checkpoint in `path`, of the run that `config` describes. Nothing in the file is executed.
+
+    Raises:
+        CheckpointError: where it is damaged, newer than this program, or of another run.
+        FileNotFoundError: where there is none.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about files that are no checkpoint of ours
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever PyTorch makes of arbitrary bytes
+        raise CheckpointError(f"checkpoint: {path} cannot be read ({_first_line(error)})") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise CheckpointError(f"checkpoint: {path} is not a checkpoint of d2ltui")
+    version = found.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        newer = f"checkpoint: {path} was written by a newer d2ltui (version {version}); this one reads {VERSION}"
+        raise CheckpointError(newer)
+    names = [field.name for field in dataclasses.fields(Checkpoint)]
+    values = {name: found[name] for name in names if name in found}
+    if len(values) < len(names) or found.get("checksum") != _checksum(values):
+        raise CheckpointError(f"checkpoint: {path} is damaged (its checksum differs)")
+    try:
+        # Lists where JSON-like values have tuples: `convert` makes them what the fields say.
+        values["config"] = msgspec.convert(values["config"], RunConfig, strict=False)
+        checkpoint = Checkpoint(**values)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
+    if checkpoint.config != config:
+        others = [name for name in RunConfig.__struct_fields__ if _of(checkpoint.config, name) != _of(config, name)]
+        # The same run may have moved to a machine that keeps its data elsewhere.
+        if others != ["data_dir"]:
+            raise CheckpointError(f"checkpoint: {path} is of another run (its {', '.join(others)} differs)")
+    return checkpoint
+
+
+def _of(config: RunConfig, name: str) -> object:
+    return getattr(config, name)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".")[:120] if lines else type(error).__name__
+
+
+class Keeper(Protocol):
+    """Who stores checkpoints. Both methods return at once."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether the last checkpoint has been stored, or given up."""
+
+    @property
+    def took(self) -> float:
+        """Seconds that storing the last one took."""
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Store a checkpoint, after everything that the run's sinks have been told before."""
+
+
+class Pace:
+    """When a checkpoint is due: at the end of an epoch, long after the last one, or asked for."""
+
+    def __init__(self, keeper: Keeper | None) -> None:
+        self._keeper = keeper
+        self._kept = time.perf_counter()
+        self._took = 0.0
+
+    def due(self, *, within_epoch: bool) -> bool:
+        """Whether it is time for one. Costs next to nothing."""
+        if self._keeper is None:
+            return False
+        least = STEP_EVERY if within_epoch else EPOCH_EVERY
+        passed = time.perf_counter() - self._kept
+        return passed >= least and passed >= (self._took + self._keeper.took) / SHARE and self._keeper.idle
+
+    def keep(self, take: Callable[[], Checkpoint]) -> None:
+        """Make a checkpoint with `take`, and hand it over."""
+        if self._keeper is None:
+            return
+        began = time.perf_counter()
+        self._keeper.keep(take())
+        self._kept = time.perf_counter()
+        self._took = self._kept - began

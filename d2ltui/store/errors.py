@@ -1,0 +1,15 @@
+"""What goes wrong with stored runs."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """Something that cannot be done with a stored run. Its text is one sentence."""
+
+
+def reason(error: BaseException) -> str:
+    """Why, in a few words: the operating system's where it is its business."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,228 @@
+"""Where runs are, what they are called, and what is done with their directories as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from d2ltui.store.errors import StoreError, reason
+
+try:
+    import fcntl
+except ImportError:  # no such locks on Windows; the process's number in the database has to do
+    fcntl = None  # type: ignore[assignment]
+
+DATABASE, CONFIG, LOG, NOTE, LOCK = "run.db", "config.toml", "log.txt", "note.txt", "lock"
+CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
+LATEST = "latest"
+MAX_NAME = 100
+NAMES = f"1 to {MAX_NAME} letters, digits, '-', '_' or '.', the first a letter or digit, and not 'latest'"
+
+
+def home() -> Path:
+    """D2LTUI_HOME, or the user's data directory. It need not exist."""
+    given = os.environ.get("D2LTUI_HOME")
+    if given:
+        return Path(given).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_data_path("d2ltui", appauthor=False)
+
+
+def runs_dir() -> Path:
+    """The directory of all runs' directories."""
+    return home() / "runs"
+
+
+def is_name(name: str) -> bool:
+    """Whether a run may be called so: such a name is a directory's, and cannot lead out of it."""
+    return bool(re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}", name)) and name != LATEST
+
+
+def names() -> list[str]:
+    """The names of all runs, sorted; none where there is no directory yet.
+
+    Raises:
+        StoreError: where the directory cannot be read.
+    """
+    try:
+        with os.scandir(runs_dir()) as entries:
+            return sorted(e.name for e in entries if is_name(e.name) and e.is_dir(follow_symlinks=False))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"runs: {runs_dir()} cannot be read ({reason(error)})") from None
+
+
+def path_of(name: str) -> Path:
+    """The directory of the run that is called exactly so.
+
+    Raises:
+        StoreError: where there is none, or it can be no run's name.
+    """
+    if not is_name(name):
+        raise StoreError(f"run: '{name}' is not allowed; allowed: {NAMES}")
+    path = runs_dir() / name
+    if path.is_symlink() or not path.is_dir():
+        raise StoreError(f"run: '{name}' is not known; allowed: what 'd2ltui runs' lists")
+    return path
+
+
+def create(stem: str, fill: Callable[[Path], None]) -> Path:
+    """A new run's directory, called `stem` and the next number, complete: `fill` has put everything into it.
+
+    Raises:
+        OSError: where it cannot be made. Whatever `fill` raises passes.
+    """
+    parent = runs_dir()
+    parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+    try:
+        fill(made)
+        made.chmod(0o755)
+        taken = re.compile(re.escape(stem) + r"-(\d{1,9})")
+        number = max((int(found[1]) for name in os.listdir(parent) if (found := taken.fullmatch(name))), default=0)
+        while True:
+            number += 1
+            path = parent / f"{stem}-{number}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()  # reserves the name: a directory may be renamed to an empty one only
+                break
+        made.rename(path)
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return path
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, previous: Path | None = None) -> None:
+    """Write a file so that there is, at any moment, the old one or the new one, whole; the old one becomes `previous`.
+
+    Raises:
+        OSError: where it cannot be written; the old one is kept.
+    """
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        if previous is not None and path.exists():
+            os.replace(path, previous)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    with contextlib.suppress(OSError):  # not every file system can
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+class Lock:
+    """The right to write a run, held by one process; the system gives it up when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it.
+
+        Raises:
+            StoreError: where another process has it, or the directory cannot be written.
+        """
+        try:
+            self._file = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        except OSError as error:
+            raise StoreError(f"run: {path.name} cannot be written ({reason(error)})") from None
+        if fcntl is not None:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(self._file)
+                raise StoreError(f"run: {path.name} is in use by another process; stop it there first") from None
+            except OSError:
+                pass  # a file system without locks
+
+    def release(self) -> None:
+        """Give it up."""
+        with contextlib.suppress(OSError):
+            os.close(self._file)
+
+
+@contextlib.contextmanager
+def _owned(path: Path) -> Iterator[None]:
+    lock = Lock(path)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def rename(name: str, new: str) -> Path:
+    """Give a run that nobody trains another name; returns its directory.
+
+    Raises:
+        StoreError: where one of the names is not allowed, the new one taken, or the run in use.
+    """
+    path = path_of(name)
+    if not is_name(new):
+        raise StoreError(f"name: '{new}' is not allowed; allowed: {NAMES}")
+    target = runs_dir() / new
+    with _owned(path):
+        if os.path.lexists(target):
+            raise StoreError(f"name: '{new}' is not allowed; allowed: a name that no run has")
+        try:
+            path.rename(target)
+        except OSError as error:
+            raise StoreError(f"run: {name} cannot be renamed ({reason(error)})") from None
+    return target
+
+
+def delete(name: str) -> None:
+    """Delete a run that nobody trains, with everything in its directory.
+
+    Raises:
+        StoreError: where there is no such run, it is in use, or it cannot be deleted.
+    """
+    path = path_of(name)
+    with _owned(path):
+        try:
+            # Out of sight first: a directory that is half deleted must not look like a run.
+            gone = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+            path = path.rename(gone / name)
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise StoreError(f"run: {name} cannot be deleted ({reason(error)})") from None
+
+
+MAX_NOTE = 10_000
+
+
+def note(path: Path) -> str:
+    """What somebody wrote about the run in directory `path`."""
+    try:
+        with open(path / NOTE, encoding="utf-8", errors="replace") as file:
+            return file.read(MAX_NOTE).strip()
+    except OSError:
+        return ""
+
+
+def set_note(name: str, text: str) -> None:
+    """Write something about a run, also while it is trained.
+
+    Raises:
+        StoreError: where there is no such run, or it cannot be written.
+    """
+    path = path_of(name)
+    data = text.strip()[:MAX_NOTE].encode("utf-8", "replace")
+    try:
+        write_atomically(path / NOTE, lambda file: file.write(data))
+    except OSError as error:
+        raise StoreError(f"note: it cannot be written to {path} ({reason(error)})") from None

@@ -1,0 +1,75 @@
+"""`python -m tests.benchmarks [--data-dir DIR] [--json FILE] [NAME ...]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from . import inside, keys, recording, speed, starting, watching
+from .context import Context
+from .figures import Figure, table
+
+BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
+    "live-speed": speed.live_speed,
+    "headless-speed": speed.headless_speed,
+    "dataloader": speed.against_dataloader,
+    "loggers": speed.against_loggers,
+    "interface-cpu": watching.interface_cpu,
+    "keys": keys.key_presses,
+    "bytes": watching.bytes_sent,
+    "start": starting.start,
+    "long-run": recording.long_run,
+    "memory": recording.memory,
+    "panes": inside.panes,
+    "obedience": inside.obedience,
+}
+
+
+def machine() -> dict[str, object]:
+    """What it was measured on."""
+    return {
+        "machine": platform.platform(),
+        "processors": psutil.cpu_count(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("torch", "textual", "plotext")},
+        "load": os.getloadavg()[0],
+        "time": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure what watching costs.")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"all, or some of: {', '.join(BENCHMARKS)}")
+    parser.add_argument("--data-dir", metavar="DIR", help="torchvision's root with Fashion-MNIST (or D2LTUI_DATA_DIR)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures, with every value, to FILE")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in BENCHMARKS:
+            parser.error(f"NAME: '{name}' is not allowed; allowed: {', '.join(BENCHMARKS)}")
+    context = Context.create(arguments.data_dir)
+    about = machine()
+    print("  ".join(f"{name} {value}" for name, value in about.items()), file=sys.stderr)
+    figures: list[Figure] = []
+    for name in arguments.names or BENCHMARKS:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        began = time.monotonic()
+        figures += BENCHMARKS[name](context)
+        print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    print(table(figures))
+    print("\n± is half the 95 % interval of the figure, from resampling the repetitions.")
+    if arguments.json is not None:
+        rows = [figure.as_json() for figure in figures]
+        arguments.json.write_text(json.dumps({**about, "figures": rows}, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What the benchmarks share: the two settings, how many epochs they need, and the race that several rows read."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .race import Side, race, rate, read_log
+
+# The issue's settings: everything else is d2ltui's default.
+LINEAR = ("--model", "linear", "--dataset", "synthetic-linear")
+MLP = ("--model", "mlp", "--dataset", "fashion-mnist")
+STEPS_PER_EPOCH = {"linear": 32, "mlp": 235}
+MODELS = ("linear", "mlp")
+NO_DATA = "give --data-dir with Fashion-MNIST, or set D2LTUI_DATA_DIR"
+
+
+class NotMeasured(Exception):
+    """Why a benchmark cannot be run here."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the data is, and what has been measured already in this run."""
+
+    data_dir: str | None
+
+    @classmethod
+    def create(cls, data_dir: str | None) -> Context:
+        """With Fashion-MNIST where it is: as given, or as the environment says."""
+        folder = data_dir or os.environ.get("D2LTUI_DATA_DIR")
+        return cls(folder if folder and (Path(folder) / "FashionMNIST").is_dir() else None)
+
+    def run(self, model: str, seconds: float) -> list[str]:
+        """The run options for a run of about `seconds` at full speed, so that its curves fill their charts meanwhile.
+
+        Raises:
+            NotMeasured: where there is no data.
+        """
+        options = self.options(model)
+        return [*options, "--epochs", str(max(2, round(self.speed(model) * seconds / STEPS_PER_EPOCH[model])))]
+
+    def options(self, model: str) -> list[str]:
+        """Model and data set."""
+        if model == "linear":
+            return list(LINEAR)
+        if self.data_dir is None:
+            raise NotMeasured(NO_DATA)
+        return [*MLP, "--data-dir", self.data_dir]
+
+    @functools.lru_cache  # noqa: B019 - one context lives as long as the process
+    def speed(self, model: str) -> float:
+        """Headless steps a second, roughly: only to choose the number of epochs."""
+        side = Side("headless", [*self.options(model), "--epochs", "1000000"])
+        try:
+            side.wait_until_training()
+            began = time.monotonic()
+            time.sleep(1.5)
+            return rate(read_log(side.log), began, time.monotonic())
+        finally:
+            side.close()
+
+    @functools.lru_cache  # noqa: B019
+    def race(self, model: str, sides: tuple[str, ...], rounds: int) -> dict[str, list[float]]:
+        """`race.race`, once for the rows that need the same."""
+        return race(sides, self.run(model, seconds=2.5 * rounds + 4), rounds)
+
+
+def ratios(upper: list[float], lower: list[float]) -> list[float]:
+    """One for each round."""
+    return [high / low for high, low in zip(upper, lower, strict=True)]

@@ -1,0 +1,126 @@
+"""The panes that look inside the network, and how soon a run does what it is told."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .context import MODELS, Context, NotMeasured
+from .figures import Figure, interval, percentile
+from .race import WARM_UP, Point, rate, read_log
+from .terminal import Terminal
+from .watching import wait_for_steps
+
+TURN = 2.0
+TURNS = 28
+PRESSES = 24
+
+
+def panes(context: Context) -> list[Figure]:
+    """The application with the activation and the gradient pane open, and with both closed, in turns."""
+    figures = []
+    for model in MODELS:
+        name = f"activation and gradient pane open ÷ closed, {model}"
+        log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
+        try:
+            run = context.run(model, seconds=TURNS * TURN + 8)
+        except NotMeasured as why:
+            figures.append(Figure(name, missing=str(why)))
+            continue
+        os.environ["D2LTUI_BENCH_TOGGLE"] = str(TURN)
+        terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
+        del os.environ["D2LTUI_BENCH_TOGGLE"]
+        try:
+            wait_for_steps(log, 64)
+            time.sleep(TURNS * TURN + 1)
+        finally:
+            terminal.close()
+        figures.append(Figure(name, open_to_closed(read_log(log)), at_least=0.97))
+    return figures
+
+
+def open_to_closed(points: list[Point]) -> list[float]:
+    """The ratio of each turn with the panes open to the one after or before it without."""
+    first = next(point.time for point in points if point.kind == "s")
+    marks = [point for point in points if point.kind in "oc" and point.time > first]
+    speeds = [
+        (mark.kind, rate(points, mark.time + WARM_UP, after.time))
+        for mark, after in zip(marks, marks[1:], strict=False)
+    ]
+    found = []
+    for (kind, speed), (_, other) in zip(speeds[::2], speeds[1::2], strict=False):
+        found.append(speed / other if kind == "o" else other / speed)
+    return found
+
+
+def obedience(context: Context) -> list[Figure]:
+    """Space while training: until the thread stands, until the screen says so, and how many steps that took."""
+    figures = []
+    for model in MODELS:
+        name = f"pause answered, {model}"
+        log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
+        try:
+            run = context.run(model, seconds=2.0 * PRESSES + 10)
+        except NotMeasured as why:
+            figures.append(Figure(name, missing=str(why)))
+            continue
+        terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
+        obeyed, shown, steps = [], [], []
+        try:
+            wait_for_steps(log, 64)
+            time.sleep(1.5)
+            for turn in range(PRESSES):
+                seen = len(terminal.chunks)
+                pressed = terminal.press(" ")
+                time.sleep(0.8)
+                steps_before, paused, steps_then = _pause(read_log(log), pressed)
+                obeyed.append(1000 * (paused - pressed))
+                steps.append(float(steps_then - steps_before))
+                shown.append(1000 * (_shown(terminal, seen, "paused") - pressed))
+                terminal.press(" ")
+                time.sleep(0.4 + 0.017 * turn)  # in no step with the frames
+            stopped = _stop(terminal, log)
+        finally:
+            terminal.close()
+        for what, values in (("until training stands", obeyed), ("until the screen says so", shown)):
+            p95 = percentile(values, 0.95)
+            note = f"p95 of {len(values)} presses; maximum {max(values):.0f} ms"
+            figures.append(
+                Figure(f"{name}: {what}", values, None, 100, "ms", note, p95, half_width=interval(values, 0.95))
+            )
+        figures.append(Figure(f"{name}: steps begun after the request", steps, at_most=1, value=max(steps), half_width=0))
+        figures.append(Figure(f"stop answered, {model}: until the run has ended", [stopped], at_most=100, unit="ms"))
+    return figures
+
+
+def _pause(points: list[Point], pressed: float) -> tuple[int, float, int]:
+    """The steps when the pause was asked for, when the engine paused, and the steps then.
+
+    Raises:
+        RuntimeError: where it did not.
+    """
+    asked = next((point for point in points if point.kind == "a" and point.time >= pressed), None)
+    paused = next((point for point in points if point.kind == "p" and point.time >= pressed), None)
+    if asked is None or paused is None:
+        raise RuntimeError("the key for pause was not obeyed")
+    return asked.steps, paused.time, paused.steps
+
+
+def _shown(terminal: Terminal, since: int, word: str) -> float:
+    for when, chunk in terminal.chunks[since:]:
+        if word.encode() in chunk:
+            return when
+    raise RuntimeError(f"the screen never said {word!r}")
+
+
+def _stop(terminal: Terminal, log: Path) -> float:
+    """Milliseconds from the key for stop to the end of the run."""
+    pressed = terminal.press("x")
+    time.sleep(1.0)
+    ended = next((point for point in read_log(log) if point.kind == "e" and point.time >= pressed), None)
+    if ended is None:
+        raise RuntimeError("the key for stop was not obeyed")
+    return 1000 * (ended.time - pressed)

@@ -1,0 +1,152 @@
+"""From a key press to the end of its answer, while a run trains at full speed.
+
+What the application sends is kept with its times, and read afterwards by a terminal emulator (pyte). The end of an answer
+is the moment from which the screen's fixed parts (frames, titles, axes and their labels, dialogs: all that no step of the
+run changes) look as they do just before the next key. The chart itself belongs to the answer: its axes come with it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pyte
+
+from .context import MODELS, Context, NotMeasured
+from .figures import Figure, interval, percentile
+from .terminal import Terminal
+from .watching import wait_for_steps
+
+# Logarithmic axis, help and away, smoother, zoomed and back, less smooth, linear axis, ...
+SEQUENCE = ("l", "?", "\x1b", "]", "z", "z", "[")
+PRESSES = 70
+PAUSE = (0.6, 0.9)  # seconds between two keys: longer than any answer, and in no step with the frames
+STATUS_LINES = 5  # at the bottom: they change with each step
+FRAME = set("─│╭╮╰╯┌┐└┘├┤┬┴┼━┃▔▁▏▕")
+# Queries and keyboard protocols that the emulator does not know.
+UNKNOWN = re.compile(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z]|\x1b\[[0-9;]*\$[a-z]|\x1bP.*?\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+PRIVATE_MODE = re.compile(rb"\x1b\[\?(?:25|7|1049)[hl]")
+
+
+def clean(chunk: bytes) -> bytes:
+    """`chunk` without what the emulator would print as text."""
+    return UNKNOWN.sub(lambda found: found[0] if PRIVATE_MODE.fullmatch(found[0]) else b"", chunk)
+
+
+def fixed_parts(screen: pyte.Screen) -> dict[tuple[int, int], tuple[str, str, str, bool]]:
+    """The cells that no step of the run changes, with their colours."""
+    cells: dict[tuple[int, int], tuple[str, str, str, bool]] = {}
+    for y in range(screen.lines - STATUS_LINES):
+        row = screen.buffer[y]
+        text = "".join(row[x].data for x in range(screen.columns))
+        titled = any(corner in text for corner in "╭╰")
+        wanted = {x for x, character in enumerate(text) if character in FRAME}
+        if titled:
+            wanted |= {x for x, character in enumerate(text) if not character.isdigit() and character != ","}
+        for axis in [x for x in wanted if text[x] == "┤"]:
+            wanted |= set(range(max(0, axis - 6), axis))
+        for x in wanted:
+            cell = row[x]
+            cells[y, x] = (cell.data, cell.fg, cell.bg, cell.bold)
+    return cells
+
+
+def agrees(screen: pyte.Screen, cells: dict[tuple[int, int], tuple[str, str, str, bool]]) -> bool:
+    """Whether the screen shows all of `cells`."""
+    buffer = screen.buffer
+    for (y, x), (data, fg, bg, bold) in cells.items():
+        cell = buffer[y][x]
+        if cell.data != data or cell.fg != fg or cell.bg != bg or cell.bold != bold:
+            return False
+    return True
+
+
+def answers(terminal: Terminal, presses: list[tuple[str, float]], end: float) -> list[tuple[str, float]]:
+    """Each key and how long its answer took, in seconds; keys that change nothing fixed are left out."""
+    chunks = [(when, clean(chunk)) for when, chunk in terminal.chunks]
+    # First pass: what the screen looks like before each next key. Second pass: since when it does.
+    finals = []
+    for screen, _ in replay(terminal, chunks, [when for _, when in presses[1:]] + [end]):
+        finals.append(fixed_parts(screen))
+    found: list[tuple[str, float]] = []
+    screen = pyte.Screen(terminal.columns, terminal.lines)
+    stream = pyte.ByteStream(screen)
+    at = 0
+    bounds = [*(when for _, when in presses), end]
+    for index, (key, pressed) in enumerate(presses):
+        while at < len(chunks) and chunks[at][0] < pressed:
+            stream.feed(chunks[at][1])
+            at += 1
+        answered = pressed
+        agreed = agrees(screen, finals[index])
+        changed = not agreed
+        while at < len(chunks) and chunks[at][0] < bounds[index + 1]:
+            stream.feed(chunks[at][1])
+            agrees_now = agrees(screen, finals[index])
+            if agrees_now and not agreed:
+                answered, changed = chunks[at][0], True
+            agreed = agrees_now
+            at += 1
+        if changed:
+            found.append((key, answered - pressed))
+    return found
+
+
+def replay(terminal: Terminal, chunks: list[tuple[float, bytes]], moments: list[float]) -> object:
+    """The screen at each of the moments."""
+    screen = pyte.Screen(terminal.columns, terminal.lines)
+    stream = pyte.ByteStream(screen)
+    at = 0
+    for moment in moments:
+        while at < len(chunks) and chunks[at][0] < moment:
+            stream.feed(chunks[at][1])
+            at += 1
+        yield screen, moment
+
+
+def key_presses(context: Context) -> list[Figure]:
+    """At the default frame rate."""
+    figures = []
+    for model in MODELS:
+        name = f"key to the end of its answer, {model}"
+        try:
+            found = measure(context, model)
+        except NotMeasured as why:
+            figures.append(Figure(f"{name}, p95", missing=str(why)))
+            continue
+        values = [1000 * seconds for _, seconds in found]
+        by_key = {
+            repr(key): [round(1000 * seconds, 1) for pressed, seconds in found if pressed == key]
+            for key in dict.fromkeys(SEQUENCE)
+        }
+        p95 = percentile(values, 0.95)
+        spread = interval(values, 0.95)
+        slowest = ", ".join(f"{key} {percentile(times, 0.5):.0f}" for key, times in by_key.items() if times)
+        note = f"{len(values)} answers; median {percentile(values, 0.5):.0f} ms; by key: {slowest}"
+        details: dict[str, object] = {"by_key": by_key}
+        figures.append(Figure(f"{name}, p95", values, None, 50, "ms", note, p95, half_width=spread, details=details))
+        figures.append(Figure(f"{name}, maximum", values, None, 250, "ms", value=max(values), half_width=0.0))
+    return figures
+
+
+def measure(context: Context, model: str) -> list[tuple[str, float]]:
+    """Press keys while the run goes on."""
+    chance = random.Random(1)
+    log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
+    run = context.run(model, seconds=PRESSES * sum(PAUSE) / 2 + 6)
+    terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
+    presses: list[tuple[str, float]] = []
+    try:
+        wait_for_steps(log, 64)
+        time.sleep(2.0)
+        for index in range(PRESSES):
+            key = SEQUENCE[index % len(SEQUENCE)]
+            presses.append((key, terminal.press(key)))
+            time.sleep(chance.uniform(*PAUSE))
+        return answers(terminal, presses, time.monotonic())
+    finally:
+        terminal.close()

@@ -1,0 +1,258 @@
+"""The form: what it shows, what it says, and what it describes."""
+
+from __future__ import annotations
+
+import pytest
+from person import SMALL, Opener, Person
+from textual.widgets import Input, Static
+
+from d2ltui import catalogue
+from d2ltui.config import FIELDS, ConfigError, applicable_fields, parse, resolve
+from d2ltui.tui.form_state import as_text
+from d2ltui.tui.widgets.fields import ChoiceField, TextField
+from d2ltui.tui.widgets.pane import Pane
+
+WRONG: dict[str, tuple[str, ...]] = {
+    "hidden": ("", "0", "many", "256,,128", "256,"),
+    "init_std": ("0", "-1"),
+    "lr": ("0", "-1", "nan", "inf", "", "fast"),
+    "weight_decay": ("-0.1", "x"),
+    "dropout": ("1", "-0.1", "x"),
+    "batch_size": ("0", "1.5", "x"),
+    "epochs": ("0", "-3", "x"),
+    "seed": ("-1", "x"),
+    "device": ("", "gpu", "cuda:x"),
+    "data_dir": ("/no/such/directory",),
+}
+
+
+def sentence(name: str, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(name, text)
+    return caught.value.problems[0].message
+
+
+def fill(person: Person, name: str, text: str) -> None:
+    field = person.field(name)
+    assert isinstance(field, TextField)
+    field.input.value = text
+
+
+async def test_every_field_says_beside_it_what_is_wrong(open_app: Opener) -> None:
+    given = {"model": "mlp", "dataset": "fashion-mnist", "init": "normal"}
+    async with open_app(given, size=(120, 70)) as person:
+        assert set(WRONG) == {name for name, field in FIELDS.items() if field.kind != "choice"}
+        for name, texts in WRONG.items():
+            right = person.setup.state[name]
+            for text in texts:
+                fill(person, name, text)
+                await person.settle()
+                said = person.problem(name)
+                assert said == sentence(name, text)
+                assert said.startswith(f"{name}: '{text}' is not allowed")
+                assert "allowed: " in said.partition("is not allowed")[2]
+                # Beside the field: directly below the row one types in.
+                widget = person.field(name)
+                assert widget.query_one(".problem").region.y == widget.query_one(Input).region.bottom
+            fill(person, name, right)
+            await person.settle()
+            assert person.problem(name) == ""
+
+
+async def test_a_field_is_validated_at_each_key(open_app: Opener) -> None:
+    async with open_app() as person:
+        await person.type("batch_size", "")
+        said = []
+        for key in "8001":
+            await person.press(key)
+            said.append(person.problem("batch_size"))
+        assert said[:3] == ["", "", ""]
+        assert said[3] == "batch_size: 8001 is not allowed; allowed: 1 to 800, the training samples of moons"
+        await person.press("backspace")
+        assert person.problem("batch_size") == ""
+
+
+async def test_the_form_shows_what_the_model_has(open_app: Opener) -> None:
+    async with open_app({"model": "mlp"}) as person:
+        for name, model in catalogue.MODELS.items():
+            await person.choose_model(name)
+            expected = {"dataset", *applicable_fields(name)} - {"init_std"}
+            assert set(person.shown_fields()) == expected
+            assert ("hidden" in person.shown_fields()) == (name == "mlp")
+            offered = person.field("dataset")
+            assert isinstance(offered, ChoiceField)
+            assert offered.choices == catalogue.datasets_for(name)
+            assert catalogue.DATASETS[person.setup.state["dataset"]].task == model.task
+        await person.choose("init", "normal")
+        assert "init_std" in person.shown_fields()
+        await person.choose("init", "xavier")
+        assert "init_std" not in person.shown_fields()
+        assert "data_dir" not in person.shown_fields()
+        await person.choose("dataset", "mnist")
+        assert "data_dir" in person.shown_fields()
+
+
+async def test_the_books_defaults_follow_model_and_data_set_and_spare_what_was_touched(open_app: Opener) -> None:
+    def expect(person: Person, model: str, dataset: str, **touched: object) -> None:
+        standard = {**catalogue.defaults(model, dataset), **touched}
+        assert person.setup.state["dataset"] == dataset
+        for name in applicable_fields(model):
+            assert person.setup.state[name] == as_text(standard[name]), name
+            field = person.field(name)
+            shown = field.value if isinstance(field, ChoiceField) else field.query_one(Input).value
+            assert shown == as_text(standard[name]), name
+
+    async with open_app({}) as person:
+        expect(person, "mlp", "digits")
+        await person.choose("dataset", "spirals")
+        expect(person, "mlp", "spirals")
+        await person.choose_model("linear")
+        expect(person, "linear", "synthetic-linear")
+        await person.type("epochs", "7")
+        await person.choose("dataset", "diabetes")
+        expect(person, "linear", "diabetes", epochs=7)
+        await person.choose_model("softmax")
+        expect(person, "softmax", "digits", epochs=7)
+        await person.choose_model("mlp")
+        expect(person, "mlp", "digits", epochs=7)
+
+
+async def test_options_count_as_touched(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "digits", "lr": 0.5}) as person:
+        await person.choose_model("linear")
+        assert person.setup.state["lr"] == "0.5"
+        assert person.setup.state["epochs"] == "3"
+
+
+async def test_from_scratch_offers_only_sgd(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "optimizer": "adam"}) as person:
+        optimizer = person.field("optimizer")
+        assert isinstance(optimizer, ChoiceField)
+        assert optimizer.choices == tuple(catalogue.OPTIMIZERS)
+        await person.choose("implementation", "scratch")
+        assert optimizer.choices == ("sgd",)
+        assert optimizer.value == "sgd"
+        assert "from scratch, the optimizer is SGD" in str(person.setup.query_one("#form-note", Static).content)
+        await person.press("ctrl+r")
+        await person.until(lambda: person.live.step > 0, "a step")
+        assert person.live.config.optimizer == "sgd"
+
+
+async def test_a_problem_in_a_field_that_is_gone_does_not_count(open_app: Opener) -> None:
+    async with open_app({**SMALL, "init": "normal"}) as person:
+        await person.type("init_std", "-1")
+        assert person.problem("init_std")
+        await person.choose("init", "default")
+        assert person.setup.state.problems() == {}
+        await person.press("s")
+        await person.until_word("paused")
+
+
+def network_shown(person: Person) -> list[str]:
+    return str(person.setup.query_one("#network", Static).content).splitlines()
+
+
+async def test_the_network_is_the_layer_plan(open_app: Opener) -> None:
+    async with open_app({"model": "mlp"}) as person:
+
+        def expect(**given: object) -> None:
+            layers = catalogue.layer_plan(resolve(given))
+            *lines, total = network_shown(person)
+            assert [line.split() for line in lines] == [
+                f"{layer.index} {layer.title} {layer.parameters or ''}".split() for layer in layers
+            ]
+            assert total.split() == [f"{sum(layer.parameters for layer in layers):,}", "parameters"]
+
+        expect(model="mlp")
+        await person.type("hidden", "32,16")
+        expect(model="mlp", hidden="32,16")
+        fill(person, "hidden", "32,x")  # what is wrong changes nothing
+        await person.settle()
+        expect(model="mlp", hidden="32,16")
+        fill(person, "hidden", "32,16")
+        await person.type("dropout", "0.5")
+        await person.choose("activation", "sigmoid")
+        expect(model="mlp", hidden="32,16", dropout=0.5, activation="sigmoid")
+        await person.choose("activation", "identity")
+        await person.choose_model("linear")
+        expect(model="linear")
+        await person.choose_model("softmax")
+        expect(model="softmax")
+        assert network_shown(person) == [" 1 Linear 64→10          650", "              650 parameters"]
+
+
+async def test_a_deep_network_is_summarised(open_app: Opener) -> None:
+    config = resolve({"model": "mlp", "hidden": ",".join(["8"] * 100)})
+    layers = catalogue.layer_plan(config)
+    async with open_app(config) as person:
+        lines = network_shown(person)
+        assert len(lines) < 10
+        assert lines[0].split()[:3] == ["1", "Linear", "64→8"]
+        assert lines[-2].split()[:3] == ["201", "Linear", "8→10"]
+        left_out = next(line for line in lines if "more layers" in line)
+        assert len(lines) - 2 + int(left_out.split()[1]) == len(layers)
+        assert lines[-1].split()[0] == f"{sum(layer.parameters for layer in layers):,}"
+
+
+async def test_the_data_pane_tells_parts_and_normalisation(open_app: Opener) -> None:
+    async with open_app({}) as person:
+        for info in catalogue.DATASETS.values():
+            if info.task == "classification":
+                await person.choose("dataset", info.name)
+                said = str(person.setup.query_one("#data-note", Static).content)
+                assert info.description in said
+                assert info.normalisation in said
+                assert f"{info.train_size} train + {info.val_size} validation" in said
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_a_wrong_form_trains_nothing_and_goes_to_the_field(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app(size=size) as person:
+        fill(person, "epochs", "0")
+        person.main.query_one("#accuracy", Pane).focus()
+        await person.press("z", "ctrl+r")
+        field = person.field("epochs")
+        await person.until(lambda: person.main.focused is field.query_one(Input), "the focus on epochs")
+        assert field.region.area > 0
+        assert "epochs: '0' is not allowed" in person.status
+        assert person.app.live is None
+        await person.press("backspace", "1", "ctrl+r")
+        await person.until_word("finished")
+
+
+async def test_a_failure_is_said_at_the_field_to_blame_until_it_is_over(open_app: Opener) -> None:
+    async with open_app({**SMALL, "device": "cuda:99"}) as person:
+        await person.press("ctrl+r")
+        await person.until_word("failed")
+        await person.until(lambda: person.problem("device"), "the problem beside the field")
+        assert "device: 'cuda:99' is not available" in person.problem("device")
+        assert "device: 'cuda:99' is not available" in person.status
+        await person.type("device", "cpu")
+        assert person.problem("device") == ""
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+
+
+async def test_a_failure_at_a_field_is_forgotten_when_the_same_form_runs_again(open_app: Opener) -> None:
+    async with open_app() as person:
+        person.setup.set_problem("dataset", "dataset: the download failed")
+        await person.settle()
+        note = person.setup.query_one("#data-problem", Static)
+        assert note.display
+        await person.press("s")
+        await person.until_word("paused")
+        assert not note.display
+
+
+async def test_arrow_keys_reach_every_field(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "fashion-mnist", "init": "normal"}, size=(120, 60)) as person:
+        await person.press("tab")
+        reached = []
+        for _ in range(25):
+            focused = person.main.focused
+            holder = focused.parent.parent if isinstance(focused, Input) else focused
+            reached.append(getattr(holder, "field", "model"))
+            await person.press("down")
+        assert set(reached) == {"model", *person.shown_fields()}
+        await person.press("up")
+        assert person.main.focused is not None

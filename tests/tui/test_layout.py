@@ -1,0 +1,218 @@
+"""Every size, and the mouse."""
+
+from __future__ import annotations
+
+import pytest
+from person import ENDLESS, SMALL, Opener, Person
+from textual.widgets import Footer, RadioButton
+from textual.widgets._footer import FooterKey
+
+from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen
+from d2ltui.tui.screens.main import ORDER, TABS, TabStrip
+from d2ltui.tui.widgets.charts import ChartPane, LayersPane
+from d2ltui.tui.widgets.fields import ChoiceField
+
+DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
+
+
+def shown_panes(person: Person) -> list[str]:
+    return [name for name in ORDER if person.main.query_one(f"#{name}").region.area > 0]
+
+
+async def until_fitting(person: Person) -> None:
+    """Until every chart that can be seen has been drawn at its present size."""
+
+    def fits() -> bool:
+        charts = [chart for chart in person.main.query(ChartPane) if chart.region.area and chart.view.size.area]
+        return all(
+            len(chart.view.lines) == chart.view.size.height
+            and all(sum(len(text) for _, text in line) <= chart.view.size.width for line in chart.view.lines)
+            for chart in charts
+        )
+
+    await person.until(fits, "drawings of the right size")
+
+
+async def test_wide_has_columns_and_narrow_has_tabs(open_app: Opener) -> None:
+    async with open_app(size=(120, 40)) as person:
+        assert shown_panes(person) == list(ORDER)
+        assert not person.main.query_one(TabStrip).display
+        await person.pilot.resize_terminal(80, 24)
+        await person.until(lambda: person.main.query_one(TabStrip).display, "tabs")
+        seen: set[str] = set()
+        for title, panes in TABS.items():
+            while person.focused_pane not in panes:
+                await person.press("tab")
+            assert set(shown_panes(person)) <= set(panes)
+            seen.update(shown_panes(person))
+            assert f"[{title}]" in person.text().splitlines()[0]
+            for name in shown_panes(person):
+                region = person.main.query_one(f"#{name}").region
+                assert region.right <= 80
+        assert seen == set(ORDER)
+        await person.pilot.resize_terminal(200, 60)
+        await person.until(lambda: shown_panes(person) == list(ORDER), "columns")
+
+
+async def test_run_on_a_narrow_terminal_goes_to_the_loss(open_app: Opener) -> None:
+    async with open_app(size=(80, 24)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert shown_panes(person) == ["loss"]
+        assert person.main.query_one("#loss").region.width == 80
+
+
+async def test_resized_at_any_moment_while_training(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        for width, height in ((80, 24), (200, 60), (20, 5), (500, 150), (120, 40)):
+            before = person.live.step
+            await person.pilot.resize_terminal(width, height)
+            await person.settle()
+            assert person.app.size == (width, height)
+            await person.until(lambda before=before: person.live.step > before, "more steps")
+            assert len(person.text().split("\n")) == height
+        await person.press("space")
+        await person.until_word("paused")
+        for width, height in ((80, 24), (200, 60), (120, 40)):
+            await person.pilot.resize_terminal(width, height)
+            await person.settle()
+            await until_fitting(person)
+
+
+async def test_down_to_one_cell(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("s")
+        await person.until_word("paused")
+        for size in ((99, 3), (40, 10), (7, 7), (3, 2), (2, 1), (1, 1), (1, 40), (300, 1)):
+            await person.pilot.resize_terminal(*size)
+            await person.settle()
+            for keys in (("z",), ("tab", "z"), ("?",), ("escape", "l"), ("q",), ("escape",)):
+                await person.press(*keys)
+            assert person.app.is_running
+        await person.pilot.resize_terminal(120, 40)
+        if person.main._zoomed:
+            await person.press("z")
+        await person.until(lambda: shown_panes(person) == list(ORDER), "columns")
+        await until_fitting(person)
+
+
+async def test_nothing_of_a_form_is_out_of_reach_on_a_small_terminal(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "fashion-mnist", "init": "normal"}, size=(80, 24)) as person:
+        for name in person.shown_fields():
+            await person.focus(name)
+            field = person.field(name)
+            await person.until(
+                lambda field=field: person.setup.region.contains_region(field.region), f"{name} on the screen"
+            )
+
+
+async def test_a_hundred_layers_scroll(open_app: Opener) -> None:
+    async with open_app(DEEP) as person:
+        await person.press("s")
+        await person.until_word("paused")
+        for name, last in (("activations", "Linear 4→2"), ("gradients", "199 Linear")):
+            pane = person.main.query_one(f"#{name}", LayersPane)
+            await person.until(lambda pane=pane: len(pane.view.lines) >= 100, "a line for each layer")
+            while person.focused_pane != name:
+                await person.press("tab")
+            assert last not in person.text()
+            for _ in range(60):
+                await person.press("pagedown")
+            assert last in person.text()
+            await person.press("up")
+            assert pane.view.scroll_offset.y > 0
+            for _ in range(60):
+                await person.press("pageup")
+            assert pane.view.scroll_offset.y == 0
+        # A shallow network afterwards: nothing stays scrolled out of sight.
+        await person.press("pagedown")
+        await person.choose_model("softmax")
+        await person.press("s")
+        await person.until(lambda: "1 Linear 2→2" in person.text(), "the other network")
+
+
+async def test_the_newest_look_at_the_layers_is_shown(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        pane = person.main.query_one("#activations", LayersPane)
+        await person.press("s")
+        await person.until(lambda: pane.border_subtitle == "step 1", "the first step's look")
+        for step in range(2, 8):
+            await person.press("s")
+            await person.until(lambda step=step: pane.border_subtitle == f"step {step}", f"step {step}'s look")
+
+
+async def test_the_mouse_does_what_the_keys_do(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "epochs": 1}) as person:
+        pilot = person.pilot
+        # A model.
+        softmax = next(button for button in person.main.query(RadioButton) if button.name == "softmax")
+        await pilot.click(softmax)
+        await person.settle()
+        assert person.setup.state["model"] == "softmax"
+        # A choice: its arrows, and its name for the list of all.
+        field = person.field("dataset")
+        assert isinstance(field, ChoiceField)
+        before = field.value
+        shown = field.render().plain
+        await pilot.click(field, offset=(shown.index("›"), 0))
+        await person.settle()
+        after = field.value
+        assert after != before
+        await pilot.click(field, offset=(shown.index("‹"), 0))
+        await person.settle()
+        assert field.value == before
+        await pilot.click(field, offset=(2, 0))
+        await person.settle()
+        assert isinstance(person.app.screen, ChoiceScreen)
+        await person.press("escape")
+        # A field, a pane, a key of the footer.
+        await pilot.click(person.field("lr").query_one("Input"))
+        await person.settle()
+        assert person.focused_pane == "form-pane"
+        await pilot.click("#accuracy")
+        await person.settle()
+        assert person.focused_pane == "accuracy"
+
+        async def click_key(word: str) -> None:
+            keys = person.main.query_one(Footer).query(FooterKey)
+            await pilot.click(next(key for key in keys if key.description == word))
+            await person.settle()
+
+        await click_key("help")
+        assert isinstance(person.app.screen, HelpScreen)
+        await person.press("escape")
+        await click_key("step")
+        await person.until_word("paused")
+        await click_key("quit")
+        assert isinstance(person.app.screen, ConfirmScreen)
+        await pilot.click("#no")
+        await person.settle()
+        await click_key("stop")
+        await person.until_word("stopped")
+        # Tabs.
+        await pilot.resize_terminal(80, 24)
+        await person.until(lambda: person.main.query_one(TabStrip).display, "tabs")
+        for title in reversed(TABS):
+            strip = person.main.query_one(TabStrip)
+            await pilot.click(strip, offset=(1 + strip.render().plain.index(title), 0))
+            await person.until(lambda title=title: set(shown_panes(person)) <= set(TABS[title]), title)
+
+
+async def test_a_choice_that_is_too_long_can_be_turned_by_its_arrows(open_app: Opener) -> None:
+    async with open_app({"model": "linear"}, size=(101, 40)) as person:
+        field = person.field("dataset")
+        assert isinstance(field, ChoiceField)
+        await person.pilot.click(field, offset=(field.render().plain.index("›"), 0))
+        await person.settle()
+        assert field.value == "diabetes"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
+async def test_no_choice_is_cut_off(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app({"model": "linear"}, size=size) as person:
+        assert "‹ synthetic-linear ›" in person.text()
+        await person.choose_model("mlp")
+        await person.choose("dataset", "fashion-mnist")
+        assert "‹ fashion-mnist ›" in person.text()

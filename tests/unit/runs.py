@@ -1,0 +1,93 @@
+"""Runs in the test's own thread: short ones, and a tape of what they told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from d2ltui import events
+from d2ltui.config import RunConfig, resolve
+from d2ltui.engine import trainer as trainer_module
+from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
+
+E = TypeVar("E", bound=events.Event)
+LINEAR: Mapping[str, object] = {"model": "linear", "batch_size": 100, "epochs": 3, "device": "cpu"}  # 10 steps an epoch
+
+
+def short(**given: object) -> RunConfig:
+    """A run of linear regression: 3 epochs of 10 steps, or what `given` makes of it."""
+    return resolve({**LINEAR, **given})
+
+
+class Tape:
+    """A sink that keeps every event, and the trainer's step count when it came."""
+
+    def __init__(self) -> None:
+        self.events: list[events.Event] = []
+
+    def __call__(self, event: events.Event) -> None:
+        self.events.append(event)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one kind, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def statuses(self) -> list[str]:
+        """The words that the status line would have shown."""
+        return [e.status for e in self.events if isinstance(e, (events.StatusChanged, events.RunEnded))]
+
+    @property
+    def losses(self) -> np.ndarray:
+        """Every step's loss."""
+        return np.concatenate([e.losses for e in self.of(events.StepsTrained)] or [np.empty(0, np.float32)])
+
+    @property
+    def metrics(self) -> np.ndarray:
+        """Every step's metric."""
+        return np.concatenate([e.metrics for e in self.of(events.StepsTrained)] or [np.empty(0, np.float32)])
+
+    @property
+    def ended(self) -> events.RunEnded:
+        """The last event."""
+        last = self.events[-1]
+        assert isinstance(last, events.RunEnded)
+        return last
+
+
+def run(
+    config: RunConfig, control: Control | None = None, *sinks: events.Sink, **options: object
+) -> tuple[Trainer, Tape]:
+    """Trains to the end in this thread."""
+    tape = Tape()
+    trainer = Trainer(config, control or Control(), [tape, *sinks], **options)  # type: ignore[arg-type]
+    ended = trainer.run()
+    assert tape.ended is ended
+    assert len(tape.of(events.RunEnded)) == 1
+    return trainer, tape
+
+
+def during_step(monkeypatch: pytest.MonkeyPatch, requests: Mapping[int, Callable[[], object]]) -> list[int]:
+    """Makes requests in the middle of training steps: `requests` by step number. Returns the steps as they are trained."""
+    made: list[int] = []
+    make = trainer_module.make_optimizer
+
+    def watched(config: RunConfig, network: object) -> object:
+        optimizer = make(config, network)  # type: ignore[arg-type]
+        step = optimizer.step
+
+        def counted() -> None:
+            step()
+            made.append(len(made) + 1)
+            if len(made) in requests:
+                requests[len(made)]()
+
+        optimizer.step = counted  # type: ignore[method-assign]
+        return optimizer
+
+    monkeypatch.setattr(trainer_module, "make_optimizer", watched)
+    return made

@@ -1,0 +1,389 @@
+"""What is found in sick networks, what is not found in healthy ones, and that the remedies cure."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from d2ltui import catalogue, events
+from d2ltui.config import FIELDS, RunConfig, resolve
+from d2ltui.engine import health, probes
+from d2ltui.engine.control import Control
+from d2ltui.engine.health import LIMITS, RULES, Monitor, examine
+from d2ltui.engine.trainer import Trainer
+from d2ltui.live import MAX_PROBES, LiveRun
+
+MLP = {"model": "mlp", "dataset": "digits", "device": "cpu"}
+SICK = {**MLP, "hidden": "256,256", "init": "normal", "init_std": 1.0, "lr": 3.0}
+
+
+def layer(index: int, title: str = "Linear 4→4", **given: object) -> events.LayerStats:
+    activation = title in ("ReLU", "Sigmoid", "Tanh")
+    values: dict[str, object] = {
+        "index": index,
+        "title": title,
+        "kind": "activation" if activation else "linear",
+        "counts": (1,),
+        "mean": 0.0,
+        "sd": 1.0,
+        "minimum": -1.0,
+        "maximum": 1.0,
+        "zeros": 0.0,
+        "dead": 0.0 if title == "ReLU" else None,
+        "saturated": 0.0 if title in ("Sigmoid", "Tanh") else None,
+        "nonfinite": 0,
+        "gradient_norm": None if activation else 0.1,
+        "weight_norm": None if activation else 1.0,
+        "num_units": 40,
+    }
+    return msgspec.convert({**values, **given}, events.LayerStats)
+
+
+def looked(step: int, *layers: events.LayerStats, loss: float = 1.0) -> events.LayersProbed:
+    return events.LayersProbed(step, layers, loss=loss)
+
+
+def rules(found: tuple[events.Finding, ...]) -> dict[str, str]:
+    return {finding.rule: finding.severity for finding in found}
+
+
+def epochs(train: list[float], val: list[float]) -> list[events.EpochEnded]:
+    return [
+        events.EpochEnded(i, 10 * i, t, v, 0.5, 0.5, 1.0) for i, (t, v) in enumerate(zip(train, val, strict=True), 1)
+    ]
+
+
+def train(config: RunConfig, sample_every: float | None = 2.0) -> LiveRun:
+    live = LiveRun(config)
+    Trainer(config, Control(), [live], sample_every=sample_every).run()
+    return live
+
+
+def test_nothing_is_found_without_a_probe() -> None:
+    assert examine([], [], resolve(MLP)) == ()
+
+
+@pytest.mark.parametrize(
+    ("share", "severity"), [(0.2, None), (0.34, "warning"), (0.5, "warning"), (0.7, "alarm"), (1.0, "alarm")]
+)
+def test_dead_relus(share: float, severity: str | None) -> None:
+    probed = looked(120, layer(1), layer(2, "ReLU", dead=share), layer(3), layer(4, "ReLU", dead=0.0), layer(5))
+    found = examine([probed], [], resolve(MLP))
+    assert rules(found).get("dead-relu") == severity
+    if severity:
+        assert found[0].layer == 2
+        assert found[0].figure == share
+        assert f"{round(40 * share)} of 40" in found[0].what
+        assert "layer 2 (ReLU)" in found[0].what
+        assert "step 120" in found[0].what
+
+
+def test_many_sick_layers_make_one_sentence_about_the_worst() -> None:
+    layers = [layer(i, "ReLU", dead=0.5 + i / 1000) for i in range(1, 101)]
+    found = [finding for finding in examine([looked(9, *layers)], [], resolve(MLP)) if finding.rule == "dead-relu"]
+    assert [finding.layer for finding in found] == [100]
+    assert "99 other layers" in found[0].what
+
+
+@pytest.mark.parametrize("title", ["Sigmoid", "Tanh"])
+def test_saturation(title: str) -> None:
+    config = resolve({**MLP, "activation": title.lower(), "init": "normal", "init_std": 2})
+    (finding,) = examine([looked(0, layer(1), layer(2, title, saturated=0.65), layer(3))], [], config)
+    assert (finding.rule, finding.severity, finding.layer) == ("saturation", "alarm", 2)
+    assert "65 %" in finding.what
+    assert finding.remedy == {"init": "xavier"}
+    assert not examine([looked(0, layer(1), layer(2, title, saturated=0.2), layer(3))], [], config)
+
+
+@pytest.mark.parametrize(("ratio", "severity"), [(1e-6, "alarm"), (1e-4, "warning"), (0.01, None)])
+def test_vanishing_gradient(ratio: float, severity: str | None) -> None:
+    config = resolve({**MLP, "activation": "sigmoid", "hidden": "8,8"})
+    probed = looked(5, layer(1, gradient_norm=0.2 * ratio), layer(3, gradient_norm=0.1), layer(5, gradient_norm=0.2))
+    found = examine([probed], [], config)
+    assert rules(found).get("vanishing-gradient") == severity
+    if severity:
+        assert found[0].remedy == {"activation": "relu", "init": "kaiming"}
+
+
+@pytest.mark.parametrize(("norm", "severity"), [(5.0, None), (200.0, "warning"), (3000.0, "alarm")])
+def test_exploding_gradient(norm: float, severity: str | None) -> None:
+    found = examine([looked(0, layer(1, gradient_norm=norm), layer(2))], [], resolve({**MLP, "init": "normal"}))
+    assert rules(found).get("exploding-gradient") == severity
+
+
+def test_divergence_by_a_loss_that_grows_and_by_one_that_is_not_finite() -> None:
+    config = resolve({**MLP, "lr": 5})
+    start = looked(0, layer(1), loss=2.3)
+    assert rules(examine([start, looked(50, layer(1), loss=3.0)], [], config)) == {}
+    (grows,) = examine([start, looked(50, layer(1), loss=30.0)], [], config)
+    assert (grows.rule, grows.severity) == ("divergence", "alarm")
+    assert "30" in grows.what
+    broken = looked(60, layer(1), layer(3, nonfinite=7, gradient_norm=math.nan), loss=math.nan)
+    found = examine([start, broken], [], config, diverged_at=60)
+    assert rules(found) == {"divergence": "alarm"}
+    assert "7 outputs of layer 3" in found[0].what
+    assert found[0].remedy == {"lr": 0.1}
+
+
+def test_a_rate_that_is_too_high_needs_long_steps_and_a_bad_loss() -> None:
+    config = resolve({**MLP, "lr": 2})
+    start = looked(0, layer(1), loss=2.3)
+
+    def found(ratio: float, loss: float, step: int = 500) -> dict[str, str]:
+        late = [looked(step + i, layer(1, update_ratio=ratio), loss=loss) for i in range(2)]
+        return rules(examine([start, *late], [], config))
+
+    assert found(0.3, 2.5) == {"learning-rate-high": "warning"}
+    assert found(1.5, 2.5) == {"learning-rate-high": "alarm"}
+    assert found(0.3, 1.0) == {}
+    assert found(0.01, 2.5) == {}
+    assert found(0.3, 2.5, step=10) == {}
+
+
+def test_a_rate_that_is_too_low_needs_short_steps_and_a_loss_that_stays() -> None:
+    config = resolve({**MLP, "lr": 1e-6})
+    start = looked(0, layer(1), loss=2.3)
+
+    def found(ratio: float, loss: float, **given: object) -> tuple[events.Finding, ...]:
+        return examine([start, looked(500, layer(1, update_ratio=ratio, **given), layer(3), loss=loss)], [], config)
+
+    (finding,) = found(1e-6, 2.29)
+    assert (finding.rule, finding.remedy) == ("learning-rate-low", {"lr": 0.1})
+    assert not found(1e-6, 0.5)
+    assert not found(1e-3, 2.29)
+    # Where no gradient arrives, it is not the rate that is to blame.
+    assert rules(found(1e-6, 2.29, gradient_norm=1e-7)) == {"vanishing-gradient": "alarm"}
+
+
+def test_overfitting_by_a_validation_loss_that_rises() -> None:
+    falling = [1 / i for i in range(1, 13)]
+    rising = [0.9, 0.6, 0.5] + [0.5 + 0.03 * i for i in range(9)]
+    probed = [looked(120, layer(1))]
+    (finding,) = examine(probed, epochs(falling, rising), resolve(MLP))
+    assert (finding.rule, finding.severity, finding.remedy) == ("overfitting", "warning", {"dropout": 0.5})
+    assert "after epoch 3" in finding.what
+    assert not examine(probed, epochs(falling, [0.9, 0.6, 0.5] + [0.51] * 9), resolve(MLP))
+    # One bad epoch is not a rise.
+    assert not examine(probed, epochs(falling, [0.9, 0.6] + [0.5] * 9 + [0.9]), resolve(MLP))
+    linear = resolve({"model": "linear", "dataset": "diabetes"})
+    assert examine(probed, epochs(falling, rising), linear)[0].remedy == {"weight_decay": 0.01}
+
+
+def test_overfitting_by_a_validation_loss_that_never_falls() -> None:
+    probed = [looked(120, layer(1))]
+    falling = [10.0**-i for i in range(8)]
+    assert rules(examine(probed, epochs(falling, [0.02] * 8), resolve(MLP))) == {"overfitting": "warning"}
+    assert not examine(probed, epochs(falling, [0.02 / i for i in range(1, 9)]), resolve(MLP))
+
+
+@pytest.mark.parametrize(
+    ("hidden", "product", "bias"),
+    [
+        ("32", "W1·W2", "b1·W2 + b2"),
+        ("32,16", "W1·W2·W3", "b1·W2·W3 + b2·W3 + b3"),
+        ("8,8,8,8,8", "W1·W2·…·W6", "b1·W2·…·W6 + … + b6"),
+    ],
+)
+def test_a_network_without_activations_equals_one_matrix(hidden: str, product: str, bias: str) -> None:
+    (finding,) = examine([looked(0, layer(1))], [], resolve({**MLP, "activation": "identity", "hidden": hidden}))
+    assert finding.rule == "no-activation"
+    assert "64×10" in finding.what
+    assert f"W = {product} does" not in finding.what
+    assert f"W = {product}," in finding.what
+    assert f"b = {bias}." in finding.what
+    assert finding.remedy == {"activation": "relu"}
+
+
+def test_not_zero_centred() -> None:
+    positive = {"minimum": 0.0, "mean": 0.4}
+    found = examine([looked(0, layer(1), layer(2, "ReLU", **positive), layer(3))], [], resolve(MLP))
+    assert rules(found) == {"not-zero-centred": "note"}
+    assert found[0].remedy == {}
+    sigmoid = examine([looked(0, layer(2, "Sigmoid", **positive))], [], resolve({**MLP, "activation": "sigmoid"}))
+    assert sigmoid[0].remedy == {"activation": "tanh"}
+    assert not examine([looked(0, layer(2, "Tanh"))], [], resolve({**MLP, "activation": "tanh"}))
+
+
+def test_the_gravest_comes_first() -> None:
+    probed = looked(7, layer(2, "ReLU", dead=0.4, minimum=0.0, mean=0.4), layer(3, gradient_norm=1e5))
+    assert [f.severity for f in examine([probed], [], resolve(MLP))] == ["alarm", "warning", "note"]
+
+
+def test_every_limit_has_a_source() -> None:
+    assert all(limit.source for limit in LIMITS.values())
+
+
+def sick_everywhere(config: RunConfig) -> tuple[events.Finding, ...]:
+    """Every rule's finding that there can be."""
+    bad = {"update_ratio": 2.0, "gradient_norm": 1e6}
+    layers = [layer(1, **bad), layer(2, "ReLU", dead=1.0), layer(3, "Tanh", saturated=1.0), layer(4, **bad)]
+    start, late = looked(0, layer(1), loss=2.0), looked(500, *layers, loss=1e5)
+    slow = looked(500, layer(1, update_ratio=1e-7), layer(3), loss=2.0)
+    vanished = looked(0, layer(1, gradient_norm=0.0), layer(3))
+    told = epochs([1 / i for i in range(1, 20)], [1.0, *(0.1 * i for i in range(1, 19))])
+    return (
+        *examine([start, late, late], told, config),
+        *examine([start, slow], [], config),
+        *examine([vanished], [], config),
+    )
+
+
+@pytest.mark.parametrize("model", catalogue.MODELS)
+@pytest.mark.parametrize("implementation", catalogue.IMPLEMENTATIONS)
+def test_every_remedy_is_allowed(model: str, implementation: str) -> None:
+    optimizers = catalogue.OPTIMIZERS if implementation == "concise" else catalogue.SCRATCH_OPTIMIZERS
+    activations = catalogue.ACTIVATIONS if model == "mlp" else ("relu",)
+    seen = set()
+    for dataset, optimizer, init, activation, lr in itertools.product(
+        catalogue.datasets_for(model), optimizers, catalogue.INITS, activations, (1e-5, 10.0)
+    ):
+        given = {
+            "model": model,
+            "dataset": dataset,
+            "implementation": implementation,
+            "optimizer": optimizer,
+            "init": init,
+            "lr": lr,
+        }
+        if model == "mlp":
+            given |= {"activation": activation, "hidden": "8,8", "dropout": 0.2}
+        config = resolve(given)
+        for finding in sick_everywhere(config):
+            seen.add(finding.rule)
+            changed = resolve({**given, **finding.remedy})
+            assert not finding.remedy or changed != config
+            assert finding.remedy.keys() <= FIELDS.keys()
+            for text in (finding.what, finding.why, finding.try_):
+                assert text
+                assert "  " not in text
+                assert text[-1] == "."
+    assert {"divergence", "exploding-gradient", "dead-relu", "learning-rate-high", "overfitting"} <= seen
+    assert {"vanishing-gradient", "learning-rate-low"} <= seen
+    assert ("no-activation" in seen) == (model == "mlp")
+
+
+def test_the_monitor_tells_only_news() -> None:
+    config = resolve(MLP)
+    monitor = Monitor(config, catalogue.layer_plan(config))
+
+    def look(step: int, dead: float) -> events.FindingsChanged | None:
+        return monitor.look(looked(step, layer(1), layer(2, "ReLU", dead=dead), layer(3)), [], config.lr)
+
+    assert look(0, 0.0) is None
+    told = look(10, 0.4)
+    assert told is not None
+    assert (told.step, rules(told.findings)) == (10, {"dead-relu": "warning"})
+    assert look(20, 0.41) is None
+    moved = look(30, 0.6)
+    assert moved is not None
+    assert moved.findings[0].step == 30
+    assert look(40, 0.9) is not None
+    gone = look(50, 0.0)
+    assert gone is not None
+    assert gone.findings == ()
+
+
+def test_the_monitor_forgets_the_middle_and_keeps_the_start() -> None:
+    config = resolve(MLP)
+    monitor = Monitor(config, catalogue.layer_plan(config))
+    monitor.look(looked(0, layer(1), loss=2.3), [], config.lr)
+    for step in range(1, 3 * health.MAX_HISTORY):
+        monitor.look(looked(step, layer(1), loss=2.2), [], config.lr)
+    told = monitor.look(looked(1000, layer(1), loss=23.0), [], config.lr)
+    assert told is not None
+    assert "2.3" in told.findings[0].what
+
+
+def test_the_live_run_spans_the_whole_run_in_bounded_room() -> None:
+    live = LiveRun(resolve(MLP))
+    for step in range(3 * MAX_PROBES):
+        live(looked(step, layer(1), layer(2, "ReLU", unit_activity=(0.5,))))
+    assert len(live.probes) <= MAX_PROBES
+    assert (live.probes[0].step, live.probes[-1].step) == (0, 3 * MAX_PROBES - 1)
+    assert live.layers is not None
+    assert live.layers.layers[1].unit_activity == (0.5,)
+    assert live.probes[-1].layers[1].unit_activity is None
+
+
+def test_findings_can_be_written_down() -> None:
+    (finding,) = examine([looked(0, layer(1))], [], resolve({**MLP, "activation": "identity"}))
+    assert msgspec.json.decode(msgspec.json.encode(finding), type=events.Finding) == finding
+
+
+# Whole runs
+
+
+@pytest.mark.parametrize("implementation", catalogue.IMPLEMENTATIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sick_network_is_diagnosed_and_its_remedy_learns(implementation: str, seed: int) -> None:
+    given = {**SICK, "implementation": implementation, "seed": seed, "epochs": 3}
+    live = train(resolve(given))
+    alarms = [finding for finding in live.findings if finding.severity == "alarm"]
+    assert {finding.rule for finding in alarms} & {"dead-relu", "divergence"}
+    for finding in alarms:
+        cured = train(resolve({**given, **finding.remedy}))
+        assert cured.epochs[-1].val_metric > 0.9
+        assert {f.rule for f in cured.findings} <= {"not-zero-centred"}
+
+
+def test_a_diverged_run_says_so_in_a_finding() -> None:
+    live = train(resolve({"model": "linear", "dataset": "synthetic-linear", "lr": 5.0, "epochs": 50, "device": "cpu"}))
+    assert live.status == "diverged"
+    assert rules(live.findings)["divergence"] == "alarm"
+    remedy = live.findings[0].remedy
+    again = train(resolve({"model": "linear", "dataset": "synthetic-linear", "device": "cpu", **remedy}))
+    assert again.status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"activation": "sigmoid", "hidden": ",".join(["32"] * 8), "init": "xavier"}, "vanishing-gradient"),
+        ({"activation": "sigmoid", "init": "normal", "init_std": 5}, "saturation"),
+        ({"activation": "tanh", "init": "normal", "init_std": 2}, "saturation"),
+        ({"activation": "identity"}, "no-activation"),
+        ({"init": "zeros"}, "vanishing-gradient"),
+        ({"lr": 1e-6}, "learning-rate-low"),
+    ],
+)
+@pytest.mark.parametrize("implementation", catalogue.IMPLEMENTATIONS)
+def test_sick_networks_are_diagnosed(
+    given: dict[str, object], rule: str, implementation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "FIRST_PROBE", 0.0)
+    monkeypatch.setattr(probes, "SAMPLE_SHARE", 1.0)
+    monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.02)
+    live = train(resolve({**MLP, "epochs": 3, "implementation": implementation, **given}), sample_every=0.05)
+    assert rule in rules(live.findings)
+
+
+@pytest.mark.parametrize("dataset", [d for d in catalogue.DATASETS if catalogue.DATASETS[d].embedded])
+def test_default_runs_are_healthy(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "SAMPLE_SHARE", 0.2)
+    for model in catalogue.MODELS:
+        if dataset not in catalogue.datasets_for(model):
+            continue
+        for implementation in catalogue.IMPLEMENTATIONS:
+            told: list[events.Event] = []
+            given = {"model": model, "dataset": dataset, "implementation": implementation, "device": "cpu"}
+            config = resolve(given)
+            config = msgspec.structs.replace(config, epochs=min(config.epochs, 20))
+            Trainer(config, Control(), [told.append], sample_every=0.1).run()
+            found = [f for event in told if isinstance(event, events.FindingsChanged) for f in event.findings]
+            assert {finding.rule for finding in found} <= {"not-zero-centred"}, (given, found)
+
+
+def test_the_book_s_run_on_fashion_mnist_is_healthy(data_dir: Path) -> None:
+    told: list[events.Event] = []
+    config = resolve({"model": "mlp", "dataset": "fashion-mnist", "device": "cpu", "epochs": 2})
+    Trainer(config, Control(), [told.append], sample_every=0.3).run()
+    found = [f for event in told if isinstance(event, events.FindingsChanged) for f in event.findings]
+    assert {finding.rule for finding in found} == {"not-zero-centred"}
+
+
+def test_the_rules_are_all_asked() -> None:
+    assert len(RULES) == len(set(RULES)) == 9

@@ -1,0 +1,103 @@
+"""LiveRun: what is known of a run, event by event."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from runs import run, short
+
+from d2ltui import events
+from d2ltui.live import LiveRun
+
+
+def steps(step: int, n: int) -> events.StepsTrained:
+    """A block of n steps, the last of them number `step`."""
+    losses = np.arange(step - n, step, dtype=np.float32)
+    return events.StepsTrained(step, losses, losses / 10, seconds=step / 100)
+
+
+def test_a_new_run() -> None:
+    live = LiveRun(short())
+    assert (live.status, live.step, live.epoch, live.seconds) == ("loading", 0, 1, 0.0)
+    assert live.ended is None
+    assert live.lr == short().lr
+
+
+def test_steps_fill_the_histories() -> None:
+    live = LiveRun(short())
+    live(steps(4, 4))
+    live(steps(7, 3))
+    assert (live.step, live.seconds) == (7, 0.07)
+    assert len(live.losses) == len(live.metrics) == 7
+
+
+def test_every_event_changes_the_version() -> None:
+    live = LiveRun(short())
+    for count, event in enumerate(
+        (
+            events.StatusChanged("loading"),
+            events.Loading("digits: loading"),
+            events.StatusChanged("training"),
+            steps(1, 1),
+            events.LearningRateChanged(1, 0.5),
+            events.EpochEnded(1, 10, 1.0, 1.0, 0.5, 0.5, 0.1),
+            events.LayersProbed(10, ()),
+            events.RunEnded("finished", "", {}),
+        ),
+        1,
+    ):
+        live(event)
+        assert live.version == count
+    assert live.status == "finished"
+    assert live.lr == 0.5
+    assert live.loading is not None
+    assert live.loading.message == "digits: loading"
+
+
+@pytest.mark.parametrize(
+    ("step", "ended", "expected"), [(0, 0, 1), (1, 0, 1), (9, 0, 1), (10, 0, 1), (10, 1, 1), (11, 1, 2), (30, 3, 3)]
+)
+def test_the_epoch_that_is_trained(step: int, ended: int, expected: int) -> None:
+    live = LiveRun(short())
+    if step:
+        live(steps(step, step))
+    for epoch in range(1, ended + 1):
+        live(events.EpochEnded(epoch, 10 * epoch, 1.0, 1.0, 0.5, 0.5, 0.1))
+    assert live.epoch == expected
+
+
+def test_a_whole_run_is_kept() -> None:
+    live = LiveRun(short())
+    _, tape = run(short(), None, live)
+    assert live.status == "finished"
+    assert live.step == len(live.losses) == len(tape.losses) == 30
+    assert live.epochs == tape.of(events.EpochEnded)
+    assert live.ended is tape.ended
+    assert live.started == tape.of(events.RunStarted)[0]
+    assert live.layers == tape.of(events.LayersProbed)[-1]
+    assert live.version == len(tape.events)
+
+
+def test_events_are_values() -> None:
+    with pytest.raises(AttributeError):
+        events.StatusChanged("ready").status = "failed"  # type: ignore[misc]
+    _, tape = run(short(epochs=1))
+    plain = (bool, int, float, str, tuple, list, dict, type(None), np.ndarray, msgspec.Struct)
+    for event in tape.events:
+        assert all(isinstance(getattr(event, name), plain) for name in event.__struct_fields__)
+
+
+def test_exit_statuses() -> None:
+    assert {status: events.exit_status(status) for status in events.ENDED} == {
+        "finished": 0,
+        "stopped": 0,
+        "diverged": 1,
+        "failed": 1,
+    }
+
+
+def test_json_is_one_line_without_nan() -> None:
+    assert events.to_json({"a": 1, "b": None, "c": "λ"}) == '{"a": 1, "b": null, "c": "λ"}'
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        events.to_json({"a": float("nan")})

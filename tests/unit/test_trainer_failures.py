@@ -1,0 +1,152 @@
+"""What goes wrong in a run: kept, told in a sentence, and always followed by the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from runs import Tape, run, short
+
+from d2ltui import events
+from d2ltui.config import resolve
+from d2ltui.engine import device as device_module
+from d2ltui.engine import trainer as trainer_module
+from d2ltui.engine.control import Control
+from d2ltui.engine.device import DeviceError, available, select
+from d2ltui.engine.trainer import Trainer
+from d2ltui.models.network import Network
+
+
+class FailsAt:
+    """A forward that raises at its n-th call, and works before."""
+
+    def __init__(self, n: int, error: Exception) -> None:
+        self.left, self.error, self.forward = n, error, Network.__call__
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def forward(network: Network, x: torch.Tensor) -> torch.Tensor:
+            self.left -= 1
+            if self.left == 0:
+                raise self.error
+            return self.forward(network, x)
+
+        monkeypatch.setattr(Network, "__call__", forward)
+
+
+@pytest.mark.parametrize("n", [1, 5, 11])  # the first step, the fifth, the first evaluation
+def test_an_exception_inside_the_forward(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    FailsAt(n, ValueError("shapes do not fit")).install(monkeypatch)
+    _, tape = run(short())
+    ended = tape.ended
+    assert ended.status == ended.summary["status"] == "failed"
+    assert ended.message == "ValueError: shapes do not fit"
+    assert ended.traceback is not None
+    assert "in forward" in ended.traceback
+    assert ended.summary["steps"] == min(n - 1, 10)
+
+
+def test_an_exception_without_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    FailsAt(1, AssertionError()).install(monkeypatch)
+    assert run(short())[1].ended.message == "AssertionError"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of ..."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried ..."),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_blames_the_batch_size(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    FailsAt(3, error).install(monkeypatch)
+    ended = run(short())[1].ended
+    assert (ended.status, ended.field) == ("failed", "batch_size")
+    assert ended.message == "batch_size: 100 does not fit into the memory of cpu; allowed: what fits, so try fewer"
+    assert ended.traceback is not None
+
+
+def test_too_little_memory_for_the_network_blames_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(*args: object, **kwargs: object) -> Network:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(trainer_module, "build", build)
+    ended = run(resolve({"hidden": "512,256", "device": "cpu"}))[1].ended
+    assert (ended.status, ended.field) == ("failed", "hidden")
+    assert ended.message.startswith("hidden: 512,256 does not fit into the memory of cpu; ")
+
+
+def test_a_missing_device_fails_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_module, "available", lambda: ("cpu",))
+    _, tape = run(short(device="cuda"))
+    assert tape.statuses == ["loading", "failed"]
+    assert not tape.of(events.Loading)
+    assert tape.ended.field == "device"
+    assert tape.ended.message.startswith("device: 'cuda' is not available (PyTorch finds no CUDA device")
+    assert "allowed here: auto, cpu" in tape.ended.message
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert available()[-1] == "cpu"
+    assert select("cpu") == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert available() == ("cuda:0", "cuda:1", "cpu")
+    assert select("auto") == select("cuda") == torch.device("cuda:0")
+    assert select("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(DeviceError, match=r"^device: 'cuda:2' is not available \(this machine has 2 CUDA device"):
+        select("cuda:2")
+    with pytest.raises(DeviceError, match=r"^device: 'mps' is not available \(PyTorch finds no MPS device"):
+        select("mps")
+
+
+def test_a_truncated_data_set(tmp_path: Path) -> None:
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for prefix in ("train", "t10k"):
+        for kind in ("images-idx3", "labels-idx1"):
+            (raw / f"{prefix}-{kind}-ubyte").write_bytes(b"\0\0\x08\x03")
+    ended = run(resolve({"dataset": "fashion-mnist", "data_dir": str(tmp_path), "device": "cpu"}))[1].ended
+    assert (ended.status, ended.field) == ("failed", "dataset")
+    assert "train-images-idx3-ubyte is damaged" in ended.message
+
+
+def test_no_network_and_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchvision.datasets import FashionMNIST
+
+    monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    ended = run(resolve({"dataset": "fashion-mnist", "data_dir": str(tmp_path), "device": "cpu"}))[1].ended
+    assert (ended.status, ended.field) == ("failed", "dataset")
+    assert str(tmp_path) in ended.message
+    assert "127.0.0.1:9" in ended.message
+    assert "--dataset digits" in ended.message
+    assert "\n" not in ended.message
+
+
+class Breaks:
+    """A sink that raises at events of one kind."""
+
+    def __init__(self, kind: type[events.Event]) -> None:
+        self._kind = kind
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, self._kind):
+            raise OSError("no space")
+
+
+def test_a_sink_that_fails_ends_the_run_for_all() -> None:
+    _, tape = run(short(), None, Breaks(events.EpochEnded))
+    assert tape.ended.status == "failed"
+    assert tape.ended.message == "OSError: no space"
+    assert tape.ended.traceback is not None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_sink_that_fails_at_the_end_hides_it_from_nobody(first: bool) -> None:
+    tape = Tape()
+    sinks = [Breaks(events.RunEnded), tape] if first else [tape, Breaks(events.RunEnded)]
+    with pytest.raises(OSError, match="no space"):
+        Trainer(short(), Control(), sinks).run()
+    assert tape.ended.status == "finished"
