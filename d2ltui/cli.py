@@ -179,6 +179,11 @@ def main() -> NoReturn:
         status = cli.main(standalone_mode=False, prog_name="d2ltui")
     except click.exceptions.Exit as stop:
         status = stop.exit_code
+    except click.NoSuchOption as error:  # versions of click word it differently
+        close = f" (did you mean {' or '.join(error.possibilities)}?)" if error.possibilities else ""
+        command = error.ctx.command_path if error.ctx is not None else "d2ltui"
+        click.echo(f"d2ltui: option: '{error.option_name}' is not known{close}; allowed: see {command} --help", err=True)
+        status = error.exit_code
     except click.ClickException as error:
         for line in error.format_message().splitlines():
             click.echo(f"d2ltui: {line}", err=True)

@@ -44,11 +44,11 @@ class CheckpointError(ValueError):
 class Checkpoint:
     """A training between two steps. Tensors are copies on the CPU.
 
-    `epoch` counts from 1 and is the one in which `batch` batches have been trained on. `order` is the state of the data
-    order's generator when that epoch began, `random` that of PyTorch's own, `random_cuda` the device's where there is
-    one. `sums` are loss × samples, metric × samples and samples of the epoch so far. `epochs` are the figures of the last
-    epochs, (n, 7) float64, in the order of `events.EpochEnded`'s fields. `data` are the number of training samples, that
-    of inputs, and a checksum of the labels.
+    `epoch` counts from 1 and is the one in which `batch` batches have been trained on. `order` is the state of the
+    data order's generator when that epoch began, `random` that of PyTorch's own, `random_cuda` the device's where
+    there is one. `sums` are loss × samples, metric × samples and samples of the epoch so far. `epochs` are the figures
+    of the last epochs, (n, 7) float64, in the order of `events.EpochEnded`'s fields. `data` are the number of training
+    samples, that of inputs, and a checksum of the labels.
     """
 
     config: RunConfig

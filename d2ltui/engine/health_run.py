@@ -23,7 +23,7 @@ class Limit(NamedTuple):
 _MEASURED = "measured: no run with default settings comes near"
 
 LIMITS: dict[str, Limit] = {
-    "dead": Limit(1 / 3, 2 / 3, "a share of a layer's units; " + _MEASURED),
+    "dead": Limit(0.4, 0.7, "a share of a layer's units; " + _MEASURED),
     "saturated": Limit(0.3, 0.6, "a share of outputs; Glorot and Bengio 2010, figures 2 and 3; " + _MEASURED),
     "vanishing": Limit(1e-3, 1e-5, "first to last gradient norm; section 5.4.1: six sigmoid layers give 1e-5"),
     "exploding": Limit(1e2, 1e3, "a gradient's norm; clipping is done at 1 (section 9.5); " + _MEASURED),

@@ -1,11 +1,11 @@
 """The database of a run: its tables, and how values become rows.
 
     meta      key, value (JSON)         config, name of the group, environment, status, progress, summary, process
-    steps     first, count, losses, metrics     float32, little-endian, CHUNK steps to a row; `first` counts from 1
-    epochs    first, count, data                EPOCH records, CHUNK epochs to a row
-    layers    id, step, data                    zlib of the JSON of an events.LayersProbed: histograms included
-    findings  id, step, data                    the same of an events.FindingsChanged
-    log       id, time (Unix), kind, data       JSON of every other event, in order; `kind` is its class
+    steps     first, count, data        STEP records, CHUNK steps to a row; `first` counts from 1
+    epochs    first, count, data        EPOCH records, the same; one whose `step` is 0 is missing
+    layers    id, step, data            zlib of the JSON of an events.LayersProbed: histograms included
+    findings  id, step, data            the same of an events.FindingsChanged
+    log       id, time (Unix), kind, data       JSON of the other events, in order; `kind` is the class
 
 Each row has a checksum, so that a database with flipped bytes is found out instead of believed. `PRAGMA user_version`
 is the schema's version, `PRAGMA application_id` says whose database it is.
@@ -30,7 +30,7 @@ APPLICATION = 0x64326C74  # "d2lt"
 CHUNK = 4096
 EPOCH = np.dtype(
     [
-        ("step", "<i8"),
+        ("step", "<i8"),  # the number of steps when it ended
         ("train_loss", "<f4"),
         ("val_loss", "<f4"),
         ("train_metric", "<f4"),
@@ -38,19 +38,23 @@ EPOCH = np.dtype(
         ("seconds", "<f4"),
     ]
 )
-FLOAT = np.dtype("<f4")
+STEP = np.dtype([("loss", "<f4"), ("metric", "<f4")])
 TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE steps(
-    first INTEGER PRIMARY KEY, count INTEGER NOT NULL, losses BLOB NOT NULL, metrics BLOB NOT NULL, crc INTEGER NOT NULL
-);
+CREATE TABLE steps(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE epochs(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE layers(id INTEGER PRIMARY KEY AUTOINCREMENT, step INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL);
+CREATE TABLE layers(
+    id INTEGER PRIMARY KEY AUTOINCREMENT, step INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL
+);
 CREATE TABLE findings(
     id INTEGER PRIMARY KEY AUTOINCREMENT, step INTEGER NOT NULL, data BLOB NOT NULL, crc INTEGER NOT NULL
 );
 CREATE TABLE log(
-    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, kind TEXT NOT NULL, data TEXT NOT NULL, crc INTEGER NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL,
+    crc INTEGER NOT NULL
 );
 """
 # What reading a database with flipped bytes can end in.
@@ -158,7 +162,9 @@ def open_run(path: Path, *, writes: bool = False) -> sqlite3.Connection:
         raise damaged(path, error) from None
     message = ""
     if application != APPLICATION:
-        message = "incomplete (its run.db is empty)" if not file.stat().st_size else "damaged (run.db is no run's database)"
+        message = (
+            "incomplete (its run.db is empty)" if not file.stat().st_size else "damaged (run.db is no run's database)"
+        )
     elif version > VERSION:
         message = f"from a newer d2ltui (schema {version}; this one reads {VERSION})"
     if message:

@@ -148,16 +148,13 @@ class D2LApp(App[None]):
         """Light or dark."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
 
-
     def _print_error_renderables(self) -> None:
         """A defect of ours: one sentence, and the traceback in a file. (Textual would print it whole.)"""
         error = self._exception
         if error is None:
             super()._print_error_renderables()
             return
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="d2ltui-", suffix=".log", delete=False, encoding="utf-8"
-        ) as file:
+        with tempfile.NamedTemporaryFile("w", prefix="d2ltui-", suffix=".log", delete=False, encoding="utf-8") as file:
             traceback.print_exception(error, file=file)
         print(
             f"d2ltui: the interface failed ({type(error).__name__}: {error}); the traceback is in {file.name}",

@@ -26,7 +26,8 @@ SEQUENCE = ("l", "?", "\x1b", "]", "z", "z", "[")
 PRESSES = 70
 PAUSE = (0.6, 0.9)  # seconds between two keys: longer than any answer, and in no step with the frames
 STATUS_LINES = 5  # at the bottom: they change with each step
-FRAME = set("─│╭╮╰╯┌┐└┘├┤┬┴┼━┃▔▁▏▕")
+FRAME = set("─│╭╮╰╯┌┐└┘├┤┬┴┼")
+BORDER = re.compile("╭[^╮]*╮|╰[^╯]*╯")  # of a pane: its title is in it, and perhaps a number of steps
 # Queries and keyboard protocols that the emulator does not know.
 UNKNOWN = re.compile(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z]|\x1b\[[0-9;]*\$[a-z]|\x1bP.*?\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 PRIVATE_MODE = re.compile(rb"\x1b\[\?(?:25|7|1049)[hl]")
@@ -43,10 +44,11 @@ def fixed_parts(screen: pyte.Screen) -> dict[tuple[int, int], tuple[str, str, st
     for y in range(screen.lines - STATUS_LINES):
         row = screen.buffer[y]
         text = "".join(row[x].data for x in range(screen.columns))
-        titled = any(corner in text for corner in "╭╰")
         wanted = {x for x, character in enumerate(text) if character in FRAME}
-        if titled:
-            wanted |= {x for x, character in enumerate(text) if not character.isdigit() and character != ","}
+        for border in BORDER.finditer(text):
+            wanted |= {x for x in range(*border.span()) if "step" not in border[0] or text[x] not in "0123456789, ─"}
+            if "step" in border[0]:
+                wanted -= {x for x in range(*border.span()) if text[x] == "─"}
         for axis in [x for x in wanted if text[x] == "┤"]:
             wanted |= set(range(max(0, axis - 6), axis))
         for x in wanted:

@@ -72,7 +72,7 @@ def run(
 
 
 def during_step(monkeypatch: pytest.MonkeyPatch, requests: Mapping[int, Callable[[], object]]) -> list[int]:
-    """Makes requests in the middle of training steps: `requests` by step number. Returns the steps as they are trained."""
+    """Makes each of `requests`, by step number, in the middle of that training step. Returns the steps as they come."""
     made: list[int] = []
     make = trainer_module.make_optimizer
 

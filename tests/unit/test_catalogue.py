@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,10 +70,10 @@ def test_the_plan_of_an_mlp_counts_what_the_formula_counts(
     info = DATASETS[dataset]
     widths = [info.num_inputs, *hidden, info.num_outputs]
     assert sum(layer.parameters for layer in plan) == sum(
-        n_in * n_out + n_out for n_in, n_out in zip(widths, widths[1:], strict=False)
+        n_in * n_out + n_out for n_in, n_out in itertools.pairwise(widths)
     )
     assert [layer.index for layer in plan] == list(range(1, len(plan) + 1))
-    for before, after in zip(plan, plan[1:], strict=False):
+    for before, after in itertools.pairwise(plan):
         assert before.num_outputs == after.num_inputs
     per_hidden = 1 + (activation != "identity") + (dropout > 0)
     assert len(plan) == per_hidden * len(hidden) + 1

@@ -68,7 +68,7 @@ def test_nothing_is_found_without_a_probe() -> None:
 
 
 @pytest.mark.parametrize(
-    ("share", "severity"), [(0.2, None), (0.34, "warning"), (0.5, "warning"), (0.7, "alarm"), (1.0, "alarm")]
+    ("share", "severity"), [(0.3, None), (0.41, "warning"), (0.5, "warning"), (0.7, "alarm"), (1.0, "alarm")]
 )
 def test_dead_relus(share: float, severity: str | None) -> None:
     probed = looked(120, layer(1), layer(2, "ReLU", dead=share), layer(3), layer(4, "ReLU", dead=0.0), layer(5))

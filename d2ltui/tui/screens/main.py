@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer, Input
@@ -23,6 +21,7 @@ from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
+from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 if TYPE_CHECKING:
     from d2ltui.charts.spec import Spec
@@ -32,59 +31,10 @@ if TYPE_CHECKING:
     from d2ltui.tui.plots import Curves
 
 NARROW = 100  # columns; below, one tab at a time
-# The tabs of a narrow terminal, and the panes that each shows. In this order `tab` goes through the panes.
-TABS: dict[str, tuple[str, ...]] = {
-    "Setup": ("model-pane", "data-pane", "form-pane"),
-    "Loss": ("loss",),
-    "Accuracy": ("accuracy",),
-    "Activations": ("activations",),
-    "Gradients": ("gradients",),
-    "Findings": ("findings",),
-}
 ORDER = tuple(pane for panes in TABS.values() for pane in panes)
 WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all keys"
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
-
-
-class TabStrip(Widget):
-    """The names of the tabs, on a narrow terminal."""
-
-    DEFAULT_CSS = "TabStrip { height: 1; padding: 0 1; background: $panel; }"
-
-    class Picked(Message):
-        """A title was clicked."""
-
-        def __init__(self, title: str) -> None:
-            super().__init__()
-            self.title = title
-
-    def __init__(self) -> None:
-        super().__init__(id="tabs")
-        self._active = ""
-
-    def show(self, active: str) -> None:
-        """Mark the active one."""
-        if active != self._active:
-            self._active = active
-            self.refresh()
-
-    def render(self) -> Content:
-        """The titles; brackets mark the active one where there is no colour."""
-        parts = []
-        for title in TABS:
-            active = title == self._active
-            parts.append((f"[{title}]" if active else f" {title} ", "bold reverse" if active else "$text-muted"))
-        return Content.assemble(*parts)
-
-    def on_click(self, event: events.Click) -> None:
-        """Open the tab under the pointer."""
-        end = 1
-        for title in TABS:
-            end += len(title) + 2
-            if event.x < end:
-                self.post_message(self.Picked(title))
-                return
 
 
 class MainScreen(Screen[None]):

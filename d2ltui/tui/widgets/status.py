@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 from textual.widget import Widget
 
 from d2ltui import events
-from d2ltui.live import LiveRun
+
+if TYPE_CHECKING:
+    from d2ltui.live import LiveRun
 
 BAR_WIDTH = 20
 _MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",

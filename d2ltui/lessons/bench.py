@@ -1,0 +1,192 @@
+"""Where experiments are carried out: every training is one run of the engine's Trainer.
+
+The module is cheap to import; PyTorch comes with the first run.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from d2ltui import events
+from d2ltui.config import RunConfig, resolve
+from d2ltui.engine.control import Control
+from d2ltui.lessons.lesson import Lesson, LessonCancelled, LessonError, Verdict
+from d2ltui.live import LiveRun
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from d2ltui.data import Dataset
+    from d2ltui.models import Network
+
+SEEDS = 3
+
+
+class BenchRun(NamedTuple):
+    """A run of an experiment, as an interface shows it: `live` grows while it is trained."""
+
+    role: str
+    seed: int
+    live: LiveRun
+
+
+class Trained(NamedTuple):
+    """A run that has ended: what is known of it, its network, the data that it saw."""
+
+    live: LiveRun
+    network: Network
+    data: Dataset
+
+    @property
+    def accuracy(self) -> float:
+        """The validation part's accuracy (or R²) after the last epoch; 0 for a run that has not finished one."""
+        finished = self.live.status == "finished" and self.live.epochs
+        return self.live.epochs[-1].val_metric if finished else 0.0
+
+
+class Bench:
+    """Carries out one lesson's experiments.
+
+    Args:
+        lesson: whose experiments.
+        seeds: how often, where chance matters.
+        data_dir: torchvision's root; None for the environment's D2LTUI_DATA_DIR.
+        given: other fields for an experiment, by its role: what the claim is about can be exchanged.
+        on_run: told of each run when it begins, in the thread that measures.
+
+    `runs` are the runs so far, for whoever draws them. `stop()` may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        *,
+        seeds: int = SEEDS,
+        data_dir: str | None = None,
+        given: Mapping[str, Mapping[str, object]] | None = None,
+        on_run: Callable[[BenchRun], None] | None = None,
+    ) -> None:
+        self.lesson = lesson
+        self.seeds = range(seeds)
+        self.runs: list[BenchRun] = []
+        self._data_dir = data_dir or os.environ.get("D2LTUI_DATA_DIR") or None
+        self._on_run = on_run
+        self._experiments = {e.role: {**e.given, **(given or {}).get(e.role, {})} for e in lesson.experiments}
+        self._control = Control()
+        self._stopping = False
+        self._loaded: dict[tuple[str, int], Dataset] = {}
+
+    def verdict(self) -> Verdict:
+        """Measure, and judge.
+
+        Raises:
+            LessonError: where an experiment cannot be carried out.
+            LessonCancelled: soon after `stop()`.
+        """
+        began = time.perf_counter()
+        measured = self.lesson.measure(self)
+        return Verdict(
+            name=self.lesson.name,
+            claim=self.lesson.claim,
+            holds=all(figure.holds for figure in measured.figures),
+            figures=tuple(measured.figures),
+            comment=measured.comment,
+            seeds=len(self.seeds),
+            seconds=round(time.perf_counter() - began, 2),
+        )
+
+    def stop(self) -> None:
+        """End the measurement after the current step."""
+        self._stopping = True
+        self._control.stop()
+
+    @property
+    def has_fashion_mnist(self) -> bool:
+        """Whether Fashion-MNIST is there already: a lesson downloads nothing."""
+        if self._data_dir is None:
+            return False
+        return (Path(self._data_dir).expanduser() / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").exists()
+
+    def config(self, role: str, seed: int = 0, **given: object) -> RunConfig:
+        """The RunConfig of the experiment with this role."""
+        fields: dict[str, object] = {"seed": seed, **self._experiments[role], **given}
+        if fields.get("dataset") in ("mnist", "fashion-mnist"):
+            fields["data_dir"] = self._data_dir
+        return resolve(fields)
+
+    def data(self, config: RunConfig) -> Dataset:
+        """The data set of `config`, loaded once."""
+        from d2ltui.data import DataError, load
+
+        key = (config.dataset, config.seed)
+        if key not in self._loaded:
+            try:
+                self._loaded[key] = load(config)
+            except DataError as error:
+                raise LessonError(str(error)) from error
+        return self._loaded[key]
+
+    def train(
+        self,
+        role: str,
+        seed: int = 0,
+        *,
+        label: str | None = None,
+        dataset: Dataset | None = None,
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        each_epoch: Callable[[Network], None] | None = None,
+        **given: object,
+    ) -> Trained:
+        """Train the experiment with this role, on `dataset` or what it names, with `loss` or the model's own.
+
+        `each_epoch(network)` is called before the first step and after each epoch. `given` are further fields of its
+        RunConfig, and `label` says so to who looks on.
+
+        Raises:
+            LessonError: where the run fails. One that diverges is a result.
+            LessonCancelled: soon after `stop()`.
+        """
+        from d2ltui.engine.trainer import Trainer
+
+        config = self.config(role, seed, **given)
+        data = dataset if dataset is not None else self.data(config)
+        live = LiveRun(config)
+
+        def follow(event: events.Event) -> None:
+            match event:
+                case events.RunStarted():
+                    if loss is not None:
+                        trainer.network.loss = loss
+                    if each_epoch is not None:
+                        each_epoch(trainer.network)
+                case events.EpochEnded() if each_epoch is not None:
+                    each_epoch(trainer.network)
+
+        self._control = Control()
+        if self._stopping:
+            raise LessonCancelled
+        run = BenchRun(label or role, seed, live)
+        self.runs.append(run)
+        if self._on_run is not None:
+            self._on_run(run)
+        trainer = Trainer(config, self._control, [live, follow], dataset=data, sample_every=None)
+        ended = trainer.run()
+        if self._stopping:
+            raise LessonCancelled
+        if ended.status == "failed":
+            raise LessonError(f"{run.role}: {ended.message}")
+        return Trained(live, trainer.network, data)
+
+    def each_seed(self, measure: Callable[[int], Any]) -> list[Any]:
+        """`measure(seed)` for every seed."""
+        return [measure(seed) for seed in self.seeds]
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean; the seeds' figures are told by it."""
+    return statistics.fmean(values)

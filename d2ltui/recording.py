@@ -1,0 +1,193 @@
+"""What a front end does to have a run stored: the store beside the engine, tied together.
+
+    recording = Recording.new(config, control)                      # or Recording.resume(path, control)
+    worker or Trainer(..., [*sinks, recording.store], keeper=recording, resume=recording.checkpoint, ...)
+    recording.close()                                               # in the training thread, after the run
+
+The store never imports PyTorch and the engine knows no store; here, and only here, they meet. Importing this module
+costs no PyTorch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d2ltui import events
+from d2ltui.config import RunConfig
+from d2ltui.engine.control import Control
+from d2ltui.live import LiveRun
+from d2ltui.store import home
+from d2ltui.store.errors import StoreError, reason
+from d2ltui.store.listing import INTERRUPTED, RunInfo, info
+from d2ltui.store.reader import RunReader
+from d2ltui.store.requests import Request
+from d2ltui.store.writer import RunStore
+
+if TYPE_CHECKING:
+    from d2ltui.engine.checkpoint import Checkpoint
+
+
+class Recording:
+    """One run that is being stored. It is the engine's `Keeper`.
+
+    `store` is the sink, `live` the run in memory (of a resumed one: with everything that was stored), `path` the
+    resumed run's directory. `trouble` is the last thing that went wrong with storing, as a sentence, or "".
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        control: Control,
+        *,
+        live: LiveRun | None = None,
+        resume: tuple[Path, home.Lock] | None = None,
+        group: dict[str, object] | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> None:
+        self.config = config
+        self.live = live if live is not None else LiveRun(config)
+        self._control = control
+        self._on_trouble = on_trouble
+        self._resumed = resume[0] if resume is not None else None
+        self._unwritten = 0
+        self._counting = threading.Lock()
+        self._took = 0.0
+        self.store = RunStore(config, resume=resume, group=group, on_request=self._obey, on_trouble=on_trouble)
+
+    @classmethod
+    def new(
+        cls,
+        config: RunConfig,
+        control: Control,
+        *,
+        group: dict[str, object] | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> Recording:
+        """Store a new run. Returns at once and raises nothing; `on_trouble` is called in the store's thread."""
+        return cls(config, control, group=group, on_trouble=on_trouble)
+
+    @classmethod
+    def resume(cls, path: Path, control: Control, *, on_trouble: Callable[[str], None] | None = None) -> Recording:
+        """Go on with the run in directory `path`, where nobody else does.
+
+        Raises:
+            StoreError: where that cannot be: it has ended for good, is in use, damaged, or has no checkpoint.
+        """
+        lock = home.Lock(path)
+        try:
+            run = info(path)
+            _check_resumable(run)
+            with RunReader(path) as reader:
+                live = reader.live
+            assert run.config is not None
+            return cls(run.config, control, live=live, resume=(path, lock), on_trouble=on_trouble)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def resumes(self) -> bool:
+        """Whether an earlier run goes on."""
+        return self._resumed is not None
+
+    @property
+    def trouble(self) -> str:
+        """The last thing that went wrong."""
+        return self.store.trouble
+
+    @property
+    def past_probes(self) -> tuple[events.LayersProbed, ...]:
+        """What was seen of the layers before."""
+        return tuple(self.live.probes) if self.resumes else ()
+
+    def checkpoint(self) -> Checkpoint:
+        """What the run goes on from: its checkpoint, or the one before where that is damaged. Imports PyTorch.
+
+        Raises:
+            CheckpointError: where neither can be used.
+        """
+        from d2ltui.engine.checkpoint import CheckpointError, read
+
+        assert self._resumed is not None
+        current, previous = self._resumed / home.CHECKPOINT, self._resumed / home.PREVIOUS
+        try:
+            return read(current, self.config)
+        except FileNotFoundError:
+            pass  # the process was killed between two renamings
+        except CheckpointError as error:
+            if not previous.exists():
+                raise
+            if self._on_trouble is not None:
+                self._on_trouble(f"{error}; the one before is taken")
+        try:
+            return read(previous, self.config)
+        except FileNotFoundError:
+            raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from") from None
+
+    def close(self) -> None:
+        """Wait until everything is stored."""
+        self.store.close()
+
+    # The engine's Keeper
+
+    @property
+    def idle(self) -> bool:
+        """Whether the last checkpoint is stored."""
+        return self._unwritten == 0
+
+    @property
+    def took(self) -> float:
+        """Seconds that storing the last one took."""
+        return self._took
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Store a checkpoint after everything that was told before it: no checkpoint is ahead of the curves."""
+        with self._counting:
+            self._unwritten += 1
+
+        def write(path: Path) -> None:
+            began = time.perf_counter()
+            try:
+                home.write_atomically(path / home.CHECKPOINT, checkpoint.write, previous=path / home.PREVIOUS)
+            except Exception as error:  # also what PyTorch makes of a full disk
+                raise StoreError(f"no checkpoint ({reason(error)}); the last one is kept") from None
+            finally:
+                self._took = time.perf_counter() - began
+                with self._counting:
+                    self._unwritten -= 1
+
+        self.store.later(write)
+
+    def _obey(self, request: Request) -> None:
+        match request.verb:
+            case "pause":
+                self._control.pause()
+            case "resume":
+                self._control.resume()
+            case "step":
+                self._control.step()
+            case "epoch":
+                self._control.epoch()
+            case "stop":
+                self._control.stop()
+            case "lr":
+                if request.lr is not None:
+                    self._control.set_lr(request.lr)
+
+
+def _check_resumable(run: RunInfo) -> None:
+    if run.problem:
+        raise StoreError(run.problem)
+    if run.status in ("finished", "diverged"):
+        raise StoreError(
+            f"run: {run.name} has {run.status}; allowed: one that was stopped, {INTERRUPTED} or has failed"
+        )
+    if not run.resumable:
+        # Nobody holds the lock, so nobody trains it, whatever its last words were.
+        if run.active and any((run.path / name).is_file() for name in (home.CHECKPOINT, home.PREVIOUS)):
+            return
+        raise StoreError(f"run: {run.name} has no checkpoint to go on from")

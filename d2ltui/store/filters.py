@@ -1,0 +1,112 @@
+"""Typed conditions on runs: `lr>=0.1 model=mlp status=finished`.
+
+    conditions = parse("lr>=0.1 model=mlp digits")
+    [run for run in runs() if matches(conditions, run)]
+
+A condition is a field, an operator (= != < <= > >=) and a value of the field's kind; all must hold. A word alone is part
+of the name, the group or the note. What a run has not fulfils no condition but `!=`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from d2ltui.config import FIELDS as CONFIG_FIELDS
+from d2ltui.config import ConfigError
+from d2ltui.config import parse as parse_field
+from d2ltui.store.errors import StoreError
+from d2ltui.store.listing import FIGURES, STATUSES, RunInfo
+
+NUMBERS = ("steps", "seconds", *FIGURES)
+TEXTS = ("name", "group", "note", "host", "device")
+FIELDS = ("status", *(name for name in CONFIG_FIELDS if name not in ("device", "data_dir")), *NUMBERS, *TEXTS)
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_CONDITION = re.compile(r"([A-Za-z_0-9-]+)\s*(<=|>=|!=|==|=|<|>)(.*)", re.DOTALL)
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """One condition; `field` is empty where it is a word alone."""
+
+    field: str
+    operator: str
+    value: Any
+
+    def holds(self, run: RunInfo) -> bool:
+        """Whether `run` fulfils it."""
+        if not self.field:
+            return any(self.value in text.lower() for text in (run.name, run.group, run.note))
+        found = run.value(self.field)
+        if found is None:
+            return self.operator == "!="
+        return OPERATORS[self.operator](found, self.value)
+
+
+def parse(text: str | Sequence[str]) -> tuple[Condition, ...]:
+    """The conditions in `text`, separated by spaces.
+
+    Raises:
+        StoreError: with one sentence, for the first one that is wrong.
+    """
+    words = text.split() if isinstance(text, str) else [word for part in text for word in part.split()]
+    return tuple(_condition(word) for word in words)
+
+
+def matches(conditions: Sequence[Condition], run: RunInfo) -> bool:
+    """Whether `run` fulfils all of them."""
+    return all(condition.holds(run) for condition in conditions)
+
+
+def _condition(word: str) -> Condition:
+    found = _CONDITION.fullmatch(word)
+    if found is None:
+        if re.search(r"[<>=!]", word):
+            raise StoreError(f"filter: '{word}' is not allowed; allowed: FIELD, one of {_OPERATORS}, and a value")
+        return Condition("", "", word.lower())
+    name, sign, value = found[1].replace("-", "_"), found[2].replace("==", "="), found[3]
+    if name not in FIELDS:
+        close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise StoreError(f"filter: '{name}' is no field of a run{hint}; allowed: {', '.join(FIELDS)}")
+    ordered = name in NUMBERS or (name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("float", "int"))
+    if sign not in ("=", "!=") and not ordered:
+        raise StoreError(f"filter: '{sign}' is not allowed with {name}; allowed: = and !=")
+    return Condition(name, sign, _value(name, value))
+
+
+_OPERATORS = " ".join(OPERATORS)
+
+
+def _value(name: str, text: str) -> Any:
+    if name == "status":
+        if text not in STATUSES:
+            raise StoreError(f"filter: status '{text}' is not known; allowed: {', '.join(STATUSES)}")
+        return text
+    if name in TEXTS:
+        return text
+    if name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("choice", "ints"):
+        try:
+            return parse_field(name, text)
+        except ConfigError as error:
+            raise StoreError(f"filter: {error}") from None
+    # A limit need not be a value that the field may have: `epochs>0`, `dropout<2`.
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if number != number:
+        raise StoreError(f"filter: {name} '{text}' is not allowed; allowed: a number")
+    return number

@@ -1,0 +1,179 @@
+"""All runs at a glance: one row for each, from its database's `meta` alone."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from d2ltui.config import RunConfig
+from d2ltui.events import ENDED
+from d2ltui.store import home
+from d2ltui.store.environment import is_alive
+from d2ltui.store.errors import StoreError
+from d2ltui.store.schema import DAMAGE, damaged, open_run, read_meta
+
+INTERRUPTED, DAMAGED = "interrupted", "damaged"
+STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED)
+FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "train_r2", "val_r2")
+
+
+class RunInfo(msgspec.Struct, frozen=True):
+    """What a list shows of a run.
+
+    `status` is `interrupted` where nobody trains a run that has not ended, and `damaged` where `problem` says, in one
+    sentence, why the run cannot be read. `figures` are the last epoch's (see FIGURES), `epochs` those that are over.
+    """
+
+    name: str
+    path: Path
+    status: str
+    created: float = 0.0  # Unix time
+    config: RunConfig | None = None
+    device: str = ""
+    host: str = ""
+    steps: int = 0
+    epochs: int = 0
+    seconds: float = 0.0
+    figures: dict[str, float] = {}
+    message: str = ""
+    findings: tuple[str, ...] = ()
+    note: str = ""
+    group: str = ""
+    problem: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether a process is training it."""
+        return self.status in ("loading", "training", "paused")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it can go on."""
+        return self.status in ("stopped", "failed", INTERRUPTED) and _has_checkpoint(self.path)
+
+    def value(self, field: str) -> Any:
+        """What `field`, one of `filters.FIELDS`, is; None where it is not there."""
+        if field in RunInfo.__struct_fields__:
+            return getattr(self, field)
+        if field in self.figures:
+            return self.figures[field]
+        return getattr(self.config, field, None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "name": self.name,
+            "status": self.status,
+            "created": self.created,
+            "group": self.group or None,
+            "note": self.note,
+            "device": self.device,
+            "host": self.host,
+            "steps": self.steps,
+            "epochs": self.epochs,
+            "seconds": round(self.seconds, 4),
+            **self.figures,
+            "config": msgspec.to_builtins(self.config),
+            "findings": list(self.findings),
+            "message": self.message or self.problem,
+            "path": str(self.path),
+        }
+
+
+def _has_checkpoint(path: Path) -> bool:
+    return (path / home.CHECKPOINT).is_file() or (path / home.PREVIOUS).is_file()
+
+
+def info(path: Path) -> RunInfo:
+    """A row for the run in directory `path`; it never raises: a damaged run is a row, too."""
+    try:
+        connection = open_run(path)
+    except StoreError as error:
+        return RunInfo(path.name, path, DAMAGED, problem=str(error))
+    with contextlib.closing(connection):
+        try:
+            return describe(path, read_meta(connection))
+        except DAMAGE as error:
+            return RunInfo(path.name, path, DAMAGED, problem=str(damaged(path, error)))
+
+
+def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
+    """A row from what `meta` holds. Raises what is in `schema.DAMAGE`."""
+    config = msgspec.convert(meta["config"], RunConfig)
+    status, progress = meta["status"], meta.get("progress", {})
+    if status not in ENDED and not is_alive(meta.get("process"), meta.get("sign")):
+        status = INTERRUPTED
+    metric = "accuracy" if config.task == "classification" else "r2"
+    names = {"train_loss": "train_loss", "val_loss": "val_loss"}
+    names |= {"train_metric": f"train_{metric}", "val_metric": f"val_{metric}"}
+    figures = {new: progress[old] for old, new in names.items() if progress.get(old) is not None}
+    figures = {name: value for name, value in figures.items() if value - value == 0}  # finite
+    group, environment = meta.get("group") or {}, meta.get("environment") or {}
+    return RunInfo(
+        name=path.name,
+        path=path,
+        status=status,
+        created=float(meta["created"]),
+        config=config,
+        device=meta.get("device", ""),
+        host=environment.get("host", ""),
+        steps=int(progress.get("step", 0)),
+        epochs=int(progress.get("epoch", 0)),
+        seconds=float(progress.get("seconds", 0.0)),
+        figures=figures,
+        message=meta.get("message", ""),
+        findings=tuple(meta.get("findings", ())),
+        note=home.note(path),
+        group=str(group.get("name", "")),
+    )
+
+
+def runs() -> list[RunInfo]:
+    """All runs, the oldest first.
+
+    Raises:
+        StoreError: where the directory of runs cannot be read.
+    """
+    parent = home.runs_dir()
+    return sorted((info(parent / name) for name in home.names()), key=lambda run: (run.created, run.name))
+
+
+def active() -> list[RunInfo]:
+    """The runs that some process trains now, the oldest first."""
+    return [run for run in runs() if run.active]
+
+
+def find(reference: str) -> Path:
+    """The directory of the run that `reference` names: its name, a unique beginning of it, or `latest`.
+
+    Raises:
+        StoreError: where there is none, or more than one.
+    """
+    if reference == home.LATEST:
+        found = [run for run in runs() if run.status != DAMAGED]
+        if not found:
+            raise StoreError(f"run: there is none yet in {home.runs_dir()}; 'd2ltui train' makes one")
+        return found[-1].path
+    if not home.is_name(reference):
+        raise StoreError(f"run: '{reference}' is not allowed; allowed: a run's name, the beginning of one, or latest")
+    names = home.names()
+    if reference in names:
+        return home.path_of(reference)
+    begun = [name for name in names if name.startswith(reference)]
+    if len(begun) == 1:
+        return home.path_of(begun[0])
+    if begun:
+        raise StoreError(f"run: '{reference}' begins the names of {_some(begun)}; allowed: one of them")
+    raise StoreError(
+        f"run: '{reference}' is not known; allowed: {_some(names) if names else 'nothing, there is no run'}"
+    )
+
+
+def _some(names: Iterable[str], most: int = 5) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - most} more ('d2ltui runs')" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more

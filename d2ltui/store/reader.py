@@ -1,0 +1,201 @@
+"""RunReader: a stored run as a LiveRun, kept up to date while another process trains it.
+
+    with RunReader(path) as reader:
+        reader.live                 # all that is stored, as the training process has it in memory
+        reader.poll()               # what has come since; True where anything has
+        reader.alive                # whether a process still trains it, as of the last poll
+        reader.ask(Request("pause"))
+
+One thread uses a reader. Reading takes a few milliseconds and keeps the writer from nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from d2ltui import events
+from d2ltui.config import RunConfig
+from d2ltui.live import MAX_PROBES, LiveRun
+from d2ltui.store import environment
+from d2ltui.store.requests import Request, ask
+from d2ltui.store.schema import DAMAGE, EPOCH, LOGGED, STEP, check, damaged, from_json, open_run, read_meta, unpack
+
+ALIVE_EVERY = 1.0  # seconds between two looks at the other process
+
+
+class RunReader:
+    """Reads the run in directory `path`.
+
+    Raises, as `poll` does:
+        StoreError: where it is damaged, incomplete, from a newer version, or gone.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = open_run(path)
+        self._last = {"log": 0, "layers": 0, "findings": 0}
+        self._steps = self._epochs = 0
+        self._alive, self._looked = False, 0.0
+        try:
+            self.meta: dict[str, Any] = self._read_meta()
+            self.live = LiveRun(msgspec.convert(self.meta["config"], RunConfig))
+            self.poll()
+        except BaseException as error:
+            self.close()
+            if isinstance(error, DAMAGE):
+                raise damaged(path, error) from None
+            raise
+
+    def __enter__(self) -> RunReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._connection.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process is training the run."""
+        if self.live.ended is not None and self.meta.get("status") in events.ENDED:
+            return False
+        if time.monotonic() - self._looked >= ALIVE_EVERY:
+            self._looked = time.monotonic()
+            self._alive = environment.is_alive(self.meta.get("process"), self.meta.get("sign"))
+        return self._alive
+
+    def ask(self, request: Request) -> None:
+        """Ask the process that trains the run for something. It reads this within a second.
+
+        Raises:
+            StoreError: where it cannot be asked.
+        """
+        ask(self.path, request)
+
+    def poll(self) -> bool:
+        """Take in what has come since the last time; True where anything has."""
+        before = self.live.version
+        try:
+            self._connection.execute("BEGIN")
+            try:
+                self.meta = self._read_meta()
+                ended = self._read_log()
+                self._read_layers()
+                self._read_findings()
+                # A LiveRun's `epoch` follows from both: whoever looks must not see a step without its epoch for long.
+                self._read_epochs()
+                self._read_steps()
+                if ended is not None:
+                    self.live(ended)
+            finally:
+                self._connection.execute("COMMIT")
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+        return self.live.version != before
+
+    def _read_meta(self) -> dict[str, Any]:
+        return read_meta(self._connection)
+
+    def _read_log(self) -> events.RunEnded | None:
+        """Everything that is told seldom; the end, if there is one, is returned: it comes last."""
+        ended: events.RunEnded | None = None
+        query = "SELECT id, time, kind, data, crc FROM log WHERE id > ? ORDER BY id"
+        for number, when, kind, data, stored in self._connection.execute(query, (self._last["log"],)).fetchall():
+            check(stored, when, kind, data)
+            self._last["log"] = number
+            if kind not in LOGGED:
+                continue
+            event = from_json(data, LOGGED[kind])
+            if isinstance(event, events.RunEnded):
+                ended = event
+                continue
+            if isinstance(event, events.RunResumed):
+                ended = None
+                self._steps = min(self._steps, event.step)
+                self._epochs = min(self._epochs, event.epoch - 1)
+            self.live(event)
+            if isinstance(event, events.RunResumed):
+                # Where this reader lags behind, what it has not seen is still to be read: no gap.
+                for series in (self.live.losses, self.live.metrics):
+                    series.truncate(min(len(series), self._steps))
+        return ended
+
+    def _chunks(self, table: str, dtype: np.dtype[Any], have: int) -> Iterator[np.ndarray[Any, Any]]:
+        """The records of a table after the first `have` ones."""
+        query = (
+            f"SELECT first, count, data, crc FROM {table} WHERE first >= "
+            f"coalesce((SELECT max(first) FROM {table} WHERE first <= ?), 0) ORDER BY first"
+        )
+        for first, count, data, stored in self._connection.execute(query, (have + 1,)):
+            check(stored, first, count, data)
+            records = np.frombuffer(data, dtype)[max(0, have - first + 1) :]
+            if len(records):
+                yield records
+
+    def _read_steps(self) -> None:
+        blocks = list(self._chunks("steps", STEP, self._steps))
+        if not blocks:
+            return
+        records = np.concatenate(blocks)
+        self._steps += len(records)
+        seconds = float(self.meta.get("progress", {}).get("seconds", 0.0))
+        self.live(events.StepsTrained(self._steps, records["loss"], records["metric"], seconds))
+
+    def _read_epochs(self) -> None:
+        for records in list(self._chunks("epochs", EPOCH, self._epochs)):
+            for step, *figures in records.tolist():
+                self._epochs += 1
+                if step > 0:  # else it was never told of
+                    self.live(events.EpochEnded(self._epochs, step, *figures))
+
+    def _read_layers(self) -> None:
+        where, last = "FROM layers WHERE id > ?", self._last["layers"]
+        numbers = [number for (number,) in self._connection.execute(f"SELECT id {where} ORDER BY id", (last,))]
+        if len(numbers) > MAX_PROBES:
+            numbers = [*numbers[: -1 : -(-len(numbers) // MAX_PROBES)], numbers[-1]]
+        for number in numbers:
+            row = self._connection.execute("SELECT step, data, crc FROM layers WHERE id = ?", (number,)).fetchone()
+            check(row[2], row[0], row[1])
+            self.live(unpack(row[1], events.LayersProbed))
+            self._last["layers"] = number
+
+    def _read_findings(self) -> None:
+        """Only the last ones count."""
+        query = "SELECT id, step, data, crc FROM findings WHERE id > ? ORDER BY id DESC LIMIT 1"
+        for number, step, data, stored in self._connection.execute(query, (self._last["findings"],)).fetchall():
+            check(stored, step, data)
+            self._last["findings"] = number
+            self.live(unpack(data, events.FindingsChanged))
+
+    def log(self) -> list[tuple[float, str, dict[str, Any]]]:
+        """Every event of the log: its time (Unix), its kind, its fields."""
+        import json
+
+        try:
+            rows = self._connection.execute("SELECT time, kind, data, crc FROM log ORDER BY id").fetchall()
+            for when, kind, data, stored in rows:
+                check(stored, when, kind, data)
+            return [(when, kind, json.loads(data)) for when, kind, data, _ in rows]
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+
+    def all_layers(self) -> Iterator[events.LayersProbed]:
+        """Every stored look at the layers, in order: more than a LiveRun keeps."""
+        try:
+            for step, data, stored in self._connection.execute("SELECT step, data, crc FROM layers ORDER BY id"):
+                check(stored, step, data)
+                yield unpack(data, events.LayersProbed)
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None

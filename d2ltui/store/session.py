@@ -1,0 +1,239 @@
+"""One process's writing of one run: events become rows, and lines of log.txt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from d2ltui import events
+from d2ltui.config import RunConfig, to_toml
+from d2ltui.store import environment, home
+from d2ltui.store.requests import take_requests
+from d2ltui.store.schema import (
+    APPLICATION,
+    EPOCH,
+    LOGGED,
+    STEP,
+    TABLES,
+    VERSION,
+    connect,
+    crc,
+    open_run,
+    pack,
+    to_json,
+)
+from d2ltui.store.tables import Chunked, Thinned
+
+SIGN_EVERY = 2.0  # seconds between two signs of life
+# What a run keeps of its layers and its findings: moments, evenly spread, and their bytes.
+MAX_LAYERS, MAX_LAYERS_BYTES = 2048, 16 * 2**20
+MAX_FINDINGS, MAX_FINDINGS_BYTES = 1024, 4 * 2**20
+MAX_LOG_BYTES = 2**20  # of log.txt, after which only what matters most is added
+
+
+class Session:
+    """Writes the run in directory `path`. With `goes_on`, nothing before `events.RunResumed` has been taken."""
+
+    def __init__(self, path: Path, config: RunConfig, *, goes_on: bool = False) -> None:
+        self.path, self._config = path, config
+        self._connection = open_run(path, writes=True)
+        self._steps = Chunked("steps", STEP, np.array([(np.nan, np.nan)], STEP))
+        self._epochs = Chunked("epochs", EPOCH, np.zeros(1, EPOCH))
+        self._layers = Thinned("layers", MAX_LAYERS, MAX_LAYERS_BYTES)
+        self._findings = Thinned("findings", MAX_FINDINGS, MAX_FINDINGS_BYTES)
+        self._log: list[tuple[float, str, str]] = []
+        self._meta: dict[str, object] = {}
+        self._text: list[str] = []
+        self._found: frozenset[str] = frozenset()
+        self._progress: dict[str, object] = {"step": 0, "epoch": 0, "seconds": 0.0}
+        self._sign = 0.0
+        self._held: list[events.Event] | None = [] if goes_on else None
+        take_requests(path)  # what was asked of an earlier process is void
+
+    @staticmethod
+    def make(path: Path, config: RunConfig, group: dict[str, object] | None) -> None:
+        """Put a new run into the empty directory `path`."""
+        (path / home.CONFIG).write_text(to_toml(config), encoding="utf-8")
+        meta: dict[str, object] = {
+            "created": time.time(),
+            "config": msgspec.to_builtins(config),
+            "group": group,
+            "status": "loading",
+            "environment": environment.environment(),
+            "process": environment.process(),
+            "sign": time.time(),
+        }
+        connection = connect(path / home.DATABASE, create=True)
+        try:
+            connection.executescript(f"BEGIN; {TABLES}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            _write_meta(connection, meta)
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+    @property
+    def pending(self) -> int:
+        """Bytes, about, that are not written yet."""
+        held = sum(table.pending for table in (self._steps, self._epochs, self._layers, self._findings))
+        return held + sum(len(data) for _, _, data in self._log)
+
+    def take(self, event: events.Event) -> None:
+        """Prepare what `event` tells.
+
+        Raises:
+            sqlite3.Error: where a run goes on, and the database cannot be taken back to that moment.
+        """
+        if self._held is not None:
+            if not isinstance(event, events.RunResumed):
+                self._held.append(event)
+                return
+            held, self._held = self._held, None
+            self._go_back(event)
+            for earlier in held:
+                self.take(earlier)
+        match event:
+            case events.StepsTrained():
+                records = np.empty(len(event.losses), STEP)
+                records["loss"], records["metric"] = event.losses, event.metrics
+                self._steps.extend(records, after=event.step - len(records))
+                self._progress |= {"step": event.step, "seconds": event.seconds}
+            case events.EpochEnded():
+                self._take_epoch(event)
+            case events.LayersProbed():
+                layers = tuple(msgspec.structs.replace(layer, unit_activity=None) for layer in event.layers)
+                self._layers.add(event.step, pack(msgspec.structs.replace(event, layers=layers)))
+            case events.FindingsChanged():
+                self._findings.add(event.step, pack(event))
+                self._meta["findings"] = [finding.what for finding in event.findings]
+                new = frozenset(finding.rule for finding in event.findings)
+                for finding in event.findings:
+                    if finding.rule not in self._found:
+                        self._say(f"{finding.severity}: {finding.what}", minor=True)
+                self._found = new
+            case _:
+                self._take_other(event)
+
+    def _take_epoch(self, event: events.EpochEnded) -> None:
+        figures = {name: getattr(event, name) for name in EPOCH.names or ()}
+        with np.errstate(over="ignore"):
+            self._epochs.extend(np.array([tuple(figures.values())], EPOCH), after=event.epoch - 1)
+        self._progress |= {**figures, "epoch": event.epoch}
+
+    def _take_other(self, event: events.Event) -> None:
+        if type(event).__name__ in LOGGED and not isinstance(event, events.RunResumed):  # `_go_back` wrote that
+            self._log.append((time.time(), type(event).__name__, to_json(event)))
+        match event:
+            case events.StatusChanged():
+                self._meta["status"] = event.status
+                self._say(event.status)
+            case events.RunStarted():
+                self._meta["device"] = event.device
+                self._say(f"{event.config.model} on {event.config.dataset}, {event.device}: {event.num_train} samples")
+            case events.RunResumed():
+                self._say(f"goes on after step {event.step}")
+            case events.LearningRateChanged():
+                self._say(f"lr {event.lr:g} after step {event.step}")
+            case events.RunEnded():
+                ended = {
+                    "status": event.status,
+                    "message": event.message,
+                    "summary": event.summary,
+                    "ended": time.time(),
+                }
+                self._meta |= ended
+                self._say(f"{event.status}: {event.message}\n{event.traceback or ''}".rstrip())
+
+    def _go_back(self, event: events.RunResumed) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._steps.cut(self._connection, event.step)
+            self._epochs.cut(self._connection, event.epoch - 1)
+            self._layers.cut(self._connection, event.step)
+            self._findings.cut(self._connection, event.step)
+            self._connection.execute("DELETE FROM meta WHERE key IN ('summary', 'message', 'ended', 'findings')")
+            now = {
+                "environment": environment.environment(),
+                "process": environment.process(),
+                "status": "training",
+                "sign": time.time(),
+            }
+            _write_meta(self._connection, now)
+            # In the same transaction: a reader that sees the shorter tables sees why.
+            self._log.append((time.time(), type(event).__name__, to_json(event)))
+            self._write_log()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self._log.clear()
+        self._progress = {"step": event.step, "epoch": event.epoch - 1, "seconds": event.seconds}
+
+    def write(self) -> None:
+        """Write everything that is prepared, in one transaction; or, now and then, that there is nothing.
+
+        Raises:
+            sqlite3.Error: where the database takes nothing. It stays prepared.
+            OSError: where log.txt cannot be written.
+        """
+        if self._held is not None:
+            return
+        idle = not (self.pending or self._meta)
+        if idle and time.monotonic() - self._sign < SIGN_EVERY:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for table in (self._steps, self._epochs, self._layers, self._findings):
+                table.write(self._connection)
+            self._write_log()
+            _write_meta(self._connection, {**self._meta, "progress": self._progress, "sign": time.time()})
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        for table in (self._steps, self._epochs, self._layers, self._findings):
+            table.written()
+        self._log.clear()
+        self._meta.clear()
+        self._sign = time.monotonic()
+        self._write_text()
+
+    def _write_log(self) -> None:
+        for when, kind, data in self._log:
+            row = (when, kind, data, crc(when, kind, data))
+            self._connection.execute("INSERT INTO log(time, kind, data, crc) VALUES (?, ?, ?, ?)", row)
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # a disk that is full may have rolled back by itself
+            self._connection.execute("ROLLBACK")
+
+    def _say(self, text: str, *, minor: bool = False) -> None:
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        if not minor or sum(map(len, self._text)) < MAX_LOG_BYTES:
+            self._text.append(f"{now} {text}\n")
+
+    def _write_text(self) -> None:
+        if not self._text:
+            return
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        with open(os.open(self.path / home.LOG, flags, 0o644), "a", encoding="utf-8", errors="replace") as file:
+            if file.tell() < MAX_LOG_BYTES:
+                file.write("".join(self._text))
+        self._text.clear()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._connection.close()
+
+
+def _write_meta(connection: sqlite3.Connection, meta: dict[str, object]) -> None:
+    for key, value in meta.items():
+        text = to_json(value)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, crc(key, text)))

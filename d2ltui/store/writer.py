@@ -1,0 +1,203 @@
+"""RunStore: a sink that stores a run, from a thread of its own.
+
+    store = RunStore(config, on_request=..., on_trouble=...)    # returns at once; the directory is made in the thread
+    store(event)                                                # returns at once
+    store.later(lambda path: ...)                               # a job in its turn: all events before it are on disk
+    store.close()                                               # waits until everything is written
+
+Nothing that goes wrong reaches the caller: `trouble` says it in one sentence, and so does `on_trouble`, called from the
+store's thread. The run goes on in memory; what could not be written is tried again while it fits into memory.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from d2ltui import events
+from d2ltui.config import RunConfig
+from d2ltui.store import home
+from d2ltui.store.errors import StoreError, reason
+from d2ltui.store.requests import Request, take_requests
+from d2ltui.store.session import Session
+
+EVERY = 0.4  # seconds between two transactions
+RETRY = 5.0  # seconds between two attempts after a failure
+MAX_PENDING = 64 * 2**20  # bytes kept for a disk that does not take them
+CLOSE_TIMEOUT = 20.0
+_URGENT = (events.RunEnded, events.StatusChanged, events.RunResumed)
+
+
+class RunStore:
+    """Stores one run.
+
+    Args:
+        config: the run's.
+        resume: the directory of a run that goes on, and the right to write it; None for a new run. Nothing in it
+            changes before `events.RunResumed` has been told.
+        group: what the run belongs to: `name`, `kind`, `index`, `total`.
+        on_request: called with what another process asks of the run, in the store's thread.
+        on_trouble: called with a sentence, in the store's thread.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        *,
+        resume: tuple[Path, home.Lock] | None = None,
+        group: dict[str, object] | None = None,
+        on_request: Callable[[Request], None] | None = None,
+        on_trouble: Callable[[str], None] | None = None,
+    ) -> None:
+        self.config = config
+        self.path: Path | None = None
+        self.trouble = ""
+        self._resume, self._group = resume, group
+        self._on_request, self._on_trouble = on_request, on_trouble
+        self._queue: collections.deque[events.Event | Callable[[Path], None]] = collections.deque()
+        self._wake = threading.Event()
+        self._opened = threading.Event()
+        self._closing = False
+        self._session: Session | None = None
+        self._lock: home.Lock | None = None
+        self._failing_since: float | None = None
+        self._try_at = 0.0
+        self._thread = threading.Thread(target=self._main, name="d2ltui-store", daemon=True)
+        self._thread.start()
+
+    @property
+    def name(self) -> str | None:
+        """What the run is called; None before its directory is made, and where it could not be."""
+        return self.path.name if self.path is not None else None
+
+    def __call__(self, event: events.Event) -> None:
+        """Take an event: a sink of the engine."""
+        self._queue.append(event)
+        if isinstance(event, _URGENT):
+            self._wake.set()
+
+    def later(self, job: Callable[[Path], None]) -> None:
+        """Do something in the run's directory once everything told before is stored. Its errors become trouble."""
+        self._queue.append(job)
+        self._wake.set()
+
+    def wait_opened(self, timeout: float) -> bool:
+        """Wait until the directory is made, or could not be; whether the run is stored."""
+        self._opened.wait(timeout)
+        return self._session is not None
+
+    def close(self, timeout: float = CLOSE_TIMEOUT) -> bool:
+        """Write what there is, and end; False where that took longer than `timeout` seconds."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # Everything below is the thread's.
+
+    def _main(self) -> None:
+        try:
+            self._open()
+            while not self._closing:
+                self._wake.wait(EVERY)
+                self._wake.clear()
+                self._turn()
+            self._try_at = 0.0
+            self._turn()
+        except Exception as error:  # a defect here must not go unsaid, nor stop the training
+            self._say(f"store: the run is no longer stored ({type(error).__name__}: {error})")
+        finally:
+            self._opened.set()
+            if self._session is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    self._session.close()
+            if self._lock is not None:
+                self._lock.release()
+
+    def _open(self) -> None:
+        try:
+            if self._resume is not None:
+                path, self._lock = self._resume
+                session = Session(path, self.config, goes_on=True)
+            else:
+                path = home.create(
+                    f"{self.config.model}-{self.config.dataset}",
+                    lambda made: Session.make(made, self.config, self._group),
+                )
+                self._lock = home.Lock(path)
+                session = Session(path, self.config)
+        except (OSError, sqlite3.Error, StoreError) as error:
+            why = str(error) if isinstance(error, StoreError) else f"{home.runs_dir()}: {reason(error)}"
+            self._say(f"store: the run is not stored ({why}); it goes on in memory")
+            if self._lock is not None:
+                self._lock.release()
+            return
+        self.path, self._session = path, session
+        self._opened.set()
+
+    def _turn(self) -> None:
+        while self._queue:
+            item = self._queue.popleft()
+            if not isinstance(item, events.Event):
+                self._write()
+                self._do(item)
+            elif self._session is not None:
+                self._take(self._session, item)
+        self._write()
+        if self._session is not None and self._on_request is not None:
+            for request in take_requests(self._session.path):
+                self._on_request(request)
+
+    def _take(self, session: Session, event: events.Event) -> None:
+        try:
+            session.take(event)
+        except (sqlite3.Error, OSError, ValueError) as error:
+            self._give_up(error)
+
+    def _write(self) -> None:
+        session = self._session
+        if session is None or time.monotonic() < self._try_at:
+            return
+        try:
+            session.write()
+        except (sqlite3.Error, OSError) as error:
+            self._failed(session, error)
+            return
+        if self._failing_since is not None:
+            self._failing_since = None
+            self._say("store: the run is stored again, with nothing missing")
+
+    def _failed(self, session: Session, error: Exception) -> None:
+        if "locked" in str(error):
+            return  # somebody reads: the next turn writes it
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+            self._say(f"store: {session.path} takes no more ({reason(error)}); the run goes on in memory")
+        self._try_at = time.monotonic() + RETRY
+        if session.pending > MAX_PENDING:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._say(f"store: the run is no longer stored ({reason(error)}); it goes on in memory")
+        if self._session is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._session.close()
+        self._session = None
+
+    def _do(self, job: Callable[[Path], None]) -> None:
+        if self.path is None:
+            return
+        try:
+            job(self.path)
+        except Exception as error:  # an operating system's, or what PyTorch makes of one
+            self._say(f"store: {reason(error)}")
+
+    def _say(self, sentence: str) -> None:
+        self.trouble = sentence
+        if self._on_trouble is not None:
+            self._on_trouble(sentence)

@@ -1,0 +1,228 @@
+"""The command line, without training: options, help, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from d2ltui import __version__, catalogue, cli, headless
+from d2ltui.config import FIELDS, RunConfig, resolve, to_toml
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
+    """The runs that `train` would have trained."""
+    configs: list[RunConfig] = []
+
+    def train(config: RunConfig, as_json: bool, quiet: bool) -> int:
+        configs.append(config)
+        return 0
+
+    monkeypatch.setattr(headless, "train", train)
+    return configs
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Runs `d2ltui ARGUMENTS`: exit status, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capfd.readouterr()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, out, err
+
+    return run
+
+
+# Wrong values
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--lr 0", "lr: '0' is not allowed; allowed: a finite number greater than 0"),
+        ("--lr -1", "lr: '-1' is not allowed; allowed: a finite number greater than 0"),
+        ("--lr nan", "lr: 'nan' is not allowed; allowed: a finite number greater than 0"),
+        ("--batch-size 0", "batch_size: '0' is not allowed; allowed: a whole number, 1 or more"),
+        ("--batch-size 9999", "batch_size: 9999 is not allowed; allowed: 1 to 1437, the training samples of digits"),
+        ("--hidden=", "hidden: '' is not allowed; allowed: 1 to 200 whole numbers from 1 to 65536, separated by"),
+        ("--hidden 0", "hidden: '0' is not allowed; allowed: 1 to 200 whole numbers from 1 to 65536, separated by"),
+        ("--hidden wide", "hidden: 'wide' is not allowed; allowed: 1 to 200 whole numbers from 1 to 65536"),
+        ("--epochs 0", "epochs: '0' is not allowed; allowed: a whole number from 1 to 1000000"),
+        ("--model mpl", "model: 'mpl' is not allowed (did you mean mlp?); allowed: linear, softmax, mlp"),
+        ("--dataset digit", "dataset: 'digit' is not allowed (did you mean digits?); allowed: synthetic-linear, "),
+        ("--activation rellu", "activation: 'rellu' is not allowed (did you mean relu?); allowed: identity, "),
+        ("--device gpu", "device: 'gpu' is not allowed; allowed: auto, cpu, cuda, cuda:N, mps"),
+        ("--data-dir /no/such", "data_dir: '/no/such' is not allowed (there is no such directory); allowed: an "),
+        ("--implementation scratch --optimizer adam", "optimizer: 'adam' is not allowed (the from-scratch "),
+        ("--model softmax --hidden 3", "hidden: '3' is not allowed (model softmax has no hidden); allowed: with "),
+        ("--config /no/such.toml", "config: /no/such.toml cannot be read (No such file or directory)"),
+        ("--learning-rate 1", "option: '--learning-rate' is not known; allowed: see d2ltui train --help"),
+        ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size or --dataset?); allowed: "),
+        ("--lr", "requires an argument"),
+        ("digits", "unexpected extra argument"),
+    ],
+)
+def test_a_wrong_value_is_one_sentence_and_nothing_is_trained(  # type: ignore[no-untyped-def]
+    command, trained: list[RunConfig], arguments: str, said: str
+) -> None:
+    status, out, err = command("train", *arguments.split())
+    assert (status, out, trained) == (2, "", [])
+    assert err.startswith("d2ltui: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", ["--lr 0", "--model mpl", "--config /no/such.toml", "--hidden ,"])
+def test_the_application_says_the_same_before_it_opens(command, arguments: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command(*arguments.split())
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err == command("train", *arguments.split())[2]
+
+
+def test_every_wrong_value_has_its_sentence(command) -> None:  # type: ignore[no-untyped-def]
+    status, _, err = command("train", "--lr", "0", "--epochs", "0")
+    assert status == 2
+    assert [line.split()[1] for line in err.splitlines()] == ["lr:", "epochs:"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("lr = 0.1\nlearning = 1\n", "line 2: no such field: learning"),
+        ("lr = 0.1\nepoch = 1\n", "line 2: no such field: epoch; did you mean epochs?"),
+        ("lr = 0.1\nepochs = = 1\n", "at line 2"),
+        ("lr = 0\n", "lr: 0 is not allowed"),
+        ("lr = nan\n", "lr: nan is not allowed"),
+        ("batch_size = 0\n", "batch_size: 0 is not allowed"),
+        ("batch_size = 9999\n", "batch_size: 9999 is not allowed"),
+        ("hidden = []\n", "hidden: [] is not allowed"),
+        ("hidden = [0]\n", "hidden: [0] is not allowed"),
+        ("hidden = 'wide'\n", "hidden: 'wide' is not allowed"),
+        ("epochs = 0\n", "epochs: 0 is not allowed"),
+        ("model = 'mpl'\n", "(did you mean mlp?)"),
+        ("data_dir = '/no/such'\n", "data_dir: '/no/such' is not allowed"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(  # type: ignore[no-untyped-def]
+    command, trained: list[RunConfig], tmp_path: Path, content: str, said: str
+) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(content)
+    status, out, err = command("train", "--config", str(path))
+    assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
+    assert said in err
+
+
+# Right values
+
+
+def test_options_and_file_describe_the_same_run(  # type: ignore[no-untyped-def]
+    command, trained: list[RunConfig], tmp_path: Path
+) -> None:
+    config = resolve(
+        {"model": "mlp", "dataset": "moons", "hidden": "64,32", "activation": "tanh", "lr": 0.25, "dropout": 0.1}
+    )
+    path = tmp_path / "run.toml"
+    path.write_text(to_toml(config))
+    command("train", "--config", str(path))
+    options = "--model mlp --dataset moons --hidden 64,32 --activation tanh --lr 0.25 --dropout 0.1"
+    command("train", *options.split())
+    assert trained == [config, config]
+
+
+def test_options_win_over_the_file(command, trained: list[RunConfig], tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "run.toml"
+    path.write_text("lr = 0.5\nepochs = 7\n")
+    command("train", "--config", str(path), "--lr", "0.25")
+    (config,) = trained
+    assert (config.lr, config.epochs) == (0.25, 7)
+
+
+def test_run_options_may_stand_before_the_command(command, trained: list[RunConfig]) -> None:  # type: ignore[no-untyped-def]
+    command("--lr", "0.5", "--epochs", "7", "train", "--lr", "0.25")
+    (config,) = trained
+    assert (config.lr, config.epochs) == (0.25, 7)
+
+
+@pytest.mark.parametrize("flag", ["--json", "--start", "--exit-when-done"])
+def test_flags_of_the_application_are_not_lost_in_silence(  # type: ignore[no-untyped-def]
+    command, trained: list[RunConfig], flag: str
+) -> None:
+    status, _, err = command(flag, "train")
+    assert (status, trained, err.count("\n")) == (2, [], 1)
+    assert err.startswith(f"d2ltui: {flag[2:]}: ")
+
+
+# Commands
+
+
+@pytest.mark.parametrize("arguments", [[], ["train"], ["models"], ["datasets"]])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help(command, arguments: list[str], option: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command(*arguments, option)
+    assert (status, err) == (0, "")
+    assert out.startswith("Usage: d2ltui")
+    if arguments in ([], ["train"]):
+        for field in FIELDS.values():
+            assert field.option in out
+        assert "--config" in out
+
+
+def test_version(command) -> None:  # type: ignore[no-untyped-def]
+    assert command("--version") == (0, f"d2ltui {__version__}\n", "")
+
+
+def test_models(command) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command("models")
+    assert (status, err) == (0, "")
+    for name, model in catalogue.MODELS.items():
+        assert f"{name}: {model.title}" in out
+        for dataset in catalogue.datasets_for(name):
+            assert f"on {dataset}: " in out
+    assert "on synthetic-linear: optimizer sgd, lr 0.03, batch_size 32, epochs 3" in out
+    for table in (catalogue.ACTIVATIONS, catalogue.INITS, catalogue.OPTIMIZERS, catalogue.IMPLEMENTATIONS):
+        for name in table:
+            assert name in out
+
+
+def test_datasets(command) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command("datasets")
+    assert (status, err) == (0, "")
+    for name, data in catalogue.DATASETS.items():
+        assert f"{name}: {data.description}" in out
+        assert (
+            f"{data.train_size} train + {data.val_size} validation samples; normalisation: {data.normalisation}" in out
+        )
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("model", "models"), ("dataset", "datasets")])
+def test_an_unknown_command(command, typed: str, meant: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command(typed)
+    assert (status, out) == (2, "")
+    assert err == (
+        f"d2ltui: command: '{typed}' is not known (did you mean {meant}?); allowed: train, models, datasets\n"
+    )
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "61", "nan", "many"])
+def test_frames_a_second(command, value: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command("--max-fps", value)
+    assert (status, out) == (2, "")
+    assert err == f"d2ltui: max-fps: '{value}' is not allowed; allowed: a number greater than 0, up to 60\n"
+
+
+def test_no_terminal(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    with open(os.devnull) as nothing:
+        monkeypatch.setattr(sys, "__stdin__", nothing)
+        monkeypatch.setattr(sys, "__stderr__", None)
+        status, out, err = command()
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "the application needs a terminal, and standard input and error is none" in err
+    assert "d2ltui train" in err
