@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from d2ltui import __version__, catalogue
+from d2ltui.commands import stored
 from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml, resolve
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -120,13 +121,39 @@ def cli(
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
+@click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@click.option("--resume", metavar="RUN", help="Go on with a stored run (a name, its beginning, or latest).")
+@click.option("--seeds", metavar="N", callback=stored.whole("seeds"), help="Train N times, with N seeds.")
+@stored.hangup_option
 @click.pass_context
-def train(ctx: click.Context, /, as_json: bool, quiet: bool, **options: Any) -> None:
+def train(
+    ctx: click.Context,
+    /,
+    as_json: bool,
+    quiet: bool,
+    no_store: bool,
+    resume: str | None,
+    seeds: int | None,
+    on_hangup: Any,
+    **options: Any,
+) -> None:
     """Train without the interface: progress on standard error, a table of epochs on standard output."""
-    config = configure({**ctx.obj, **{name: value for name, value in options.items() if value is not None}})
+    given = {**ctx.obj, **{name: value for name, value in options.items() if value is not None}}
+    if resume is not None:
+        others = [name for name, value in {**given, "seeds": seeds}.items() if value is not None]
+        if others or no_store:
+            raise click.UsageError("resume: it goes with no run option; allowed: --json, --quiet, --on-hangup")
+        ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, on_hangup=on_hangup))
+    config = configure(given)
+    if seeds is not None:
+        ctx.exit(stored.train_seeds(config, seeds, as_json, quiet, not no_store, on_hangup))
     from d2ltui.headless import train as train_headless
 
-    ctx.exit(train_headless(config, as_json=as_json, quiet=quiet))
+    ctx.exit(train_headless(config, as_json=as_json, quiet=quiet, store=not no_store, on_hangup=on_hangup))
+
+
+for _command in (stored.runs, stored.show, stored.compare, stored.export, stored.sweep):
+    cli.add_command(_command)
 
 
 @cli.command()
@@ -182,7 +209,9 @@ def main() -> NoReturn:
     except click.NoSuchOption as error:  # versions of click word it differently
         close = f" (did you mean {' or '.join(error.possibilities)}?)" if error.possibilities else ""
         command = error.ctx.command_path if error.ctx is not None else "d2ltui"
-        click.echo(f"d2ltui: option: '{error.option_name}' is not known{close}; allowed: see {command} --help", err=True)
+        click.echo(
+            f"d2ltui: option: '{error.option_name}' is not known{close}; allowed: see {command} --help", err=True
+        )
         status = error.exit_code
     except click.ClickException as error:
         for line in error.format_message().splitlines():

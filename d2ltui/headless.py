@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
 import sys
 import time
-from types import FrameType
-from typing import TextIO
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
 
 from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.engine.control import Control
 from d2ltui.events import exit_status, to_json
 
+if TYPE_CHECKING:
+    from d2ltui.recording import Recording
+
+OnHangup: TypeAlias = Literal["continue", "stop"]
 BAR_WIDTH = 24
 REDRAW_EVERY = 0.2
 
@@ -113,68 +120,190 @@ class Progress:
             print("\r\x1b[K", end="", file=self._err, flush=True)
 
 
-class _Guard:
-    """A sink around another: output that cannot be written (`| head -1`, a full disk) stops the run."""
+class Signals:
+    """While it is open, signals are requests to whatever run is `watch`ed.
 
-    def __init__(self, sink: events.Sink, control: Control) -> None:
-        self._sink, self._control = sink, control
+    SIGINT and SIGTERM end it after the current step; the second one does not wait for that. SIGHUP, the terminal that
+    is gone, ends it or lets it go on unseen. `caught` is the signal that is to end everything, or None.
+    """
+
+    def __init__(self, on_hangup: OnHangup = "continue") -> None:
+        self._on_hangup = on_hangup
+        self._control: Control | None = None
+        self._previous: dict[int, signal._HANDLER] = {}
+        self._terminals: list[int] = []
+        self.caught: int | None = None
+
+    def __enter__(self) -> Signals:
+        # Asked now: a terminal that is gone is none any more.
+        self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._end)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+            self._previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hang_up)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, where a signal decides it."""
+        return 128 + self.caught if self.caught is not None else None
+
+    def watch(self, control: Control) -> None:
+        """From here on, `control` is who is asked."""
+        self._control = control
+        if self.caught is not None:
+            control.stop()
+
+    def lost_terminal(self) -> bool:
+        """The terminal is gone; whether the run goes on."""
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in self._terminals:
+            os.dup2(null, number)  # whatever is printed now has somewhere to go
+        os.close(null)
+        if self._on_hangup == "stop":
+            self._stop(signal.SIGHUP)
+        return self._on_hangup == "continue"
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        if self.caught is not None:  # asked twice: do not wait for the step
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._stop(number)
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        self.lost_terminal()
+
+    def _stop(self, number: int) -> None:
+        self.caught = number
+        if self._control is not None:
+            self._control.stop()
+
+
+class _Guard:
+    """A sink around another: output that cannot be written stops the run instead of breaking it."""
+
+    def __init__(self, sink: events.Sink, control: Control, signals: Signals) -> None:
+        self._sink, self._control, self._signals = sink, control, signals
         self.error: OSError | None = None
+        self._unseen = False
 
     def __call__(self, event: events.Event) -> None:
-        if self.error is not None:
+        if self.error is not None or self._unseen:
             return
         try:
             self._sink(event)
         except OSError as error:
+            if error.errno == errno.EIO and self._signals.lost_terminal():
+                self._unseen = True  # a terminal that vanished before the signal came
+                return
             self.error = error
             self._control.stop()
 
 
-def train(config: RunConfig, as_json: bool, quiet: bool) -> int:
+def guarded(sink: events.Sink, control: Control, signals: Signals) -> events.Sink:
+    """`sink`, whose failing output ends the run."""
+    return _Guard(sink, control, signals)
+
+
+class Teller:
+    """Prints what goes wrong with storing, from whatever thread."""
+
+    def __init__(self, err: TextIO) -> None:
+        self._err = err
+
+    def __call__(self, sentence: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            print(
+                f"{chr(13) + chr(27) + '[K' if self._err.isatty() else ''}d2ltui: {sentence}",
+                file=self._err,
+                flush=True,
+            )
+
+
+def run(
+    config: RunConfig, control: Control, sinks: Sequence[events.Sink], recording: Recording | None
+) -> events.RunEnded:
+    """Train `config` in this thread, and store it with `recording`."""
+    from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
+
+    if recording is None:
+        return Trainer(config, control, sinks).run()
+    try:
+        return Trainer(
+            config,
+            control,
+            [*sinks, recording.store],
+            keeper=recording,
+            resume=recording.checkpoint if recording.resumes else None,
+            probes=recording.past_probes,
+        ).run()
+    finally:
+        recording.close()
+
+
+def train(
+    config: RunConfig,
+    as_json: bool,
+    quiet: bool,
+    *,
+    store: bool = False,
+    on_hangup: OnHangup = "continue",
+    resume: Path | None = None,
+) -> int:
     """Train `config` in this thread and print about it; returns the exit status.
 
-    SIGINT and SIGTERM end the run after the current step; the exit status is then 128 + the signal's number.
+    A signal ends the run after the current step (see `Signals`); the exit status is then 128 + the signal's number.
+    With `store` the run is stored; `resume` is the directory of a stored one to go on with, and `config` its own.
+
+    Raises:
+        StoreError: where `resume` cannot go on.
     """
     control = Control()
-    caught: list[int] = []
+    out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
+    with Signals(on_hangup) as signals:
+        signals.watch(control)
+        recording: Recording | None = None
+        if resume is not None:
+            from d2ltui.recording import Recording
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if caught:  # asked twice: do not wait for the step
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        caught.append(number)
-        control.stop()
+            recording = Recording.resume(resume, control, on_trouble=Teller(err))
+        from d2ltui.engine.device import DeviceError, select
 
-    previous = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        from d2ltui.engine.device import DeviceError, select  # PyTorch: seconds
-        from d2ltui.engine.trainer import Trainer
-
-        out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
         try:
             select(config.device)
         except DeviceError as error:
             print(f"d2ltui: {error}", file=err)
+            if recording is not None:
+                recording.close()
             return 2
-        guard = _Guard(Progress(config, out, err), control)
-        ended = Trainer(config, control, [] if quiet else [guard]).run()
-        status = 128 + caught[0] if caught else exit_status(ended.status)
+        if store and recording is None:
+            from d2ltui.recording import Recording
+
+            recording = Recording.new(config, control, on_trouble=Teller(err))
+        guard = _Guard(Progress(config, out, err), control, signals)
+        ended = run(config, control, [] if quiet else [guard], recording)
+        status = signals.status or exit_status(ended.status)
         try:
             if quiet and ended.status in ("failed", "diverged"):
                 print(f"d2ltui: {ended.message}", file=err)
+            if recording is not None and recording.store.name is not None and not quiet:
+                print(f"stored as {recording.store.name}", file=err)
             if as_json:
                 print(to_json(ended.summary), file=out, flush=True)
             if guard.error is not None:
                 raise guard.error
         except OSError as error:
-            status = _unwritable(error, err) or status
+            status = unwritable(error, err) or status
         return status
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
-def _unwritable(error: OSError, err: TextIO) -> int:
+def unwritable(error: OSError, err: TextIO) -> int:
     """Says what is wrong with the output, unless its reader has just had enough; returns the exit status."""
     if not isinstance(error, BrokenPipeError):
         with contextlib.suppress(OSError):

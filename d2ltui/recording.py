@@ -53,9 +53,11 @@ class Recording:
         self._control = control
         self._on_trouble = on_trouble
         self._resumed = resume[0] if resume is not None else None
+        self._stored_steps = self.live.step
         self._unwritten = 0
         self._counting = threading.Lock()
         self._took = 0.0
+        self._damaged = False  # whether checkpoint.pt is not worth keeping
         self.store = RunStore(config, resume=resume, group=group, on_request=self._obey, on_trouble=on_trouble)
 
     @classmethod
@@ -83,6 +85,7 @@ class Recording:
             _check_resumable(run)
             with RunReader(path) as reader:
                 live = reader.live
+            live.ended, live.status = None, "loading"  # it must not look ended until the engine speaks
             assert run.config is not None
             return cls(run.config, control, live=live, resume=(path, lock), on_trouble=on_trouble)
         except BaseException:
@@ -104,8 +107,10 @@ class Recording:
         """What was seen of the layers before."""
         return tuple(self.live.probes) if self.resumes else ()
 
-    def checkpoint(self) -> Checkpoint:
+    def checkpoint(self) -> Checkpoint | None:
         """What the run goes on from: its checkpoint, or the one before where that is damaged. Imports PyTorch.
+
+        None where there is neither, and no step has been stored: the run begins again.
 
         Raises:
             CheckpointError: where neither can be used.
@@ -121,11 +126,14 @@ class Recording:
         except CheckpointError as error:
             if not previous.exists():
                 raise
+            self._damaged = True
             if self._on_trouble is not None:
                 self._on_trouble(f"{error}; the one before is taken")
         try:
             return read(previous, self.config)
         except FileNotFoundError:
+            if self._stored_steps == 0:
+                return None
             raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from") from None
 
     def close(self) -> None:
@@ -152,7 +160,9 @@ class Recording:
         def write(path: Path) -> None:
             began = time.perf_counter()
             try:
-                home.write_atomically(path / home.CHECKPOINT, checkpoint.write, previous=path / home.PREVIOUS)
+                previous = None if self._damaged else path / home.PREVIOUS
+                home.write_atomically(path / home.CHECKPOINT, checkpoint.write, previous=previous)
+                self._damaged = False
             except Exception as error:  # also what PyTorch makes of a full disk
                 raise StoreError(f"no checkpoint ({reason(error)}); the last one is kept") from None
             finally:
@@ -186,8 +196,3 @@ def _check_resumable(run: RunInfo) -> None:
         raise StoreError(
             f"run: {run.name} has {run.status}; allowed: one that was stopped, {INTERRUPTED} or has failed"
         )
-    if not run.resumable:
-        # Nobody holds the lock, so nobody trains it, whatever its last words were.
-        if run.active and any((run.path / name).is_file() for name in (home.CHECKPOINT, home.PREVIOUS)):
-            return
-        raise StoreError(f"run: {run.name} has no checkpoint to go on from")

@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def d2ltui_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty D2LTUI_HOME for each test, and the processes that it starts: none writes into the user's own."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("D2LTUI_HOME", str(home))
+    return home
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """torchvision's root with Fashion-MNIST in it, from the environment's D2LTUI_DATA_DIR."""

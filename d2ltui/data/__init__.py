@@ -11,6 +11,7 @@ from torch import Tensor
 from d2ltui import catalogue
 from d2ltui.catalogue import DatasetInfo
 from d2ltui.config import RunConfig
+from d2ltui.streams import seed_for
 
 __all__ = ["DataError", "Dataset", "LoadCancelled", "load"]
 
@@ -63,4 +64,4 @@ def load(
         return vision.load(info, config.data_dir, progress, cancelled)
     from d2ltui.data import tabular
 
-    return tabular.load(info, config.seed)
+    return tabular.load(info, seed_for(config.seed, "data"))

@@ -23,6 +23,7 @@ from d2ltui.engine.health import Monitor
 from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine.recorder import Recorder, scores
 from d2ltui.models import build, make_optimizer, set_lr
+from d2ltui.streams import seed_for
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
 # takes softmax regression to losses of 1e29 and no further.
@@ -46,7 +47,7 @@ class Trainer:
         dataset: what to train on instead of loading what the config names; its `info` shapes the network.
         sample_every: seconds between two looks at the layers while nobody looks; None for none.
         keeper: takes checkpoints, at the end of an epoch, at a pause and at the end of the run.
-        resume: reads the checkpoint to go on from, in this thread; None to begin at the beginning.
+        resume: reads the checkpoint to go on from, in this thread; where it finds none, the run begins again.
         probes: what was seen in the run's layers before, where it goes on.
     """
 
@@ -59,7 +60,7 @@ class Trainer:
         dataset: Dataset | None = None,
         sample_every: float | None = SAMPLE_EVERY,
         keeper: Keeper | None = None,
-        resume: Callable[[], Checkpoint] | None = None,
+        resume: Callable[[], Checkpoint | None] | None = None,
         probes: Sequence[events.LayersProbed] = (),
     ) -> None:
         self.config = config
@@ -142,8 +143,8 @@ class Trainer:
         self._stop_if_asked()
         self._data = self._load()
         self._stop_if_asked()
-        torch.manual_seed(config.seed)  # what dropout draws from
-        self._order = torch.Generator().manual_seed(config.seed)
+        torch.manual_seed(seed_for(config.seed, "dropout"))  # which draws from the global generator
+        self._order = torch.Generator().manual_seed(seed_for(config.seed, "order"))
         data = self._data
         self.network = build(config, device=self._device, dataset=data.info)
         self._optimizer = make_optimizer(config, self.network)
@@ -201,6 +202,8 @@ class Trainer:
     # Training
 
     def _train(self) -> None:
+        if self._step == 0:
+            self._pace.keep(self._checkpoint)  # there is something to go on from, from the first step on
         try:
             self._train_epochs()
         except Stopped:
@@ -384,12 +387,14 @@ class Trainer:
             data=data_mark(self._data.x_train, self._data.y_train),
         )
 
-    def _restore(self, checkpoint: Checkpoint) -> events.RunResumed:
+    def _restore(self, checkpoint: Checkpoint | None) -> events.RunResumed:
         """Take over everything that a checkpoint holds.
 
         Raises:
             CheckpointError: where it does not fit this network, its optimiser or the data.
         """
+        if checkpoint is None:
+            return events.RunResumed(0, 1, 0.0, self._lr)
         if checkpoint.data != data_mark(self._data.x_train, self._data.y_train):
             raise CheckpointError(f"dataset: {self.config.dataset} is not the data that the run was trained on")
         try:

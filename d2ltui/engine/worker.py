@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import threading
 import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.engine.control import Control, Mode
 from d2ltui.live import LiveRun
+
+if TYPE_CHECKING:
+    from d2ltui.recording import Recording
 
 
 class Worker:
@@ -24,6 +29,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self.control: Control | None = None
         self.live: LiveRun | None = None
+        self.recording: Recording | None = None
 
     @property
     def busy(self) -> bool:
@@ -34,16 +40,28 @@ class Worker:
         """Import what a run needs, in the background, so that the first run starts sooner."""
         threading.Thread(target=_import_engine, name="d2ltui-preload", daemon=True).start()
 
-    def start(self, config: RunConfig, mode: Mode = "run", observed: bool = False) -> LiveRun:
-        """Stop the run that there is and begin another; returns what will be known of it."""
+    def start(
+        self,
+        config: RunConfig,
+        mode: Mode = "run",
+        observed: bool = False,
+        record: Callable[[Control], Recording] | None = None,
+    ) -> LiveRun:
+        """Stop the run that there is and begin another, or go on with a stored one; returns what is known of it.
+
+        `record` makes the run's `recording.Recording`; where that resumes a run, the configuration is that run's.
+        What it raises passes, and no run begins.
+        """
         if self.control is not None:
             self.control.stop()
-        control, live, previous = Control(mode), LiveRun(config), self._thread
+        control, previous = Control(mode), self._thread
+        recording = record(control) if record is not None else None
+        live = recording.live if recording is not None else LiveRun(config)
         control.observe(observed)
-        self.control, self.live = control, live
+        self.control, self.live, self.recording = control, live, recording
         # A daemon, so that a download that hangs cannot keep the process alive after its owner has given up on it.
         self._thread = threading.Thread(
-            target=_run, args=(config, control, live, previous), name="d2ltui-training", daemon=True
+            target=_run, args=(live.config, control, live, recording, previous), name="d2ltui-training", daemon=True
         )
         self._thread.start()
         return live
@@ -70,16 +88,32 @@ def _import_engine() -> None:
     torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
 
 
-def _run(config: RunConfig, control: Control, live: LiveRun, previous: threading.Thread | None) -> None:
+def _run(
+    config: RunConfig,
+    control: Control,
+    live: LiveRun,
+    recording: Recording | None,
+    previous: threading.Thread | None,
+) -> None:
     if previous is not None:
         previous.join()
+    sinks: list[events.Sink] = [live] if recording is None else [live, recording.store]
     what = "PyTorch cannot be used"  # a broken installation must reach the screen, too
     try:
         from d2ltui.engine.trainer import Trainer
 
         what = "the engine has failed"
-        Trainer(config, control, [live]).run()
+        if recording is None:
+            Trainer(config, control, sinks).run()
+        else:
+            resume = recording.checkpoint if recording.resumes else None
+            Trainer(config, control, sinks, keeper=recording, resume=resume, probes=recording.past_probes).run()
     except BaseException as error:  # above a thread there is nobody who would hear of it
         if live.ended is not None:
             raise
-        live(events.RunEnded("failed", f"{what}: {error}", {}, traceback=traceback.format_exc()))
+        ended = events.RunEnded("failed", f"{what}: {error}", {}, traceback=traceback.format_exc())
+        for sink in sinks:
+            sink(ended)
+    finally:
+        if recording is not None:
+            recording.close()

@@ -48,6 +48,21 @@ class Trained(NamedTuple):
         finished = self.live.status == "finished" and self.live.epochs
         return self.live.epochs[-1].val_metric if finished else 0.0
 
+    def outputs(self, x: Tensor) -> Tensor:
+        """The network's outputs for x (n, num_inputs), in evaluation mode, on the CPU."""
+        import torch
+
+        self.network.train(False)
+        with torch.inference_mode():
+            return self.network(x.to(self.network.parameters()[0].device)).cpu().clone()
+
+    def layers(self, x: Tensor, y: Tensor, units: bool = False) -> tuple[events.LayerStats, ...]:
+        """Every layer's figures on the samples x, y."""
+        from d2ltui.engine.probes import probe
+
+        device = self.network.parameters()[0].device
+        return probe(self.network, x.to(device), y.to(device), units=units).layers
+
 
 class Bench:
     """Carries out one lesson's experiments.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from d2ltui.catalogue import LayerSpec
 from d2ltui.config import RunConfig
+from d2ltui.streams import seed_for
 
 
 def initial_parameters(config: RunConfig, plan: Iterable[LayerSpec]) -> list[tuple[Tensor, Tensor]]:
@@ -18,7 +19,7 @@ def initial_parameters(config: RunConfig, plan: Iterable[LayerSpec]) -> list[tup
     All come from one generator seeded with `config.seed`, on the CPU and in float32 whatever the run's device
     and dtype, so that a seed means the same weights everywhere.
     """
-    generator = torch.Generator().manual_seed(config.seed)
+    generator = torch.Generator().manual_seed(seed_for(config.seed, "weights"))
     return [_draw(config, spec.num_inputs, spec.num_outputs, generator) for spec in plan if spec.kind == "linear"]
 
 

@@ -19,6 +19,6 @@ Finding (`home`, `listing`, `filters`): names, lists, typed conditions; renaming
 Every error is a `StoreError` whose text is one sentence.
 """
 
-from d2ltui.store.errors import StoreError
+from d2ltui.store.errors import NotAllowed, StoreError
 
-__all__ = ["StoreError"]
+__all__ = ["NotAllowed", "StoreError"]

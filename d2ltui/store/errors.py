@@ -7,6 +7,10 @@ class StoreError(Exception):
     """Something that cannot be done with a stored run. Its text is one sentence."""
 
 
+class NotAllowed(StoreError):
+    """What was asked for can be no run, name or filter: a wrong argument."""
+
+
 def reason(error: BaseException) -> str:
     """Why, in a few words: the operating system's where it is its business."""
     if isinstance(error, OSError) and error.strerror:

@@ -3,8 +3,8 @@
     conditions = parse("lr>=0.1 model=mlp digits")
     [run for run in runs() if matches(conditions, run)]
 
-A condition is a field, an operator (= != < <= > >=) and a value of the field's kind; all must hold. A word alone is part
-of the name, the group or the note. What a run has not fulfils no condition but `!=`.
+A condition is a field, an operator (= != < <= > >=) and a value of the field's kind; all must hold. A word alone is
+part of the name, the group or the note. What a run has not fulfils no condition but `!=`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from d2ltui.config import FIELDS as CONFIG_FIELDS
 from d2ltui.config import ConfigError
 from d2ltui.config import parse as parse_field
-from d2ltui.store.errors import StoreError
+from d2ltui.store.errors import NotAllowed
 from d2ltui.store.listing import FIGURES, STATUSES, RunInfo
 
 NUMBERS = ("steps", "seconds", *FIGURES)
@@ -59,7 +59,7 @@ def parse(text: str | Sequence[str]) -> tuple[Condition, ...]:
     """The conditions in `text`, separated by spaces.
 
     Raises:
-        StoreError: with one sentence, for the first one that is wrong.
+        NotAllowed: with one sentence, for the first one that is wrong.
     """
     words = text.split() if isinstance(text, str) else [word for part in text for word in part.split()]
     return tuple(_condition(word) for word in words)
@@ -74,16 +74,16 @@ def _condition(word: str) -> Condition:
     found = _CONDITION.fullmatch(word)
     if found is None:
         if re.search(r"[<>=!]", word):
-            raise StoreError(f"filter: '{word}' is not allowed; allowed: FIELD, one of {_OPERATORS}, and a value")
+            raise NotAllowed(f"filter: '{word}' is not allowed; allowed: FIELD, one of {_OPERATORS}, and a value")
         return Condition("", "", word.lower())
     name, sign, value = found[1].replace("-", "_"), found[2].replace("==", "="), found[3]
     if name not in FIELDS:
         close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
         hint = f" (did you mean {close[0]}?)" if close else ""
-        raise StoreError(f"filter: '{name}' is no field of a run{hint}; allowed: {', '.join(FIELDS)}")
+        raise NotAllowed(f"filter: '{name}' is no field of a run{hint}; allowed: {', '.join(FIELDS)}")
     ordered = name in NUMBERS or (name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("float", "int"))
     if sign not in ("=", "!=") and not ordered:
-        raise StoreError(f"filter: '{sign}' is not allowed with {name}; allowed: = and !=")
+        raise NotAllowed(f"filter: '{sign}' is not allowed with {name}; allowed: = and !=")
     return Condition(name, sign, _value(name, value))
 
 
@@ -93,7 +93,7 @@ _OPERATORS = " ".join(OPERATORS)
 def _value(name: str, text: str) -> Any:
     if name == "status":
         if text not in STATUSES:
-            raise StoreError(f"filter: status '{text}' is not known; allowed: {', '.join(STATUSES)}")
+            raise NotAllowed(f"filter: status '{text}' is not known; allowed: {', '.join(STATUSES)}")
         return text
     if name in TEXTS:
         return text
@@ -101,12 +101,12 @@ def _value(name: str, text: str) -> Any:
         try:
             return parse_field(name, text)
         except ConfigError as error:
-            raise StoreError(f"filter: {error}") from None
+            raise NotAllowed(f"filter: {error}") from None
     # A limit need not be a value that the field may have: `epochs>0`, `dropout<2`.
     try:
         number = float(text)
     except ValueError:
         number = math.nan
     if number != number:
-        raise StoreError(f"filter: {name} '{text}' is not allowed; allowed: a number")
+        raise NotAllowed(f"filter: {name} '{text}' is not allowed; allowed: a number")
     return number

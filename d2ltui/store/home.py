@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from d2ltui.store.errors import StoreError, reason
+from d2ltui.store.errors import NotAllowed, StoreError, reason
 
 try:
     import fcntl
@@ -67,10 +67,10 @@ def path_of(name: str) -> Path:
         StoreError: where there is none, or it can be no run's name.
     """
     if not is_name(name):
-        raise StoreError(f"run: '{name}' is not allowed; allowed: {NAMES}")
+        raise NotAllowed(f"run: '{name}' is not allowed; allowed: {NAMES}")
     path = runs_dir() / name
     if path.is_symlink() or not path.is_dir():
-        raise StoreError(f"run: '{name}' is not known; allowed: what 'd2ltui runs' lists")
+        raise NotAllowed(f"run: '{name}' is not known; allowed: what 'd2ltui runs' lists")
     return path
 
 
@@ -173,11 +173,11 @@ def rename(name: str, new: str) -> Path:
     """
     path = path_of(name)
     if not is_name(new):
-        raise StoreError(f"name: '{new}' is not allowed; allowed: {NAMES}")
+        raise NotAllowed(f"name: '{new}' is not allowed; allowed: {NAMES}")
     target = runs_dir() / new
     with _owned(path):
         if os.path.lexists(target):
-            raise StoreError(f"name: '{new}' is not allowed; allowed: a name that no run has")
+            raise NotAllowed(f"name: '{new}' is not allowed; allowed: a name that no run has")
         try:
             path.rename(target)
         except OSError as error:

@@ -13,7 +13,7 @@ from d2ltui.config import RunConfig
 from d2ltui.events import ENDED
 from d2ltui.store import home
 from d2ltui.store.environment import is_alive
-from d2ltui.store.errors import StoreError
+from d2ltui.store.errors import NotAllowed, StoreError
 from d2ltui.store.schema import DAMAGE, damaged, open_run, read_meta
 
 INTERRUPTED, DAMAGED = "interrupted", "damaged"
@@ -53,7 +53,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     @property
     def resumable(self) -> bool:
         """Whether it can go on."""
-        return self.status in ("stopped", "failed", INTERRUPTED) and _has_checkpoint(self.path)
+        return self.status in ("stopped", "failed", INTERRUPTED)
 
     def value(self, field: str) -> Any:
         """What `field`, one of `filters.FIELDS`, is; None where it is not there."""
@@ -82,10 +82,6 @@ class RunInfo(msgspec.Struct, frozen=True):
             "message": self.message or self.problem,
             "path": str(self.path),
         }
-
-
-def _has_checkpoint(path: Path) -> bool:
-    return (path / home.CHECKPOINT).is_file() or (path / home.PREVIOUS).is_file()
 
 
 def info(path: Path) -> RunInfo:
@@ -151,15 +147,15 @@ def find(reference: str) -> Path:
     """The directory of the run that `reference` names: its name, a unique beginning of it, or `latest`.
 
     Raises:
-        StoreError: where there is none, or more than one.
+        NotAllowed: where there is none, or more than one.
     """
     if reference == home.LATEST:
         found = [run for run in runs() if run.status != DAMAGED]
         if not found:
-            raise StoreError(f"run: there is none yet in {home.runs_dir()}; 'd2ltui train' makes one")
+            raise NotAllowed(f"run: there is none yet in {home.runs_dir()}; 'd2ltui train' makes one")
         return found[-1].path
     if not home.is_name(reference):
-        raise StoreError(f"run: '{reference}' is not allowed; allowed: a run's name, the beginning of one, or latest")
+        raise NotAllowed(f"run: '{reference}' is not allowed; allowed: a run's name, the beginning of one, or latest")
     names = home.names()
     if reference in names:
         return home.path_of(reference)
@@ -167,8 +163,8 @@ def find(reference: str) -> Path:
     if len(begun) == 1:
         return home.path_of(begun[0])
     if begun:
-        raise StoreError(f"run: '{reference}' begins the names of {_some(begun)}; allowed: one of them")
-    raise StoreError(
+        raise NotAllowed(f"run: '{reference}' begins the names of {_some(begun)}; allowed: one of them")
+    raise NotAllowed(
         f"run: '{reference}' is not known; allowed: {_some(names) if names else 'nothing, there is no run'}"
     )
 

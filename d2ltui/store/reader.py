@@ -11,7 +11,6 @@ One thread uses a reader. Reading takes a few milliseconds and keeps the writer 
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path

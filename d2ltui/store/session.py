@@ -55,6 +55,8 @@ class Session:
         self._sign = 0.0
         self._held: list[events.Event] | None = [] if goes_on else None
         take_requests(path)  # what was asked of an earlier process is void
+        for left in path.glob(f".{home.CHECKPOINT}-*"):  # by a process that was killed
+            left.unlink(missing_ok=True)
 
     @staticmethod
     def make(path: Path, config: RunConfig, group: dict[str, object] | None) -> None:

@@ -20,6 +20,7 @@ from d2ltui.config import RunConfig
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
+from d2ltui.tui.measuring import Measuring
 from d2ltui.tui.screens.main import MainScreen
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class D2LApp(App[None]):
         self.machine = Machine()
         self.max_fps = max_fps
         self.ascii = not is_utf8() if ascii is None else ascii
+        self.measuring = Measuring()
+        self.data_dir = config.data_dir
         self._config = config
         self._start = start
         self._exit_when_done = exit_when_done
@@ -138,6 +141,7 @@ class D2LApp(App[None]):
         """Leave with an exit status; the run, if there is one, ends after its step."""
         if self._worker is not None:
             self._worker.stop()
+        self.measuring.stop()
         self.exit(return_code=status)
 
     def action_interrupt(self) -> None:

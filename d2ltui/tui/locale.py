@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
@@ -72,10 +73,12 @@ _TRANSLATION = {ord(character): ascii_ for group, ascii_ in _TABLE.items() for c
 
 
 def to_ascii(text: str) -> str:
-    """`text` in ASCII, the same number of characters."""
+    """`text` in ASCII, as many cells wide."""
     if text.isascii():
         return text
-    return text.translate(_TRANSLATION).encode("ascii", "replace").decode("ascii")
+    width = cell_len(text)
+    marks = (c if c.isascii() else "?" * cell_len(c) for c in text.translate(_TRANSLATION))
+    return "".join(marks).ljust(width)[:width]  # joined characters (emoji) are not as wide as their parts
 
 
 class AsciiFilter(LineFilter):

@@ -54,16 +54,31 @@ def listen(cls: type, log: StepLog) -> None:
 
 
 def listen_to_control(log: StepLog) -> None:
-    """Log when a pause or a stop was asked for."""
+    """Log when a pause or a stop was asked for, and how many steps had been trained then."""
     from d2ltui.engine.control import Control
 
+    def steps_now() -> int:
+        # Known to the engine ten times a second only, where it is told; this is the number itself.
+        for trainer in trainers:
+            return int(trainer._step)
+        return log.steps
+
+    trainers: list[Any] = []
     for name in ("pause", "stop"):
 
         def ask(self: Control, original: Callable[[Control], None] = getattr(Control, name)) -> None:
-            log.write(b"a")
+            if not trainers:
+                trainers.extend(_trainers())
+            log.write(b"a", steps_now())
             original(self)
 
         setattr(Control, name, ask)
+
+
+def _trainers() -> list[Any]:
+    import gc
+
+    return [thing for thing in gc.get_objects() if type(thing).__name__ == "Trainer"]
 
 
 def ignore_continue() -> None:

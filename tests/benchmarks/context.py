@@ -5,16 +5,21 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from .race import Side, race, rate, read_log
+from .race import WINDOW, EndedEarly, Side, race, rate, read_log
+
+T = TypeVar("T")
 
 # The issue's settings: everything else is d2ltui's default.
 LINEAR = ("--model", "linear", "--dataset", "synthetic-linear")
 MLP = ("--model", "mlp", "--dataset", "fashion-mnist")
 STEPS_PER_EPOCH = {"linear": 32, "mlp": 235}
 MODELS = ("linear", "mlp")
+MARGINS = (1.2, 2.5, 8.0, 30.0)
 NO_DATA = "give --data-dir with Fashion-MNIST, or set D2LTUI_DATA_DIR"
 
 
@@ -34,14 +39,22 @@ class Context:
         folder = data_dir or os.environ.get("D2LTUI_DATA_DIR")
         return cls(folder if folder and (Path(folder) / "FashionMNIST").is_dir() else None)
 
-    def run(self, model: str, seconds: float) -> list[str]:
-        """The run options for a run of about `seconds` at full speed, so that its curves fill their charts meanwhile.
+    def with_run(self, model: str, seconds: float, measure: Callable[[list[str]], T]) -> T:
+        """`measure` a run of about `seconds` at full speed, so that its curves fill their charts meanwhile.
+
+        How fast it will be is not known before, so a run that ends too soon is done again with more epochs.
 
         Raises:
             NotMeasured: where there is no data.
         """
         options = self.options(model)
-        return [*options, "--epochs", str(max(2, round(self.speed(model) * seconds / STEPS_PER_EPOCH[model])))]
+        for margin in MARGINS:
+            epochs = max(2, round(margin * self.speed(model) * seconds / STEPS_PER_EPOCH[model]))
+            try:
+                return measure([*options, "--epochs", str(epochs)])
+            except EndedEarly:
+                continue
+        raise NotMeasured("every run ended before the measurement did")
 
     def options(self, model: str) -> list[str]:
         """Model and data set."""
@@ -66,7 +79,8 @@ class Context:
     @functools.lru_cache  # noqa: B019
     def race(self, model: str, sides: tuple[str, ...], rounds: int) -> dict[str, list[float]]:
         """`race.race`, once for the rows that need the same."""
-        return race(sides, self.run(model, seconds=2.5 * rounds + 4), rounds)
+        seconds = (WINDOW + 0.3) * rounds + 4
+        return self.with_run(model, seconds, lambda run: race(sides, run, rounds))
 
 
 def ratios(upper: list[float], lower: list[float]) -> list[float]:

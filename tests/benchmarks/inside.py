@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .context import MODELS, Context, NotMeasured
 from .figures import Figure, interval, percentile
-from .race import WARM_UP, Point, rate, read_log
+from .race import WARM_UP, EndedEarly, Point, rate, read_log
 from .terminal import Terminal
 from .watching import wait_for_steps
 
@@ -24,22 +24,26 @@ def panes(context: Context) -> list[Figure]:
     figures = []
     for model in MODELS:
         name = f"activation and gradient pane open ÷ closed, {model}"
-        log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
         try:
-            run = context.run(model, seconds=TURNS * TURN + 8)
+            values = context.with_run(model, TURNS * TURN + 4, _toggled)
         except NotMeasured as why:
             figures.append(Figure(name, missing=str(why)))
             continue
-        os.environ["D2LTUI_BENCH_TOGGLE"] = str(TURN)
-        terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
-        del os.environ["D2LTUI_BENCH_TOGGLE"]
-        try:
-            wait_for_steps(log, 64)
-            time.sleep(TURNS * TURN + 1)
-        finally:
-            terminal.close()
-        figures.append(Figure(name, open_to_closed(read_log(log)), at_least=0.97))
+        figures.append(Figure(name, values, at_least=0.97))
     return figures
+
+
+def _toggled(run: list[str]) -> list[float]:
+    log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
+    os.environ["D2LTUI_BENCH_TOGGLE"] = str(TURN)
+    terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
+    del os.environ["D2LTUI_BENCH_TOGGLE"]
+    try:
+        wait_for_steps(log, 64)
+        time.sleep(TURNS * TURN + 1)
+    finally:
+        terminal.close()
+    return open_to_closed(read_log(log))
 
 
 def open_to_closed(points: list[Point]) -> list[float]:
@@ -61,47 +65,53 @@ def obedience(context: Context) -> list[Figure]:
     figures = []
     for model in MODELS:
         name = f"pause answered, {model}"
-        log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
         try:
-            run = context.run(model, seconds=2.0 * PRESSES + 10)
+            obeyed, shown, steps, stopped = context.with_run(model, 0.8 * PRESSES + 8, _obedience)
         except NotMeasured as why:
             figures.append(Figure(name, missing=str(why)))
             continue
-        terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
-        obeyed, shown, steps = [], [], []
-        try:
-            wait_for_steps(log, 64)
-            time.sleep(1.5)
-            for turn in range(PRESSES):
-                seen = len(terminal.chunks)
-                pressed = terminal.press(" ")
-                time.sleep(0.8)
-                steps_before, paused, steps_then = _pause(read_log(log), pressed)
-                obeyed.append(1000 * (paused - pressed))
-                steps.append(float(steps_then - steps_before))
-                shown.append(1000 * (_shown(terminal, seen, "paused") - pressed))
-                terminal.press(" ")
-                time.sleep(0.4 + 0.017 * turn)  # in no step with the frames
-            stopped = _stop(terminal, log)
-        finally:
-            terminal.close()
         for what, values in (("until training stands", obeyed), ("until the screen says so", shown)):
             p95 = percentile(values, 0.95)
             note = f"p95 of {len(values)} presses; maximum {max(values):.0f} ms"
-            figures.append(
-                Figure(f"{name}: {what}", values, None, 100, "ms", note, p95, half_width=interval(values, 0.95))
-            )
-        figures.append(Figure(f"{name}: steps begun after the request", steps, at_most=1, value=max(steps), half_width=0))
+            half_width = interval(values, 0.95)
+            figures.append(Figure(f"{name}: {what}", values, None, 100, "ms", note, p95, half_width=half_width))
+        most = max(steps)
+        figures.append(Figure(f"{name}: steps begun after the request", steps, at_most=1, value=most, half_width=0))
         figures.append(Figure(f"stop answered, {model}: until the run has ended", [stopped], at_most=100, unit="ms"))
     return figures
+
+
+def _obedience(run: list[str]) -> tuple[list[float], list[float], list[float], float]:
+    log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
+    terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
+    obeyed, shown, steps = [], [], []
+    try:
+        wait_for_steps(log, 64)
+        time.sleep(1.5)
+        for turn in range(PRESSES):
+            seen = len(terminal.chunks)
+            pressed = terminal.press(" ")
+            time.sleep(0.8)
+            steps_before, paused, steps_then = _pause(read_log(log), pressed)
+            obeyed.append(1000 * (paused - pressed))
+            steps.append(float(steps_then - steps_before))
+            shown.append(1000 * (_shown(terminal, seen, "paused") - pressed))
+            terminal.press(" ")
+            time.sleep(0.4 + 0.017 * turn)  # in no step with the frames
+        return obeyed, shown, steps, _stop(terminal, log)
+    finally:
+        terminal.close()
 
 
 def _pause(points: list[Point], pressed: float) -> tuple[int, float, int]:
     """The steps when the pause was asked for, when the engine paused, and the steps then.
 
     Raises:
+        EndedEarly: where the run was over.
         RuntimeError: where it did not.
     """
+    if points[-1].kind == "e":
+        raise EndedEarly
     asked = next((point for point in points if point.kind == "a" and point.time >= pressed), None)
     paused = next((point for point in points if point.kind == "p" and point.time >= pressed), None)
     if asked is None or paused is None:

@@ -12,12 +12,14 @@ import re
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyte
 
 from .context import MODELS, Context, NotMeasured
 from .figures import Figure, interval, percentile
+from .race import EndedEarly, read_log
 from .terminal import Terminal
 from .watching import wait_for_steps
 
@@ -29,7 +31,9 @@ STATUS_LINES = 5  # at the bottom: they change with each step
 FRAME = set("─│╭╮╰╯┌┐└┘├┤┬┴┼")
 BORDER = re.compile("╭[^╮]*╮|╰[^╯]*╯")  # of a pane: its title is in it, and perhaps a number of steps
 # Queries and keyboard protocols that the emulator does not know.
-UNKNOWN = re.compile(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z]|\x1b\[[0-9;]*\$[a-z]|\x1bP.*?\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+UNKNOWN = re.compile(
+    rb"\x1b\[[<>=?][0-9;]*[a-zA-Z]|\x1b\[[0-9;]*\$[a-z]|\x1bP.*?\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+)
 PRIVATE_MODE = re.compile(rb"\x1b\[\?(?:25|7|1049)[hl]")
 
 
@@ -46,9 +50,11 @@ def fixed_parts(screen: pyte.Screen) -> dict[tuple[int, int], tuple[str, str, st
         text = "".join(row[x].data for x in range(screen.columns))
         wanted = {x for x, character in enumerate(text) if character in FRAME}
         for border in BORDER.finditer(text):
-            wanted |= {x for x in range(*border.span()) if "step" not in border[0] or text[x] not in "0123456789, ─"}
-            if "step" in border[0]:
-                wanted -= {x for x in range(*border.span()) if text[x] == "─"}
+            inside = set(range(*border.span()))
+            if "step" in border[0]:  # the number moves everything but the corners
+                wanted -= inside - {min(inside), max(inside)}
+            else:
+                wanted |= inside
         for axis in [x for x in wanted if text[x] == "┤"]:
             wanted |= set(range(max(0, axis - 6), axis))
         for x in wanted:
@@ -72,7 +78,7 @@ def answers(terminal: Terminal, presses: list[tuple[str, float]], end: float) ->
     chunks = [(when, clean(chunk)) for when, chunk in terminal.chunks]
     # First pass: what the screen looks like before each next key. Second pass: since when it does.
     finals = []
-    for screen, _ in replay(terminal, chunks, [when for _, when in presses[1:]] + [end]):
+    for screen in replay(terminal, chunks, [when for _, when in presses[1:]] + [end]):
         finals.append(fixed_parts(screen))
     found: list[tuple[str, float]] = []
     screen = pyte.Screen(terminal.columns, terminal.lines)
@@ -98,7 +104,7 @@ def answers(terminal: Terminal, presses: list[tuple[str, float]], end: float) ->
     return found
 
 
-def replay(terminal: Terminal, chunks: list[tuple[float, bytes]], moments: list[float]) -> object:
+def replay(terminal: Terminal, chunks: list[tuple[float, bytes]], moments: list[float]) -> Iterator[pyte.Screen]:
     """The screen at each of the moments."""
     screen = pyte.Screen(terminal.columns, terminal.lines)
     stream = pyte.ByteStream(screen)
@@ -107,7 +113,7 @@ def replay(terminal: Terminal, chunks: list[tuple[float, bytes]], moments: list[
         while at < len(chunks) and chunks[at][0] < moment:
             stream.feed(chunks[at][1])
             at += 1
-        yield screen, moment
+        yield screen
 
 
 def key_presses(context: Context) -> list[Figure]:
@@ -116,7 +122,7 @@ def key_presses(context: Context) -> list[Figure]:
     for model in MODELS:
         name = f"key to the end of its answer, {model}"
         try:
-            found = measure(context, model)
+            found = context.with_run(model, PRESSES * sum(PAUSE) / 2 + 4, measure)
         except NotMeasured as why:
             figures.append(Figure(f"{name}, p95", missing=str(why)))
             continue
@@ -135,11 +141,10 @@ def key_presses(context: Context) -> list[Figure]:
     return figures
 
 
-def measure(context: Context, model: str) -> list[tuple[str, float]]:
+def measure(run: list[str]) -> list[tuple[str, float]]:
     """Press keys while the run goes on."""
     chance = random.Random(1)
     log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
-    run = context.run(model, seconds=PRESSES * sum(PAUSE) / 2 + 6)
     terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
     presses: list[tuple[str, float]] = []
     try:
@@ -149,6 +154,9 @@ def measure(context: Context, model: str) -> list[tuple[str, float]]:
             key = SEQUENCE[index % len(SEQUENCE)]
             presses.append((key, terminal.press(key)))
             time.sleep(chance.uniform(*PAUSE))
-        return answers(terminal, presses, time.monotonic())
+        end = time.monotonic()
+        if read_log(log)[-1].kind == "e":
+            raise EndedEarly
+        return answers(terminal, presses, end)
     finally:
         terminal.close()

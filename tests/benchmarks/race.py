@@ -28,6 +28,10 @@ WARM_UP = 0.25  # at the beginning of a window, not counted: caches, and the wor
 START_TIMEOUT = 180.0
 
 
+class EndedEarly(Exception):
+    """The run was over before the measurement."""
+
+
 class Point(NamedTuple):
     """A record of the step log."""
 
@@ -47,8 +51,11 @@ def rate(points: Sequence[Point], begin: float, end: float) -> float:
     """Steps a second between two times: from the first record in between to the last.
 
     Raises:
-        ValueError: where there are fewer than two.
+        EndedEarly: where the run had ended by then.
+        ValueError: where there are fewer than two records.
     """
+    if points and points[-1].kind == "e" and points[-1].time <= end:
+        raise EndedEarly
     inside = [point for point in points if point.kind == "s" and begin <= point.time <= end]
     if len(inside) < 2:
         raise ValueError(f"{len(inside)} records in a window of {end - begin:.1f} s are too few")
@@ -98,6 +105,8 @@ class Side:
             if self.process.poll() is not None:
                 break
             time.sleep(0.05)
+        if any(point.kind == "e" for point in read_log(self.log)):
+            raise EndedEarly
         raise RuntimeError(f"{self.name} did not begin to train: {self._last_words()}")
 
     def _last_words(self) -> str:
@@ -117,10 +126,7 @@ class Side:
         self.signal(signal.SIGCONT)
         time.sleep(WINDOW)
         self.signal(signal.SIGSTOP)
-        points = read_log(self.log)
-        if points and points[-1].kind == "e":
-            raise RuntimeError(f"{self.name} came to its end during the measurement: give it more epochs")
-        return rate(points, began + WARM_UP, time.monotonic())
+        return rate(read_log(self.log), began + WARM_UP, time.monotonic())
 
     def close(self) -> None:
         """End the process."""

@@ -7,7 +7,10 @@ from .figures import Figure
 from .race import installed
 
 ROUNDS = 14
-LOGGERS = {"wandb": ("wandb", {"linear": 3.0, "mlp": 1.3}), "SummaryWriter": ("tensorboard", {"linear": 1.6, "mlp": 1.05})}
+LOGGERS = {
+    "wandb": ("wandb", {"linear": 3.0, "mlp": 1.3}),
+    "SummaryWriter": ("tensorboard", {"linear": 1.6, "mlp": 1.05}),
+}
 
 
 def live_speed(context: Context) -> list[Figure]:
@@ -22,9 +25,7 @@ def live_speed(context: Context) -> list[Figure]:
             continue
         for fps, goal in ((2, 0.97), (4, 0.95)):
             values = ratios(speeds[f"live-{fps}"], speeds["headless"])
-            figures.append(
-                Figure(name.format(fps), values, at_least=goal, details={"steps_per_s": _medians(speeds)})
-            )
+            figures.append(Figure(name.format(fps), values, at_least=goal, details={"steps_per_s": _medians(speeds)}))
     return figures
 
 

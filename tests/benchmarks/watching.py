@@ -12,7 +12,7 @@ import psutil
 
 from .context import MODELS, Context, NotMeasured
 from .figures import Figure
-from .race import START_TIMEOUT, read_log
+from .race import START_TIMEOUT, EndedEarly, read_log
 from .terminal import Terminal, cpu_seconds
 
 WINDOWS, WINDOW = 8, 2.0
@@ -22,8 +22,11 @@ FPS = "2"
 @functools.lru_cache
 def watch(context: Context, model: str) -> tuple[list[float], list[float], list[float]]:
     """Percent of a core (interface's thread; charts' helper), and KB/s, for each window of a run at 2 frames/s."""
+    return context.with_run(model, WINDOWS * WINDOW + 3, _watch)
+
+
+def _watch(run: list[str]) -> tuple[list[float], list[float], list[float]]:
     log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
-    run = context.run(model, seconds=WINDOWS * WINDOW + 4)
     child = [sys.executable, "-m", "tests.benchmarks.child", str(log)]
     terminal = Terminal([*child, "--start", "--max-fps", FPS, *run])
     thread, helper, sent = [], [], []
@@ -40,7 +43,7 @@ def watch(context: Context, model: str) -> tuple[list[float], list[float], list[
             helper.append(100 * differences[1] / seconds)
             sent.append(differences[2] / seconds / 1000)
         if read_log(log)[-1].kind == "e":
-            raise RuntimeError("the run came to its end during the measurement: give it more epochs")
+            raise EndedEarly
     finally:
         terminal.close()
     return thread, helper, sent
@@ -55,11 +58,15 @@ def wait_for_steps(log: Path, steps: int) -> None:
     """Until so many steps have been told.
 
     Raises:
+        EndedEarly: where the run is over already.
         TimeoutError: where they are not.
     """
     end = time.monotonic() + START_TIMEOUT
     while time.monotonic() < end:
-        if any(point.kind == "s" and point.steps >= steps for point in read_log(log)):
+        points = read_log(log)
+        if any(point.kind == "e" for point in points):
+            raise EndedEarly
+        if any(point.kind == "s" and point.steps >= steps for point in points):
             return
         time.sleep(0.05)
     raise TimeoutError("the application did not begin to train")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,15 +11,17 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from d2ltui.catalogue import MODELS
 from d2ltui.live import LiveRun
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.screens.main import MainScreen
+from d2ltui.tui.widgets.charts import ChartPane
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
 
 # A condition that does not come true within this time, in seconds, is a failure; nothing waits so long otherwise.
-PATIENCE = 60.0
+PATIENCE = 30.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 
@@ -81,11 +84,12 @@ class Person:
     async def press(self, *keys: str) -> None:
         for key in keys:
             await self.pilot.press(key)
+            await self.pilot.pause(0)
         await self.settle()
 
     async def settle(self) -> None:
-        """Until what was asked for has gone through every queue."""
-        for _ in range(3):
+        """Until what was asked for has gone through every queue: from a field to the screen there are six."""
+        for _ in range(6):
             await self.pilot.pause(0)
 
     async def focus(self, name: str) -> None:
@@ -117,26 +121,31 @@ class Person:
         """Turn the models until `name` is the chosen one."""
         self.setup.query_one("#model").focus()
         await self.settle()
-        for key in ("left", "left", "right", "right"):
-            if self.setup.state["model"] == name:
-                return
-            await self.press(key)
-        assert self.setup.state["model"] == name
+        models = list(MODELS)
+        by = models.index(name) - models.index(self.setup.state["model"])
+        await self.press(*["right" if by > 0 else "left"] * abs(by))
+        await self.until(lambda: self.setup.state["model"] == name, name)
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until `condition` holds."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline, f"never in {PATIENCE:g} s: {what}; on the screen:\n{self.text()}"
-            await self.pilot.pause(0.01)
+            await asyncio.sleep(0.02)
 
     async def until_word(self, *words: str) -> None:
         await self.until(lambda: self.word in words, " or ".join(words))
 
     async def until_drawn(self, pane: str) -> None:
-        """Wait until a chart shows a run."""
-        chart = self.main.query_one(f"#{pane}")
-        await self.until(lambda: chart.frames > 0, f"a drawing in {pane}")  # type: ignore[attr-defined]
+        """Wait until a chart shows what there is of the run, and draws no more."""
+        chart = self.main.query_one(f"#{pane}", ChartPane)
+
+        def rests() -> bool:
+            shown = chart._shown
+            current = isinstance(shown, tuple) and shown[1] == self.live.version
+            return current and chart._drawing is not None and chart._drawing.done()
+
+        await self.until(lambda: chart.frames > 0 and (self.word == "training" or rests()), f"a drawing in {pane}")
 
 
 Opener = Callable[..., AbstractAsyncContextManager[Person]]

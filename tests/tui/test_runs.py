@@ -7,9 +7,11 @@ import threading
 
 import pytest
 from person import ENDLESS, SMALL, Opener
+from textual.events import Key
 from textual.widgets import Input
 
 from d2ltui.tui.keys import KEYS
+from d2ltui.tui.screens.dialogs import SaveScreen
 
 # Everything that a hand can hit, but for the one that leaves at once.
 ANY_KEY = (
@@ -45,6 +47,32 @@ async def test_the_learning_rate_changes_while_it_trains(open_app: Opener) -> No
         await person.type("lr", "0.25")
         await person.press("enter")
         await person.until(lambda: person.live.lr == 0.25, "the third learning rate")
+
+
+@pytest.mark.parametrize("key", ["ctrl+r", "ctrl+s"])
+async def test_what_was_typed_just_before_a_key_counts(open_app: Opener, key: str) -> None:
+    """Over a slow line, keys arrive together: the field must not be behind the key that uses it."""
+    async with open_app() as person:
+        await person.type("epochs", "")
+        for character in "13":
+            person.app._driver.send_message(Key(character, character))
+        person.app._driver.send_message(Key(key, None))
+        if key == "ctrl+r":
+            await person.until(lambda: person.app.live is not None, "a run")
+            assert person.live.config.epochs == 13
+        else:
+            await person.until(lambda: isinstance(person.app.screen, SaveScreen), "the question for a name")
+            assert "epochs = 13" in person.app.screen._text
+
+
+async def test_a_letter_right_after_escape_is_a_key(open_app: Opener) -> None:
+    async with open_app() as person:
+        await person.focus("device")
+        before = person.setup.state["device"]
+        for key in ("escape", "s"):
+            person.app._driver.send_message(Key(key, key if len(key) == 1 else None))
+        await person.until_word("paused")
+        assert person.setup.state["device"] == before
 
 
 async def test_enter_in_another_field_goes_on(open_app: Opener) -> None:

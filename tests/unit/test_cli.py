@@ -17,7 +17,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     """The runs that `train` would have trained."""
     configs: list[RunConfig] = []
 
-    def train(config: RunConfig, as_json: bool, quiet: bool) -> int:
+    def train(config: RunConfig, as_json: bool, quiet: bool, **options: object) -> int:
         configs.append(config)
         return 0
 
@@ -206,8 +206,9 @@ def test_datasets(command) -> None:  # type: ignore[no-untyped-def]
 def test_an_unknown_command(command, typed: str, meant: str) -> None:  # type: ignore[no-untyped-def]
     status, out, err = command(typed)
     assert (status, out) == (2, "")
+    assert {"train", "models", "datasets"} <= set(cli.cli.commands)
     assert err == (
-        f"d2ltui: command: '{typed}' is not known (did you mean {meant}?); allowed: train, models, datasets\n"
+        f"d2ltui: command: '{typed}' is not known (did you mean {meant}?); allowed: {', '.join(cli.cli.commands)}\n"
     )
 
 

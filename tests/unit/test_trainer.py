@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from runs import Tape, during_step, run, short
+from runs import during_step, run, short
 from sklearn.metrics import accuracy_score, r2_score
 from torch import nn
 
@@ -152,7 +152,7 @@ def test_evaluation_in_parts_is_evaluation_at_once(monkeypatch: pytest.MonkeyPat
     assert trainer.evaluate(data.x_val, data.y_val) == pytest.approx(whole, rel=1e-6)
 
 
-def test_evaluation_drops_nothing_and_training_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluation_drops_nothing_and_training_does() -> None:
     trainer, _ = run(resolve({**MOONS, "dropout": 0.9}))
     data = load(trainer.config)
     assert trainer.evaluate(data.x_val, data.y_val) == trainer.evaluate(data.x_val, data.y_val)
@@ -352,8 +352,3 @@ def test_a_run_that_has_diverged_says_so_even_when_stopped(monkeypatch: pytest.M
     during_step(monkeypatch, {2: control.stop})
     _, tape = run(short(lr=1e30), control)
     assert tape.ended.status == "diverged"
-
-
-def test_a_tape_is_a_sink() -> None:
-    sink: events.Sink = Tape()
-    assert callable(sink)

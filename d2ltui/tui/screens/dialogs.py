@@ -191,3 +191,29 @@ class SaveScreen(ModalScreen[str | None]):
     def action_cancel(self) -> None:
         """Write nothing."""
         self.dismiss(None)
+
+
+class AskScreen(ModalScreen["str | None"]):
+    """Asks for a line of text."""
+
+    DEFAULT_CSS = _BOX.format(name="AskScreen", width=70)
+    BINDINGS = [Binding("escape", "cancel", "close")]
+
+    def __init__(self, title: str, text: str, empty_allowed: bool = False) -> None:
+        super().__init__()
+        self._title, self._text, self._empty_allowed = title, text, empty_allowed
+
+    def compose(self) -> ComposeResult:
+        """The line."""
+        with Vertical(classes="box") as box:
+            box.border_title = f"{self._title} (enter takes, escape closes)"
+            yield Input(self._text, compact=True)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take it."""
+        if event.value.strip() or self._empty_allowed:
+            self.dismiss(event.value.strip())
+
+    def action_cancel(self) -> None:
+        """Leave it as it was."""
+        self.dismiss(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -207,7 +208,19 @@ class MainScreen(Screen[None]):
 
     def action_run(self) -> None:
         """Train what the form describes."""
-        self._start("run")
+        self._after_typing(lambda: self._start("run"))
+
+    def _after_typing(self, act: Callable[[], None]) -> None:
+        """Act once the form knows the keys that were typed just before: those are still on their way to the field."""
+
+        def on_screen() -> None:
+            self.query_one(Setup).take_typed()
+            act()
+
+        if isinstance(self.focused, Input):
+            self.focused.call_later(self.call_later, on_screen)
+        else:
+            act()
 
     def _start(self, mode: Mode) -> None:
         setup = self.query_one(Setup)
@@ -219,6 +232,9 @@ class MainScreen(Screen[None]):
             self._zoomed = None
             self._open_tab("Setup")
             self.call_after_refresh(setup.focus_problem)
+            return
+        if self.app.measuring.busy:
+            self._say("a lesson is being measured: stop it first (L, then x)")
             return
         self._say("")
         setup.forget_problem()
@@ -310,6 +326,9 @@ class MainScreen(Screen[None]):
 
     def action_save(self) -> None:
         """Save the form as TOML."""
+        self._after_typing(self._save)
+
+    def _save(self) -> None:
         try:
             config = self.query_one(Setup).state.resolve()
         except ConfigError as error:
@@ -338,6 +357,12 @@ class MainScreen(Screen[None]):
             self._say("no run has failed with an error to show")
             return
         self.app.push_screen(TextScreen(live.ended.message, live.ended.traceback))
+
+    def action_lessons(self) -> None:
+        """What to see, and experiments that prove it."""
+        from d2ltui.tui.screens.lessons import LessonsScreen
+
+        self.app.push_screen(LessonsScreen())
 
     def action_help(self) -> None:
         """All keys."""

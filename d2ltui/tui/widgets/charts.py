@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.geometry import Region
 
 from d2ltui.charts.spec import ChartError, Spec, Style
 from d2ltui.tui.finding_lines import finding_lines
@@ -15,6 +16,8 @@ from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from d2ltui.charts.client import ChartClient
     from d2ltui.events import Finding, LayersProbed, LayerStats
     from d2ltui.live import LiveRun
@@ -35,6 +38,7 @@ class ChartPane(Pane):
         self._empty = empty
         self._shown: object = None  # what the present drawing was made from
         self._drawing: asyncio.Task[None] | None = None
+        self._overtaken: tuple[Curves, object] | None = None  # what a key asked for while a drawing was made
         self.frames = 0
 
     def update_from(self, curves: Curves | None, options: object) -> None:
@@ -45,8 +49,14 @@ class ChartPane(Pane):
         if curves is None:
             self._show_empty(width, height)
             return
-        state = (id(curves), curves.live.version, width, height, options)
-        if state == self._shown or (self._drawing is not None and not self._drawing.done()):
+        look = (curves, width, height, options)
+        state = (look, curves.live.version)
+        if state == self._shown:
+            return
+        if self._drawing is not None and not self._drawing.done():
+            # More steps can wait for the next look at them, the answer to a key cannot.
+            shown = self._shown[0] if isinstance(self._shown, tuple) else None
+            self._overtaken = (curves, options) if look != shown else None
             return
         if self._drawing is not None:
             self._drawing.result()  # a defect in drawing must not be swallowed
@@ -68,6 +78,9 @@ class ChartPane(Pane):
         if self.is_attached:
             self.view.show(drawing)
             self.frames += 1
+            if self._overtaken is not None:
+                asyncio.get_running_loop().call_soon(self.update_from, *self._overtaken)
+                self._overtaken = None
 
     def on_unmount(self) -> None:
         """Nobody waits for a drawing any more."""
@@ -83,10 +96,28 @@ class ScrollingPane(Pane):
 
     DEFAULT_CSS = "ScrollingPane > LinesView { scrollbar-gutter: stable; }"
 
+    _only_subtitle = False
+
     def __init__(self, title: str, id: str) -> None:
         self.view = LinesView()
         super().__init__(title, self.view, id=id, can_focus=True)
         self._shown: object = None  # what the present lines were made from
+
+    def subtitle(self, text: str) -> None:
+        """Put `text` into the frame's lowest row, and draw nothing but that row."""
+        if self.border_subtitle != text:
+            self._only_subtitle = True
+            self.border_subtitle = text
+            self._only_subtitle = False
+
+    def refresh(
+        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
+    ) -> Self:
+        """Textual draws the whole pane, thousands of characters, where its subtitle changes."""
+        if self._only_subtitle and not regions:
+            x, y = self.content_offset
+            regions = (Region(-x, self.outer_size.height - 1 - y, self.outer_size.width, 1),)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def on_key(self, event: events.Key) -> None:
         """Arrow keys scroll a long list."""
@@ -132,7 +163,7 @@ class FindingsPane(ScrollingPane):
         self._shown, self._findings = state, findings
         self._selected = min(self._selected, max(0, len(findings) - 1))
         grave = sum(finding.severity != "note" for finding in findings)
-        self.border_subtitle = f"{grave} to look at" if grave else ""
+        self.subtitle(f"{grave} to look at" if grave else "")
         if not findings:
             text = "nothing out of the ordinary" if started else self._empty
             self.view.show([[(int(Style.AXIS), line)] for line in textwrap.wrap(text, max(8, width))])
@@ -168,13 +199,13 @@ class LayersPane(ScrollingPane):
         if width <= 0 or height <= 0 or not self.display:
             return
         probed: LayersProbed | None = live.layers if live is not None else None
-        state = (id(probed), width, height)
+        state = (probed, width, height)  # itself: the address of one that is gone may be given again
         if state == self._shown:
             return
         self._shown = state
         if probed is None:
-            self.border_subtitle = ""
+            self.subtitle("")
             self.view.show([[(int(Style.AXIS), self._empty[:width])]])
             return
-        self.border_subtitle = f"step {probed.step:,}"
+        self.subtitle(f"step {probed.step:,}")
         self.view.show(self._lister(probed.layers, width, height, ascii))

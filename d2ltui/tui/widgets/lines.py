@@ -61,6 +61,8 @@ class LinesView(ScrollView, can_focus=False):
     LinesView > .lines--train { color: $primary; }
     LinesView > .lines--validation { color: $warning; }
     LinesView > .lines--raw { color: $primary 35%; }
+    LinesView > .lines--fit { color: $success; }
+    LinesView > .lines--data { color: $accent; }
     LinesView > .lines--warning { color: $error; text-style: bold; }
     """
 

@@ -195,6 +195,12 @@ class Setup(VerticalScroll, can_focus=False):
         self._refresh_fields()
         return ", ".join(changes)
 
+    def take_typed(self) -> None:
+        """Take what stands in the fields now, without waiting for their messages."""
+        for text in self.query(TextField):
+            if text.display:
+                self._set(text.field, text.input.value)
+
     def set_problem(self, name: str, problem: str) -> None:
         """Say at field `name` what is wrong with it, until the next change."""
         self._problems = {**self._problems, name: problem}

@@ -1,0 +1,269 @@
+"""The commands about stored runs, as the command line has them. Heavy imports stand inside the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml
+from d2ltui.store.errors import NotAllowed, StoreError, reason
+
+HANGUP = ("continue", "stop")
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Turns what the store says into one sentence and an exit status: 2 for wrong arguments, 1 for the rest."""
+    try:
+        yield
+    except NotAllowed as error:
+        raise click.UsageError(str(error)) from None
+    except ConfigError as error:
+        raise click.UsageError("\n".join(problem.message for problem in error.problems)) from None
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def hangup_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--on-hangup`."""
+    return click.option(
+        "--on-hangup",
+        default=HANGUP[0],
+        metavar="|".join(HANGUP),
+        callback=_hangup,
+        help="What to do when the terminal is gone: train on unseen, or stop (with a checkpoint).",
+    )(command)
+
+
+def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value not in HANGUP:
+        raise click.UsageError(f"on-hangup: '{value}' is not allowed; allowed: {', '.join(HANGUP)}")
+    return value
+
+
+def whole(name: str) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
+    """A check for an option that is a whole number."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+        if value is None:
+            return None
+        if not value.isascii() or not value.isdigit() or len(value) > 9:
+            raise click.UsageError(f"{name}: '{value}' is not allowed; allowed: a whole number, 1 or more")
+        return int(value)
+
+    return check
+
+
+def resume(reference: str, *, as_json: bool, quiet: bool, on_hangup: Any) -> int:
+    """`train --resume`: the exit status."""
+    from d2ltui.headless import train
+    from d2ltui.store.listing import find, info
+
+    with told():
+        path = find(reference)
+        run = info(path)
+        if run.config is None:
+            raise StoreError(run.problem)
+        return train(run.config, as_json, quiet, on_hangup=on_hangup, resume=path)
+
+
+def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store: bool, on_hangup: Any) -> int:
+    """`train --seeds`: the exit status."""
+    from d2ltui.commands.repeat import train_all, with_seeds
+
+    with told():
+        configs = with_seeds(config, seeds)
+    return train_all(configs, ["seed"], "seeds", as_json=as_json, quiet=quiet, store=store, on_hangup=on_hangup)
+
+
+@click.command()
+@click.argument("filters", metavar="[FILTER]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def runs(filters: tuple[str, ...], as_json: bool) -> None:
+    """The stored runs, the oldest first: all, or those that fulfil conditions such as lr>=0.1 model=mlp."""
+    from d2ltui.commands.looking import list_runs
+
+    with told():
+        list_runs(filters, as_json)
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+def show(run: str) -> None:
+    """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest."""
+    from d2ltui.commands.looking import show as show_run
+    from d2ltui.store.listing import find
+
+    with told():
+        show_run(find(run))
+
+
+@click.command()
+@click.argument("names", metavar="RUN RUN...", nargs=-1)
+def compare(names: tuple[str, ...]) -> None:
+    """Several runs in common charts, and what differs between them."""
+    from d2ltui.commands.looking import compare as compare_runs
+    from d2ltui.store.listing import find
+
+    if len(names) < 2:
+        raise click.UsageError(f"compare: {len(names)} run is not allowed; allowed: two or more")
+    with told():
+        compare_runs([find(name) for name in names])
+
+
+_FORMATS = {
+    "csv": "A row for each step.",
+    "json": "Everything but the histograms.",
+    "svg": "The curves as a picture.",
+    "code": "Python that builds the network.",
+    "weights": "The weights, for that network: a PyTorch file.",
+    "tensorboard": "Scalars and histograms, in a directory.",
+}
+
+
+def _formats(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, text in reversed(_FORMATS.items()):
+        command = click.option(f"--{name}", "form", flag_value=name, help=text)(command)
+    return command
+
+
+@click.command()
+@click.argument("run", metavar="RUN")
+@_formats
+@click.option("--output", "-o", metavar="PATH", help="Where to write it; a file that is there is not overwritten.")
+def export(run: str, form: str | None, output: str | None) -> None:
+    """One run for other programs: to standard output, or with --output into a file."""
+    from d2ltui.store.listing import find
+
+    if form is None:
+        raise click.UsageError(f"export: no format is not allowed; allowed: --{', --'.join(_FORMATS)}")
+    if output is None and form in ("weights", "tensorboard"):
+        raise click.UsageError(f"output: it is missing; allowed: with --{form}, a path")
+    with told():
+        path = find(run)
+        target = Path(output) if output is not None else None
+        if target is not None and (target.exists() if form != "tensorboard" else target.is_file()):
+            raise NotAllowed(f"output: '{target}' is not allowed; allowed: a path where there is nothing yet")
+        _export(path, form, target)
+
+
+def _export(path: Path, form: str, target: Path | None) -> None:
+    from d2ltui.store.reader import RunReader
+
+    with RunReader(path) as reader:
+        config = reader.live.config
+        if form == "tensorboard":
+            from d2ltui.store import tensorboard
+
+            assert target is not None
+            tensorboard.write(reader, target)
+        elif form == "weights":
+            from d2ltui.commands.network_code import weights
+
+            _write(target, iter([weights(path, config)]))
+        elif form == "code":
+            from d2ltui.commands.network_code import code
+
+            _write(target, iter([code(config).encode()]))
+        elif form == "svg":
+            _write(target, iter([_svg(reader).encode()]))
+        else:
+            from d2ltui.store.export import csv_lines, json_text
+
+            lines = csv_lines(reader) if form == "csv" else iter([json_text(reader)])
+            _write(target, (line.encode() for line in lines))
+
+
+def _svg(reader: Any) -> str:
+    from d2ltui.commands.looking import SMOOTHING, metric_name
+    from d2ltui.commands.svg import picture
+    from d2ltui.tui.plots import Curves
+
+    curves = Curves(reader.live)
+    loss = curves.loss(240, 40, log=False, smoothing=SMOOTHING, ascii=False)
+    metric = curves.metric(240, 40, smoothing=SMOOTHING, ascii=False)
+    return picture(reader.path.name, (("loss", loss), (metric_name(reader.live.config), metric)))
+
+
+def _write(target: Path | None, parts: Iterator[bytes]) -> None:
+    try:
+        if target is None:
+            stream = getattr(sys.stdout, "buffer", None)
+            if stream is None:
+                return
+            for part in parts:
+                stream.write(part)
+            stream.flush()
+            return
+        with open(target, "xb") as file:
+            for part in parts:
+                file.write(part)
+    except BrokenPipeError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise StoreError(f"output: {target or 'standard output'} cannot be written ({reason(error)})") from None
+
+
+def _sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--config", "config_file", metavar="FILE.toml", help="Take the rest from a file.")(command)
+    for field in reversed(FIELDS.values()):
+        text = field.help[:1].upper() + field.help[1:] + "."
+        commas = field.kind not in ("ints", "path")
+        metavar = "VALUE,VALUE,…" if commas else "N,N,…" if field.kind == "ints" else "PATH"
+        more = "" if commas else " Repeat the option for more values." if field.kind == "ints" else ""
+        command = click.option(field.option, field.name, metavar=metavar, multiple=True, help=text + more)(command)
+    return command
+
+
+@click.command()
+@_sweep_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.option("--quiet", is_flag=True, help="No progress and no table.")
+@click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@hangup_option
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    /,
+    as_json: bool,
+    quiet: bool,
+    no_store: bool,
+    on_hangup: Any,
+    config_file: str | None,
+    **given: Any,
+) -> None:
+    """Train a grid, one run after another: --lr 0.01,0.1 --activation relu,sigmoid are four runs."""
+    from d2ltui.commands.repeat import grid, train_all
+
+    values: dict[str, list[str]] = {}
+    for name in FIELDS:
+        for text in given[name] or ():
+            commas = FIELDS[name].kind not in ("ints", "path")
+            values.setdefault(name, []).extend(text.split(",") if commas else [text])
+    before = {name: value for name, value in (ctx.obj or {}).items() if value is not None}
+    with told():
+        path = config_file or before.pop("config_file", None)
+        fixed: dict[str, object] = {**(read_toml(path) if path is not None else {}), **before}
+        fixed |= {name: found[0] for name, found in values.items() if len(found) == 1}
+        varied = {name: list(dict.fromkeys(found)) for name, found in values.items() if len(found) > 1}
+        if not varied:
+            raise NotAllowed("sweep: one run is not allowed; allowed: more than one value for some option")
+        configs = grid(fixed, varied)
+    ctx.exit(
+        train_all(
+            configs,
+            list(varied),
+            "sweep",
+            as_json=as_json,
+            quiet=quiet,
+            store=not no_store,
+            on_hangup=on_hangup,
+        )
+    )

@@ -1,0 +1,80 @@
+"""Tables and charts as text on standard output: colours on a terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+
+import click
+
+from d2ltui.charts.spec import Spec, Style
+
+WIDTH, HEIGHT = 100, 16
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+FIRST_RUN = 100  # the style of the first of several runs; the next ones follow
+_COLOURS = {
+    Style.TRAIN: "cyan",
+    Style.VALIDATION: "yellow",
+    Style.RAW: "bright_black",
+    Style.WARNING: "red",
+    Style.FIT: "magenta",
+}
+_RUN_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
+
+
+def width() -> int:
+    """Columns for charts: the terminal's, within reason."""
+    return max(40, min(WIDTH, shutil.get_terminal_size((80, 24)).columns))
+
+
+def is_ascii() -> bool:
+    """Whether standard output takes ASCII only."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    return "utf" not in encoding.lower()
+
+
+def say(text: str = "") -> None:
+    """A line; characters that standard output does not take become question marks."""
+    if is_ascii():
+        text = text.replace("→", "->").replace("×", "x").encode("ascii", "replace").decode()
+    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def chart(spec: Spec) -> None:
+    """Draw a chart."""
+    from d2ltui.charts.draw import draw  # plotext
+
+    for line in draw(spec):
+        say("".join(_coloured(text, style) for style, text in line).rstrip())
+
+
+def _coloured(text: str, style: int) -> str:
+    if style >= FIRST_RUN:
+        return click.style(text, fg=_RUN_COLOURS[(style - FIRST_RUN) % len(_RUN_COLOURS)])
+    colour = _COLOURS.get(Style(style)) if style in list(Style) else None
+    return click.style(text, fg=colour) if colour else text
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+    """Columns as wide as they need; the first `left` ones to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    for row in (header, *rows):
+        cells = [
+            cell.ljust(size) if i < left else cell.rjust(size)
+            for i, (cell, size) in enumerate(zip(row, widths, strict=True))
+        ]
+        say("  ".join(cells).rstrip())
+
+
+def figure(value: float | None, digits: int = 4) -> str:
+    """A number, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def value(given: object) -> str:
+    """A hyperparameter as its option takes it."""
+    if isinstance(given, (list, tuple)):
+        return ",".join(map(str, given))
+    return "–" if given is None else f"{given:g}" if isinstance(given, float) else str(given)

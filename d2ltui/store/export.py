@@ -1,0 +1,87 @@
+"""A stored run as text that other programs read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from d2ltui.store.listing import describe
+from d2ltui.store.reader import RunReader
+
+
+def metric_name(reader: RunReader) -> str:
+    """What a run's metric is called: accuracy or r2."""
+    return "accuracy" if reader.live.config.task == "classification" else "r2"
+
+
+def csv_lines(reader: RunReader) -> Iterator[str]:
+    """A row for each step: its epoch, loss and metric; the validation's figures where it ended an epoch.
+
+    Figures are the shortest decimals that give the stored float32 back; a step that was never told of has nan.
+    """
+    live, metric = reader.live, metric_name(reader)
+    yield f"step,epoch,train_loss,train_{metric},val_loss,val_{metric}\n"
+    per_epoch = live.started.steps_per_epoch if live.started is not None else live.config.steps_per_epoch
+    ended = {epoch.step: epoch for epoch in live.epochs}
+    # numpy's own text of a float32 is its shortest decimal.
+    for i, (loss, score) in enumerate(zip(live.losses.values(), live.metrics.values(), strict=True)):
+        step = i + 1
+        epoch = ended.get(step)
+        val = f"{_short(epoch.val_loss)},{_short(epoch.val_metric)}" if epoch is not None else ","
+        yield f"{step},{i // per_epoch + 1},{loss!s},{score!s},{val}\n"
+
+
+def _short(value: float) -> str:
+    import numpy as np
+
+    return str(np.float32(value))
+
+
+def as_json(reader: RunReader) -> dict[str, Any]:
+    """Everything but the histograms, as plain values; what is not finite is None."""
+    live, metric = reader.live, metric_name(reader)
+    found: dict[str, Any] = describe(reader.path, reader.meta).to_json()
+    found["environment"] = reader.meta.get("environment", {})
+    found["summary"] = reader.meta.get("summary")
+    found["steps"] = {
+        "train_loss": [_finite(x) for x in live.losses.values().tolist()],
+        f"train_{metric}": [_finite(x) for x in live.metrics.values().tolist()],
+    }
+    found["epochs"] = [
+        {
+            "epoch": epoch.epoch,
+            "step": epoch.step,
+            "train_loss": _finite(epoch.train_loss),
+            "val_loss": _finite(epoch.val_loss),
+            f"train_{metric}": _finite(epoch.train_metric),
+            f"val_{metric}": _finite(epoch.val_metric),
+            "seconds": epoch.seconds,
+        }
+        for epoch in live.epochs
+    ]
+    found["lr_changes"] = [msgspec.to_builtins(change) for change in live.lr_changes]
+    found["findings"] = [msgspec.to_builtins(finding) for finding in live.findings]
+    return _plain(found)  # type: ignore[no-any-return]
+
+
+def json_text(reader: RunReader) -> str:
+    """`as_json` as one line that any JSON parser takes."""
+    return json.dumps(as_json(reader), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return _finite(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

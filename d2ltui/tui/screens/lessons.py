@@ -1,0 +1,213 @@
+"""The lessons: a list, a page of text, and the experiments run live, with their curves and the measured verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, OptionList, Static
+from textual.widgets.option_list import Option
+
+from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.lessons import LESSONS
+from d2ltui.lessons.lesson import Lesson, Verdict, shown
+from d2ltui.tui.widgets.lines import LinesView
+from d2ltui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from d2ltui.lessons.bench import BenchRun
+    from d2ltui.tui.app import D2LApp
+
+NARROW = 100
+_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
+
+
+def verdict_text(verdict: Verdict) -> Text:
+    """Every figure with its band, and what they say together."""
+    text = Text()
+    text.append("The claim holds. " if verdict.holds else "The claim does not hold. ", "bold")
+    text.append(f"{verdict.comment}\n\n")
+    for figure in verdict.figures:
+        band = f"  (claimed: {figure.band})" if figure.band else ""
+        text.append("✓ " if figure.holds else "✗ ", "" if figure.holds else "bold")
+        text.append(f"{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + f"{band}\n")
+    text.append(f"\nmeasured with {verdict.seeds} seeds in {verdict.seconds:.1f} s", "dim")
+    return text
+
+
+def overlay(runs: list[BenchRun], width: int, height: int, ascii: bool) -> ChartSpec:
+    """The validation curves of the newest run of each role, on one axis."""
+    newest = {run.role: run for run in runs}
+    lines, longest = [], 1
+    for index, (role, run) in enumerate(newest.items()):
+        epochs = list(run.live.epochs)
+        longest = max(longest, run.live.config.epochs)
+        letter = chr(ord("a") + index % 26)
+        x = [float(epoch.epoch) for epoch in epochs]
+        y = [max(-1.0, epoch.val_metric) for epoch in epochs]
+        lines.append(Line(f"{letter} {role}"[:24], _STYLES[index % len(_STYLES)], x, y, marker=letter))
+    return ChartSpec(
+        width=width,
+        height=height,
+        lines=lines,
+        x_high=float(longest),
+        x_label="epoch",
+        ascii=ascii,
+        empty_text="no training in this lesson so far",
+    )
+
+
+class LessonsScreen(Screen[None]):
+    """Read, run, judge."""
+
+    CSS = """
+    LessonsScreen #lessons { height: 1fr; }
+    LessonsScreen #list-pane { width: 34; }
+    LessonsScreen #list { border: none; padding: 0; height: 1fr; background: transparent; }
+    LessonsScreen #page-pane, LessonsScreen #right { width: 1fr; }
+    LessonsScreen #curves-pane { height: 1fr; }
+    LessonsScreen #verdict-pane { height: 1fr; }
+    LessonsScreen.-narrow #list-pane { width: 22; }
+    LessonsScreen.-narrow #lessons { layout: grid; grid-size: 2; grid-columns: 22 1fr; grid-rows: 1fr 1fr; }
+    LessonsScreen.-narrow #list-pane { row-span: 2; height: 1fr; width: 1fr; }
+    """
+    BINDINGS = [
+        Binding("enter,ctrl+r", "measure", "run the experiments", key_display="enter"),
+        Binding("x", "stop", "stop"),
+        Binding("tab", "next_pane", "pane", priority=True, show=False),
+        Binding("escape,q,L", "close", "back", key_display="esc"),
+    ]
+    AUTO_FOCUS = "#list"
+    app: D2LApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: object = None
+        self._drawing: asyncio.Task[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        """A list, a page, the curves, the verdict."""
+        with Horizontal(id="lessons"):
+            with Pane("Lessons", id="list-pane"):
+                yield OptionList(
+                    *(Option(lesson.name, id=lesson.name) for lesson in LESSONS.values()), id="list", compact=True
+                )
+            with Pane("", id="page-pane", can_focus=True), VerticalScroll(can_focus=False):
+                yield Static(id="page")
+            with Vertical(id="right"):
+                with Pane("Validation accuracy, or R²", id="curves-pane", can_focus=True):
+                    yield LinesView(id="curve")
+                with Pane("Verdict", id="verdict-pane", can_focus=True), VerticalScroll(can_focus=False):
+                    yield Static(id="verdict")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Begin to look at the experiments, a few times a second."""
+        self.set_interval(1 / self.app.max_fps, self.tick)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A narrow terminal leaves the page and the curves below each other."""
+        self.set_class(self.app.size.width < NARROW, "-narrow")
+
+    @property
+    def lesson(self) -> Lesson:
+        """The lesson that is open."""
+        options = self.query_one("#list", OptionList)
+        return list(LESSONS.values())[options.highlighted or 0]
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        """Open its page."""
+        lesson = self.lesson
+        page = Text()
+        page.append(f"{lesson.claim}\n\n", "bold")
+        page.append(f"{lesson.formula}\n\n", "bold")
+        page.append(lesson.text)
+        self.query_one("#page-pane", Pane).border_title = f"{lesson.title} (section {lesson.section})"
+        self.query_one("#page", Static).update(page)
+        self.query_one("#page-pane VerticalScroll", VerticalScroll).scroll_home(animate=False)
+        self.tick()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Enter, or a click on the open one."""
+        self.action_measure()
+
+    def action_measure(self) -> None:
+        """Carry the experiments out."""
+        measuring = self.app.measuring
+        if self.app.control is not None:
+            self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
+        elif measuring.busy:
+            self.app.notify("a lesson is being measured: x stops it", severity="warning")
+        else:
+            measuring.start(self.lesson, self.app.data_dir)
+            self._shown = None
+            self.tick()
+
+    def action_stop(self) -> None:
+        """End the measurement."""
+        self.app.measuring.stop()
+
+    def action_close(self) -> None:
+        """Back to the main screen; a measurement goes on."""
+        self.dismiss()
+
+    def action_next_pane(self) -> None:
+        """The list, the page, the curves, the verdict."""
+        panes = list(self.query(Pane))
+        present = next((i for i, pane in enumerate(panes) if pane.has_focus_within), -1)
+        panes[(present + 1) % len(panes)].focus_inside()
+
+    def on_key(self, event: events.Key) -> None:
+        """Arrow keys scroll the page and the verdict."""
+        focused = self.focused
+        if isinstance(focused, Pane) and event.key in ("up", "down", "pageup", "pagedown"):
+            for scroll in focused.query(VerticalScroll):
+                move = {
+                    "up": scroll.scroll_up,
+                    "down": scroll.scroll_down,
+                    "pageup": scroll.scroll_page_up,
+                    "pagedown": scroll.scroll_page_down,
+                }
+                move[event.key](animate=False)
+                event.stop()
+
+    def tick(self) -> None:
+        """Bring curves and verdict up to date."""
+        measuring = self.app.measuring
+        verdict = self.query_one("#verdict", Static)
+        view = self.query_one("#curve", LinesView)
+        width, height = view.size
+        mine = measuring.lesson is self.lesson
+        runs = measuring.runs if mine else []
+        epochs = sum(len(run.live.epochs) for run in runs)
+        state = (self.lesson.name, measuring.lesson, measuring.busy, measuring.verdict, len(runs), epochs, width, height)
+        if state == self._shown or (self._drawing is not None and not self._drawing.done()):
+            return
+        self._shown = state
+        if not mine:
+            verdict.update("enter carries the experiments out and measures")
+        elif measuring.busy:
+            now = f"run {len(runs)}: {runs[-1].role}, seed {runs[-1].seed}" if runs else "measuring"
+            verdict.update(f"{now}\nx stops")
+        elif measuring.verdict is not None:
+            verdict.update(verdict_text(measuring.verdict))
+        else:
+            verdict.update(measuring.problem)
+        if width > 0 and height > 0:
+            self._drawing = asyncio.create_task(self._draw(overlay(runs, width, height, self.app.ascii)))
+
+    async def _draw(self, spec: ChartSpec) -> None:
+        drawing = await self.app.charts.draw(spec)
+        if self.is_attached:
+            self.query_one("#curve", LinesView).show(drawing)
+
+    def on_unmount(self) -> None:
+        """Nobody waits for a drawing any more."""
+        if self._drawing is not None:
+            self._drawing.cancel()

@@ -1,0 +1,169 @@
+"""A real pseudo-terminal with a program in it: what a person would see, and what the terminal was told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import signal
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import pexpect
+import psutil
+import pyte
+
+PATIENCE = 90.0  # seconds until what was waited for counts as missing
+KEYS = {"enter": "\r", "tab": "\t", "escape": "\x1b", "down": "\x1b[B", "up": "\x1b[A", "right": "\x1b[C"}
+# What an application switches on, and has to switch off again: alternate screen, mouse, focus, pasting.
+MODES = ("1049", "1000", "1002", "1003", "1004", "1006", "1015", "2004")
+
+
+class _Screen(pyte.Screen):
+    """An emulator that answers no questions."""
+
+    def report_device_status(self, *args: object, **kwargs: object) -> None:
+        pass
+
+    def report_device_attributes(self, *args: object, **kwargs: object) -> None:
+        pass
+
+
+class Terminal:
+    """A program in a terminal of `columns` × `rows`."""
+
+    def __init__(
+        self, command: Sequence[str], columns: int = 120, rows: int = 40, environment: Mapping[str, str] | None = None
+    ) -> None:
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "LC_ALL")}
+        inherited |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"} | dict(environment or {})
+        self.raw = bytearray()
+        self._screen = _Screen(columns, rows)
+        self._stream = pyte.ByteStream(self._screen)
+        self.child = pexpect.spawn(
+            command[0], list(command[1:]), env={k: v for k, v in inherited.items() if v}, dimensions=(rows, columns),
+            timeout=None,
+        )  # fmt: skip
+        self._ended = False
+        self.process = psutil.Process(self.child.pid)
+        # The line discipline as the shell would have left it, before the program changes it.
+        self._settings = termios.tcgetattr(self.child.fileno())
+
+    @property
+    def pid(self) -> int:
+        return int(self.child.pid)
+
+    def read(self, seconds: float) -> bool:
+        """Take in what arrives within `seconds`; False where nothing did."""
+        if self._ended:
+            return False
+        if not select.select([self.child.fileno()], [], [], seconds)[0]:
+            return False
+        try:
+            data = os.read(self.child.fileno(), 1 << 16)
+        except OSError:  # Linux's way to say that nobody holds the other end
+            data = b""
+        if not data:
+            self._ended = True
+            return False
+        self.raw += data
+        with contextlib.suppress(Exception):  # a sequence that the emulator does not know
+            self._stream.feed(data)
+        return True
+
+    def text(self) -> str:
+        """The screen, without blanks at the ends of lines."""
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def until(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+        deadline = time.monotonic() + patience
+        while not condition():
+            assert not self._ended, f"it ended before {what}:\n{self.text()}"
+            assert time.monotonic() < deadline, f"never in {patience:g} s: {what}; on the screen:\n{self.text()}"
+            self.read(0.05)
+
+    def wait(self, text: str) -> None:
+        """Until `text` is on the screen."""
+        self.until(lambda: text in self.text(), repr(text))
+
+    def press(self, *keys: str) -> None:
+        """Keys, one after the other, each read before the next one is hit; `ctrl+r` and the like by name."""
+        for key in keys:
+            data = KEYS.get(key, key)
+            if key.startswith("ctrl+"):
+                data = chr(ord(key[-1].upper()) & 0x1F)
+            os.write(self.child.fileno(), data.encode())
+            while self.read(0.15):
+                pass
+
+    def resize(self, columns: int, rows: int) -> None:
+        self.child.setwinsize(rows, columns)
+        self._screen.resize(rows, columns)
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def helpers(self) -> list[psutil.Process]:
+        """The processes that the program has started."""
+        return self.process.children(recursive=True)
+
+    def ended(self) -> int:
+        """Wait for the end; the exit status as a shell tells it (128 + the number of the signal that killed it)."""
+        deadline = time.monotonic() + PATIENCE
+        while self.child.isalive():
+            assert time.monotonic() < deadline, f"it has not ended within {PATIENCE:g} s:\n{self.text()}"
+            self.read(0.05)
+        while self.read(0.1):
+            pass
+        if self.child.signalstatus is not None:
+            return 128 + int(self.child.signalstatus)
+        return int(self.child.exitstatus)
+
+    def assert_restored(self) -> None:
+        """Every mode that was switched on is off, the cursor is there, and the line discipline is the shell's."""
+        sequences = re.findall(rb"\x1b\[\?([\d;]+)([hl])", bytes(self.raw))
+        state = {number: switch for numbers, switch in sequences for number in numbers.decode().split(";")}
+        assert state.get("1049") == b"l", "the alternate screen was not left"
+        assert state.get("25") == b"h", "the cursor stays hidden"
+        assert [mode for mode in MODES if state.get(mode) == b"h"] == []
+        with contextlib.suppress(termios.error):  # nobody holds the other end any more
+            assert termios.tcgetattr(self.child.fileno())[:4] == self._settings[:4]
+
+    def vanish(self) -> None:
+        """Close the terminal's window."""
+        self.child.ptyproc.fileobj.close()
+        self._ended = True
+
+    def close(self) -> None:
+        with contextlib.suppress(pexpect.ExceptionPexpect, ProcessLookupError):  # it has been waited for already
+            if self.child.isalive():
+                os.kill(self.pid, signal.SIGKILL)
+            self.child.close(force=True)
+
+
+@contextlib.contextmanager
+def application(
+    *arguments: str, size: tuple[int, int] = (120, 40), before: str = "", **environment: str
+) -> Iterator[Terminal]:
+    """`d2ltui` with `arguments` in a terminal; `before` is Python that runs first. Nothing of it is left at the end."""
+    code = f"{before}\nfrom d2ltui.cli import main\nmain()"
+    terminal = Terminal([sys.executable, "-c", code, *arguments], *size, environment)
+    started: list[psutil.Process] = []
+    try:
+        yield terminal
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            started = terminal.helpers()
+        terminal.close()
+        assert_gone(started)
+
+
+def assert_gone(processes: Sequence[psutil.Process]) -> None:
+    """Processes that were started end by themselves."""
+    _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+    for process in alive:
+        process.kill()
+    assert alive == []

@@ -1,0 +1,162 @@
+"""The application in a real terminal: painted, trained with, resized, and left."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+from terminal import PATIENCE, Terminal, application
+
+SPIRALS = ("--model", "mlp", "--dataset", "spirals", "--epochs", "100000")
+# PyTorch's import waits for a file: what happens before that needs none of it.
+GATE = """
+import os, sys, time
+class Gate:
+    def find_spec(self, name, path, target=None):
+        while name == "torch" and not os.path.exists(os.environ["TEST_GATE"]):
+            time.sleep(0.01)
+sys.meta_path.insert(0, Gate())
+"""
+
+
+def helpers_of(terminal: Terminal) -> list[psutil.Process]:
+    helpers = terminal.helpers()
+    assert helpers, "no chart helper runs"
+    return helpers
+
+
+def loss_chart(terminal: Terminal) -> str:
+    """What the loss pane shows."""
+    lines = terminal.text().split("\n")
+    end = next(at for at, line in enumerate(lines) if at > 0 and "─ smoothing" in line)
+    return "\n".join(line[34:79] for line in lines[1:end])
+
+
+def test_from_the_first_paint_to_a_trained_network(tmp_path: Path) -> None:
+    gate = tmp_path / "open"
+    with application(before=GATE, TEST_GATE=str(gate)) as terminal:
+        terminal.wait("ready")
+        for words in ("Multilayer perceptron", "digits", "Loss", "Activations", "Gradients", "^r run"):
+            assert words in terminal.text()
+        maps = Path(f"/proc/{terminal.pid}/maps")
+        if maps.exists():
+            assert "libtorch" not in maps.read_text()
+        terminal.press("?")  # it answers, too
+        terminal.wait("Keys (escape closes)")
+        terminal.press("escape")
+        gate.touch()
+        helpers = helpers_of(terminal)
+
+        terminal.press("ctrl+r")
+        terminal.wait("✓ finished")
+        found = re.search(r"accuracy [\d.]+ train, ([\d.]+)\s+validation", re.sub(r"\s+", " ", terminal.text()))
+        assert found is not None, terminal.text()
+        assert float(found[1]) >= 0.93
+
+        terminal.resize(80, 24)
+        terminal.wait("[Setup]")
+        terminal.resize(200, 60)
+        terminal.until(lambda: "[Setup]" not in terminal.text() and "Gradients" in terminal.text(), "columns")
+
+        terminal.press("tab", "tab", "tab", "tab")  # past model and data to the form, and on: nonsense does no harm
+        terminal.press(*"nonsense 123 [];'\\", "escape", "escape")
+        terminal.resize(120, 40)
+        terminal.press("q")
+        if "A run is in progress" in terminal.text():
+            terminal.press("y")
+        assert terminal.ended() == 0
+        terminal.assert_restored()
+        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
+        assert alive == []
+
+
+def test_watched_paused_without_helper_and_left_in_the_middle() -> None:
+    with application(*SPIRALS, "--start") as terminal:
+        terminal.wait("▶ training")
+        seen = {loss_chart(terminal)}
+
+        def moves(pictures: int) -> None:
+            wanted = len(seen) + pictures
+
+            def moved() -> bool:
+                seen.add(loss_chart(terminal))
+                return len(seen) >= wanted
+
+            terminal.until(moved, f"{pictures} other pictures of the loss")
+
+        moves(4)
+        # The charts outlive their helper, and say so once.
+        for helper in helpers_of(terminal):
+            helper.kill()
+        terminal.wait("the chart helper stopped")
+        moves(3)
+        assert terminal.text().count("the chart helper") == 1
+        helpers = helpers_of(terminal)
+
+        terminal.press(" ")
+        terminal.wait("‖ paused")
+        terminal.press("s", " ")
+        terminal.wait("▶ training")
+        terminal.press("x")
+        terminal.wait("■ stopped")
+        terminal.press("ctrl+r")
+        terminal.wait("▶ training")
+        terminal.press("q")
+        terminal.wait("A run is in progress")
+        terminal.press("y")
+        assert terminal.ended() == 0
+        terminal.assert_restored()
+        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
+        assert alive == []
+
+
+def test_json_after_the_terminal_is_restored_and_only_ascii_without_colour() -> None:
+    arguments = ("--dataset", "moons", "--epochs", "3", "--start", "--exit-when-done", "--json")
+    with application(*arguments, LC_ALL="C", NO_COLOR="1") as terminal:
+        helpers = helpers_of(terminal)
+        assert terminal.ended() == 0
+        terminal.assert_restored()
+        raw = bytes(terminal.raw)
+        left, _, after = raw.rpartition(b"\x1b[?1049l")
+        assert re.search(rb'^\{"model": "mlp".*"status": "finished".*\}\r?$', after, re.MULTILINE)
+        assert b'"model"' not in left
+        assert sorted({byte for byte in raw if byte > 126}) == []
+        colours = [
+            code
+            for codes in re.findall(rb"\x1b\[([\d;]*)m", raw)
+            for code in re.sub(rb"[345]8;(2;\d+;\d+;\d+|5;\d+)", b"38", codes).split(b";")
+            if code and (30 <= int(code) <= 49 and int(code) not in (39, 49) or 90 <= int(code) <= 107)
+        ]
+        assert colours == []
+        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
+        assert alive == []
+
+
+def test_json_into_a_file_from_a_terminal_of_sixteen_colours(tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    arguments = "--dataset moons --epochs 3 --lr 1e30 --start --exit-when-done --json"
+    command = ["/bin/sh", "-c", f"exec {sys.executable} -m d2ltui {arguments} > {out}"]
+    terminal = Terminal(command, environment={"TERM": "xterm", "COLORTERM": ""})
+    try:
+        assert terminal.ended() == 1  # diverged
+        terminal.assert_restored()
+    finally:
+        terminal.close()
+    (line,) = out.read_text().splitlines()
+    assert '"status": "diverged"' in line
+    raw = bytes(terminal.raw)
+    assert b"\x1b[?1049h" in raw
+    assert not re.search(rb"\x1b\[[\d;]*[34]8;[25];", raw)
+
+
+def test_no_terminal_is_one_sentence_and_status_2() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "d2ltui"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("d2ltui: the application needs a terminal, and standard input and error is none")
