@@ -83,10 +83,20 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
     callback=_fps,
     help="Redraw at most so often a second.",
 )
+@click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@stored.hangup_option
 @click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(
-    ctx: click.Context, /, start: bool, exit_when_done: bool, as_json: bool, max_fps: float, **options: Any
+    ctx: click.Context,
+    /,
+    start: bool,
+    exit_when_done: bool,
+    as_json: bool,
+    max_fps: float,
+    no_store: bool,
+    on_hangup: str,
+    **options: Any,
 ) -> None:
     """Learn and watch deep learning in a terminal.
 
@@ -102,6 +112,23 @@ def cli(
                 )
         return
     config = configure(options)
+    _want_terminal()
+    from d2ltui.tui.app import run_app
+
+    ctx.exit(
+        run_app(
+            config,
+            start=start,
+            exit_when_done=exit_when_done,
+            as_json=as_json,
+            max_fps=max_fps,
+            store=not no_store,
+            on_hangup=on_hangup,
+        )
+    )
+
+
+def _want_terminal() -> None:
     missing = [
         name
         for name, stream in (("input", sys.__stdin__), ("error", sys.__stderr__))
@@ -112,9 +139,23 @@ def cli(
             f"the application needs a terminal, and standard {' and '.join(missing)} is none; "
             "'d2ltui train' does the same training without one"
         )
+
+
+@cli.command()
+@click.argument("run", default="latest")
+@click.option("--max-fps", default=str(MAX_FPS), show_default=True, metavar="F", callback=_fps, help="As above.")
+@click.pass_context
+def watch(ctx: click.Context, run: str, max_fps: float) -> None:
+    """Open the application on a stored RUN (a name, its beginning, or latest), live while it is trained."""
+    from d2ltui.store.listing import find, info
+
+    with stored.told():
+        path = find(run)
+        config = info(path).config
+    _want_terminal()
     from d2ltui.tui.app import run_app
 
-    ctx.exit(run_app(config, start=start, exit_when_done=exit_when_done, as_json=as_json, max_fps=max_fps))
+    ctx.exit(run_app(config or resolve({}), max_fps=max_fps, watch=path))
 
 
 @cli.command()

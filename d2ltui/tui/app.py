@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -10,6 +11,8 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -21,12 +24,14 @@ from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
 from d2ltui.tui.measuring import Measuring
+from d2ltui.tui.screens.dialogs import ConfirmScreen
 from d2ltui.tui.screens.main import MainScreen
 
 if TYPE_CHECKING:
     from d2ltui.engine.control import Control, Mode
     from d2ltui.engine.worker import Worker
     from d2ltui.live import LiveRun
+    from d2ltui.tui.watching import Watching
 
 # How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
 JOIN_TIMEOUT = 1.0
@@ -48,6 +53,9 @@ class D2LApp(App[None]):
         exit_when_done: bool = False,
         max_fps: float = 4.0,
         ascii: bool | None = None,
+        store: bool = True,
+        on_hangup: str = "continue",
+        watch: Path | None = None,
     ) -> None:
         super().__init__()
         self.charts = ChartClient(on_trouble=lambda message: self.notify(message, severity="warning"))
@@ -59,6 +67,12 @@ class D2LApp(App[None]):
         self._config = config
         self._start = start
         self._exit_when_done = exit_when_done
+        self._store = store
+        self._on_hangup = on_hangup
+        self._watch = watch
+        self._trouble_told = ""
+        self.hung_up = False  # whether the terminal has gone and a run goes on without it
+        self._watching: Watching | None = None
         self._worker: Worker | None = None
         self._observed = False
 
@@ -76,17 +90,48 @@ class D2LApp(App[None]):
 
     def _painted(self) -> None:
         self.worker.preload()
+        if self._watch is not None:
+            self.watch_run(self._watch)
+        elif not self._start:
+            self._offer_to_watch()
         if self._start:
             main = self.screen_stack[-1]
             if isinstance(main, MainScreen):
                 main.action_run()
 
+    def _offer_to_watch(self) -> None:
+        from d2ltui.store import StoreError, listing
+
+        try:
+            active = listing.active()
+        except StoreError:
+            return  # the runs screen says what is wrong
+        if not active:
+            return
+        run = active[0]
+
+        def answered(watches: bool | None) -> None:
+            if watches:
+                self.watch_run(run.path)
+
+        question = f"Another process is training {run.name} ({run.status}, {run.epochs} epochs done). Watch it?"
+        self.push_screen(ConfirmScreen(question, "watch", "not now"), answered)
+
     def _on_signals(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return  # under test, in another thread: signals are not ours
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.leave, 128 + number)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self) -> None:
+        """The terminal is gone. A run goes on without it, unless it is told to stop."""
+        if self.training and self._on_hangup == "continue":
+            self.hung_up = True
+            self.exit(return_code=0)
+        else:
+            self.leave(128 + signal.SIGHUP)
 
     # The worker
 
@@ -101,17 +146,79 @@ class D2LApp(App[None]):
 
     @property
     def live(self) -> LiveRun | None:
-        """The present run, or the last one."""
+        """The run on the screen: ours, or the one that is watched."""
+        if self._watching is not None:
+            return self._watching.live
         return self._worker.live if self._worker is not None else None
 
     @property
-    def control(self) -> Control | None:
-        """The present run's control; None where no run goes on."""
+    def control(self) -> Control | Watching | None:
+        """The control of the run on the screen; None where it does not go on."""
+        if self._watching is not None:
+            return self._watching if self._watching.alive else None
         return self._worker.control if self._worker is not None and self._worker.busy else None
+
+    @property
+    def training(self) -> bool:
+        """Whether this process trains a run."""
+        return self._worker is not None and self._worker.busy
 
     def start_run(self, config: RunConfig, mode: Mode) -> None:
         """End the run that there is, and begin another."""
-        self.worker.start(config, mode, self._observed)
+        from d2ltui.recording import Recording
+
+        self._leave_watched()
+        record = partial(Recording.new, config) if self._store else None
+        self.worker.start(config, mode, self._observed, record)
+
+    def resume_run(self, name: str) -> bool:
+        """Go on with a stored run; False, and a sentence on the screen, where that cannot be."""
+        from d2ltui.recording import Recording
+        from d2ltui.store import StoreError, home
+        from d2ltui.store.listing import info
+
+        try:
+            path = home.path_of(name)
+            found = info(path).config
+            if found is None:
+                raise StoreError(info(path).problem)
+            self._leave_watched()
+            self.worker.start(found, "run", self._observed, partial(Recording.resume, path))
+        except StoreError as error:
+            self.notify(str(error), severity="error")
+            return False
+        return True
+
+    def watch_run(self, path: Path) -> None:
+        """Show a stored run, live where another process trains it."""
+        from d2ltui.store import StoreError
+        from d2ltui.tui.watching import Watching
+
+        if self.training:
+            self.notify("a run is in progress here: stop it first", severity="warning")
+            return
+        try:
+            watching = Watching(path, lambda message: self.notify(message, severity="warning"))
+        except StoreError as error:
+            self.notify(str(error), severity="error")
+            return
+        self._leave_watched()
+        self._watching = watching
+
+    def poll(self) -> None:
+        """Take in what has come of a watched run, and say once what went wrong with storing our own."""
+        if self._watching is not None:
+            self._watching.poll()
+            return
+        recording = self._worker.recording if self._worker is not None else None
+        if recording is not None and recording.trouble and recording.trouble != self._trouble_told:
+            self._trouble_told = recording.trouble
+            self.notify(recording.trouble, severity="warning")
+
+    def _leave_watched(self) -> None:
+        if self._watching is not None:
+            self._watching.close()
+            self._watching = None
 
     def observe(self, observed: bool) -> None:
         """Whether the layers are on the screen: only then are they looked at often."""
@@ -139,10 +246,18 @@ class D2LApp(App[None]):
 
     def leave(self, status: int = 0) -> None:
         """Leave with an exit status; the run, if there is one, ends after its step."""
+        self.stop_run()
+        self.exit(return_code=status)
+
+    def stop_run(self) -> None:
+        """Ask whatever this process trains to end. A watched run goes on: it is not ours."""
         if self._worker is not None:
             self._worker.stop()
         self.measuring.stop()
-        self.exit(return_code=status)
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the training thread; False where it has not ended within `timeout` seconds."""
+        return self._worker is None or self._worker.join(timeout)
 
     def action_interrupt(self) -> None:
         """ctrl+c: at once, with the status that a shell expects."""
@@ -166,27 +281,59 @@ class D2LApp(App[None]):
         )
 
 
-def run_app(config: RunConfig, *, start: bool, exit_when_done: bool, as_json: bool, max_fps: float) -> int:
+def run_app(
+    config: RunConfig,
+    *,
+    start: bool = False,
+    exit_when_done: bool = False,
+    as_json: bool = False,
+    max_fps: float = 4.0,
+    store: bool = True,
+    on_hangup: str = "continue",
+    watch: Path | None = None,
+) -> int:
     """Run the application in this terminal; returns the exit status."""
-    app = D2LApp(config, start=start, exit_when_done=exit_when_done, max_fps=max_fps)
+    app = D2LApp(
+        config,
+        start=start,
+        exit_when_done=exit_when_done,
+        max_fps=max_fps,
+        store=store,
+        on_hangup=on_hangup,
+        watch=watch,
+    )
     # Before the terminal is taken: the helper's start wants untouched standard streams.
     app.charts.start()
     try:
         app.run()
     finally:
         app.charts.close()
-    ended = True
-    if app.live is not None:
-        app.worker.stop()
-        ended = app.worker.join(JOIN_TIMEOUT)
-        if as_json and exit_when_done and app.live.ended is not None:
-            from d2ltui.events import to_json
-
-            print(to_json(app.live.ended.summary), flush=True)
     status = app.return_code or 0
+    ended = _finish_run(app)
+    if as_json and exit_when_done and app.live is not None and app.live.ended is not None:
+        from d2ltui.events import to_json
+
+        print(to_json(app.live.ended.summary), flush=True)
     if not ended or any(thread.name.startswith("d2ltui-") for thread in threading.enumerate()):
         # A thread is still inside an import or a download. The terminal is restored; there is nothing to wait for.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(status)
     return status
+
+
+def _finish_run(app: D2LApp) -> bool:
+    """Wait for the training thread; False where it does not end soon. Without a terminal, a run goes on to its end."""
+    if not app.hung_up:
+        app.stop_run()
+        return app.join(JOIN_TIMEOUT)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in range(3):  # whatever a library prints must not fail for want of a terminal
+        os.dup2(null, descriptor)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: app.stop_run())
+    while not app.join(1.0):
+        pass
+    return True

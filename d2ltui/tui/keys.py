@@ -28,6 +28,7 @@ KEYS: tuple[Key, ...] = (
     Key("f", "remedy", "fix", "put a finding's remedy into the form; ctrl+r then trains it"),
     Key("z", "zoom", "zoom", "the focused pane full screen, and back"),
     Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it"),
+    Key("R", "runs", "runs", "the stored runs: compare, go on, watch, delete"),
     Key("tab", "next_pane", "pane", "the next pane", priority=True, footer=False),
     Key("shift+tab", "previous_pane", "pane back", "the previous pane", priority=True, footer=False),
     Key("l", "log_scale", "log", "linear or logarithmic loss axis", footer=False),

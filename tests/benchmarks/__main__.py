@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -59,16 +60,24 @@ def main() -> None:
     about = machine()
     print("  ".join(f"{name} {value}" for name, value in about.items()), file=sys.stderr)
     figures: list[Figure] = []
+    failed = False
     for name in arguments.names or BENCHMARKS:
         print(f"{name} …", file=sys.stderr, flush=True)
         began = time.monotonic()
-        figures += BENCHMARKS[name](context)
+        try:
+            figures += BENCHMARKS[name](context)
+        except Exception as error:  # one that cannot be measured must not take the others' results with it
+            traceback.print_exc()
+            failed = True
+            figures.append(Figure(name, missing=f"{type(error).__name__}: {error}"))
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     print(table(figures))
     print("\n± is half the 95 % interval of the figure, from resampling the repetitions.")
     if arguments.json is not None:
         rows = [figure.as_json() for figure in figures]
         arguments.json.write_text(json.dumps({**about, "figures": rows}, indent=1, ensure_ascii=False) + "\n")
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """d2ltui itself, with its steps counted from outside: `python -m tests.benchmarks.child LOG [ARGUMENTS OF d2ltui]`.
 
-It runs the very command, and adds one thing: when the engine tells its reader about steps (ten times a second, with and
-without the interface), the time and the number of steps go into LOG. With D2LTUI_BENCH_TOGGLE=SECONDS the panes that look
-inside the network are hidden and shown in turns.
+It runs the very command, and adds one thing: when the engine tells its reader about steps (ten times a second, with
+and without the interface), the time and the number of steps go into LOG. With D2LTUI_BENCH_TOGGLE=SECONDS the panes
+that look inside the network are hidden and shown in turns.
 """
 
 from __future__ import annotations
@@ -64,15 +64,18 @@ def listen_to_control(log: StepLog) -> None:
         return log.steps
 
     trainers: list[Any] = []
-    for name in ("pause", "stop"):
 
-        def ask(self: Control, original: Callable[[Control], None] = getattr(Control, name)) -> None:
+    def logged(original: Callable[[Control], None]) -> Callable[[Control], None]:
+        def ask(self: Control) -> None:
             if not trainers:
                 trainers.extend(_trainers())
             log.write(b"a", steps_now())
             original(self)
 
-        setattr(Control, name, ask)
+        return ask
+
+    for name in ("pause", "stop"):
+        setattr(Control, name, logged(getattr(Control, name)))
 
 
 def _trainers() -> list[Any]:

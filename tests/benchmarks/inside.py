@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import tempfile
@@ -50,10 +51,7 @@ def open_to_closed(points: list[Point]) -> list[float]:
     """The ratio of each turn with the panes open to the one after or before it without."""
     first = next(point.time for point in points if point.kind == "s")
     marks = [point for point in points if point.kind in "oc" and point.time > first]
-    speeds = [
-        (mark.kind, rate(points, mark.time + WARM_UP, after.time))
-        for mark, after in zip(marks, marks[1:], strict=False)
-    ]
+    speeds = [(mark.kind, rate(points, mark.time + WARM_UP, after.time)) for mark, after in itertools.pairwise(marks)]
     found = []
     for (kind, speed), (_, other) in zip(speeds[::2], speeds[1::2], strict=False):
         found.append(speed / other if kind == "o" else other / speed)
@@ -120,10 +118,12 @@ def _pause(points: list[Point], pressed: float) -> tuple[int, float, int]:
 
 
 def _shown(terminal: Terminal, since: int, word: str) -> float:
+    wanted, kept = word.encode(), b""
     for when, chunk in terminal.chunks[since:]:
-        if word.encode() in chunk:
+        kept = kept[-len(wanted) :] + chunk
+        if wanted in kept:
             return when
-    raise RuntimeError(f"the screen never said {word!r}")
+    raise RuntimeError(f"the screen did not say {word!r} in time; it said {kept[-300:]!r}")
 
 
 def _stop(terminal: Terminal, log: Path) -> float:

@@ -1,8 +1,9 @@
 """From a key press to the end of its answer, while a run trains at full speed.
 
-What the application sends is kept with its times, and read afterwards by a terminal emulator (pyte). The end of an answer
-is the moment from which the screen's fixed parts (frames, titles, axes and their labels, dialogs: all that no step of the
-run changes) look as they do just before the next key. The chart itself belongs to the answer: its axes come with it.
+What the application sends is kept with its times, and read afterwards by a terminal emulator (pyte). The end of an
+answer is the moment from which the screen's fixed parts (frames, titles, axes and their labels, dialogs: all that no
+step of the run changes) look as they do just before the next key. Charts belong to the answer: their axes come with
+them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Loops as people write them by hand, to compare with: `python -m tests.benchmarks.loops LOG LOOP [ARGUMENTS OF d2ltui]`.
+"""Loops as people write them by hand, to compare with: `python -m tests.benchmarks.loops LOG LOOP [RUN OPTIONS]`.
 
 plain        tensors kept whole on the device, `torch.optim.SGD`, no logging, the validation part after each epoch
 no-eval      the same without the validation part
@@ -9,6 +9,7 @@ dataloader   the book's: a `DataLoader` over torchvision's data set with `ToTens
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def network(config: RunConfig, num_inputs: int, num_outputs: int) -> nn.Module:
     """The same layers, the textbook way."""
     widths = [num_inputs, *(config.hidden if config.model == "mlp" else ()), num_outputs]
     layers: list[nn.Module] = []
-    for low, high in zip(widths, widths[1:], strict=False):
+    for low, high in itertools.pairwise(widths):
         layers += [nn.Linear(low, high), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

@@ -1,8 +1,8 @@
 """Training speeds compared: every side is a process of its own, and they run in turns.
 
-All sides are started, train for a moment, and are stopped (SIGSTOP, with all their children). Then each in its turn goes
-on for WINDOW seconds, for several rounds. What else happens on the machine meets all sides alike, and a ratio is formed
-between windows of the same round.
+All sides are started, train for a moment, and are stopped (SIGSTOP, with all their children). Then each in its turn
+goes on for WINDOW seconds, for several rounds. What else happens on the machine meets all sides alike, and a ratio is
+formed between windows of the same round.
 """
 
 from __future__ import annotations

@@ -38,7 +38,15 @@ from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import RunStore
 
 KILLED = resolve(
-    {"model": "mlp", "dataset": "digits", "hidden": "64", "optimizer": "adam", "lr": 0.001, "dropout": 0.3, "epochs": 150}
+    {
+        "model": "mlp",
+        "dataset": "digits",
+        "hidden": "64",
+        "optimizer": "adam",
+        "lr": 0.001,
+        "dropout": 0.3,
+        "epochs": 150,
+    }
 )
 # Where the moment shall fall: wherever, or most likely in writing a checkpoint, or in writing the store.
 MODES = ("training", "checkpoint", "store")

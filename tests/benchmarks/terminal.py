@@ -2,7 +2,8 @@
 
 The reader is a thread of the benchmark's process. It only reads, looks at the clock and keeps the bytes; whatever they
 mean is worked out after the measurement. That is fair: the measured application is another process, so that the thread
-shares no interpreter lock with it, and it wakes once for each write, as sshd or a terminal emulator would, and does less.
+shares no interpreter lock with it, and it wakes once for each write, as sshd or a terminal emulator would, and does
+less.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What watching takes while a run goes on at full speed: processor time of the interface's thread, bytes to the terminal."""
+"""What watching takes while a run goes on: processor time of the interface's thread, bytes to the terminal."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_from_the_first_paint_to_a_trained_network(tmp_path: Path) -> None:
     with application(before=GATE, TEST_GATE=str(gate)) as terminal:
         terminal.wait("ready")
         for words in ("Multilayer perceptron", "digits", "Loss", "Activations", "Gradients", "^r run"):
-            assert words in terminal.text()
+            terminal.wait(words)
         maps = Path(f"/proc/{terminal.pid}/maps")
         if maps.exists():
             assert "libtorch" not in maps.read_text()
@@ -116,6 +116,7 @@ def test_watched_paused_without_helper_and_left_in_the_middle() -> None:
 def test_json_after_the_terminal_is_restored_and_only_ascii_without_colour() -> None:
     arguments = ("--dataset", "moons", "--epochs", "3", "--start", "--exit-when-done", "--json")
     with application(*arguments, LC_ALL="C", NO_COLOR="1") as terminal:
+        terminal.wait("loading")
         helpers = helpers_of(terminal)
         assert terminal.ended() == 0
         terminal.assert_restored()

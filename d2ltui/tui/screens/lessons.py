@@ -186,7 +186,16 @@ class LessonsScreen(Screen[None]):
         mine = measuring.lesson is self.lesson
         runs = measuring.runs if mine else []
         epochs = sum(len(run.live.epochs) for run in runs)
-        state = (self.lesson.name, measuring.lesson, measuring.busy, measuring.verdict, len(runs), epochs, width, height)
+        state = (
+            self.lesson.name,
+            measuring.lesson,
+            measuring.busy,
+            measuring.verdict,
+            len(runs),
+            epochs,
+            width,
+            height,
+        )
         if state == self._shown or (self._drawing is not None and not self._drawing.done()):
             return
         self._shown = state

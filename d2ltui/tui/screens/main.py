@@ -87,6 +87,7 @@ class MainScreen(Screen[None]):
 
     def tick(self) -> None:
         """Bring what is on the screen up to date. Costs next to nothing where nothing changed."""
+        self.app.poll()
         live = self.app.live
         if live is not None and (self._curves is None or self._curves.live is not live):
             from d2ltui.tui.plots import Curves
@@ -364,13 +365,25 @@ class MainScreen(Screen[None]):
 
         self.app.push_screen(LessonsScreen())
 
+    def action_runs(self) -> None:
+        """The stored runs."""
+        from d2ltui.store import home
+        from d2ltui.tui.screens.runs import RunsScreen
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.app.watch_run(home.path_of(name))
+            self.tick()
+
+        self.app.push_screen(RunsScreen(), chosen)
+
     def action_help(self) -> None:
         """All keys."""
         self.app.push_screen(HelpScreen())
 
     def action_quit_asking(self) -> None:
         """Quit; ask first while a run goes on."""
-        if self.app.control is None:
+        if not self.app.training:
             self.app.leave()
             return
 

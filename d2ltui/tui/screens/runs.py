@@ -109,6 +109,7 @@ class RunsScreen(Screen["str | None"]):
     def __init__(self) -> None:
         super().__init__()
         self._runs: list[RunInfo] = []
+        self._rows: list[tuple[Text, ...]] = []
         self._marked: list[str] = []
         self._baseline: str | None = None
         self._lives: dict[str, LiveRun] = {}
@@ -169,9 +170,9 @@ class RunsScreen(Screen["str | None"]):
     def _fill(self) -> None:
         table = self.query_one(DataTable)
         rows = [self._row(run) for run in self._runs]
-        present = [table.get_row_at(i) for i in range(table.row_count)]
-        if rows == present:
+        if rows == self._rows:
             return
+        self._rows = rows
         selected = self._selected()
         table.clear()
         for run, row in zip(self._runs, rows, strict=True):

@@ -110,9 +110,7 @@ class ScrollingPane(Pane):
             self.border_subtitle = text
             self._only_subtitle = False
 
-    def refresh(
-        self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False
-    ) -> Self:
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Textual draws the whole pane, thousands of characters, where its subtitle changes."""
         if self._only_subtitle and not regions:
             x, y = self.content_offset
