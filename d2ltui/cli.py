@@ -12,7 +12,7 @@ import click
 
 from d2ltui import __version__, catalogue
 from d2ltui.commands import stored
-from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml, resolve
+from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, read_toml, resolve
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_FPS = 4.0
@@ -233,6 +233,33 @@ def datasets() -> None:
             f"samples; normalisation: {data.normalisation}"
         )
         click.echo(f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once"))
+
+
+@cli.command()
+@click.argument("name", required=False, metavar="[NAME|all]")
+@click.option("--seeds", metavar="N", callback=stored.whole("seeds"), help="Measure N times where chance matters.")
+@click.option("--data-dir", metavar="PATH", help="With Fashion-MNIST in it: lessons that can use it do.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.pass_context
+def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: str | None, as_json: bool) -> None:
+    """List the lessons, or measure one, or all of them: exit status 0 when every claim holds, 1 when one does not."""
+    from d2ltui.lessons import LESSONS, SEEDS, nearest
+    from d2ltui.lessons.command import list_lessons, measure
+
+    if name is None:
+        ctx.exit(list_lessons(as_json))
+    if name not in LESSONS and name != "all":
+        close = nearest(name)
+        hint = f" (did you mean {close}?)" if close else ""
+        raise click.UsageError(f"lesson: '{name}' is not known{hint}; allowed: {', '.join(LESSONS)}, all")
+    try:
+        root = parse("data_dir", data_dir) if data_dir is not None else None
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    if seeds == 0:
+        raise click.UsageError("seeds: '0' is not allowed; allowed: a whole number, 1 or more")
+    names = tuple(LESSONS) if name == "all" else (name,)
+    ctx.exit(measure(names, seeds or SEEDS, None if root is None else str(root), as_json))
 
 
 def _show(value: object) -> str:

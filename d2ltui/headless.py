@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 OnHangup: TypeAlias = Literal["continue", "stop"]
 BAR_WIDTH = 24
 REDRAW_EVERY = 0.2
+OPEN_TIMEOUT = 5.0  # seconds that a slow disk may take before the run's name is told
 
 
 class Progress:
@@ -286,14 +287,14 @@ def train(
             from d2ltui.recording import Recording
 
             recording = Recording.new(config, control, on_trouble=Teller(err))
+            if recording.store.wait_opened(OPEN_TIMEOUT) and not quiet:
+                Teller(err)(f"the run is stored as {recording.store.name}")
         guard = _Guard(Progress(config, out, err), control, signals)
         ended = run(config, control, [] if quiet else [guard], recording)
         status = signals.status or exit_status(ended.status)
         try:
             if quiet and ended.status in ("failed", "diverged"):
                 print(f"d2ltui: {ended.message}", file=err)
-            if recording is not None and recording.store.name is not None and not quiet:
-                print(f"stored as {recording.store.name}", file=err)
             if as_json:
                 print(to_json(ended.summary), file=out, flush=True)
             if guard.error is not None:

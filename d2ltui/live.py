@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
@@ -79,6 +80,13 @@ class LiveRun:
                 self.ended = event
                 self.status = event.status
         self.version += 1
+
+    def add_epochs(self, ended: Sequence[events.EpochEnded]) -> None:
+        """Take many epochs in at once, where a long run is read."""
+        if ended:
+            self.epochs.extend(ended)
+            self.seconds = ended[-1].seconds
+            self.version += 1
 
     def _go_back(self, event: events.RunResumed) -> None:
         """Forget what was told of steps after those that the run goes on from."""

@@ -124,7 +124,9 @@ def _settings(config: RunConfig) -> dict[str, object]:
 def _epochs(live: LiveRun, most: int = 10) -> None:
     """The epochs: all, or some of them and the last."""
     every = max(1, -(-len(live.epochs) // most))
-    chosen = [epoch for i, epoch in enumerate(live.epochs) if (i + 1) % every == 0 or epoch is live.epochs[-1]]
+    chosen = live.epochs[every - 1 :: every]
+    if chosen[-1] is not live.epochs[-1]:
+        chosen.append(live.epochs[-1])
     metric = metric_name(live.config)
     text.table(
         ("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds"),
@@ -187,9 +189,8 @@ def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:
 
 def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:
     """Epochs and a figure of theirs."""
-    epochs = list(live.epochs)
-    every = max(1, len(epochs) // (2 * text.width()))
-    chosen = [epoch for i, epoch in enumerate(epochs) if i % every == 0 or i == len(epochs) - 1]
+    every = max(1, len(live.epochs) // (2 * text.width()))
+    chosen = [*live.epochs[:-1:every], *live.epochs[-1:]]
     return [float(epoch.epoch) for epoch in chosen], [float(getattr(epoch, figure)) for epoch in chosen]
 
 

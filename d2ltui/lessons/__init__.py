@@ -1,0 +1,47 @@
+"""Lessons: claims of the book, each with the experiments that test it.
+
+For an interface (nothing of this imports PyTorch):
+    `LESSONS`, name → `Lesson`: title, section, claim, formula, text, experiments (role, fields of its RunConfig).
+    `nearest(name)` proposes a name for an unknown one.
+
+To measure (in a thread of its own; PyTorch is imported by the first run):
+    bench = Bench(LESSONS["vanishing"], seeds=3, on_run=...)
+    verdict = bench.verdict()     # figures with their bands, whether all hold, a comment
+    bench.runs                    # grows: each run's role, seed and LiveRun, to draw their curves together
+    bench.stop()                  # from any thread: `verdict` raises LessonCancelled after the current step
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from d2ltui.lessons import activations, basics, generalisation, gradients, outputs, relus
+from d2ltui.lessons.bench import SEEDS, Bench, BenchRun
+from d2ltui.lessons.lesson import Experiment, Figure, Lesson, LessonCancelled, LessonError, Verdict
+
+__all__ = [
+    "LESSONS",
+    "SEEDS",
+    "Bench",
+    "BenchRun",
+    "Experiment",
+    "Figure",
+    "Lesson",
+    "LessonCancelled",
+    "LessonError",
+    "Verdict",
+    "nearest",
+]
+
+# In the order of the book.
+LESSONS: dict[str, Lesson] = {
+    lesson.name: lesson
+    for group in (basics, outputs, activations, gradients, relus, generalisation)
+    for lesson in group.LESSONS
+}
+
+
+def nearest(name: str) -> str | None:
+    """The name that `name` was probably meant to be."""
+    close = difflib.get_close_matches(name.lower(), [*LESSONS, "all"], n=1, cutoff=0.5)
+    return close[0] if close else None

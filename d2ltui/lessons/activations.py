@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -33,8 +34,8 @@ def no_activation(bench: Bench) -> Measured:
             figure("accuracy on circles without activation", mean(run.accuracy for run in straight), 0.3, 0.65),
             figure("accuracy on circles with ReLU", mean(run.accuracy for run in bent), low=0.95),
         ],
-        f"{layers} linear layers are one. No straight line separates a circle from the one around it, and guessing is right "
-        "half the time.",
+        f"{layers} linear layers are one. No straight line separates a circle from the one around it, and guessing is "
+        "right half the time.",
     )
 
 
@@ -59,17 +60,19 @@ NO_ACTIVATION = Lesson(
     claim="Without an activation, any depth is one linear map.",
     formula="(XW₁ + b₁)W₂ + b₂ = X(W₁W₂) + (b₁W₂ + b₂) = XW + b",
     text="""\
-Multiplying by one matrix and then by another is multiplying by their product. So a network of linear layers, however
-deep, computes nothing that a single layer cannot: the lesson multiplies the weights together and gets the same outputs,
-up to the rounding of float32.
+Multiplying by one matrix and then by another is multiplying by their product. So a network of linear layers,
+however deep, computes nothing that a single layer cannot: the lesson multiplies the weights together and gets the
+same outputs, up to the rounding of float32.
 
-It is no better than softmax regression then, and where the classes cannot be separated by a straight line, as with a
-circle inside another, it is hardly better than guessing. One bent function between the layers changes that.""",
+It is no better than softmax regression then, and where the classes cannot be separated by a straight line, as with
+a circle inside another, it is hardly better than guessing. One bent function between the layers changes that.""",
     measure=no_activation,
     experiments=(
         Experiment("no activation", {**DIGITS, "activation": "identity", "hidden": "64,32", "epochs": 20}),
         Experiment("softmax regression", {"model": "softmax", "dataset": "digits", "epochs": 40}),
-        Experiment("circles, no activation", {"model": "mlp", "dataset": "circles", "activation": "identity", "epochs": 20}),
+        Experiment(
+            "circles, no activation", {"model": "mlp", "dataset": "circles", "activation": "identity", "epochs": 20}
+        ),
         Experiment("circles, ReLU", {"model": "mlp", "dataset": "circles", "activation": "relu", "epochs": 40}),
     ),
 )
@@ -93,7 +96,7 @@ def sigmoid_saturates(bench: Bench) -> Measured:
             found.append(next((layer.saturated for layer in layers if layer.saturated is not None), 0.0))
         shares.append(mean(found))
     activation = bench.config(role).activation
-    rising = sum(a < b for a, b in zip(shares[1:], shares[2:], strict=False))
+    rising = sum(a < b for a, b in itertools.pairwise(shares[1:]))
     return Measured(
         [
             figure("slope at 0", _slope(activation, 0.0), 0.25, 0.25),
@@ -104,8 +107,8 @@ def sigmoid_saturates(bench: Bench) -> Measured:
             figure("saturated units where they start largest", shares[-1], low=0.5),
             figure("steps of sd from 0.1 on at which the share rises", rising, 2, 2),
         ],
-        f"With weights of sd {STARTS[-1]:g}, {100 * shares[-1]:.0f} % of the outputs lie where the slope is below 0.01; with "
-        f"sd {STARTS[1]:g}, {100 * shares[1]:.1f} %.",
+        f"With weights of sd {STARTS[-1]:g}, {100 * shares[-1]:.0f} % of the outputs lie where the slope is below "
+        f"0.01; with sd {STARTS[1]:g}, {100 * shares[1]:.1f} %.",
     )
 
 
@@ -127,12 +130,12 @@ SIGMOID_SATURATES = Lesson(
     claim="Large inputs give sigmoid outputs of 0 or 1, and no gradient.",
     formula="σ(x) = 1 / (1 + e⁻ˣ)      σ′(x) = σ(x) (1 − σ(x)), at most ¼, at x = 0",
     text="""\
-Sigmoid squeezes all numbers into the interval from 0 to 1. It is steepest at 0, with slope ¼; at −8 and at 8 the slope
-is 0.00034. Going backward, the gradient is multiplied by the slope, so a unit whose inputs are large passes next to
-nothing on, and its weights hardly move: it is saturated.
+Sigmoid squeezes all numbers into the interval from 0 to 1. It is steepest at 0, with slope ¼; at −8 and at 8 the
+slope is 0.00034. Going backward, the gradient is multiplied by the slope, so a unit whose inputs are large passes
+next to nothing on, and its weights hardly move: it is saturated.
 
-How large the inputs are depends on the weights. The lesson draws them with a larger and larger standard deviation and
-counts the outputs below 0.01 or above 0.99. Start small: that is what Xavier's rule is for.""",
+How large the inputs are depends on the weights. The lesson draws them with a larger and larger standard deviation
+and counts the outputs below 0.01 or above 0.99. Start small: that is what Xavier's rule is for.""",
     measure=sigmoid_saturates,
     experiments=(Experiment("sigmoid", {**DIGITS, "activation": "sigmoid", "hidden": "256"}),),
 )
@@ -171,8 +174,8 @@ def zero_centred(bench: Bench) -> Measured:
             figure("tanh: the same", batch["tanh"]),
         ],
         "That all weights into a unit move up or down together is true of one sample. In a batch the samples disagree: "
-        f"{100 * batch['ReLU']:.0f} % of the gradients carry the same sign with ReLU, {100 * batch['sigmoid']:.0f} % with "
-        "sigmoid, and 50 % would be an even split.",
+        f"{100 * batch['ReLU']:.0f} % of the gradients carry the same sign with ReLU, {100 * batch['sigmoid']:.0f} % "
+        "with sigmoid, and 50 % would be an even split.",
     )
 
 
@@ -184,17 +187,17 @@ ZERO_CENTRED = Lesson(
     name="zero-centred",
     title="Zero-centred or not",
     section="5.1.2",
-    claim="Sigmoid's and ReLU's outputs are not zero-centred, tanh's are; for each sample, outputs of one sign give all the "
-    "weights into a unit gradients of one sign.",
+    claim="Sigmoid's and ReLU's outputs are not zero-centred, tanh's are; for each sample, outputs of one sign give "
+    "all the weights into a unit gradients of one sign.",
     formula="∂L/∂wᵢⱼ = Σ over samples of hᵢ · ∂L/∂oⱼ, and hᵢ ≥ 0 for sigmoid and ReLU",
     text="""\
-The gradient of a weight is the output of the unit that it comes from, times the gradient of the unit that it goes to.
-Where no output is negative, the weights into a unit all get the sign of that one factor: they are pushed up together,
-or down together, and a path that needs one up and one down becomes a zigzag.
+The gradient of a weight is the output of the unit that it comes from, times the gradient of the unit that it goes
+to. Where no output is negative, the weights into a unit all get the sign of that one factor: they are pushed up
+together, or down together, and a path that needs one up and one down becomes a zigzag.
 
-So it is for a single sample. A step is taken on the mean over a batch, where one sample pushes up and another pushes
-down, and the signs are mixed again: the last figures show how much is left. It is one reason why ReLU learns well
-although it is not zero-centred.""",
+So it is for a single sample. A step is taken on the mean over a batch, where one sample pushes up and another
+pushes down, and the signs are mixed again: the last figures show how much is left. It is one reason why ReLU learns
+well although it is not zero-centred.""",
     measure=zero_centred,
     experiments=(
         Experiment("sigmoid", {**DIGITS, "activation": "sigmoid", "epochs": 10}),
@@ -229,9 +232,9 @@ def relu_fast(bench: Bench, functions: Mapping[str, Callable[[Tensor], Tensor]] 
             figure("sigmoid's epochs, ReLU's being 1", epochs["sigmoid"] / epochs["ReLU"], low=2),
             figure("tanh's epochs, ReLU's being 1", epochs["tanh"] / epochs["ReLU"]),
         ],
-        "ReLU is the cheapest, though in a whole training step the matrix products cost far more than any activation. It "
-        f"needs {shown(epochs['ReLU'])} epochs where sigmoid needs {shown(epochs['sigmoid'])}, and tanh, which is zero-centred "
-        f"and as steep at 0, {shown(epochs['tanh'])}.",
+        "ReLU is the cheapest, though in a whole training step the matrix products cost far more than any activation. "
+        f"It needs {shown(epochs['ReLU'])} epochs where sigmoid needs {shown(epochs['sigmoid'])}, and tanh, which is "
+        f"zero-centred and as steep at 0, {shown(epochs['tanh'])}.",
     )
 
 
@@ -269,15 +272,15 @@ RELU_FAST = Lesson(
     name="relu-fast",
     title="ReLU is fast",
     section="5.1.2",
-    claim="ReLU is cheaper to compute than sigmoid and tanh, and a network with it converges faster than one with sigmoid.",
+    claim="ReLU is cheaper to compute than sigmoid and tanh, and with it a network converges faster than with sigmoid.",
     formula="ReLU(x) = max(0, x), slope 1 or 0      σ and tanh need eˣ, and their slopes are below 1 but at one point",
     text="""\
-Forward, ReLU is a comparison, sigmoid and tanh are exponentials and a division. Backward, ReLU's slope is 1 or 0, so what
-passes, passes whole; sigmoid takes at least three quarters of it away at every layer.
+Forward, ReLU is a comparison, sigmoid and tanh are exponentials and a division. Backward, ReLU's slope is 1 or 0,
+so what passes, passes whole; sigmoid takes at least three quarters of it away at every layer.
 
-The lesson measures both: the time for a large tensor on this machine's processor, and how many epochs a network with
-one hidden layer needs. That ReLU converges faster than tanh, too, is often said; look at the last figure before you
-repeat it. tanh's slope at 0 is 1 as well, and one layer of it has not much gradient to lose.""",
+The lesson measures both: the time for a large tensor on this machine's processor, and how many epochs a network
+with one hidden layer needs. That ReLU converges faster than tanh, too, is often said; look at the last figure
+before you repeat it. tanh's slope at 0 is 1 as well, and one layer of it has not much gradient to lose.""",
     measure=relu_fast,
     experiments=(
         Experiment("ReLU", {**DIGITS, "activation": "relu", "epochs": 20}),

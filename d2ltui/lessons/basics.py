@@ -43,8 +43,8 @@ def four_elements(bench: Bench) -> Measured:
             figure("largest error of w and b, from scratch, 10 epochs", mean(map(_error, longer)), high=0.05),
             figure("from scratch against concise at half the rate: largest difference", same, high=1e-4),
         ],
-        f"After three epochs the concise version is {shown(scratch_error / concise_error)} times closer to the truth. It "
-        f"is not better: at half the rate it has the weights of the one from scratch, to {shown(same)}.",
+        f"After three epochs the concise version is {shown(scratch_error / concise_error)} times closer to the truth. "
+        f"It is not better: at half the rate it has the weights of the one from scratch, to {shown(same)}.",
     )
 
 
@@ -56,12 +56,12 @@ FOUR_ELEMENTS = Lesson(
     "loss halves the effective learning rate.",
     formula="ŷ = Xw + b      L = mean ½(ŷ − y)²      w ← w − η ∂L/∂w      b ← b − η ∂L/∂b",
     text="""\
-The model says what can be learned: here, straight lines and planes. The data set is made from known weights,
-w = [2, −3.4] and b = 4.2, plus a little noise, so that we can check what was learned. The loss says how wrong the model
+The model says what can be learned: here, straight lines and planes. The data set is made from known weights, w =
+[2, −3.4] and b = 4.2, plus a little noise, so that we can check what was learned. The loss says how wrong the model
 is, in one number. The optimiser takes a small batch, asks for the slope of the loss, and takes a step downhill.
 
-From scratch, the loss is ½(ŷ − y)², whose slope is ŷ − y. PyTorch's MSELoss leaves the ½ out, so its slope is twice as
-large, and the same learning rate makes steps twice as long. Whoever compares two programs should compare their
+From scratch, the loss is ½(ŷ − y)², whose slope is ŷ − y. PyTorch's MSELoss leaves the ½ out, so its slope is twice
+as large, and the same learning rate makes steps twice as long. Whoever compares two programs should compare their
 formulas first.""",
     measure=four_elements,
     experiments=(
@@ -121,13 +121,13 @@ YIELD = Lesson(
     "set.",
     formula="for i in range(0, n, batch_size):  yield features[order[i : i + batch_size]], labels[…]",
     text="""\
-A function with yield does not run when it is called: it returns a generator, which runs up to the next yield each time
-somebody asks for a batch, and then stands still with all its variables. So the training loop gets one batch after
-another, and only what it is working on has to exist.
+A function with yield does not run when it is called: it returns a generator, which runs up to the next yield each
+time somebody asks for a batch, and then stands still with all its variables. So the training loop gets one batch
+after another, and only what it is working on has to exist.
 
-The order is a random permutation of the sample numbers, drawn anew for each epoch. A permutation has every number once:
-no sample is left out, and none is seen twice. A new order matters because the same batches in the same order would push
-the weights around the same circle every epoch.""",
+The order is a random permutation of the sample numbers, drawn anew for each epoch. A permutation has every number
+once: no sample is left out, and none is seen twice. A new order matters because the same batches in the same order
+would push the weights around the same circle every epoch.""",
     measure=yield_batches,
 )
 

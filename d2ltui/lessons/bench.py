@@ -53,8 +53,8 @@ class Trained(NamedTuple):
         import torch
 
         self.network.train(False)
-        with torch.inference_mode():
-            return self.network(x.to(self.network.parameters()[0].device)).cpu().clone()
+        with torch.no_grad():
+            return self.network(x.to(self.network.parameters()[0].device)).cpu()
 
     def layers(self, x: Tensor, y: Tensor, units: bool = False) -> tuple[events.LayerStats, ...]:
         """Every layer's figures on the samples x, y."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -58,17 +59,21 @@ def vanishing(bench: Bench) -> Measured:
             start[role, depth], end[role, depth] = _geometric(at_start), _geometric(at_end)
             accuracy[role] = mean(accuracies)
     deepest = DEPTHS[-1]
-    falling = sum(start["sigmoid", a] > start["sigmoid", b] for a, b in zip(DEPTHS, DEPTHS[1:], strict=False))
+    falling = sum(start["sigmoid", a] > start["sigmoid", b] for a, b in itertools.pairwise(DEPTHS))
     bounds: dict[str, tuple[float | None, float | None]] = {"sigmoid": (None, 1e-4), "tanh": (0.05, None)}
     figures: list[Figure] = []
     for role in ("sigmoid", "tanh", "ReLU"):
         low, high = bounds.get(role, (0.05, None))
         for depth in DEPTHS:
             band = (low, high) if depth == deepest else (None, None)
-            figures.append(figure(f"{role}, {depth} hidden layers: first to last gradient at the start", start[role, depth], *band))
+            figures.append(
+                figure(f"{role}, {depth} hidden layers: first to last gradient at the start", start[role, depth], *band)
+            )
             figures.append(figure(f"{role}, {depth} hidden layers: after training", end[role, depth], *band))
         figures.append(figure(f"{role}, {deepest} hidden layers: accuracy", accuracy[role]))
-    figures.append(figure(f"depths of {len(DEPTHS) - 1} at which sigmoid loses still more", falling, low=len(DEPTHS) - 1))
+    figures.append(
+        figure(f"depths of {len(DEPTHS) - 1} at which sigmoid loses still more", falling, low=len(DEPTHS) - 1)
+    )
     lost = (start["sigmoid", DEPTHS[0]] / start["sigmoid", deepest]) ** (1 / (deepest - DEPTHS[0]))
     return Measured(
         figures,
@@ -85,12 +90,12 @@ VANISHING = Lesson(
     formula="∂L/∂W₁ = x ⊗ (D₁ W₂ D₂ W₃ … Dₙ Wₙ₊₁ δ), with D the activation's slopes on the diagonal",
     text="""\
 Backpropagation multiplies: at every layer the gradient is multiplied by the weights and by the activation's slope.
-Sigmoid's slope is ¼ at most, so that with every layer less arrives, and after ten layers the first weights do not move
-any more: the accuracy stays that of a guess. ReLU's slope is 1 wherever the unit is on.
+Sigmoid's slope is ¼ at most, so that with every layer less arrives, and after ten layers the first weights do not
+move any more: the accuracy stays that of a guess. ReLU's slope is 1 wherever the unit is on.
 
-tanh is usually named together with sigmoid. Its slope, though, is 1 at 0, and with Xavier's initialisation its inputs
-stay near 0: the figures show that ten layers of it keep their gradient, and learn. It does lose it where it is
-saturated, as sigmoid does. All networks here start from Xavier's weights, so that only the activation differs.""",
+tanh is usually named together with sigmoid. Its slope, though, is 1 at 0, and with Xavier's initialisation its
+inputs stay near 0: the figures show that ten layers of it keep their gradient, and learn. It does lose it where it
+is saturated, as sigmoid does. All networks here start from Xavier's weights, so that only the activation differs.""",
     measure=vanishing,
     experiments=tuple(
         Experiment(role, {**DIGITS, "activation": role.lower(), "init": "xavier", "hidden": str(WIDTH), "epochs": 5})
@@ -148,10 +153,12 @@ def exploding(bench: Bench) -> Measured:
             figure("large weights: runs that diverge", broken / len(bench.seeds), 1, 1, "of all"),
             figure("the same network from Xavier's weights: accuracy", mean(healthy), low=0.7),
             figure(f"ways to start, of {3 * len(STARTS)}, with a first gradient above {HUGE:g}", exploded, low=1),
-            figure(f"ways to start, of {3 * len(STARTS)}, with a first gradient below {TINY:g}", vanished, low=exploded + 1),
+            figure(
+                f"ways to start, of {3 * len(STARTS)}, with a first gradient below {TINY:g}", vanished, low=exploded + 1
+            ),
         ],
-        f"Of {len(STARTS)} initialisations with each of three activations, in six hidden layers, {exploded} explode and "
-        f"{vanished} vanish; sigmoid and tanh cannot explode forward, for their outputs are bounded.",
+        f"Of {len(STARTS)} initialisations with each of three activations, in six hidden layers, {exploded} explode "
+        f"and {vanished} vanish; sigmoid and tanh cannot explode forward, for their outputs are bounded.",
     )
 
 
@@ -162,13 +169,13 @@ EXPLODING = Lesson(
     claim="Gradients can explode, too, though more rarely than they vanish.",
     formula="‖W₁ W₂ … Wₙ‖ grows like cⁿ, with c above 1 where the entries are large",
     text="""\
-A product of many matrices either dies away or grows beyond all bounds; to stay in between takes care. A hundred random
-4×4 matrices with entries of sd 1 make numbers of 25 digits. A network that starts with weights of sd 1 does the same to its
-gradient, and after one step with it the weights are so large that the loss is nan.
+A product of many matrices either dies away or grows beyond all bounds; to stay in between takes care. A hundred
+random 4×4 matrices with entries of sd 1 make numbers of 25 digits. A network that starts with weights of sd 1 does
+the same to its gradient, and after one step with it the weights are so large that the loss is nan.
 
-It happens more rarely than vanishing, because saturating activations stop it, and because one sees it at once: a loss
-that is nan is noticed, one that does not move is put down to the data. How rarely depends on which starts one counts;
-the lesson counts seven initialisations with three activations.""",
+It happens more rarely than vanishing, because saturating activations stop it, and because one sees it at once: a
+loss that is nan is noticed, one that does not move is put down to the data. How rarely depends on which starts one
+counts; the lesson counts seven initialisations with three activations.""",
     measure=exploding,
     experiments=(
         Experiment(

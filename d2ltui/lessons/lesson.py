@@ -60,9 +60,9 @@ def shown(value: float | None) -> str:
     """A number in a few characters."""
     if value is None:
         return "not finite"
-    if value == 0 or 0.001 <= abs(value) < 100_000:
+    if value == 0 or 0.001 <= abs(value) < 10_000:
         return f"{value:.4g}"
-    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
 class Measured(NamedTuple):

@@ -40,8 +40,8 @@ def softmax(bench: Bench, function: Function | None = None) -> Measured:
             figure("neighbours in order of size whose order is turned round", turned, 0, 0),
             figure("outputs that float32 rounds to 0, of logits of sd 100", mean(zeros)),
         ],
-        f"{4 * ROWS * len(bench.seeds):,} random rows of {CLASSES} logits. e⁻ˣ is positive for every x, but float32 has no "
-        "number between 0 and e⁻¹⁰³: there, positive is true of the formula and not of the computer.",
+        f"{4 * ROWS * len(bench.seeds):,} random rows of {CLASSES} logits. e⁻ˣ is positive for every x, but float32 "
+        "has no number between 0 and e⁻¹⁰³: there, positive is true of the formula and not of the computer.",
     )
 
 
@@ -52,11 +52,11 @@ SOFTMAX = Lesson(
     claim="Softmax makes outputs positive, makes them sum to 1, and keeps their order.",
     formula="softmax(o)ᵢ = exp(oᵢ) / Σⱼ exp(oⱼ)",
     text="""\
-A linear layer's outputs, the logits, can be any numbers. To read them as probabilities they must be positive and sum
-to 1. exp makes every number positive; dividing by the sum makes the sum 1.
+A linear layer's outputs, the logits, can be any numbers. To read them as probabilities they must be positive and
+sum to 1. exp makes every number positive; dividing by the sum makes the sum 1.
 
-exp grows with its argument, and all are divided by the same number, so the order stays: the most probable class is the
-one with the largest logit, and to predict it no softmax is needed at all.""",
+exp grows with its argument, and all are divided by the same number, so the order stays: the most probable class is
+the one with the largest logit, and to predict it no softmax is needed at all.""",
     measure=softmax,
 )
 
@@ -94,8 +94,8 @@ def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function
             figure("shifted softmax at ±1000, float32: largest distance from float64", error, 0, 1e-6),
             figure("cross-entropy of logits 0 and 200 (it is 200) through log-sum-exp", stable, 199.99, 200.01),
         ],
-        f"float32 ends at about e⁸⁹: exp(1000) is inf and inf/inf is nan, exp(−1000) is 0 and 0/0 is nan. The logarithm of "
-        f"a naive probability gives {log_of_naive} where the loss is 200.",
+        f"float32 ends at about e⁸⁹: exp(1000) is inf and inf/inf is nan, exp(−1000) is 0 and 0/0 is nan. The "
+        f"logarithm of a naive probability gives {log_of_naive} where the loss is 200.",
     )
 
 
@@ -107,11 +107,11 @@ SOFTMAX_SHIFT = Lesson(
     formula="exp(oᵢ − a) / Σⱼ exp(oⱼ − a) = exp(oᵢ) / Σⱼ exp(oⱼ), since exp(−a) cancels",
     text="""\
 Taking the same number from every logit divides the numerator and the denominator by the same exp(a). So we are free
-to choose a, and the best choice is the largest logit: then every exponent is 0 or less, no exp can overflow, and the
-sum is at least 1, so that nothing is divided by 0.
+to choose a, and the best choice is the largest logit: then every exponent is 0 or less, no exp can overflow, and
+the sum is at least 1, so that nothing is divided by 0.
 
-For the loss go one step further and never form the probability: −log softmax(o)ᵧ = log Σ exp(oⱼ − m) + m − oᵧ. A very
-small probability would be rounded to 0, and its logarithm would be infinite.""",
+For the loss go one step further and never form the probability: −log softmax(o)ᵧ = log Σ exp(oⱼ − m) + m − oᵧ. A
+very small probability would be rounded to 0, and its logarithm would be infinite.""",
     measure=softmax_shift,
 )
 
@@ -157,12 +157,14 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
             figure("cross-entropy's gain", softmax_gain, low=0.005),
             figure(f"rates of {len(RATES)} at which squared error diverges", diverged[True], low=1),
             figure(f"rates of {len(RATES)} at which cross-entropy diverges", diverged[False], 0, 0),
-            figure("right answers that squared error pushes down", mean(pushed_back), low=0.005, unit="of the right ones"),
+            figure(
+                "right answers that squared error pushes down", mean(pushed_back), low=0.005, unit="of the right ones"
+            ),
             figure(f"cross-entropy's gain at the lowest rate, {RATES[0]}", slow[False] - slow[True]),
             figure("multilayer perceptron: cross-entropy's gain at the best rates", mlp_gain),
         ],
-        "Cross-entropy never pushes the right class down. It is no law that it wins: the last two figures are its gain at a "
-        f"low rate, {shown(slow[False] - slow[True])}, and in a network that can bend its outputs to the labels, "
+        "Cross-entropy never pushes the right class down. It is no law that it wins: the last two figures are its gain "
+        f"at a low rate, {shown(slow[False] - slow[True])}, and in a network that can bend its outputs to the labels, "
         f"{shown(mlp_gain)}.",
     )
 
@@ -182,19 +184,19 @@ CROSS_ENTROPY = Lesson(
     name="cross-entropy",
     title="Compare probabilities with labels",
     section="4.1",
-    claim="In softmax regression, probabilities are a better thing to compare with labels than raw outputs: cross-entropy "
-    "reaches a higher accuracy than squared error on the outputs, and stands higher rates.",
+    claim="In softmax regression, probabilities are a better thing to compare with labels than raw outputs: "
+    "cross-entropy reaches a higher accuracy than squared error on the outputs, and stands higher rates.",
     formula="cross-entropy: −log softmax(o)ᵧ, slope pᵢ − [i = y]      squared error: ½‖o − e_y‖², slope oᵢ − [i = y]",
     text="""\
-A label says: this class, and no other. As numbers it is 1 for the class and 0 for the rest, and one could ask the raw
-outputs to be 1 and 0. But an output of 3 for the right class is not wrong, it is sure; squared error takes it for as
-wrong as −1 and pushes it back, and moves the boundary for samples that were right.
+A label says: this class, and no other. As numbers it is 1 for the class and 0 for the rest, and one could ask the
+raw outputs to be 1 and 0. But an output of 3 for the right class is not wrong, it is sure; squared error takes it
+for as wrong as −1 and pushes it back, and moves the boundary for samples that were right.
 
-Softmax first turns outputs into probabilities, which cannot be more than 1. Cross-entropy then asks for the surprise
-at the right class, −log p. Its slope is p − y: never more than 1, never away from the right answer.
+Softmax first turns outputs into probabilities, which cannot be more than 1. Cross-entropy then asks for the
+surprise at the right class, −log p. Its slope is p − y: never more than 1, never away from the right answer.
 
-It is often said of every network, and that is more than is true: with hidden layers, which can bend the outputs to the
-labels, squared error does as well here, and at a low rate it is the faster one (the last two figures).""",
+It is often said of every network, and that is more than is true: with hidden layers, which can bend the outputs to
+the labels, squared error does as well here, and at a low rate it is the faster one (the last two figures).""",
     measure=cross_entropy,
     experiments=(
         Experiment("softmax regression", {"model": "softmax", "dataset": "digits", "epochs": 20}),

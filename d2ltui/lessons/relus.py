@@ -75,9 +75,9 @@ def dead_relu(bench: Bench) -> Measured:
             figure("torch.nn's start, the usual rate: dead at the end", share("healthy"), 0, 0.15, "of the units"),
             figure(f"dead units, of {died}, that came back in a later epoch", revived, 0, 0),
         ],
-        f"The same large weights kill {100 * share(large):.0f} % of the first layer's units where a second hidden layer follows, "
-        f"and {100 * shallow:.0f} % where none does: it is the gradient that they make, multiplied from layer to layer, that "
-        "throws the units too far.",
+        f"The same large weights kill {100 * share(large):.0f} % of the first layer's units where a second hidden "
+        f"layer follows, and {100 * shallow:.0f} % where none does: it is the gradient that they make, multiplied from "
+        "layer to layer, that throws the units too far.",
     )
 
 
@@ -93,8 +93,8 @@ every sample. Its output is 0 then, and so is its slope: no gradient arrives, an
 network goes on with fewer units; when all of a layer are dead, it knows nothing of its inputs any more.
 
 A unit that is dead for one batch is not dead: another sample may wake it. So the lesson asks all training samples,
-in the first hidden layer, whose inputs do not change. Units of later layers may come back, when the layers
-below them move; weight decay and momentum can move weights without a gradient, too.
+in the first hidden layer, whose inputs do not change. Units of later layers may come back, when the layers below
+them move; weight decay and momentum can move weights without a gradient, too.
 
 A bad initialisation kills in the same way: large weights make large gradients, and those make long steps at the
 usual rate. How large the gradients are depends on how many layers multiply them.""",
@@ -130,8 +130,8 @@ def revive(bench: Bench) -> Measured:
         figures.append(figure(f"{role}: dead in its worst layer", dead[role], low, high, "of the units"))
     return Measured(
         figures,
-        "A remedy helps against its own cause: against large weights, Xavier's or Kaiming's; against a rate of 3, a lower "
-        "one. Xavier's weights with a rate of 3 end with an accuracy of "
+        "A remedy helps against its own cause: against large weights, Xavier's or Kaiming's; against a rate of 3, a "
+        "lower one. Xavier's weights with a rate of 3 end with an accuracy of "
         f"{accuracy['too high a rate, Xavier']:.2f}; Adagrad with its own rate of 0.1 bears even the large weights.",
     )
 
@@ -153,16 +153,16 @@ REVIVE = Lesson(
     name="revive",
     title="Keeping ReLUs alive",
     section="5.4.2, 12.7",
-    claim="Xavier's or Kaiming's initialisation, a lower rate, and Adagrad keep ReLUs alive, each against its own cause.",
+    claim="Xavier's or Kaiming's initialisation, a lower rate, Adagrad keep ReLUs alive, each against its own cause.",
     formula="Xavier: sd = √(2 / (n_in + n_out))      Kaiming: sd = √(2 / n_in)      Adagrad: w ← w − η g / √(Σ g²)",
     text="""\
-The dead cannot be woken; one trains again, differently. Xavier's and Kaiming's rules choose the weights' sd so that signals
-neither grow nor shrink from layer to layer, and the first gradients are of a bearable size. A lower rate makes the same
-gradient a shorter step. Adagrad divides each weight's step by the size of its past gradients, so that even the first step
-is no longer than its rate.
+The dead cannot be woken; one trains again, differently. Xavier's and Kaiming's rules choose the weights' sd so that
+signals neither grow nor shrink from layer to layer, and the first gradients are of a bearable size. A lower rate
+makes the same gradient a shorter step. Adagrad divides each weight's step by the size of its past gradients, so
+that even the first step is no longer than its rate.
 
-Each works against what it is for. A good start does not survive a rate of 3, and at that rate Adagrad's steps are long
-as well. If you know only that ReLUs are dying: start with Xavier or Kaiming, and with the usual rate.""",
+Each works against what it is for. A good start does not survive a rate of 3, and at that rate Adagrad's steps are
+long as well. If you know only that ReLUs are dying: start with Xavier or Kaiming, and with the usual rate.""",
     measure=revive,
     experiments=tuple(Experiment(role, {**SICK, **given}) for role, _, given in REVIVE_RUNS),
 )

@@ -154,10 +154,10 @@ class RunReader:
 
     def _read_epochs(self) -> None:
         for records in list(self._chunks("epochs", EPOCH, self._epochs)):
-            for step, *figures in records.tolist():
-                self._epochs += 1
-                if step > 0:  # else it was never told of
-                    self.live(events.EpochEnded(self._epochs, step, *figures))
+            rows = enumerate(records.tolist(), self._epochs + 1)
+            # One whose step is 0 was never told of.
+            self.live.add_epochs([events.EpochEnded(number, *row) for number, row in rows if row[0] > 0])
+            self._epochs += len(records)
 
     def _read_layers(self) -> None:
         where, last = "FROM layers WHERE id > ?", self._last["layers"]

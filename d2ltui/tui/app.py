@@ -205,15 +205,16 @@ class D2LApp(App[None]):
         self._leave_watched()
         self._watching = watching
 
-    def poll(self) -> None:
-        """Take in what has come of a watched run, and say once what went wrong with storing our own."""
+    def poll(self) -> str:
+        """Take in what has come of a watched run; returns, once, what went wrong with storing our own."""
         if self._watching is not None:
             self._watching.poll()
-            return
+            return ""
         recording = self._worker.recording if self._worker is not None else None
         if recording is not None and recording.trouble and recording.trouble != self._trouble_told:
             self._trouble_told = recording.trouble
-            self.notify(recording.trouble, severity="warning")
+            return recording.trouble
+        return ""
 
     def _leave_watched(self) -> None:
         if self._watching is not None:

@@ -18,6 +18,7 @@ from .watching import wait_for_steps
 TURN = 2.0
 TURNS = 28
 PRESSES = 24
+SHOWN_TIMEOUT = 5.0
 
 
 def panes(context: Context) -> list[Figure]:
@@ -89,11 +90,11 @@ def _obedience(run: list[str]) -> tuple[list[float], list[float], list[float], f
         for turn in range(PRESSES):
             seen = len(terminal.chunks)
             pressed = terminal.press(" ")
-            time.sleep(0.8)
+            shown.append(1000 * (_shown(terminal, seen, "paused") - pressed))
+            time.sleep(0.2)
             steps_before, paused, steps_then = _pause(read_log(log), pressed)
             obeyed.append(1000 * (paused - pressed))
             steps.append(float(steps_then - steps_before))
-            shown.append(1000 * (_shown(terminal, seen, "paused") - pressed))
             terminal.press(" ")
             time.sleep(0.4 + 0.017 * turn)  # in no step with the frames
         return obeyed, shown, steps, _stop(terminal, log)
@@ -118,12 +119,17 @@ def _pause(points: list[Point], pressed: float) -> tuple[int, float, int]:
 
 
 def _shown(terminal: Terminal, since: int, word: str) -> float:
-    wanted, kept = word.encode(), b""
-    for when, chunk in terminal.chunks[since:]:
-        kept = kept[-len(wanted) :] + chunk
-        if wanted in kept:
-            return when
-    raise RuntimeError(f"the screen did not say {word!r} in time; it said {kept[-300:]!r}")
+    """When the screen said so."""
+    wanted, kept, at = word.encode(), b"", since
+    end = time.monotonic() + SHOWN_TIMEOUT
+    while time.monotonic() < end:
+        for when, chunk in terminal.chunks[at:]:
+            at += 1
+            kept = kept[-len(wanted) :] + chunk
+            if wanted in kept:
+                return when
+        time.sleep(0.005)
+    raise RuntimeError(f"the screen did not say {word!r} within {SHOWN_TIMEOUT:g} s")
 
 
 def _stop(terminal: Terminal, log: Path) -> float:

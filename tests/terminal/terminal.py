@@ -39,6 +39,8 @@ class Terminal:
         self, command: Sequence[str], columns: int = 120, rows: int = 40, environment: Mapping[str, str] | None = None
     ) -> None:
         inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "LC_ALL")}
+        # One thread: networks this small are no faster with more, and slower where cores are shared.
+        inherited |= {"OMP_NUM_THREADS": "1"}
         inherited |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"} | dict(environment or {})
         self.raw = bytearray()
         self._screen = _Screen(columns, rows)

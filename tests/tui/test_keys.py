@@ -160,9 +160,7 @@ async def test_log_scale_and_smoothing(open_app: Opener) -> None:
         assert loss.border_subtitle == f"smoothing {SMOOTHING[-1]:g}"
 
 
-async def test_save_writes_what_config_reads(
-    open_app: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_save_writes_what_config_reads(open_app: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     async with open_app({**SMALL, "lr": 0.25}) as person:
         await person.focus("lr")
@@ -177,15 +175,14 @@ async def test_save_asks_before_it_overwrites(
     open_app: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with open("softmax-moons.toml", "w") as file:
-        file.write("precious")
+    Path("softmax-moons.toml").write_text("precious")
     async with open_app() as person:
         await person.press("ctrl+s", "enter")
         assert isinstance(person.app.screen, SaveScreen)
         assert "softmax-moons.toml exists" in person.text()
         await person.press("escape")
         assert person.main is person.app.screen
-        assert open("softmax-moons.toml").read() == "precious"
+        assert Path("softmax-moons.toml").read_text() == "precious"
         await person.press("ctrl+s", "enter", "enter")
         assert person.main is person.app.screen
     assert resolve(read_toml("softmax-moons.toml")) == resolve(SMALL)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from person import ENDLESS, SMALL, Opener, Person
+from person import ENDLESS, Opener, Person
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 
 from d2ltui.tui.locale import AsciiFilter, is_utf8, to_ascii
 from d2ltui.tui.screens.main import TABS
-from d2ltui.tui.widgets.fields import ChoiceField
 
 
 def leaving(person: Person) -> str:
@@ -121,22 +120,15 @@ async def test_both_themes_show_the_same_characters_legibly(open_app: Opener) ->
         dark = person.text()
         await person.press("ctrl+t")
         assert not person.app.current_theme.dark
-        assert [a for a, b in zip(dark.split("\n"), person.text().split("\n"), strict=True) if a != b and "cpu" not in a] == []
+        pairs = zip(dark.split("\n"), person.text().split("\n"), strict=True)
+        assert [before for before, after in pairs if before != after and "cpu" not in before] == []
         faint = []
         for strip in person.app.screen._compositor.render_strips():
             for segment in strip:
                 style = segment.style
-                if style is None or not segment.text.strip() or style.color is None or style.bgcolor is None:
+                if style is None or style.color is None or style.bgcolor is None or not segment.text.strip().isalnum():
                     continue
-                front = Color.from_rich_color(style.color)
-                contrast = front.get_contrast_text(1.0) and abs(front.brightness - Color.from_rich_color(style.bgcolor).brightness)
-                if segment.text.strip().isalnum() and contrast < 0.2:
-                    faint.append((segment.text, contrast))
+                front, back = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+                if abs(front.brightness - back.brightness) < 0.2:
+                    faint.append(segment.text)
         assert faint == []
-
-
-async def test_choices_fit_their_field_in_every_width(open_app: Opener) -> None:
-    async with open_app(SMALL) as person:
-        field = person.field("optimizer")
-        assert isinstance(field, ChoiceField)
-        assert field.render().plain == "optimizer    ‹ sgd ›"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import threading
 
 import pytest
@@ -110,9 +112,7 @@ async def test_ctrl_r_pressed_many_times_leaves_one_run(open_app: Opener) -> Non
         await person.until(lambda: training_threads() == 1, "one thread")
 
 
-async def test_a_failed_run_says_why_and_the_next_one_trains(
-    open_app: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failed_run_says_why_and_the_next_one_trains(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     from d2ltui.models.network import Network
 
     original = Network.__call__
@@ -197,9 +197,6 @@ async def test_layers_are_looked_at_only_while_they_are_on_the_screen(open_app: 
 
 
 async def test_charts_go_on_without_their_helper(open_app: Opener) -> None:
-    import os
-    import signal
-
     async with open_app(ENDLESS) as person:
         await person.press("ctrl+r")
         await person.until_drawn("loss")
@@ -214,9 +211,12 @@ async def test_charts_go_on_without_their_helper(open_app: Opener) -> None:
         assert len(person.app._notifications) == 1  # told once
 
 
-@pytest.mark.parametrize(("seed", "size"), [(0, (120, 40)), (1, (80, 24)), (2, (120, 40)), (3, (200, 60)), (4, (40, 12))])
+@pytest.mark.parametrize(("seed", "size"), [(0, (120, 40)), (1, (80, 24)), (2, (200, 60))])
 async def test_a_hundred_random_keys(
-    open_app: Opener, seed: int, size: tuple[int, int], tmp_path_factory: pytest.TempPathFactory,
+    open_app: Opener,
+    seed: int,
+    size: tuple[int, int],
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path_factory.mktemp("saved"))

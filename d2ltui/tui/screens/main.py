@@ -87,7 +87,7 @@ class MainScreen(Screen[None]):
 
     def tick(self) -> None:
         """Bring what is on the screen up to date. Costs next to nothing where nothing changed."""
-        self.app.poll()
+        self._hint = self.app.poll() or self._hint
         live = self.app.live
         if live is not None and (self._curves is None or self._curves.live is not live):
             from d2ltui.tui.plots import Curves

@@ -1,0 +1,170 @@
+"""The runs screen, going on with a run, watching one of another process, and the end of a terminal."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from person import ENDLESS, SMALL, Opener
+from textual.widgets import DataTable, Input, Static
+
+from d2ltui.config import resolve
+from d2ltui.store import home
+from d2ltui.store.listing import runs
+from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from d2ltui.tui.screens.runs import RunsScreen, differences
+
+TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons"]
+
+
+async def test_runs_are_stored_listed_overlaid_and_compared(open_app: Opener) -> None:
+    async with open_app(SMALL) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        await person.type("lr", "0.5")
+        await person.press("ctrl+r")
+        await person.until(lambda: person.live.lr == 0.5 and person.word == "finished", "the second run")
+        assert person.app.worker.join(30)
+        await person.press("R")
+        screen = person.app.screen
+        assert isinstance(screen, RunsScreen)
+        table = screen.query_one(DataTable)
+        assert table.row_count == 2
+        await person.press("space", "down", "space")
+        await person.until(lambda: "lr: a 0.5, b 0.1" in str(screen.query_one("#facts", Static).content), "differences")
+        await person.until(lambda: "─a─" in person.text() and "─b─" in person.text(), "both curves")
+        assert "at epoch 1" in person.text()
+        await person.press("right")
+        await person.until(lambda: "at epoch 2" in person.text(), "the cursor at epoch 2")
+
+
+async def test_the_list_is_filtered_as_one_types_and_says_what_is_wrong_with_a_filter(open_app: Opener) -> None:
+    async with open_app(SMALL) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert person.app.worker.join(30)
+        await person.press("R")
+        table = person.app.screen.query_one(DataTable)
+        await person.press("slash", *"lr>0.2")
+        await person.until(lambda: table.row_count == 0, "no run with such a rate")
+        box = person.app.screen.query_one("#filter", Input)
+        box.value = "lr=0.1 status=finished"
+        await person.until(lambda: table.row_count == 1, "the run")
+        box.value = "lrr=0.1"
+        await person.until(lambda: "lrr" in str(person.app.screen.query_one("#table-pane").border_subtitle), "why not")
+
+
+async def test_a_run_is_renamed_noted_and_deleted_only_when_asked_twice(open_app: Opener) -> None:
+    async with open_app(SMALL) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert person.app.worker.join(30)
+        await person.press("R", "n")
+        assert isinstance(person.app.screen, AskScreen)
+        person.app.screen.query_one(Input).value = "better"
+        await person.press("enter")
+        await person.until(lambda: [run.name for run in runs()] == ["better"], "the new name")
+        await person.press("n")
+        person.app.screen.query_one(Input).value = "../outside"
+        await person.press("enter")
+        assert [run.name for run in runs()] == ["better"]
+        await person.press("N")
+        person.app.screen.query_one(Input).value = "the teacher's"
+        await person.press("enter")
+        await person.until(lambda: runs()[0].note == "the teacher's", "the note")
+        await person.press("d")
+        assert isinstance(person.app.screen, ConfirmScreen)
+        await person.press("n")
+        assert len(runs()) == 1
+        await person.press("d", "y")
+        await person.until(lambda: runs() == [], "no run")
+
+
+async def test_a_stopped_run_goes_on(open_app: Opener) -> None:
+    async with open_app({**ENDLESS, "epochs": 200_000}) as person:
+        await person.press("ctrl+r")
+        await person.until(lambda: person.app.live is not None and person.live.step > 50, "some steps")
+        await person.press("x")
+        await person.until_word("stopped")
+        stopped_at = person.live.step
+        assert person.app.worker.join(30)
+        await person.press("R", "c")
+        await person.until(lambda: person.live.step > stopped_at, "steps after the ones before")
+        assert len(runs()) == 1
+        await person.press("x")
+        await person.until_word("stopped")
+
+
+async def test_a_finished_run_is_opened_on_the_main_screen_and_does_not_go_on(open_app: Opener) -> None:
+    async with open_app(SMALL) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert person.app.worker.join(30)
+        accuracy = person.live.epochs[-1].val_metric
+        await person.press("R", "c")
+        assert isinstance(person.app.screen, RunsScreen)  # and a notice says why
+        await person.press("enter")
+        assert person.app.screen is person.main
+        assert person.app.control is None
+        await person.until_word("finished")
+        assert person.live.epochs[-1].val_metric == pytest.approx(accuracy, abs=1e-6)  # stored in single precision
+
+
+async def test_a_run_of_another_process_is_offered_watched_paused_and_stopped(
+    open_app: Opener, d2ltui_home: Path
+) -> None:
+    other = subprocess.Popen([*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL)
+    try:
+        async with open_app({}) as person:
+            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
+            person.app._offer_to_watch()
+            await person.until(lambda: isinstance(person.app.screen, ConfirmScreen), "the offer")
+            await person.press("y")
+            await person.until(lambda: person.app.live is not None and person.live.step > 0, "its steps")
+            assert not person.app.training
+            step = person.live.step
+            await person.until(lambda: person.live.step > step, "more of its steps")
+            await person.press("space")
+            await person.until_word("paused")
+            await person.press("space")
+            await person.until_word("training")
+            await person.press("x")
+            await person.until_word("stopped")
+        assert other.wait(30) == 0
+    finally:
+        other.kill()
+        other.wait()
+
+
+async def test_leaving_does_not_end_a_watched_run(open_app: Opener) -> None:
+    other = subprocess.Popen([*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL)
+    try:
+        async with open_app({}) as person:
+            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
+            person.app.watch_run(home.path_of(runs()[0].name))
+            await person.until_word("training")
+            await person.press("q")
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+async def test_a_store_that_cannot_be_written_does_not_stop_the_training(
+    open_app: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "nodir"
+    file.write_text("")
+    monkeypatch.setenv("D2LTUI_HOME", str(file / "home"))
+    async with open_app(SMALL) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        await person.until(lambda: "the run is not stored" in person.status, "what is wrong with the store")
+
+
+def test_differences_name_only_the_fields_that_differ() -> None:
+    configs = {"one": resolve({"lr": 0.1}), "two": resolve({"lr": 0.2, "activation": "tanh"})}
+    assert differences(configs).splitlines() == ["activation: a relu, b tanh", "lr: a 0.1, b 0.2"]
+    assert differences({"one": resolve({}), "two": resolve({})}) == "the configurations are the same"

@@ -1,0 +1,216 @@
+"""Checkpoints: the run that goes on is the run that was never interrupted, bit for bit; nothing else is believed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from runs import during_step, run
+
+from d2ltui import events
+from d2ltui.config import RunConfig, resolve
+from d2ltui.engine import checkpoint as checkpoint_module
+from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Pace, read
+from d2ltui.engine.control import Control
+
+# Two batches in an epoch of 5, then one that is smaller: every kind of place to stop at.
+GIVEN = {"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 300, "epochs": 4, "device": "cpu"}
+STEPS = 12
+
+
+class Shelf:
+    """A keeper that keeps."""
+
+    idle = True
+    took = 0.0
+
+    def __init__(self) -> None:
+        self.kept: list[Checkpoint] = []
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        self.kept.append(checkpoint)
+
+
+def config(**given: object) -> RunConfig:
+    return resolve({**GIVEN, **given})
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch, config: RunConfig, step: int) -> Checkpoint:
+    """The checkpoint of a run that is stopped during that step."""
+    shelf, control = Shelf(), Control()
+    with monkeypatch.context() as patch:
+        during_step(patch, {step: control.stop})
+        trainer, _ = run(config, control, keeper=shelf)
+    assert trainer._step == shelf.kept[-1].step == step
+    return shelf.kept[-1]
+
+
+def saved(checkpoint: Checkpoint, path: Path) -> Path:
+    with path.open("wb") as file:
+        checkpoint.write(file)
+    return path
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 11])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"optimizer": "adam", "dropout": 0.5, "weight_decay": 0.01},
+        {"optimizer": "momentum", "dropout": 0.5},
+        {"implementation": "scratch", "dropout": 0.5},
+    ],
+    ids=["adam", "momentum", "scratch"],
+)
+def test_a_run_that_goes_on_ends_with_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, object], step: int
+) -> None:
+    whole, tape = run(config(**given))
+    path = saved(stopped(monkeypatch, config(**given), step), tmp_path / "checkpoint.pt")
+    resumed, rest = run(config(**given), resume=lambda: read(path, config(**given)))
+    assert rest.of(events.RunResumed)[0].step == step
+    assert [e.step for e in rest.of(events.StepsTrained)][-1] == STEPS
+    for name, value in whole.network.state().items():
+        assert torch.equal(value, resumed.network.state()[name]), name
+    assert (tape.losses[step:] == rest.losses).all()
+    last, again = tape.of(events.EpochEnded)[-1], rest.of(events.EpochEnded)[-1]
+    assert (last.epoch, last.val_loss, last.val_metric) == (again.epoch, again.val_loss, again.val_metric)
+    assert last.train_loss == pytest.approx(again.train_loss, rel=1e-12)  # summed in other blocks
+    assert rest.ended.summary["epochs"] == 4
+
+
+def test_the_learning_rate_and_the_clock_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, control = Shelf(), Control()
+    with monkeypatch.context() as patch:
+        during_step(patch, {3: lambda: control.set_lr(0.025), 5: control.stop})
+        run(config(), control, keeper=shelf)
+    kept = shelf.kept[-1]
+    assert kept.lr == 0.025
+    trainer, tape = run(config(), resume=lambda: kept)
+    (resumed,) = tape.of(events.RunResumed)
+    assert (resumed.step, resumed.epoch, resumed.lr) == (5, 2, 0.025)
+    assert tape.of(events.StepsTrained)[0].seconds >= resumed.seconds == kept.seconds > 0
+    assert trainer._optimizer.param_groups[0]["lr"] == 0.025  # type: ignore[attr-defined]
+
+
+def test_checkpoints_come_at_the_start_at_a_pause_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, control = Shelf(), Control()
+    during_step(monkeypatch, {4: control.pause})
+
+    def go_on(event: events.Event) -> None:
+        if isinstance(event, events.LayersProbed) and event.step == 4:
+            control.resume()
+
+    run(config(), control, go_on, keeper=shelf)
+    assert [(kept.step, kept.epoch, kept.batch) for kept in shelf.kept] == [(0, 1, 0), (4, 2, 1), (12, 5, 0)]
+
+
+def test_broken_weights_do_not_take_the_place_of_good_ones() -> None:
+    shelf = Shelf()
+    _, tape = run(config(lr=1e30), keeper=shelf)
+    assert tape.ended.status == "diverged"
+    assert [kept.step for kept in shelf.kept] == [0]
+
+
+def test_epochs_that_follow_closely_are_not_all_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(checkpoint_module.time, "perf_counter", lambda: now)
+    shelf = Shelf()
+    pace = Pace(shelf)
+    assert not pace.due(within_epoch=False)
+    now = 100.99
+    assert not pace.due(within_epoch=False)
+    now = 101.0
+    assert pace.due(within_epoch=False)
+    assert not pace.due(within_epoch=True)
+    shelf.idle = False
+    assert not pace.due(within_epoch=False)
+    shelf.idle, shelf.took = True, 0.1
+    assert not pace.due(within_epoch=False)  # a hundredth of the time at most
+    now = 100 + 0.1 / checkpoint_module.SHARE
+    assert pace.due(within_epoch=False)
+    assert pace.due(within_epoch=True)
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    return saved(stopped(monkeypatch, config(), 4), tmp_path / "checkpoint.pt")
+
+
+def test_flipped_bytes_are_found_out(whole: Path) -> None:
+    data = bytearray(whole.read_bytes())
+    good = read(whole, config())
+    believed = 0
+    for position in range(0, len(data), max(1, len(data) // 60)):
+        damaged = bytearray(data)
+        damaged[position] ^= 0xFF
+        whole.write_bytes(damaged)
+        try:
+            found = read(whole, config())
+        except CheckpointError as error:
+            assert "\n" not in str(error)
+        else:  # a byte of the archive that says nothing about the values
+            believed += 1
+            assert all(torch.equal(value, good.model[name]) for name, value in found.model.items())
+    assert believed < 40
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 5000])
+def test_a_truncated_file(whole: Path, length: int) -> None:
+    whole.write_bytes(whole.read_bytes()[:length])
+    with pytest.raises(CheckpointError, match="cannot be read|not a checkpoint"):
+        read(whole, config())
+
+
+def test_a_foreign_file(tmp_path: Path) -> None:
+    torch.save({"weight": torch.zeros(3)}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="is not a checkpoint of d2ltui"):
+        read(tmp_path / "other.pt", config())
+
+
+class Bomb:
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda bomb, path: path.write_bytes(pickle.dumps(bomb))])
+def test_no_pickle_is_executed(tmp_path: Path, save: object) -> None:
+    save(Bomb(str(tmp_path / "executed")), tmp_path / "bomb.pt")  # type: ignore[operator]
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read(tmp_path / "bomb.pt", config())
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_newer_version(monkeypatch: pytest.MonkeyPatch, whole: Path) -> None:
+    monkeypatch.setattr(checkpoint_module, "VERSION", 0)
+    with pytest.raises(CheckpointError, match=r"written by a newer d2ltui \(version 1\); this one reads 0"):
+        read(whole, config())
+
+
+def test_another_run(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"is of another run \(its lr, seed differs\)"):
+        read(whole, config(lr=0.5, seed=3))
+    moved = msgspec.structs.replace(config(), data_dir=str(tmp_path))
+    assert read(whole, moved).step == 4
+
+
+@pytest.mark.parametrize("change", ["model", "optimizer", "data", "random"])
+def test_contents_that_do_not_fit_fail_with_a_sentence(whole: Path, change: str) -> None:
+    good = read(whole, config())
+    wrong = {
+        "model": {"1.weight": torch.zeros(2, 2)},
+        "optimizer": {"state": {}, "param_groups": []},
+        "data": (1, 2, 3),
+        "random": torch.zeros(7, dtype=torch.uint8),
+    }
+    object.__setattr__(good, change, wrong[change])
+    _, tape = run(config(), resume=lambda: good)
+    assert tape.ended.status == "failed"
+    assert tape.ended.traceback is None
+    assert ("dataset: moons is not the data" if change == "data" else "it does not fit the run") in tape.ended.message

@@ -1,0 +1,98 @@
+"""`d2ltui lessons` from the outside."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from d2ltui.cli import cli
+from d2ltui.lessons import LESSONS, Bench, LessonError, Verdict
+from d2ltui.lessons.lesson import Figure
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["lessons", *arguments])
+
+
+def test_the_list() -> None:
+    result = run()
+    assert result.exit_code == 0
+    assert all(f"{lesson.name}: {lesson.title}" in result.output for lesson in LESSONS.values())
+    listed = json.loads(run("--json").output.splitlines()[-1])
+    assert [entry["name"] for entry in listed] == list(LESSONS)
+
+
+def test_one_lesson_prints_its_page_and_its_verdict() -> None:
+    result = run("softmax-shift", "--seeds", "1")
+    assert result.exit_code == 0
+    lesson = LESSONS["softmax-shift"]
+    assert lesson.formula in result.output
+    assert "softmax-shift: holds (1 seed," in result.output
+    assert "(claimed: 1)" in result.output
+
+
+def test_one_lesson_as_json() -> None:
+    result = run("four-elements", "--seeds", "2", "--json")
+    assert result.exit_code == 0
+    told = json.loads(result.stdout.splitlines()[-1])
+    (lesson,) = told["lessons"]
+    assert (told["holds"], lesson["name"], lesson["holds"], lesson["seeds"]) == (True, "four-elements", True, 2)
+    assert all({"what", "value", "low", "high", "unit", "holds"} == figure.keys() for figure in lesson["figures"])
+
+
+def verdicts(monkeypatch: pytest.MonkeyPatch, failing: str, error: str = "") -> None:
+    def verdict(self: Bench) -> Verdict:
+        name = self.lesson.name
+        if error and name == failing:
+            raise LessonError(error)
+        value = 0.0 if name == failing else 1.0
+        figure = Figure("what was measured", value, 1.0, 1.0)
+        return Verdict(name, self.lesson.claim, figure.holds, (figure,), "a comment", len(self.seeds), 0.1)
+
+    monkeypatch.setattr(Bench, "verdict", verdict)
+
+
+def test_all_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts(monkeypatch, failing="none")
+    result = run("all", "--json")
+    assert result.exit_code == 0
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert [lesson["name"] for lesson in told["lessons"]] == list(LESSONS)
+    assert told["holds"]
+
+
+def test_a_claim_that_does_not_hold_is_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts(monkeypatch, failing="vanishing")
+    result = run("all")
+    assert result.exit_code == 1
+    assert "vanishing: DOES NOT HOLD" in result.output
+    assert "✗ what was measured: 0 (claimed: 1)" in result.output
+    assert f"{len(LESSONS) - 1} of {len(LESSONS)} claims hold" in result.output
+    told = json.loads(run("vanishing", "--json").stdout.splitlines()[-1])
+    assert not told["holds"]
+
+
+def test_a_lesson_that_cannot_be_measured_does_not_hold_and_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts(monkeypatch, failing="yield", error="no room")
+    result = run("all")
+    assert result.exit_code == 1
+    assert "not measured: no room" in result.output
+    assert "weight-decay: holds" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("vanishin",), "lesson: 'vanishin' is not known (did you mean vanishing?); allowed: four-elements"),
+        (("xyz",), "lesson: 'xyz' is not known; allowed: four-elements"),
+        (("all", "--seeds", "0"), "seeds: '0' is not allowed"),
+        (("all", "--seeds", "many"), "seeds: 'many' is not allowed"),
+        (("all", "--data-dir", "/nowhere/at/all"), "data_dir: '/nowhere/at/all' is not allowed"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence_and_exit_status_2(arguments: tuple[str, ...], sentence: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert sentence in result.output
