@@ -141,6 +141,14 @@ and counts the outputs below 0.01 or above 0.99. Start small: that is what Xavie
 )
 
 
+_CENTRES: dict[str, tuple[float | None, float | None]] = {
+    "sigmoid": (0.5, None),
+    "ReLU": (0.5, None),
+    "tanh": (None, 0.3),
+}
+_SIGNS = {"sigmoid": (1.0, 1.0), "ReLU": (1.0, 1.0), "tanh": (0.5, 0.8)}
+
+
 def zero_centred(bench: Bench) -> Measured:
     """Means of the hidden layers' outputs, and the signs of the gradients of a unit's incoming weights."""
     from d2ltui.engine.probes import probe
@@ -163,15 +171,18 @@ def zero_centred(bench: Bench) -> Measured:
         batch[experiment.role] = mean(together)
     return Measured(
         [
-            figure("sigmoid: distance of the outputs' mean from 0", centre["sigmoid"], low=0.5, unit="sd"),
-            figure("ReLU: the same", centre["ReLU"], low=0.5, unit="sd"),
-            figure("tanh: the same", centre["tanh"], high=0.3, unit="sd"),
-            figure("sigmoid: gradients of a unit's weights of one sign, one sample", single["sigmoid"], 1, 1),
-            figure("ReLU: the same", single["ReLU"], 1, 1),
-            figure("tanh: the same", single["tanh"], 0.5, 0.8),
-            figure("sigmoid: gradients of one sign, 256 samples together", batch["sigmoid"]),
-            figure("ReLU: the same", batch["ReLU"]),
-            figure("tanh: the same", batch["tanh"]),
+            *(
+                figure(f"{role}: distance of the outputs' mean from 0", centre[role], *band, "sd")
+                for role, band in _CENTRES.items()
+            ),
+            *(
+                figure(f"{role}: gradients of a unit's weights of the same sign, one sample", single[role], *band)
+                for role, band in _SIGNS.items()
+            ),
+            *(
+                figure(f"{role}: gradients of the same sign, 256 samples together", share)
+                for role, share in batch.items()
+            ),
         ],
         "That all weights into a unit move up or down together is true of one sample. In a batch the samples disagree: "
         f"{100 * batch['ReLU']:.0f} % of the gradients carry the same sign with ReLU, {100 * batch['sigmoid']:.0f} % "

@@ -43,9 +43,10 @@ def _follow(bench: Bench, role: str, seed: int) -> Deaths:
 
         device = network.parameters()[0].device
         layers = probe(network, data.x_train.to(device), data.y_train.to(device), units=True).layers
-        # Only activations tell their units' activity; without any, no unit can be dead.
-        activity = next((layer.unit_activity for layer in layers if layer.unit_activity is not None), ())
-        dead.append({unit for unit, active in enumerate(activity) if active == 0})
+        # Only a ReLU's units can be dead; a saturated one still has some slope.
+        relu = next((layer for layer in layers if layer.dead is not None), None)
+        activity = relu.unit_activity if relu is not None else None
+        dead.append({unit for unit, active in enumerate(activity or ()) if active == 0})
 
     run = bench.train(role, seed, each_epoch=look)
     return Deaths(dead, units, run.accuracy)

@@ -95,8 +95,10 @@ def _obedience(run: list[str]) -> tuple[list[float], list[float], list[float], f
             steps_before, paused, steps_then = _pause(read_log(log), pressed)
             obeyed.append(1000 * (paused - pressed))
             steps.append(float(steps_then - steps_before))
+            seen = len(terminal.chunks)
             terminal.press(" ")
-            time.sleep(0.4 + 0.017 * turn)  # in no step with the frames
+            _shown(terminal, seen, "training")
+            time.sleep(0.2 + 0.017 * turn)  # in no step with the frames
         return obeyed, shown, steps, _stop(terminal, log)
     finally:
         terminal.close()

@@ -1,0 +1,227 @@
+"""What other programs get of a stored run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from d2ltui import cli
+from d2ltui.config import RunConfig, resolve
+from d2ltui.data import load
+from d2ltui.engine.control import Control
+from d2ltui.headless import run
+from d2ltui.recording import Recording
+from d2ltui.store.export import as_json, csv_lines, json_text
+from d2ltui.store.reader import RunReader
+
+
+def trained(config: RunConfig) -> tuple[Path, dict[str, object]]:
+    """A stored run's directory, and its summary."""
+    control = Control()
+    recording = Recording.new(config, control)
+    ended = run(config, control, [recording.live], recording)
+    assert recording.trouble == ""
+    assert recording.store.path is not None
+    return recording.store.path, ended.summary
+
+
+@pytest.fixture
+def path() -> Path:
+    return trained(resolve({"dataset": "moons", "epochs": 3, "batch_size": 300, "device": "cpu", "hidden": "4"}))[0]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Runs `d2ltui ARGUMENTS`: exit status, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capfd.readouterr()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, out, err
+
+    return run
+
+
+def test_csv(path: Path) -> None:
+    with RunReader(path) as reader:
+        rows = list(csv.DictReader(csv_lines(reader)))
+        live = reader.live
+    assert list(rows[0]) == ["step", "epoch", "train_loss", "train_accuracy", "val_loss", "val_accuracy"]
+    np.testing.assert_array_equal(np.array([row["train_loss"] for row in rows], np.float32), live.losses.values())
+    assert [row["epoch"] for row in rows] == list("111222333")
+    ended = [row for row in rows if row["val_loss"]]
+    assert [row["step"] for row in ended] == ["3", "6", "9"]
+    assert [np.float32(row["val_loss"]) for row in ended] == [np.float32(epoch.val_loss) for epoch in live.epochs]
+
+
+def test_json(path: Path) -> None:
+    with RunReader(path) as reader:
+        found = json.loads(json_text(reader), parse_constant=lambda name: pytest.fail(name))
+        assert found["steps"]["train_loss"] == reader.live.losses.values().tolist()
+        assert found["config"]["hidden"] == [4]
+        assert found["summary"]["status"] == found["status"] == "finished"
+        reader.live.losses.append(math.inf)
+        assert as_json(reader)["steps"]["train_loss"][-1] is None
+
+
+def test_tensorboard_reads_what_the_store_holds(path: Path, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert command("export", path.name, "--tensorboard", "-o", str(tmp_path / "tb")) == (0, "", "")
+    events = accumulator.EventAccumulator(
+        str(tmp_path / "tb"), size_guidance={"scalars": 0, "histograms": 0}
+    ).Reload()
+    with RunReader(path) as reader:
+        live, looks = reader.live, list(reader.all_layers())
+    for tag, series in (("loss/step", live.losses), ("accuracy/step", live.metrics)):
+        scalars = events.Scalars(tag)
+        assert [scalar.step for scalar in scalars] == list(range(1, 10))
+        assert [scalar.value for scalar in scalars] == series.values().tolist()
+    for tag, name in (("loss/train", "train_loss"), ("loss/val", "val_loss"), ("accuracy/val", "val_metric")):
+        assert [(s.step, s.value) for s in events.Scalars(tag)] == [(e.step, getattr(e, name)) for e in live.epochs]
+    for layer in looks[-1].layers:
+        told = events.Histograms(f"outputs/{layer.index} {layer.title}")
+        assert [histogram.step for histogram in told] == [look.step for look in looks]
+        last = told[-1].histogram_value
+        assert [n for n in last.bucket if n] == [n for n in layer.counts if n]
+        assert (last.min, last.max, last.num) == (layer.minimum, layer.maximum, sum(layer.counts))
+        assert last.sum / last.num == pytest.approx(layer.mean, abs=1e-9)
+        if layer.gradient_counts:
+            gradient = events.Histograms(f"gradients/{layer.index} {layer.title}")[-1].histogram_value
+            assert gradient.num == sum(layer.gradient_counts)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"dataset": "digits", "hidden": "16,8", "dropout": 0.2, "activation": "tanh"},
+        {"dataset": "digits", "hidden": "16", "implementation": "scratch"},
+        {"dataset": "digits", "hidden": "8,8", "activation": "identity"},
+        {"model": "linear"},
+    ],
+    ids=["concise", "scratch", "identity", "linear"],
+)
+def test_the_weights_fit_the_code(
+    command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object]  # type: ignore[no-untyped-def]
+) -> None:
+    config = resolve({**given, "epochs": 2, "device": "cpu"})
+    path, summary = trained(config)
+    monkeypatch.chdir(tmp_path)
+    assert command("export", path.name, "--weights", "-o", "weights.pt") == (0, "", "")
+    status, code, err = command("export", path.name, "--code")
+    assert (status, err) == (0, "")
+    names: dict[str, object] = {}
+    exec(code, names)
+    net = names["net"]
+    assert type(net) is nn.Sequential
+    data = load(config)
+    with torch.inference_mode():
+        output = net(data.x_val)
+    if config.task == "classification":
+        accuracy = (output.argmax(1) == data.y_val).double().mean().item()
+        assert accuracy == pytest.approx(summary["val_accuracy"])
+        assert nn.functional.cross_entropy(output, data.y_val).item() == pytest.approx(summary["val_loss"], rel=1e-5)
+    else:
+        assert nn.functional.mse_loss(output, data.y_val).item() == pytest.approx(summary["val_loss"], rel=1e-5)
+
+
+def test_svg_is_a_picture(path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    status, text, _ = command("export", "latest", "--svg")
+    root = ElementTree.fromstring(text)
+    assert status == 0
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(root.findall(".//{*}polyline")) >= 4  # training and validation, loss and accuracy
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "x").write_text("mine")
+    for form in ("csv", "json", "svg", "code", "weights", "tensorboard"):
+        status, out, err = command("export", path.name, f"--{form}", "-o", str(tmp_path / "x"))
+        assert (status, out) == (2, "")
+        assert err == f"d2ltui: output: '{tmp_path}/x' is not allowed; allowed: a path where there is nothing yet\n"
+    assert (tmp_path / "x").read_text() == "mine"
+    status, _, err = command("export", path.name, "--csv", "-o", str(tmp_path / "no" / "x"))
+    assert (status, err) == (1, f"d2ltui: output: {tmp_path}/no/x cannot be written (No such file or directory)\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("export", "latest"), "export: no format is not allowed; allowed: --csv, --json, "),
+        (("export", "latest", "--weights"), "output: it is missing; allowed: with --weights, a path"),
+        (("export", "../x", "--csv"), "run: '../x' is not allowed; allowed: a run's name, "),
+        (("show", "nothing"), "run: 'nothing' is not known; allowed: mlp-moons-1"),
+        (("compare", "latest"), "compare: 1 run is not allowed; allowed: two or more"),
+        (("runs", "lr>>1"), "filter: lr '>1' is not allowed; allowed: a number"),
+        (("train", "--resume", "latest"), "run: mlp-moons-1 has finished; allowed: one that was stopped, "),
+        (("train", "--resume", "latest", "--lr", "1"), "resume: it goes with no run option; allowed: "),
+        (("train", "--seeds", "0"), "seeds: 0 is not allowed; allowed: a whole number from 1 to 1000"),
+        (("train", "--seeds", "x"), "seeds: 'x' is not allowed; allowed: a whole number, 1 or more"),
+        (("train", "--on-hangup", "wait"), "on-hangup: 'wait' is not allowed; allowed: continue, stop"),
+        (("sweep", "--lr", "1"), "sweep: one run is not allowed; allowed: more than one value for some option"),
+        (("sweep", "--lr", "1,x"), "lr: 'x' is not allowed; allowed: a finite number greater than 0"),
+    ],
+)
+def test_wrong_arguments(path: Path, command, arguments: tuple[str, ...], said: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command(*arguments)
+    assert err.startswith(f"d2ltui: {said}"), err
+    assert (status in (1, 2), out, err.count("\n")) == (True, "", 1)
+
+
+def test_the_lists_and_charts(path: Path, command) -> None:  # type: ignore[no-untyped-def]
+    other, _ = trained(resolve({"dataset": "moons", "epochs": 2, "batch_size": 300, "lr": 0.5, "device": "cpu"}))
+    status, out, err = command("runs", "lr<0.2", "model=mlp")
+    assert (status, err) == (0, "")
+    assert [line.split()[0] for line in out.splitlines()] == ["run", path.name]
+    (one,) = json.loads(command("runs", "lr=0.5", "--json")[1])
+    assert (one["name"], one["status"], one["config"]["lr"]) == (other.name, "finished", 0.5)
+    out = command("show", path.name)[1]
+    assert out.startswith(f"{path.name}: finished, after 3 epochs: ")
+    assert all(text in out for text in ("loss\n", "accuracy\n", "─●─ val", "epoch  train loss"))
+    out = command("compare", path.name, other.name)[1]
+    assert all(text in out for text in ("─A─ A  ─B─ B", "validation accuracy", "lr              0.1"[:2]))
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
+    assert rows["lr"] == ["0.1", "0.5"]
+    assert rows["epochs"] == ["ended", "3", "2"]
+    assert "batch_size" not in rows
+
+
+def test_seeds_and_a_sweep_are_groups(command) -> None:  # type: ignore[no-untyped-def]
+    common = ("--dataset", "moons", "--epochs", "2", "--hidden", "4", "--batch-size", "300", "--device", "cpu")
+    status, out, err = command("train", "--seeds", "3", "--json", *common)
+    assert status == 0
+    found = json.loads(out.splitlines()[-1])
+    losses = [one["val_loss"] for one in found["runs"]]
+    assert [one["seed"] for one in found["runs"]] == [0, 1, 2]
+    assert len(set(losses)) == 3
+    assert found["mean"]["val_loss"] == pytest.approx(np.mean(losses))
+    assert found["sd"]["val_loss"] == pytest.approx(np.std(losses, ddof=1))
+    assert "band from the lowest to the highest of 3" in out
+    status, out, err = command("sweep", "--lr", "0.1,1e30", "--activation", "relu,sigmoid", "--json", *common)
+    assert status == 0
+    sweep = json.loads(out.splitlines()[-1])
+    assert [(one["lr"], one["activation"]) for one in sweep["runs"]] == [
+        (0.1, "relu"), (0.1, "sigmoid"), (1e30, "relu"), (1e30, "sigmoid"),
+    ]  # fmt: skip
+    assert [one["status"] for one in sweep["runs"]][0] == "finished"
+    assert "diverged" in [one["status"] for one in sweep["runs"]]
+    listed = json.loads(command("runs", f"group={sweep['group']}", "--json")[1])
+    assert len(listed) == 4
+    assert len(json.loads(command("runs", f"group={found['group']}", "--json")[1])) == 3
+
+
+def test_nothing_is_stored_where_that_is_not_wanted(command, d2ltui_home: Path) -> None:  # type: ignore[no-untyped-def]
+    assert command("train", "--model", "linear", "--no-store", "--quiet", "--device", "cpu")[0] == 0
+    assert list(d2ltui_home.iterdir()) == []

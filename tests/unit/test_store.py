@@ -1,0 +1,432 @@
+"""The store: what is written is what is read, while it is written, after it was cut back, and nothing else."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runs import short
+
+from d2ltui import catalogue, events
+from d2ltui.config import RunConfig, from_toml, resolve
+from d2ltui.live import LiveRun
+from d2ltui.store import StoreError, home, schema, session
+from d2ltui.store.listing import find, info, runs
+from d2ltui.store.reader import RunReader
+from d2ltui.store.requests import Request, ask, take_requests
+from d2ltui.store.session import Session
+from d2ltui.store.writer import RunStore
+
+CONFIG = short(epochs=1000)  # 10 steps an epoch
+
+
+def stats(index: int = 1) -> events.LayerStats:
+    return events.LayerStats(
+        index, "Linear 2→1", (1, 2, 3), 0.5, 0.1, -1.0, 2.0, 0.0, None, None, 0, 0.3, 1.0, unit_activity=(0.5,)
+    )
+
+
+def story(first: int, last: int) -> Iterator[events.Event]:
+    """What the engine tells of steps `first` to `last`, with the ends of epochs and looks at the layers."""
+    step = first - 1
+    while step < last:
+        end = min(last, step // 10 * 10 + 10)
+        losses = np.arange(step + 1, end + 1, dtype=np.float32)
+        step = end
+        yield events.StepsTrained(step, losses, -losses, step / 64)
+        if step % 10 == 0:
+            yield events.EpochEnded(step // 10, step, step + 0.5, step + 0.25, -step, step / 4, step / 64)
+            yield events.LayersProbed(step, (stats(),), 0.5)
+
+
+START = events.RunStarted(CONFIG, "cpu", catalogue.layer_plan(CONFIG), 1000, 1000, 10, "in memory")
+FINDING = events.Finding("dead", "warning", 1, 10, 0.5, "Half is dead.", "Because.", "Try less.", {"lr": 0.01})
+ENDED = events.RunEnded("stopped", "stopped by you", {"steps": 25, "train_loss": None})
+
+
+@pytest.fixture
+def opened(d2ltui_home: Path) -> Iterator[Session]:
+    """A run's session, written by the test itself."""
+    path = home.create("linear-synthetic-linear", lambda made: Session.make(made, CONFIG, None))
+    session = Session(path, CONFIG)
+    yield session
+    session.close()
+
+
+def take(session: Session, *told: events.Event) -> None:
+    for event in told:
+        session.take(event)
+    session.write()
+
+
+def same(stored: LiveRun, live: LiveRun) -> None:
+    """Both know the same, apart from what is never stored."""
+    assert stored.config == live.config
+    np.testing.assert_array_equal(stored.losses.values(), live.losses.values())
+    np.testing.assert_array_equal(stored.metrics.values(), live.metrics.values())
+    assert stored.epochs == live.epochs
+    assert stored.probes == live.probes
+    assert (stored.step, stored.status, stored.lr) == (live.step, live.status, live.lr)
+    assert (stored.findings, stored.lr_changes, stored.started) == (live.findings, live.lr_changes, live.started)
+    assert stored.ended == live.ended
+
+
+def test_a_reader_follows_the_writer(opened: Session) -> None:
+    told = [
+        events.StatusChanged("training"),
+        START,
+        *story(1, 25),
+        events.FindingsChanged(20, (FINDING,)),
+        events.LearningRateChanged(25, 0.5),
+        *story(26, 9_000),
+        ENDED,
+    ]
+    live = LiveRun(CONFIG)
+    with RunReader(opened.path) as reader:
+        assert not reader.poll()
+        for begin in range(0, len(told), 40):
+            for event in told[begin : begin + 40]:
+                live(event)
+            take(opened, *told[begin : begin + 40])
+            assert reader.poll()
+            np.testing.assert_array_equal(reader.live.losses.values(), live.losses.values())
+            assert len(reader.live.epochs) == len(live.epochs)
+        assert not reader.poll()
+        assert not reader.alive
+        with RunReader(opened.path) as late:
+            assert late.live.epochs == live.epochs
+            np.testing.assert_array_equal(late.live.losses.values(), live.losses.values())
+            assert late.live.ended == reader.live.ended == ENDED
+
+
+def test_everything_is_read_as_it_was_told(opened: Session) -> None:
+    told = [START, *story(1, 25), events.FindingsChanged(20, (FINDING,)), events.LearningRateChanged(25, 0.5), ENDED]
+    live = LiveRun(CONFIG)
+    for event in told:
+        live(event)
+    take(opened, *told)
+    with RunReader(opened.path) as reader:
+        same(reader.live, live)
+
+
+@pytest.mark.parametrize("step", [0, 7, 4096, 4100, 8192, 8995])
+def test_a_run_that_goes_on_is_cut_back(opened: Session, step: int) -> None:
+    take(opened, START, *story(1, 9_000), events.LearningRateChanged(5, 0.25), ENDED)
+    path = opened.path
+    with RunReader(path) as before:
+        again = Session(path, CONFIG, goes_on=True)
+        take(again, events.StatusChanged("loading"), START)
+        assert not before.poll()  # nothing changes until the run really goes on
+        resumed = events.RunResumed(step, step // 10 + 1, 1.5, 0.25)
+        take(again, resumed)
+        take(again, events.StatusChanged("training"), *story(step + 1, step + 42))
+        before.poll()
+        with RunReader(path) as after:
+            for live in (before.live, after.live):
+                values = np.arange(1, step + 43, dtype=np.float32)
+                np.testing.assert_array_equal(live.losses.values(), values)
+                assert [epoch.epoch for epoch in live.epochs] == list(range(1, (step + 42) // 10 + 1))
+                assert (live.step, live.status, live.ended, live.lr) == (step + 42, "training", None, 0.25)
+                assert max((probed.step for probed in live.probes), default=0) <= step + 42
+    again.close()
+    assert info(path).message == ""
+
+
+def test_steps_that_were_never_told_of_are_a_gap(opened: Session) -> None:
+    take(opened, *story(1, 20))
+    again = Session(opened.path, CONFIG, goes_on=True)
+    take(again, events.RunResumed(30, 4, 1.0, 0.03), *story(31, 40))
+    again.close()
+    with RunReader(opened.path) as reader:
+        values = reader.live.losses.values()
+        assert len(values) == 40
+        assert np.isnan(values[20:30]).all()
+        assert values[30] == 31
+        assert [epoch.epoch for epoch in reader.live.epochs] == [1, 2, 4]
+
+
+def test_a_long_run_keeps_looks_from_everywhere(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened._layers, "_max_rows", 50)
+    for step in range(1, 1001):
+        opened.take(events.LayersProbed(step, (stats(),), 0.5))
+        if step % 7 == 0:
+            opened.write()
+    opened.write()
+    with RunReader(opened.path) as reader:
+        steps = [probed.step for probed in reader.all_layers()]
+    assert 20 < len(steps) <= 50
+    assert (steps[0], steps[-1]) == (1, 1000)
+
+
+def test_a_failed_transaction_is_written_later(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(opened, START, *story(1, 15))
+    monkeypatch.setattr(session, "_write_meta", lambda connection, meta: (_ for _ in ()).throw(sqlite3.Error("full")))
+    for event in story(16, 5000):
+        opened.take(event)
+    with pytest.raises(sqlite3.Error, match="full"):
+        opened.write()
+    monkeypatch.undo()
+    with RunReader(opened.path) as reader:
+        assert reader.live.step == 15
+        opened.write()
+        reader.poll()
+        np.testing.assert_array_equal(reader.live.losses.values(), np.arange(1, 5001, dtype=np.float32))
+        assert len(reader.live.epochs) == 500
+
+
+# The writer's thread
+
+
+def stored(config: RunConfig = CONFIG) -> Path:
+    """A short run, stored to its end."""
+    store = RunStore(config)
+    for event in (events.StatusChanged("training"), START, *story(1, 25), ENDED):
+        store(event)
+    assert store.close()
+    assert store.trouble == ""
+    assert store.path is not None
+    return store.path
+
+
+def test_a_directory_holds_everything() -> None:
+    path = stored()
+    assert path == home.runs_dir() / "linear-synthetic-linear-1"
+    assert from_toml((path / "config.toml").read_text(), "") == {"model": "linear", "dataset": "synthetic-linear"} | {
+        name: getattr(CONFIG, name)
+        for name in ("implementation", *catalogue.MODELS["linear"].fields)
+    }
+    lines = (path / "log.txt").read_text().splitlines()
+    assert lines[-1].endswith("stopped: stopped by you")
+    run = info(path)
+    assert (run.status, run.steps, run.epochs, run.device) == ("stopped", 25, 2, "cpu")
+    assert run.figures == {"train_loss": 20.5, "val_loss": 20.25, "train_r2": -20.0, "val_r2": 5.0}
+    with RunReader(path) as reader:
+        assert {"d2ltui", "python", "torch", "host"} <= reader.meta["environment"].keys()
+
+
+def test_jobs_come_after_what_was_told_before() -> None:
+    store, seen = RunStore(CONFIG), []
+    for event in story(1, 200):
+        store(event)
+    store.later(lambda path: seen.append(RunReader(path).live.step))
+    store.close()
+    assert seen == [200]
+
+
+def test_the_home_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path / "not" / "there"))
+    assert stored().parent == tmp_path / "not" / "there" / "runs"
+
+
+def test_a_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path / "file"))
+    told: list[str] = []
+    store = RunStore(CONFIG, on_trouble=told.append)
+    for event in story(1, 20):
+        store(event)
+    store.later(lambda path: told.append("a job without a directory"))
+    assert not store.wait_opened(10)
+    assert store.close()
+    assert told == [
+        f"store: the run is not stored ({tmp_path}/file/runs: Not a directory); it goes on in memory"
+    ]
+
+
+def test_a_full_disk_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from d2ltui.store import writer
+
+    monkeypatch.setattr(writer, "RETRY", 0.0)
+    told: list[str] = []
+    store = RunStore(CONFIG, on_trouble=told.append)
+    assert store.wait_opened(10)
+    assert store._session is not None
+    write, full = store._session.write, [True]
+
+    def fails() -> None:
+        if full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        write()
+
+    monkeypatch.setattr(store._session, "write", fails)
+    for event in story(1, 100):
+        store(event)
+    done: list[Path] = []
+    for _ in range(3):
+        store.later(done.append)
+    while len(done) < 3:
+        store._wake.wait(0.05)
+    full[0] = False
+    store.close()
+    assert store.path is not None
+    assert told == [
+        f"store: {store.path} takes no more (database or disk is full); the run goes on in memory",
+        "store: the run is stored again, with nothing missing",
+    ]
+    with RunReader(store.path) as reader:
+        assert reader.live.step == 100
+
+
+def test_requests_reach_the_process_that_trains() -> None:
+    asked: list[Request] = []
+    store = RunStore(CONFIG, on_request=asked.append)
+    assert store.wait_opened(10)
+    assert store.path is not None
+    with RunReader(store.path) as reader:
+        assert reader.alive
+        for verb in ("pause", "resume", "stop"):
+            reader.ask(Request(verb))  # type: ignore[arg-type]
+        reader.ask(Request("lr", 0.5))
+    (store.path / "request-nonsense").write_text('{"verb": "delete"}')
+    store.close()
+    assert asked == [Request("pause"), Request("resume"), Request("stop"), Request("lr", 0.5)]
+    assert not list(store.path.glob("request-*"))
+
+
+def test_requests_of_before_are_void(opened: Session) -> None:
+    ask(opened.path, Request("stop"))
+    Session(opened.path, CONFIG).close()
+    assert take_requests(opened.path) == []
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc", "a/b", ".hidden", "-x", "latest", "a" * 101, "a\0b", "é"])
+def test_names_that_lead_elsewhere(name: str) -> None:
+    stored()
+    for act in (find, home.path_of, home.delete, lambda name: home.rename("linear-synthetic-linear-1", name)):
+        if name == "latest" and act is find:
+            continue
+        with pytest.raises(StoreError, match="is not allowed; allowed: "):
+            act(name)
+    assert home.names() == ["linear-synthetic-linear-1"]
+
+
+def test_references() -> None:
+    first, second = stored(), stored()
+    third = home.rename(second.name, "other")
+    assert [run.name for run in runs()] == [first.name, "other"]
+    assert find("latest") == find("other") == find("o") == third
+    fourth = stored()
+    assert find("linear-synthetic-linear-1") == first
+    with pytest.raises(StoreError, match=f"begins the names of {first.name}, {fourth.name}"):
+        find("linear")
+    with pytest.raises(StoreError, match="'nothing' is not known; allowed: "):
+        find("nothing")
+
+
+def test_a_link_is_no_run(tmp_path: Path) -> None:
+    path = stored()
+    outside = tmp_path / "outside"
+    path.rename(outside)
+    path.symlink_to(outside)
+    assert home.names() == []
+    with pytest.raises(StoreError):
+        home.delete(path.name)
+    assert (outside / "run.db").exists()
+
+
+def test_rename_note_delete() -> None:
+    path, other = stored(), stored()
+    home.set_note(path.name, "  the good one ")
+    assert home.note(path) == info(path).note == "the good one"
+    with pytest.raises(StoreError, match="a name that no run has"):
+        home.rename(path.name, other.name)
+    moved = home.rename(path.name, "best.1")
+    assert info(moved).note == "the good one"
+    lock = home.Lock(moved)
+    for act in (lambda: home.delete("best.1"), lambda: home.rename("best.1", "x"), lambda: home.Lock(moved)):
+        with pytest.raises(StoreError, match=r"best\.1 is in use by another process"):
+            act()
+    lock.release()
+    home.delete("best.1")
+    assert home.names() == [other.name]
+    assert sorted(home.runs_dir().iterdir()) == [other]
+
+
+# What cannot be read
+
+
+def test_a_schema_from_the_future() -> None:
+    path = stored()
+    connection = sqlite3.connect(path / "run.db")
+    connection.execute(f"PRAGMA user_version = {schema.VERSION + 6}")
+    connection.close()
+    with pytest.raises(StoreError, match=r"is from a newer d2ltui \(schema 7; this one reads 1\)"):
+        RunReader(path)
+    assert runs()[0].status == "damaged"
+    assert "newer d2ltui" in runs()[0].problem
+
+
+@pytest.mark.parametrize("content", [None, b"", b"x" * 10_000])
+def test_a_half_written_directory(content: bytes | None) -> None:
+    path = home.runs_dir() / "half"
+    path.mkdir(parents=True)
+    if content is not None:
+        (path / "run.db").write_bytes(content)
+    with pytest.raises(StoreError, match="half is (incomplete|damaged)"):
+        RunReader(path)
+    assert [run.status for run in runs()] == ["damaged"]
+
+
+def test_flipped_bytes_are_found_out() -> None:
+    path = stored()
+    database = path / "run.db"
+    data = database.read_bytes()
+    with RunReader(path) as reader:
+        losses, epochs = reader.live.losses.values().copy(), list(reader.live.epochs)
+    sentences = 0
+    for position in range(0, len(data), 97):
+        damaged = bytearray(data)
+        damaged[position] ^= 0xFF
+        database.write_bytes(damaged)
+        try:
+            with RunReader(path) as reader:
+                np.testing.assert_array_equal(reader.live.losses.values(), losses)
+                assert reader.live.epochs == epochs
+        except StoreError as error:
+            assert "\n" not in str(error)
+            sentences += 1
+        info(path)
+    assert sentences > 10
+
+
+def test_a_copied_directory_is_complete(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import shutil
+
+    path = stored()
+    shutil.copytree(path, tmp_path / "elsewhere" / "runs" / "copied")
+    with RunReader(path) as reader:
+        live = reader.live
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path / "elsewhere"))
+    with RunReader(find("copied")) as reader:
+        same(reader.live, live)
+
+
+def test_a_run_whose_process_is_gone_is_interrupted() -> None:
+    store = RunStore(CONFIG)
+    store(events.StatusChanged("training"))
+    store.close()
+    assert store.path is not None
+    assert info(store.path).status == "training"  # this process is alive
+    connection = sqlite3.connect(store.path / "run.db")
+    text = '{"pid": 999999999, "host": "nowhere", "started": 1.0}'
+    connection.execute("UPDATE meta SET value = ?, crc = ? WHERE key = 'process'", (text, schema.crc("process", text)))
+    text = "1.0"
+    connection.execute("UPDATE meta SET value = ?, crc = ? WHERE key = 'sign'", (text, schema.crc("sign", text)))
+    connection.commit()
+    connection.close()
+    run = info(store.path)
+    assert (run.status, run.resumable, run.active) == ("interrupted", True, False)
+
+
+def test_all_fields_of_a_configuration_survive() -> None:
+    given = {"model": "mlp", "hidden": "64,32", "dropout": 0.25, "lr": 1e-7, "init": "xavier", "seed": 7}
+    store = RunStore(resolve(given))
+    store.close()
+    assert store.path is not None
+    assert info(store.path).config == resolve(given)
