@@ -5,10 +5,11 @@ The module is cheap to import; PyTorch comes with the first run.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from d2ltui.models import Network
 
 SEEDS = 3
+SMALL = 1_000_000  # numbers in a training part
 
 
 class BenchRun(NamedTuple):
@@ -190,7 +192,8 @@ class Bench:
         if self._on_run is not None:
             self._on_run(run)
         trainer = Trainer(config, self._control, [live, follow], dataset=data, sample_every=None)
-        ended = trainer.run()
+        with _threads_for(data):
+            ended = trainer.run()
         if self._stopping:
             raise LessonCancelled
         if ended.status == "failed":
@@ -200,6 +203,20 @@ class Bench:
     def each_seed(self, measure: Callable[[int], Any]) -> list[Any]:
         """`measure(seed)` for every seed."""
         return [measure(seed) for seed in self.seeds]
+
+
+@contextlib.contextmanager
+def _threads_for(data: Dataset) -> Iterator[None]:
+    """One thread of PyTorch for a small data set: more have nothing to share, and wait for each other at every step."""
+    import torch
+
+    threads = torch.get_num_threads()
+    if data.x_train.numel() < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def mean(values: Iterable[float]) -> float:

@@ -315,8 +315,9 @@ def run_app(
         from d2ltui.events import to_json
 
         print(to_json(app.live.ended.summary), flush=True)
-    if not ended or any(thread.name.startswith("d2ltui-") for thread in threading.enumerate()):
-        # A thread is still inside an import or a download. The terminal is restored; there is nothing to wait for.
+    if not ended or "torch" in sys.modules:
+        # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
+        # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.
         with contextlib.suppress(OSError):  # the terminal may be gone
             sys.stdout.flush()
             sys.stderr.flush()

@@ -41,17 +41,27 @@ def verdict_text(verdict: Verdict) -> Text:
     return text
 
 
+def _unwrapped(text: str) -> str:
+    """Paragraphs as one line each: the pane breaks them where it ends."""
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in text.strip().split("\n\n"))
+
+
+def newest_of_each_role(runs: list[BenchRun]) -> dict[str, BenchRun]:
+    """What is drawn: one run for each role, in the order in which the roles came."""
+    return {run.role: run for run in runs}
+
+
 def overlay(runs: list[BenchRun], width: int, height: int, ascii: bool) -> ChartSpec:
     """The validation curves of the newest run of each role, on one axis."""
-    newest = {run.role: run for run in runs}
+    newest = newest_of_each_role(runs)
     lines, longest = [], 1
-    for index, (role, run) in enumerate(newest.items()):
+    for index, run in enumerate(newest.values()):
         epochs = list(run.live.epochs)
         longest = max(longest, run.live.config.epochs)
         letter = chr(ord("a") + index % 26)
         x = [float(epoch.epoch) for epoch in epochs]
         y = [max(-1.0, epoch.val_metric) for epoch in epochs]
-        lines.append(Line(f"{letter} {role}"[:24], _STYLES[index % len(_STYLES)], x, y, marker=letter))
+        lines.append(Line(letter, _STYLES[index % len(_STYLES)], x, y, marker=letter))
     return ChartSpec(
         width=width,
         height=height,
@@ -127,7 +137,7 @@ class LessonsScreen(Screen[None]):
         page = Text()
         page.append(f"{lesson.claim}\n\n", "bold")
         page.append(f"{lesson.formula}\n\n", "bold")
-        page.append(lesson.text)
+        page.append(_unwrapped(lesson.text))
         self.query_one("#page-pane", Pane).border_title = f"{lesson.title} (section {lesson.section})"
         self.query_one("#page", Static).update(page)
         self.query_one("#page-pane VerticalScroll", VerticalScroll).scroll_home(animate=False)
@@ -209,12 +219,16 @@ class LessonsScreen(Screen[None]):
         else:
             verdict.update(measuring.problem)
         if width > 0 and height > 0:
-            self._drawing = asyncio.create_task(self._draw(overlay(runs, width, height, self.app.ascii)))
+            roles = [f"{chr(ord('a') + i % 26)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
+            rows = min(len(roles), max(0, height - 8))
+            spec = overlay(runs, width, height - rows, self.app.ascii)
+            self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
 
-    async def _draw(self, spec: ChartSpec) -> None:
+    async def _draw(self, spec: ChartSpec, roles: list[str]) -> None:
         drawing = await self.app.charts.draw(spec)
         if self.is_attached:
-            self.query_one("#curve", LinesView).show(drawing)
+            below = [[(int(_STYLES[i % len(_STYLES)]), role[: spec.width])] for i, role in enumerate(roles)]
+            self.query_one("#curve", LinesView).show([*drawing, *below])
 
     def on_unmount(self) -> None:
         """Nobody waits for a drawing any more."""

@@ -1,0 +1,125 @@
+"""Stored runs as a shell meets them: signals, a terminal that is gone, two processes at one run, kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from d2ltui.store import home
+from d2ltui.store.listing import find, info
+from d2ltui.store.reader import RunReader
+
+PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
+COMMAND = (sys.executable, "-m", "d2ltui")
+RUN = ("train", "--dataset", "moons", "--hidden", "16", "--dropout", "0.2", "--optimizer", "adam", "--lr", "0.001")
+LONG = (*RUN, "--epochs", "400", "--device", "cpu")
+ENDLESS = (*RUN, "--epochs", "1000000", "--device", "cpu")
+
+
+def d2ltui(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE)
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that do not outlive the test."""
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def training(started: list[subprocess.Popen[str]], *arguments: str) -> tuple[subprocess.Popen[str], Path]:
+    """A process that has ended its second epoch, and its run's directory."""
+    process = subprocess.Popen(
+        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    started.append(process)
+    assert process.stdout is not None
+    for _ in range(3):
+        assert process.stdout.readline()
+    return process, find("latest")
+
+
+def wait_for(path: Path, *statuses: str) -> str:
+    end = time.monotonic() + PATIENCE
+    while (status := info(path).status) not in statuses:
+        assert time.monotonic() < end, f"{status}, and not {statuses}"
+        time.sleep(0.1)
+    return status
+
+
+def test_sigterm_and_resume_end_where_the_uninterrupted_run_does(started: list[subprocess.Popen[str]]) -> None:
+    process, path = training(started, *LONG)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143
+    assert info(path).status == "stopped"
+    steps = info(path).steps
+    resumed = d2ltui("train", "--resume", path.name, "--json", "--quiet")
+    whole = d2ltui(*LONG, "--json", "--quiet", "--no-store")
+    found, expected = (json.loads(done.stdout) for done in (resumed, whole))
+    assert 0 < steps < expected["steps"]
+    for name in ("status", "epochs", "steps", "val_loss", "val_accuracy"):
+        assert found[name] == expected[name], name
+    with RunReader(path) as reader:
+        assert len(reader.live.losses) == expected["steps"]
+
+
+def test_one_process_at_one_run(started: list[subprocess.Popen[str]]) -> None:
+    process, path = training(started, *ENDLESS)
+    second = d2ltui("train", "--resume", path.name)
+    assert second.returncode == 1
+    assert second.stderr == f"d2ltui: run: {path.name} is in use by another process; stop it there first\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert wait_for(path, "interrupted") == "interrupted"
+    _, again = training(started, "train", "--resume", path.name)
+    assert again == path
+    assert wait_for(path, "training") == "training"
+
+
+@pytest.mark.parametrize("choice", ["continue", "stop"])
+def test_a_terminal_that_is_gone(choice: str) -> None:
+    terminal = pexpect.spawn(COMMAND[0], [*COMMAND[1:], *LONG, "--on-hangup", choice], timeout=PATIENCE)
+    terminal.expect("epoch 2/400")
+    path = find("latest")
+    os.close(terminal.child_fd)  # the kernel sends SIGHUP to whom it belongs
+    with RunReader(path) as reader:
+        seen = reader.live.step
+        end = time.monotonic() + PATIENCE
+        while reader.live.ended is None:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+            reader.poll()
+        assert reader.live.status == ("finished" if choice == "continue" else "stopped")
+        assert reader.live.step > seen
+        total = reader.live.config.total_steps
+        assert (len(reader.live.losses) == total) == (choice == "continue")
+    os.waitpid(terminal.pid, 0)
+    terminal.closed, terminal.child_fd = True, -1
+    assert (path / home.CHECKPOINT).exists()
+    assert info(path).resumable == (choice == "stop")
+
+
+def test_a_killed_run_goes_on_to_the_same_weights() -> None:
+    """A few of the moments that `python -m tests.benchmarks.store kills` tries."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.store", "kills", "3"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["kills"], found["same"]) == (3, 3)

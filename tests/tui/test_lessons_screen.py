@@ -1,0 +1,125 @@
+"""The lessons: reading, running, judging."""
+
+from __future__ import annotations
+
+import pytest
+from person import ENDLESS, Opener
+from textual.widgets import OptionList, Static
+
+from d2ltui.lessons import LESSONS
+from d2ltui.lessons.bench import Bench
+from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure
+from d2ltui.tui.screens.lessons import LessonsScreen
+
+MOONS = {"model": "softmax", "dataset": "moons"}
+
+
+def measure(bench: Bench) -> Measured:
+    """Two short runs and one that could go on for ever, as far as the test is concerned."""
+    short, other = bench.train("short", 0), bench.train("other", 0)
+    return Measured([figure("accuracy", short.accuracy, 0.5, 1.0), figure("the other's", other.accuracy, 2.0)], "So.")
+
+
+SMALL_LESSON = Lesson(
+    name="small",
+    title="A small lesson",
+    section="0",
+    claim="Two runs differ.",
+    formula="a ≠ b",
+    text="One paragraph\nin two lines.\n\nAnother.",
+    measure=measure,
+    experiments=(Experiment("short", {**MOONS, "epochs": 3}), Experiment("other", {**MOONS, "epochs": 5, "lr": 0.5})),
+)
+ENDLESS_LESSON = Lesson(
+    name="endless",
+    title="It never ends",
+    section="0",
+    claim="It can be stopped.",
+    formula="",
+    text="",
+    measure=lambda bench: Measured([figure("accuracy", bench.train("long", 0).accuracy)], ""),
+    experiments=(Experiment("long", {**MOONS, "epochs": 1_000_000}),),
+)
+
+
+@pytest.fixture(autouse=True)
+def lessons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LESSONS, "small", SMALL_LESSON)
+    monkeypatch.setitem(LESSONS, "endless", ENDLESS_LESSON)
+
+
+def verdict(screen: LessonsScreen) -> str:
+    return str(screen.query_one("#verdict", Static).content)
+
+
+async def open_lesson(person: object, name: str) -> LessonsScreen:
+    await person.press("L")  # type: ignore[attr-defined]
+    screen = person.app.screen  # type: ignore[attr-defined]
+    assert isinstance(screen, LessonsScreen)
+    screen.query_one(OptionList).highlighted = list(LESSONS).index(name)
+    await person.settle()  # type: ignore[attr-defined]
+    return screen
+
+
+async def test_every_lesson_has_a_page(open_app: Opener) -> None:
+    async with open_app({}) as person:
+        await person.press("L")
+        screen = person.app.screen
+        assert isinstance(screen, LessonsScreen)
+        for name, lesson in LESSONS.items():
+            assert screen.lesson is lesson, name
+            page = str(screen.query_one("#page", Static).content)
+            assert lesson.claim in page
+            assert lesson.formula in page
+            await person.press("down")
+        await person.press("escape")
+        assert person.app.screen is person.main
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 60)])
+async def test_experiments_run_before_ones_eyes_and_are_judged(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app({}, size=size) as person:
+        screen = await open_lesson(person, "small")
+        await person.press("enter")
+        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+        said = verdict(screen)
+        assert "✓ accuracy" in said
+        assert "✗ the other's" in said
+        assert "claimed: 2 or more" in said
+        await person.until(lambda: "a short" in person.text() and "b other" in person.text(), "both curves")
+
+
+async def test_a_measurement_is_stopped_and_another_begun(open_app: Opener) -> None:
+    async with open_app({}) as person:
+        screen = await open_lesson(person, "endless")
+        await person.press("enter")
+        await person.until(lambda: "run 1: long" in verdict(screen), "the run")
+        await person.press("x")
+        await person.until(lambda: "stopped by you" in verdict(screen), "the end")
+        assert person.app.measuring.join(30)
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("small")
+        await person.settle()
+        await person.press("enter")
+        await person.until(lambda: "does not hold" in verdict(screen), "the other lesson's verdict")
+
+
+async def test_a_lesson_and_a_run_never_overlap(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await open_lesson(person, "endless")
+        await person.press("enter")
+        assert not person.app.measuring.busy
+        await person.press("escape", "x")
+        await person.until_word("stopped")
+        assert person.app.worker.join(30)
+        await open_lesson(person, "endless")
+        await person.press("enter")
+        await person.until(lambda: person.app.measuring.runs, "the lesson's run")
+        await person.press("escape")
+        live = person.app.live
+        await person.press("ctrl+r")
+        assert person.app.live is live
+        assert "a lesson is being measured" in person.status
+        person.app.measuring.stop()
+        assert person.app.measuring.join(30)

@@ -1,0 +1,140 @@
+"""The store and the engine together: a worker's runs are stored, go on, and obey other processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from d2ltui.config import RunConfig, resolve
+from d2ltui.engine.checkpoint import CheckpointError, read
+from d2ltui.engine.control import Control
+from d2ltui.engine.worker import Worker
+from d2ltui.recording import Recording
+from d2ltui.store import StoreError, home
+from d2ltui.store.listing import info
+from d2ltui.store.reader import RunReader
+from d2ltui.store.requests import Request
+
+CONFIG = resolve({"dataset": "moons", "batch_size": 300, "epochs": 4, "hidden": "4", "device": "cpu"})
+ENDLESS = resolve({"dataset": "moons", "epochs": 1_000_000, "hidden": "4", "device": "cpu"})
+PATIENCE = 60.0
+
+
+def trained(config: RunConfig, epochs: int) -> Path:
+    """A stored run that was stopped by another process after some epochs; with two checkpoints."""
+    worker = Worker()
+    live = worker.start(config, "epoch", record=lambda control: Recording.new(config, control))
+    assert worker.recording is not None
+    store = worker.recording.store
+    assert store.wait_opened(PATIENCE)
+    assert store.path is not None
+    with RunReader(store.path) as reader:
+        for epoch in range(1, epochs + 1):
+            while not (reader.live.status == "paused" and len(reader.live.epochs) == epoch):
+                assert reader.alive or reader.live.status == "loading"
+                reader.poll()
+                store._opened.wait(0.0)
+            reader.ask(Request("epoch" if epoch < epochs else "stop"))
+        assert worker.join(PATIENCE)
+        reader.poll()
+        assert (reader.live.status, reader.alive) == ("stopped", False)
+        np.testing.assert_array_equal(reader.live.losses.values(), live.losses.values())
+    assert worker.recording.trouble == ""
+    return store.path
+
+
+@pytest.fixture
+def path() -> Path:
+    return trained(CONFIG, 2)
+
+
+def resumed(path: Path, trouble: list[str] | None = None) -> Worker:
+    worker = Worker()
+    worker.start(
+        CONFIG,
+        record=lambda control: Recording.resume(path, control, on_trouble=(trouble if trouble is not None else []).append),
+    )
+    assert worker.join(PATIENCE)
+    return worker
+
+
+def test_a_stored_run_goes_on(path: Path) -> None:
+    worker, whole = resumed(path), Worker()
+    live = whole.start(CONFIG)
+    assert whole.join(PATIENCE)
+    assert worker.live is not None
+    assert worker.live.status == "finished"
+    np.testing.assert_array_equal(worker.live.losses.values(), live.losses.values())
+    assert [epoch.epoch for epoch in worker.live.epochs] == [1, 2, 3, 4]
+    with RunReader(path) as reader:
+        np.testing.assert_array_equal(reader.live.losses.values(), live.losses.values())
+        assert reader.live.status == "finished"
+    with pytest.raises(StoreError, match=f"{path.name} has finished; allowed: one that was stopped, interrupted or has"):
+        Recording.resume(path, Control())
+    assert home.Lock(path).release() is None  # it was given back
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(path: Path) -> None:
+    (path / home.CHECKPOINT).write_bytes(b"damaged")
+    before = (path / home.PREVIOUS).read_bytes()
+    trouble: list[str] = []
+    worker = resumed(path, trouble)
+    assert worker.live is not None
+    assert (worker.live.status, worker.live.step) == ("finished", 12)
+    assert len(trouble) == 1
+    assert trouble[0].startswith("checkpoint: ")
+    assert trouble[0].endswith("; the one before is taken")
+    assert (path / home.PREVIOUS).read_bytes() == before or read(path / home.PREVIOUS, CONFIG).step >= 6
+    assert read(path / home.CHECKPOINT, CONFIG).step == 12
+
+
+def test_two_damaged_checkpoints_are_one_sentence_and_lose_nothing(path: Path) -> None:
+    for name in (home.CHECKPOINT, home.PREVIOUS):
+        torch.save({"format": "something else"}, path / name)
+    worker = resumed(path)
+    assert worker.live is not None
+    assert worker.live.ended is not None
+    assert worker.live.ended.message.endswith("is not a checkpoint of d2ltui")
+    assert info(path).status == "stopped"
+    with RunReader(path) as reader:
+        assert reader.live.step == 6
+
+
+def test_no_checkpoint_at_all(path: Path) -> None:
+    for name in (home.CHECKPOINT, home.PREVIOUS):
+        (path / name).unlink()
+    with pytest.raises(CheckpointError, match="has no checkpoint to go on from"):
+        recording = Recording.resume(path, Control())
+        try:
+            recording.checkpoint()
+        finally:
+            recording.close()
+    assert info(path).steps == 6
+
+
+def test_a_run_is_resumed_once(path: Path) -> None:
+    first = Recording.resume(path, Control())
+    with pytest.raises(StoreError, match="is in use by another process; stop it there first"):
+        Recording.resume(path, Control())
+    first.close()
+    Recording.resume(path, Control()).close()
+    assert info(path).status == "stopped"
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = (path / home.CHECKPOINT).read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(home.os, "fsync", full)
+    trouble: list[str] = []
+    worker = resumed(path, trouble)
+    assert worker.live is not None
+    assert worker.live.status == "finished"
+    assert set(trouble) == {"store: no checkpoint (No space left on device); the last one is kept"}
+    assert (path / home.CHECKPOINT).read_bytes() == kept
+    assert not list(path.glob(".*"))
