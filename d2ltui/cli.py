@@ -143,15 +143,11 @@ def _want_terminal() -> None:
 
 @cli.command()
 @click.argument("run", default="latest")
-@click.option("--max-fps", default=str(MAX_FPS), show_default=True, metavar="F", callback=_fps, help="As above.")
+@click.option("--max-fps", default=str(MAX_FPS), show_default=True, metavar="F", callback=_fps, help="Redraw at most so often a second.")
 @click.pass_context
 def watch(ctx: click.Context, run: str, max_fps: float) -> None:
     """Open the application on a stored RUN (a name, its beginning, or latest), live while it is trained."""
-    from d2ltui.store.listing import find, info
-
-    with stored.told():
-        path = find(run)
-        config = info(path).config
+    path, config = stored.find_run(run)
     _want_terminal()
     from d2ltui.tui.app import run_app
 

@@ -59,6 +59,15 @@ def whole(name: str) -> Callable[[click.Context, click.Parameter, str | None], i
     return check
 
 
+def find_run(reference: str) -> tuple[Path, RunConfig | None]:
+    """The directory and the configuration of the run that `reference` means; None where it cannot be read."""
+    from d2ltui.store.listing import find, info
+
+    with told():
+        path = find(reference)
+        return path, info(path).config
+
+
 def resume(reference: str, *, as_json: bool, quiet: bool, on_hangup: Any) -> int:
     """`train --resume`: the exit status."""
     from d2ltui.headless import train

@@ -16,6 +16,7 @@ from d2ltui import catalogue, events
 from d2ltui.config import RunConfig
 from d2ltui.data import DataError, Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
+from d2ltui.engine import account
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, select
@@ -89,7 +90,7 @@ class Trainer:
             self._emit(events.StatusChanged("loading"))
             self._prepare()
             self._train()
-            message = self._result()
+            message = account.result(self.config.task, self._epochs[-1])
         except (Stopped, LoadCancelled):
             status, message = "stopped", f"stopped by you after step {self._step}"
         except DataError as error:
@@ -101,27 +102,22 @@ class Trainer:
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, trace = "failed", traceback.format_exc()
-            field, message = self._blame(error)
+            field, message = account.blame(error, self.config, self._device_name, built=hasattr(self, "network"))
         if self._diverged:
             status = "diverged"
             how = f"beyond {LARGEST_LOSS:g}" if math.isfinite(self._last_loss) else "no longer finite"
             message = f"the loss is {how} after step {self._step}: a lower lr than {self._lr:g} may help"
         self._stop_clock()
-        ended = events.RunEnded(status, message, self._summary(status), field, trace)
+        summary = account.summary(
+            self.config, self._device_name, status, self._epochs, self._step, self._elapsed(), self._parameters()
+        )
+        ended = events.RunEnded(status, message, summary, field, trace)
         self._tell_end(ended)
         return ended
 
-    def _blame(self, error: Exception) -> tuple[str, str]:
-        """The hyperparameter to blame for `error`, or "", and the sentence that says what happened."""
-        if not _is_out_of_memory(error):
-            return "", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        config, many = self.config, self.config.model == "mlp" and not hasattr(self, "network")
-        field = "hidden" if many else "batch_size"
-        value = ",".join(map(str, config.hidden)) if many else str(config.batch_size)
-        return (
-            field,
-            f"{field}: {value} does not fit into the memory of {self._device_name}; allowed: what fits, so try fewer",
-        )
+    def _parameters(self) -> dict[str, object] | None:
+        regression = self.config.task == "regression" and hasattr(self, "network")
+        return account.parameters(self.network, self._data.truth) if regression else None
 
     def _tell_end(self, ended: events.RunEnded) -> None:
         """Every sink hears of the end, also where another one fails."""
@@ -424,65 +420,3 @@ class Trainer:
 
     def _elapsed(self) -> float:
         return self._seconds + (time.perf_counter() - self._resumed if self._resumed is not None else 0.0)
-
-    # The end
-
-    def _result(self) -> str:
-        last = self._epochs[-1]
-        metric = "accuracy" if self.config.task == "classification" else "R²"
-        return (
-            f"after {last.epoch} epochs: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
-            f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
-        )
-
-    def _summary(self, status: events.Status) -> dict[str, object]:
-        """What `--json` prints. A figure that is not there, or not finite, is None."""
-        config, seconds = self.config, self._elapsed()
-        last = self._epochs[-1] if self._epochs else None
-        summary: dict[str, object] = {
-            "model": config.model,
-            "implementation": config.implementation,
-            "dataset": config.dataset,
-            "device": self._device_name,
-            "seed": config.seed,
-            "epochs": last.epoch if last else 0,
-            "steps": self._step,
-            "seconds": round(seconds, 4),
-            "steps_per_s": round(self._step / seconds, 2) if seconds > 0 else 0.0,
-            "train_loss": _finite(last.train_loss if last else None),
-            "val_loss": _finite(last.val_loss if last else None),
-            "status": status,
-        }
-        if config.task == "classification":
-            summary["train_accuracy"] = _finite(last.train_metric if last else None)
-            summary["val_accuracy"] = _finite(last.val_metric if last else None)
-        else:
-            summary["val_r2"] = _finite(last.val_metric if last else None)
-            summary["parameters"] = self._parameters()
-        return summary
-
-    def _parameters(self) -> dict[str, object] | None:
-        """Linear regression's weights and bias, and on synthetic data how far the truth is from them."""
-        if not hasattr(self, "network"):
-            return None
-        _, weight, bias = self.network.weights()[-1]
-        w, b = weight.detach().cpu().flatten(), bias.detach().cpu().flatten()
-        found: dict[str, object] = {"weight": _finites(w), "bias": _finite(float(b))}
-        if self._data.truth is not None:
-            true_w, true_b = self._data.truth
-            found["weight_error"] = _finites(true_w.flatten() - w)
-            found["bias_error"] = _finite(float(true_b.flatten() - b))
-        return found
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _finites(values: Tensor) -> list[float | None]:
-    return [_finite(value) for value in values.tolist()]

@@ -112,6 +112,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, previou
         with os.fdopen(descriptor, "wb") as file:
             write(file)
             file.flush()
+            os.fchmod(file.fileno(), 0o644)
             os.fsync(file.fileno())
         if previous is not None and path.exists():
             os.replace(path, previous)

@@ -69,8 +69,9 @@ def listen_to_control(log: StepLog) -> None:
         def ask(self: Control) -> None:
             if not trainers:
                 trainers.extend(_trainers())
-            log.write(b"a", steps_now())
             original(self)
+            # Read at once: writing lets the training thread go on.
+            log.write(b"a", steps_now())
 
         return ask
 

@@ -16,7 +16,7 @@ import pexpect
 import psutil
 import pyte
 
-PATIENCE = 90.0  # seconds until what was waited for counts as missing
+PATIENCE = 60.0  # seconds until what was waited for counts as missing
 KEYS = {"enter": "\r", "tab": "\t", "escape": "\x1b", "down": "\x1b[B", "up": "\x1b[A", "right": "\x1b[C"}
 # What an application switches on, and has to switch off again: alternate screen, mouse, focus, pasting.
 MODES = ("1049", "1000", "1002", "1003", "1004", "1006", "1015", "2004")

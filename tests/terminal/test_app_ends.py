@@ -16,7 +16,7 @@ ENDLESS = ("--dataset", "moons", "--epochs", "1000000", "--start")
     [(signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 def test_a_signal_while_training(number: signal.Signals, status: int) -> None:
-    with application(*ENDLESS) as terminal:
+    with application(*ENDLESS, "--on-hangup", "stop") as terminal:
         terminal.wait("▶ training")
         helpers = terminal.helpers()
         assert helpers
@@ -39,12 +39,20 @@ def test_ctrl_c_while_loading() -> None:
         assert alive == []
 
 
-def test_a_terminal_that_vanishes_takes_the_application_with_it() -> None:
-    with application(*ENDLESS) as terminal:
+@pytest.mark.parametrize("on_hangup", ["stop", "continue"])
+def test_a_terminal_that_vanishes(on_hangup: str) -> None:
+    with application(*ENDLESS, "--on-hangup", on_hangup) as terminal:
         terminal.wait("▶ training")
-        processes = [terminal.process, *terminal.helpers()]
+        helpers = terminal.helpers()
+        assert helpers
         terminal.vanish()
-        _, alive = psutil.wait_procs(processes, timeout=PATIENCE)
+        # No interface, no helper; a run that goes on ends when it is told to.
+        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
+        assert alive == []
+        if on_hangup == "continue":
+            assert terminal.process.status() != psutil.STATUS_ZOMBIE
+            terminal.signal(signal.SIGTERM)
+        _, alive = psutil.wait_procs([terminal.process], timeout=PATIENCE)
         assert alive == []
 
 

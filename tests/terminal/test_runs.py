@@ -29,6 +29,12 @@ def d2ltui(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE)
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait for each other make tiny networks a hundred times slower where others compute, too."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture
 def started() -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that do not outlive the test."""
@@ -41,9 +47,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 def training(started: list[subprocess.Popen[str]], *arguments: str) -> tuple[subprocess.Popen[str], Path]:
     """A process that has ended its second epoch, and its run's directory."""
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     started.append(process)
     assert process.stdout is not None
     for _ in range(3):

@@ -79,9 +79,7 @@ def test_json(path: Path) -> None:
 def test_tensorboard_reads_what_the_store_holds(path: Path, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert command("export", path.name, "--tensorboard", "-o", str(tmp_path / "tb")) == (0, "", "")
-    events = accumulator.EventAccumulator(
-        str(tmp_path / "tb"), size_guidance={"scalars": 0, "histograms": 0}
-    ).Reload()
+    events = accumulator.EventAccumulator(str(tmp_path / "tb"), size_guidance={"scalars": 0, "histograms": 0}).Reload()
     with RunReader(path) as reader:
         live, looks = reader.live, list(reader.all_layers())
     for tag, series in (("loss/step", live.losses), ("accuracy/step", live.metrics)):
@@ -113,7 +111,10 @@ def test_tensorboard_reads_what_the_store_holds(path: Path, tmp_path: Path, comm
     ids=["concise", "scratch", "identity", "linear"],
 )
 def test_the_weights_fit_the_code(
-    command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object]  # type: ignore[no-untyped-def]
+    command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: dict[str, object],  # type: ignore[no-untyped-def]
 ) -> None:
     config = resolve({**given, "epochs": 2, "device": "cpu"})
     path, summary = trained(config)

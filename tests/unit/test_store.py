@@ -195,8 +195,7 @@ def test_a_directory_holds_everything() -> None:
     path = stored()
     assert path == home.runs_dir() / "linear-synthetic-linear-1"
     assert from_toml((path / "config.toml").read_text(), "") == {"model": "linear", "dataset": "synthetic-linear"} | {
-        name: getattr(CONFIG, name)
-        for name in ("implementation", *catalogue.MODELS["linear"].fields)
+        name: getattr(CONFIG, name) for name in ("implementation", *catalogue.MODELS["linear"].fields)
     }
     lines = (path / "log.txt").read_text().splitlines()
     assert lines[-1].endswith("stopped: stopped by you")
@@ -231,9 +230,7 @@ def test_a_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path
     store.later(lambda path: told.append("a job without a directory"))
     assert not store.wait_opened(10)
     assert store.close()
-    assert told == [
-        f"store: the run is not stored ({tmp_path}/file/runs: Not a directory); it goes on in memory"
-    ]
+    assert told == [f"store: the run is not stored ({tmp_path}/file/runs: Not a directory); it goes on in memory"]
 
 
 def test_a_full_disk_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,7 +292,9 @@ def test_requests_of_before_are_void(opened: Session) -> None:
 # Names
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc", "a/b", ".hidden", "-x", "latest", "a" * 101, "a\0b", "é"])
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../x", "/etc", "a/b", ".hidden", "-x", "latest", "a" * 101, "a\0b", "é"]
+)
 def test_names_that_lead_elsewhere(name: str) -> None:
     stored()
     for act in (find, home.path_of, home.delete, lambda name: home.rename("linear-synthetic-linear-1", name)):

@@ -55,7 +55,9 @@ def resumed(path: Path, trouble: list[str] | None = None) -> Worker:
     worker = Worker()
     worker.start(
         CONFIG,
-        record=lambda control: Recording.resume(path, control, on_trouble=(trouble if trouble is not None else []).append),
+        record=lambda control: Recording.resume(
+            path, control, on_trouble=(trouble if trouble is not None else []).append
+        ),
     )
     assert worker.join(PATIENCE)
     return worker
@@ -72,7 +74,9 @@ def test_a_stored_run_goes_on(path: Path) -> None:
     with RunReader(path) as reader:
         np.testing.assert_array_equal(reader.live.losses.values(), live.losses.values())
         assert reader.live.status == "finished"
-    with pytest.raises(StoreError, match=f"{path.name} has finished; allowed: one that was stopped, interrupted or has"):
+    with pytest.raises(
+        StoreError, match=f"{path.name} has finished; allowed: one that was stopped, interrupted or has"
+    ):
         Recording.resume(path, Control())
     assert home.Lock(path).release() is None  # it was given back
 
