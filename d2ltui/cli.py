@@ -70,19 +70,24 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
     return fps
 
 
+def fps_option(command: F) -> F:
+    """`--max-fps`."""
+    return click.option(
+        "--max-fps",
+        default=str(MAX_FPS),
+        show_default=True,
+        metavar="F",
+        callback=_fps,
+        help="Redraw at most so often a second.",
+    )(command)
+
+
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @run_options
 @click.option("--start", is_flag=True, help="Begin to train at once.")
 @click.option("--exit-when-done", is_flag=True, help="Leave when the run has ended.")
 @click.option("--json", "as_json", is_flag=True, help="With --exit-when-done: print the result as JSON afterwards.")
-@click.option(
-    "--max-fps",
-    default=str(MAX_FPS),
-    show_default=True,
-    metavar="F",
-    callback=_fps,
-    help="Redraw at most so often a second.",
-)
+@fps_option
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @stored.hangup_option
 @click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
@@ -143,7 +148,14 @@ def _want_terminal() -> None:
 
 @cli.command()
 @click.argument("run", default="latest")
-@click.option("--max-fps", default=str(MAX_FPS), show_default=True, metavar="F", callback=_fps, help="Redraw at most so often a second.")
+@click.option(
+    "--max-fps",
+    default=str(MAX_FPS),
+    show_default=True,
+    metavar="F",
+    callback=_fps,
+    help="Redraw at most so often a second.",
+)
 @click.pass_context
 def watch(ctx: click.Context, run: str, max_fps: float) -> None:
     """Open the application on a stored RUN (a name, its beginning, or latest), live while it is trained."""

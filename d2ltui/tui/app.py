@@ -10,9 +10,10 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from textual.app import App
@@ -124,6 +125,9 @@ class D2LApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.leave, 128 + number)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        resume = signal.getsignal(signal.SIGCONT)
+        if callable(resume):  # Textual's, where there is a terminal
+            signal.signal(signal.SIGCONT, partial(_resume_on_terminal, resume))
 
     def _hang_up(self) -> None:
         """The terminal is gone. A run goes on without it, unless it is told to stop."""
@@ -280,6 +284,19 @@ class D2LApp(App[None]):
             f"d2ltui: the interface failed ({type(error).__name__}: {error}); the traceback is in {file.name}",
             file=sys.__stderr__,
         )
+
+
+def _resume_on_terminal(
+    resume: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None
+) -> None:
+    """Textual's answer to SIGCONT, unless the terminal is gone.
+
+    The kernel sends SIGCONT after SIGHUP. Textual would then begin anew to write to what is gone, and wait for ever
+    for the thread that died of it.
+    """
+    with contextlib.suppress(OSError):
+        os.get_terminal_size(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
+        resume(number, frame)
 
 
 def run_app(

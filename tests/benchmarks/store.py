@@ -124,9 +124,10 @@ def _weights(result: mmap.mmap, steps: Steps | None, mode: str, path: Path | Non
 def kills(count: int, seed: int = 0) -> dict[str, object]:
     """Kill a training `count` times and resume it each time."""
     import sklearn.datasets  # noqa: F401 - once, for all children
-    import torch  # noqa: F401
 
-    import d2ltui.engine.trainer  # noqa: F401
+    from d2ltui.engine.worker import _import_engine
+
+    _import_engine()
 
     draw = random.Random(seed)
     result = mmap.mmap(-1, 16)
@@ -167,6 +168,7 @@ def kills(count: int, seed: int = 0) -> dict[str, object]:
         with RunReader(path) as reader:
             whole = len(reader.live.losses) == KILLED.total_steps and reader.live.status == "finished"
         tally["same"] += status == 0 and done == 1 and found == expected and whole
+        print(f"{tally['kills']}/{count} {mode}: {stored} steps stored, {tally['same']} the same", file=sys.stderr)
     return {**tally, "longest loss of steps (s)": longest}
 
 

@@ -21,7 +21,7 @@ from d2ltui.store.reader import RunReader
 PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
 COMMAND = (sys.executable, "-m", "d2ltui")
 RUN = ("train", "--dataset", "moons", "--hidden", "16", "--dropout", "0.2", "--optimizer", "adam", "--lr", "0.001")
-LONG = (*RUN, "--epochs", "400", "--device", "cpu")
+LONG = (*RUN, "--epochs", "150", "--device", "cpu")
 ENDLESS = (*RUN, "--epochs", "1000000", "--device", "cpu")
 
 
@@ -96,7 +96,7 @@ def test_one_process_at_one_run(started: list[subprocess.Popen[str]]) -> None:
 @pytest.mark.parametrize("choice", ["continue", "stop"])
 def test_a_terminal_that_is_gone(choice: str) -> None:
     terminal = pexpect.spawn(COMMAND[0], [*COMMAND[1:], *LONG, "--on-hangup", choice], timeout=PATIENCE)
-    terminal.expect("epoch 2/400")
+    terminal.expect("epoch 2/150")
     path = find("latest")
     os.close(terminal.child_fd)  # the kernel sends SIGHUP to whom it belongs
     with RunReader(path) as reader:
@@ -123,6 +123,7 @@ def test_a_killed_run_goes_on_to_the_same_weights() -> None:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

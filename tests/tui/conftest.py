@@ -15,7 +15,6 @@ from person import PATIENCE, SMALL, Opener, Person
 from d2ltui.config import RunConfig, resolve
 from d2ltui.tui.app import D2LApp
 
-
 # Before PyTorch is imported: networks this small are no faster with more threads, and far slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

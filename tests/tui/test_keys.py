@@ -11,7 +11,8 @@ from textual.widgets import Input, Static
 from d2ltui.config import read_toml, resolve
 from d2ltui.tui.keys import KEYS
 from d2ltui.tui.screens.dialogs import ConfirmScreen, HelpScreen, SaveScreen, TextScreen
-from d2ltui.tui.screens.main import ORDER, SMOOTHING
+from d2ltui.tui.screens.main import SMOOTHING
+from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.fields import ChoiceField
 
 PANES_WITH_KEYS = [name for name in ORDER if name not in ("model-pane", "data-pane", "form-pane")]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 from person import ENDLESS, SMALL, Opener, Person
-from textual.widgets import Footer, RadioButton
-from textual.widgets._footer import FooterKey
+from textual.widgets import RadioButton
 
 from d2ltui.config import resolve
 from d2ltui.events import LayersProbed
 from d2ltui.live import LiveRun
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen
-from d2ltui.tui.screens.main import ORDER, TABS, TabStrip
+from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
+from d2ltui.tui.widgets.keys_line import KeysLine
+from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
 
@@ -182,8 +183,8 @@ async def test_the_mouse_does_what_the_keys_do(open_app: Opener) -> None:
         assert person.focused_pane == "accuracy"
 
         async def click_key(word: str) -> None:
-            keys = person.main.query_one(Footer).query(FooterKey)
-            await pilot.click(next(key for key in keys if key.description == word))
+            line = person.main.query_one(KeysLine)
+            await pilot.click(line, offset=(line.render().plain.index(word), 0))
             await person.settle()
 
         await click_key("help")

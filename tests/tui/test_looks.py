@@ -11,7 +11,7 @@ from rich.segment import Segment
 from textual.color import Color
 
 from d2ltui.tui.locale import AsciiFilter, is_utf8, to_ascii
-from d2ltui.tui.screens.main import TABS
+from d2ltui.tui.widgets.tabs import TABS
 
 
 def leaving(person: Person) -> str:

@@ -201,7 +201,7 @@ def test_the_lists_and_charts(path: Path, command) -> None:  # type: ignore[no-u
 
 def test_seeds_and_a_sweep_are_groups(command) -> None:  # type: ignore[no-untyped-def]
     common = ("--dataset", "moons", "--epochs", "2", "--hidden", "4", "--batch-size", "300", "--device", "cpu")
-    status, out, err = command("train", "--seeds", "3", "--json", *common)
+    status, out, _ = command("train", "--seeds", "3", "--json", *common)
     assert status == 0
     found = json.loads(out.splitlines()[-1])
     losses = [one["val_loss"] for one in found["runs"]]
@@ -210,13 +210,13 @@ def test_seeds_and_a_sweep_are_groups(command) -> None:  # type: ignore[no-untyp
     assert found["mean"]["val_loss"] == pytest.approx(np.mean(losses))
     assert found["sd"]["val_loss"] == pytest.approx(np.std(losses, ddof=1))
     assert "band from the lowest to the highest of 3" in out
-    status, out, err = command("sweep", "--lr", "0.1,1e30", "--activation", "relu,sigmoid", "--json", *common)
+    status, out, _ = command("sweep", "--lr", "0.1,1e30", "--activation", "relu,sigmoid", "--json", *common)
     assert status == 0
     sweep = json.loads(out.splitlines()[-1])
     assert [(one["lr"], one["activation"]) for one in sweep["runs"]] == [
         (0.1, "relu"), (1e30, "relu"), (0.1, "sigmoid"), (1e30, "sigmoid"),
     ]  # fmt: skip
-    assert [one["status"] for one in sweep["runs"]][0] == "finished"
+    assert sweep["runs"][0]["status"] == "finished"
     assert "diverged" in [one["status"] for one in sweep["runs"]]
     listed = json.loads(command("runs", f"group={sweep['group']}", "--json")[1])
     assert len(listed) == 4

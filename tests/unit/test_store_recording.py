@@ -110,12 +110,10 @@ def test_two_damaged_checkpoints_are_one_sentence_and_lose_nothing(path: Path) -
 def test_no_checkpoint_at_all(path: Path) -> None:
     for name in (home.CHECKPOINT, home.PREVIOUS):
         (path / name).unlink()
+    recording = Recording.resume(path, Control())
     with pytest.raises(CheckpointError, match="has no checkpoint to go on from"):
-        recording = Recording.resume(path, Control())
-        try:
-            recording.checkpoint()
-        finally:
-            recording.close()
+        recording.checkpoint()
+    recording.close()
     assert info(path).steps == 6
 
 

@@ -11,12 +11,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
+from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
@@ -115,7 +116,7 @@ class LessonsScreen(Screen[None]):
                     yield LinesView(id="curve")
                 with Pane("Verdict", id="verdict-pane", can_focus=True), VerticalScroll(can_focus=False):
                     yield Static(id="verdict")
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         """Begin to look at the experiments, a few times a second."""
@@ -220,7 +221,7 @@ class LessonsScreen(Screen[None]):
             verdict.update(measuring.problem)
         if width > 0 and height > 0:
             roles = [f"{chr(ord('a') + i % 26)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
-            rows = min(len(roles), max(0, height - 8))
+            rows = min(len(roles), max(0, height - 6))
             spec = overlay(runs, width, height - rows, self.app.ascii)
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
 

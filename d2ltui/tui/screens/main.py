@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import Screen
-from textual.widget import Widget
-from textual.widgets import Footer, Input
+from textual.widgets import Input
 
 from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
 from d2ltui.tui.pace import Pace
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen, SaveScreen, TextScreen
+from d2ltui.tui.screens.panes import NARROW, PanesScreen
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
+from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
@@ -28,30 +27,26 @@ if TYPE_CHECKING:
     from d2ltui.charts.spec import Spec
     from d2ltui.engine.control import Mode
     from d2ltui.live import LiveRun
-    from d2ltui.tui.app import D2LApp
     from d2ltui.tui.plots import Curves
 
-NARROW = 100  # columns; below, one tab at a time
-ORDER = tuple(pane for panes in TABS.values() for pane in panes)
+# Seconds: how often to look for the engine's answer to a key, and for how long.
+ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
 WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all keys"
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(PanesScreen):
     """Choose, train, watch."""
 
     BINDINGS = SCREEN_BINDINGS
     AUTO_FOCUS = ""
-    app: D2LApp
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()
         self._initial = config
         self._log = False
         self._smoothing = 2
-        self._zoomed: str | None = None
-        self._tab = "Setup"
         self._hint = WELCOME
         self._curves: Curves | None = None
         self._handled_end: LiveRun | None = None
@@ -70,10 +65,14 @@ class MainScreen(Screen[None]):
                 yield LayersPane("Gradients", gradient_lines, "each layer's gradient, once a run begins", "gradients")
                 yield FindingsPane("What is happening", "what goes wrong inside, why, and what to change", "findings")
         yield StatusLine()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         """Begin to look at the run, a few times a second."""
+        # Looked up once: a tick has no time for queries.
+        self._status_line = self.query_one(StatusLine)
+        self._chart_panes, self._layer_panes = list(self.query(ChartPane)), list(self.query(LayersPane))
+        self._findings_pane = self.query_one(FindingsPane)
         self._arrange()
         self._show_titles(self._initial)
         self._pace = Pace(self.app.max_fps)
@@ -94,18 +93,39 @@ class MainScreen(Screen[None]):
 
             self._curves = Curves(live)
             self._show_titles(live.config)
-        self.query_one(StatusLine).show(live, self.app.machine.describe(), self._hint)
-        options = (self._log, self._smoothing)
-        for chart in self.query(ChartPane):
-            chart.update_from(self._curves, options)
-        for pane in self.query(LayersPane):
-            pane.update_from(live, self.app.ascii)
-        self.query_one(FindingsPane).update_from(live)
+        self._status_line.show(live, self.app.machine.describe(), self._hint)
+        if self.is_current:  # under a dialog each change would repaint the whole screen
+            self._draw_panes(live)
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
                 self.query_one(Setup).set_problem(live.ended.field, live.ended.message)
             self.app.run_ended(live)
+
+    def _draw_panes(self, live: LiveRun | None) -> None:
+        options = (self._log, self._smoothing)
+        for chart in self._chart_panes:
+            chart.update_from(self._curves, options)
+        for pane in self._layer_panes:
+            pane.update_from(live, self.app.ascii)
+        self._findings_pane.update_from(live)
+
+    def _answer_soon(self) -> None:
+        """Show what the engine answers as soon as it does, not at the next frame."""
+        live = self.app.live
+        if live is None:
+            return
+        version, patience = live.version, ANSWER_WITHIN
+
+        def look() -> None:
+            nonlocal patience
+            patience -= ANSWER_EVERY
+            if live.version != version or patience <= 0:
+                self.tick()
+            else:
+                self.set_timer(ANSWER_EVERY, look)
+
+        self.set_timer(ANSWER_EVERY, look)
 
     def _loss(self, curves: Curves, width: int, height: int) -> Spec:
         smoothing = SMOOTHING[self._smoothing]
@@ -120,90 +140,6 @@ class MainScreen(Screen[None]):
         loss.border_title = "Loss (log)" if self._log else "Loss"
         loss.border_subtitle = f"smoothing {smoothing:g}" if smoothing else "raw"
         metric.border_title = "Accuracy" if config.task == "classification" else "R²"
-
-    # Where the panes are
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Columns or tabs."""
-        self._arrange()
-
-    def _arrange(self) -> None:
-        narrow = self.app.size.width < NARROW
-        shown = set(ORDER)
-        if self._zoomed is not None:
-            shown = {self._zoomed}
-        elif narrow:
-            shown = set(TABS[self._tab])
-        self.set_class(narrow or self._zoomed is not None, "-single")
-        strip = self.query_one(TabStrip)
-        strip.display = narrow and self._zoomed is None
-        strip.show(self._tab)
-        for name in ORDER:
-            self.query_one(f"#{name}").display = name in shown
-        for column in (self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
-            column.display = any(pane.display for pane in column.query(Pane))
-        self.app.observe(bool(shown & {"activations", "gradients"}))
-        self.refresh_bindings()
-        self.call_after_refresh(self.tick)
-
-    def _open_tab(self, title: str) -> None:
-        self._tab = title
-        self._arrange()
-
-    def on_tab_strip_picked(self, message: TabStrip.Picked) -> None:
-        """A click on a tab."""
-        self._zoomed = None
-        self._open_tab(message.title)
-        self._focus_pane(TABS[message.title][0])
-
-    def _focused_pane(self) -> str | None:
-        widget: object = self.focused
-        while isinstance(widget, Widget):
-            if isinstance(widget, Pane):
-                return widget.id
-            widget = widget.parent
-        return None
-
-    def _focus_pane(self, name: str) -> None:
-        if self._zoomed is not None:
-            self._zoomed = name
-        self._tab = next(title for title, panes in TABS.items() if name in panes)
-        self._arrange()
-        self.query_one(f"#{name}", Pane).focus_inside()
-
-    def action_next_pane(self, by: int = 1) -> None:
-        """The next pane, or the one before."""
-        present = self._focused_pane()
-        if present is None:
-            panes = TABS[self._tab] if self.has_class("-single") else ORDER
-            self._focus_pane(panes[0] if by > 0 else panes[-1])
-            return
-        self._focus_pane(ORDER[(ORDER.index(present) + by) % len(ORDER)])
-
-    def action_previous_pane(self) -> None:
-        """The pane before."""
-        self.action_next_pane(-1)
-
-    def action_zoom(self) -> None:
-        """The focused pane full screen, and back."""
-        self._zoomed = None if self._zoomed is not None else (self._focused_pane() or self._default_zoom())
-        self._arrange()
-
-    def _default_zoom(self) -> str:
-        return TABS[self._tab][0] if self.app.size.width < NARROW else "loss"
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The footer offers `escape` only where there is something to leave."""
-        if action == "leave_field":
-            return self.focused is not None or self._zoomed is not None
-        return super().check_action(action, parameters)
-
-    def action_leave_field(self) -> None:
-        """Letters are keys again; a zoomed pane goes back to its place."""
-        if isinstance(self.focused, Input) or self._zoomed is None:
-            self.set_focus(None)
-        else:
-            self.action_zoom()
 
     # Training
 
@@ -255,6 +191,7 @@ class MainScreen(Screen[None]):
             control.resume()
         else:
             control.pause()
+        self._answer_soon()
 
     def action_step(self) -> None:
         """One step, then pause; where nothing runs, a new run's first step."""
@@ -263,6 +200,7 @@ class MainScreen(Screen[None]):
             self._start("step")
         else:
             control.step()
+            self._answer_soon()
 
     def action_epoch(self) -> None:
         """To the end of the epoch, then pause; where nothing runs, a new run's first epoch."""
@@ -271,6 +209,7 @@ class MainScreen(Screen[None]):
             self._start("epoch")
         else:
             control.epoch()
+            self._answer_soon()
 
     def action_stop(self) -> None:
         """End the run; everything stays on the screen."""
@@ -279,6 +218,7 @@ class MainScreen(Screen[None]):
             self._say("nothing is training: ctrl+r begins")
         else:
             control.stop()
+            self._answer_soon()
 
     def on_field_submitted(self, event: FieldSubmitted) -> None:
         """Enter in the learning rate's field changes that of the run; in any other, it goes on to the next field."""

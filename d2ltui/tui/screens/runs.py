@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.config import RunConfig, applicable_fields
@@ -20,6 +20,7 @@ from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.layer_lines import number
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
@@ -129,7 +130,7 @@ class RunsScreen(Screen["str | None"]):
                     yield LinesView(id="overlay")
                 with Pane("Differences", id="facts-pane"):
                     yield Static(id="facts", markup=False)
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeysLine()
 
     def on_mount(self) -> None:
         """Read the store now, and again every two seconds."""

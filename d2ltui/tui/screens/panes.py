@@ -1,0 +1,118 @@
+"""Where the panes are: in columns, one tab at a time, or one full screen; and which of them has the focus."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.tabs import TABS, TabStrip
+
+if TYPE_CHECKING:
+    from d2ltui.tui.app import D2LApp
+
+NARROW = 100  # columns; below, one tab at a time
+ORDER = tuple(pane for panes in TABS.values() for pane in panes)
+
+
+class PanesScreen(Screen[None]):
+    """A screen of the panes in `TABS`, in the columns `#setup`, `#curves` and `#inside`."""
+
+    app: D2LApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._zoomed: str | None = None
+        self._tab = next(iter(TABS))
+        self._single = False  # whether one tab, or one pane, has the whole width
+
+    def tick(self) -> None:
+        """Bring what is on the screen up to date."""
+        raise NotImplementedError
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Columns or tabs."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        narrow = self.app.size.width < NARROW
+        shown = set(ORDER)
+        if self._zoomed is not None:
+            shown = {self._zoomed}
+        elif narrow:
+            shown = set(TABS[self._tab])
+        self._single = narrow or self._zoomed is not None
+        self.query_one("#setup").set_class(self._single, "-single")
+        strip = self.query_one(TabStrip)
+        strip.display = narrow and self._zoomed is None
+        strip.show(self._tab)
+        for name in ORDER:
+            self.query_one(f"#{name}").display = name in shown
+        for column in (self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
+            column.display = any(pane.display for pane in column.query(Pane))
+        self.app.observe(bool(shown & {"activations", "gradients"}))
+        self.refresh_bindings()
+        self.call_after_refresh(self.tick)
+
+    def _open_tab(self, title: str) -> None:
+        self._tab = title
+        self._arrange()
+
+    def on_tab_strip_picked(self, message: TabStrip.Picked) -> None:
+        """A click on a tab."""
+        self._zoomed = None
+        self._open_tab(message.title)
+        self._focus_pane(TABS[message.title][0])
+
+    def _focused_pane(self) -> str | None:
+        widget: object = self.focused
+        while isinstance(widget, Widget):
+            if isinstance(widget, Pane):
+                return widget.id
+            widget = widget.parent
+        return None
+
+    def _focus_pane(self, name: str) -> None:
+        if self._zoomed is not None:
+            self._zoomed = name
+        self._tab = next(title for title, panes in TABS.items() if name in panes)
+        self._arrange()
+        self.query_one(f"#{name}", Pane).focus_inside()
+
+    def action_next_pane(self, by: int = 1) -> None:
+        """The next pane, or the one before."""
+        present = self._focused_pane()
+        if present is None:
+            panes = TABS[self._tab] if self._single else ORDER
+            self._focus_pane(panes[0] if by > 0 else panes[-1])
+            return
+        self._focus_pane(ORDER[(ORDER.index(present) + by) % len(ORDER)])
+
+    def action_previous_pane(self) -> None:
+        """The pane before."""
+        self.action_next_pane(-1)
+
+    def action_zoom(self) -> None:
+        """The focused pane full screen, and back."""
+        self._zoomed = None if self._zoomed is not None else (self._focused_pane() or self._default_zoom())
+        self._arrange()
+
+    def _default_zoom(self) -> str:
+        return TABS[self._tab][0] if self.app.size.width < NARROW else "loss"
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The footer offers `escape` only where there is something to leave."""
+        if action == "leave_field":
+            return self.focused is not None or self._zoomed is not None
+        return super().check_action(action, parameters)
+
+    def action_leave_field(self) -> None:
+        """Letters are keys again; a zoomed pane goes back to its place."""
+        if isinstance(self.focused, Input) or self._zoomed is None:
+            self.set_focus(None)
+        else:
+            self.action_zoom()

@@ -1,0 +1,54 @@
+"""The footer: the keys that act here and now.
+
+Textual's Footer mounts a widget for each key, and mounts them all again whenever the focus moves; that was the larger
+part of what a key press cost. This is one widget that draws a line.
+"""
+
+from __future__ import annotations
+
+from textual import events
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+
+class KeysLine(Widget):
+    """A line of keys and words. Each can be clicked."""
+
+    DEFAULT_CSS = "KeysLine { height: 1; background: $panel; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: list[tuple[str, str, str]] = []  # key, as it is shown, word
+
+    def on_mount(self) -> None:
+        """Follow the screen's bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, self._follow)
+        self._follow(self.screen)
+
+    def _follow(self, screen: Screen[object]) -> None:
+        if screen is not self.screen:
+            return
+        keys: dict[str, tuple[str, str, str]] = {}  # one entry for an action that several keys have
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and active.enabled:
+                shown = self.app.get_key_display(binding)
+                keys.setdefault(binding.action, (binding.key, shown, binding.description))
+        if list(keys.values()) != self._keys:
+            self._keys = list(keys.values())
+            self.refresh()
+
+    def render(self) -> Content:
+        """`^r run  space pause …`"""
+        parts = [Content.assemble((shown, "$footer-key-foreground"), " ", word) for _, shown, word in self._keys]
+        return Content(" ").join(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Press the key under the pointer."""
+        end = 0
+        for key, shown, word in self._keys:
+            end += len(shown) + len(word) + 2
+            if event.x < end:
+                self.app.simulate_key(key)
+                return
