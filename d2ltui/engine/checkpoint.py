@@ -12,6 +12,7 @@ weights of the run that was never interrupted, bit for bit.
 from __future__ import annotations
 
 import dataclasses
+import io
 import time
 import warnings
 import zlib
@@ -77,7 +78,9 @@ class Checkpoint:
         """Write it as PyTorch's own format, with a checksum of everything."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["config"] = msgspec.to_builtins(self.config)
-        torch.save({"format": FORMAT, "version": VERSION, "checksum": _checksum(values), **values}, file)
+        buffer = io.BytesIO()  # of a disk that is full, PyTorch's own writer tells in its own words
+        torch.save({"format": FORMAT, "version": VERSION, "checksum": _checksum(values), **values}, buffer)
+        file.write(buffer.getbuffer())
 
 
 def epochs_tensor(epochs: Sequence[events.EpochEnded]) -> Tensor:

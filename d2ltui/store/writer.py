@@ -103,6 +103,7 @@ class RunStore:
     def _main(self) -> None:
         try:
             self._open()
+            self._opened.set()
             while not self._closing:
                 self._wake.wait(EVERY)
                 self._wake.clear()
@@ -138,7 +139,6 @@ class RunStore:
                 self._lock.release()
             return
         self.path, self._session = path, session
-        self._opened.set()
 
     def _turn(self) -> None:
         while self._queue:
@@ -198,6 +198,8 @@ class RunStore:
             self._say(f"store: {reason(error)}")
 
     def _say(self, sentence: str) -> None:
+        if sentence == self.trouble:
+            return  # once is enough: a full disk is tried again and again
         self.trouble = sentence
         if self._on_trouble is not None:
             self._on_trouble(sentence)

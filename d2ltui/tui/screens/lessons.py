@@ -221,7 +221,8 @@ class LessonsScreen(Screen[None]):
             verdict.update(measuring.problem)
         if width > 0 and height > 0:
             roles = [f"{chr(ord('a') + i % 26)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
-            rows = min(len(roles), max(0, height - 6))
+            rows = len(roles) if height - len(roles) >= 8 else 0
+            self.query_one("#curves-pane", Pane).border_subtitle = "" if rows else ", ".join(roles)
             spec = overlay(runs, width, height - rows, self.app.ascii)
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
 
