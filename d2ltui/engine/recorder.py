@@ -57,7 +57,8 @@ class Recorder:
         host = torch.cat((losses.float(), score.float())).cpu().numpy()
         self._losses, self._outputs, self._labels = [], [], []
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-        means = np.add.reduceat(host[len(sizes) :], starts) / sizes
+        with np.errstate(over="ignore"):  # squared errors of a run that diverges
+            means = np.add.reduceat(host[len(sizes) :], starts) / sizes
         return host[: len(sizes)], self._metric(means), sizes
 
     def _metric(self, mean_score: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -19,7 +19,7 @@ from d2ltui.data.batches import data_iter
 from d2ltui.engine import account
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import DeviceError, select
+from d2ltui.engine.device import DeviceError, select, set_threads
 from d2ltui.engine.health import Monitor
 from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine.recorder import Recorder, scores
@@ -142,6 +142,8 @@ class Trainer:
         torch.manual_seed(seed_for(config.seed, "dropout"))  # which draws from the global generator
         self._order = torch.Generator().manual_seed(seed_for(config.seed, "order"))
         data = self._data
+        plan = catalogue.layer_plan(config, data.info)
+        set_threads(self._device, plan, config.batch_size)
         self.network = build(config, device=self._device, dataset=data.info)
         self._optimizer = make_optimizer(config, self.network)
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
@@ -150,7 +152,6 @@ class Trainer:
         self._x_train, self._y_train, residence = self._place(data)
         self._x_val, self._y_val = data.x_val.to(self._device), data.y_val.to(self._device)
         self._val_variance = float(data.y_val.double().var(correction=0)) if config.task == "regression" else 1.0
-        plan = catalogue.layer_plan(config, data.info)
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_outputs for spec in plan))
         self._prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
         self._monitor = Monitor(config, plan)

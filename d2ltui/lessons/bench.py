@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from d2ltui.models import Network
 
 SEEDS = 3
-SMALL = 1_000_000  # numbers in a training part
 
 
 class BenchRun(NamedTuple):
@@ -192,7 +191,7 @@ class Bench:
         if self._on_run is not None:
             self._on_run(run)
         trainer = Trainer(config, self._control, [live, follow], dataset=data, sample_every=None)
-        with _threads_for(data):
+        with _one_thread():
             ended = trainer.run()
         if self._stopping:
             raise LessonCancelled
@@ -206,13 +205,15 @@ class Bench:
 
 
 @contextlib.contextmanager
-def _threads_for(data: Dataset) -> Iterator[None]:
-    """One thread of PyTorch for a small data set: more have nothing to share, and wait for each other at every step."""
+def _one_thread() -> Iterator[None]:
+    """One thread of PyTorch: small networks have little to share, and on a busy machine threads wait for each other.
+
+    It makes the figures the same whatever the number of cores, too.
+    """
     import torch
 
     threads = torch.get_num_threads()
-    if data.x_train.numel() < SMALL:
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
         yield
     finally:

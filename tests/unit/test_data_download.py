@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.server
 import os
+import shutil
 import socket
 import struct
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +26,7 @@ from d2ltui.catalogue import DATASETS
 from d2ltui.config import RunConfig, resolve
 from d2ltui.data import DataError, LoadCancelled, vision
 
+NOBODY = 65534
 TRAIN, VAL = 40, 20  # samples of the small Fashion-MNIST that is served here
 PARTS = [("train", TRAIN), ("t10k", VAL)]
 
@@ -281,11 +285,33 @@ def test_a_root_that_cannot_be_written(config: RunConfig, tmp_path: Path) -> Non
     assert "choose another --data-dir" in message
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_files_and_directories_without_permission(config: RunConfig, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    assert "cannot be written (Permission denied)" in refusal(config)
-    tmp_path.chmod(0o700)
-    write_raw(tmp_path)
-    (raw(tmp_path) / "train-images-idx3-ubyte").chmod(0)
-    assert "train-images-idx3-ubyte cannot be read (Permission denied)" in refusal(config)
+@contextlib.contextmanager
+def ordinary_user(directory: Path) -> Iterator[None]:
+    """Root may read and write everything: for a while, be somebody who may not."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def test_files_and_directories_without_permission(config: RunConfig) -> None:
+    # Not pytest's directory: that is its owner's alone.
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        config = msgspec.structs.replace(config, data_dir=name)
+        data.load(config)  # now everything is imported that another user might not find
+        shutil.rmtree(root / "FashionMNIST")
+        root.chmod(0o500)
+        with ordinary_user(root):
+            assert "cannot be written (Permission denied)" in refusal(config)
+        root.chmod(0o700)
+        write_raw(root)
+        (raw(root) / "train-images-idx3-ubyte").chmod(0)
+        with ordinary_user(root):
+            assert "train-images-idx3-ubyte cannot be read (Permission denied)" in refusal(config)

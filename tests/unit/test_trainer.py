@@ -18,6 +18,7 @@ from d2ltui.data import load
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
+from d2ltui.streams import seed_for
 
 COMMON = (
     "model", "implementation", "dataset", "device", "seed", "epochs", "steps", "seconds", "steps_per_s", "train_loss",
@@ -100,7 +101,7 @@ def test_classification_agrees_with_plain_pytorch(implementation: str) -> None:
     for layer, (w, b) in zip((net[0], net[2]), weights, strict=True):
         layer.weight.data, layer.bias.data = w.T.clone(), b.clone()
     optimizer = torch.optim.SGD(net.parameters(), lr=config.lr)
-    order = torch.randperm(800, generator=torch.Generator().manual_seed(config.seed))
+    order = torch.randperm(800, generator=torch.Generator().manual_seed(seed_for(config.seed, "order")))
     losses, accuracies = [], []
     for index in torch.split(order, 160):
         optimizer.zero_grad()

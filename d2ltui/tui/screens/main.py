@@ -61,8 +61,8 @@ class MainScreen(PanesScreen):
                 yield ChartPane("Loss", self._loss, charts, "ctrl+r trains what the form describes", "loss")
                 yield ChartPane("Accuracy", self._metric, charts, "", "accuracy")
             with Vertical(id="inside"):
-                yield LayersPane("Activations", layer_lines, "each layer's outputs, once a run begins", "activations")
-                yield LayersPane("Gradients", gradient_lines, "each layer's gradient, once a run begins", "gradients")
+                yield LayersPane("Activations", layer_lines, "each layer's outputs in a run", "activations")
+                yield LayersPane("Gradients", gradient_lines, "each layer's gradient in a run", "gradients")
                 yield FindingsPane("What is happening", "what goes wrong inside, why, and what to change", "findings")
         yield StatusLine()
         yield KeysLine()

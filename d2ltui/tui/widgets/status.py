@@ -108,11 +108,11 @@ class StatusLine(Widget):
 
 _STYLES: dict[str, str] = {
     "ready": "bold",
-    "loading": "bold $accent",
-    "training": "bold $success",
-    "paused": "bold $warning",
-    "finished": "bold $success",
-    "stopped": "bold $warning",
-    "diverged": "bold $error",
-    "failed": "bold $error",
+    "loading": "bold $text-accent",
+    "training": "bold $text-success",
+    "paused": "bold $text-warning",
+    "finished": "bold $text-success",
+    "stopped": "bold $text-warning",
+    "diverged": "bold $text-error",
+    "failed": "bold $text-error",
 }
