@@ -21,7 +21,8 @@ def number(value: float) -> str:
         return str(value)
     if 0.001 <= abs(value) < 9999.5:
         return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
-    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e")
+    text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return text if len(text) <= 7 else f"{value:.0e}".replace("e+", "e")
 
 
 def percent(fraction: float) -> str:

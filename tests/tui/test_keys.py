@@ -341,3 +341,20 @@ async def test_traceback_shows_the_whole_error(open_app: Opener, monkeypatch: py
         monkeypatch.undo()
         await person.press("s")
         await person.until_word("paused")
+
+
+async def test_zoomed_activations_show_their_history_and_u_the_units(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "moons", "hidden": "8", "epochs": 3}) as person:
+        await person.press("u")
+        assert "no layer to open" in person.status
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        person.main.query_one("#activations").focus()
+        await person.press("z")
+        await person.until(lambda: "step 0" in person.text() and "█" in person.text(), "a heatmap from the start")
+        await person.press("z", "u")
+        await person.until(lambda: "8 units:" in person.text(), "the units of the ReLU")
+        await person.press("right")
+        await person.until(lambda: "no units that could die" in person.text(), "the layer after it")
+        await person.press("escape")
+        assert person.app.screen is person.main

@@ -14,6 +14,7 @@ from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
 from d2ltui.tui.pace import Pace
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen, SaveScreen, TextScreen
+from d2ltui.tui.screens.layer import LayerScreen
 from d2ltui.tui.screens.panes import NARROW, PanesScreen
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
@@ -107,7 +108,7 @@ class MainScreen(PanesScreen):
         for chart in self._chart_panes:
             chart.update_from(self._curves, options)
         for pane in self._layer_panes:
-            pane.update_from(live, self.app.ascii)
+            pane.update_from(live, self.app.ascii, history=self._zoomed == pane.id == "activations")
         self._findings_pane.update_from(live)
 
     def _answer_soon(self) -> None:
@@ -290,6 +291,14 @@ class MainScreen(PanesScreen):
             return
         changed = self.query_one(Setup).apply(finding.remedy)
         self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
+
+    def action_open_layer(self) -> None:
+        """The units of a layer."""
+        live = self.app.live
+        if live is None or live.layers is None:
+            self._say("no layer to open before a run begins")
+            return
+        self.app.push_screen(LayerScreen())
 
     def action_traceback(self) -> None:
         """The whole error of a failed run."""

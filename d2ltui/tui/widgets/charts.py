@@ -191,13 +191,13 @@ class LayersPane(ScrollingPane):
         self._lister = lister
         self._empty = empty
 
-    def update_from(self, live: LiveRun | None, ascii: bool) -> None:
-        """Show the newest look at the layers."""
+    def update_from(self, live: LiveRun | None, ascii: bool, history: bool = False) -> None:
+        """Show the newest look at the layers; with `history`, how they have been from the start."""
         width, height = self.view.size
         if width <= 0 or height <= 0 or not self.display:
             return
         probed: LayersProbed | None = live.layers if live is not None else None
-        state = (probed, width, height)  # itself: the address of one that is gone may be given again
+        state = (probed, width, height, history)  # itself: the address of one that is gone may be given again
         if state == self._shown:
             return
         self._shown = state
@@ -206,4 +206,9 @@ class LayersPane(ScrollingPane):
             self.view.show([[(int(Style.AXIS), self._empty[:width])]])
             return
         self.subtitle(f"step {probed.step:,}")
+        if history and live is not None:
+            from d2ltui.tui.history_lines import heatmap_lines  # it needs numpy, which the first paint must not
+
+            self.view.show(heatmap_lines(live.probes, width, height, ascii))
+            return
         self.view.show(self._lister(probed.layers, width, height, ascii))

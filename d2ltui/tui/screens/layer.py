@@ -1,0 +1,107 @@
+"""One layer, opened: each of its units, the dead ones marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from d2ltui.charts.spec import Style
+from d2ltui.tui.layer_lines import TextLine, percent
+from d2ltui.tui.widgets.lines import LinesView
+
+if TYPE_CHECKING:
+    from d2ltui.events import LayerStats
+    from d2ltui.tui.app import D2LApp
+
+DEAD = "x"
+_LEVELS = "123456789"
+
+
+def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
+    """A character for each unit: in how many tenths of the samples it is active, `x` where in none."""
+    activity = layer.unit_activity
+    if activity is None:
+        return [[(Style.AXIS, "this layer has no units that could die: only an activation's can")]]
+    dead = sum(share == 0 for share in activity)
+    told = (
+        f"{len(activity)} of {layer.num_units} units" if len(activity) < layer.num_units else f"{len(activity)} units"
+    )
+    lines: list[TextLine] = [
+        [(Style.TEXT, f"{told}: {dead} ({percent(dead / max(1, len(activity)))}) are never active, marked {DEAD};")],
+        [(Style.AXIS, "the others by the tenths of the samples for which they are: 1 few, 9 nearly all")],
+        [(Style.AXIS, "")],
+    ]
+    per_line = max(10, (width - 6) // 10 * 10)
+    for start in range(0, len(activity), per_line):
+        runs: TextLine = [(Style.AXIS, f"{start + 1:>5} ")]
+        for share in activity[start : start + per_line]:
+            mark = DEAD if share == 0 else _LEVELS[min(8, int(share * 10))]
+            style = Style.WARNING if share == 0 else Style.TRAIN
+            if runs[-1][0] == style:
+                runs[-1] = (style, runs[-1][1] + mark)
+            else:
+                runs.append((style, mark))
+        lines.append(runs)
+    return lines
+
+
+class LayerScreen(ModalScreen[None]):
+    """The units of a layer, live; ← and → go to the other layers."""
+
+    DEFAULT_CSS = """
+    LayerScreen { align: center middle; }
+    LayerScreen > .box { width: 90%; height: 80%; border: round $border; padding: 0 1; background: $surface; }
+    """
+    BINDINGS = [
+        Binding("escape,q,enter", "dismiss", "close"),
+        Binding("left", "go(-1)", show=False),
+        Binding("right", "go(1)", show=False),
+        Binding("up", "scroll(-1)", show=False),
+        Binding("down", "scroll(1)", show=False),
+    ]
+    app: D2LApp
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._at: int | None = None
+
+    def compose(self) -> ComposeResult:
+        """A frame of lines."""
+        with Vertical(classes="box"):
+            yield LinesView(id="units")
+
+    def on_mount(self) -> None:
+        """Look a few times a second."""
+        self.set_interval(1 / self.app.max_fps, self.tick)
+        self.call_after_refresh(self.tick)
+
+    def tick(self) -> None:
+        """Show the newest look at the layer."""
+        live = self.app.live
+        if live is None or live.layers is None:
+            return
+        layers = live.layers.layers
+        if self._at is None:  # begin with the first layer whose units can die
+            self._at = next((i for i, layer in enumerate(layers) if layer.unit_activity is not None), 0)
+        self._at = min(self._at, len(layers) - 1)
+        layer = layers[self._at]
+        self.query_one(".box").border_title = f"{layer.index} {layer.title} (← → other layers, escape closes)"
+        view = self.query_one(LinesView)
+        if view.size.width > 0:
+            view.show(unit_lines(layer, view.size.width))
+
+    def action_go(self, by: int) -> None:
+        """The next layer, or the one before."""
+        live = self.app.live
+        if live is not None and live.layers is not None and self._at is not None:
+            self._at = (self._at + by) % len(live.layers.layers)
+            self.tick()
+
+    def action_scroll(self, by: int) -> None:
+        """Through many units."""
+        view = self.query_one(LinesView)
+        view.scroll_relative(y=by, animate=False)

@@ -1,0 +1,90 @@
+"""Heatmaps of the layers' histories, and the units of a layer, as text."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from d2ltui.events import LayersProbed, LayerStats
+from d2ltui.tui.history_lines import LABEL_WIDTH, heatmap_lines
+from d2ltui.tui.screens.layer import unit_lines
+
+
+def layer(counts: tuple[int, ...], low: float, high: float, **fields: object) -> LayerStats:
+    stats = LayerStats(
+        index=1, title="ReLU", counts=counts, mean=0, sd=1, minimum=low, maximum=high, zeros=0, dead=0.0,
+        saturated=None, nonfinite=0, gradient_norm=None, weight_norm=None,
+    )  # fmt: skip
+    return msgspec.structs.replace(stats, **fields)
+
+
+def text(lines: list[list[tuple[int, str]]]) -> list[str]:
+    return ["".join(run for _, run in line) for line in lines]
+
+
+def test_a_layer_that_wanders_upwards_is_seen_to() -> None:
+    probes = [LayersProbed(step, (layer((5,), step / 100, (step + 25) / 100),)) for step in (0, 25, 50, 75)]
+    name, *rows, steps = text(heatmap_lines(probes, LABEL_WIDTH + 4, 6, ascii=True))
+    assert name == "1 ReLU"
+    assert [row[LABEL_WIDTH:] for row in rows] == ["   #", "  # ", " #  ", "#   "]
+    assert rows[0].startswith("      1 ")
+    assert rows[-1].startswith("      0 ")
+    assert steps.split() == ["step", "0", "75"]
+
+
+def test_time_is_what_runs_from_left_to_right_not_the_number_of_looks() -> None:
+    early = [LayersProbed(step, (layer((1,), 0, 1),)) for step in range(10)]
+    late = LayersProbed(100, (layer((1,), 1, 2),))
+    rows = text(heatmap_lines([*early, late], LABEL_WIDTH + 11, 4, ascii=True))[1:-1]
+    assert [row[LABEL_WIDTH:] for row in rows] == [" " * 10 + "#", "#" * 10 + " "]
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.floats(-5, 5), st.floats(0, 5)),
+        min_size=1,
+        max_size=30,
+    ),
+    st.integers(1, 120),
+    st.integers(1, 50),
+    st.booleans(),
+)
+def test_any_history_fits_its_place(
+    history: list[tuple[list[int], float, float]], width: int, height: int, ascii: bool
+) -> None:
+    probes = [
+        LayersProbed(step, (layer(tuple(counts), low, low + span),)) for step, (counts, low, span) in enumerate(history)
+    ]
+    lines = text(heatmap_lines(probes, width, height, ascii))
+    assert len(lines) <= max(4, height)
+    for line in lines[1:-1]:
+        assert len(line) == LABEL_WIDTH + max(1, width - LABEL_WIDTH)
+    if ascii:
+        assert all(line.isascii() for line in lines)
+
+
+def test_no_look_yet_and_nothing_finite() -> None:
+    assert heatmap_lines([], 80, 20, ascii=False) == []
+    broken = LayersProbed(3, (layer((0,), float("-inf"), float("inf"), nonfinite=7),))
+    assert "not finite" in text(heatmap_lines([broken], 80, 20, ascii=False))[0]
+
+
+def test_dead_units_are_marked_and_counted() -> None:
+    lines = text(unit_lines(layer((1,), 0, 1, unit_activity=(0.0, 0.05, 0.5, 1.0), num_units=4), 60))
+    assert lines[0].startswith("4 units: 1 (25 %) are never active")
+    assert lines[-1].split() == ["1", "x169"]
+    some = text(unit_lines(layer((1,), 0, 1, unit_activity=(1.0,) * 8, num_units=2000), 60))
+    assert some[0].startswith("8 of 2000 units: 0 (0 %)")
+
+
+@pytest.mark.parametrize("width", [1, 10, 37, 200])
+def test_units_fill_lines_of_tens(width: int) -> None:
+    lines = text(unit_lines(layer((1,), 0, 1, unit_activity=(1.0,) * 123, num_units=123), width))[3:]
+    assert sum(line.count("9") for line in lines) >= 123
+    assert all(len(line) <= max(16, width) for line in lines)
+
+
+def test_a_layer_without_an_activation_has_no_units_to_die() -> None:
+    assert "no units that could die" in text(unit_lines(layer((1,), 0, 1), 60))[0]
