@@ -141,7 +141,7 @@ def _want_terminal() -> None:
     ]
     if missing:
         raise click.UsageError(
-            f"the application needs a terminal, and standard {' and '.join(missing)} is none; "
+            f"the application needs a terminal, which standard {' and standard '.join(missing)} here is not; "
             "'d2ltui train' does the same training without one"
         )
 

@@ -21,7 +21,7 @@ def divergence(run: Run) -> Iterator[Finding]:
     severity: Severity = "alarm"
     if run.diverged_at is not None or broken or not math.isfinite(run.loss):
         figure, layer = math.inf, broken[0].index if broken else None
-        what = f"The loss is no longer finite {run.when}"
+        what = f"The loss is beyond all bounds {run.when}"
         if broken:
             what += f": {broken[0].nonfinite:,} outputs of {name_of(broken[0])} are nan or infinite"
         what += "."

@@ -54,7 +54,6 @@ KEYS: tuple[Key, ...] = (
         "leave a field: letters are keys again",
         "esc",
         priority=True,
-        footer=False,
     ),
     Key("question_mark", "help", "help", "this help", "?"),
     Key("q", "quit_asking", "quit", "quit; asks while training"),

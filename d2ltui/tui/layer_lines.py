@@ -78,6 +78,8 @@ def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii:
                 (Style.AXIS, f" {number(norm):>7}"),
             ]
         )
+    if not positive:
+        return lines
     scale = f"‖gradient‖, log axis from 1e{low} to 1e{high}"
     lines.append([(Style.AXIS, scale[:width])])
     return lines

@@ -106,14 +106,16 @@ def test_lists_in_any_locale(encoding: str) -> None:
 def test_the_application_without_a_terminal() -> None:
     status, out, err = finish(start())
     assert (status, out, len(err)) == (2, [], 1)
-    assert err[0].startswith("d2ltui: the application needs a terminal, and standard input and error is none")
+    assert err[0].startswith(
+        "d2ltui: the application needs a terminal, which standard input and standard error here is not"
+    )
 
 
 def test_the_application_with_its_input_from_a_file(tmp_path: Path) -> None:
     terminal = pexpect.spawn(
         "bash", ["-c", f"{sys.executable} -m d2ltui </dev/null"], encoding="utf-8", timeout=PATIENCE
     )
-    terminal.expect("the application needs a terminal, and standard input is none")
+    terminal.expect("the application needs a terminal, which standard input here is not")
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 2

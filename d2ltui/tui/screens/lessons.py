@@ -70,7 +70,7 @@ def overlay(runs: list[BenchRun], width: int, height: int, ascii: bool) -> Chart
         x_high=float(longest),
         x_label="epoch",
         ascii=ascii,
-        empty_text="no training in this lesson so far",
+        empty_text="no training so far",
     )
 
 

@@ -303,10 +303,10 @@ class MainScreen(PanesScreen):
     def action_traceback(self) -> None:
         """The whole error of a failed run."""
         live = self.app.live
-        if live is None or live.ended is None or live.ended.traceback is None:
+        if live is None or live.ended is None or live.ended.status != "failed":
             self._say("no run has failed with an error to show")
             return
-        self.app.push_screen(TextScreen(live.ended.message, live.ended.traceback))
+        self.app.push_screen(TextScreen("Why the run failed", live.ended.traceback or live.ended.message))
 
     def action_lessons(self) -> None:
         """What to see, and experiments that prove it."""

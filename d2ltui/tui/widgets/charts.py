@@ -94,7 +94,11 @@ Lister = Callable[["Sequence[LayerStats]", int, int, bool], "list[TextLine]"]
 class ScrollingPane(Pane):
     """A pane of lines that the arrow keys scroll."""
 
-    DEFAULT_CSS = "ScrollingPane > LinesView { scrollbar-gutter: stable; }"
+    @property
+    def room(self) -> tuple[int, int]:
+        """Columns and rows for text; the last column is the scrollbar's, where there is one."""
+        width, height = self.view.size
+        return max(0, self.view.container_size.width - 1 if width else 0), height
 
     _only_subtitle = False
 
@@ -149,7 +153,7 @@ class FindingsPane(ScrollingPane):
 
     def update_from(self, live: LiveRun | None) -> None:
         """Show the newest findings."""
-        width, height = self.view.size
+        width, height = self.room
         if width <= 0 or height <= 0 or not self.display:
             self._findings = live.findings if live is not None else ()
             return
@@ -177,7 +181,7 @@ class FindingsPane(ScrollingPane):
             return
         self._selected = min(len(self._findings) - 1, max(0, self._selected + step))
         self._shown = None
-        lines, self._starts = finding_lines(self._findings, self._selected, self.view.size.width)
+        lines, self._starts = finding_lines(self._findings, self._selected, self.room[0])
         self.view.show(lines)
         self.view.scroll_to(y=self._starts[self._selected], animate=False)
         event.stop()
@@ -193,7 +197,7 @@ class LayersPane(ScrollingPane):
 
     def update_from(self, live: LiveRun | None, ascii: bool, history: bool = False) -> None:
         """Show the newest look at the layers; with `history`, how they have been from the start."""
-        width, height = self.view.size
+        width, height = self.room
         if width <= 0 or height <= 0 or not self.display:
             return
         probed: LayersProbed | None = live.layers if live is not None else None

@@ -10,6 +10,7 @@ from textual import events
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 
 class KeysLine(Widget):
@@ -32,6 +33,8 @@ class KeysLine(Widget):
         keys: dict[str, tuple[str, str, str]] = {}  # one entry for an action that several keys have
         for active in screen.active_bindings.values():
             binding = active.binding
+            if binding.action == "leave_field" and not isinstance(screen.focused, Input):
+                continue  # elsewhere the other keys need the room
             if binding.show and active.enabled:
                 shown = self.app.get_key_display(binding)
                 keys.setdefault(binding.action, (binding.key, shown, binding.description))

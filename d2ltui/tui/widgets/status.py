@@ -47,6 +47,7 @@ class StatusLine(Widget):
         self._status: events.Status = "ready"
         self._line = Content("")
         self._message = ""
+        self._alarming = False  # whether the message says why a run went wrong
 
     @property
     def word(self) -> events.Status:
@@ -69,6 +70,7 @@ class StatusLine(Widget):
             return
         grows = max(len(message), len(self._message)) > self.app.size.width - 2  # it needs, or needed, more lines
         self._status, self._line, self._message = status, line, message
+        self._alarming = not hint and status in ("failed", "diverged")
         self.refresh(layout=grows)
 
     def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str) -> Content:
@@ -102,7 +104,7 @@ class StatusLine(Widget):
         """The line, and the message below it."""
         if not self._message:
             return self._line
-        style = "$error" if self._status in ("failed", "diverged") else "$text"
+        style = "$error" if self._alarming else "$text"
         return Content.assemble(self._line, "\n", (self._message, style))
 
 
