@@ -109,8 +109,9 @@ def cli(
     """
     ctx.obj = options
     if ctx.invoked_subcommand is not None:
-        for flag, given in (("start", start), ("exit-when-done", exit_when_done), ("json", as_json)):
-            if given:
+        for name in ("start", "exit_when_done", "as_json", "max_fps", "no_store", "on_hangup"):
+            flag = "json" if name == "as_json" else name.replace("_", "-")
+            if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
                 raise click.UsageError(
                     f"{flag}: --{flag} before a command concerns the application alone; allowed: without "
                     f"'{ctx.invoked_subcommand}', or what 'd2ltui {ctx.invoked_subcommand} --help' lists after it"

@@ -83,8 +83,7 @@ class Series:
         if not 0 <= n <= self._count:
             raise ValueError(f"n: {n} is not allowed; allowed: 0 to {self._count}, the length of the series")
         # A fresh array: whoever still looks at the dropped numbers must not see them change.
-        data = np.empty_like(self._data)
-        data[:n] = self._data[:n]
+        data = self._data.copy()  # whole: a reader may have taken the old count already
         self._count = n
         self._data = data
         self._generation += 1

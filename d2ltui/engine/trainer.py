@@ -337,19 +337,17 @@ class Trainer:
     def evaluate(self, x: Tensor, y: Tensor) -> tuple[float, float]:
         """Mean loss and mean score (see `recorder.scores`) of the network on samples x (n, num_inputs), y."""
         size = max(1, EVALUATION_VALUES // max(x.shape[1], *self.config.hidden))
-        losses = torch.zeros((), dtype=torch.float64, device=self._device)
-        total = torch.zeros((), dtype=torch.float64, device=self._device)
+        losses = total = 0.0  # in double precision, which not every device has
         self.network.train(False)
         try:
             for part, labels in zip(torch.split(x, size), torch.split(y, size), strict=True):
                 self._stop_if_asked()
                 output = self.network(part)
-                losses += self.network.loss(output, labels).double() * len(part)
-                total += scores(self.config.task, output, labels).sum().double()
+                losses += float(self.network.loss(output, labels)) * len(part)
+                total += float(scores(self.config.task, output, labels).sum())
         finally:
             self.network.train(True)
-        loss, score = (torch.stack((losses, total)) / len(x)).tolist()
-        return loss, score
+        return losses / len(x), total / len(x)
 
     def _probe(self) -> None:
         probed = self._prober.probe(self._step, units=self.control.observed)

@@ -52,10 +52,10 @@ class Worker:
         `record` makes the run's `recording.Recording`; where that resumes a run, the configuration is that run's.
         What it raises passes, and no run begins.
         """
+        control, previous = Control(mode), self._thread
+        recording = record(control) if record is not None else None  # what it refuses ends no run
         if self.control is not None:
             self.control.stop()
-        control, previous = Control(mode), self._thread
-        recording = record(control) if record is not None else None
         live = recording.live if recording is not None else LiveRun(config)
         control.observe(observed)
         self.control, self.live, self.recording = control, live, recording

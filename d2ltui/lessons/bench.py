@@ -5,11 +5,10 @@ The module is cheap to import; PyTorch comes with the first run.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -191,8 +190,7 @@ class Bench:
         if self._on_run is not None:
             self._on_run(run)
         trainer = Trainer(config, self._control, [live, follow], dataset=data, sample_every=None)
-        with _one_thread():
-            ended = trainer.run()
+        ended = trainer.run()
         if self._stopping:
             raise LessonCancelled
         if ended.status == "failed":
@@ -202,22 +200,6 @@ class Bench:
     def each_seed(self, measure: Callable[[int], Any]) -> list[Any]:
         """`measure(seed)` for every seed."""
         return [measure(seed) for seed in self.seeds]
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread of PyTorch: small networks have little to share, and on a busy machine threads wait for each other.
-
-    It makes the figures the same whatever the number of cores, too.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def mean(values: Iterable[float]) -> float:

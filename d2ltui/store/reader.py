@@ -193,7 +193,10 @@ class RunReader:
     def all_layers(self) -> Iterator[events.LayersProbed]:
         """Every stored look at the layers, in order: more than a LiveRun keeps."""
         try:
-            for step, data, stored in self._connection.execute("SELECT step, data, crc FROM layers ORDER BY id"):
+            # At once: an open cursor would keep the run's own process from writing.
+            for step, data, stored in self._connection.execute(
+                "SELECT step, data, crc FROM layers ORDER BY id"
+            ).fetchall():
                 check(stored, step, data)
                 yield unpack(data, events.LayersProbed)
         except DAMAGE as error:

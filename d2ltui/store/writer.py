@@ -29,6 +29,7 @@ from d2ltui.store.session import Session
 EVERY = 0.4  # seconds between two transactions
 RETRY = 5.0  # seconds between two attempts after a failure
 MAX_PENDING = 64 * 2**20  # bytes kept for a disk that does not take them
+LOCK_PATIENCE = 10.0  # seconds to wait, at the end, for another process that reads
 CLOSE_TIMEOUT = 20.0
 _URGENT = (events.RunEnded, events.StatusChanged, events.RunResumed)
 
@@ -108,8 +109,7 @@ class RunStore:
                 self._wake.wait(EVERY)
                 self._wake.clear()
                 self._turn()
-            self._try_at = 0.0
-            self._turn()
+            self._last_turns()
         except Exception as error:  # a defect here must not go unsaid, nor stop the training
             self._say(f"store: the run is no longer stored ({type(error).__name__}: {error})")
         finally:
@@ -139,6 +139,19 @@ class RunStore:
                 self._lock.release()
             return
         self.path, self._session = path, session
+
+    def _last_turns(self) -> None:
+        """Write what there is, also where somebody reads just now."""
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while True:
+            self._try_at = 0.0
+            self._turn()
+            if self._session is None or not self._session.pending or self._failing_since is not None:
+                return
+            if time.monotonic() > deadline:
+                self._say(f"store: the end of {self._session.path.name} is not stored (another process holds its file)")
+                return
+            time.sleep(0.1)
 
     def _turn(self) -> None:
         while self._queue:

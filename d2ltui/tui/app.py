@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
 JOIN_TIMEOUT = 1.0
+# How long it then waits for the run's end to be stored: the last checkpoint of a large model takes its time.
+STORE_TIMEOUT = 30.0
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
@@ -172,6 +174,7 @@ class D2LApp(App[None]):
         from d2ltui.recording import Recording
 
         self._leave_watched()
+        self._trouble_told = ""
         record = partial(Recording.new, config) if self._store else None
         self.worker.start(config, mode, self._observed, record)
 
@@ -181,6 +184,10 @@ class D2LApp(App[None]):
         from d2ltui.store import StoreError, home
         from d2ltui.store.listing import info
 
+        if self.training:
+            self.notify("a run is in progress here: stop it first", severity="warning")
+            return False
+        self._trouble_told = ""
         try:
             path = home.path_of(name)
             found = info(path).config
@@ -245,7 +252,8 @@ class D2LApp(App[None]):
         Textual's writer blocks the interface when its queue is full; we stop drawing long before.
         """
         writer = getattr(self._driver, "_writer_thread", None)
-        return writer is not None and writer._queue.qsize() > MAX_BACKLOG
+        queue = getattr(writer, "_queue", None)
+        return queue is not None and queue.qsize() > MAX_BACKLOG
 
     # The way out
 
@@ -325,6 +333,8 @@ def run_app(
     try:
         app.run()
     finally:
+        if app.hung_up:  # shells and kernels send it twice
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         app.charts.close()
     status = app.return_code or 0
     ended = _finish_run(app)
@@ -346,7 +356,10 @@ def _finish_run(app: D2LApp) -> bool:
     """Wait for the training thread; False where it does not end soon. Without a terminal, a run goes on to its end."""
     if not app.hung_up:
         app.stop_run()
-        return app.join(JOIN_TIMEOUT)
+        if app.join(JOIN_TIMEOUT) or app.live is None or app.live.started is None:
+            return app.join(0)  # what still loads has nothing to store
+        print("d2ltui: storing the run …", file=sys.stderr, flush=True)
+        return app.join(STORE_TIMEOUT)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):  # whatever a library prints must not fail for want of a terminal
         os.dup2(null, descriptor)

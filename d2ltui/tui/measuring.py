@@ -21,6 +21,7 @@ class Measuring:
         self.lesson: Lesson | None = None
         self.verdict: Verdict | None = None
         self.problem = ""
+        self.traceback = ""  # of what nobody expected
         self._bench: Bench | None = None
         self._thread: threading.Thread | None = None
 
@@ -67,4 +68,5 @@ class Measuring:
         except LessonError as error:
             self.problem = str(error)
         except Exception as error:  # above a thread there is nobody who would hear of it
-            self.problem = f"{type(error).__name__}: {error}\n{traceback.format_exc()}"
+            self.problem = f"{type(error).__name__}: {error}"
+            self.traceback = traceback.format_exc()

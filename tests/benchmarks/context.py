@@ -14,7 +14,7 @@ from .race import WINDOW, EndedEarly, Side, race, rate, read_log
 
 T = TypeVar("T")
 
-# The settings: everything else is d2ltui's default.
+# Everything else is d2ltui's default.
 LINEAR = ("--model", "linear", "--dataset", "synthetic-linear")
 MLP = ("--model", "mlp", "--dataset", "fashion-mnist")
 STEPS_PER_EPOCH = {"linear": 32, "mlp": 235}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from person import ENDLESS, SMALL, Opener
 from textual.widgets import DataTable, Input, Static
 
 from d2ltui.config import resolve
-from d2ltui.store import home
+from d2ltui.recording import Recording
+from d2ltui.store import StoreError, home
 from d2ltui.store.listing import runs
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
 from d2ltui.tui.screens.runs import RunsScreen, differences
@@ -93,6 +95,23 @@ async def test_a_stopped_run_goes_on(open_app: Opener) -> None:
         await person.press("R", "c")
         await person.until(lambda: person.live.step > stopped_at, "steps after the ones before")
         assert len(runs()) == 1
+        await person.press("x")
+        await person.until_word("stopped")
+
+
+async def test_going_on_with_another_run_never_ends_the_one_in_progress(open_app: Opener) -> None:
+    async with open_app(SMALL) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert person.app.worker.join(30)
+        finished = runs()[0].name
+        person.app.start_run(resolve(ENDLESS), "run")
+        await person.until_word("training")
+        assert not person.app.resume_run(finished)
+        with pytest.raises(StoreError):  # nor where it is asked for past the screen
+            person.app.worker.start(resolve(SMALL), record=partial(Recording.resume, home.path_of(finished)))
+        step = person.live.step
+        await person.until(lambda: person.live.step > step, "more steps")
         await person.press("x")
         await person.until_word("stopped")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +142,26 @@ def test_a_full_disk_keeps_the_last_checkpoint(path: Path, monkeypatch: pytest.M
     assert trouble == ["store: no checkpoint (No space left on device); the last one is kept"]
     assert (path / home.CHECKPOINT).read_bytes() == kept
     assert not list(path.glob(".*"))
+
+
+def test_a_reader_that_holds_the_file_at_the_end_does_not_lose_the_end() -> None:
+    worker = Worker()
+    live = worker.start(ENDLESS, record=lambda control: Recording.new(ENDLESS, control))
+    assert worker.recording is not None
+    store = worker.recording.store
+    assert store.wait_opened(PATIENCE)
+    assert store.path is not None
+    while live.step < 500:
+        store._opened.wait(0.01)
+        assert live.ended is None
+    with contextlib.closing(sqlite3.connect(store.path / home.DATABASE, isolation_level=None)) as holder:
+        holder.execute("BEGIN")
+        holder.execute("SELECT count(*) FROM meta").fetchone()  # a shared lock, until the transaction ends
+        worker.stop()
+        store._thread.join(1.0)
+        assert store._thread.is_alive()  # it waits
+        holder.execute("ROLLBACK")
+        assert worker.join(PATIENCE)
+    with RunReader(store.path) as reader:
+        assert reader.live.status == "stopped"
+        assert reader.live.step == live.step

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.charts.spec import ChartError, ChartSpec, Line, Style
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -110,12 +110,12 @@ class LessonsScreen(Screen[None]):
                     *(Option(lesson.name, id=lesson.name) for lesson in LESSONS.values()), id="list", compact=True
                 )
             with Pane("", id="page-pane", can_focus=True), VerticalScroll(can_focus=False):
-                yield Static(id="page")
+                yield Static(id="page", markup=False)
             with Vertical(id="right"):
                 with Pane("Validation accuracy, or R²", id="curves-pane", can_focus=True):
                     yield LinesView(id="curve")
                 with Pane("Verdict", id="verdict-pane", can_focus=True), VerticalScroll(can_focus=False):
-                    yield Static(id="verdict")
+                    yield Static(id="verdict", markup=False)
         yield KeysLine()
 
     def on_mount(self) -> None:
@@ -227,7 +227,10 @@ class LessonsScreen(Screen[None]):
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
 
     async def _draw(self, spec: ChartSpec, roles: list[str]) -> None:
-        drawing = await self.app.charts.draw(spec)
+        try:
+            drawing = await self.app.charts.draw(spec)
+        except ChartError as error:
+            drawing = [[(int(Style.WARNING), str(error))]]
         if self.is_attached:
             below = [[(int(_STYLES[i % len(_STYLES)]), role[: spec.width])] for i, role in enumerate(roles)]
             self.query_one("#curve", LinesView).show([*drawing, *below])

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
-from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.charts.spec import ChartError, ChartSpec, Line, Style
 from d2ltui.config import RunConfig, applicable_fields
 from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.form_state import as_text
@@ -117,6 +117,7 @@ class RunsScreen(Screen["str | None"]):
         self._sort = 0
         self._epoch = 1
         self._filter = ""
+        self._again = False
         self._drawing: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
@@ -328,7 +329,10 @@ class RunsScreen(Screen["str | None"]):
     def _show_curves(self) -> None:
         view = self.query_one("#overlay", LinesView)
         width, height = view.size
-        if width <= 0 or height <= 0 or (self._drawing is not None and not self._drawing.done()):
+        if width <= 0 or height <= 0:
+            return
+        if self._drawing is not None and not self._drawing.done():
+            self._again = True  # what changed meanwhile is drawn afterwards
             return
         self._lives = {name: live for name in self._marked if (live := self._read(name)) is not None}
         legend_rows = len(self._lives) + 1 if self._lives else 0
@@ -358,10 +362,16 @@ class RunsScreen(Screen["str | None"]):
             return None
 
     async def _draw(self, spec: ChartSpec, legend: str) -> None:
-        drawing = await self.app.charts.draw(spec)
+        try:
+            drawing = await self.app.charts.draw(spec)
+        except ChartError as error:
+            drawing = [[(int(Style.WARNING), str(error))]]
         if self.is_attached:
             below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
             self.query_one("#overlay", LinesView).show([*drawing, *below])
+            if self._again:
+                self._again = False
+                self.call_later(self._show_curves)
 
     def on_unmount(self) -> None:
         """Nobody waits for a drawing any more."""
