@@ -27,7 +27,7 @@ KEYS: tuple[Key, ...] = (
     Key("x", "stop", "stop", "stop the run; everything stays on the screen"),
     # Not in the footer, which has 80 columns: the findings say it themselves.
     Key("f", "remedy", "fix", "put a finding's remedy into the form; ctrl+r then trains it", footer=False),
-    Key("z", "zoom", "zoom", "the focused pane full screen, and back; Activations then show their history"),
+    Key("z", "zoom", "zoom", "the focused pane full screen, and back (Activations: history)"),
     Key("u", "open_layer", "units", "a layer's units, one by one, the dead ones marked", footer=False),
     Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it"),
     Key("R", "runs", "runs", "the stored runs: compare, go on, watch, delete"),
