@@ -17,8 +17,6 @@ import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[Any]
 
-SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
-
 _BLOCK = 32
 _FIRST_CAPACITY = 1024
 # Up to so many values are gone through directly: numpy takes less than .1 ms for them.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2ltui.series import SMOOTHING, Reducer, Series, smooth
+from d2ltui.series import Reducer, Series, smooth
 
 NUMBERS = st.one_of(
     st.floats(width=32, allow_nan=False, allow_infinity=False),
@@ -241,7 +241,7 @@ def test_readers_see_only_what_has_been_written():
 
 @given(
     st.lists(st.floats(-1e6, 1e6), max_size=60),
-    st.sampled_from([weight for weight in SMOOTHING if weight]),
+    st.sampled_from([0.3, 0.6, 0.8, 0.9, 0.95, 0.98]),
 )
 def test_smooth_is_the_weighted_mean_of_the_past(values, weight):
     """The closed form of the debiased average: weights w^(i-j), divided by their sum."""
