@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import io
 import sys
 from collections.abc import Callable
@@ -117,13 +118,9 @@ def cli(
                     f"'{ctx.invoked_subcommand}', or what 'd2ltui {ctx.invoked_subcommand} --help' lists after it"
                 )
         return
-    config = configure(options)
-    _want_terminal()
-    from d2ltui.tui.app import run_app
-
     ctx.exit(
-        run_app(
-            config,
+        _open_application(
+            configure(options),
             start=start,
             exit_when_done=exit_when_done,
             as_json=as_json,
@@ -132,6 +129,15 @@ def cli(
             on_hangup=on_hangup,
         )
     )
+
+
+def _open_application(config: RunConfig, **options: Any) -> int:
+    _want_terminal()
+    # Nothing of what is imported and built until the first paint is garbage; `D2LApp` lets it be looked for again.
+    gc.disable()
+    from d2ltui.tui.app import run_app
+
+    return run_app(config, **options)
 
 
 def _want_terminal() -> None:
@@ -149,22 +155,12 @@ def _want_terminal() -> None:
 
 @cli.command()
 @click.argument("run", default="latest")
-@click.option(
-    "--max-fps",
-    default=str(MAX_FPS),
-    show_default=True,
-    metavar="F",
-    callback=_fps,
-    help="Redraw at most so often a second.",
-)
+@fps_option
 @click.pass_context
 def watch(ctx: click.Context, run: str, max_fps: float) -> None:
     """Open the application on a stored RUN (a name, its beginning, or latest), live while it is trained."""
     path, config = stored.find_run(run)
-    _want_terminal()
-    from d2ltui.tui.app import run_app
-
-    ctx.exit(run_app(config or resolve({}), max_fps=max_fps, watch=path))
+    ctx.exit(_open_application(config or resolve({}), max_fps=max_fps, watch=path))
 
 
 @cli.command()

@@ -20,6 +20,7 @@ from d2ltui.engine import account
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, select, set_threads
+from d2ltui.engine.garbage import leave_libraries_alone
 from d2ltui.engine.health import Monitor
 from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine.recorder import Recorder, scores
@@ -157,6 +158,7 @@ class Trainer:
         self._monitor = Monitor(config, plan)
         self._monitor.remember(self._past_probes)
         self._begin_epoch(1)
+        leave_libraries_alone()
         resumed = self._restore(self._resume()) if self._resume is not None else None
         self._emit(
             events.RunStarted(

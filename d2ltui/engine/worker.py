@@ -5,6 +5,7 @@ PyTorch is imported inside the thread: this module costs nothing to import.
 
 from __future__ import annotations
 
+import gc
 import threading
 import traceback
 from collections.abc import Callable
@@ -80,12 +81,16 @@ class Worker:
 
 
 def _import_engine() -> None:
-    import torch
+    gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
+    try:
+        import torch
 
-    import d2ltui.engine.trainer  # noqa: F401
+        import d2ltui.engine.trainer  # noqa: F401
 
-    # The first optimiser imports PyTorch's compiler, another second.
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        # The first optimiser imports PyTorch's compiler, another second.
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    finally:
+        gc.enable()
 
 
 def _run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -29,6 +30,8 @@ from d2ltui.tui.screens.dialogs import ConfirmScreen
 from d2ltui.tui.screens.main import MainScreen
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from d2ltui.engine.control import Control, Mode
     from d2ltui.engine.worker import Worker
     from d2ltui.live import LiveRun
@@ -84,6 +87,15 @@ class D2LApp(App[None]):
         filters = list(super().get_line_filters())
         return [*filters, AsciiFilter()] if self.ascii else filters
 
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice, with a prompt escape key where it is the usual one."""
+        driver = super().get_driver_class()
+        if driver.__name__ == "LinuxDriver":
+            from d2ltui.tui.driver import PromptDriver
+
+            return PromptDriver
+        return driver
+
     def on_mount(self) -> None:
         """Open the main screen; everything else waits until it is painted."""
         self.set_class(self.ascii, "-ascii")
@@ -92,6 +104,7 @@ class D2LApp(App[None]):
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:
+        gc.enable()  # off since the start of the process
         self.worker.preload()
         if self._watch is not None:
             self.watch_run(self._watch)

@@ -87,6 +87,7 @@ def _trainers() -> list[Any]:
 
 def ignore_continue() -> None:
     """A window of the measurement ends with SIGSTOP and begins with SIGCONT, which Textual takes for `fg`."""
+    import d2ltui.tui  # noqa: F401, I001 - first: it says how Textual is to be
     from textual.drivers.linux_driver import LinuxDriver
 
     LinuxDriver._sigcont_application = lambda *_: None  # type: ignore[method-assign]

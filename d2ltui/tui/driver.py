@@ -1,0 +1,45 @@
+"""Textual's driver for Linux and macOS, with a prompt escape key."""
+
+from __future__ import annotations
+
+import os
+import selectors
+from codecs import getincrementaldecoder
+from contextlib import suppress
+
+from textual import constants
+from textual._parser import ParseEOF, ParseError
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+IDLE = 0.1  # seconds between two looks at whether to end
+
+
+class PromptDriver(LinuxDriver):
+    """Tells the escape key after `ESCDELAY`.
+
+    A terminal sends the escape character for that key, and also at the beginning of what it sends for an arrow. Only
+    time tells which one it was: Textual waits for `ESCDELAY` milliseconds, but looks at the clock ten times a second
+    only. Here it is looked at when it is due.
+    """
+
+    def run_input_thread(self) -> None:
+        """Read keys until the end; see LinuxDriver, from which everything but the times is."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")().decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            patience, ending = IDLE, False
+            while not ending:
+                ending = self.exit_event.is_set()  # then once more: what was typed meanwhile is not left to the shell
+                typed = ""
+                if selector.select(patience):
+                    typed = decode(os.read(self.fileno, 1024 * 4), final=ending)
+                    for event in parser.feed(typed) if typed else ():
+                        self.process_message(event)
+                for event in parser.tick():
+                    self.process_message(event)
+                patience = min(IDLE, constants.ESCAPE_DELAY + 0.001) if typed else IDLE
+        with suppress(ParseEOF, ParseError, EOFError):
+            for _ in parser.feed(""):
+                pass

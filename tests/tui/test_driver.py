@@ -1,0 +1,94 @@
+"""PromptDriver: from the bytes of a terminal to keys."""
+
+from __future__ import annotations
+
+import os
+import pty
+import threading
+import time
+import tty
+from collections.abc import Iterator
+
+import pytest
+from textual import constants, events
+from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
+
+from d2ltui.tui.driver import PromptDriver
+
+
+class Keyboard:
+    """A terminal's two ends, and a driver that reads one of them."""
+
+    def __init__(self, driver_class: type[LinuxDriver] = PromptDriver) -> None:
+        self.master, self._slave = pty.openpty()
+        tty.setraw(self._slave)
+        self.keys: list[tuple[float, str]] = []
+        driver = driver_class.__new__(driver_class)
+        driver.fileno = self._slave
+        driver._debug = False
+        driver.exit_event = threading.Event()
+        driver.process_message = self._note  # type: ignore[method-assign]
+        self.driver = driver
+        self.thread = threading.Thread(target=driver.run_input_thread)
+        self.thread.start()
+
+    def _note(self, message: Message) -> None:
+        if isinstance(message, events.Key):
+            self.keys.append((time.monotonic(), message.key))
+
+    def until(self, count: int) -> list[str]:
+        deadline = time.monotonic() + 20
+        while len(self.keys) < count and time.monotonic() < deadline:
+            time.sleep(0.002)
+        return [key for _, key in self.keys]
+
+    def close(self) -> None:
+        self.driver.exit_event.set()
+        self.thread.join(5)
+        os.close(self.master)
+        os.close(self._slave)
+
+
+@pytest.fixture
+def keyboard() -> Iterator[Keyboard]:
+    board = Keyboard()
+    yield board
+    board.close()
+    assert not board.thread.is_alive()
+
+
+def test_letters_arrows_and_escape(keyboard: Keyboard) -> None:
+    os.write(keyboard.master, "aé\x1b[A".encode())
+    assert keyboard.until(3) == ["a", "é", "up"]
+    os.write(keyboard.master, b"\x1b")
+    assert keyboard.until(4)[3:] == ["escape"]
+
+
+def test_an_arrow_in_pieces_is_no_escape(keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "ESCAPE_DELAY", 10.0)
+    for piece in (b"\x1b", b"[", b"B"):
+        os.write(keyboard.master, piece)
+        time.sleep(0.01)
+    assert keyboard.until(1) == ["down"]
+
+
+def test_a_letter_in_pieces(keyboard: Keyboard) -> None:
+    os.write(keyboard.master, b"\xc3")
+    time.sleep(0.01)
+    os.write(keyboard.master, b"\xa9")
+    assert keyboard.until(1) == ["é"]
+
+
+def test_escape_is_told_sooner_than_by_textual(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "ESCAPE_DELAY", 0.01)
+    took = {}
+    for driver_class in (LinuxDriver, PromptDriver):
+        board = Keyboard(driver_class)
+        began = time.monotonic()
+        for count in range(1, 10):
+            os.write(board.master, b"\x1b")
+            assert board.until(count) == ["escape"] * count
+        took[driver_class] = board.keys[-1][0] - began
+        board.close()
+    assert took[PromptDriver] < took[LinuxDriver] / 2

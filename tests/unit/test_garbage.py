@@ -1,0 +1,43 @@
+"""The garbage collector leaves the libraries alone, and nothing else."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from d2ltui.config import resolve
+from d2ltui.engine.control import Control
+from d2ltui.engine.garbage import leave_libraries_alone
+from d2ltui.engine.trainer import Trainer
+
+
+class Ring:
+    """Garbage that only a collection finds."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+
+
+def test_a_run_leaves_what_was_imported_alone() -> None:
+    Trainer(resolve({"model": "linear", "epochs": "1"}), Control(), []).run()
+    assert gc.get_freeze_count() > 100_000
+
+
+def test_what_comes_later_is_collected() -> None:
+    leave_libraries_alone()
+    frozen = gc.get_freeze_count()
+    ring = weakref.ref(Ring())
+    leave_libraries_alone()  # the next run: its predecessor's garbage is not kept for ever
+    assert gc.get_freeze_count() == frozen
+    gc.collect()
+    assert ring() is None
