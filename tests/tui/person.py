@@ -78,8 +78,7 @@ class Person:
     def problem(self, name: str) -> str:
         """The sentence beside a text field; empty where there is none."""
         widget = self.setup.query_one(f"#field-{name}", TextField)
-        note = widget.query_one(".problem", Static)
-        return str(note.content) if note.display else ""
+        return "\n".join(str(note.content) for note in widget.query(".problem").results(Static))
 
     async def press(self, *keys: str) -> None:
         for key in keys:
@@ -141,9 +140,7 @@ class Person:
         chart = self.main.query_one(f"#{pane}", ChartPane)
 
         def rests() -> bool:
-            shown = chart._shown
-            current = isinstance(shown, tuple) and shown[1] == self.live.version
-            return current and chart._drawing is not None and chart._drawing.done()
+            return chart._shown[2] == self.live.version and chart._drawing is not None and chart._drawing.done()
 
         await self.until(lambda: chart.frames > 0 and (self.word == "training" or rests()), f"a drawing in {pane}")
 

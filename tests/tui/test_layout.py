@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from person import ENDLESS, SMALL, Opener, Person
+from textual.geometry import Size
+from textual.strip import Strip
 from textual.widgets import RadioButton
 
 from d2ltui.config import resolve
@@ -14,6 +16,7 @@ from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
+from d2ltui.tui.widgets.lines import Line
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
@@ -235,3 +238,76 @@ async def test_a_look_that_takes_the_place_of_an_older_one_in_memory_is_shown(op
             live.layers = LayersProbed(step, ())
             pane.update_from(live, False)
             assert pane.border_subtitle == f"step {step}"
+
+
+async def test_a_chart_back_in_its_former_size_is_there_with_the_layout(open_app: Opener) -> None:
+    async with open_app() as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        await person.until_drawn("loss")
+        loss = person.main.query_one("#loss", ChartPane)
+        small = loss.view.lines
+        await person.press("z")
+        await person.until_drawn("loss")
+        assert loss.view.size.width > 100
+        assert loss.view.lines != small
+        shown: list[list[Line]] = []
+        render_line = loss.view.render_line
+
+        def noting(y: int) -> Strip:
+            strip = render_line(y)
+            shown.append(loss.view.lines)
+            return strip
+
+        loss.view.render_line = noting  # type: ignore[method-assign]
+        await person.press("z")
+        await person.until(lambda: shown, "the small chart drawn on the screen")
+        assert shown[0] == small, "the first thing painted is the old drawing, not a piece of the large one"
+
+
+async def test_a_kept_drawing_is_not_shown_for_another_look(open_app: Opener) -> None:
+    async with open_app() as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        await person.until_drawn("loss")
+        loss = person.main.query_one("#loss", ChartPane)
+        linear = loss.view.lines
+        await person.press("z", "l")  # another axis
+        await person.until_drawn("loss")
+        await person.press("z")
+        await person.until_drawn("loss")
+        await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in the small size")
+        assert loss.view.lines != linear
+
+
+async def test_nothing_below_a_dialog_is_drawn_and_all_of_it_afterwards(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.press("?")
+        status, step = person.status, person.live.step
+        await person.until(lambda: person.live.step > step + 50, "steps")
+        assert person.status == status
+        await person.press("escape")
+        await person.until(lambda: person.status != status, "the status of now")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int]) -> None:
+    """Every layout of the whole screen is 10 to 30 ms of a key's answer."""
+    async with open_app(size=size) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        layouts = 0
+        original = person.main._refresh_layout
+
+        def counted(size: Size | None = None, scroll: bool = False) -> None:
+            nonlocal layouts
+            layouts += 1
+            original(size, scroll)
+
+        person.main._refresh_layout = counted  # type: ignore[method-assign]
+        await person.press("z")
+        await person.until_drawn("loss")
+        await person.settle()
+        assert layouts == 1

@@ -14,8 +14,9 @@ from textual.widgets.option_list import Option
 
 from d2ltui.tui.keys import FIELD_HELP, KEYS
 
+# Opaque: to see the screen below through it, all of that would be drawn again, twice, and 80 KB sent down the link.
 _BOX = """
-    {name} {{ align: center middle; }}
+    {name} {{ align: center middle; background: $background; }}
     {name} > .box {{
         width: {width}; max-width: 95%; height: auto; max-height: 95%;
         border: round $border; padding: 1 2; background: $surface;

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.widgets import Input
 
 from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
@@ -19,7 +18,7 @@ from d2ltui.tui.screens.panes import NARROW, PanesScreen
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
 from d2ltui.tui.widgets.keys_line import KeysLine
-from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.pane import Column, Columns, Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
@@ -56,12 +55,12 @@ class MainScreen(PanesScreen):
         """Three columns, a status line, the keys."""
         charts = self.app.charts
         yield TabStrip()
-        with Horizontal(id="body"):
+        with Columns(id="body"):
             yield Setup(self._initial)
-            with Vertical(id="curves"):
+            with Column(id="curves"):
                 yield ChartPane("Loss", self._loss, charts, "ctrl+r trains what the form describes", "loss")
                 yield ChartPane("Accuracy", self._metric, charts, "", "accuracy")
-            with Vertical(id="inside"):
+            with Column(id="inside"):
                 yield LayersPane("Activations", layer_lines, "each layer's outputs in a run", "activations")
                 yield LayersPane("Gradients", gradient_lines, "each layer's gradient in a run", "gradients")
                 yield FindingsPane("What is happening", "what goes wrong inside, why, and what to change", "findings")
@@ -94,14 +93,18 @@ class MainScreen(PanesScreen):
 
             self._curves = Curves(live)
             self._show_titles(live.config)
-        self._status_line.show(live, self.app.machine.describe(), self._hint)
-        if self.is_current:  # under a dialog each change would repaint the whole screen
+        if self.is_current:  # under another screen nobody sees it
+            self._status_line.show(live, self.app.machine.describe(), self._hint)
             self._draw_panes(live)
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
                 self.query_one(Setup).set_problem(live.ended.field, live.ended.message)
             self.app.run_ended(live)
+
+    def on_screen_resume(self) -> None:
+        """What has come while another screen was shown."""
+        self.call_after_refresh(self.tick)
 
     def _draw_panes(self, live: LiveRun | None) -> None:
         options = (self._log, self._smoothing)
@@ -138,9 +141,9 @@ class MainScreen(PanesScreen):
     def _show_titles(self, config: RunConfig) -> None:
         smoothing = SMOOTHING[self._smoothing]
         loss, metric = self.query_one("#loss", Pane), self.query_one("#accuracy", Pane)
-        loss.border_title = "Loss (log)" if self._log else "Loss"
-        loss.border_subtitle = f"smoothing {smoothing:g}" if smoothing else "raw"
-        metric.border_title = "Accuracy" if config.task == "classification" else "R²"
+        loss.title("Loss (log)" if self._log else "Loss")
+        loss.subtitle(f"smoothing {smoothing:g}" if smoothing else "raw")
+        metric.title("Accuracy" if config.task == "classification" else "R²")
 
     # Training
 

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class PanesScreen(Screen[None]):
         elif narrow:
             shown = set(TABS[self._tab])
         self._single = narrow or self._zoomed is not None
-        self.query_one("#setup").set_class(self._single, "-single")
+        if shown & set(TABS["Setup"]):
+            self.query_one(Setup).spread(self._single)
         strip = self.query_one(TabStrip)
         strip.display = narrow and self._zoomed is None
         strip.show(self._tab)

@@ -8,35 +8,65 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Size
+from textual.strip import Strip
 
 from d2ltui.charts.spec import ChartError, Spec, Style
 from d2ltui.tui.finding_lines import finding_lines
-from d2ltui.tui.widgets.lines import LinesView
+from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from d2ltui.charts.client import ChartClient
     from d2ltui.events import Finding, LayersProbed, LayerStats
     from d2ltui.live import LiveRun
     from d2ltui.tui.layer_lines import TextLine
     from d2ltui.tui.plots import Curves
 
+KEPT_SIZES = 4
+
 Builder = Callable[["Curves", int, int], Spec]
+
+
+class DrawingView(LinesView):
+    """A drawing is made anew for every size. Back in one that it had before, it is at once what it was then."""
+
+    def __init__(self) -> None:
+        super().__init__(scrolls=False)
+        self._kept: dict[Size, Sequence[Line]] = {}
+        self._size_drawn = Size(0, 0)
+
+    def show(self, lines: Sequence[Line]) -> int:
+        """Show `lines`, and keep them for their size."""
+        self._size_drawn = self.size
+        self._kept[self.size] = lines
+        if len(self._kept) > KEPT_SIZES:
+            del self._kept[next(iter(self._kept))]
+        return super().show(lines)
+
+    def forget(self) -> None:
+        """What was drawn before is something else."""
+        self._kept.clear()
+
+    def render_line(self, y: int) -> Strip:
+        """Line `y`. Asked for when the size has changed already, and before the new drawing is there."""
+        if self.size != self._size_drawn and self.size in self._kept:
+            self._size_drawn = self.size
+            self.replace(self._kept[self.size])
+        return super().render_line(y)
 
 
 class ChartPane(Pane):
     """A curve. It asks for a new drawing only when something changed and the last one has arrived."""
 
     def __init__(self, title: str, builder: Builder, client: ChartClient, empty: str, id: str) -> None:
-        self.view = LinesView()
+        self.view = DrawingView()
         super().__init__(title, self.view, id=id, can_focus=True)
         self._builder = builder
         self._client = client
         self._empty = empty
-        self._shown: object = None  # what the present drawing was made from
+        # What the present drawing was made from: curves and options, size, version of the run.
+        self._shown: tuple[object, tuple[int, int], int] = (None, (0, 0), 0)
         self._drawing: asyncio.Task[None] | None = None
         self._overtaken: tuple[Curves, object] | None = None  # what a key asked for while a drawing was made
         self.frames = 0
@@ -49,24 +79,25 @@ class ChartPane(Pane):
         if curves is None:
             self._show_empty(width, height)
             return
-        look = (curves, width, height, options)
-        state = (look, curves.live.version)
-        if state == self._shown:
+        subject, size, version = (curves, options), (width, height), curves.live.version
+        if self._shown == (subject, size, version):
             return
         if self._drawing is not None and not self._drawing.done():
             # More steps can wait for the next look at them, the answer to a key cannot.
-            shown = self._shown[0] if isinstance(self._shown, tuple) else None
-            self._overtaken = (curves, options) if look != shown else None
+            self._overtaken = subject if self._shown[:2] != (subject, size) else None
             return
         if self._drawing is not None:
             self._drawing.result()  # a defect in drawing must not be swallowed
-        self._shown = state
+        if self._shown[0] != subject:
+            self.view.forget()
+        self._shown = (subject, size, version)
         self._drawing = asyncio.create_task(self._draw(self._builder(curves, width, height)))
 
     def _show_empty(self, width: int, height: int) -> None:
-        state = (None, width, height)
-        if state != self._shown:
-            self._shown = state
+        shown = (None, (width, height), 0)
+        if self._shown != shown:
+            self._shown = shown
+            self.view.forget()
             middle = [[(int(Style.AXIS), self._empty.center(width)[:width])]]
             self.view.show([[(int(Style.AXIS), "")]] * ((height - 1) // 2) + middle)
 
@@ -100,26 +131,10 @@ class ScrollingPane(Pane):
         width, height = self.view.size
         return max(0, self.view.container_size.width - 1 if width else 0), height
 
-    _only_subtitle = False
-
     def __init__(self, title: str, id: str) -> None:
         self.view = LinesView()
         super().__init__(title, self.view, id=id, can_focus=True)
         self._shown: object = None  # what the present lines were made from
-
-    def subtitle(self, text: str) -> None:
-        """Put `text` into the frame's lowest row, and draw nothing but that row."""
-        if self.border_subtitle != text:
-            self._only_subtitle = True
-            self.border_subtitle = text
-            self._only_subtitle = False
-
-    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Textual draws the whole pane, thousands of characters, where its subtitle changes."""
-        if self._only_subtitle and not regions:
-            x, y = self.content_offset
-            regions = (Region(-x, self.outer_size.height - 1 - y, self.outer_size.width, 1),)
-        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def on_key(self, event: events.Key) -> None:
         """Arrow keys scroll a long list."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from textual import events
-from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
-from textual.widgets import Input, Label, Static
+from textual.widgets import Input, Static
 
 LABEL_WIDTH = 13
 
@@ -110,36 +108,26 @@ class ChoiceField(Widget, can_focus=True):
 
 
 class TextField(Widget):
-    """A label, something to type, and below it what is wrong."""
+    """A label, something to type, and below it what is wrong. The label is its own; so a form has few widgets."""
 
     DEFAULT_CSS = """
     TextField { height: auto; width: 1fr; layout: vertical; }
-    TextField > Horizontal { height: 1; }
-    TextField Label { width: 13; }
-    TextField Input { width: 1fr; padding: 0; background: $surface-lighten-1; }
+    TextField Input { width: 1fr; margin-left: 13; padding: 0; background: $surface-lighten-1; }
     TextField Input:focus { background: $surface-lighten-2; text-style: bold; }
-    TextField > .problem { color: $error; height: auto; display: none; }
-    TextField.-wrong > .problem { display: block; }
-    TextField.-wrong Label { color: $error; text-style: bold; }
+    TextField > .problem { color: $error; height: auto; }
+    TextField.-wrong { color: $error; text-style: bold; }
     """
 
     def __init__(self, field: str, label: str, value: str) -> None:
-        super().__init__(id=f"field-{field}")
+        self.input = Input(value, compact=True, select_on_focus=False)
+        super().__init__(self.input, id=f"field-{field}")
         self.field = field
         self.label = label
-        self._initial = value
+        self._problem: Static | None = None  # only where something is wrong
 
-    def compose(self) -> ComposeResult:
-        """The row, and the sentence below it."""
-        with Horizontal():
-            yield Label(self.label)
-            yield Input(self._initial, compact=True, select_on_focus=False)
-        yield Static("", classes="problem", markup=False)
-
-    @property
-    def input(self) -> Input:
-        """Where one types."""
-        return self.query_one(Input)
+    def render(self) -> Content:
+        """The label; what one types covers the rest."""
+        return Content(self.label)
 
     def set_text(self, text: str) -> None:
         """Show `text`, without telling anybody."""
@@ -150,7 +138,15 @@ class TextField(Widget):
     def set_problem(self, problem: str | None) -> None:
         """Say what is wrong; None: nothing."""
         self.set_class(problem is not None, "-wrong")
-        self.query_one(".problem", Static).update(problem or "")
+        if problem is None:
+            if self._problem is not None:
+                self._problem.remove()
+                self._problem = None
+        elif self._problem is None:
+            self._problem = Static(problem, classes="problem", markup=False)
+            self.mount(self._problem)
+        else:
+            self._problem.update(problem)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Pass it on under the field's name."""

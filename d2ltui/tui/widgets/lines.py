@@ -66,8 +66,9 @@ class LinesView(ScrollView, can_focus=False):
     LinesView > .lines--warning { color: $error; text-style: bold; }
     """
 
-    def __init__(self, id: str | None = None) -> None:
+    def __init__(self, id: str | None = None, scrolls: bool = True) -> None:
         super().__init__(id=id)
+        self._scrolls = scrolls  # a drawing does not: it is made anew for every size
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []
         self._styles: dict[int, RichStyle] = {}
@@ -81,8 +82,8 @@ class LinesView(ScrollView, can_focus=False):
         """Show `lines` instead of the present ones; returns how many lines changed."""
         old, self._lines = self._lines, list(lines)
         if len(old) != len(self._lines):
-            self._strips = [None] * len(self._lines)
-            self.virtual_size = Size(self.container_size.width, len(self._lines))
+            self.replace(self._lines)
+            self._fit()
             self.refresh()
             return len(self._lines)
         changed = 0
@@ -96,6 +97,24 @@ class LinesView(ScrollView, can_focus=False):
             if 0 <= y - top < self.size.height:
                 self.refresh(Region(cells[0], y - top, cells[1] - cells[0], 1))
         return changed
+
+    def replace(self, lines: Sequence[Line]) -> None:
+        """Other lines, without a word to the screen: it is just being drawn, or is told by the caller."""
+        self._lines = list(lines)
+        self._strips = [None] * len(self._lines)
+
+    def _fit(self) -> None:
+        """Scroll where there are more lines than rows.
+
+        Every change of the virtual size lays out the whole screen again: it stands still while everything fits.
+        """
+        width, height = self.container_size
+        if self._scrolls:
+            self.virtual_size = Size(width, len(self._lines)) if len(self._lines) > height else Size(0, 0)
+
+    def on_resize(self) -> None:
+        """Other lines fit."""
+        self._fit()
 
     def notify_style_update(self) -> None:
         """The theme has changed: colours are looked up again."""

@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from textual.containers import Vertical
+from typing import TYPE_CHECKING
+
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.widget import Widget
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-class Pane(Vertical):
+
+class Column(Vertical):
+    """A column of panes that never scrolls.
+
+    Textual lays out the whole screen a second time when what a container holds has another size: its scrollbars may
+    come or go. Here there are none, and a key that changes the layout is answered in half the time.
+    """
+
+    virtual_size = Reactive(Size(0, 0), repaint=False)
+
+
+class Columns(Horizontal):
+    """Columns side by side, which never scroll either."""
+
+    virtual_size = Reactive(Size(0, 0), repaint=False)
+
+
+class Pane(Column):
     """A pane of the main screen. `tab` goes from one to the next; `z` makes the one with the focus full screen."""
 
     DEFAULT_CSS = """
@@ -27,6 +50,29 @@ class Pane(Vertical):
         super().__init__(*children, id=id)
         self.border_title = title
         self.can_focus = can_focus
+
+    _only_row: int | None = None  # of the frame: what changes just now
+
+    def title(self, text: str) -> None:
+        """Put `text` into the frame's highest row, and draw nothing but that row."""
+        if self.border_title != text:
+            self._only_row = 0
+            self.border_title = text
+            self._only_row = None
+
+    def subtitle(self, text: str) -> None:
+        """Put `text` into the frame's lowest row, and draw nothing but that row."""
+        if self.border_subtitle != text:
+            self._only_row = max(0, self.outer_size.height - 1)
+            self.border_subtitle = text
+            self._only_row = None
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Textual draws the whole pane, thousands of characters, where a title changes."""
+        if self._only_row is not None and not regions:
+            x, y = self.content_offset
+            regions = (Region(-x, self._only_row - y, self.outer_size.width, 1),)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def focus_inside(self) -> None:
         """Give the focus to the pane, or to the first thing in it that takes it."""

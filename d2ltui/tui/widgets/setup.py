@@ -136,6 +136,7 @@ class Setup(VerticalScroll, can_focus=False):
         super().__init__(id="setup")
         self.state = FormState(config)
         self._problems: dict[str, str] = {}
+        self._wide = False
 
     def compose(self) -> ComposeResult:
         """Three panes."""
@@ -194,6 +195,16 @@ class Setup(VerticalScroll, can_focus=False):
                 changes.append(f"{name} {before} → {after}")
         self._refresh_fields()
         return ", ".join(changes)
+
+    def spread(self, wide: bool) -> None:
+        """Side by side over the whole width, or one below the other in a column.
+
+        A class would do the same, but has every widget of the form look all its styles up again: 40 ms.
+        """
+        if wide != self._wide:
+            self._wide = wide
+            self.styles.width = "1fr" if wide else None
+            self.styles.layout = "horizontal" if wide else None
 
     def take_typed(self) -> None:
         """Take what stands in the fields now, without waiting for their messages."""
