@@ -34,9 +34,8 @@ CHUNK = 1 << 22  # values that are widened to float64 at once: 32 MiB
 PROBE_EVERY = 0.3
 SAMPLE_EVERY = 2.0
 FIRST_PROBE = 0.5
-# A probe may take this share of the training time at most; a slow one is repeated less often.
-PROBE_SHARE = 0.02
-SAMPLE_SHARE = 0.01
+# Probes may take this share of the training time at most; slow ones are repeated less often.
+SHARE = 0.01
 
 # An output is saturated where the activation is flat: its slope there is less than a twentieth of its largest
 # (section 5.1.2: the gradient of sigmoid and tanh vanishes for large inputs).
@@ -135,9 +134,9 @@ class Prober:
             # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
             wait = PROBE_EVERY if observed else FIRST_PROBE
         elif observed:
-            wait = max(PROBE_EVERY, self._took / PROBE_SHARE)
+            wait = max(PROBE_EVERY, self._took / SHARE)
         else:
-            wait = max(self._sample_every or 0.0, self._took / SAMPLE_SHARE)
+            wait = max(self._sample_every or 0.0, self._took / SHARE)
         return time.perf_counter() - self._last >= wait
 
     def arm(self, step: int) -> None:

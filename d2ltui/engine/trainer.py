@@ -32,7 +32,9 @@ from d2ltui.streams import seed_for
 LARGEST_LOSS = 1e20
 # Seconds between two looks at the clock's business: publishing the steps since the last one, probing when asked.
 PUBLISH_EVERY = 0.1
-EVALUATION_VALUES = 1 << 23  # inputs evaluated at once: 32 MiB of float32
+# Values of a layer evaluated at once: on a CPU they stay in its cache, 4 MiB of float32; a GPU wants large batches.
+EVALUATION_VALUES_CPU = 1 << 20
+EVALUATION_VALUES_GPU = 1 << 23
 
 
 class Stopped(Exception):
@@ -338,7 +340,8 @@ class Trainer:
     @torch.inference_mode()
     def evaluate(self, x: Tensor, y: Tensor) -> tuple[float, float]:
         """Mean loss and mean score (see `recorder.scores`) of the network on samples x (n, num_inputs), y."""
-        size = max(1, EVALUATION_VALUES // max(x.shape[1], *self.config.hidden))
+        values = EVALUATION_VALUES_CPU if x.device.type == "cpu" else EVALUATION_VALUES_GPU
+        size = max(1, values // max(x.shape[1], *self.config.hidden))
         losses = total = 0.0  # in double precision, which not every device has
         self.network.train(False)
         try:

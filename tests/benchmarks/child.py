@@ -55,34 +55,38 @@ def listen(cls: type, log: StepLog) -> None:
 
 def listen_to_control(log: StepLog) -> None:
     """Log when a pause or a stop was asked for, and how many steps had been trained then."""
+    from d2ltui.engine import worker
     from d2ltui.engine.control import Control
 
-    def steps_now() -> int:
-        # Known to the engine ten times a second only, where it is told; this is the number itself.
-        for trainer in trainers:
-            return int(trainer._step)
-        return log.steps
+    run = worker._run
+    trainers: list[Any] = []  # the one that trains now
 
-    trainers: list[Any] = []
+    def steps_now() -> int:
+        # Known to the engine's readers ten times a second only; this is the number itself.
+        return int(trainers[0]._step) if trainers else log.steps
+
+    def noting(*arguments: Any) -> None:
+        from d2ltui.engine.trainer import Trainer
+
+        class Noted(Trainer):
+            def run(self) -> events.RunEnded:
+                trainers[:] = [self]
+                return super().run()
+
+        sys.modules["d2ltui.engine.trainer"].Trainer = Noted  # type: ignore[attr-defined]
+        run(*arguments)
 
     def logged(original: Callable[[Control], None]) -> Callable[[Control], None]:
         def ask(self: Control) -> None:
-            if not trainers:
-                trainers.extend(_trainers())
             original(self)
             # Read at once: writing lets the training thread go on.
             log.write(b"a", steps_now())
 
         return ask
 
+    worker._run = noting
     for name in ("pause", "stop"):
         setattr(Control, name, logged(getattr(Control, name)))
-
-
-def _trainers() -> list[Any]:
-    import gc
-
-    return [thing for thing in gc.get_objects() if type(thing).__name__ == "Trainer"]
 
 
 def ignore_continue() -> None:

@@ -4,11 +4,16 @@ plain        tensors kept whole on the device, `torch.optim.SGD`, no logging, th
 no-eval      the same without the validation part
 wandb        plain, and each step's loss logged to wandb, offline
 tensorboard  plain, and each step's loss logged with `SummaryWriter`
-dataloader   the book's: a `DataLoader` over torchvision's data set with `ToTensor`; no validation, no logging
+dataloader   the book's: a `DataLoader` over torchvision's data set with `Resize` and `ToTensor`, the validation part
+             after each epoch in the same way; without worker processes, and without what the book draws
+dataloader-4 the same with the book's four worker processes
+
+At the end of each epoch, its validation included, a record (v) goes into LOG.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -64,12 +69,16 @@ def resident_batches(x: Tensor, y: Tensor, size: int) -> Iterator[tuple[Tensor, 
         yield x[index], y[index]
 
 
-def loaded_batches(config: RunConfig, device: torch.device) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
-    """The book's way (section 4.2), in this process."""
+def loaded_batches(
+    config: RunConfig, device: torch.device, workers: int, *, train: bool
+) -> Callable[[], Iterator[tuple[Tensor, Tensor]]]:
+    """The book's way (section 4.2), in this process or with worker processes."""
     import torchvision
+    from torchvision import transforms
 
-    data = torchvision.datasets.FashionMNIST(config.data_dir, train=True, transform=torchvision.transforms.ToTensor())
-    loader = torch.utils.data.DataLoader(data, config.batch_size, shuffle=True)
+    transform = transforms.Compose([transforms.Resize((28, 28)), transforms.ToTensor()])
+    data = torchvision.datasets.FashionMNIST(config.data_dir, train=train, transform=transform)
+    loader = torch.utils.data.DataLoader(data, config.batch_size, shuffle=train, num_workers=workers)
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         for x, y in loader:
@@ -87,10 +96,16 @@ def train(config: RunConfig, loop: str, log: StepLog) -> None:
     loss_fn: nn.Module = nn.MSELoss() if config.task == "regression" else nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(net.parameters(), lr=config.lr)
     write = logger(loop)
-    loaded = loaded_batches(config, device) if loop == "dataloader" else None
+    batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] = functools.partial(
+        resident_batches, x, y, config.batch_size
+    )
+    val_batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] = functools.partial(zip, (x_val,), (y_val,))
+    if loop.startswith("dataloader"):
+        workers = int(loop.partition("-")[2] or 0)
+        batches, val_batches = (loaded_batches(config, device, workers, train=train) for train in (True, False))
     steps, due = 0, time.monotonic()
     while True:
-        for xb, yb in loaded() if loaded else resident_batches(x, y, config.batch_size):
+        for xb, yb in batches():
             optimizer.zero_grad()
             loss = loss_fn(net(xb), yb)
             loss.backward()
@@ -103,12 +118,14 @@ def train(config: RunConfig, loop: str, log: StepLog) -> None:
                     torch.cuda.synchronize()  # steps that are only queued have not been trained
                 due = time.monotonic() + TELL_EVERY
                 log.write(b"s", steps)
-        if loop not in ("no-eval", "dataloader"):
+        if loop != "no-eval":
             with torch.inference_mode():
-                output = net(x_val)
-                loss_fn(output, y_val).item()
-                if config.task == "classification":
-                    (output.argmax(1) == y_val).float().mean().item()
+                for xb, yb in val_batches():
+                    output = net(xb)
+                    loss_fn(output, yb).item()
+                    if config.task == "classification":
+                        (output.argmax(1) == yb).float().mean().item()
+        log.write(b"v", steps)
 
 
 def main() -> None:

@@ -99,8 +99,6 @@ class Side:
         while time.monotonic() < end:
             if any(point.kind == "s" and point.steps >= steps for point in read_log(self.log)):
                 time.sleep(0.5)
-                main = psutil.Process(self.process.pid)
-                self._tree = [main, *main.children(recursive=True)]
                 return
             if self.process.poll() is not None:
                 break
@@ -115,7 +113,12 @@ class Side:
         return self.process.stderr.read().decode()[-800:] if self.process.stderr and self.process.poll() else ""
 
     def signal(self, number: int) -> None:
-        """To the process and all its children: the charts' helper, wandb's service."""
+        """To the process and all its children: the charts' helper, wandb's service, an epoch's loading workers."""
+        if number == signal.SIGSTOP:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                main = psutil.Process(self.process.pid)
+                main.suspend()  # before it is asked for its children, so that there are no more of them
+                self._tree = [main, *main.children(recursive=True)]
         for process in self._tree:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)

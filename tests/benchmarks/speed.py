@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
+
 from .context import MODELS, Context, NotMeasured, ratios
 from .figures import Figure
-from .race import installed
+from .race import Side, installed, read_log
+from .terminal import ROOT, environment
 
 ROUNDS = 14
+EPOCH_PAIRS = 5
+BOOK = {"dataloader": "in one process", "dataloader-4": "with its 4 worker processes"}
 LOGGERS = {
     "wandb": ("wandb", {"linear": 3.0, "mlp": 1.3}),
     "SummaryWriter": ("tensorboard", {"linear": 1.6, "mlp": 1.05}),
@@ -55,14 +63,44 @@ def headless_speed(context: Context) -> list[Figure]:
 
 
 def against_dataloader(context: Context) -> list[Figure]:
-    """The application against the book's `DataLoader` loop."""
-    name = "live ÷ the book's DataLoader loop, Fashion-MNIST"
+    """The application against the book's `DataLoader` loop: steps, and whole epochs without the interface."""
+    figures = []
+    for side, how in BOOK.items():
+        name = f"live ÷ the book's DataLoader loop, {how}"
+        try:
+            speeds = context.race("mlp", ("live-4", side), 8)
+            epochs = [(book_epoch(context, side), our_epoch(context)) for _ in range(EPOCH_PAIRS)]
+        except NotMeasured as why:
+            figures.append(Figure(name, missing=str(why)))
+            continue
+        details: dict[str, object] = {"steps_per_s": _medians(speeds)}
+        figures.append(Figure(name, ratios(speeds["live-4"], speeds[side]), at_least=12, details=details))
+        theirs, ours = zip(*epochs, strict=True)
+        details = {"seconds": {"book": theirs, "d2ltui": ours}}
+        name = f"an epoch of the book's DataLoader loop ÷ one of d2ltui, {how}"
+        figures.append(Figure(name, ratios(list(theirs), list(ours)), at_least=10, details=details))
+    return figures
+
+
+def book_epoch(context: Context, side: str) -> float:
+    """Seconds of an epoch with its validation: the second one, when everything is warm."""
+    book = Side(side, context.options("mlp"))
     try:
-        speeds = context.race("mlp", ("live-4", "dataloader"), 8)
-    except NotMeasured as why:
-        return [Figure(name, missing=str(why))]
-    details: dict[str, object] = {"steps_per_s": _medians(speeds)}
-    return [Figure(name, ratios(speeds["live-4"], speeds["dataloader"]), at_least=12, details=details)]
+        while len(marks := [point.time for point in read_log(book.log) if point.kind == "v"]) < 2:
+            if book.process.poll() is not None:
+                raise RuntimeError(f"the loop {side} has ended")
+            time.sleep(0.02)
+        return marks[1] - marks[0]
+    finally:
+        book.close()
+
+
+def our_epoch(context: Context) -> float:
+    """Seconds of an epoch with its validation, from a run of several: what `--json` reports."""
+    command = [sys.executable, "-m", "d2ltui", "train", *context.options("mlp"), "--json", "--quiet"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment())
+    summary = json.loads(done.stdout.splitlines()[-1])
+    return float(summary["seconds"]) / int(summary["epochs"])
 
 
 def against_loggers(context: Context) -> list[Figure]:

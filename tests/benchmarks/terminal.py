@@ -15,6 +15,7 @@ import pty
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import threading
 import time
@@ -25,6 +26,7 @@ import psutil
 
 COLUMNS, LINES = 160, 45
 ROOT = Path(__file__).resolve().parents[2]
+HOME = tempfile.TemporaryDirectory(prefix="d2ltui-benchmark-home-")  # for the runs: the user's own are left alone
 
 
 class Terminal:
@@ -114,7 +116,7 @@ class Terminal:
 def environment(**more: str) -> dict[str, str]:
     """This process's environment, without what would switch Textual's features or colours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEXTUAL", "NO_COLOR"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **more}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "D2LTUI_HOME": HOME.name, **more}
 
 
 def end_tree(process: subprocess.Popen[bytes]) -> None:

@@ -201,7 +201,7 @@ def test_stop_while_evaluating(monkeypatch: pytest.MonkeyPatch) -> None:
 
     control = Control()
     # Parts of one sample, so that the request arrives between two of a thousand.
-    monkeypatch.setattr(module, "EVALUATION_VALUES", 256)
+    monkeypatch.setattr(module, "EVALUATION_VALUES_CPU", 256)
     parts: list[int] = []
     score = module.scores
 

@@ -355,7 +355,7 @@ def test_sick_networks_are_diagnosed(
     given: dict[str, object], rule: str, implementation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "FIRST_PROBE", 0.0)
-    monkeypatch.setattr(probes, "SAMPLE_SHARE", 1.0)
+    monkeypatch.setattr(probes, "SHARE", 1.0)
     monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.02)
     live = train(resolve({**MLP, "epochs": 3, "implementation": implementation, **given}), sample_every=0.05)
     assert rule in rules(live.findings)
@@ -363,7 +363,7 @@ def test_sick_networks_are_diagnosed(
 
 @pytest.mark.parametrize("dataset", [d for d in catalogue.DATASETS if catalogue.DATASETS[d].embedded])
 def test_default_runs_are_healthy(dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "SAMPLE_SHARE", 0.2)
+    monkeypatch.setattr(probes, "SHARE", 0.2)
     for model in catalogue.MODELS:
         if dataset not in catalogue.datasets_for(model):
             continue

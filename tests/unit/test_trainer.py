@@ -149,7 +149,7 @@ def test_evaluation_in_parts_is_evaluation_at_once(monkeypatch: pytest.MonkeyPat
     trainer, _ = run(resolve({**MOONS, "hidden": "8"}))
     data = load(trainer.config)
     whole = trainer.evaluate(data.x_val, data.y_val)
-    monkeypatch.setattr(trainer_module, "EVALUATION_VALUES", 8 * 7)
+    monkeypatch.setattr(trainer_module, "EVALUATION_VALUES_CPU", 8 * 7)
     assert trainer.evaluate(data.x_val, data.y_val) == pytest.approx(whole, rel=1e-6)
 
 
@@ -235,7 +235,7 @@ def test_looking_never_changes_a_run(monkeypatch: pytest.MonkeyPatch, implementa
     monkeypatch.setattr(trainer_module, "PUBLISH_EVERY", 0.0)
     monkeypatch.setattr(trainer_module, "PROBE_EVERY", 0.0)
     monkeypatch.setattr("d2ltui.engine.probes.PROBE_EVERY", 0.0)
-    monkeypatch.setattr("d2ltui.engine.probes.PROBE_SHARE", 1e9)
+    monkeypatch.setattr("d2ltui.engine.probes.SHARE", 1e9)
     control = Control()
     control.observe(True)
     during_step(
