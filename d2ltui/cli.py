@@ -6,30 +6,13 @@ import difflib
 import gc
 import io
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
 from d2ltui import __version__, catalogue
-from d2ltui.commands import stored
+from d2ltui.commands.options import fps_option, hangup_option, run_options, whole
 from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, read_toml, resolve
-
-F = TypeVar("F", bound=Callable[..., Any])
-MAX_FPS = 4.0
-
-
-def run_options(command: F) -> F:
-    """Give `command` an option for every field of a run, and `--config`. Values are validated by `resolve`."""
-    command = click.option("--config", "config_file", metavar="FILE.toml", help="Take the run from a file.")(command)
-    for field in reversed(FIELDS.values()):
-        text = field.help[:1].upper() + field.help[1:] + "."
-        if field.choices:
-            metavar, text = "|".join(field.choices), text
-        else:
-            metavar = {"float": "F", "int": "N", "ints": "N,N,…", "device": "NAME", "path": "PATH"}[field.kind]
-        command = click.option(field.option, field.name, metavar=metavar, help=text)(command)
-    return command
 
 
 def configure(options: dict[str, Any]) -> RunConfig:
@@ -48,7 +31,24 @@ def configure(options: dict[str, Any]) -> RunConfig:
 
 
 class Commands(click.Group):
-    """A group that proposes the nearest command for an unknown one."""
+    """A group that proposes the nearest command for an unknown one.
+
+    The commands about stored runs are imported when a command is asked for: the application has no need of them.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._complete()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        self._complete()
+        return super().get_command(ctx, cmd_name)
+
+    def _complete(self) -> None:
+        from d2ltui.commands import stored
+
+        for command in (stored.runs, stored.show, stored.compare, stored.export, stored.sweep):
+            self.add_command(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -61,28 +61,6 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    try:
-        fps = float(value)
-    except ValueError:
-        fps = 0.0
-    if not 0 < fps <= 60:
-        raise click.UsageError(f"max-fps: '{value}' is not allowed; allowed: a number greater than 0, up to 60")
-    return fps
-
-
-def fps_option(command: F) -> F:
-    """`--max-fps`."""
-    return click.option(
-        "--max-fps",
-        default=str(MAX_FPS),
-        show_default=True,
-        metavar="F",
-        callback=_fps,
-        help="Redraw at most so often a second.",
-    )(command)
-
-
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @run_options
 @click.option("--start", is_flag=True, help="Begin to train at once.")
@@ -90,7 +68,7 @@ def fps_option(command: F) -> F:
 @click.option("--json", "as_json", is_flag=True, help="With --exit-when-done: print the result as JSON afterwards.")
 @fps_option
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
-@stored.hangup_option
+@hangup_option
 @click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(
@@ -159,7 +137,9 @@ def _want_terminal() -> None:
 @click.pass_context
 def watch(ctx: click.Context, run: str, max_fps: float) -> None:
     """Open the application on a stored RUN (a name, its beginning, or latest), live while it is trained."""
-    path, config = stored.find_run(run)
+    from d2ltui.commands.stored import find_run
+
+    path, config = find_run(run)
     ctx.exit(_open_application(config or resolve({}), max_fps=max_fps, watch=path))
 
 
@@ -169,8 +149,8 @@ def watch(ctx: click.Context, run: str, max_fps: float) -> None:
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @click.option("--resume", metavar="RUN", help="Go on with a stored run (a name, its beginning, or latest).")
-@click.option("--seeds", metavar="N", callback=stored.whole("seeds"), help="Train N times, with N seeds.")
-@stored.hangup_option
+@click.option("--seeds", metavar="N", callback=whole("seeds"), help="Train N times, with N seeds.")
+@hangup_option
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -184,6 +164,8 @@ def train(
     **options: Any,
 ) -> None:
     """Train without the interface: progress on standard error, a table of epochs on standard output."""
+    from d2ltui.commands import stored
+
     given = {**ctx.obj, **{name: value for name, value in options.items() if value is not None}}
     if resume is not None:
         others = [name for name, value in {**given, "seeds": seeds}.items() if value is not None]
@@ -196,10 +178,6 @@ def train(
     from d2ltui.headless import train as train_headless
 
     ctx.exit(train_headless(config, as_json=as_json, quiet=quiet, store=not no_store, on_hangup=on_hangup))
-
-
-for _command in (stored.runs, stored.show, stored.compare, stored.export, stored.sweep):
-    cli.add_command(_command)
 
 
 @cli.command()
@@ -242,7 +220,7 @@ def datasets() -> None:
 
 @cli.command()
 @click.argument("name", required=False, metavar="[NAME|all]")
-@click.option("--seeds", metavar="N", callback=stored.whole("seeds"), help="Measure N times where chance matters.")
+@click.option("--seeds", metavar="N", callback=whole("seeds"), help="Measure N times where chance matters.")
 @click.option("--data-dir", metavar="PATH", help="With Fashion-MNIST in it: lessons that can use it do.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.pass_context

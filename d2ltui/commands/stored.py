@@ -10,10 +10,9 @@ from typing import Any
 
 import click
 
+from d2ltui.commands.options import hangup_option
 from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml
 from d2ltui.store.errors import NotAllowed, StoreError, reason
-
-HANGUP = ("continue", "stop")
 
 
 @contextlib.contextmanager
@@ -27,36 +26,6 @@ def told() -> Iterator[None]:
         raise click.UsageError("\n".join(problem.message for problem in error.problems)) from None
     except StoreError as error:
         raise click.ClickException(str(error)) from None
-
-
-def hangup_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--on-hangup`."""
-    return click.option(
-        "--on-hangup",
-        default=HANGUP[0],
-        metavar="|".join(HANGUP),
-        callback=_hangup,
-        help="What to do when the terminal is gone: train on unseen, or stop (with a checkpoint).",
-    )(command)
-
-
-def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if value not in HANGUP:
-        raise click.UsageError(f"on-hangup: '{value}' is not allowed; allowed: {', '.join(HANGUP)}")
-    return value
-
-
-def whole(name: str) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
-    """A check for an option that is a whole number."""
-
-    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-        if value is None:
-            return None
-        if not value.isascii() or not value.isdigit() or len(value) > 9:
-            raise click.UsageError(f"{name}: '{value}' is not allowed; allowed: a whole number, 1 or more")
-        return int(value)
-
-    return check
 
 
 def find_run(reference: str) -> tuple[Path, RunConfig | None]:

@@ -26,7 +26,6 @@ from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
 from d2ltui.tui.measuring import Measuring
-from d2ltui.tui.screens.dialogs import ConfirmScreen
 from d2ltui.tui.screens.main import MainScreen
 
 if TYPE_CHECKING:
@@ -96,11 +95,14 @@ class D2LApp(App[None]):
             return PromptDriver
         return driver
 
+    def get_default_screen(self) -> MainScreen:
+        """The main screen. (One on top of Textual's empty screen would have both painted at the start.)"""
+        return MainScreen(self._config)
+
     def on_mount(self) -> None:
-        """Open the main screen; everything else waits until it is painted."""
+        """Everything else waits until the main screen is painted."""
         self.set_class(self.ascii, "-ascii")
         self._on_signals()
-        self.push_screen(MainScreen(self._config))
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:
@@ -117,6 +119,7 @@ class D2LApp(App[None]):
 
     def _offer_to_watch(self) -> None:
         from d2ltui.store import StoreError, listing
+        from d2ltui.tui.screens.dialogs import ConfirmScreen
 
         try:
             active = listing.active()

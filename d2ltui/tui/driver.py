@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 from codecs import getincrementaldecoder
 from contextlib import suppress
 
@@ -22,6 +23,13 @@ class PromptDriver(LinuxDriver):
     time tells which one it was: Textual waits for `ESCDELAY` milliseconds, but looks at the clock ten times a second
     only. Here it is looked at when it is due.
     """
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """The size of the terminal that is drawn on: standard output may go into a file."""
+        fallback = (80, 24)
+        with suppress(OSError, ValueError):
+            fallback = os.get_terminal_size(self._file.fileno())
+        return shutil.get_terminal_size(fallback)
 
     def run_input_thread(self) -> None:
         """Read keys until the end; see LinuxDriver, from which everything but the times is."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
+import struct
+import sys
+import termios
 import threading
 import time
 import tty
@@ -21,11 +25,11 @@ class Keyboard:
     """A terminal's two ends, and a driver that reads one of them."""
 
     def __init__(self, driver_class: type[LinuxDriver] = PromptDriver) -> None:
-        self.master, self._slave = pty.openpty()
-        tty.setraw(self._slave)
+        self.master, self.slave = pty.openpty()
+        tty.setraw(self.slave)
         self.keys: list[tuple[float, str]] = []
         driver = driver_class.__new__(driver_class)
-        driver.fileno = self._slave
+        driver.fileno = self.slave
         driver._debug = False
         driver.exit_event = threading.Event()
         driver.process_message = self._note  # type: ignore[method-assign]
@@ -47,7 +51,7 @@ class Keyboard:
         self.driver.exit_event.set()
         self.thread.join(5)
         os.close(self.master)
-        os.close(self._slave)
+        os.close(self.slave)
 
 
 @pytest.fixture
@@ -56,6 +60,16 @@ def keyboard() -> Iterator[Keyboard]:
     yield board
     board.close()
     assert not board.thread.is_alive()
+
+
+def test_the_size_is_that_of_the_terminal_drawn_on(keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    fcntl.ioctl(keyboard.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 37, 123, 0, 0))
+    with open(os.devnull, "w") as null, os.fdopen(os.dup(keyboard.slave), "w") as drawn_on:
+        monkeypatch.setattr(sys, "__stdout__", null)  # d2ltui --json > FILE
+        keyboard.driver._file = drawn_on
+        assert keyboard.driver._get_terminal_size() == (123, 37)
 
 
 def test_letters_arrows_and_escape(keyboard: Keyboard) -> None:

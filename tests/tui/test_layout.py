@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from person import ENDLESS, SMALL, Opener, Person
 from textual.geometry import Size
@@ -298,6 +300,8 @@ async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int
     async with open_app(size=size) as person:
         await person.press("ctrl+r")
         await person.until_word("finished")
+        await person.until_drawn("loss")
+        await person.settle()  # how the run ended takes a second line of a narrow terminal
         layouts = 0
         original = person.main._refresh_layout
 
@@ -311,3 +315,25 @@ async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int
         await person.until_drawn("loss")
         await person.settle()
         assert layouts == 1
+
+
+async def test_sizes_of_earlier_layouts_chase_each_other_no_longer(open_app: Opener) -> None:
+    """Two layouts in two sizes, before the first has been told of, each had the other done again, without end."""
+    async with open_app() as person:
+        layouts = 0
+        original = person.main._refresh_layout
+
+        def counted(size: Size | None = None, scroll: bool = False) -> None:
+            nonlocal layouts
+            layouts += 1
+            original(size, scroll)
+
+        person.main._refresh_layout = counted  # type: ignore[method-assign]
+        original(Size(90, 30))
+        person.main.call_later(lambda: None)  # Textual takes the last of Resize events that follow each other
+        original(person.app.size)
+        await person.settle()
+        before = layouts
+        await asyncio.sleep(0.3)
+        assert layouts == before
+        assert person.main.size == person.app.size

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import ComposeResult
 from textual.widgets import Input
 
@@ -12,8 +13,6 @@ from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
 from d2ltui.tui.pace import Pace
-from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen, SaveScreen, TextScreen
-from d2ltui.tui.screens.layer import LayerScreen
 from d2ltui.tui.screens.panes import NARROW, PanesScreen
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
@@ -49,6 +48,7 @@ class MainScreen(PanesScreen):
         self._smoothing = 2
         self._hint = WELCOME
         self._curves: Curves | None = None
+        self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
 
     def compose(self) -> ComposeResult:
@@ -102,8 +102,10 @@ class MainScreen(PanesScreen):
                 self.query_one(Setup).set_problem(live.ended.field, live.ended.message)
             self.app.run_ended(live)
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
         """What has come while another screen was shown."""
+        if not self._seen:
+            event.refresh_styles, self._seen = False, True  # at the start every widget has just been styled
         self.call_after_refresh(self.tick)
 
     def _draw_panes(self, live: LiveRun | None) -> None:
@@ -239,6 +241,8 @@ class MainScreen(PanesScreen):
 
     def on_choice_field_list_asked(self, message: ChoiceField.ListAsked) -> None:
         """Show all choices with their meaning."""
+        from d2ltui.tui.screens.dialogs import ChoiceScreen
+
         field = message.field
         choices = {name: field.meanings[name] for name in field.choices}
 
@@ -280,6 +284,8 @@ class MainScreen(PanesScreen):
             self._say(f"not saved: {error.problems[0].message}")
             return
 
+        from d2ltui.tui.screens.dialogs import SaveScreen
+
         def saved(path: str | None) -> None:
             if path is not None:
                 self._say(f"saved: d2ltui --config {path}")
@@ -288,6 +294,7 @@ class MainScreen(PanesScreen):
 
     def action_remedy(self) -> None:
         """Put the remedy of the selected finding into the form."""
+
         finding = self.query_one(FindingsPane).selected
         if finding is None:
             self._say("no finding with a remedy")
@@ -297,6 +304,8 @@ class MainScreen(PanesScreen):
 
     def action_open_layer(self) -> None:
         """The units of a layer."""
+        from d2ltui.tui.screens.layer import LayerScreen
+
         live = self.app.live
         if live is None or live.layers is None:
             self._say("no layer to open before a run begins")
@@ -305,6 +314,8 @@ class MainScreen(PanesScreen):
 
     def action_traceback(self) -> None:
         """The whole error of a failed run."""
+        from d2ltui.tui.screens.dialogs import TextScreen
+
         live = self.app.live
         if live is None or live.ended is None or live.ended.status != "failed":
             self._say("no run has failed with an error to show")
@@ -331,10 +342,14 @@ class MainScreen(PanesScreen):
 
     def action_help(self) -> None:
         """All keys."""
+        from d2ltui.tui.screens.dialogs import HelpScreen
+
         self.app.push_screen(HelpScreen())
 
     def action_quit_asking(self) -> None:
         """Quit; ask first while a run goes on."""
+        from d2ltui.tui.screens.dialogs import ConfirmScreen
+
         if not self.app.training:
             self.app.leave()
             return

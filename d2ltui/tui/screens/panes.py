@@ -37,6 +37,10 @@ class PanesScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Columns or tabs."""
+        if event.size != self.app.size:
+            # Of an earlier layout. Textual would lay out for that size again, tell of it, and so on without end.
+            event.prevent_default()
+            return
         self._arrange()
 
     def _arrange(self) -> None:

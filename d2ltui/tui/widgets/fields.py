@@ -112,14 +112,16 @@ class TextField(Widget):
 
     DEFAULT_CSS = """
     TextField { height: auto; width: 1fr; layout: vertical; }
-    TextField Input { width: 1fr; margin-left: 13; padding: 0; background: $surface-lighten-1; }
+    TextField Input, TextField Input:focus { border: none; height: 1; padding: 0; }
+    TextField Input { width: 1fr; margin-left: 13; background: $surface-lighten-1; }
     TextField Input:focus { background: $surface-lighten-2; text-style: bold; }
     TextField > .problem { color: $error; height: auto; }
     TextField.-wrong { color: $error; text-style: bold; }
     """
 
     def __init__(self, field: str, label: str, value: str) -> None:
-        self.input = Input(value, compact=True, select_on_focus=False)
+        # What is typed is validated by the form. (Validators, and `compact`, would have each of them styled once more.)
+        self.input = Input(value, validate_on=(), select_on_focus=False)
         super().__init__(self.input, id=f"field-{field}")
         self.field = field
         self.label = label

@@ -68,7 +68,8 @@ class StatusLine(Widget):
                 message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {fraction:.0%}"
         if line.markup == self._line.markup and message == self._message:
             return
-        grows = max(len(message), len(self._message)) > self.app.size.width - 2  # it needs, or needed, more lines
+        # Where the message needs, or needed, more lines, everything above it moves.
+        grows = message != self._message and max(len(message), len(self._message)) > self.app.size.width - 2
         self._status, self._line, self._message = status, line, message
         self._alarming = not hint and status in ("failed", "diverged")
         self.refresh(layout=grows)
