@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Literal
 
 Mode = Literal["run", "pause", "step", "epoch"]
@@ -20,13 +21,18 @@ class Control:
         self._stop = False
         self._lr: float | None = None
         self._observed = False
+        self._aside_until = 0.0  # on the monotonic clock
         self.attention = mode in ("pause", "step")
 
     def _set(self, mode: Mode | None = None) -> None:
         if mode is not None:
             self._mode = mode
-        self.attention = self._stop or self._lr is not None or self._mode in ("pause", "step")
+        self.attention = self._asked or self._aside_until > 0
         self._changed.notify_all()
+
+    @property
+    def _asked(self) -> bool:
+        return self._stop or self._lr is not None or self._mode in ("pause", "step")
 
     def pause(self) -> None:
         """Wait after the current step."""
@@ -67,6 +73,18 @@ class Control:
                 self._observed = observed
                 self._set()
 
+    def give_way(self, seconds: float) -> None:
+        """Stand aside after the current step, until `go_on`, or for `seconds`: somebody waits for an answer."""
+        with self._changed:
+            self._aside_until = time.monotonic() + seconds
+            self._set()
+
+    def go_on(self) -> None:
+        """The answer is given: train on."""
+        with self._changed:
+            self._aside_until = 0.0
+            self._set()
+
     # What the trainer reads.
 
     @property
@@ -102,6 +120,17 @@ class Control:
         with self._changed:
             if self._mode == "epoch":
                 self._set("pause")
+
+    def stand_aside(self) -> None:
+        """Wait as long as `give_way` asked for, unless there is something else to obey."""
+        with self._changed:
+            while not self._asked:
+                left = self._aside_until - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            self._aside_until = 0.0
+            self._set()
 
     def wait_while_paused(self, timeout: float) -> bool:
         """Sleep until a request arrives; True when the trainer is to stay paused and nothing else is asked."""

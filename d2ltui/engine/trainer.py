@@ -272,7 +272,8 @@ class Trainer:
         self._due = time.perf_counter() + wait
 
     def _obey(self) -> None:
-        """Do what was asked: change the learning rate, wait while paused, end."""
+        """Do what was asked: stand aside for a moment, change the learning rate, wait while paused, end."""
+        self.control.stand_aside()
         waiting = False
         while True:
             if (lr := self.control.take_lr()) is not None:

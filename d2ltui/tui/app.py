@@ -17,11 +17,13 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from textual import events
 from textual.app import App
 from textual.filter import LineFilter
 
 from d2ltui.charts.client import ChartClient
 from d2ltui.config import RunConfig
+from d2ltui.tui.courtesy import Courtesy
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
@@ -69,6 +71,7 @@ class D2LApp(App[None]):
         self.ascii = not is_utf8() if ascii is None else ascii
         self.measuring = Measuring()
         self.data_dir = config.data_dir
+        self._courtesy = Courtesy(self)
         self._config = config
         self._start = start
         self._exit_when_done = exit_when_done
@@ -98,6 +101,17 @@ class D2LApp(App[None]):
     def get_default_screen(self) -> MainScreen:
         """The main screen. (One on top of Textual's empty screen would have both painted at the start.)"""
         return MainScreen(self._config)
+
+    async def on_event(self, event: events.Event) -> None:
+        """A key goes before the training."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._courtesy.key_pressed()
+        await super().on_event(event)
+
+    @property
+    def drawing(self) -> bool:
+        """Whether a chart that is on the screen is just being drawn."""
+        return isinstance(self.screen, MainScreen) and self.screen.drawing
 
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""

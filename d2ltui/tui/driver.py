@@ -28,7 +28,8 @@ class PromptDriver(LinuxDriver):
         """The size of the terminal that is drawn on: standard output may go into a file."""
         fallback = (80, 24)
         with suppress(OSError, ValueError):
-            fallback = os.get_terminal_size(self._file.fileno())
+            if self._file is not None:
+                fallback = os.get_terminal_size(self._file.fileno())
         return shutil.get_terminal_size(fallback)
 
     def run_input_thread(self) -> None:

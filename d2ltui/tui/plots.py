@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
 from d2ltui.live import LiveRun
-from d2ltui.series import Reducer, smooth
+from d2ltui.series import Reduced, Reducer, smooth
 
 POINTS_PER_COLUMN = 2
+# Epochs that a chart of a running run spans at least; a longer run's chart grows by doubling.
+FEWEST_EPOCHS = 10
 AXIS_COLUMNS = 8  # the columns that a chart's y axis takes, about
 
 
@@ -20,40 +24,56 @@ class Curves:
 
     def loss(self, width: int, height: int, *, log: bool, smoothing: float, ascii: bool) -> ChartSpec:
         """Each step's loss: smoothed in front, the range of the raw values faint behind; validation each epoch."""
-        config = self.live.config
-        steps = self._losses.reduce(config.total_steps, self._buckets(width))
-        x = (steps.x / config.steps_per_epoch).tolist()
+        shown = self._epochs_shown()
+        steps, x = self._reduced(self._losses, shown, width)
         bands = [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")] if smoothing > 0 else []
         epochs = list(self.live.epochs)
         lines = [
             Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
             validation([float(e.epoch) for e in epochs], [e.val_loss for e in epochs], width),
         ]
-        return self._spec(width, height, lines, bands, log=log, ascii=ascii)
+        return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii)
 
     def metric(self, width: int, height: int, *, smoothing: float, ascii: bool) -> ChartSpec:
         """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
-        config = self.live.config
-        steps = self._metrics.reduce(config.total_steps, self._buckets(width))
-        x = (steps.x / config.steps_per_epoch).tolist()
+        shown = self._epochs_shown()
+        steps, x = self._reduced(self._metrics, shown, width)
         epochs = list(self.live.epochs)
         # An R² far below zero (the first steps) would press everything else against the top.
-        clip = -1.0 if config.task == "regression" else 0.0
+        clip = -1.0 if self.live.config.task == "regression" else 0.0
         train = [max(value, clip) for value in smooth(steps.mean, smoothing).tolist()]
         lines = [
             Line("train", Style.TRAIN, x, train),
             validation([float(e.epoch) for e in epochs], [max(e.val_metric, clip) for e in epochs], width),
         ]
-        return self._spec(width, height, lines, [], log=False, ascii=ascii, y_high=1.0)
+        return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_high=1.0)
 
-    @staticmethod
-    def _buckets(width: int) -> int:
-        return max(2, POINTS_PER_COLUMN * (width - AXIS_COLUMNS))
+    def _reduced(self, reducer: Reducer, shown: float, width: int) -> tuple[Reduced, list[float]]:
+        """A history in two points per column, and where they are, in epochs."""
+        per_epoch = self.live.config.steps_per_epoch
+        buckets = max(2, POINTS_PER_COLUMN * (width - AXIS_COLUMNS))
+        steps = reducer.reduce(math.ceil(shown * per_epoch), buckets)
+        return steps, (steps.x / per_epoch).tolist()
+
+    def _epochs_shown(self) -> float:
+        """What the x axis spans: all that the run has trained, with room to come while it goes on.
+
+        An axis moves seldom: it spans all epochs, or half, or a quarter of them, as soon as the run fits.
+        """
+        live = self.live
+        steps = max(1, len(live.losses)) / live.config.steps_per_epoch
+        if live.ended is not None:
+            return min(steps, float(live.config.epochs))
+        shown = live.config.epochs
+        while (half := math.ceil(shown / 2)) >= max(FEWEST_EPOCHS, steps):
+            shown = half
+        return float(shown)
 
     def _spec(
         self,
         width: int,
         height: int,
+        shown: float,
         lines: list[Line],
         bands: list[Band],
         *,
@@ -67,7 +87,7 @@ class Curves:
             lines=lines,
             bands=bands,
             x_low=0.0,
-            x_high=float(self.live.config.epochs),
+            x_high=shown,
             y_high=y_high,
             log=log,
             x_label="epoch",

@@ -116,6 +116,11 @@ class MainScreen(PanesScreen):
             pane.update_from(live, self.app.ascii, history=self._zoomed == pane.id == "activations")
         self._findings_pane.update_from(live)
 
+    @property
+    def drawing(self) -> bool:
+        """Whether a chart is just being drawn."""
+        return any(chart.drawing for chart in self._chart_panes)
+
     def _answer_soon(self) -> None:
         """Show what the engine answers as soon as it does, not at the next frame."""
         live = self.app.live

@@ -71,6 +71,11 @@ class ChartPane(Pane):
         self._overtaken: tuple[Curves, object] | None = None  # what a key asked for while a drawing was made
         self.frames = 0
 
+    @property
+    def drawing(self) -> bool:
+        """Whether a drawing has been asked for and has not arrived."""
+        return self._drawing is not None and not self._drawing.done()
+
     def update_from(self, curves: Curves | None, options: object) -> None:
         """Draw `curves` if they, the pane's size or `options` changed since the last drawing."""
         width, height = self.view.size
@@ -82,7 +87,7 @@ class ChartPane(Pane):
         subject, size, version = (curves, options), (width, height), curves.live.version
         if self._shown == (subject, size, version):
             return
-        if self._drawing is not None and not self._drawing.done():
+        if self.drawing:
             # More steps can wait for the next look at them, the answer to a key cannot.
             self._overtaken = subject if self._shown[:2] != (subject, size) else None
             return
