@@ -18,12 +18,14 @@ from d2ltui.data import DataError, Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
 from d2ltui.engine import account
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
+from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, select, set_threads
+from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.garbage import leave_libraries_alone
 from d2ltui.engine.health import Monitor
 from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
-from d2ltui.engine.recorder import Recorder, scores
+from d2ltui.engine.recorder import Recorder
 from d2ltui.models import build, make_optimizer, set_lr
 from d2ltui.streams import seed_for
 
@@ -32,9 +34,6 @@ from d2ltui.streams import seed_for
 LARGEST_LOSS = 1e20
 # Seconds between two looks at the clock's business: publishing the steps since the last one, probing when asked.
 PUBLISH_EVERY = 0.1
-# Values of a layer evaluated at once: on a CPU they stay in its cache, 4 MiB of float32; a GPU wants large batches.
-EVALUATION_VALUES_CPU = 1 << 20
-EVALUATION_VALUES_GPU = 1 << 23
 
 
 class Stopped(Exception):
@@ -76,8 +75,8 @@ class Trainer:
         self._resume, self._past_probes = resume, probes
         self._step = 0
         self._epochs: list[events.EpochEnded] = []
-        self._seconds = 0.0  # of training, until `_resumed`
-        self._resumed: float | None = None  # when the clock was started, or None while it stands
+        self._clock = Clock()
+        self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
         self._diverged = False
         self._last_loss = 0.0
@@ -110,9 +109,9 @@ class Trainer:
             status = "diverged"
             how = f"beyond {LARGEST_LOSS:g}" if math.isfinite(self._last_loss) else "no longer finite"
             message = f"the loss is {how} after step {self._step}: a lower lr than {self._lr:g} may help"
-        self._stop_clock()
+        self._clock.stop()
         summary = account.summary(
-            self.config, self._device_name, status, self._epochs, self._step, self._elapsed(), self._parameters()
+            self.config, self._device_name, status, self._epochs, self._step, self._clock.seconds, self._parameters()
         )
         ended = events.RunEnded(status, message, summary, field, trace)
         self._tell_end(ended)
@@ -230,6 +229,10 @@ class Trainer:
                 self._obey()
         self._last_look()
 
+    def _start_clock(self) -> None:
+        self._clock.start()
+        self._due = time.perf_counter() + PUBLISH_EVERY
+
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch, self._epoch_began = epoch, self._step
         self._epoch_order = self._order.get_state()
@@ -282,7 +285,7 @@ class Trainer:
                 self._emit(events.LearningRateChanged(self._step, lr))
             if not waiting and self.control.mode == "pause" and not self.control.stopping:
                 waiting = True
-                self._stop_clock()
+                self._clock.stop()
                 self._emit(events.StatusChanged("paused"))
                 self._pace.keep(self._checkpoint)
                 self._probe()
@@ -310,14 +313,14 @@ class Trainer:
             losses, metrics, sizes = losses[:end], metrics[:end], sizes[:end]
             self._last_loss = float(losses[-1])
         self._epoch_sums += (np.dot(losses, sizes), np.dot(metrics, sizes), sizes.sum())
-        self._emit(events.StepsTrained(self._step, losses, metrics, self._elapsed()))
+        self._emit(events.StepsTrained(self._step, losses, metrics, self._clock.seconds))
         if self._diverged:
             self._last_look()
             raise Stopped
 
     def _evaluate(self, epoch: int) -> None:
         """The validation part, in large batches, without gradients or dropout."""
-        val_loss, val_score = self.evaluate(self._x_val, self._y_val)
+        val_loss, val_score = evaluate(self.network, self.config.task, self._x_val, self._y_val, self._stop_if_asked)
         regression = self.config.task == "regression"
         metric = 1 - val_score / self._val_variance if regression else val_score
         loss_sum, metric_sum, samples = self._epoch_sums
@@ -328,7 +331,7 @@ class Trainer:
             val_loss=val_loss,
             train_metric=float(metric_sum / samples),
             val_metric=metric,
-            seconds=self._elapsed(),
+            seconds=self._clock.seconds,
         )
         self._epochs.append(ended)
         self._emit(ended)
@@ -338,23 +341,6 @@ class Trainer:
             self._last_look()
             raise Stopped
 
-    @torch.inference_mode()
-    def evaluate(self, x: Tensor, y: Tensor) -> tuple[float, float]:
-        """Mean loss and mean score (see `recorder.scores`) of the network on samples x (n, num_inputs), y."""
-        values = EVALUATION_VALUES_CPU if x.device.type == "cpu" else EVALUATION_VALUES_GPU
-        size = max(1, values // max(x.shape[1], *self.config.hidden))
-        losses = total = 0.0  # in double precision, which not every device has
-        self.network.train(False)
-        try:
-            for part, labels in zip(torch.split(x, size), torch.split(y, size), strict=True):
-                self._stop_if_asked()
-                output = self.network(part)
-                losses += float(self.network.loss(output, labels)) * len(part)
-                total += float(scores(self.config.task, output, labels).sum())
-        finally:
-            self.network.train(True)
-        return losses / len(x), total / len(x)
-
     def _probe(self) -> None:
         probed = self._prober.probe(self._step, units=self.control.observed)
         self._emit(probed)
@@ -363,7 +349,7 @@ class Trainer:
             self._emit(changed)
 
     def _last_look(self) -> None:
-        self._stop_clock()
+        self._clock.stop()
         self._probe()
 
     # Going on later
@@ -376,7 +362,7 @@ class Trainer:
             step=self._step,
             epoch=self._epoch,
             batch=self._step - self._epoch_began,
-            seconds=self._elapsed(),
+            seconds=self._clock.seconds,
             lr=self._lr,
             sums=(loss_sum, metric_sum, samples),
             epochs=epochs_tensor(self._epochs),
@@ -406,22 +392,10 @@ class Trainer:
                 torch.cuda.set_rng_state(checkpoint.random_cuda, self._device)
         except (ValueError, TypeError, KeyError, RuntimeError) as error:
             raise CheckpointError(f"checkpoint: it does not fit the run ({error})") from None
-        self._step, self._seconds, self._lr = checkpoint.step, checkpoint.seconds, checkpoint.lr
+        self._step, self._lr = checkpoint.step, checkpoint.lr
+        self._clock.set(checkpoint.seconds)
         self._epoch, self._epoch_began = checkpoint.epoch, checkpoint.step - checkpoint.batch
         self._epoch_order, self._epoch_sums = checkpoint.order, np.array(checkpoint.sums)
         self._order.set_state(checkpoint.order)
         self._epochs = checkpoint.history()
-        return events.RunResumed(self._step, self._epoch, self._seconds, self._lr)
-
-    # The clock: training counts, loading and pauses do not.
-
-    def _start_clock(self) -> None:
-        self._resumed = time.perf_counter()
-        self._due = self._resumed + PUBLISH_EVERY
-
-    def _stop_clock(self) -> None:
-        self._seconds = self._elapsed()
-        self._resumed = None
-
-    def _elapsed(self) -> float:
-        return self._seconds + (time.perf_counter() - self._resumed if self._resumed is not None else 0.0)
+        return events.RunResumed(self._step, self._epoch, self._clock.seconds, self._lr)

@@ -198,11 +198,11 @@ def test_stop_while_loading() -> None:
 
 
 def test_stop_while_evaluating(monkeypatch: pytest.MonkeyPatch) -> None:
-    from d2ltui.engine import trainer as module
+    from d2ltui.engine import evaluation as module
 
     control = Control()
     # Parts of one sample, so that the request arrives between two of a thousand.
-    monkeypatch.setattr(module, "EVALUATION_VALUES_CPU", 256)
+    monkeypatch.setattr(module, "VALUES_CPU", 256)
     parts: list[int] = []
     score = module.scores
 

@@ -15,8 +15,10 @@ from torch import nn
 from d2ltui import events
 from d2ltui.config import RunConfig, resolve
 from d2ltui.data import load
+from d2ltui.engine import clock as clock_module
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
+from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.trainer import Trainer
 from d2ltui.streams import seed_for
 
@@ -148,15 +150,19 @@ def test_r2_is_scikit_learns(dataset: str) -> None:
 def test_evaluation_in_parts_is_evaluation_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer, _ = run(resolve({**MOONS, "hidden": "8"}))
     data = load(trainer.config)
-    whole = trainer.evaluate(data.x_val, data.y_val)
-    monkeypatch.setattr(trainer_module, "EVALUATION_VALUES_CPU", 8 * 7)
-    assert trainer.evaluate(data.x_val, data.y_val) == pytest.approx(whole, rel=1e-6)
+    whole = evaluate(trainer.network, "classification", data.x_val, data.y_val)
+    monkeypatch.setattr("d2ltui.engine.evaluation.VALUES_CPU", 8 * 7)
+    parts: list[None] = []
+    found = evaluate(trainer.network, "classification", data.x_val, data.y_val, lambda: parts.append(None))
+    assert found == pytest.approx(whole, rel=1e-6)
+    assert len(parts) == math.ceil(len(data.x_val) / 7)
 
 
 def test_evaluation_drops_nothing_and_training_does() -> None:
     trainer, _ = run(resolve({**MOONS, "dropout": 0.9}))
     data = load(trainer.config)
-    assert trainer.evaluate(data.x_val, data.y_val) == trainer.evaluate(data.x_val, data.y_val)
+    network, x, y = trainer.network, data.x_val, data.y_val
+    assert evaluate(network, "classification", x, y) == evaluate(network, "classification", x, y)
     assert not trainer.network(data.x_val).equal(trainer.network(data.x_val))
 
 
@@ -274,7 +280,8 @@ def test_a_pause_takes_no_training_time(monkeypatch: pytest.MonkeyPatch) -> None
         if isinstance(event, events.Loading):
             clock.now += 86_400
 
-    monkeypatch.setattr(trainer_module, "time", clock)
+    for module in (trainer_module, clock_module):
+        monkeypatch.setattr(module, "time", clock)
     during_step(monkeypatch, {5: control.pause, 25: control.pause})
     _, tape = run(short(), control, wait)
     seconds = tape.ended.summary["seconds"]

@@ -1,0 +1,39 @@
+"""The validation part, in large batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from d2ltui.catalogue import Task
+from d2ltui.engine.recorder import scores
+from d2ltui.models import Network
+
+# Values of a layer at once: on a CPU they stay in its cache, 4 MiB of float32; a GPU wants large batches.
+VALUES_CPU = 1 << 20
+VALUES_GPU = 1 << 23
+
+
+@torch.inference_mode()
+def evaluate(
+    network: Network, task: Task, x: Tensor, y: Tensor, between: Callable[[], None] = lambda: None
+) -> tuple[float, float]:
+    """Mean loss and mean score (see `recorder.scores`) of `network` on samples x (n, num_inputs), y (n,) or (n, 1).
+
+    Without gradients or dropout. `between` is called before each part: what it raises passes.
+    """
+    values = VALUES_CPU if x.device.type == "cpu" else VALUES_GPU
+    size = max(1, values // max(x.shape[1], *(layer.spec.num_outputs for layer in network.layers)))
+    losses = total = 0.0  # in double precision, which not every device has
+    network.train(False)
+    try:
+        for part, labels in zip(torch.split(x, size), torch.split(y, size), strict=True):
+            between()
+            output = network(part)
+            losses += float(network.loss(output, labels)) * len(part)
+            total += float(scores(task, output, labels).sum())
+    finally:
+        network.train(True)
+    return losses / len(x), total / len(x)
