@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Seconds: how often to look for the engine's answer to a key, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
+STATUS_AFTER = 0.03  # seconds from the panes to the status line: Textual puts the screen together in between
 WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all keys"
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
@@ -48,6 +49,7 @@ class MainScreen(PanesScreen):
         self._smoothing = 2
         self._hint = WELCOME
         self._curves: Curves | None = None
+        self._together = False  # whether charts and the rest are shown at once
         self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
 
@@ -82,10 +84,15 @@ class MainScreen(PanesScreen):
 
     def _on_timer(self) -> None:
         if self._pace.due(self.app.backlog):
-            self.tick()
+            self.tick(together=True)
 
-    def tick(self) -> None:
-        """Bring what is on the screen up to date. Costs next to nothing where nothing changed."""
+    def tick(self, together: bool = False) -> None:
+        """Bring what is on the screen up to date. Costs next to nothing where nothing changed.
+
+        With `together`, charts and panes wait for each other, and the status line for both. Textual looks at every
+        widget within the smallest rectangle around all that has changed: with the status line, that is the whole
+        screen; without it, nothing of the form, which has most of them.
+        """
         self._hint = self.app.poll() or self._hint
         live = self.app.live
         if live is not None and (self._curves is None or self._curves.live is not live):
@@ -94,8 +101,15 @@ class MainScreen(PanesScreen):
             self._curves = Curves(live)
             self._show_titles(live.config)
         if self.is_current:  # under another screen nobody sees it
-            self._status_line.show(live, self.app.machine.describe(), self._hint)
-            self._draw_panes(live)
+            if self.drawing:
+                together = False  # since the last time: a helper that does not answer must not hold up the rest
+            self._together = together
+            self._draw_charts()
+            if not together:
+                self._draw_panes()
+                self._show_status()
+            elif not self.drawing:
+                self._complete()
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
@@ -108,10 +122,28 @@ class MainScreen(PanesScreen):
             event.refresh_styles, self._seen = False, True  # at the start every widget has just been styled
         self.call_after_refresh(self.tick)
 
-    def _draw_panes(self, live: LiveRun | None) -> None:
-        options = (self._log, self._smoothing)
+    def _draw_charts(self) -> None:
         for chart in self._chart_panes:
-            chart.update_from(self._curves, options)
+            chart.update_from(self._curves, (self._log, self._smoothing))
+
+    def on_chart_pane_drawn(self) -> None:
+        """A chart is there."""
+        if self._together and self.drawing:
+            return  # the other one will come
+        for chart in self._chart_panes:
+            chart.show_arrived()
+        if self._together and self.is_current:
+            self._complete()
+
+    def _complete(self) -> None:
+        self._draw_panes()
+        self.set_timer(STATUS_AFTER, self._show_status)
+
+    def _show_status(self) -> None:
+        self._status_line.show(self.app.live, self.app.machine.describe(), self._hint)
+
+    def _draw_panes(self) -> None:
+        live = self.app.live
         for pane in self._layer_panes:
             pane.update_from(live, self.app.ascii, history=self._zoomed == pane.id == "activations")
         self._findings_pane.update_from(live)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.geometry import Size
+from textual.message import Message
 from textual.strip import Strip
 
-from d2ltui.charts.spec import ChartError, Spec, Style
+from d2ltui.charts.spec import ChartError, Drawing, Spec, Style
 from d2ltui.tui.finding_lines import finding_lines
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -59,6 +60,9 @@ class DrawingView(LinesView):
 class ChartPane(Pane):
     """A curve. It asks for a new drawing only when something changed and the last one has arrived."""
 
+    class Drawn(Message):
+        """A drawing has arrived; `show_arrived` shows it."""
+
     def __init__(self, title: str, builder: Builder, client: ChartClient, empty: str, id: str) -> None:
         self.view = DrawingView()
         super().__init__(title, self.view, id=id, can_focus=True)
@@ -68,6 +72,7 @@ class ChartPane(Pane):
         # What the present drawing was made from: curves and options, size, version of the run.
         self._shown: tuple[object, tuple[int, int], int] = (None, (0, 0), 0)
         self._drawing: asyncio.Task[None] | None = None
+        self._arrived: Drawing | None = None  # and is not shown yet
         self._overtaken: tuple[Curves, object] | None = None  # what a key asked for while a drawing was made
         self.frames = 0
 
@@ -93,6 +98,7 @@ class ChartPane(Pane):
             return
         if self._drawing is not None:
             self._drawing.result()  # a defect in drawing must not be swallowed
+            self._arrived = None  # something else is to be shown
         if self._shown[0] != subject:
             self.view.forget()
         self._shown = (subject, size, version)
@@ -112,11 +118,19 @@ class ChartPane(Pane):
         except ChartError as error:
             drawing = [[(int(Style.WARNING), str(error))]]
         if self.is_attached:
-            self.view.show(drawing)
-            self.frames += 1
-            if self._overtaken is not None:
-                asyncio.get_running_loop().call_soon(self.update_from, *self._overtaken)
-                self._overtaken = None
+            self._arrived = drawing
+            self.post_message(self.Drawn())
+
+    def show_arrived(self) -> None:
+        """Show the drawing that has arrived, if one has."""
+        if self._arrived is None:
+            return
+        self.view.show(self._arrived)
+        self._arrived = None
+        self.frames += 1
+        if self._overtaken is not None:
+            overtaken, self._overtaken = self._overtaken, None
+            self.update_from(*overtaken)
 
     def on_unmount(self) -> None:
         """Nobody waits for a drawing any more."""
