@@ -151,8 +151,6 @@ _SIGNS = {"sigmoid": (1.0, 1.0), "ReLU": (1.0, 1.0), "tanh": (0.5, 0.8)}
 
 def zero_centred(bench: Bench) -> Measured:
     """Means of the hidden layers' outputs, and the signs of the gradients of a unit's incoming weights."""
-    from d2ltui.engine.probes import probe
-
     centre: dict[str, float] = {}
     single: dict[str, float] = {}
     batch: dict[str, float] = {}
@@ -161,12 +159,12 @@ def zero_centred(bench: Bench) -> Measured:
         for seed in bench.seeds:
             run = bench.train(experiment.role, seed)
             x, y = run.data.x_train[:256], run.data.y_train[:256]
-            layers = probe(run.network, x, y).layers
+            layers = run.layers(x, y)
             hidden, last = _hidden(layers), layers[-1]
             off.append(abs(hidden.mean) / hidden.sd)
             together.append(last.sign_share or 0.0)
             for i in range(24):
-                alone.append(probe(run.network, x[i : i + 1], y[i : i + 1]).layers[-1].sign_share or 0.0)
+                alone.append(run.layers(x[i : i + 1], y[i : i + 1])[-1].sign_share or 0.0)
         centre[experiment.role], single[experiment.role] = mean(off), mean(alone)
         batch[experiment.role] = mean(together)
     return Measured(
@@ -225,7 +223,7 @@ def relu_fast(bench: Bench, functions: Mapping[str, Callable[[Tensor], Tensor]] 
     import torch
 
     functions = functions or {"ReLU": torch.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
-    times = _times(functions)
+    times = _times(functions, bench.go_on)
     epochs = {
         experiment.role: mean(_epochs_to(bench.train(experiment.role, seed)) for seed in bench.seeds)
         for experiment in bench.lesson.experiments
@@ -249,8 +247,13 @@ def relu_fast(bench: Bench, functions: Mapping[str, Callable[[Tensor], Tensor]] 
     )
 
 
-def _times(functions: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, tuple[float, float]]:
-    """Seconds forward and backward of each function: the shortest of many, taken in turns, on one core."""
+def _times(
+    functions: Mapping[str, Callable[[Tensor], Tensor]], go_on: Callable[[], None]
+) -> dict[str, tuple[float, float]]:
+    """Seconds forward and backward of each function: the shortest of many, taken in turns, on one core.
+
+    `go_on` is called before each turn, and may raise.
+    """
     import torch
 
     threads = torch.get_num_threads()
@@ -260,6 +263,7 @@ def _times(functions: Mapping[str, Callable[[Tensor], Tensor]]) -> dict[str, tup
         gradient = torch.ones(NUMBERS)
         best = {name: (float("inf"), float("inf")) for name in functions}
         for _ in range(REPEATS):
+            go_on()
             for name, function in functions.items():
                 x.grad = None
                 began = time.perf_counter()

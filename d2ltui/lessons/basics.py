@@ -91,6 +91,7 @@ def yield_batches(bench: Bench, iterate: Callable[..., Iterator[tuple[Tensor, Te
         for _ in range(2):
             seen = []
             for x, y in iterate(features, labels, _BATCH, generator):
+                bench.go_on()
                 seen.append(y)
                 mixed += int((x[:, 0].long() != y).sum())
                 block = max(block, x.untyped_storage().nbytes())

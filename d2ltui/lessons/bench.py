@@ -10,9 +10,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from d2ltui import events
+from d2ltui import catalogue, events
 from d2ltui.config import RunConfig, resolve
 from d2ltui.engine.control import Control
 from d2ltui.lessons.lesson import Lesson, LessonCancelled, LessonError, Verdict
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from d2ltui.models import Network
 
 SEEDS = 3
+_FASHION_MNIST = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 class BenchRun(NamedTuple):
@@ -94,7 +100,7 @@ class Bench:
         self._experiments = {e.role: {**e.given, **(given or {}).get(e.role, {})} for e in lesson.experiments}
         self._control = Control()
         self._stopping = False
-        self._loaded: dict[tuple[str, int], Dataset] = {}
+        self._loaded: dict[tuple[str, int | None], Dataset] = {}
 
     def verdict(self) -> Verdict:
         """Measure, and judge.
@@ -104,7 +110,10 @@ class Bench:
             LessonCancelled: soon after `stop()`.
         """
         began = time.perf_counter()
-        measured = self.lesson.measure(self)
+        try:
+            measured = self.lesson.measure(self)
+        finally:
+            self._loaded.clear()  # whoever shows the verdict keeps the bench, and data can be large
         return Verdict(
             name=self.lesson.name,
             claim=self.lesson.claim,
@@ -120,12 +129,22 @@ class Bench:
         self._stopping = True
         self._control.stop()
 
+    def go_on(self) -> None:
+        """To be called between pieces of work that are no training.
+
+        Raises:
+            LessonCancelled: after `stop()`.
+        """
+        if self._stopping:
+            raise LessonCancelled
+
     @property
     def has_fashion_mnist(self) -> bool:
-        """Whether Fashion-MNIST is there already: a lesson downloads nothing."""
+        """Whether Fashion-MNIST is there already, whole: a lesson downloads nothing."""
         if self._data_dir is None:
             return False
-        return (Path(self._data_dir).expanduser() / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").exists()
+        raw = Path(self._data_dir).expanduser() / "FashionMNIST" / "raw"
+        return all(os.path.exists(raw / name) for name in _FASHION_MNIST)
 
     def config(self, role: str, seed: int = 0, **given: object) -> RunConfig:
         """The RunConfig of the experiment with this role."""
@@ -135,15 +154,24 @@ class Bench:
         return resolve(fields)
 
     def data(self, config: RunConfig) -> Dataset:
-        """The data set of `config`, loaded once."""
-        from d2ltui.data import DataError, load
+        """The data set of `config`, loaded once, or once for each seed where the seed makes it.
 
-        key = (config.dataset, config.seed)
+        Raises:
+            LessonError: where it cannot be had.
+            LessonCancelled: after `stop()`.
+        """
+        from d2ltui.data import DataError, LoadCancelled, load
+
+        self.go_on()
+        made = catalogue.DATASETS[config.dataset].origin == "synthetic"
+        key = (config.dataset, config.seed if made else None)
         if key not in self._loaded:
             try:
-                self._loaded[key] = load(config)
+                self._loaded[key] = load(config, cancelled=lambda: self._stopping)
             except DataError as error:
                 raise LessonError(str(error)) from error
+            except LoadCancelled:
+                raise LessonCancelled from None
         return self._loaded[key]
 
     def train(
@@ -183,23 +211,17 @@ class Bench:
                     each_epoch(trainer.network)
 
         self._control = Control()
-        if self._stopping:
-            raise LessonCancelled
+        self.go_on()
         run = BenchRun(label or role, seed, live)
         self.runs.append(run)
         if self._on_run is not None:
             self._on_run(run)
         trainer = Trainer(config, self._control, [live, follow], dataset=data, sample_every=None)
         ended = trainer.run()
-        if self._stopping:
-            raise LessonCancelled
+        self.go_on()
         if ended.status == "failed":
             raise LessonError(f"{run.role}: {ended.message}")
         return Trained(live, trainer.network, data)
-
-    def each_seed(self, measure: Callable[[int], Any]) -> list[Any]:
-        """`measure(seed)` for every seed."""
-        return [measure(seed) for seed in self.seeds]
 
 
 def mean(values: Iterable[float]) -> float:

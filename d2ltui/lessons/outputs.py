@@ -24,6 +24,7 @@ def softmax(bench: Bench, function: Function | None = None) -> Measured:
     function = function or functional.softmax
     not_positive, turned, off, zeros = 0, 0, 0.0, []
     for seed in bench.seeds:
+        bench.go_on()
         generator = torch.Generator().manual_seed(seed)
         for scale in (0.1, 1.0, 10.0, 100.0):
             logits = scale * torch.randn(ROWS, CLASSES, generator=generator, dtype=torch.float64)
@@ -71,6 +72,7 @@ def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function
     invariance, error = 0.0, 0.0
     broken: dict[int, list[float]] = {1000: [], -1000: []}
     for seed in bench.seeds:
+        bench.go_on()
         generator = torch.Generator().manual_seed(seed)
         logits = torch.randn(ROWS, CLASSES, generator=generator, dtype=torch.float64)
         for a in (-100.0, -1.0, 1.0, 100.0):
