@@ -11,7 +11,9 @@ from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.series import Series
 
+# Looks at the layers that are kept, and layers in all of them: a look at a hundred layers takes half a megabyte.
 MAX_PROBES = 512
+MAX_LAYERS = 20_000
 
 
 class LiveRun:
@@ -104,7 +106,7 @@ class LiveRun:
     def _keep(self, probed: events.LayersProbed) -> None:
         """Add to the history. A full one loses every second entry, so that it always spans the whole run."""
         probes = [*self.probes, msgspec.structs.replace(probed, layers=tuple(map(_without_units, probed.layers)))]
-        if len(probes) > MAX_PROBES:
+        if len(probes) > min(MAX_PROBES, max(2, MAX_LAYERS // max(1, len(probed.layers)))):
             probes = [*probes[:-1:2], probes[-1]]
         self.probes = probes  # a new list: a reader keeps the one that it has
 

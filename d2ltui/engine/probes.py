@@ -119,7 +119,6 @@ class Prober:
         self._sample_every = sample_every
         self._before: list[Tensor] = []
         self._armed_at: int | None = None
-        self._ratios: dict[int, float] = {}
         self._took = 0.0
         self._last: float | None = None
         self._count = 0
@@ -151,26 +150,25 @@ class Prober:
     def probe(self, step: int, units: bool) -> LayersProbed:
         """Look at the network after `step` steps."""
         began = time.perf_counter()
-        if self.armed(step):
-            self._measure_step()
-        probed = probe(self._network, self._x, self._y, step=step, units=units, update_ratios=self._ratios or None)
+        ratios = self._measure_step() if self.armed(step) else None  # of an earlier step would count as another one
+        probed = probe(self._network, self._x, self._y, step=step, units=units, update_ratios=ratios)
         self._last = time.perf_counter()
         self._took, self._count = self._last - began, self._count + 1
         return probed
 
     @torch.no_grad()
-    def _measure_step(self) -> None:
+    def _measure_step(self) -> dict[int, float]:
         linear = self._network.linear_parameters()
         rows = [
             torch.stack((_norm(weight - before), _norm(before)))
             for (_, weight, _), before in zip(linear, self._before, strict=True)
         ]
         moved = torch.stack(rows).tolist()
-        self._ratios = {
+        self._before, self._armed_at = [], None
+        return {
             spec.index: change / norm if norm > 0 else math.nan
             for (spec, _, _), (change, norm) in zip(linear, moved, strict=True)
         }
-        self._before, self._armed_at = [], None
 
 
 # On the device. Everything is widened: a sum of float32 figures would not be right to the digits that are shown.

@@ -110,8 +110,12 @@ class Trainer:
             how = f"beyond {LARGEST_LOSS:g}" if math.isfinite(self._last_loss) else "no longer finite"
             message = f"the loss is {how} after step {self._step}: a lower lr than {self._lr:g} may help"
         self._clock.stop()
+        try:
+            parameters = self._parameters()
+        except Exception:  # a device that has failed fails again: what it failed of is told already
+            parameters = None
         summary = account.summary(
-            self.config, self._device_name, status, self._epochs, self._step, self._clock.seconds, self._parameters()
+            self.config, self._device_name, status, self._epochs, self._step, self._clock.seconds, parameters
         )
         ended = events.RunEnded(status, message, summary, field, trace)
         self._tell_end(ended)
@@ -157,7 +161,6 @@ class Trainer:
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_outputs for spec in plan))
         self._prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
         self._monitor = Monitor(config, plan)
-        self._monitor.remember(self._past_probes)
         self._begin_epoch(1)
         leave_libraries_alone()
         resumed = self._restore(self._resume()) if self._resume is not None else None
@@ -196,7 +199,7 @@ class Trainer:
         if self._device.type == "cuda":
             free, _ = torch.cuda.mem_get_info(self._device)
             if x.nbytes + y.nbytes > free // 2:
-                return x.pin_memory(), y.pin_memory(), "streamed to the device"
+                return x, y, "streamed to the device"  # each block of batches through pinned memory of its own
         return x.to(self._device), y.to(self._device), "on the device"
 
     # Training
@@ -276,8 +279,10 @@ class Trainer:
 
     def _obey(self) -> None:
         """Do what was asked: stand aside for a moment, change the learning rate, wait while paused, end."""
+        self._clock.stop()
         self.control.stand_aside()
-        waiting = False
+        self._start_clock()
+        waiting, observed = False, self.control.observed
         while True:
             if (lr := self.control.take_lr()) is not None:
                 self._lr = lr
@@ -288,8 +293,10 @@ class Trainer:
                 self._clock.stop()
                 self._emit(events.StatusChanged("paused"))
                 self._pace.keep(self._checkpoint)
-                self._probe()
-                self._prober.arm(self._step)
+                self._look_at_pause()
+            elif waiting and self.control.observed and not observed:
+                self._look_at_pause()  # somebody begins to look, and no step will come to look at
+            observed = self.control.observed
             if not self.control.wait_while_paused(PROBE_EVERY):
                 break
         if self.control.stopping:
@@ -298,6 +305,10 @@ class Trainer:
         if waiting:
             self._emit(events.StatusChanged("training"))
             self._start_clock()
+
+    def _look_at_pause(self) -> None:
+        self._probe()
+        self._prober.arm(self._step)
 
     def _publish(self) -> None:
         """Tell the steps since the last time. A loss that is not finite, or absurd, ends the run there."""
@@ -398,4 +409,5 @@ class Trainer:
         self._epoch_order, self._epoch_sums = checkpoint.order, np.array(checkpoint.sums)
         self._order.set_state(checkpoint.order)
         self._epochs = checkpoint.history()
+        self._monitor.remember([probed for probed in self._past_probes if probed.step <= self._step])
         return events.RunResumed(self._step, self._epoch, self._clock.seconds, self._lr)

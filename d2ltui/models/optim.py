@@ -56,7 +56,9 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
             {"params": [bias for _, _, bias in linear], "weight_decay": 0.0},
         ]
     make = partial(_TORCH_OPTIMIZERS[config.optimizer], params, lr=config.lr)
-    if config.optimizer != "rmsprop" and network.parameters()[0].device.type in ("cpu", "cuda"):
+    # Of Adagrad, PyTorch before 2.7 has the fused kernel for the CPU only, and says so at the first step.
+    fused = {"cpu": ("sgd", "momentum", "adagrad", "adam"), "cuda": ("sgd", "momentum", "adam")}
+    if config.optimizer in fused.get(network.parameters()[0].device.type, ()):
         try:
             return make(fused=True)
         except RuntimeError:  # older versions have not every fused kernel for every device

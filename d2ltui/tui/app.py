@@ -217,6 +217,9 @@ class D2LApp(App[None]):
         if self.training:
             self.notify("a run is in progress here: stop it first", severity="warning")
             return False
+        if self.measuring.busy:  # both would draw from PyTorch's one generator
+            self.notify("a lesson is being measured: stop it first (L, then x)", severity="warning")
+            return False
         self._trouble_told = ""
         try:
             path = home.path_of(name)
@@ -261,6 +264,11 @@ class D2LApp(App[None]):
         if self._watching is not None:
             self._watching.close()
             self._watching = None
+
+    @property
+    def observed(self) -> bool:
+        """Whether the layers are on the screen."""
+        return self._observed
 
     def observe(self, observed: bool) -> None:
         """Whether the layers are on the screen: only then are they looked at often."""

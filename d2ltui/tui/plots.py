@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
+from d2ltui.events import EpochEnded
 from d2ltui.live import LiveRun
 from d2ltui.series import Reduced, Reducer, smooth
 
@@ -27,10 +29,10 @@ class Curves:
         shown = self._epochs_shown()
         steps, x = self._reduced(self._losses, shown, width)
         bands = [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")] if smoothing > 0 else []
-        epochs = list(self.live.epochs)
+        epochs = thinned(self.live.epochs, width)
         lines = [
             Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
-            validation([float(e.epoch) for e in epochs], [e.val_loss for e in epochs], width),
+            validation(epochs, [e.val_loss for e in epochs]),
         ]
         return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii)
 
@@ -38,13 +40,13 @@ class Curves:
         """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
         shown = self._epochs_shown()
         steps, x = self._reduced(self._metrics, shown, width)
-        epochs = list(self.live.epochs)
+        epochs = thinned(self.live.epochs, width)
         # An R² far below zero (the first steps) would press everything else against the top.
         clip = -1.0 if self.live.config.task == "regression" else 0.0
         train = [max(value, clip) for value in smooth(steps.mean, smoothing).tolist()]
         lines = [
             Line("train", Style.TRAIN, x, train),
-            validation([float(e.epoch) for e in epochs], [max(e.val_metric, clip) for e in epochs], width),
+            validation(epochs, [max(e.val_metric, clip) for e in epochs]),
         ]
         return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_high=1.0)
 
@@ -96,9 +98,12 @@ class Curves:
         )
 
 
-def validation(x: list[float], y: list[float], width: int) -> Line:
-    """The validation curve, an epoch a point. Far more epochs than columns are thinned; the last one always stays."""
-    every = max(1, len(x) // (POINTS_PER_COLUMN * max(1, width)))
-    if every > 1:
-        x, y = x[::every] + x[-1:], y[::every] + y[-1:]
-    return Line("val", Style.VALIDATION, x, y, marker="●")
+def thinned(epochs: Sequence[EpochEnded], width: int) -> Sequence[EpochEnded]:
+    """Epochs for a chart of `width` columns: of far more than that a part, evenly spread, and always the last one."""
+    every = max(1, len(epochs) // (POINTS_PER_COLUMN * max(1, width)))
+    return [*epochs[::every], epochs[-1]] if every > 1 else list(epochs)
+
+
+def validation(epochs: Sequence[EpochEnded], values: list[float]) -> Line:
+    """The validation curve, an epoch a point."""
+    return Line("val", Style.VALIDATION, [float(epoch.epoch) for epoch in epochs], values, marker="●")

@@ -18,7 +18,7 @@ from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
-from d2ltui.tui.widgets.lines import Line
+from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
@@ -337,3 +337,26 @@ async def test_sizes_of_earlier_layouts_chase_each_other_no_longer(open_app: Ope
         await asyncio.sleep(0.3)
         assert layouts == before
         assert person.main.size == person.app.size
+
+
+async def test_the_units_of_a_layer_are_looked_at_while_they_are_shown(open_app: Opener) -> None:
+    """At 80 columns the layers are behind a tab, and are looked at seldom, without their units."""
+    async with open_app({**ENDLESS, "model": "mlp", "hidden": "16"}, size=(80, 24)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        assert not person.app.observed
+        await person.press("u")
+        units = person.app.screen.query_one("#units", LinesView)
+
+        def shown() -> str:
+            return "\n".join("".join(text for _, text in line) for line in units.lines)
+
+        await person.until(lambda: "never active" in shown(), "the units")
+        await person.press("escape")
+        await person.settle()
+        assert not person.app.observed
+        await person.press("space")
+        await person.until_word("paused")
+        await person.press("u")
+        units = person.app.screen.query_one("#units", LinesView)
+        await person.until(lambda: "never active" in shown(), "the units during a pause")

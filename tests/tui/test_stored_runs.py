@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from person import ENDLESS, SMALL, Opener
+from person import ENDLESS, SMALL, Opener, Person
 from textual.widgets import DataTable, Input, Static
 
 from d2ltui.config import resolve
@@ -21,6 +21,15 @@ from d2ltui.tui.screens.runs import RunsScreen, differences
 TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons"]
 
 
+async def listed(person: Person, rows: int = 1) -> RunsScreen:
+    """Open the runs screen, and wait for so many runs to be read."""
+    await person.press("R")
+    screen = person.app.screen
+    assert isinstance(screen, RunsScreen)
+    await person.until(lambda: screen.query_one(DataTable).row_count == rows, f"{rows} runs in the list")
+    return screen
+
+
 async def test_runs_are_stored_listed_overlaid_and_compared(open_app: Opener) -> None:
     async with open_app(SMALL) as person:
         await person.press("ctrl+r")
@@ -29,11 +38,7 @@ async def test_runs_are_stored_listed_overlaid_and_compared(open_app: Opener) ->
         await person.press("ctrl+r")
         await person.until(lambda: person.live.lr == 0.5 and person.word == "finished", "the second run")
         assert person.app.worker.join(30)
-        await person.press("R")
-        screen = person.app.screen
-        assert isinstance(screen, RunsScreen)
-        table = screen.query_one(DataTable)
-        assert table.row_count == 2
+        screen = await listed(person, 2)
         await person.press("space", "down", "space")
         await person.until(lambda: "lr: a 0.5, b 0.1" in str(screen.query_one("#facts", Static).content), "differences")
         await person.until(lambda: "─a─" in person.text() and "─b─" in person.text(), "both curves")
@@ -47,8 +52,7 @@ async def test_the_list_is_filtered_as_one_types_and_says_what_is_wrong_with_a_f
         await person.press("ctrl+r")
         await person.until_word("finished")
         assert person.app.worker.join(30)
-        await person.press("R")
-        table = person.app.screen.query_one(DataTable)
+        table = (await listed(person)).query_one(DataTable)
         await person.press("slash", *"lr>0.2")
         await person.until(lambda: table.row_count == 0, "no run with such a rate")
         box = person.app.screen.query_one("#filter", Input)
@@ -63,11 +67,13 @@ async def test_a_run_is_renamed_noted_and_deleted_only_when_asked_twice(open_app
         await person.press("ctrl+r")
         await person.until_word("finished")
         assert person.app.worker.join(30)
-        await person.press("R", "n")
+        await listed(person)
+        await person.press("n")
         assert isinstance(person.app.screen, AskScreen)
         person.app.screen.query_one(Input).value = "better"
         await person.press("enter")
         await person.until(lambda: [run.name for run in runs()] == ["better"], "the new name")
+        await person.until(lambda: "better" in person.text(), "the new name on the screen")
         await person.press("n")
         person.app.screen.query_one(Input).value = "../outside"
         await person.press("enter")
@@ -92,7 +98,8 @@ async def test_a_stopped_run_goes_on(open_app: Opener) -> None:
         await person.until_word("stopped")
         stopped_at = person.live.step
         assert person.app.worker.join(30)
-        await person.press("R", "c")
+        await listed(person)
+        await person.press("c")
         await person.until(lambda: person.live.step > stopped_at, "steps after the ones before")
         assert len(runs()) == 1
         await person.press("x")
@@ -122,7 +129,8 @@ async def test_a_finished_run_is_opened_on_the_main_screen_and_does_not_go_on(op
         await person.until_word("finished")
         assert person.app.worker.join(30)
         accuracy = person.live.epochs[-1].val_metric
-        await person.press("R", "c")
+        await listed(person)
+        await person.press("c")
         assert isinstance(person.app.screen, RunsScreen)  # and a notice says why
         await person.press("enter")
         assert person.app.screen is person.main
@@ -187,3 +195,18 @@ def test_differences_name_only_the_fields_that_differ() -> None:
     configs = {"one": resolve({"lr": 0.1}), "two": resolve({"lr": 0.2, "activation": "tanh"})}
     assert differences(configs).splitlines() == ["activation: a relu, b tanh", "lr: a 0.1, b 0.2"]
     assert differences({"one": resolve({}), "two": resolve({})}) == "the configurations are the same"
+
+
+async def test_no_run_is_resumed_while_a_lesson_is_measured(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.press("x")
+        await person.until_word("stopped")
+        recording = person.app.worker.recording
+        assert recording is not None
+        name = recording.store.name
+        assert name is not None
+        monkeypatch.setattr(type(person.app.measuring), "busy", property(lambda self: True))
+        assert not person.app.resume_run(name)
+        assert not person.app.training

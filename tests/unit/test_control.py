@@ -277,3 +277,47 @@ def test_whoever_stands_aside_obeys_at_once(asked: Callable[[Control], None]) ->
     waiting.join(10)
     assert not waiting.is_alive()
     assert control.attention
+
+
+def test_a_key_that_is_held_down_does_not_hold_up_the_training() -> None:
+    """Keys faster than their answers: each asks for way, none comes to say that it is answered."""
+    control = Control()
+    done = threading.Event()
+    aside: list[float] = []
+
+    def train() -> None:
+        while not done.is_set():
+            if control.attention:
+                began = time.monotonic()
+                control.stand_aside()
+                aside.append(time.monotonic() - began)
+            time.sleep(0.0005)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    began = time.monotonic()
+    while time.monotonic() - began < 1.0:
+        control.give_way(0.06)
+        time.sleep(0.005)
+    done.set()
+    thread.join(10)
+    assert 0.05 <= sum(aside) <= 0.5 * (time.monotonic() - began)
+
+
+def test_standing_aside_is_no_training_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = Control()
+    during_step(monkeypatch, {7: lambda: control.give_way(0.5)})
+    began = time.monotonic()
+    _, tape = run(short(), control)
+    assert float(str(tape.ended.summary["seconds"])) <= time.monotonic() - began - 0.5
+
+
+def test_each_request_for_a_step_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = Control("pause")
+
+    def ask() -> None:
+        for _ in range(5):
+            control.step()
+
+    _, tape = run(short(), control, WhenPaused(ask, control.stop))
+    assert paused_after(tape) == [0, 5]

@@ -8,7 +8,8 @@ import pytest
 from runs import run, short
 
 from d2ltui import events
-from d2ltui.live import LiveRun
+from d2ltui.config import resolve
+from d2ltui.live import MAX_LAYERS, LiveRun
 
 
 def steps(step: int, n: int) -> events.StepsTrained:
@@ -101,3 +102,13 @@ def test_json_is_one_line_without_nan() -> None:
     assert events.to_json({"a": 1, "b": None, "c": "λ"}) == '{"a": 1, "b": null, "c": "λ"}'
     with pytest.raises(ValueError, match="not JSON compliant"):
         events.to_json({"a": float("nan")})
+
+
+def test_the_history_of_many_layers_takes_no_more_room_than_that_of_few() -> None:
+    live = LiveRun(resolve({}))
+    layer = events.LayerStats(1, "Linear", (0,) * 40, 0.0, 1.0, -1.0, 1.0, 0.0, None, None, 0, None, None)
+    for step in range(1000):
+        live(events.LayersProbed(step, (layer,) * 200, 1.0))
+    assert len(live.probes) <= MAX_LAYERS // 200
+    assert live.probes[-1].step == 999
+    assert live.probes[0].step < 200, "it spans the whole run"

@@ -207,9 +207,8 @@ def test_the_update_ratio_is_that_of_one_step(implementation: str) -> None:
     ratios = [layer.update_ratio for layer in prober.probe(1, units=False).layers if layer.kind == "linear"]
     expected = [0.5 * gradient / norm for gradient, norm in zip(gradients, norms, strict=True)]
     assert ratios == pytest.approx(expected, rel=1e-3)
-    # Two steps later there is nothing to compare with: the last figure stays.
-    again = [layer.update_ratio for layer in prober.probe(3, units=False).layers if layer.kind == "linear"]
-    assert again == ratios
+    # Two steps later there is nothing to compare with: a figure told twice would pass for two measurements.
+    assert all(layer.update_ratio is None for layer in prober.probe(3, units=False).layers)
 
 
 def test_weights_of_zero_have_no_ratio_to_speak_of() -> None:
@@ -266,8 +265,9 @@ def test_a_run_is_looked_at_before_the_first_step_and_after_the_last(
     assert told[0].step == 0
     assert told[-1].step == config.total_steps
     assert told[0].layers[1].unit_activity is not None
-    assert told[-1].layers[0].update_ratio is not None
-    assert 0 < told[-1].layers[0].update_ratio < 1
+    ratios = [ratio for look in told if (ratio := look.layers[0].update_ratio) is not None]
+    assert ratios
+    assert all(0 < ratio < 1 for ratio in ratios)
     unobserved = [event for event in train(config) if isinstance(event, events.LayersProbed)]
     assert len(unobserved) >= 3
     assert unobserved[-1].layers[1].unit_activity is None

@@ -150,3 +150,15 @@ def test_a_sink_that_fails_at_the_end_hides_it_from_nobody(first: bool) -> None:
     with pytest.raises(OSError, match="no space"):
         Trainer(short(), Control(), sinks).run()
     assert tape.ended.status == "finished"
+
+
+def test_the_end_is_told_though_the_device_fails_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an error of its own a GPU answers everything with that error, also the question for the weights."""
+
+    def broken(*_: object) -> object:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr("d2ltui.engine.account.parameters", broken)
+    _, tape = run(short())
+    assert tape.ended.status == "finished"
+    assert tape.ended.summary["parameters"] is None

@@ -24,6 +24,10 @@ _LEVELS = "123456789"
 def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     """A character for each unit: in how many tenths of the samples it is active, `x` where in none."""
     activity = layer.unit_activity
+    if activity is None and layer.kind == "activation":
+        return [
+            [(Style.AXIS, "its units have not been looked at one by one: that is done in a run of this process")]
+        ]
     if activity is None:
         return [[(Style.AXIS, "this layer has no units that could die: only an activation's can")]]
     dead = sum(share == 0 for share in activity)
@@ -75,9 +79,15 @@ class LayerScreen(ModalScreen[None]):
             yield LinesView(id="units")
 
     def on_mount(self) -> None:
-        """Look a few times a second."""
+        """Look a few times a second, and have the engine look at the units."""
+        self._observed_before = self.app.observed
+        self.app.observe(True)
         self.set_interval(1 / self.app.max_fps, self.tick)
         self.call_after_refresh(self.tick)
+
+    def on_unmount(self) -> None:
+        """Nobody looks at the units any more."""
+        self.app.observe(self._observed_before)
 
     def tick(self) -> None:
         """Show the newest look at the layer."""
@@ -86,7 +96,7 @@ class LayerScreen(ModalScreen[None]):
             return
         layers = live.layers.layers
         if self._at is None:  # begin with the first layer whose units can die
-            self._at = next((i for i, layer in enumerate(layers) if layer.unit_activity is not None), 0)
+            self._at = next((i for i, layer in enumerate(layers) if layer.kind == "activation"), 0)
         self._at = min(self._at, len(layers) - 1)
         layer = layers[self._at]
         self.query_one(".box").border_title = f"{layer.index} {layer.title} (← → other layers, escape closes)"
