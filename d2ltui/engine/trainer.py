@@ -145,6 +145,7 @@ class Trainer:
         self._stop_if_asked()
         self._data = self._load()
         self._stop_if_asked()
+        self._data_mark = data_mark(self._data.x_train, self._data.y_train)
         torch.manual_seed(seed_for(config.seed, "dropout"))  # which draws from the global generator
         self._order = torch.Generator().manual_seed(seed_for(config.seed, "order"))
         data = self._data
@@ -377,12 +378,12 @@ class Trainer:
             lr=self._lr,
             sums=(loss_sum, metric_sum, samples),
             epochs=epochs_tensor(self._epochs),
-            model=copied(self.network.state()),
+            model=copied(self.network.named_parameters()),
             optimizer=copied(self._optimizer.state_dict()),
             order=self._epoch_order.clone(),
             random=torch.get_rng_state(),
             random_cuda=torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
-            data=data_mark(self._data.x_train, self._data.y_train),
+            data=self._data_mark,
         )
 
     def _restore(self, checkpoint: Checkpoint | None) -> events.RunResumed:
@@ -393,7 +394,7 @@ class Trainer:
         """
         if checkpoint is None:
             return events.RunResumed(0, 1, 0.0, self._lr)
-        if checkpoint.data != data_mark(self._data.x_train, self._data.y_train):
+        if checkpoint.data != self._data_mark:
             raise CheckpointError(f"dataset: {self.config.dataset} is not the data that the run was trained on")
         try:
             self.network.load_state(checkpoint.model)

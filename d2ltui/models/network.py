@@ -65,13 +65,16 @@ class Network:
         """Whether dropout drops."""
         raise NotImplementedError
 
+    def named_parameters(self) -> dict[str, Tensor]:
+        """All parameters themselves, detached, by `index.weight` and `index.bias`."""
+        named = {}
+        for spec, weight, bias in self.linear_parameters():
+            named[f"{spec.index}.weight"], named[f"{spec.index}.bias"] = weight.detach(), bias.detach()
+        return named
+
     def state(self) -> dict[str, Tensor]:
         """Copies of all parameters, by `index.weight` and `index.bias`, on the parameters' device."""
-        state = {}
-        for spec, weight, bias in self.linear_parameters():
-            state[f"{spec.index}.weight"] = weight.detach().clone()
-            state[f"{spec.index}.bias"] = bias.detach().clone()
-        return state
+        return {name: value.clone() for name, value in self.named_parameters().items()}
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -80,9 +83,7 @@ class Network:
         Raises:
             ValueError: where a name or a shape is another.
         """
-        own = {}
-        for spec, weight, bias in self.linear_parameters():
-            own[f"{spec.index}.weight"], own[f"{spec.index}.bias"] = weight, bias
+        own = self.named_parameters()
         if own.keys() != state.keys():
             raise ValueError(f"state: {', '.join(state)} is not allowed; allowed: {', '.join(own)}")
         for name, value in state.items():

@@ -1,11 +1,15 @@
-"""How busy the machine is: processor and memory of this process's machine, and the first GPU where there is one."""
+"""How busy the machine is: its processor, the memory of this process, and the GPU that is trained on."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 import time
 from typing import Any
 
 MEASURE_EVERY = 1.0
+FIRST_GPU = "cuda:0"
 
 
 class Machine:
@@ -14,48 +18,67 @@ class Machine:
     def __init__(self) -> None:
         self._text = ""
         self._measured = 0.0
+        self._device = ""
+        self._opening: threading.Thread | None = None
         self._process: Any = None
-        self._gpu: Any = None
-        self._nvml: Any = None
+        self._nvml: Any = None  # None also where there is no NVIDIA driver
 
     def _open(self) -> None:
+        """In a thread: a driver that wakes up takes its time."""
         import psutil
 
-        self._process = psutil.Process()
         psutil.cpu_percent()  # the first call has nothing to compare with
         try:
             import pynvml
 
             pynvml.nvmlInit()
-            self._nvml, self._gpu = pynvml, pynvml.nvmlDeviceGetHandleByIndex(0)
+            self._nvml = pynvml
         except Exception:
             # No driver, no library, no GPU: NVML says so in many ways, and each of them means that there is none.
-            self._gpu = None
+            self._nvml = None
+        self._process = psutil.Process()
 
-    def describe(self) -> str:
-        """`cpu 96 %  mem 1.2 GB  gpu 40 % 3.1 GB`; a dash where there is no GPU."""
+    def describe(self, device: str = FIRST_GPU) -> str:
+        """`cpu 96 %  mem 1.2 GB  gpu 40 % 3.1 GB`; a dash where there is no GPU. `device`: the run's, "" for none."""
+        device = device if device.startswith("cuda") else FIRST_GPU
         now = time.monotonic()
-        if self._text and now - self._measured < MEASURE_EVERY:
+        if self._opening is None:
+            self._opening = threading.Thread(target=self._open, name="d2ltui-machine", daemon=True)
+            self._opening.start()
+        if self._process is None or (device == self._device and now - self._measured < MEASURE_EVERY):
             return self._text
-        if self._process is None:
-            self._open()
         import psutil
 
-        self._measured = now
+        self._measured, self._device = now, device
         memory = self._process.memory_info().rss
-        self._text = f"cpu {psutil.cpu_percent():3.0f} %  mem {gigabytes(memory)}  gpu {self._gpu_text()}"
+        self._text = f"cpu {psutil.cpu_percent():3.0f} %  mem {gigabytes(memory)}  gpu {self._gpu_text(device)}"
         return self._text
 
-    def _gpu_text(self) -> str:
-        if self._gpu is None:
+    def _gpu_text(self, device: str) -> str:
+        if self._nvml is None:
             return "–"
-        try:
-            used = self._nvml.nvmlDeviceGetUtilizationRates(self._gpu).gpu
-            memory = self._nvml.nvmlDeviceGetMemoryInfo(self._gpu).used
-        except self._nvml.NVMLError:
-            self._gpu = None  # it has gone away (a driver update, a container): do not ask again
-            return "–"
-        return f"{used:3d} % {gigabytes(memory)}"
+        parts = []
+        # Each by itself: a part of a GPU (MIG) tells its memory, and not how busy it is.
+        with contextlib.suppress(self._nvml.NVMLError):
+            parts.append(f"{self._nvml.nvmlDeviceGetUtilizationRates(self._handle(device)).gpu:3d} %")
+        with contextlib.suppress(self._nvml.NVMLError):
+            parts.append(gigabytes(self._nvml.nvmlDeviceGetMemoryInfo(self._handle(device)).used))
+        return " ".join(parts) or "–"
+
+    def _handle(self, device: str) -> Any:
+        name = physical(device, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        if isinstance(name, int):
+            return self._nvml.nvmlDeviceGetHandleByIndex(name)
+        return self._nvml.nvmlDeviceGetHandleByUUID(name)
+
+
+def physical(device: str, visible: str | None) -> int | str:
+    """The number or the UUID by which the driver knows PyTorch's `cuda:N`; `visible` is CUDA_VISIBLE_DEVICES."""
+    index = int(device.partition(":")[2] or 0)
+    names = [name.strip() for name in visible.split(",")] if visible else []
+    if index >= len(names):
+        return index
+    return int(names[index]) if names[index].isdigit() else names[index]
 
 
 def gigabytes(size: int) -> str:

@@ -140,7 +140,9 @@ class MainScreen(PanesScreen):
         self.set_timer(STATUS_AFTER, self._show_status)
 
     def _show_status(self) -> None:
-        self._status_line.show(self.app.live, self.app.machine.describe(), self._hint)
+        live = self.app.live
+        device = live.started.device if live is not None and live.started is not None else ""
+        self._status_line.show(live, self.app.machine.describe(device), self._hint)
 
     def _draw_panes(self) -> None:
         live = self.app.live
@@ -400,4 +402,4 @@ class MainScreen(PanesScreen):
 
     def _say(self, hint: str) -> None:
         self._hint = hint
-        self.query_one(StatusLine).show(self.app.live, self.app.machine.describe(), hint)
+        self._show_status()
