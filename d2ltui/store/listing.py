@@ -1,8 +1,15 @@
-"""All runs at a glance: one row for each, from its database's `meta` alone."""
+"""All runs at a glance: one row for each, from its database's `meta` alone.
+
+runs()          # all rows, read now
+rows = Rows()
+rows.read()     # the same, again and again: what has not changed is not read again
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,18 +21,21 @@ from d2ltui.events import ENDED
 from d2ltui.store import home
 from d2ltui.store.environment import is_alive
 from d2ltui.store.errors import NotAllowed, StoreError
-from d2ltui.store.schema import DAMAGE, damaged, open_run, read_meta
+from d2ltui.store.schema import DAMAGE, Busy, damaged, open_run, read_meta
 
-INTERRUPTED, DAMAGED = "interrupted", "damaged"
-STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED)
+INTERRUPTED, DAMAGED, BUSY = "interrupted", "damaged", "busy"
+STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED, BUSY)
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "train_r2", "val_r2")
+PATIENCE = 0.05  # seconds that a list waits for the process that writes one of its runs
+SETTLED = 2.0  # seconds after which a file's times tell for certain that it is the same: some clocks are coarse
 
 
 class RunInfo(msgspec.Struct, frozen=True):
     """What a list shows of a run.
 
-    `status` is `interrupted` where nobody trains a run that has not ended, and `damaged` where `problem` says, in one
-    sentence, why the run cannot be read. `figures` are the last epoch's (see FIGURES), `epochs` those that are over.
+    `status` is `interrupted` where nobody trains a run that has not ended. Where the run cannot be read, `problem` says
+    why in one sentence, and it is `damaged`, or `busy`: another process holds it just now. `figures` are the last
+    epoch's (see FIGURES), `epochs` those that are over.
     """
 
     name: str
@@ -86,15 +96,30 @@ class RunInfo(msgspec.Struct, frozen=True):
 
 def info(path: Path) -> RunInfo:
     """A row for the run in directory `path`; it never raises: a damaged run is a row, too."""
+    return _read(path, None)[0]
+
+
+def _read(path: Path, patience: float | None) -> tuple[RunInfo, dict[str, Any] | None]:
+    """A row, and the `meta` that it is made of, where there is one."""
     try:
-        connection = open_run(path)
+        with contextlib.closing(open_run(path, patience=patience)) as connection:
+            try:
+                meta = read_meta(connection)
+                return describe(path, meta), meta
+            except DAMAGE as error:
+                raise damaged(path, error) from None
+    except Busy as error:
+        return RunInfo(path.name, path, BUSY, created=_made(path), problem=str(error)), None
     except StoreError as error:
-        return RunInfo(path.name, path, DAMAGED, problem=str(error))
-    with contextlib.closing(connection):
-        try:
-            return describe(path, read_meta(connection))
-        except DAMAGE as error:
-            return RunInfo(path.name, path, DAMAGED, problem=str(damaged(path, error)))
+        return RunInfo(path.name, path, DAMAGED, problem=str(error)), None
+
+
+def _made(path: Path) -> float:
+    """When a run was made, about, as its directory tells: its configuration is written once."""
+    try:
+        return (path / home.CONFIG).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
@@ -128,14 +153,60 @@ def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
     )
 
 
+def stamp(path: Path) -> tuple[float, ...] | None:
+    """What changes whenever a run's database does; None where it may change without, or cannot be looked at."""
+    try:
+        found = os.stat(path / home.DATABASE)
+    except OSError:
+        return None
+    if time.time() - max(found.st_mtime, found.st_ctime) <= SETTLED:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+class Rows:
+    """The rows of all runs, for somebody who looks again and again. One thread at a time uses it."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[tuple[float, ...] | None, RunInfo, dict[str, Any] | None]] = {}
+
+    def read(self) -> list[RunInfo]:
+        """All runs, the oldest first.
+
+        A run that another process holds keeps the row that was read before, with `problem` saying so.
+
+        Raises:
+            StoreError: where the directory of runs cannot be read.
+        """
+        parent = home.runs_dir()
+        paths = [parent / name for name in home.names()]
+        self._known = {path: self._row(path) for path in paths}
+        return sorted((row for _, row, _ in self._known.values()), key=lambda run: (run.created, run.name))
+
+    def _row(self, path: Path) -> tuple[tuple[float, ...] | None, RunInfo, dict[str, Any] | None]:
+        now = stamp(path)  # before the run is read: what is written meanwhile is read the next time
+        known, row, meta = self._known.get(path, (None, None, None))
+        if row is None or now is None or known != now:
+            fresh, found = _read(path, PATIENCE)
+            if fresh.status != BUSY:
+                return now, fresh, found
+            if row is None or meta is None:
+                return None, fresh, None
+            return None, msgspec.structs.replace(describe(path, meta), problem=fresh.problem), meta
+        if row.active and meta is not None:  # its process may have gone without a word
+            row = describe(path, meta)
+        elif (note := home.note(path)) != row.note and meta is not None:
+            row = msgspec.structs.replace(row, note=note)
+        return now, row, meta
+
+
 def runs() -> list[RunInfo]:
-    """All runs, the oldest first.
+    """All runs, the oldest first. One that another process holds just now is listed as busy.
 
     Raises:
         StoreError: where the directory of runs cannot be read.
     """
-    parent = home.runs_dir()
-    return sorted((info(parent / name) for name in home.names()), key=lambda run: (run.created, run.name))
+    return Rows().read()
 
 
 def active() -> list[RunInfo]:

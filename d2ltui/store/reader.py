@@ -31,15 +31,16 @@ ALIVE_EVERY = 1.0  # seconds between two looks at the other process
 
 
 class RunReader:
-    """Reads the run in directory `path`.
+    """Reads the run in directory `path`. Where another process holds it, each read waits `patience` seconds.
 
     Raises, as `poll` does:
+        Busy: where that was too short (see `schema.PATIENCE`, which None stands for).
         StoreError: where it is damaged, incomplete, from a newer version, or gone.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, patience: float | None = None) -> None:
         self.path = path
-        self._connection = open_run(path)
+        self._connection = open_run(path, patience=patience)
         self._last = {"log": 0, "layers": 0, "findings": 0}
         self._steps = self._epochs = 0
         self._alive, self._looked = False, 0.0

@@ -69,6 +69,7 @@ DAMAGE = (
     OverflowError,
     RecursionError,
 )
+PATIENCE = 5.0  # seconds that SQLite waits for another process
 LOGGED: dict[str, type[events.Event]] = {
     kind.__name__: kind
     for kind in (
@@ -80,6 +81,10 @@ LOGGED: dict[str, type[events.Event]] = {
     )
 }
 E_ = TypeVar("E_")
+
+
+class Busy(StoreError):
+    """Another process holds the database just now. Nothing is wrong with it."""
 
 
 def crc(*parts: str | bytes | int | float) -> int:
@@ -116,8 +121,10 @@ def unpack(data: bytes, kind: type[E_]) -> E_:
     return from_json(zlib.decompress(data).decode(), kind)
 
 
-def connect(path: Path, *, create: bool = False, writes: bool = False) -> sqlite3.Connection:
-    """Open a run's database. SQLite waits for other processes up to five seconds.
+def connect(
+    path: Path, *, create: bool = False, writes: bool = False, patience: float | None = None
+) -> sqlite3.Connection:
+    """Open a run's database. SQLite waits for other processes up to `patience` seconds (None: PATIENCE).
 
     Readers open it for writing, too, where they may: a killed writer's last transaction may have to be rolled back.
     No write-ahead log: it needs shared memory, which a network file system has not.
@@ -126,11 +133,14 @@ def connect(path: Path, *, create: bool = False, writes: bool = False) -> sqlite
     for mode in modes:
         try:
             connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0, isolation_level=None
+                f"{path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=PATIENCE if patience is None else patience,
+                isolation_level=None,
             )
             connection.execute("PRAGMA schema_version").fetchone()  # only now is the file opened
-        except sqlite3.OperationalError:
-            if mode == modes[-1]:
+        except sqlite3.OperationalError as error:
+            if mode == modes[-1] or is_lock(error):  # who holds it from writers, holds it from readers
                 raise
             continue
         break
@@ -142,10 +152,11 @@ def connect(path: Path, *, create: bool = False, writes: bool = False) -> sqlite
     return connection
 
 
-def open_run(path: Path, *, writes: bool = False) -> sqlite3.Connection:
+def open_run(path: Path, *, writes: bool = False, patience: float | None = None) -> sqlite3.Connection:
     """The database of the run in directory `path`, of a version that this program reads.
 
     Raises:
+        Busy: where another process has held it for `patience` seconds (None: PATIENCE).
         StoreError: where there is none, or it is damaged, foreign, or newer.
     """
     file = path / "run.db"
@@ -153,7 +164,7 @@ def open_run(path: Path, *, writes: bool = False) -> sqlite3.Connection:
         raise StoreError(f"run: {path.name} is incomplete (it has no run.db)")
     connection = None
     try:
-        connection = connect(file, writes=writes)
+        connection = connect(file, writes=writes, patience=patience)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
     except sqlite3.Error as error:
@@ -173,10 +184,15 @@ def open_run(path: Path, *, writes: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def is_lock(error: BaseException) -> bool:
+    """Whether SQLite says that another process holds the database."""
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
 def damaged(path: Path, error: BaseException) -> StoreError:
     """The sentence for a database that cannot be read."""
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return StoreError(f"run: {path.name} is being written and could not be read in time; try again")
+    if is_lock(error):
+        return Busy(f"run: {path.name} is being written and could not be read in time; try again")
     return StoreError(f"run: {path.name} is damaged (run.db: {reason(error)})")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -14,12 +15,12 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
-from d2ltui.charts.spec import ChartError, ChartSpec, Line, Style
-from d2ltui.config import RunConfig, applicable_fields
+from d2ltui.charts.spec import ChartError, Style
 from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.layer_lines import number
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from d2ltui.tui.screens.runs_curves import Histories, differences, letter, overlay
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -31,54 +32,14 @@ if TYPE_CHECKING:
 
 NARROW = 100
 POLL_EVERY = 2.0
-_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
 _COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun")
 
 
-def differences(configs: dict[str, RunConfig]) -> str:
-    """The fields in which the runs differ, a line each; the first run is what the others are compared with."""
-    names = dict.fromkeys(
-        name for config in configs.values() for name in ("model", "dataset", *applicable_fields(config.model))
-    )
-    lines = []
-    for name in names:
-        values = {run: as_text(getattr(config, name)) for run, config in configs.items()}
-        if len(set(values.values())) > 1:
-            lines.append(f"{name}: " + ", ".join(f"{letter(i)} {value}" for i, value in enumerate(values.values())))
-    return "\n".join(lines) or "the configurations are the same"
-
-
-def letter(index: int) -> str:
-    """The name of curve number `index` in the legend."""
-    return chr(ord("a") + index % 26)
-
-
-def overlay(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
-    """The validation losses of several runs on one axis, and their values at epoch `cursor`."""
-    lines = []
-    values = []
-    longest = max((live.config.epochs for live in lives.values()), default=1)
-    for index, (name, live) in enumerate(lives.items()):
-        epochs = list(live.epochs)
-        x, y = [float(e.epoch) for e in epochs], [e.val_loss for e in epochs]
-        lines.append(Line(letter(index), _STYLES[index % len(_STYLES)], x, y, marker=letter(index)))
-        at = next((e for e in epochs if e.epoch == cursor), None)
-        value = f"{number(at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
-        values.append(f"{letter(index)} {name}: {value}")
-    spec = ChartSpec(
-        width=width,
-        height=height,
-        lines=lines,
-        x_high=float(longest),
-        x_label="epoch",
-        ascii=ascii,
-        empty_text="space marks runs; their curves appear here",
-    )
-    return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""
-
-
 class RunsScreen(Screen["str | None"]):
-    """All stored runs. Leaves with the name of a run to open, or None."""
+    """All stored runs. Leaves with the name of a run to open, or None.
+
+    Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.
+    """
 
     CSS = """
     RunsScreen #filter { height: 1; background: $surface-lighten-1; }
@@ -109,16 +70,23 @@ class RunsScreen(Screen["str | None"]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._runs: list[RunInfo] = []
+        self._listed = listing.Rows()
+        self._all: list[RunInfo] | None = None  # None until the store has been read
+        self._problem = ""  # why it cannot be
+        self._runs: list[RunInfo] = []  # those that are shown
         self._rows: list[tuple[Text, ...]] = []
         self._marked: list[str] = []
         self._baseline: str | None = None
+        self._histories = Histories()
         self._lives: dict[str, LiveRun] = {}
+        self._told: dict[str, str] = {}  # why marked runs have no curves
         self._sort = 0
         self._epoch = 1
         self._filter = ""
         self._again = False
         self._drawing: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._stale = False  # whether what is being read was changed by us meanwhile
 
     def compose(self) -> ComposeResult:
         """A filter, a table, the curves, the facts."""
@@ -136,6 +104,7 @@ class RunsScreen(Screen["str | None"]):
     def on_mount(self) -> None:
         """Read the store now, and again every two seconds."""
         self.query_one(DataTable).add_columns(*_COLUMNS)
+        self._show_runs()
         self.refresh_runs()
         self.set_interval(POLL_EVERY, self.refresh_runs)
 
@@ -146,19 +115,46 @@ class RunsScreen(Screen["str | None"]):
 
     # The table
 
-    def refresh_runs(self) -> None:
-        """Read the list of runs, and show those that the filter lets through."""
+    def refresh_runs(self, *, changed: bool = False) -> None:
+        """Read the list of runs in a thread, then show it. With `changed`, what is being read now is out of date."""
+        if self._reading is not None and not self._reading.done():
+            self._stale = self._stale or changed
+            return
+        self._reading = asyncio.create_task(self._read_runs())
+
+    async def _read_runs(self) -> None:
+        while True:
+            self._stale = False
+            runs, problem = self._all, ""
+            try:
+                runs = await asyncio.to_thread(self._listed.read)
+            except StoreError as error:
+                problem = str(error)
+            if not self.is_attached:
+                return
+            if not self._stale:
+                break
+        self._all, self._problem = runs, problem
+        self._show_runs()
+        if any(name not in self._lives for name in self._marked):  # its process held it when it was marked
+            self._show_curves()
+
+    def _show_runs(self) -> None:
+        """Show those of the runs, as they were read last, that the filter lets through."""
         pane = self.query_one("#table-pane", Pane)
+        if self._all is None:
+            pane.border_subtitle = self._problem or "reading …"
+            return
         try:
             conditions = filters.parse(self._filter)
-            runs = [run for run in listing.runs() if filters.matches(conditions, run)]
         except StoreError as error:
             pane.border_subtitle = str(error)
             return
+        runs = [run for run in self._all if filters.matches(conditions, run)]
         runs.sort(key=self._order)
         self._runs = runs
         by = ("newest first", "validation loss", "validation metric", "name")[self._sort]
-        pane.border_subtitle = f"{len(runs)} runs, by {by}"
+        pane.border_subtitle = self._problem or f"{len(runs)} runs, by {by}"
         self._fill()
 
     def _order(self, run: RunInfo) -> tuple[float, str]:
@@ -241,7 +237,7 @@ class RunsScreen(Screen["str | None"]):
     def action_sort(self) -> None:
         """The next order."""
         self._sort = (self._sort + 1) % 4
-        self.refresh_runs()
+        self._show_runs()
 
     def action_filter(self) -> None:
         """Type conditions."""
@@ -250,7 +246,7 @@ class RunsScreen(Screen["str | None"]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as one types."""
         self._filter = event.value
-        self.refresh_runs()
+        self._show_runs()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Back to the table."""
@@ -276,10 +272,10 @@ class RunsScreen(Screen["str | None"]):
             return
 
         def renamed(new: str | None) -> None:
-            if new is not None and new != name:
-                self._attempt(lambda: home.rename(name, new))
+            if new is not None and new != name and self._attempt(lambda: home.rename(name, new)):
                 self._marked = [new if marked == name else marked for marked in self._marked]
-                self._lives.pop(name, None)
+                self._baseline = new if self._baseline == name else self._baseline
+                self._show_curves()
 
         self.app.push_screen(AskScreen("Rename the run to", name), renamed)
 
@@ -301,21 +297,23 @@ class RunsScreen(Screen["str | None"]):
             return
 
         def answered(deletes: bool | None) -> None:
-            if deletes:
-                self._attempt(lambda: home.delete(name))
+            if deletes and self._attempt(lambda: home.delete(name)):
                 self._marked = [marked for marked in self._marked if marked != name]
-                self._lives.pop(name, None)
+                self._baseline = None if self._baseline == name else self._baseline
                 self._show_curves()
 
         self.app.push_screen(ConfirmScreen(f"Delete {name} for good?", "delete", "keep"), answered)
 
-    def _attempt(self, act: object) -> None:
-        assert callable(act)
+    def _attempt(self, act: Callable[[], object]) -> bool:
+        """Do something to the store; False, and a sentence on the screen, where that cannot be."""
         try:
             act()
         except StoreError as error:
             self.app.notify(str(error), severity="error")
-        self.refresh_runs()
+            return False
+        finally:
+            self.refresh_runs(changed=True)
+        return True
 
     def action_close(self) -> None:
         """Leave the filter, or the screen."""
@@ -334,12 +332,7 @@ class RunsScreen(Screen["str | None"]):
         if self._drawing is not None and not self._drawing.done():
             self._again = True  # what changed meanwhile is drawn afterwards
             return
-        self._lives = {name: live for name in self._marked if (live := self._read(name)) is not None}
-        legend_rows = len(self._lives) + 1 if self._lives else 0
-        spec, legend = overlay(self._lives, self._epoch, width, max(4, height - legend_rows), self.app.ascii)
-        configs = {name: live.config for name, live in self._lives.items()}
-        self.query_one("#facts", Static).update(differences(configs) if len(configs) > 1 else self._facts())
-        self._drawing = asyncio.create_task(self._draw(spec, legend))
+        self._drawing = asyncio.create_task(self._draw(width, height))
 
     def _facts(self) -> str:
         name = self._marked[0] if self._marked else self._selected()
@@ -348,20 +341,20 @@ class RunsScreen(Screen["str | None"]):
             return ""
         return "\n".join(filter(None, (run.name, run.problem or run.message, run.note, run.host, run.device)))
 
-    def _read(self, name: str) -> LiveRun | None:
-        from d2ltui.store.reader import RunReader
-
-        known = self._lives.get(name)
-        if known is not None and known.ended is not None:
-            return known
-        try:
-            with RunReader(home.path_of(name)) as reader:
-                return reader.live
-        except StoreError as error:
-            self.app.notify(str(error), severity="error")
-            return None
-
-    async def _draw(self, spec: ChartSpec, legend: str) -> None:
+    async def _draw(self, width: int, height: int) -> None:
+        lives, problems = await asyncio.to_thread(self._histories.read, tuple(self._marked))
+        if not self.is_attached:
+            return
+        for name, problem in problems.items():
+            # Once; and not of one that was renamed or deleted meanwhile.
+            if name in self._marked and self._told.get(name) != problem:
+                self.app.notify(problem, severity="error")
+        self._told = problems
+        self._lives = lives
+        legend_rows = len(lives) + 1 if lives else 0
+        spec, legend = overlay(lives, self._epoch, width, max(4, height - legend_rows), self.app.ascii)
+        configs = {name: live.config for name, live in lives.items()}
+        self.query_one("#facts", Static).update(differences(configs) if len(configs) > 1 else self._facts())
         try:
             drawing = await self.app.charts.draw(spec)
         except ChartError as error:
@@ -374,6 +367,7 @@ class RunsScreen(Screen["str | None"]):
                 self.call_later(self._show_curves)
 
     def on_unmount(self) -> None:
-        """Nobody waits for a drawing any more."""
-        if self._drawing is not None:
-            self._drawing.cancel()
+        """Nobody waits for what is being read or drawn any more."""
+        for task in (self._reading, self._drawing):
+            if task is not None:
+                task.cancel()

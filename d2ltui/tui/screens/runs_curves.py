@@ -1,0 +1,95 @@
+"""Marked runs side by side: their curves on one axis, and what is different between their configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.config import RunConfig, applicable_fields
+from d2ltui.store import StoreError, home, listing
+from d2ltui.tui.form_state import as_text
+from d2ltui.tui.layer_lines import number
+
+if TYPE_CHECKING:
+    from d2ltui.live import LiveRun
+
+_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
+
+
+class Histories:
+    """The histories of runs, each read again only where its database has changed. One thread at a time uses it."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[float, ...] | None, LiveRun]] = {}
+
+    def read(self, names: Sequence[str]) -> tuple[dict[str, LiveRun], dict[str, str]]:
+        """The histories of those runs that can be read, and why the others cannot, a sentence each."""
+        found: dict[str, tuple[tuple[float, ...] | None, LiveRun]] = {}
+        problems = {}
+        for name in names:
+            try:
+                found[name] = self._history(name)
+            except StoreError as error:
+                problems[name] = str(error)
+        self._known = found
+        return {name: live for name, (_, live) in found.items()}, problems
+
+    def _history(self, name: str) -> tuple[tuple[float, ...] | None, LiveRun]:
+        from d2ltui.store.reader import RunReader
+        from d2ltui.store.schema import Busy
+
+        path = home.path_of(name)
+        now = listing.stamp(path)
+        known = self._known.get(name)
+        if known is not None and now is not None and known[0] == now:
+            return known
+        try:
+            with RunReader(path, patience=listing.PATIENCE) as reader:
+                return now, reader.live
+        except Busy:
+            if known is None:
+                raise
+            return None, known[1]  # what was read before; the next time there is more
+
+
+def differences(configs: dict[str, RunConfig]) -> str:
+    """The fields in which the runs differ, a line each; the first run is what the others are compared with."""
+    names = dict.fromkeys(
+        name for config in configs.values() for name in ("model", "dataset", *applicable_fields(config.model))
+    )
+    lines = []
+    for name in names:
+        values = {run: as_text(getattr(config, name)) for run, config in configs.items()}
+        if len(set(values.values())) > 1:
+            lines.append(f"{name}: " + ", ".join(f"{letter(i)} {value}" for i, value in enumerate(values.values())))
+    return "\n".join(lines) or "the configurations are the same"
+
+
+def letter(index: int) -> str:
+    """The name of curve number `index` in the legend."""
+    return chr(ord("a") + index % 26)
+
+
+def overlay(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
+    """The validation losses of several runs on one axis, and their values at epoch `cursor`."""
+    lines = []
+    values = []
+    longest = max((live.config.epochs for live in lives.values()), default=1)
+    for index, (name, live) in enumerate(lives.items()):
+        epochs = list(live.epochs)
+        x, y = [float(e.epoch) for e in epochs], [e.val_loss for e in epochs]
+        lines.append(Line(letter(index), _STYLES[index % len(_STYLES)], x, y, marker=letter(index)))
+        at = next((e for e in epochs if e.epoch == cursor), None)
+        value = f"{number(at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
+        values.append(f"{letter(index)} {name}: {value}")
+    spec = ChartSpec(
+        width=width,
+        height=height,
+        lines=lines,
+        x_high=float(longest),
+        x_label="epoch",
+        ascii=ascii,
+        empty_text="space marks runs; their curves appear here",
+    )
+    return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""

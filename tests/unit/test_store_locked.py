@@ -1,0 +1,127 @@
+"""A database that another process holds: the list does not wait for it, and does not call it damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from runs import short
+
+from d2ltui import events
+from d2ltui.store import StoreError, home, listing, schema
+from d2ltui.store.listing import Rows, find, info, runs
+from d2ltui.store.reader import RunReader
+from d2ltui.store.session import Session
+
+CONFIG = short(epochs=1000)
+
+
+def made() -> Path:
+    return home.create("linear-synthetic-linear", lambda path: Session.make(path, CONFIG, None))
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Nobody else can read the run's database meanwhile."""
+    with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        yield
+        holder.execute("ROLLBACK")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the runs whose databases the list has opened, as they come; their files are old enough."""
+    monkeypatch.setattr(listing, "SETTLED", -1.0)
+    names: list[str] = []
+    open_run = listing.open_run
+
+    def counted(path: Path, **options: object) -> sqlite3.Connection:
+        names.append(path.name)
+        return open_run(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(listing, "open_run", counted)
+    return names
+
+
+def test_a_locked_run_is_listed_at_once_as_busy_and_stays_the_latest() -> None:
+    first, second = made(), made()
+    with held(second):
+        began = time.monotonic()
+        found = {run.name: run for run in runs()}
+        assert time.monotonic() - began < 1.0
+        assert (found[first.name].status, found[second.name].status) == ("loading", "busy")
+        assert found[second.name].problem == (
+            f"run: {second.name} is being written and could not be read in time; try again"
+        )
+        assert find("latest") == second
+
+
+def test_whoever_opens_a_locked_run_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made()
+    monkeypatch.setattr(schema, "PATIENCE", 0.3)
+    with held(path):
+        began = time.monotonic()
+        with pytest.raises(schema.Busy, match="is being written and could not be read in time; try again"):
+            RunReader(path)
+        assert 0.25 < time.monotonic() - began < 0.55  # not once for writing and once for reading
+        assert info(path).status == "busy"
+
+
+def test_rows_that_have_not_changed_are_not_read_again(opened: list[str]) -> None:
+    first, second = made(), made()
+    rows = Rows()
+    assert [run.name for run in rows.read()] == [first.name, second.name]
+    opened.clear()
+    again = rows.read()
+    assert opened == []
+    assert [run.status for run in again] == ["loading", "loading"]
+    home.set_note(first.name, "the good one")
+    with contextlib.closing(Session(second, CONFIG)) as session:
+        session.take(events.RunEnded("stopped", "stopped by you", {}))
+        session.write()
+    assert [(run.note, run.status) for run in rows.read()] == [("the good one", "loading"), ("", "stopped")]
+    home.delete(first.name)
+    home.rename(second.name, "other")
+    assert [run.name for run in rows.read()] == ["other"]
+
+
+def test_a_row_that_was_read_still_knows_whether_the_process_lives(
+    opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made()
+    rows = Rows()
+    assert rows.read()[0].status == "loading"
+    opened.clear()
+    monkeypatch.setattr(listing, "is_alive", lambda process, sign: False)
+    assert rows.read()[0].status == "interrupted"
+    assert opened == []
+
+
+def test_a_locked_run_keeps_the_row_that_was_read_before() -> None:
+    path = made()
+    rows = Rows()
+    (before,) = rows.read()
+    with held(path):
+        (row,) = rows.read()
+    assert (row.status, row.created, row.config) == ("loading", before.created, CONFIG)
+    assert "could not be read in time" in row.problem
+    assert rows.read()[0].problem == ""
+
+
+def test_a_damaged_row_is_read_again_once_it_is_mended(opened: list[str]) -> None:
+    path = made()
+    data = (path / home.DATABASE).read_bytes()
+    (path / home.DATABASE).write_bytes(b"x" * 5000)
+    rows = Rows()
+    assert [run.status for run in rows.read()] == ["damaged"]
+    (path / home.DATABASE).write_bytes(data)
+    assert [run.status for run in rows.read()] == ["loading"]
+
+
+def test_busy_is_an_error_of_the_store() -> None:
+    assert issubclass(schema.Busy, StoreError)
