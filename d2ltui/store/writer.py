@@ -24,12 +24,13 @@ from d2ltui.config import RunConfig
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError, reason
 from d2ltui.store.requests import Request, take_requests
+from d2ltui.store.schema import PATIENCE, is_lock
 from d2ltui.store.session import Session
 
 EVERY = 0.4  # seconds between two transactions
 RETRY = 5.0  # seconds between two attempts after a failure
 MAX_PENDING = 64 * 2**20  # bytes kept for a disk that does not take them
-LOCK_PATIENCE = 10.0  # seconds to wait, at the end, for another process that reads
+LOCK_PATIENCE = 10.0  # seconds that another process may read before it is told of, and how long the end waits for it
 CLOSE_TIMEOUT = 20.0
 _URGENT = (events.RunEnded, events.StatusChanged, events.RunResumed)
 
@@ -66,7 +67,9 @@ class RunStore:
         self._closing = False
         self._session: Session | None = None
         self._lock: home.Lock | None = None
-        self._failing_since: float | None = None
+        self._failing = False  # whether something has been said that is to be taken back
+        self._locked_since: float | None = None
+        self._dead = False  # whether the thread has ended: nobody takes events any more
         self._try_at = 0.0
         self._thread = threading.Thread(target=self._main, name="d2ltui-store", daemon=True)
         self._thread.start()
@@ -78,12 +81,16 @@ class RunStore:
 
     def __call__(self, event: events.Event) -> None:
         """Take an event: a sink of the engine."""
+        if self._dead:
+            return  # it has been said; without a reader the queue would only grow
         self._queue.append(event)
         if isinstance(event, _URGENT):
             self._wake.set()
 
     def later(self, job: Callable[[Path], None]) -> None:
         """Do something in the run's directory once everything told before is stored. Its errors become trouble."""
+        if self._dead:
+            return
         self._queue.append(job)
         self._wake.set()
 
@@ -113,6 +120,8 @@ class RunStore:
         except Exception as error:  # a defect here must not go unsaid, nor stop the training
             self._say(f"store: the run is no longer stored ({type(error).__name__}: {error})")
         finally:
+            self._dead = True
+            self._queue.clear()
             self._opened.set()
             if self._session is not None:
                 with contextlib.suppress(sqlite3.Error):
@@ -146,7 +155,7 @@ class RunStore:
         while True:
             self._try_at = 0.0
             self._turn()
-            if self._session is None or not self._session.pending or self._failing_since is not None:
+            if self._session is None or not self._session.pending or self._locked_since is None:
                 return
             if time.monotonic() > deadline:
                 self._say(f"store: the end of {self._session.path.name} is not stored (another process holds its file)")
@@ -181,19 +190,29 @@ class RunStore:
         except (sqlite3.Error, OSError) as error:
             self._failed(session, error)
             return
-        if self._failing_since is not None:
-            self._failing_since = None
+        self._locked_since = None
+        if self._failing:
+            self._failing = False
             self._say("store: the run is stored again, with nothing missing")
 
     def _failed(self, session: Session, error: Exception) -> None:
-        if "locked" in str(error):
-            return  # somebody reads: the next turn writes it
-        if self._failing_since is None:
-            self._failing_since = time.monotonic()
-            self._say(f"store: {session.path} takes no more ({reason(error)}); the run goes on in memory")
-        self._try_at = time.monotonic() + RETRY
         if session.pending > MAX_PENDING:
             self._give_up(error)
+            return
+        if is_lock(error):  # somebody reads: the next turn writes it
+            now = time.monotonic()
+            if self._locked_since is None:
+                self._locked_since = now - PATIENCE  # SQLite has waited so long already
+            if now - self._locked_since < LOCK_PATIENCE:
+                return
+            why = "another process holds it"
+        else:
+            self._locked_since = None
+            self._try_at = time.monotonic() + RETRY
+            why = reason(error)
+        if not self._failing:
+            self._failing = True
+            self._say(f"store: {session.path} takes no more ({why}); the run goes on in memory")
 
     def _give_up(self, error: Exception) -> None:
         self._say(f"store: the run is no longer stored ({reason(error)}); it goes on in memory")
