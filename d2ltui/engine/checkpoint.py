@@ -19,7 +19,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol
 
 import msgspec
 import torch
@@ -120,6 +120,25 @@ def _checksum(value: Any, crc: int = 0) -> int:
     return zlib.crc32(repr(value).encode(), crc)
 
 
+# What the fields of a Checkpoint are, for `msgspec.convert`; `config` is converted apart.
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_KINDS: dict[str, Any] = {
+    "step": _Count,
+    "epoch": Annotated[int, msgspec.Meta(ge=1)],
+    "batch": _Count,
+    "seconds": float,
+    "lr": float,
+    "sums": tuple[float, float, float],
+    "epochs": Tensor,
+    "model": dict[str, Tensor],
+    "optimizer": dict[str, Any],
+    "order": Tensor,
+    "random": Tensor,
+    "random_cuda": Tensor | None,
+    "data": tuple[int, int, int],
+}
+
+
 def read(path: Path, config: RunConfig) -> Checkpoint:
     """The checkpoint in `path`, of the run that `config` describes. Nothing in the file is executed.
 
@@ -143,11 +162,23 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         raise CheckpointError(newer)
     names = [field.name for field in dataclasses.fields(Checkpoint)]
     values = {name: found[name] for name in names if name in found}
-    if len(values) < len(names) or found.get("checksum") != _checksum(values):
+    try:
+        differs = len(values) < len(names) or found.get("checksum") != _checksum(values)
+    except Exception as error:  # a tensor of a kind that no checkpoint has
+        raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
+    if differs:
         raise CheckpointError(f"checkpoint: {path} is damaged (its checksum differs)")
     try:
         # Lists where JSON-like values have tuples: `convert` makes them what the fields say.
         values["config"] = msgspec.convert(values["config"], RunConfig, strict=False)
+        # Of whom the checksum is right may still be another program: what a field cannot be is found out here.
+        for name, kind in _KINDS.items():
+            try:
+                values[name] = msgspec.convert(values[name], kind)
+            except msgspec.ValidationError as error:
+                raise TypeError(f"{name}: {error}") from None
+        if values["epochs"].dim() != 2 or values["epochs"].shape[1] != len(events.EpochEnded.__struct_fields__):
+            raise TypeError(f"epochs: a tensor of shape {tuple(values['epochs'].shape)}")
         checkpoint = Checkpoint(**values)
     except (msgspec.ValidationError, TypeError) as error:
         raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None

@@ -215,3 +215,35 @@ def test_contents_that_do_not_fit_fail_with_a_sentence(whole: Path, change: str)
     assert tape.ended.status == "failed"
     assert tape.ended.traceback is None
     assert ("dataset: moons is not the data" if change == "data" else "it does not fit the run") in tape.ended.message
+
+
+def rewritten(path: Path, **changed: object) -> None:
+    """Another program's checkpoint: other values, with a checksum that is right."""
+    found = torch.load(path, weights_only=True)
+    values = {name: value for name, value in found.items() if name not in ("format", "version", "checksum")} | changed
+    try:
+        checksum = checkpoint_module._checksum(values)
+    except TypeError:
+        checksum = 0
+    torch.save({**found, **values, "checksum": checksum}, path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("model", {"1.weight": torch.zeros(2, dtype=torch.bfloat16)}),
+        ("model", {"1.weight": "no"}),
+        ("epoch", "one"),
+        ("epoch", 0),
+        ("batch", -1),
+        ("order", "no"),
+        ("sums", (1.0, 2.0)),
+        ("epochs", torch.zeros(3)),
+        ("optimizer", []),
+    ],
+)
+def test_fields_of_another_kind_are_found_out(whole: Path, field: str, value: object) -> None:
+    rewritten(whole, **{field: value})
+    with pytest.raises(CheckpointError, match=r"checkpoint: .* is damaged \(") as found:
+        read(whole, config())
+    assert "\n" not in str(found.value)
