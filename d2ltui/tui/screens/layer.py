@@ -25,9 +25,7 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     """A character for each unit: in how many tenths of the samples it is active, `x` where in none."""
     activity = layer.unit_activity
     if activity is None and layer.kind == "activation":
-        return [
-            [(Style.AXIS, "its units have not been looked at one by one: that is done in a run of this process")]
-        ]
+        return [[(Style.AXIS, "its units have not been looked at one by one, or not yet")]]
     if activity is None:
         return [[(Style.AXIS, "this layer has no units that could die: only an activation's can")]]
     dead = sum(share == 0 for share in activity)
