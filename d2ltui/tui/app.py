@@ -80,6 +80,7 @@ class D2LApp(App[None]):
         self._watch = watch
         self._trouble_told = ""
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
+        self.caught: int | None = None  # the signal that has ended that run
         self._watching: Watching | None = None
         self._worker: Worker | None = None
         self._observed = False
@@ -162,9 +163,16 @@ class D2LApp(App[None]):
             signal.signal(signal.SIGCONT, partial(_resume_on_terminal, resume))
 
     def _hang_up(self) -> None:
-        """The terminal is gone. A run goes on without it, unless it is told to stop."""
+        """The terminal is gone. A run goes on to its end without it, unless it is told to stop."""
+        # Shells and kernels send it twice, and the second one may come when the loop no longer listens.
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if self.training and self._on_hangup == "continue":
             self.hung_up = True
+            if self._worker is not None and self._worker.control is not None:
+                # Nobody is left who could ask for the next step, or who looks at the layers.
+                self._worker.control.resume()
+                self._worker.control.observe(False)
             self.exit(return_code=0)
         else:
             self.leave(128 + signal.SIGHUP)
@@ -371,11 +379,9 @@ def run_app(
     try:
         app.run()
     finally:
-        if app.hung_up:  # shells and kernels send it twice
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         app.charts.close()
-    status = app.return_code or 0
     ended = _finish_run(app)
+    status = 128 + app.caught if app.caught is not None else app.return_code or 0
     if as_json and exit_when_done and app.live is not None and app.live.ended is not None:
         from d2ltui.events import to_json
 
@@ -398,12 +404,16 @@ def _finish_run(app: D2LApp) -> bool:
             return app.join(0)  # what still loads has nothing to store
         print("d2ltui: storing the run …", file=sys.stderr, flush=True)
         return app.join(STORE_TIMEOUT)
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        app.caught = number
+        app.stop_run()
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):  # whatever a library prints must not fail for want of a terminal
         os.dup2(null, descriptor)
-    for number in (signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: app.stop_run())
     while not app.join(1.0):
         pass
     return True

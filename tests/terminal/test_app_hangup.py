@@ -1,0 +1,55 @@
+"""The terminal has gone and the run goes on: also a paused one, also after a second hang-up, until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+from terminal import PATIENCE, Terminal, application
+
+from d2ltui.store.listing import runs
+
+LONG = ("--dataset", "moons", "--epochs", "300", "--start")
+ENDLESS = ("--dataset", "moons", "--epochs", "1000000", "--start")
+
+
+def without_terminal(terminal: Terminal) -> None:
+    """Wait until there is no interface any more, and only the run is waited for."""
+    deadline = time.monotonic() + PATIENCE
+    while os.readlink(f"/proc/{terminal.pid}/fd/0") != os.devnull:
+        assert time.monotonic() < deadline, "the interface is still there"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("key", ["space", "s", "e"])
+def test_a_run_that_waits_for_a_key_goes_on_to_its_end(key: str) -> None:
+    with application(*LONG) as terminal:
+        terminal.wait("▶ training")
+        terminal.press(" ")
+        terminal.wait("paused")
+        if key != "space":
+            terminal.press(key)
+        terminal.vanish()
+        assert terminal.process.wait(PATIENCE) == 0
+    (run,) = runs()
+    assert (run.status, run.epochs) == ("finished", 300)
+
+
+def test_hang_ups_that_follow_do_no_harm_and_sigterm_has_its_status() -> None:
+    with application(*ENDLESS) as terminal:
+        terminal.wait("▶ training")
+        helpers = terminal.helpers()
+        for _ in range(400):  # while the application leaves
+            terminal.signal(signal.SIGHUP)
+            time.sleep(0.002)
+        terminal.vanish()
+        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
+        assert alive == []
+        without_terminal(terminal)
+        terminal.signal(signal.SIGHUP)
+        terminal.signal(signal.SIGTERM)
+        assert terminal.process.wait(PATIENCE) == 143
+    assert [run.status for run in runs()] == ["stopped"]
