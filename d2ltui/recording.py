@@ -115,26 +115,17 @@ class Recording:
         Raises:
             CheckpointError: where neither can be used.
         """
-        from d2ltui.engine.checkpoint import CheckpointError, read
+        from d2ltui.engine.checkpoint import CheckpointError
 
         assert self._resumed is not None
-        current, previous = self._resumed / home.CHECKPOINT, self._resumed / home.PREVIOUS
-        try:
-            return read(current, self.config)
-        except FileNotFoundError:
-            pass  # the process was killed between two renamings
-        except CheckpointError as error:
-            if not previous.exists():
-                raise
+        found, damage = last_checkpoint(self._resumed, self.config)
+        if damage:
             self._damaged = True
             if self._on_trouble is not None:
-                self._on_trouble(f"{error}; the one before is taken")
-        try:
-            return read(previous, self.config)
-        except FileNotFoundError:
-            if self._stored_steps == 0:
-                return None
-            raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from") from None
+                self._on_trouble(damage)
+        if found is None and self._stored_steps > 0:
+            raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from")
+        return found
 
     def close(self) -> None:
         """Wait until everything is stored."""
@@ -187,6 +178,32 @@ class Recording:
             case "lr":
                 if request.lr is not None:
                     self._control.set_lr(request.lr)
+
+
+def last_checkpoint(path: Path, config: RunConfig) -> tuple[Checkpoint | None, str]:
+    """The last checkpoint of the run in directory `path`, or the one before where that cannot be used, and then why.
+
+    None where there is neither. Imports PyTorch.
+
+    Raises:
+        CheckpointError: where neither can be used.
+    """
+    from d2ltui.engine.checkpoint import CheckpointError, read
+
+    current, previous = path / home.CHECKPOINT, path / home.PREVIOUS
+    damage = ""
+    try:
+        return read(current, config), damage
+    except FileNotFoundError:
+        pass  # the process was killed between two renamings
+    except CheckpointError as error:
+        if not previous.exists():
+            raise
+        damage = f"{error}; the one before is taken"
+    try:
+        return read(previous, config), damage
+    except FileNotFoundError:
+        return None, damage
 
 
 def _check_resumable(run: RunInfo) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 from d2ltui import catalogue
 from d2ltui.config import RunConfig
-from d2ltui.store import home
 from d2ltui.store.errors import NotAllowed, StoreError
 
 _MODULES = {"Sigmoid": "nn.Sigmoid()", "Tanh": "nn.Tanh()", "ReLU": "nn.ReLU()"}
@@ -46,19 +46,25 @@ def code(config: RunConfig) -> str:
 def weights(path: Path, config: RunConfig) -> bytes:
     """The weights of the run's last checkpoint, for the network of `code`: a state_dict as PyTorch saves it.
 
+    Where that cannot be used they are those of the one before, as they are for a run that goes on; standard error says
+    so.
+
     Raises:
         StoreError: where there is no checkpoint, or it cannot be read.
     """
     import torch
 
-    from d2ltui.engine.checkpoint import CheckpointError, read
+    from d2ltui.engine.checkpoint import CheckpointError
+    from d2ltui.recording import last_checkpoint
 
     try:
-        checkpoint = read(path / home.CHECKPOINT, config)
-    except FileNotFoundError:
-        raise NotAllowed(f"run: {path.name} has no checkpoint, and so no weights to export") from None
+        checkpoint, damage = last_checkpoint(path, config)
     except CheckpointError as error:
         raise StoreError(str(error)) from None
+    if checkpoint is None:
+        raise NotAllowed(f"run: {path.name} has no checkpoint, and so no weights to export")
+    if damage:
+        print(f"d2ltui: {damage}", file=sys.stderr)
     state = {}
     for name, value in checkpoint.model.items():
         index, _, kind = name.partition(".")

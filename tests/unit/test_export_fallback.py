@@ -1,0 +1,57 @@
+"""The weights to export are those that the run itself would go on from."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+
+from d2ltui.commands.network_code import weights
+from d2ltui.config import resolve
+from d2ltui.engine.checkpoint import read
+from d2ltui.engine.control import Control
+from d2ltui.headless import run
+from d2ltui.recording import Recording
+from d2ltui.store import StoreError, home
+
+CONFIG = resolve({"dataset": "moons", "epochs": 2, "batch_size": 300, "device": "cpu", "hidden": "4"})
+
+
+@pytest.fixture
+def path() -> Path:
+    """A run with two checkpoints: of its beginning, and of its end."""
+    control = Control()
+    recording = Recording.new(CONFIG, control)
+    run(CONFIG, control, [recording.live], recording)
+    assert recording.store.path is not None
+    return recording.store.path
+
+
+@pytest.mark.parametrize("damaged", [True, False], ids=["damaged", "missing"])
+def test_the_checkpoint_before_is_taken(path: Path, damaged: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    last = torch.load(io.BytesIO(weights(path, CONFIG)), weights_only=True)
+    assert capfd.readouterr().err == ""
+    before = read(path / home.PREVIOUS, CONFIG).model
+    if damaged:
+        (path / home.CHECKPOINT).write_bytes(b"damaged")
+    else:
+        (path / home.CHECKPOINT).unlink()
+    found = torch.load(io.BytesIO(weights(path, CONFIG)), weights_only=True)
+    assert torch.equal(found["0.weight"], before["1.weight"])
+    assert not torch.equal(found["0.weight"], last["0.weight"])
+    err = capfd.readouterr().err
+    assert err.startswith(f"d2ltui: checkpoint: {path}") == damaged
+    assert err.endswith("; the one before is taken\n") == damaged
+
+
+def test_neither_can_be_used(path: Path) -> None:
+    for name in (home.CHECKPOINT, home.PREVIOUS):
+        (path / name).write_bytes(b"damaged")
+    with pytest.raises(StoreError, match="cannot be read"):
+        weights(path, CONFIG)
+    for name in (home.CHECKPOINT, home.PREVIOUS):
+        (path / name).unlink()
+    with pytest.raises(StoreError, match="has no checkpoint, and so no weights to export"):
+        weights(path, CONFIG)
