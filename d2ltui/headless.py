@@ -133,6 +133,7 @@ class Signals:
         self._control: Control | None = None
         self._previous: dict[int, signal._HANDLER] = {}
         self._terminals: list[int] = []
+        self._asked = False  # whether a person or a system has asked for the end: a hang-up is no such request
         self.caught: int | None = None
 
     def __enter__(self) -> Signals:
@@ -172,9 +173,10 @@ class Signals:
         return self._on_hangup == "continue"
 
     def _end(self, number: int, frame: FrameType | None) -> None:
-        if self.caught is not None:  # asked twice: do not wait for the step
+        if self._asked:  # asked twice: do not wait for the step
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+        self._asked = True
         self._stop(number)
 
     def _hang_up(self, number: int, frame: FrameType | None) -> None:
