@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,8 @@ except ImportError:  # no such locks on Windows; the process's number in the dat
 DATABASE, CONFIG, LOG, NOTE, LOCK = "run.db", "config.toml", "log.txt", "note.txt", "lock"
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
 LATEST = "latest"
+MADE, GONE = ".new-", ".old-"  # what begins the names of directories that are no run yet, and none any more
+LEFT = 86_400.0  # seconds after which such a one was left by a process that was killed
 MAX_NAME = 100
 NAMES = f"1 to {MAX_NAME} letters, digits, '-', '_' or '.', the first a letter or digit, and not 'latest'"
 
@@ -82,7 +85,8 @@ def create(stem: str, fill: Callable[[Path], None]) -> Path:
     """
     parent = runs_dir()
     parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
+    _tidy(parent)
+    made = Path(tempfile.mkdtemp(prefix=MADE, dir=parent))
     try:
         fill(made)
         made.chmod(0o755)
@@ -99,6 +103,20 @@ def create(stem: str, fill: Callable[[Path], None]) -> Path:
         shutil.rmtree(made, ignore_errors=True)
         raise
     return path
+
+
+def _tidy(parent: Path) -> None:
+    """Remove what processes that were killed have left in the directory of runs.
+
+    What is young may be at work, on another machine, too; links are not followed. What cannot be removed stays.
+    """
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.name.startswith((MADE, GONE)) and entry.is_dir(follow_symlinks=False):
+                    found = entry.stat(follow_symlinks=False)
+                    if time.time() - max(found.st_mtime, found.st_ctime) > LEFT:
+                        shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, previous: Path | None = None) -> None:
@@ -196,7 +214,7 @@ def delete(name: str) -> None:
     with _owned(path):
         try:
             # Out of sight first: a directory that is half deleted must not look like a run.
-            gone = Path(tempfile.mkdtemp(prefix=".old-", dir=path.parent))
+            gone = Path(tempfile.mkdtemp(prefix=GONE, dir=path.parent))
             path = path.rename(gone / name)
             shutil.rmtree(gone)
         except OSError as error:
