@@ -74,12 +74,14 @@ def vanishing(bench: Bench) -> Measured:
     figures.append(
         figure(f"depths of {len(DEPTHS) - 1} at which sigmoid loses still more", falling, low=len(DEPTHS) - 1)
     )
-    lost = (start["sigmoid", DEPTHS[0]] / start["sigmoid", deepest]) ** (1 / (deepest - DEPTHS[0]))
-    return Measured(
-        figures,
-        f"Each sigmoid layer divides the first layer's gradient by about {shown(lost)}: a slope of ¼, and weights "
-        "that neither shrink nor grow it, make 4. tanh starts near 0, where its slope is 1.",
+    least, most = start["sigmoid", deepest], start["sigmoid", DEPTHS[0]]
+    comment = (
+        "A slope of ¼, and weights that neither shrink nor grow the gradient, divide it by 4; tanh's slope at 0 is 1."
     )
+    if least > 0 and most > 0:  # not where one of them is nan, either
+        lost = (most / least) ** (1 / (deepest - DEPTHS[0]))
+        comment = f"Each sigmoid layer divides the first layer's gradient by about {shown(lost)}. {comment}"
+    return Measured(figures, comment)
 
 
 VANISHING = Lesson(

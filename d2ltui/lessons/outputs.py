@@ -105,12 +105,13 @@ SOFTMAX_SHIFT = Lesson(
     name="softmax-shift",
     title="Softmax may be shifted",
     section="4.5",
-    claim="softmax(x) = softmax(x − a), and subtracting the maximum prevents overflow and underflow.",
+    claim="softmax(x) = softmax(x − a), and subtracting the maximum prevents overflow and a denominator of 0.",
     formula="exp(oᵢ − a) / Σⱼ exp(oⱼ − a) = exp(oᵢ) / Σⱼ exp(oⱼ), since exp(−a) cancels",
     text="""\
 Taking the same number from every logit divides the numerator and the denominator by the same exp(a). So we are free
 to choose a, and the best choice is the largest logit: then every exponent is 0 or less, no exp can overflow, and
-the sum is at least 1, so that nothing is divided by 0.
+the sum is at least 1, so that nothing is divided by 0. Single terms may still be rounded to 0; beside a sum of 1 or
+more that is harmless.
 
 For the loss go one step further and never form the probability: −log softmax(o)ᵧ = log Σ exp(oⱼ − m) + m − oᵧ. A
 very small probability would be rounded to 0, and its logarithm would be infinite.""",
@@ -151,6 +152,7 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
                     if squared and lr == 0.1:
                         pushed_back = [_pushed_back(run.outputs(run.data.x_val), run.data.y_val, other) for run in runs]
     softmax_gain = best["softmax regression", False] - best["softmax regression", True]
+    slow_gain = slow[False] - slow[True]
     mlp_gain = best["multilayer perceptron", False] - best["multilayer perceptron", True]
     return Measured(
         [
@@ -162,12 +164,13 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
             figure(
                 "right answers that squared error pushes down", mean(pushed_back), low=0.005, unit="of the right ones"
             ),
-            figure(f"cross-entropy's gain at the lowest rate, {RATES[0]}", slow[False] - slow[True]),
+            figure(f"cross-entropy's gain at the lowest rate, {RATES[0]}", slow_gain),
             figure("multilayer perceptron: cross-entropy's gain at the best rates", mlp_gain),
         ],
-        "Cross-entropy never pushes the right class down. It is no law that it wins: the last two figures are its gain "
-        f"at a low rate, {shown(slow[False] - slow[True])}, and in a network that can bend its outputs to the labels, "
-        f"{shown(mlp_gain)}.",
+        "Cross-entropy never pushes the right class down. "
+        + ("It is no law that it wins, though. " if min(slow_gain, mlp_gain) <= 0 else "")
+        + f"The last two figures are its gain at a low rate, {shown(slow_gain)}, and in a network that can bend its "
+        f"outputs to the labels, {shown(mlp_gain)}.",
     )
 
 
