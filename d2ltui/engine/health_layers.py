@@ -43,7 +43,7 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
 
 
 def dead_relu(run: Run) -> Iterator[Finding]:
-    """Units that are 0 for every sample."""
+    """Units that are 0 for every sample that is looked at."""
     found = worst(run.layers, lambda layer: layer.dead, LIMITS["dead"].warning)
     if found is None:
         return
@@ -57,9 +57,10 @@ def dead_relu(run: Run) -> Iterator[Finding]:
         step=run.step,
         figure=figure,
         what=f"{percent(figure)} of the units of {name_of(layer)} are dead {run.when}: "
-        f"{round(figure * layer.num_units)} of {layer.num_units} are 0 for every sample{others(more)}.",
+        f"{round(figure * layer.num_units)} of {layer.num_units} are 0 for each of the samples looked at"
+        f"{others(more)}.",
         why="Where a ReLU is 0 so is its slope: a unit that is 0 for every sample gets no gradient, and its weights "
-        "no longer move.",
+        "move no more but by weight decay or what is left of momentum.",
         try_=f"Train again with {remedies.in_words(remedy)}"
         + ("; optimizer adagrad shortens its steps by itself." if adagrad else "."),
         remedy=remedy,

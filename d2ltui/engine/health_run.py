@@ -25,7 +25,7 @@ _MEASURED = "measured: no run with default settings comes near"
 LIMITS: dict[str, Limit] = {
     "dead": Limit(0.4, 0.7, "a share of a layer's units; " + _MEASURED),
     "saturated": Limit(0.3, 0.6, "a share of outputs; Glorot and Bengio 2010, figures 2 and 3; " + _MEASURED),
-    "vanishing": Limit(1e-3, 1e-5, "first to last gradient norm; section 5.4.1: six sigmoid layers give 1e-5"),
+    "vanishing": Limit(1e-3, 1e-5, "first to last gradient norm; measured: six sigmoid layers of 64 units give 1e-5"),
     "exploding": Limit(1e2, 1e3, "a gradient's norm; clipping is done at 1 (section 9.5); " + _MEASURED),
     "diverging": Limit(2.0, 10.0, "times the loss at the start, or of a guess"),
     "lr_high": Limit(0.1, 1.0, "‖Δw‖/‖w‖ of a step; about 1e-3 is usual (CS231n, ratio of weights to updates)"),
