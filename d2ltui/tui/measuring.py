@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 class Measuring:
     """Owns at most one measurement. All methods return at once, except `join`.
 
-    After the end, `verdict` is there, or `problem` says in one sentence why it is not.
+    After the end, `verdict` is there, or `problem` says in one sentence why it is not, and
+    `traceback` where that was a defect of ours.
     """
 
     def __init__(self) -> None:
         self.lesson: Lesson | None = None
         self.verdict: Verdict | None = None
         self.problem = ""
-        self.traceback = ""  # of what nobody expected
+        self.traceback = ""
         self._bench: Bench | None = None
         self._thread: threading.Thread | None = None
 
@@ -42,7 +43,7 @@ class Measuring:
         from d2ltui.lessons.bench import Bench
 
         bench = Bench(lesson, data_dir=data_dir)
-        self.lesson, self.verdict, self.problem, self._bench = lesson, None, "", bench
+        self.lesson, self.verdict, self.problem, self.traceback, self._bench = lesson, None, "", "", bench
         self._thread = threading.Thread(target=self._measure, args=(bench,), name="d2ltui-lesson", daemon=True)
         self._thread.start()
 
@@ -68,5 +69,5 @@ class Measuring:
         except LessonError as error:
             self.problem = str(error)
         except Exception as error:  # above a thread there is nobody who would hear of it
+            self.traceback = traceback.format_exc()  # before the sentence, which says that it is there
             self.problem = f"{type(error).__name__}: {error}"
-            self.traceback = traceback.format_exc()

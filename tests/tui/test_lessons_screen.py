@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from person import ENDLESS, Opener
 from textual.widgets import OptionList, Static
@@ -9,6 +13,9 @@ from textual.widgets import OptionList, Static
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.bench import Bench
 from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure
+from d2ltui.store import home
+from d2ltui.store.listing import runs
+from d2ltui.tui.screens.dialogs import TextScreen
 from d2ltui.tui.screens.lessons import LessonsScreen
 
 MOONS = {"model": "softmax", "dataset": "moons"}
@@ -42,10 +49,19 @@ ENDLESS_LESSON = Lesson(
 )
 
 
+def fail(bench: Bench) -> Measured:
+    """A defect of ours."""
+    raise ZeroDivisionError("nothing to divide by")
+
+
+BROKEN_LESSON = Lesson("broken", "It fails", "0", "It cannot be measured.", "", "", measure=fail)
+
+
 @pytest.fixture(autouse=True)
 def lessons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LESSONS, "small", SMALL_LESSON)
     monkeypatch.setitem(LESSONS, "endless", ENDLESS_LESSON)
+    monkeypatch.setitem(LESSONS, "broken", BROKEN_LESSON)
 
 
 def verdict(screen: LessonsScreen) -> str:
@@ -123,3 +139,48 @@ async def test_a_lesson_and_a_run_never_overlap(open_app: Opener) -> None:
         assert "a lesson is being measured" in person.status
         person.app.measuring.stop()
         assert person.app.measuring.join(30)
+
+
+async def test_a_run_of_another_process_does_not_stand_in_the_way(open_app: Opener, d2ltui_home: Path) -> None:
+    command = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons", "--quiet"]
+    other = subprocess.Popen([*command, "--epochs", "1000000"], stdout=subprocess.DEVNULL)
+    try:
+        async with open_app({}) as person:
+            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
+            person.app.watch_run(home.path_of(runs()[0].name))
+            await person.until_word("training")
+            screen = await open_lesson(person, "small")
+            await person.press("enter")
+            await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+            # x ends what this screen has begun, and nothing of the other process.
+            await person.press("x")
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+async def test_the_whole_error_of_a_lesson_that_failed_can_be_read(open_app: Opener) -> None:
+    async with open_app({}) as person:
+        screen = await open_lesson(person, "broken")
+        await person.press("t")
+        assert person.app.screen is screen
+        await person.press("enter")
+        await person.until(lambda: "nothing to divide by" in verdict(screen), "the failure")
+        assert "t shows" in verdict(screen)
+        await person.press("t")
+        assert isinstance(person.app.screen, TextScreen)
+        assert "Traceback" in str(person.app.screen.query_one(Static).content)
+        await person.press("escape")
+        assert person.app.screen is screen
+        # What another lesson ends with has nothing of it.
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("endless")
+        await person.settle()
+        await person.press("t")
+        assert person.app.screen is screen
+        await person.press("enter")
+        await person.until(lambda: "run 1: long" in verdict(screen), "the run")
+        await person.press("x")
+        await person.until(lambda: "stopped by you" in verdict(screen), "the end")
+        await person.press("t")
+        assert person.app.screen is screen

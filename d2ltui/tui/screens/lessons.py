@@ -91,6 +91,7 @@ class LessonsScreen(Screen[None]):
     BINDINGS = [
         Binding("enter,ctrl+r", "measure", "run the experiments", key_display="enter"),
         Binding("x", "stop", "stop"),
+        Binding("t", "traceback", "why", show=False),
         Binding("tab", "next_pane", "pane", priority=True, show=False),
         Binding("escape,q,L", "close", "back", key_display="esc"),
     ]
@@ -151,7 +152,7 @@ class LessonsScreen(Screen[None]):
     def action_measure(self) -> None:
         """Carry the experiments out."""
         measuring = self.app.measuring
-        if self.app.control is not None:
+        if self.app.training:
             self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
         elif measuring.busy:
             self.app.notify("a lesson is being measured: x stops it", severity="warning")
@@ -163,6 +164,16 @@ class LessonsScreen(Screen[None]):
     def action_stop(self) -> None:
         """End the measurement."""
         self.app.measuring.stop()
+
+    def action_traceback(self) -> None:
+        """The whole error of a lesson that failed."""
+        from d2ltui.tui.screens.dialogs import TextScreen
+
+        measuring = self.app.measuring
+        if measuring.lesson is self.lesson and measuring.traceback:
+            self.app.push_screen(TextScreen("Why the lesson failed", measuring.traceback))
+        else:
+            self.app.notify("no lesson has failed with an error to show")
 
     def action_close(self) -> None:
         """Back to the main screen; a measurement goes on."""
@@ -218,7 +229,8 @@ class LessonsScreen(Screen[None]):
         elif measuring.verdict is not None:
             verdict.update(verdict_text(measuring.verdict))
         else:
-            verdict.update(measuring.problem)
+            more = "\nt shows the whole error" if measuring.traceback else ""
+            verdict.update(f"{measuring.problem}{more}")
         if width > 0 and height > 0:
             roles = [f"{chr(ord('a') + i % 26)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
             rows = len(roles) if height - len(roles) >= 8 else 0
