@@ -29,6 +29,7 @@ from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
 from d2ltui.tui.measuring import Measuring
 from d2ltui.tui.screens.main import MainScreen
+from d2ltui.tui.typed import KeyHandled, TypedKeys
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -71,7 +72,7 @@ class D2LApp(App[None]):
         self.ascii = not is_utf8() if ascii is None else ascii
         self.measuring = Measuring()
         self.data_dir = config.data_dir
-        self._courtesy = Courtesy(self)
+        self._courtesy, self._typed = Courtesy(self), TypedKeys(self)
         self._config = config
         self._start = start
         self._exit_when_done = exit_when_done
@@ -104,10 +105,20 @@ class D2LApp(App[None]):
         return MainScreen(self._config)
 
     async def on_event(self, event: events.Event) -> None:
-        """A key goes before the training."""
-        if isinstance(event, events.Key) and not event.is_forwarded:
+        """Keys come one after the other, and go before the training."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+        elif self._typed.may_pass(event):
             self._courtesy.key_pressed()
-        await super().on_event(event)
+            target = self.focused or self.screen
+            await super().on_event(event)
+            self._typed.given_to(target)
+
+    async def on_key_handled(self, message: KeyHandled) -> None:
+        """The next key, if one waits."""
+        following = self._typed.handled(message.number)
+        if following is not None:
+            await self.on_event(following)
 
     @property
     def drawing(self) -> bool:

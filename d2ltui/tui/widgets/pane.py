@@ -77,9 +77,9 @@ class Pane(Column):
     def focus_inside(self) -> None:
         """Give the focus to the pane, or to the first thing in it that takes it."""
         if self.can_focus:
-            self.focus()
+            self.screen.set_focus(self)  # at once: `focus()` comes after the next key
             return
         for widget in self.query("*").results(Widget):
             if widget.focusable:
-                widget.focus()
+                self.screen.set_focus(widget)
                 return

@@ -227,7 +227,7 @@ class Setup(VerticalScroll, can_focus=False):
         for name in self._problems:
             for field in self.query(f"#field-{name}"):
                 target = field.input if isinstance(field, TextField) else field
-                target.focus()
+                self.screen.set_focus(target)
                 return
 
     def _refresh_fields(self, typed: str = "") -> None:
@@ -270,4 +270,4 @@ class Setup(VerticalScroll, can_focus=False):
         fields: list[Widget] = [widget for widget in self.query("RadioSet, ChoiceField, Input") if widget.focusable]
         focused = self.screen.focused
         if focused in fields:
-            fields[(fields.index(focused) + by) % len(fields)].focus()
+            self.screen.set_focus(fields[(fields.index(focused) + by) % len(fields)])

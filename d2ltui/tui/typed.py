@@ -1,0 +1,62 @@
+"""Keys one after the other: each goes where the one before it has led.
+
+Textual gives a key to the widget that has the focus when the key arrives. Keys that arrive together, as they do over a
+link that stalls, would all go to the same one: the second `tab` would start where the first did, and what was typed
+after it would end up in another field. Here a key waits until the one before it has been handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from textual import events
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+AT_ONCE = frozenset({"ctrl+c", "ctrl+q"})  # the ways out wait for nothing
+# Seconds after which the next key comes in any case: the widget that had the last one may be gone.
+PATIENCE = 0.25
+
+
+class KeyHandled(Message):
+    """Follows a key through the same queues, from the widget that got it up to the application."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class TypedKeys:
+    """The keys that wait for the one before them."""
+
+    def __init__(self, app: MessagePump) -> None:
+        self._app = app
+        self._waiting: deque[events.Key] = deque()
+        self._under_way: int | None = None
+        self._count = 0
+        self._patience: asyncio.TimerHandle | None = None
+
+    def may_pass(self, key: events.Key) -> bool:
+        """Whether `key` may be given to the focused widget now; otherwise it is kept."""
+        if self._under_way is None or key.key in AT_ONCE:
+            return True
+        self._waiting.append(key)
+        return False
+
+    def given_to(self, target: MessagePump) -> None:
+        """A key has just been given to `target`."""
+        self._count += 1
+        self._under_way = self._count
+        loop = asyncio.get_running_loop()
+        self._patience = loop.call_later(PATIENCE, self._app.post_message, KeyHandled(self._count))
+        target.post_message(KeyHandled(self._count))
+
+    def handled(self, number: int) -> events.Key | None:
+        """Key `number` has been handled: the next one, if one waits."""
+        if number != self._under_way:
+            return None  # it was given up on
+        self._under_way = None
+        if self._patience is not None:
+            self._patience.cancel()
+        return self._waiting.popleft() if self._waiting else None

@@ -1,0 +1,41 @@
+"""Keys that arrive together, as they do over a link that stalls."""
+
+from __future__ import annotations
+
+from person import Opener
+from textual import events
+
+from d2ltui.tui.typed import PATIENCE
+from d2ltui.tui.widgets.fields import TextField
+
+
+def arrive(person_app: object, *keys: str) -> None:
+    """Post keys as the driver does, all at once."""
+    for key in keys:
+        person_app.post_message(events.Key(key, key if len(key) == 1 else None))  # type: ignore[attr-defined]
+
+
+async def test_tabs_that_arrive_together_are_all_obeyed(open_app: Opener) -> None:
+    async with open_app() as person:
+        arrive(person.app, "tab", "tab", "tab")
+        await person.until(lambda: person.focused_pane == "form-pane", "the third pane")
+
+
+async def test_what_is_typed_after_an_arrow_goes_into_the_next_field(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "hidden": "32"}) as person:
+        await person.focus("lr")
+        before = person.setup.query_one("#field-lr", TextField).input.value
+        arrive(person.app, "down", "home", "0", ".", "5")
+        await person.until(
+            lambda: person.setup.query_one("#field-weight_decay", TextField).input.value == "0.50", "what was typed"
+        )
+        assert person.setup.query_one("#field-lr", TextField).input.value == before
+
+
+async def test_keys_after_one_that_closes_a_dialog(open_app: Opener) -> None:
+    async with open_app() as person:
+        began = person.app._typed._count
+        arrive(person.app, "?", "escape", "?", "escape", "tab")
+        await person.until(lambda: person.focused_pane == "model-pane", "the pane after two dialogs")
+        assert person.app._typed._count == began + 5
+        assert PATIENCE < 1
