@@ -123,7 +123,8 @@ class D2LApp(App[None]):
     @property
     def drawing(self) -> bool:
         """Whether a chart that is on the screen is just being drawn."""
-        return isinstance(self.screen, MainScreen) and self.screen.drawing
+        screens = self.screen_stack  # none on the way out
+        return bool(screens) and isinstance(screens[-1], MainScreen) and screens[-1].drawing
 
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""

@@ -46,6 +46,8 @@ def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bo
         if layer.nonfinite:
             share = f"not finite: {layer.nonfinite}"
         title = f"{layer.index} {layer.title}"
+        if len(title) + len(share) >= width:
+            share = share.replace(" %", "%").replace("  ", " ")
         gap = " " * max(1, width - len(title) - len(share))
         lines.append([(Style.TEXT, title + gap), (Style.WARNING if alarming else Style.AXIS, share)])
         low, high = f"{number(layer.minimum):>7} ", f" {number(layer.maximum):<7}"
@@ -81,5 +83,7 @@ def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii:
     if not positive:
         return lines
     scale = f"‖gradient‖, log axis from 1e{low} to 1e{high}"
+    if len(scale) > width:
+        scale = f"log axis 1e{low} to 1e{high}"
     lines.append([(Style.AXIS, scale[:width])])
     return lines

@@ -47,3 +47,15 @@ async def test_the_training_waits_for_the_chart_of_the_answer(
         await person.press("l")
         await person.until(lambda: drawn_when_going_on, "the end of the answer")
         assert all(drawn_when_going_on)
+
+
+async def test_a_key_that_quits_while_training(open_app: Opener) -> None:
+    """The answer to the last key comes when there is no screen any more."""
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.press("q")
+        await person.press("y")
+        await person.pilot.pause(0.1)
+        person.app._courtesy._painted(Control(), person.app._courtesy._keys)
+        assert not person.app.drawing

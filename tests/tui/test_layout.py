@@ -124,6 +124,10 @@ async def test_a_hundred_layers_scroll(open_app: Opener) -> None:
         for name in ("activations", "gradients"):
             view = person.main.query_one(f"#{name}", LayersPane).view
             await person.until(lambda view=view: len(view.lines) >= 100, "a line for each layer")
+            # The pause is looked at after it has been told of: not before that do the figures stand still.
+            await person.until(lambda: person.live.layers is not None and person.live.layers.step == 1, "a look")
+            person.main.tick()
+            await person.settle()
             last = "".join(text for _, text in view.lines[-1]).strip()
             while person.focused_pane != name:
                 await person.press("tab")

@@ -10,7 +10,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 
-from d2ltui.tui.locale import AsciiFilter, is_utf8, to_ascii
+from d2ltui.lessons import LESSONS
+from d2ltui.tui.locale import AsciiFilter, is_utf8, spelled, to_ascii
 from d2ltui.tui.widgets.tabs import TABS
 
 
@@ -132,3 +133,10 @@ async def test_both_themes_show_the_same_characters_legibly(open_app: Opener) ->
                 if abs(front.brightness - back.brightness) < 0.2:
                     faint.append(segment.text)
         assert faint == []
+
+
+def test_formulas_are_spelled_in_ascii() -> None:
+    assert spelled("L = ½(ŷ − y)²").replace("−", "-") == "L = 1/2(y^ - y)^2"
+    for lesson in LESSONS.values():
+        for text in (lesson.claim, lesson.formula, lesson.text):
+            assert "?" not in to_ascii(spelled(text)).replace("?", "", text.count("?")), lesson.name

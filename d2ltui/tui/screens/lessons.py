@@ -17,6 +17,7 @@ from textual.widgets.option_list import Option
 from d2ltui.charts.spec import ChartError, ChartSpec, Line, Style
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
+from d2ltui.tui.locale import spelled
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -29,15 +30,15 @@ NARROW = 100
 _STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
 
 
-def verdict_text(verdict: Verdict) -> Text:
+def verdict_text(verdict: Verdict, ascii: bool = False) -> Text:
     """Every figure with its band, and what they say together."""
-    text = Text()
+    text, spell = Text(), spelled if ascii else str
     text.append("The claim holds. " if verdict.holds else "The claim does not hold. ", "bold")
-    text.append(f"{verdict.comment}\n\n")
+    text.append(spell(f"{verdict.comment}\n\n"))
     for figure in verdict.figures:
         band = f"  (claimed: {figure.band})" if figure.band else ""
         text.append("✓ " if figure.holds else "✗ ", "" if figure.holds else "bold")
-        text.append(f"{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + f"{band}\n")
+        text.append(spell(f"{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + f"{band}\n"))
     text.append(f"\nmeasured with {verdict.seeds} seeds in {verdict.seconds:.1f} s", "dim")
     return text
 
@@ -136,10 +137,9 @@ class LessonsScreen(Screen[None]):
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Open its page."""
         lesson = self.lesson
-        page = Text()
-        page.append(f"{lesson.claim}\n\n", "bold")
-        page.append(f"{lesson.formula}\n\n", "bold")
-        page.append(_unwrapped(lesson.text))
+        page, spell = Text(), spelled if self.app.ascii else str
+        page.append(spell(f"{lesson.claim}\n\n{lesson.formula}\n\n"), "bold")
+        page.append(spell(_unwrapped(lesson.text)))
         self.query_one("#page-pane", Pane).border_title = f"{lesson.title} (section {lesson.section})"
         self.query_one("#page", Static).update(page)
         self.query_one("#page-pane VerticalScroll", VerticalScroll).scroll_home(animate=False)
@@ -227,7 +227,7 @@ class LessonsScreen(Screen[None]):
             now = f"run {len(runs)}: {runs[-1].role}, seed {runs[-1].seed}" if runs else "measuring"
             verdict.update(f"{now}\nx stops")
         elif measuring.verdict is not None:
-            verdict.update(verdict_text(measuring.verdict))
+            verdict.update(verdict_text(measuring.verdict, self.app.ascii))
         else:
             more = "\nt shows the whole error" if measuring.traceback else ""
             verdict.update(f"{measuring.problem}{more}")

@@ -83,7 +83,7 @@ class StatusLine(Widget):
             rate = rate_of(live)
             parts.append(f"  epoch {live.epoch}/{config.epochs} ")
             parts.append((done, "$primary"))
-            parts.append((left, "$text-muted"))
+            parts.append((left, "$foreground 30%"))
             parts.append(f" step {live.step:,}")
             if rate:
                 parts.append(f"  {rate:,.0f} steps/s")
