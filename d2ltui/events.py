@@ -93,8 +93,8 @@ class LayerStats(msgspec.Struct, frozen=True):
 
     Of a layer's weights (None, and no counts, where it has none): `gradient_norm` is the norm of the loss's gradient
     with respect to them, `gradient_counts` their histogram in equal bins over [`gradient_minimum`,
-    `gradient_maximum`], `weight_norm` their own norm. `update_ratio` is ‖Δw‖ / ‖w‖ of the training step that
-    led here (None where it was not measured). `sign_share` is the share of a unit's incoming weight gradients that
+    `gradient_maximum`], `weight_norm` their own norm. `update_ratio` is ‖Δw‖ / ‖w‖ of one training step, the latest
+    one that was measured (None before the first). `sign_share` is the share of a unit's incoming weight gradients that
     carry the more frequent sign, from .5 to 1, averaged over the units that have any.
 
     `unit_activity`, only when asked for and only of activations: for each unit, the first 1024 at most, the share of

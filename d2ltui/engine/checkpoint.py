@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import pickle
 import time
 import warnings
 import zlib
@@ -152,6 +153,10 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
+    except pickle.UnpicklingError:
+        # PyTorch would explain how to read it all the same.
+        why = "it holds more than tensors and plain values, and nothing else is read from a file"
+        raise CheckpointError(f"checkpoint: {path} cannot be read ({why})") from None
     except Exception as error:  # whatever PyTorch makes of arbitrary bytes
         raise CheckpointError(f"checkpoint: {path} cannot be read ({_first_line(error)})") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:

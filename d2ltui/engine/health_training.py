@@ -21,7 +21,7 @@ def divergence(run: Run) -> Iterator[Finding]:
     severity: Severity = "alarm"
     if run.diverged_at is not None or broken or not math.isfinite(run.loss):
         figure, layer = math.inf, broken[0].index if broken else None
-        what = f"The loss is beyond all bounds {run.when}"
+        what = f"The loss is beyond all bounds {run.when}, {number(run.loss)}"
         if broken:
             what += f": {broken[0].nonfinite:,} outputs of {name_of(broken[0])} are nan or infinite"
         what += "."
@@ -49,7 +49,9 @@ def divergence(run: Run) -> Iterator[Finding]:
 
 def learning_rate(run: Run) -> Iterator[Finding]:
     """Steps that are too long, or too short, beside the weights."""
-    measured = [ratio for probed in run.probes if probed.step >= LR_STEPS and (ratio := _ratio(probed)) is not None]
+    told = [ratio for probed in run.probes if probed.step >= LR_STEPS and (ratio := _ratio(probed)) is not None]
+    # A look tells of the last step that was measured: the same figure again is that step again.
+    measured = [ratio for ratio, before in zip(told, [None, *told], strict=False) if ratio != before]
     if not measured or run.diverged_at is not None:
         return
     figure, lr = measured[-1], run.config.lr

@@ -119,6 +119,7 @@ class Prober:
         self._sample_every = sample_every
         self._before: list[Tensor] = []
         self._armed_at: int | None = None
+        self._ratios: dict[int, float] = {}  # of the last step that was measured
         self._took = 0.0
         self._last: float | None = None
         self._count = 0
@@ -150,8 +151,9 @@ class Prober:
     def probe(self, step: int, units: bool) -> LayersProbed:
         """Look at the network after `step` steps."""
         began = time.perf_counter()
-        ratios = self._measure_step() if self.armed(step) else None  # of an earlier step would count as another one
-        probed = probe(self._network, self._x, self._y, step=step, units=units, update_ratios=ratios)
+        if self.armed(step):
+            self._ratios = self._measure_step()
+        probed = probe(self._network, self._x, self._y, step=step, units=units, update_ratios=self._ratios or None)
         self._last = time.perf_counter()
         self._took, self._count = self._last - began, self._count + 1
         return probed

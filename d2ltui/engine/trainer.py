@@ -78,7 +78,7 @@ class Trainer:
         self._clock = Clock()
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
-        self._diverged = False
+        self._loaded = self._diverged = False
         self._last_loss = 0.0
 
     def run(self) -> events.RunEnded:
@@ -94,7 +94,8 @@ class Trainer:
             self._train()
             message = account.result(self.config.task, self._epochs[-1])
         except (Stopped, LoadCancelled):
-            status, message = "stopped", f"stopped by you after step {self._step}"
+            status = "stopped"
+            message = f"stopped after step {self._step}" if self._loaded else "stopped while loading"
         except DataError as error:
             status, message, field = "failed", str(error), "dataset"
         except DeviceError as error:
@@ -164,6 +165,7 @@ class Trainer:
         self._monitor = Monitor(config, plan)
         self._begin_epoch(1)
         leave_libraries_alone()
+        self._loaded = True
         resumed = self._restore(self._resume()) if self._resume is not None else None
         self._emit(
             events.RunStarted(

@@ -15,5 +15,7 @@ def reason(error: BaseException) -> str:
     """Why, in a few words: the operating system's where it is its business."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return "its text is not readable"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -155,7 +155,10 @@ class RunStore:
         while True:
             self._try_at = 0.0
             self._turn()
-            if self._session is None or not self._session.pending or self._locked_since is None:
+            if self._session is None or not self._session.pending:
+                return
+            if self._locked_since is None:
+                self._say(f"store: the end of {self._session.path.name} is not stored, what came before is")
                 return
             if time.monotonic() > deadline:
                 self._say(f"store: the end of {self._session.path.name} is not stored (another process holds its file)")

@@ -37,6 +37,12 @@ class Courtesy:
         if key != self._keys:
             return  # the answer to a later key is still to come
         if self._app.drawing:
-            self._app.set_timer(CHART_EVERY, lambda: self._painted(control, key))
-            return
-        control.go_on()
+            self._app.set_timer(CHART_EVERY, lambda: self._charts_there(control, key))
+        else:
+            control.go_on()
+
+    def _charts_there(self, control: Control, key: int) -> None:
+        if self._app.drawing:
+            self._painted(control, key)
+        else:
+            self._app.call_after_refresh(self._painted, control, key)  # the charts are still to be painted

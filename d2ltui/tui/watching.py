@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d2ltui import events
 from d2ltui.store.errors import StoreError
 from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request, Verb
@@ -25,6 +26,7 @@ class Watching:
         self._reader = RunReader(path)
         self._on_trouble = on_trouble
         self._told = ""
+        self._gone: events.RunEnded | None = None  # what we said, of a run whose process had gone
         self.name = path.name
 
     @property
@@ -40,9 +42,19 @@ class Watching:
     def poll(self) -> None:
         """Take in what has come."""
         try:
+            alive = self.alive  # before the reading: what a process wrote just before its end is not missed
             self._reader.poll()
         except StoreError as error:
             self._trouble(str(error))
+            return
+        live = self.live
+        if not alive and live.ended is None:
+            gone = f"interrupted after step {live.step}: its process is gone; R lists the run, and c goes on with it"
+            self._gone = events.RunEnded("stopped", gone, {})
+            live(self._gone)
+        elif alive and live.ended is not None and live.ended is self._gone:  # it was asleep only
+            live.ended = None
+            live(events.StatusChanged("training"))
 
     def close(self) -> None:
         """Let go of it; the run goes on."""

@@ -58,4 +58,4 @@ async def test_a_key_that_quits_while_training(open_app: Opener) -> None:
         await person.press("y")
         await person.pilot.pause(0.1)
         person.app._courtesy._painted(Control(), person.app._courtesy._keys)
-        assert not person.app.drawing
+        await person.until(lambda: not person.app.training, "the end of the run")

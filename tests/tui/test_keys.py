@@ -65,7 +65,7 @@ async def test_pause_resume_step_epoch_and_stop(open_app: Opener) -> None:
         assert person.live.status == "training"
         await person.press("x")
         await person.until_word("stopped")
-        assert "stopped by you after step" in person.status
+        assert "stopped after step" in person.status
         assert person.app.control is None
 
 

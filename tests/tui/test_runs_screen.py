@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from person import SMALL, Opener, Person
-from textual.widgets import DataTable, Input
+from textual.widgets import DataTable, Input, Static
 
 from d2ltui import events
 from d2ltui.config import resolve
 from d2ltui.store import home, listing
 from d2ltui.store import reader as reader_module
 from d2ltui.store.session import Session
+from d2ltui.tui.screens.dialogs import AskScreen
 from d2ltui.tui.screens.runs import RunsScreen
 
 CONFIG = resolve(SMALL)
@@ -89,7 +90,9 @@ async def test_a_held_database_keeps_what_was_read_before(open_app: Opener) -> N
             assert rows_of(screen) == {path.name: ("a", "stopped")}
             await person.press("right", "left")
             await person.until(lambda: "at epoch 1" in person.text() and f"a {path.name}: 0.5" in person.text(), "it")
-            await person.press("space", "space")  # forgets it, and asks for it again
+            await person.press("space")  # forgets it
+            await person.until(lambda: not screen._lives, "no curve")
+            await person.press("space")  # and asks for it again
             await person.until(lambda: screen._told != {}, "why there is no curve")
             holder.execute("ROLLBACK")
         screen.refresh_runs()
@@ -104,7 +107,7 @@ async def test_a_mark_stays_with_its_run_where_renaming_or_deleting_is_refused(o
         other = ({first.name, second.name} - {marked}).pop()
         await person.press("space", "n")
         person.app.screen.query_one(Input).value = other
-        await person.press("enter")
+        await person.press("enter", "escape")
         await person.until(lambda: person.app.screen is screen, "the list")
         assert screen._marked == [marked]
         assert marked is not None
@@ -119,3 +122,21 @@ async def test_a_mark_stays_with_its_run_where_renaming_or_deleting_is_refused(o
         await person.until(lambda: rows_of(screen) == {"better": ("a", "stopped"), other: ("", "stopped")}, "its name")
         await person.press("d", "y")
         await person.until(lambda: rows_of(screen) == {other: ("", "stopped")}, "the other one alone")
+
+
+async def test_a_name_that_cannot_be_is_said_beside_what_was_typed(open_app: Opener) -> None:
+    name = made().name
+    async with open_app() as person:
+        screen = await runs_screen(person, 1)
+        await person.press("n")
+        dialog = person.app.screen
+        assert isinstance(dialog, AskScreen)
+        dialog.query_one(Input).value = "../evil"
+        await person.press("enter")
+        await person.until(lambda: "../evil" in str(dialog.query_one("#why-not", Static).content), "why not")
+        assert person.app.screen is dialog
+        assert dialog.query_one(Input).value == "../evil"
+        dialog.query_one(Input).value = "good"
+        await person.press("enter")
+        await person.until(lambda: list(rows_of(screen)) == ["good"], "the new name")
+        assert not (home.runs_dir() / name).exists()

@@ -78,7 +78,7 @@ async def test_a_run_is_renamed_noted_and_deleted_only_when_asked_twice(open_app
         person.app.screen.query_one(Input).value = "../outside"
         await person.press("enter")
         assert [run.name for run in runs()] == ["better"]
-        await person.press("N")
+        await person.press("escape", "N")
         person.app.screen.query_one(Input).value = "the teacher's"
         await person.press("enter")
         await person.until(lambda: runs()[0].note == "the teacher's", "the note")
@@ -210,3 +210,22 @@ async def test_no_run_is_resumed_while_a_lesson_is_measured(open_app: Opener, mo
         monkeypatch.setattr(type(person.app.measuring), "busy", property(lambda self: True))
         assert not person.app.resume_run(name)
         assert not person.app.training
+
+
+async def test_a_watched_run_whose_process_is_killed_is_no_longer_training(open_app: Opener) -> None:
+    command = [*TRAIN, "--epochs", "1000000", "--quiet"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        async with open_app() as person:
+            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
+            person.app.watch_run(runs()[-1].path)
+            await person.until_word("training")
+            process.kill()
+            process.wait()
+            await person.until_word("stopped")
+            await person.until(lambda: "interrupted after step" in person.status, "what happened")
+            await person.press("space")
+            assert person.word == "stopped"
+    finally:
+        process.kill()
+        process.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -200,20 +201,31 @@ class AskScreen(ModalScreen["str | None"]):
     DEFAULT_CSS = _BOX.format(name="AskScreen", width=70)
     BINDINGS = [Binding("escape", "cancel", "close")]
 
-    def __init__(self, title: str, text: str, empty_allowed: bool = False) -> None:
+    def __init__(
+        self, title: str, text: str, empty_allowed: bool = False, attempt: Callable[[str], str] | None = None
+    ) -> None:
+        """`attempt` does what is asked for, and says why that cannot be, or "": then the screen closes."""
         super().__init__()
         self._title, self._text, self._empty_allowed = title, text, empty_allowed
+        self._attempt = attempt
 
     def compose(self) -> ComposeResult:
         """The line."""
         with Vertical(classes="box") as box:
             box.border_title = f"{self._title} (enter takes, escape closes)"
             yield Input(self._text, compact=True)
+            yield Static("", id="why-not", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take it."""
-        if event.value.strip() or self._empty_allowed:
-            self.dismiss(event.value.strip())
+        """Take it, or say why not: what was typed is not lost."""
+        text = event.value.strip()
+        if not text and not self._empty_allowed:
+            return
+        problem = self._attempt(text) if self._attempt is not None else ""
+        if problem:
+            self.query_one("#why-not", Static).update(problem)
+        else:
+            self.dismiss(text)
 
     def action_cancel(self) -> None:
         """Leave it as it was."""

@@ -60,8 +60,9 @@ class MainScreen(PanesScreen):
         with Columns(id="body"):
             yield Setup(self._initial)
             with Column(id="curves"):
-                yield ChartPane("Loss", self._loss, charts, "ctrl+r trains what the form describes", "loss")
-                yield ChartPane("Accuracy", self._metric, charts, "", "accuracy")
+                begin = "ctrl+r trains what the form describes"
+                yield ChartPane("Loss", self._loss, charts, begin, "loss", self._drawn)
+                yield ChartPane("Accuracy", self._metric, charts, "", "accuracy", self._drawn)
             with Column(id="inside"):
                 yield LayersPane("Activations", layer_lines, "each layer's outputs in a run", "activations")
                 yield LayersPane("Gradients", gradient_lines, "each layer's gradient in a run", "gradients")
@@ -93,8 +94,10 @@ class MainScreen(PanesScreen):
         widget within the smallest rectangle around all that has changed: with the status line, that is the whole
         screen; without it, nothing of the form, which has most of them.
         """
-        self._hint = self.app.poll() or self._hint
-        live = self.app.live
+        trouble, live = self.app.poll(), self.app.live
+        if live is not None and self._curves is None:
+            self._hint = ""  # how to begin
+        self._hint = trouble or self._hint
         if live is not None and (self._curves is None or self._curves.live is not live):
             from d2ltui.tui.plots import Curves
 
@@ -126,7 +129,7 @@ class MainScreen(PanesScreen):
         for chart in self._chart_panes:
             chart.update_from(self._curves, (self._log, self._smoothing))
 
-    def on_chart_pane_drawn(self) -> None:
+    def _drawn(self) -> None:
         """A chart is there."""
         if self._together and self.drawing:
             return  # the other one will come

@@ -271,13 +271,22 @@ class RunsScreen(Screen["str | None"]):
         if (name := self._selected()) is None:
             return
 
+        def attempt(new: str) -> str:
+            try:
+                if new != name:
+                    home.rename(name, new)
+            except StoreError as error:
+                return str(error)
+            return ""
+
         def renamed(new: str | None) -> None:
-            if new is not None and new != name and self._attempt(lambda: home.rename(name, new)):
+            if new is not None and new != name:
+                self.refresh_runs(changed=True)
                 self._marked = [new if marked == name else marked for marked in self._marked]
                 self._baseline = new if self._baseline == name else self._baseline
                 self._show_curves()
 
-        self.app.push_screen(AskScreen("Rename the run to", name), renamed)
+        self.app.push_screen(AskScreen("Rename the run to", name, attempt=attempt), renamed)
 
     def action_note(self) -> None:
         """Write something about the run."""

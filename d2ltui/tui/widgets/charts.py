@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.geometry import Size
-from textual.message import Message
 from textual.strip import Strip
 
 from d2ltui.charts.spec import ChartError, Drawing, Spec, Style
@@ -60,10 +59,10 @@ class DrawingView(LinesView):
 class ChartPane(Pane):
     """A curve. It asks for a new drawing only when something changed and the last one has arrived."""
 
-    class Drawn(Message):
-        """A drawing has arrived; `show_arrived` shows it."""
-
-    def __init__(self, title: str, builder: Builder, client: ChartClient, empty: str, id: str) -> None:
+    def __init__(
+        self, title: str, builder: Builder, client: ChartClient, empty: str, id: str, arrived: Callable[[], None]
+    ) -> None:
+        """`arrived` is called when a drawing has arrived; `show_arrived` shows it."""
         self.view = DrawingView()
         super().__init__(title, self.view, id=id, can_focus=True)
         self._builder = builder
@@ -72,14 +71,11 @@ class ChartPane(Pane):
         # What the present drawing was made from: curves and options, size, version of the run.
         self._shown: tuple[object, tuple[int, int], int] = (None, (0, 0), 0)
         self._drawing: asyncio.Task[None] | None = None
+        self.drawing = False  # whether a drawing has been asked for and has not arrived
+        self._on_arrival = arrived
         self._arrived: Drawing | None = None  # and is not shown yet
         self._overtaken: tuple[Curves, object] | None = None  # what a key asked for while a drawing was made
         self.frames = 0
-
-    @property
-    def drawing(self) -> bool:
-        """Whether a drawing has been asked for and has not arrived."""
-        return self._drawing is not None and not self._drawing.done()
 
     def update_from(self, curves: Curves | None, options: object) -> None:
         """Draw `curves` if they, the pane's size or `options` changed since the last drawing."""
@@ -96,12 +92,13 @@ class ChartPane(Pane):
             # More steps can wait for the next look at them, the answer to a key cannot.
             self._overtaken = subject if self._shown[:2] != (subject, size) else None
             return
-        if self._drawing is not None:
+        if self._drawing is not None and self._drawing.done():
             self._drawing.result()  # a defect in drawing must not be swallowed
-            self._arrived = None  # something else is to be shown
+        self._arrived = None  # something else is to be shown
         if self._shown[0] != subject:
             self.view.forget()
         self._shown = (subject, size, version)
+        self.drawing = True
         self._drawing = asyncio.create_task(self._draw(self._builder(curves, width, height)))
 
     def _show_empty(self, width: int, height: int) -> None:
@@ -118,8 +115,8 @@ class ChartPane(Pane):
         except ChartError as error:
             drawing = [[(int(Style.WARNING), str(error))]]
         if self.is_attached:
-            self._arrived = drawing
-            self.post_message(self.Drawn())
+            self.drawing, self._arrived = False, drawing
+            self._on_arrival()
 
     def show_arrived(self) -> None:
         """Show the drawing that has arrived, if one has."""
@@ -134,6 +131,7 @@ class ChartPane(Pane):
 
     def on_unmount(self) -> None:
         """Nobody waits for a drawing any more."""
+        self.drawing = False
         if self._drawing is not None:
             self._drawing.cancel()
 
