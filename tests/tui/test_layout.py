@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from person import ENDLESS, SMALL, Opener, Person
@@ -298,6 +299,19 @@ async def test_nothing_below_a_dialog_is_drawn_and_all_of_it_afterwards(open_app
         await person.until(lambda: person.status != status, "the status of now")
 
 
+def counted_layouts(person: Person) -> tuple[list[Size | None], Callable[..., None]]:
+    """The sizes of the main screen's layouts from now on, as they come; and the layout itself, not counted."""
+    layouts: list[Size | None] = []
+    original = person.main._refresh_layout
+
+    def counted(size: Size | None = None, scroll: bool = False) -> None:
+        layouts.append(size)
+        original(size, scroll)
+
+    person.main._refresh_layout = counted  # type: ignore[method-assign]
+    return layouts, original
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int]) -> None:
     """Every layout of the whole screen is 10 to 30 ms of a key's answer."""
@@ -306,40 +320,24 @@ async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int
         await person.until_word("finished")
         await person.until_drawn("loss")
         await person.settle()  # how the run ended takes a second line of a narrow terminal
-        layouts = 0
-        original = person.main._refresh_layout
-
-        def counted(size: Size | None = None, scroll: bool = False) -> None:
-            nonlocal layouts
-            layouts += 1
-            original(size, scroll)
-
-        person.main._refresh_layout = counted  # type: ignore[method-assign]
+        layouts, _ = counted_layouts(person)
         await person.press("z")
         await person.until_drawn("loss")
         await person.settle()
-        assert layouts == 1
+        assert len(layouts) == 1
 
 
 async def test_sizes_of_earlier_layouts_chase_each_other_no_longer(open_app: Opener) -> None:
     """Two layouts in two sizes, before the first has been told of, each had the other done again, without end."""
     async with open_app() as person:
-        layouts = 0
-        original = person.main._refresh_layout
-
-        def counted(size: Size | None = None, scroll: bool = False) -> None:
-            nonlocal layouts
-            layouts += 1
-            original(size, scroll)
-
-        person.main._refresh_layout = counted  # type: ignore[method-assign]
+        layouts, original = counted_layouts(person)
         original(Size(90, 30))
         person.main.call_later(lambda: None)  # Textual takes the last of Resize events that follow each other
         original(person.app.size)
         await person.settle()
-        before = layouts
+        before = len(layouts)
         await asyncio.sleep(0.3)
-        assert layouts == before
+        assert len(layouts) == before
         assert person.main.size == person.app.size
 
 
@@ -364,3 +362,17 @@ async def test_the_units_of_a_layer_are_looked_at_while_they_are_shown(open_app:
         await person.press("u")
         units = person.app.screen.query_one("#units", LinesView)
         await person.until(lambda: "never active" in shown(), "the units during a pause")
+
+
+async def test_a_defect_in_drawing_is_not_swallowed(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(spec: object) -> object:
+        raise ZeroDivisionError("a defect")
+
+    async def look() -> None:
+        async with open_app(ENDLESS) as person:
+            monkeypatch.setattr(person.app.charts, "draw", broken)
+            await person.press("ctrl+r")
+            await person.until(lambda: person.app._exception is not None, "the defect")
+
+    with pytest.raises(ZeroDivisionError, match="a defect"):
+        await look()

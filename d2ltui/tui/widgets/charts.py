@@ -114,8 +114,10 @@ class ChartPane(Pane):
             drawing = await self._client.draw(spec)
         except ChartError as error:
             drawing = [[(int(Style.WARNING), str(error))]]
+        finally:
+            self.drawing = False  # also where it fails: `update_from` then says so
         if self.is_attached:
-            self.drawing, self._arrived = False, drawing
+            self._arrived = drawing
             self._on_arrival()
 
     def show_arrived(self) -> None:
