@@ -1,7 +1,7 @@
 """Curves as characters: plotext draws them, on a bare canvas that goes into the plot area.
 
-The straight lines between points are traced here, and what another curve would cover is left out before plotext gets
-it: its time goes with the number of dots.
+The straight lines between points are traced here, the dots of a cell are made one braille character, and what another
+curve would cover is left out before plotext gets it: its time goes with the number of points.
 """
 
 from __future__ import annotations
@@ -29,7 +29,12 @@ ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
 # Markers nearer to each other than this (in columns) hide the line that they are on.
 _MARKER_DISTANCE = 3
 
+# The braille patterns: from the dots of a cell, counted from its lower left, to the bit of each in the character.
+BRAILLE = 0x2800
+DOT_BITS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
+
 Dots: TypeAlias = list[tuple[int, int]]
+Cells: TypeAlias = dict[tuple[int, int], int]
 Point: TypeAlias = tuple[float, float]
 Extent: TypeAlias = tuple[float, float, float]
 
@@ -60,6 +65,16 @@ class Scale:
             math.floor(max(-1.0, min(float(self.rows), row))),
         )
 
+    def cells(self, dots: Iterable[tuple[int, int]]) -> Cells:
+        """The cells that have one or more of the dots, with the bits of these dots; what is outside is left out."""
+        across, down, columns, rows = self.across, self.down, self.columns, self.rows
+        cells: Cells = {}
+        for x, y in dots:
+            if 0 <= x < columns and 0 <= y < rows:
+                cell = x // across, y // down
+                cells[cell] = cells.get(cell, 0) | DOT_BITS[x % across][y % down]
+        return cells
+
 
 def _trace(dots: Iterable[tuple[int, int] | None]) -> Dots:
     """The dots on straight lines between `dots`; None is a gap."""
@@ -78,10 +93,10 @@ def _trace(dots: Iterable[tuple[int, int] | None]) -> Dots:
     return list(found)
 
 
-def _fill(points: Sequence[tuple[float, float, float]], scale: Scale) -> Dots:
-    """The dots between the lower and the upper edge of a band: one upright stroke in each column of cells.
+def _fill(points: Sequence[Extent], scale: Scale) -> Cells:
+    """The cells between the lower and the upper edge of a band, with one upright stroke in each column of them.
 
-    Strokes side by side would make a block that is heavier than the curves in front of it, and take longer.
+    Strokes side by side would make a block that is heavier than the curves in front of it.
     """
     extents: dict[int, tuple[int, int]] = {}
     before: tuple[int, int, int] | None = None
@@ -99,7 +114,19 @@ def _fill(points: Sequence[tuple[float, float, float]], scale: Scale) -> Dots:
         before = column, bottom, top
         found = extents.get(column, (bottom, top))
         extents[column] = min(found[0], bottom), max(found[1], top)
-    return [(column * scale.across, row) for column, (low, high) in extents.items() for row in range(low, high + 1)]
+    cells: Cells = {}
+    whole = sum(DOT_BITS[0][: scale.down])
+    for column, (low_dot, high_dot) in extents.items():
+        if not 0 <= column * scale.across < scale.columns:
+            continue
+        low_dot, high_dot = max(0, low_dot), min(scale.rows - 1, high_dot)
+        first, last = low_dot // scale.down, high_dot // scale.down
+        for row in range(first, last + 1):
+            cells[column, row] = whole
+        if first <= last:
+            cells[column, first] &= sum(DOT_BITS[0][low_dot % scale.down :])
+            cells[column, last] &= sum(DOT_BITS[0][: high_dot % scale.down + 1])
+    return cells
 
 
 def draw_curves(
@@ -113,9 +140,9 @@ def draw_curves(
     """Draw curves into the plot area. Points (x, y) and extents (x, low, high) are in the axes' scale, nan for none."""
     plotext.clear_data()
     plotext.plot_size(area.width, area.height)
-    plotext.xlim(0, max(1, scale.columns - 1))
-    plotext.ylim(0, max(1, scale.rows - 1))
-    canvas = _Canvas(area, scale)
+    plotext.xlim(0, max(1, area.width - 1))
+    plotext.ylim(0, max(1, area.height - 1))
+    canvas = _Canvas()
     # A cell shows one curve only. Where two run together, one is seen between the markers of the other.
     ordered = sorted(
         ((line, [scale.dot(x, y) if y == y else None for x, y in points]) for line, points in lines),
@@ -124,17 +151,18 @@ def draw_curves(
     )
     for line, dots in ordered:
         if line.joined and line.marker:
-            canvas.mark(dots[:: _thinned(dots, scale)], marker_of(line, ascii), line.style)
+            marked = filter(None, dots[:: _thinned(dots, scale)])
+            canvas.draw(scale.cells(marked), marker_of(line, ascii), line.style)
     for line, dots in ordered:
         if line.joined:
-            character = ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "braille"
-            canvas.dot(_trace(dots), character, line.style)
+            character = ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else ""
+            canvas.draw(scale.cells(_trace(dots)), character, line.style)
         elif line.marker:
-            canvas.mark(dots, marker_of(line, ascii), line.style)
+            canvas.draw(scale.cells(filter(None, dots)), marker_of(line, ascii), line.style)
         else:
-            canvas.dot(filter(None, dots), plain_marker(line) if ascii else "braille", line.style)
+            canvas.draw(scale.cells(filter(None, dots)), plain_marker(line) if ascii else "", line.style)
     for band, extents in reversed(bands):
-        canvas.dot(_fill(extents, scale), ":" if ascii else "braille", band.style)
+        canvas.draw(_fill(extents, scale), ":" if ascii else "", band.style)
     _copy(plotext.build(), grid, area)
 
 
@@ -144,40 +172,20 @@ def _depth(line: Line) -> int:
 
 
 class _Canvas:
-    """Hands dots to plotext from front to back, leaving out those in cells that are taken."""
+    """Hands cells to plotext from front to back, leaving out those that are taken."""
 
-    def __init__(self, area: PlotArea, scale: Scale) -> None:
-        self._scale = scale
+    def __init__(self) -> None:
         self._taken: set[tuple[int, int]] = set()
-        # From cells to the dots that plotext puts into exactly these cells.
-        self._x_factor = (scale.columns - 1) / max(1, area.width - 1)
-        self._y_factor = (scale.rows - 1) / max(1, area.height - 1)
 
-    def dot(self, dots: Iterable[tuple[int, int]], character: str, style: int) -> None:
-        """Draw dots, of which one or more make a cell's character."""
-        cells = self._free(dots)
-        if cells:
-            shown = [dot for members in cells.values() for dot in members]
-            _scatter([x for x, _ in shown], [y for _, y in shown], character, style)
-
-    def mark(self, dots: Iterable[tuple[int, int] | None], character: str, style: int) -> None:
-        """Draw one character in each cell that has a dot."""
-        cells = self._free(filter(None, dots))
-        if cells:
-            _scatter([x * self._x_factor for x, _ in cells], [y * self._y_factor for _, y in cells], character, style)
-
-    def _free(self, dots: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Dots]:
-        across, down, columns, rows = self._scale.across, self._scale.down, self._scale.columns, self._scale.rows
-        cells: dict[tuple[int, int], Dots] = {}
-        for x, y in dots:
-            if 0 <= x < columns and 0 <= y < rows and (cell := (x // across, y // down)) not in self._taken:
-                cells.setdefault(cell, []).append((x, y))
-        self._taken.update(cells)
-        return cells
-
-
-def _scatter(x: Sequence[float], y: Sequence[float], character: str, style: int) -> None:
-    plotext.scatter(x, y, marker=character, color=style + 1)
+    def draw(self, cells: Cells, character: str, style: int) -> None:
+        """Draw `character` in each of the cells; without one, the cell's dots."""
+        free = cells if not self._taken else {cell: cells[cell] for cell in cells.keys() - self._taken}
+        if not free:
+            return
+        self._taken |= free.keys()
+        columns, rows = zip(*free, strict=True)
+        marker = character or [chr(BRAILLE + bits) for bits in free.values()]
+        plotext.scatter(columns, rows, marker=marker, color=style + 1)
 
 
 def _copy(built: str, grid: Grid, area: PlotArea) -> None:

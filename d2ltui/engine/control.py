@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Literal
 
 Mode = Literal["run", "pause", "step", "epoch"]
-
-# Who stood aside for a moment is not asked again for this many times as long: a key that is held down, or fast typing,
-# slows the training by a quarter at most.
-ASIDE_REST = 3.0
 
 
 class Control:
@@ -26,19 +21,13 @@ class Control:
         self._lr: float | None = None
         self._observed = False
         self._steps = 1 if mode == "step" else 0  # still to train in mode "step"
-        self._aside_until = 0.0  # on the monotonic clock; 0: nobody waits
-        self._aside_again = 0.0  # when it may be asked for again
         self.attention = mode in ("pause", "step")
 
     def _set(self, mode: Mode | None = None) -> None:
         if mode is not None:
             self._mode = mode
-        self.attention = self._asked or self._aside_until > 0
+        self.attention = self._stop or self._lr is not None or self._mode in ("pause", "step")
         self._changed.notify_all()
-
-    @property
-    def _asked(self) -> bool:
-        return self._stop or self._lr is not None or self._mode in ("pause", "step")
 
     def pause(self) -> None:
         """Wait after the current step."""
@@ -80,23 +69,6 @@ class Control:
                 self._observed = observed
                 self._set()
 
-    def give_way(self, seconds: float) -> None:
-        """Stand aside after the current step, until `go_on`, or for `seconds`: somebody waits for an answer.
-
-        Who is asked again meanwhile, or soon afterwards, does not stand aside for longer.
-        """
-        with self._changed:
-            now = time.monotonic()
-            if self._aside_until == 0 and now >= self._aside_again:
-                self._aside_until = now + seconds
-                self._set()
-
-    def go_on(self) -> None:
-        """The answer is given: train on."""
-        with self._changed:
-            self._aside_until = 0.0
-            self._set()
-
     # What the trainer reads.
 
     @property
@@ -133,18 +105,6 @@ class Control:
         with self._changed:
             if self._mode == "epoch":
                 self._set("pause")
-
-    def stand_aside(self) -> None:
-        """Wait as long as `give_way` asked for, unless there is something else to obey."""
-        with self._changed:
-            if self._aside_until == 0:
-                return
-            began = now = time.monotonic()
-            while not self._asked and now < self._aside_until:
-                self._changed.wait(self._aside_until - now)
-                now = time.monotonic()
-            self._aside_until, self._aside_again = 0.0, now + ASIDE_REST * (now - began)
-            self._set()
 
     def wait_while_paused(self, timeout: float) -> bool:
         """Sleep until a request arrives; True when the trainer is to stay paused and nothing else is asked."""

@@ -281,10 +281,7 @@ class Trainer:
         self._due = time.perf_counter() + wait
 
     def _obey(self) -> None:
-        """Do what was asked: stand aside for a moment, change the learning rate, wait while paused, end."""
-        self._clock.stop()
-        self.control.stand_aside()
-        self._start_clock()
+        """Do what was asked: change the learning rate, wait while paused, end."""
         waiting, observed = False, self.control.observed
         while True:
             if (lr := self.control.take_lr()) is not None:

@@ -23,7 +23,6 @@ from textual.filter import LineFilter
 
 from d2ltui.charts.client import ChartClient
 from d2ltui.config import RunConfig
-from d2ltui.tui.courtesy import Courtesy
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
@@ -72,7 +71,7 @@ class D2LApp(App[None]):
         self.ascii = not is_utf8() if ascii is None else ascii
         self.measuring = Measuring()
         self.data_dir = config.data_dir
-        self._courtesy, self._typed = Courtesy(self), TypedKeys(self)
+        self._typed = TypedKeys(self)
         self._config = config
         self._start = start
         self._exit_when_done = exit_when_done
@@ -105,11 +104,10 @@ class D2LApp(App[None]):
         return MainScreen(self._config)
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys come one after the other, and go before the training."""
+        """Keys come one after the other."""
         if not isinstance(event, events.Key) or event.is_forwarded:
             await super().on_event(event)
         elif self._typed.may_pass(event):
-            self._courtesy.key_pressed()
             target = self.focused or self.screen
             await super().on_event(event)
             self._typed.given_to(target)
@@ -119,12 +117,6 @@ class D2LApp(App[None]):
         following = self._typed.handled(message.number)
         if following is not None:
             await self.on_event(following)
-
-    @property
-    def drawing(self) -> bool:
-        """Whether a chart that is on the screen is just being drawn."""
-        screens = self.screen_stack  # none on the way out
-        return bool(screens) and isinstance(screens[-1], MainScreen) and screens[-1].drawing
 
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""

@@ -1,9 +1,12 @@
 """From a key press to the end of its answer, while a run trains at full speed.
 
 What the application sends is kept with its times, and read afterwards by a terminal emulator (pyte). The end of an
-answer is the moment from which the screen's fixed parts (frames, titles, axes and their labels, dialogs: all that no
-step of the run changes) look as they do just before the next key. Charts belong to the answer: their axes come with
-them.
+answer is the moment from which the screen's fixed parts (frames, titles, axes, dialogs: all that no step of the run
+changes) look as they do just before the next key. Charts belong to the answer: their axes come with them.
+
+Where an axis has its ticks is not a fixed part: the run's figures move them, at any frame. Only for the key that
+changes nothing else of a chart, between a linear and a logarithmic axis, the tick labels of the losses are looked at:
+its answer has not ended before the first time that they change.
 """
 
 from __future__ import annotations
@@ -30,6 +33,10 @@ PRESSES = 70
 PAUSE = (0.6, 0.9)  # seconds between two keys: longer than any answer, and in no step with the frames
 STATUS_LINES = 5  # at the bottom: they change with each step
 FRAME = set("─│╭╮╰╯┌┐└┘├┤┬┴┼")
+WITHOUT_TICKS = str.maketrans("┤├┬┴", "││──")
+LABEL = 6  # columns of a tick's label, to the left of its tick
+NEW_LABELS = "l"  # the key that changes the axis of the losses
+BURST = 0.005  # seconds: what is sent in less than that belongs together
 BORDER = re.compile("╭[^╮]*╮|╰[^╯]*╯")  # of a pane: its title is in it, and perhaps a number of steps
 # Queries and keyboard protocols that the emulator does not know.
 UNKNOWN = re.compile(
@@ -56,12 +63,24 @@ def fixed_parts(screen: pyte.Screen) -> dict[tuple[int, int], tuple[str, str, st
                 wanted -= inside - {min(inside), max(inside)}
             else:
                 wanted |= inside
-        for axis in [x for x in wanted if text[x] == "┤"]:
-            wanted |= set(range(max(0, axis - 6), axis))
         for x in wanted:
             cell = row[x]
-            cells[y, x] = (cell.data, cell.fg, cell.bg, cell.bold)
+            cells[y, x] = (cell.data.translate(WITHOUT_TICKS), cell.fg, cell.bg, cell.bold)
     return cells
+
+
+def loss_labels(screen: pyte.Screen) -> list[tuple[int, str]]:
+    """The tick labels in the pane of the losses, with their rows."""
+    found: list[tuple[int, str]] = []
+    left = -1
+    for y, line in enumerate(screen.display):
+        if (border := re.search("╭[^╮╭]*Loss[^╮]*╮", line)) is not None:
+            left, right = border.span()
+        elif left >= 0 and line[left] == "╰":
+            break
+        elif left >= 0 and (axis := line.find("┤", left, right)) >= 0:
+            found.append((y, line[max(left + 1, axis - LABEL) : axis]))
+    return found
 
 
 def agrees(screen: pyte.Screen, cells: dict[tuple[int, int], tuple[str, str, str, bool]]) -> bool:
@@ -69,7 +88,7 @@ def agrees(screen: pyte.Screen, cells: dict[tuple[int, int], tuple[str, str, str
     buffer = screen.buffer
     for (y, x), (data, fg, bg, bold) in cells.items():
         cell = buffer[y][x]
-        if cell.data != data or cell.fg != fg or cell.bg != bg or cell.bold != bold:
+        if cell.data.translate(WITHOUT_TICKS) != data or cell.fg != fg or cell.bg != bg or cell.bold != bold:
             return False
     return True
 
@@ -93,13 +112,18 @@ def answers(terminal: Terminal, presses: list[tuple[str, float]], end: float) ->
         answered = pressed
         agreed = agrees(screen, finals[index])
         changed = not agreed
+        labels, relabelled = (loss_labels(screen) if key == NEW_LABELS else None), None
         while at < len(chunks) and chunks[at][0] < bounds[index + 1]:
             stream.feed(chunks[at][1])
             agrees_now = agrees(screen, finals[index])
             if agrees_now and not agreed:
                 answered, changed = chunks[at][0], True
             agreed = agrees_now
+            same_burst = relabelled is not None and chunks[at][0] - relabelled < BURST
+            if same_burst or (labels is not None and relabelled is None and loss_labels(screen) != labels):
+                relabelled = chunks[at][0]
             at += 1
+        answered = max(answered, relabelled or 0.0)
         if changed:
             found.append((key, answered - pressed))
     return found

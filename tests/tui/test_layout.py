@@ -7,19 +7,23 @@ from collections.abc import Callable
 
 import pytest
 from person import ENDLESS, SMALL, Opener, Person
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.widget import Widget
 from textual.widgets import RadioButton
 
+from d2ltui.charts.spec import Spec
 from d2ltui.config import resolve
 from d2ltui.events import LayersProbed
 from d2ltui.live import LiveRun
+from d2ltui.tui.plots import Curves
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import Line, LinesView
+from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
@@ -376,3 +380,46 @@ async def test_a_defect_in_drawing_is_not_swallowed(open_app: Opener, monkeypatc
 
     with pytest.raises(ZeroDivisionError, match="a defect"):
         await look()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_a_zoomed_chart_is_asked_for_in_the_size_that_it_then_has(
+    open_app: Opener, size: tuple[int, int]
+) -> None:
+    async with open_app(size=size) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        loss = person.main.query_one("#loss", ChartPane)
+        await person.until_drawn("loss")
+        await person.settle()
+        asked: list[Size] = []
+        builder = loss._builder
+
+        def noting(curves: Curves, width: int, height: int, asked: list[Size] = asked) -> Spec:
+            asked.append(Size(width, height))
+            return builder(curves, width, height)
+
+        loss._builder = noting
+        for _ in range(2):  # full screen, and back
+            await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in the present size")
+            asked.clear()
+            before = loss.view.size
+            await person.press("z")
+            await person.until(lambda before=before: loss.view.size != before, "the new size")  # type: ignore[misc]
+            await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in it")
+            await person.settle()
+            assert asked == [loss.view.size]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_a_frame_rendered_once_for_all_its_rows_is_what_textual_renders(
+    open_app: Opener, size: tuple[int, int]
+) -> None:
+    async with open_app(size=size) as person:
+        await person.press("tab")
+        for hollow in person.main.query(Pane).results(Pane):
+            whole = Region(0, 0, *hollow.outer_size)
+            if whole:
+                part = Region(1, 1, whole.width - 2, whole.height - 1)
+                for crop in (whole, part, Region(0, 0, whole.width, 1)):
+                    assert hollow.render_lines(crop) == Widget.render_lines(hollow, crop)

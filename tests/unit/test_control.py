@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
@@ -236,80 +235,6 @@ def test_attention_is_there_only_while_something_is_asked() -> None:
     ):
         ask()
         assert control.attention is expected
-
-
-def test_the_training_stands_aside_until_it_may_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    control = Control()
-    standing, made = threading.Event(), during_step(monkeypatch, {7: lambda: (control.give_way(60), standing.set())})
-    thread = threading.Thread(target=run, args=(short(), control))
-    thread.start()
-    assert standing.wait(60)
-    while control.attention and len(made) < 7:
-        time.sleep(0.001)
-    time.sleep(0.2)
-    assert len(made) == 7
-    control.go_on()
-    thread.join(60)
-    assert len(made) == 30
-    assert not control.attention
-
-
-def test_who_gives_way_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    control = Control()
-    times: list[float] = []
-    during_step(
-        monkeypatch,
-        {7: lambda: (control.give_way(0.1), times.append(time.monotonic())), 8: lambda: times.append(time.monotonic())},
-    )
-    _, tape = run(short(), control)
-    assert times[1] - times[0] >= 0.1
-    assert tape.ended.status == "finished"
-    assert not control.attention
-
-
-@pytest.mark.parametrize("asked", [Control.stop, Control.pause, Control.step, lambda control: control.set_lr(0.5)])
-def test_whoever_stands_aside_obeys_at_once(asked: Callable[[Control], None]) -> None:
-    control = Control()
-    control.give_way(60)
-    waiting = threading.Thread(target=control.stand_aside)
-    waiting.start()
-    asked(control)
-    waiting.join(10)
-    assert not waiting.is_alive()
-    assert control.attention
-
-
-def test_a_key_that_is_held_down_does_not_hold_up_the_training() -> None:
-    """Keys faster than their answers: each asks for way, none comes to say that it is answered."""
-    control = Control()
-    done = threading.Event()
-    aside: list[float] = []
-
-    def train() -> None:
-        while not done.is_set():
-            if control.attention:
-                began = time.monotonic()
-                control.stand_aside()
-                aside.append(time.monotonic() - began)
-            time.sleep(0.0005)
-
-    thread = threading.Thread(target=train)
-    thread.start()
-    began = time.monotonic()
-    while time.monotonic() - began < 1.0:
-        control.give_way(0.06)
-        time.sleep(0.005)
-    done.set()
-    thread.join(10)
-    assert 0.05 <= sum(aside) <= 0.5 * (time.monotonic() - began)
-
-
-def test_standing_aside_is_no_training_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    control = Control()
-    during_step(monkeypatch, {7: lambda: control.give_way(0.5)})
-    began = time.monotonic()
-    _, tape = run(short(), control)
-    assert float(str(tape.ended.summary["seconds"])) <= time.monotonic() - began - 0.5
 
 
 def test_each_request_for_a_step_is_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

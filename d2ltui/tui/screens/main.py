@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.widgets import Input
 
 from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
@@ -52,6 +53,7 @@ class MainScreen(PanesScreen):
         self._together = False  # whether charts and the rest are shown at once
         self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
+        self._sizes: dict[tuple[Size, ChartPane], Size] = {}  # of a terminal: those of the charts that are not zoomed
 
     def compose(self) -> ComposeResult:
         """Three columns, a status line, the keys."""
@@ -128,6 +130,20 @@ class MainScreen(PanesScreen):
     def _draw_charts(self) -> None:
         for chart in self._chart_panes:
             chart.update_from(self._curves, (self._log, self._smoothing))
+            if self._zoomed is None and chart.display:
+                self._sizes[self.app.size, chart] = chart.view.size
+
+    def prepare(self) -> None:
+        """Ask for the charts in the sizes that they are about to have."""
+        for chart in self._chart_panes:
+            if self._curves is None or not chart.display:
+                continue
+            size = self._sizes.get((self.app.size, chart))
+            if self._zoomed is not None:
+                tabs = self.query_one(TabStrip).size.height
+                size = self.query_one(Columns).size + Size(0, tabs) - Size(chart.gutter.width, chart.gutter.height)
+            if size:
+                chart.update_from(self._curves, (self._log, self._smoothing), size)
 
     def _drawn(self) -> None:
         """A chart is there."""

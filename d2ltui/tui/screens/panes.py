@@ -35,6 +35,9 @@ class PanesScreen(Screen[None]):
         """Bring what is on the screen up to date."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Begin with what the layout that is about to come needs."""
+
     def on_resize(self, event: events.Resize) -> None:
         """Columns or tabs."""
         if event.size != self.app.size:
@@ -106,6 +109,7 @@ class PanesScreen(Screen[None]):
         """The focused pane full screen, and back."""
         self._zoomed = None if self._zoomed is not None else (self._focused_pane() or self._default_zoom())
         self._arrange()
+        self.prepare()
 
     def _default_zoom(self) -> str:
         return TABS[self._tab][0] if self.app.size.width < NARROW else "loss"

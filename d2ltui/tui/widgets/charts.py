@@ -36,12 +36,16 @@ class DrawingView(LinesView):
         self._kept: dict[Size, Sequence[Line]] = {}
         self._size_drawn = Size(0, 0)
 
-    def show(self, lines: Sequence[Line]) -> int:
-        """Show `lines`, and keep them for their size."""
-        self._size_drawn = self.size
-        self._kept[self.size] = lines
+    def show(self, lines: Sequence[Line], size: Size | None = None) -> int:
+        """Show `lines`, and keep them for their size: the view's own, or the one that it is about to have."""
+        size = size or self.size
+        self._kept.pop(size, None)
+        self._kept[size] = lines
         if len(self._kept) > KEPT_SIZES:
             del self._kept[next(iter(self._kept))]
+        if size != self.size:
+            return 0
+        self._size_drawn = size
         return super().show(lines)
 
     def forget(self) -> None:
@@ -77,9 +81,12 @@ class ChartPane(Pane):
         self._overtaken: tuple[Curves, object] | None = None  # what a key asked for while a drawing was made
         self.frames = 0
 
-    def update_from(self, curves: Curves | None, options: object) -> None:
-        """Draw `curves` if they, the pane's size or `options` changed since the last drawing."""
-        width, height = self.view.size
+    def update_from(self, curves: Curves | None, options: object, coming: Size | None = None) -> None:
+        """Draw `curves` if they, the pane's size or `options` changed since the last drawing.
+
+        `coming` is the size that the drawing is about to have: it is made while Textual is still busy with the layout.
+        """
+        width, height = coming or self.view.size
         if width <= 0 or height <= 0 or not self.display:
             return
         if curves is None:
@@ -124,7 +131,7 @@ class ChartPane(Pane):
         """Show the drawing that has arrived, if one has."""
         if self._arrived is None:
             return
-        self.view.show(self._arrived)
+        self.view.show(self._arrived, Size(*self._shown[1]))
         self._arrived = None
         self.frames += 1
         if self._overtaken is not None:

@@ -7,13 +7,38 @@ from typing import TYPE_CHECKING
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
+from textual.strip import Strip
 from textual.widget import Widget
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    WidgetMixin = Widget
+else:
+    WidgetMixin = object  # Textual takes a widget's style sheet from the first base that is a widget
 
-class Column(Vertical):
+
+class Hollow(WidgetMixin):
+    """A widget that shows nothing but its frame: what it holds lies in front of the rest.
+
+    All rows within the frame are alike, so one is rendered for all of them. Every container on a screen is rendered
+    where the layout changes, seen or not: together they took longer than all that they hold.
+    """
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`."""
+        lines: list[Strip] = []
+        below = self.outer_size.height - self.gutter.bottom
+        row = crop.y
+        while row < crop.bottom:
+            line = super().render_lines(Region(crop.x, row, crop.width, 1))
+            alike = min(below, crop.bottom) - row if self.gutter.top <= row < below else 1
+            lines += line * alike
+            row += alike
+        return lines
+
+
+class Column(Hollow, Vertical):
     """A column of panes that never scrolls.
 
     Textual lays out the whole screen a second time when what a container holds has another size: its scrollbars may
@@ -23,7 +48,7 @@ class Column(Vertical):
     virtual_size = Reactive(Size(0, 0), repaint=False)
 
 
-class Columns(Horizontal):
+class Columns(Hollow, Horizontal):
     """Columns side by side, which never scroll either."""
 
     virtual_size = Reactive(Size(0, 0), repaint=False)

@@ -16,7 +16,7 @@ from d2ltui import catalogue
 from d2ltui.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
-from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.pane import Hollow, Pane
 
 SHOWN_LAYERS = 7
 
@@ -104,7 +104,7 @@ class ModelChoice(RadioSet, inherit_bindings=False):
         self.action_toggle_button()
 
 
-class Setup(VerticalScroll, can_focus=False):
+class Setup(Hollow, VerticalScroll, can_focus=False):
     """The form. It holds a FormState and tells when the run it describes has changed."""
 
     DEFAULT_CSS = """
