@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import msgspec
 
 from d2ltui import events
 from d2ltui.config import RunConfig
-from d2ltui.series import Series
+from d2ltui.epochs import Epochs
+from d2ltui.series import Array, Series
 
 # Looks at the layers that are kept, and layers in all of them: a look at a hundred layers takes half a megabyte.
 MAX_PROBES = 512
@@ -33,7 +33,7 @@ class LiveRun:
         self.layers: events.LayersProbed | None = None
         self.probes: list[events.LayersProbed] = []  # from the start to now, at most MAX_PROBES
         self.findings: tuple[events.Finding, ...] = ()
-        self.epochs: list[events.EpochEnded] = []
+        self.epochs = Epochs()
         self.losses = Series()
         self.metrics = Series()
         self.step = 0
@@ -83,11 +83,11 @@ class LiveRun:
                 self.status = event.status
         self.version += 1
 
-    def add_epochs(self, ended: Sequence[events.EpochEnded]) -> None:
-        """Take many epochs in at once, where a long run is read."""
-        if ended:
-            self.epochs.extend(ended)
-            self.seconds = ended[-1].seconds
+    def add_epochs(self, rows: Array) -> None:
+        """Take many epochs in at once, as rows of Epochs, where a long run is read."""
+        if len(rows):
+            self.epochs.extend(rows)
+            self.seconds = float(rows["seconds"][-1])
             self.version += 1
 
     def _go_back(self, event: events.RunResumed) -> None:
@@ -96,7 +96,7 @@ class LiveRun:
         for series in (self.losses, self.metrics):
             series.truncate(min(event.step, len(series)))
             series.extend([math.nan] * (event.step - len(series)))
-        self.epochs = [epoch for epoch in self.epochs if epoch.step <= event.step]
+        self.epochs = self.epochs.until(event.step)
         self.probes = [probed for probed in self.probes if probed.step <= event.step]
         self.layers = self.probes[-1] if self.probes else None
         self.lr_changes = [change for change in self.lr_changes if change.step <= event.step]

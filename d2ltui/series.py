@@ -50,8 +50,8 @@ class Series:
         """Bytes of storage, room for growth included."""
         return int(self._data.nbytes)
 
-    def append(self, value: float) -> None:
-        """Add one number."""
+    def append(self, value: float | tuple[float, ...]) -> None:
+        """Add one number, or the fields of one record."""
         count = self._count
         if count == len(self._data):
             self._grow(count + 1)

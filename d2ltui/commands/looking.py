@@ -125,7 +125,7 @@ def _epochs(live: LiveRun, most: int = 10) -> None:
     """The epochs: all, or some of them and the last."""
     every = max(1, -(-len(live.epochs) // most))
     chosen = live.epochs[every - 1 :: every]
-    if chosen[-1] is not live.epochs[-1]:
+    if chosen[-1].epoch != live.epochs[-1].epoch:
         chosen.append(live.epochs[-1])
     metric = metric_name(live.config)
     text.table(

@@ -24,10 +24,10 @@ def band(lives: Sequence[LiveRun], figure: str) -> Band:
     """`figure`, one of EpochEnded's, over several runs. Values that are not finite do not count."""
     by_epoch: dict[int, list[float]] = {}
     for live in lives:
-        for epoch in list(live.epochs):
-            value = float(getattr(epoch, figure))
+        ended = live.epochs  # the same for both columns
+        for epoch, value in zip(ended.column("epoch").tolist(), ended.column(figure).tolist(), strict=False):
             if math.isfinite(value):
-                by_epoch.setdefault(epoch.epoch, []).append(value)
+                by_epoch.setdefault(epoch, []).append(value)
     numbers = sorted(by_epoch)
     return Band(
         [float(number) for number in numbers],

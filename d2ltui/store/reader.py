@@ -22,6 +22,7 @@ import numpy as np
 
 from d2ltui import events
 from d2ltui.config import RunConfig
+from d2ltui.epochs import EPOCHS
 from d2ltui.live import MAX_PROBES, LiveRun
 from d2ltui.store import environment
 from d2ltui.store.requests import Request, ask
@@ -155,9 +156,11 @@ class RunReader:
 
     def _read_epochs(self) -> None:
         for records in list(self._chunks("epochs", EPOCH, self._epochs)):
-            rows = enumerate(records.tolist(), self._epochs + 1)
-            # One whose step is 0 was never told of.
-            self.live.add_epochs([events.EpochEnded(number, *row) for number, row in rows if row[0] > 0])
+            rows = np.empty(len(records), EPOCHS)
+            rows["epoch"] = np.arange(self._epochs + 1, self._epochs + len(records) + 1)
+            for name in records.dtype.names or ():
+                rows[name] = records[name]
+            self.live.add_epochs(rows[rows["step"] > 0])  # one whose step is 0 was never told of
             self._epochs += len(records)
 
     def _read_layers(self) -> None:

@@ -14,10 +14,11 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from d2ltui.charts.spec import ChartError, ChartSpec, Line, Style
+from d2ltui.charts.spec import ChartError, ChartSpec, Style
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
 from d2ltui.tui.locale import spelled
+from d2ltui.tui.overlay import overlay, style
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from d2ltui.tui.app import D2LApp
 
 NARROW = 100
-_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
 
 
 def verdict_text(verdict: Verdict, ascii: bool = False) -> Text:
@@ -53,26 +53,10 @@ def newest_of_each_role(runs: list[BenchRun]) -> dict[str, BenchRun]:
     return {run.role: run for run in runs}
 
 
-def overlay(runs: list[BenchRun], width: int, height: int, ascii: bool) -> ChartSpec:
+def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool) -> ChartSpec:
     """The validation curves of the newest run of each role, on one axis."""
-    newest = newest_of_each_role(runs)
-    lines, longest = [], 1
-    for index, run in enumerate(newest.values()):
-        epochs = list(run.live.epochs)
-        longest = max(longest, run.live.config.epochs)
-        letter = chr(ord("a") + index % 26)
-        x = [float(epoch.epoch) for epoch in epochs]
-        y = [max(-1.0, epoch.val_metric) for epoch in epochs]
-        lines.append(Line(letter, _STYLES[index % len(_STYLES)], x, y, marker=letter))
-    return ChartSpec(
-        width=width,
-        height=height,
-        lines=lines,
-        x_high=float(longest),
-        x_label="epoch",
-        ascii=ascii,
-        empty_text="no training so far",
-    )
+    lives = [run.live for run in newest_of_each_role(runs).values()]
+    return overlay(lives, "val_metric", width, height, ascii, "no training so far", lowest=-1.0)
 
 
 class LessonsScreen(Screen[None]):
@@ -235,7 +219,7 @@ class LessonsScreen(Screen[None]):
             roles = [f"{chr(ord('a') + i % 26)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
             rows = len(roles) if height - len(roles) >= 8 else 0
             self.query_one("#curves-pane", Pane).border_subtitle = "" if rows else ", ".join(roles)
-            spec = overlay(runs, width, height - rows, self.app.ascii)
+            spec = newest_curves(runs, width, height - rows, self.app.ascii)
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
 
     async def _draw(self, spec: ChartSpec, roles: list[str]) -> None:
@@ -244,7 +228,7 @@ class LessonsScreen(Screen[None]):
         except ChartError as error:
             drawing = [[(int(Style.WARNING), str(error))]]
         if self.is_attached:
-            below = [[(int(_STYLES[i % len(_STYLES)]), role[: spec.width])] for i, role in enumerate(roles)]
+            below = [[(int(style(i)), role[: spec.width])] for i, role in enumerate(roles)]
             self.query_one("#curve", LinesView).show([*drawing, *below])
 
     def on_unmount(self) -> None:

@@ -19,8 +19,9 @@ from d2ltui.charts.spec import ChartError, Style
 from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.layer_lines import number
+from d2ltui.tui.overlay import letter
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
-from d2ltui.tui.screens.runs_curves import Histories, differences, letter, overlay
+from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -361,7 +362,7 @@ class RunsScreen(Screen["str | None"]):
         self._told = problems
         self._lives = lives
         legend_rows = len(lives) + 1 if lives else 0
-        spec, legend = overlay(lives, self._epoch, width, max(4, height - legend_rows), self.app.ascii)
+        spec, legend = marked_runs(lives, self._epoch, width, max(4, height - legend_rows), self.app.ascii)
         configs = {name: live.config for name, live in lives.items()}
         self.query_one("#facts", Static).update(differences(configs) if len(configs) > 1 else self._facts())
         try:

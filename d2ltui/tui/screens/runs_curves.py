@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.charts.spec import ChartSpec
 from d2ltui.config import RunConfig, applicable_fields
 from d2ltui.store import StoreError, home, listing
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.layer_lines import number
+from d2ltui.tui.overlay import letter, overlay
 
 if TYPE_CHECKING:
     from d2ltui.live import LiveRun
-
-_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
 
 
 class Histories:
@@ -66,30 +65,13 @@ def differences(configs: dict[str, RunConfig]) -> str:
     return "\n".join(lines) or "the configurations are the same"
 
 
-def letter(index: int) -> str:
-    """The name of curve number `index` in the legend."""
-    return chr(ord("a") + index % 26)
-
-
-def overlay(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
+def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
     """The validation losses of several runs on one axis, and their values at epoch `cursor`."""
-    lines = []
     values = []
-    longest = max((live.config.epochs for live in lives.values()), default=1)
     for index, (name, live) in enumerate(lives.items()):
-        epochs = list(live.epochs)
-        x, y = [float(e.epoch) for e in epochs], [e.val_loss for e in epochs]
-        lines.append(Line(letter(index), _STYLES[index % len(_STYLES)], x, y, marker=letter(index)))
-        at = next((e for e in epochs if e.epoch == cursor), None)
+        at = live.epochs.at(cursor)
         value = f"{number(at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
         values.append(f"{letter(index)} {name}: {value}")
-    spec = ChartSpec(
-        width=width,
-        height=height,
-        lines=lines,
-        x_high=float(longest),
-        x_label="epoch",
-        ascii=ascii,
-        empty_text="space marks runs; their curves appear here",
-    )
+    empty = "space marks runs; their curves appear here"
+    spec = overlay(list(lives.values()), "val_loss", width, height, ascii, empty)
     return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""

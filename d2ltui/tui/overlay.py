@@ -1,0 +1,44 @@
+"""Several runs on one axis, each with its letter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.live import LiveRun
+from d2ltui.tui.plots import thinned
+
+_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
+
+
+def letter(index: int) -> str:
+    """The name of curve number `index` in the legend."""
+    return chr(ord("a") + index % 26)
+
+
+def style(index: int) -> Style:
+    """Its colour."""
+    return _STYLES[index % len(_STYLES)]
+
+
+def overlay(
+    lives: Sequence[LiveRun], figure: str, width: int, height: int, ascii: bool, empty: str, lowest: float | None = None
+) -> ChartSpec:
+    """`figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there."""
+    lines = []
+    for index, live in enumerate(lives):
+        epochs = thinned(live.epochs, width)
+        x = [float(epoch.epoch) for epoch in epochs]
+        y = [float(getattr(epoch, figure)) for epoch in epochs]
+        if lowest is not None:
+            y = [max(lowest, value) for value in y]
+        lines.append(Line(letter(index), style(index), x, y, marker=letter(index)))
+    return ChartSpec(
+        width=width,
+        height=height,
+        lines=lines,
+        x_high=float(max((live.config.epochs for live in lives), default=1)),
+        x_label="epoch",
+        ascii=ascii,
+        empty_text=empty,
+    )
