@@ -29,6 +29,12 @@ class Epochs(Sequence[EpochEnded]):
         if rows is not None:
             self._rows.extend(rows)
 
+    @classmethod
+    def of(cls, ended: Sequence[EpochEnded]) -> Epochs:
+        """Those of a list."""
+        rows = [msgspec.structs.astuple(epoch) for epoch in ended]
+        return cls(np.array(rows, EPOCHS))
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -69,6 +75,11 @@ class Epochs(Sequence[EpochEnded]):
         index = int(np.searchsorted(self.column("epoch"), epoch))
         found = self[index : index + 1]
         return found[0] if found and found[0].epoch == epoch else None
+
+    def best(self, figure: str) -> EpochEnded:
+        """The first one that has the smallest value of `figure` (nan is none)."""
+        values = self.column(figure)
+        return self[int(np.argmin(np.where(np.isnan(values), np.inf, values)))]
 
     def column(self, figure: str) -> Array:
         """One figure of all of them, shape (len,): a read-only view."""

@@ -20,6 +20,7 @@ from d2ltui.catalogue import LayerSpec
 from d2ltui.config import RunConfig
 from d2ltui.engine import health_layers, health_training
 from d2ltui.engine.health_run import LIMITS, Run
+from d2ltui.epochs import Epochs
 
 __all__ = ["LIMITS", "Monitor", "examine"]
 
@@ -55,7 +56,8 @@ def examine(
     """
     if not probes:
         return ()
-    run = Run(tuple(probes), tuple(epochs), config, tuple(plan) if plan is not None else None, diverged_at)
+    ended = epochs if isinstance(epochs, Epochs) else Epochs.of(epochs)
+    run = Run(tuple(probes), ended, config, tuple(plan) if plan is not None else None, diverged_at)
     found = [finding for rule in RULES for finding in rule(run)]
     return tuple(sorted(found, key=lambda finding: _GRAVITY[finding.severity]))  # stable: the rules' order
 

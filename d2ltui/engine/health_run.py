@@ -9,7 +9,8 @@ from typing import NamedTuple
 from d2ltui import catalogue
 from d2ltui.catalogue import LayerSpec
 from d2ltui.config import RunConfig
-from d2ltui.events import EpochEnded, LayersProbed, LayerStats, Severity
+from d2ltui.epochs import Epochs
+from d2ltui.events import LayersProbed, LayerStats, Severity
 
 
 class Limit(NamedTuple):
@@ -39,7 +40,7 @@ class Run(NamedTuple):
     """What the rules look at. The first probe is from the start of the run, the last one from now."""
 
     probes: tuple[LayersProbed, ...]
-    epochs: tuple[EpochEnded, ...]
+    epochs: Epochs
     config: RunConfig
     given_plan: tuple[LayerSpec, ...] | None
     diverged_at: int | None

@@ -107,7 +107,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
     if len(epochs) <= OVERFIT_EPOCHS:
         return
     first, last = epochs[0], epochs[-1]
-    best = min(epochs, key=lambda epoch: epoch.val_loss)
+    best = epochs.best("val_loss")
     recent = min(epoch.val_loss for epoch in epochs[-3:])  # a single bad epoch is an accident
     if not math.isfinite(recent) or best.val_loss <= 0 or last.train_loss >= recent:
         return

@@ -26,6 +26,7 @@ from d2ltui.engine.garbage import leave_libraries_alone
 from d2ltui.engine.health import Monitor
 from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine.recorder import Recorder
+from d2ltui.epochs import Epochs
 from d2ltui.models import build, make_optimizer, set_lr
 from d2ltui.streams import seed_for
 
@@ -74,7 +75,7 @@ class Trainer:
         self._pace = Pace(keeper)
         self._resume, self._past_probes = resume, probes
         self._step = 0
-        self._epochs: list[events.EpochEnded] = []
+        self._epochs = Epochs()
         self._clock = Clock()
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
@@ -408,6 +409,6 @@ class Trainer:
         self._epoch, self._epoch_began = checkpoint.epoch, checkpoint.step - checkpoint.batch
         self._epoch_order, self._epoch_sums = checkpoint.order, np.array(checkpoint.sums)
         self._order.set_state(checkpoint.order)
-        self._epochs = checkpoint.history()
+        self._epochs = Epochs.of(checkpoint.history())
         self._monitor.remember([probed for probed in self._past_probes if probed.step <= self._step])
         return events.RunResumed(self._step, self._epoch, self._clock.seconds, self._lr)

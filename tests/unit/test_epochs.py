@@ -56,6 +56,13 @@ def test_columns_and_numbers():
     assert Epochs().at(1) is None
 
 
+def test_the_best():
+    epochs = Epochs.of([ended(1), ended(4), ended(2), ended(4)])
+    assert epochs.best("val_loss") == ended(4)
+    nan = msgspec.structs.replace(ended(9), val_loss=float("nan"))
+    assert Epochs.of([nan, ended(3), ended(2)]).best("val_loss") == ended(3)
+
+
 def test_going_back_leaves_a_reader_what_it_has():
     epochs = Epochs()
     for number in range(1, 6):
