@@ -47,13 +47,14 @@ class Worker:
         mode: Mode = "run",
         observed: bool = False,
         record: Callable[[Control], Recording] | None = None,
+        control: Control | None = None,
     ) -> LiveRun:
         """Stop the run that there is and begin another, or go on with a stored one; returns what is known of it.
 
         `record` makes the run's `recording.Recording`; where that resumes a run, the configuration is that run's.
-        What it raises passes, and no run begins.
+        What it raises passes, and no run begins. `control` is that of the new run, where there is one already.
         """
-        control, previous = Control(mode), self._thread
+        control, previous = control or Control(mode), self._thread
         recording = record(control) if record is not None else None  # what it refuses ends no run
         if self.control is not None:
             self.control.stop()

@@ -28,6 +28,7 @@ from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
 from d2ltui.tui.measuring import Measuring
 from d2ltui.tui.screens.main import MainScreen
+from d2ltui.tui.stored import StoredRuns
 from d2ltui.tui.typed import KeyHandled, TypedKeys
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from d2ltui.engine.control import Control, Mode
     from d2ltui.engine.worker import Worker
     from d2ltui.live import LiveRun
+    from d2ltui.recording import Recording
     from d2ltui.tui.watching import Watching
 
 # How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
@@ -70,6 +72,7 @@ class D2LApp(App[None]):
         self.max_fps = max_fps
         self.ascii = not is_utf8() if ascii is None else ascii
         self.measuring = Measuring()
+        self.stored = StoredRuns(self)
         self.data_dir = config.data_dir
         self._typed = TypedKeys(self)
         self._config = config
@@ -81,7 +84,6 @@ class D2LApp(App[None]):
         self._trouble_told = ""
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self.caught: int | None = None  # the signal that has ended that run
-        self._watching: Watching | None = None
         self._worker: Worker | None = None
         self._observed = False
 
@@ -102,6 +104,13 @@ class D2LApp(App[None]):
     def get_default_screen(self) -> MainScreen:
         """The main screen. (One on top of Textual's empty screen would have both painted at the start.)"""
         return MainScreen(self._config)
+
+    @property
+    def main(self) -> MainScreen:
+        """The main screen, whatever covers it."""
+        main = self.screen_stack[0]
+        assert isinstance(main, MainScreen)
+        return main
 
     async def on_event(self, event: events.Event) -> None:
         """Keys come one after the other."""
@@ -128,32 +137,11 @@ class D2LApp(App[None]):
         gc.enable()  # off since the start of the process
         self.worker.preload()
         if self._watch is not None:
-            self.watch_run(self._watch)
+            self.stored.watch(self._watch)
         elif not self._start:
-            self._offer_to_watch()
+            self.run_worker(self.stored.offer())
         if self._start:
-            main = self.screen_stack[-1]
-            if isinstance(main, MainScreen):
-                main.action_run()
-
-    def _offer_to_watch(self) -> None:
-        from d2ltui.store import StoreError, listing
-        from d2ltui.tui.screens.dialogs import ConfirmScreen
-
-        try:
-            active = listing.active()
-        except StoreError:
-            return  # the runs screen says what is wrong
-        if not active:
-            return
-        run = active[0]
-
-        def answered(watches: bool | None) -> None:
-            if watches:
-                self.watch_run(run.path)
-
-        question = f"Another process is training {run.name} ({run.status}, {run.epochs} epochs done). Watch it?"
-        self.push_screen(ConfirmScreen(question, "watch", "not now"), answered)
+            self.main.action_run()
 
     def _on_signals(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -195,15 +183,15 @@ class D2LApp(App[None]):
     @property
     def live(self) -> LiveRun | None:
         """The run on the screen: ours, or the one that is watched."""
-        if self._watching is not None:
-            return self._watching.live
+        if self.stored.watched is not None:
+            return self.stored.watched.live
         return self._worker.live if self._worker is not None else None
 
     @property
     def control(self) -> Control | Watching | None:
         """The control of the run on the screen; None where it does not go on."""
-        if self._watching is not None:
-            return self._watching if self._watching.alive else None
+        if (watched := self.stored.watched) is not None:
+            return watched if watched.alive else None
         return self._worker.control if self._worker is not None and self._worker.busy else None
 
     @property
@@ -215,67 +203,27 @@ class D2LApp(App[None]):
         """End the run that there is, and begin another."""
         from d2ltui.recording import Recording
 
-        self._leave_watched()
+        self.stored.leave()
         self._trouble_told = ""
         record = partial(Recording.new, config) if self._store else None
         self.worker.start(config, mode, self._observed, record)
 
-    def resume_run(self, name: str) -> bool:
-        """Go on with a stored run; False, and a sentence on the screen, where that cannot be."""
-        from d2ltui.recording import Recording
-        from d2ltui.store import StoreError, home
-        from d2ltui.store.listing import info
-
-        if self.training:
-            self.notify("a run is in progress here: stop it first", severity="warning")
-            return False
-        if self.measuring.busy:  # both would draw from PyTorch's one generator
-            self.notify("a lesson is being measured: stop it first (L, then x)", severity="warning")
-            return False
+    def go_on(self, recording: Recording, control: Control) -> None:
+        """Go on with a stored run; there is no other."""
+        self.stored.leave()
         self._trouble_told = ""
-        try:
-            path = home.path_of(name)
-            found = info(path).config
-            if found is None:
-                raise StoreError(info(path).problem)
-            self._leave_watched()
-            self.worker.start(found, "run", self._observed, partial(Recording.resume, path))
-        except StoreError as error:
-            self.notify(str(error), severity="error")
-            return False
-        return True
-
-    def watch_run(self, path: Path) -> None:
-        """Show a stored run, live where another process trains it."""
-        from d2ltui.store import StoreError
-        from d2ltui.tui.watching import Watching
-
-        if self.training:
-            self.notify("a run is in progress here: stop it first", severity="warning")
-            return
-        try:
-            watching = Watching(path, lambda message: self.notify(message, severity="warning"))
-        except StoreError as error:
-            self.notify(str(error), severity="error")
-            return
-        self._leave_watched()
-        self._watching = watching
+        self.worker.start(recording.config, "run", self._observed, lambda _: recording, control)
 
     def poll(self) -> str:
         """Take in what has come of a watched run; returns, once, what went wrong with storing our own."""
-        if self._watching is not None:
-            self._watching.poll()
+        if self.stored.watched is not None:
+            self.stored.trouble()
             return ""
         recording = self._worker.recording if self._worker is not None else None
         if recording is not None and recording.trouble and recording.trouble != self._trouble_told:
             self._trouble_told = recording.trouble
             return recording.trouble
         return ""
-
-    def _leave_watched(self) -> None:
-        if self._watching is not None:
-            self._watching.close()
-            self._watching = None
 
     @property
     def observed(self) -> bool:
@@ -384,6 +332,7 @@ def run_app(
         app.run()
     finally:
         app.charts.close()
+        app.stored.leave()
     ended = _finish_run(app)
     status = 128 + app.caught if app.caught is not None else app.return_code or 0
     if as_json and exit_when_done and app.live is not None and app.live.ended is not None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import queue
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,40 +18,89 @@ from d2ltui.store.requests import Request, Verb
 if TYPE_CHECKING:
     from d2ltui.live import LiveRun
 
+EVERY = 0.25  # seconds between two looks into the directory
+SHARE = 0.1  # of the time, where a look takes long, as on a network
+JOIN = 0.2  # seconds that letting go of a run waits for a look that is under way
+
 
 class Watching:
-    """A stored run that is on the screen. Raises StoreError where it cannot be read.
+    """A stored run that is on the screen, read in a thread of its own: a directory on a network may take its time.
 
     Its methods are those of `engine.control.Control` that the interface uses; the process that trains the run obeys
     within a second.
     """
 
-    def __init__(self, path: Path, on_trouble: Callable[[str], None]) -> None:
-        self._reader = RunReader(path)
-        self._on_trouble = on_trouble
-        self._told = ""
-        self._gone: events.RunEnded | None = None  # what we said, of a run whose process had gone
+    def __init__(self, path: Path, opened: Callable[[Watching], None]) -> None:
+        """`opened` is called in the present event loop, once: then there is `live`, or `problem` says why not."""
         self.name = path.name
+        self.problem = ""  # why it cannot be read, or the newest look at it has failed
+        self.defect: Exception | None = None  # of ours, for the interface's thread to raise
+        self.alive = False  # whether a process trains it
+        self._path = path
+        self._live: LiveRun | None = None
+        self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._gone: events.RunEnded | None = None  # what we said, of a run whose process had gone
+        loop = asyncio.get_running_loop()
+
+        def tell() -> None:
+            loop.call_soon_threadsafe(opened, self)
+
+        self._tell_opened = tell
+        self._thread = threading.Thread(target=self._run, name="d2ltui-watch", daemon=True)
+        self._thread.start()
 
     @property
     def live(self) -> LiveRun:
         """What is known of the run."""
-        return self._reader.live
+        assert self._live is not None, "it is still being read for the first time"
+        return self._live
 
-    @property
-    def alive(self) -> bool:
-        """Whether a process trains it."""
-        return self._reader.alive
+    def close(self) -> None:
+        """Let go of it; the run goes on."""
+        self._requests.put(None)
+        self._thread.join(JOIN)
 
-    def poll(self) -> None:
+    def _run(self) -> None:
+        try:
+            try:
+                with RunReader(self._path) as reader:
+                    self._live, self.alive = reader.live, reader.alive
+                    self._tell_opened()
+                    self._follow(reader)
+            except StoreError as error:
+                self.problem = str(error)
+            except Exception as error:  # above a thread there is nobody who would hear of it
+                self.defect = error
+            if self._live is None:
+                self._tell_opened()
+        except RuntimeError:
+            pass  # the event loop is gone, and with it whoever wanted to see the run
+
+    def _follow(self, reader: RunReader) -> None:
+        pause = EVERY
+        while True:
+            try:
+                request = self._requests.get(timeout=pause)
+                if request is None:
+                    return
+                reader.ask(request)
+            except queue.Empty:
+                pass
+            except StoreError as error:
+                self.problem = str(error)
+            began = time.monotonic()
+            self._look(reader)
+            pause = max(EVERY, (time.monotonic() - began) / SHARE)
+
+    def _look(self, reader: RunReader) -> None:
         """Take in what has come."""
         try:
-            alive = self.alive  # before the reading: what a process wrote just before its end is not missed
-            self._reader.poll()
+            alive = reader.alive  # before the reading: what a process wrote just before its end is not missed
+            reader.poll()
         except StoreError as error:
-            self._trouble(str(error))
+            self.problem = str(error)
             return
-        live = self.live
+        live = reader.live
         if not alive and live.ended is None:
             gone = f"interrupted after step {live.step}: its process is gone; R lists the run, and c goes on with it"
             self._gone = events.RunEnded("stopped", gone, {})
@@ -55,10 +108,7 @@ class Watching:
         elif alive and live.ended is not None and live.ended is self._gone:  # it was asleep only
             live.ended = None
             live(events.StatusChanged("training"))
-
-    def close(self) -> None:
-        """Let go of it; the run goes on."""
-        self._reader.close()
+        self.alive = reader.alive
 
     # What Control has, too
 
@@ -95,12 +145,4 @@ class Watching:
         """The other process looks at its layers at its own pace."""
 
     def _ask(self, verb: Verb, lr: float | None = None) -> None:
-        try:
-            self._reader.ask(Request(verb, lr))
-        except StoreError as error:
-            self._trouble(str(error))
-
-    def _trouble(self, message: str) -> None:
-        if message != self._told:  # once: it is asked again at every tick
-            self._told = message
-            self._on_trouble(message)
+        self._requests.put(Request(verb, lr))

@@ -45,6 +45,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
                 await person.settle()
                 yield person
         finally:
+            app.stored.leave()
             if app.live is not None:
                 app.worker.stop()
             for thread in threading.enumerate():

@@ -147,7 +147,7 @@ async def test_a_run_of_another_process_does_not_stand_in_the_way(open_app: Open
     try:
         async with open_app({}) as person:
             await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
-            person.app.watch_run(home.path_of(runs()[0].name))
+            person.app.stored.watch(home.path_of(runs()[0].name))
             await person.until_word("training")
             screen = await open_lesson(person, "small")
             await person.press("enter")

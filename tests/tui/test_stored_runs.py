@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from d2ltui.config import resolve
 from d2ltui.recording import Recording
 from d2ltui.store import StoreError, home
 from d2ltui.store.listing import runs
-from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from d2ltui.store.reader import RunReader
+from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs import RunsScreen, differences
 
 TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons"]
@@ -114,7 +116,7 @@ async def test_going_on_with_another_run_never_ends_the_one_in_progress(open_app
         finished = runs()[0].name
         person.app.start_run(resolve(ENDLESS), "run")
         await person.until_word("training")
-        assert not person.app.resume_run(finished)
+        assert not await person.app.stored.resume(finished)
         with pytest.raises(StoreError):  # nor where it is asked for past the screen
             person.app.worker.start(resolve(SMALL), record=partial(Recording.resume, home.path_of(finished)))
         step = person.live.step
@@ -146,7 +148,7 @@ async def test_a_run_of_another_process_is_offered_watched_paused_and_stopped(
     try:
         async with open_app({}) as person:
             await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
-            person.app._offer_to_watch()
+            await person.app.stored.offer()
             await person.until(lambda: isinstance(person.app.screen, ConfirmScreen), "the offer")
             await person.press("y")
             await person.until(lambda: person.app.live is not None and person.live.step > 0, "its steps")
@@ -170,7 +172,7 @@ async def test_leaving_does_not_end_a_watched_run(open_app: Opener) -> None:
     try:
         async with open_app({}) as person:
             await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
-            person.app.watch_run(home.path_of(runs()[0].name))
+            person.app.stored.watch(home.path_of(runs()[0].name))
             await person.until_word("training")
             await person.press("q")
         assert other.poll() is None
@@ -208,7 +210,7 @@ async def test_no_run_is_resumed_while_a_lesson_is_measured(open_app: Opener, mo
         name = recording.store.name
         assert name is not None
         monkeypatch.setattr(type(person.app.measuring), "busy", property(lambda self: True))
-        assert not person.app.resume_run(name)
+        assert not await person.app.stored.resume(name)
         assert not person.app.training
 
 
@@ -218,7 +220,7 @@ async def test_a_watched_run_whose_process_is_killed_is_no_longer_training(open_
     try:
         async with open_app() as person:
             await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
-            person.app.watch_run(runs()[-1].path)
+            person.app.stored.watch(runs()[-1].path)
             await person.until_word("training")
             process.kill()
             process.wait()
@@ -229,3 +231,81 @@ async def test_a_watched_run_whose_process_is_killed_is_no_longer_training(open_
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture
+def stored_run() -> Path:
+    """A finished run."""
+    command = [*TRAIN, "--epochs", "2", "--quiet"]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return runs()[-1].path
+
+
+async def test_a_directory_that_takes_its_time_does_not_hold_up_the_interface(
+    open_app: Opener, stored_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, asked, poll = threading.Event(), threading.Event(), RunReader.poll
+
+    def slow(self: RunReader) -> bool:
+        asked.set()
+        assert answers.wait(60)
+        return poll(self)
+
+    monkeypatch.setattr(RunReader, "poll", slow)
+    async with open_app() as person:
+        person.app.stored.watch(stored_run)
+        await person.until(asked.is_set, "the first look")
+        await person.press("?")
+        assert isinstance(person.app.screen, HelpScreen)
+        await person.press("escape")
+        assert person.app.live is None
+        answers.set()
+        await person.until_word("finished")
+        assert len(person.live.epochs) == 2
+
+
+async def test_a_run_that_cannot_be_read_is_told_of_and_nothing_else_changes(
+    open_app: Opener, stored_run: Path
+) -> None:
+    (stored_run / "run.db").write_bytes(b"no database")
+    async with open_app() as person:
+        person.app.stored.watch(stored_run)
+        await person.until(lambda: person.app._notifications, "why")
+        (notice,) = person.app._notifications
+        assert stored_run.name in notice.message
+        assert person.app.live is None
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+
+
+async def test_a_defect_in_reading_is_not_swallowed(
+    open_app: Opener, stored_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: RunReader) -> bool:
+        raise ZeroDivisionError("a defect of ours")
+
+    async def see() -> None:
+        async with open_app() as person:
+            person.app.stored.watch(stored_run)
+            await person.until_word("finished")
+            monkeypatch.setattr(RunReader, "poll", broken)
+            await person.until(lambda: not person.app.is_running, "the end")
+
+    with pytest.raises(ZeroDivisionError):
+        await see()
+
+
+async def test_a_run_that_begins_while_another_is_opened_stays_on_the_screen(
+    open_app: Opener, stored_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, poll = threading.Event(), RunReader.poll
+    monkeypatch.setattr(RunReader, "poll", lambda self: answers.wait(60) and poll(self))
+    async with open_app(ENDLESS) as person:
+        person.app.stored.watch(stored_run)
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        answers.set()
+        await person.settle()
+        assert person.app.stored.watched is None
+        assert person.app.training
+        assert person.word == "training"

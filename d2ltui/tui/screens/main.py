@@ -393,7 +393,7 @@ class MainScreen(PanesScreen):
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self.app.watch_run(home.path_of(name))
+                self.app.stored.watch(home.path_of(name))
             self.tick()
 
         self.app.push_screen(RunsScreen(), chosen)

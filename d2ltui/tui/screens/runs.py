@@ -262,9 +262,9 @@ class RunsScreen(Screen["str | None"]):
         if (name := self._selected()) is not None:
             self.dismiss(name)
 
-    def action_continue_run(self) -> None:
+    async def action_continue_run(self) -> None:
         """Go on with a run that was interrupted."""
-        if (name := self._selected()) is not None and self.app.resume_run(name):
+        if (name := self._selected()) is not None and await self.app.stored.resume(name):
             self.dismiss(None)
 
     def action_rename(self) -> None:

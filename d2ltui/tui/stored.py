@@ -1,0 +1,121 @@
+"""The application and what is stored: a run of another process to watch, an older one to go on with.
+
+Whatever reads a run's directory does so in a thread: it may be on a network, and another process may hold it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from d2ltui.tui.app import D2LApp
+    from d2ltui.tui.watching import Watching
+
+BUSY = "a run is in progress here: stop it first"
+
+
+class StoredRuns:
+    """The stored runs that the application shows or goes on with."""
+
+    def __init__(self, app: D2LApp) -> None:
+        self._app = app
+        self.watched: Watching | None = None  # the one on the screen
+        self._opening: Watching | None = None  # the one that is read for the first time
+        self._told = ""
+
+    # Watching
+
+    def watch(self, path: Path) -> None:
+        """Show a stored run, live where another process trains it, as soon as it has been read."""
+        from d2ltui.tui.watching import Watching
+
+        if self._app.training:
+            self._app.notify(BUSY, severity="warning")
+            return
+        if self._opening is not None:
+            self._opening.close()
+        # Through the application's queue: what is raised there reaches the screen.
+        self._opening = Watching(path, lambda opened: self._app.call_later(self._opened, opened))
+
+    def _opened(self, watching: Watching) -> None:
+        if watching is not self._opening:
+            return  # something else has been asked for meanwhile
+        self._opening = None
+        if watching.defect is not None:
+            raise watching.defect
+        if watching.problem:
+            self._app.notify(watching.problem, severity="error")
+            return
+        self.leave()
+        self.watched, self._told = watching, ""
+        self._app.main.tick()
+
+    def trouble(self) -> None:
+        """Say, once, what keeps the watched run from being read."""
+        if self.watched is None:
+            return
+        if self.watched.defect is not None:
+            raise self.watched.defect
+        if self.watched.problem != self._told:  # it is looked for at every tick
+            self._told = self.watched.problem
+            self._app.notify(self._told, severity="warning")
+
+    def leave(self) -> None:
+        """Watch no longer. The run goes on."""
+        for watching in (self.watched, self._opening):
+            if watching is not None:
+                watching.close()
+        self.watched = self._opening = None
+
+    async def offer(self) -> None:
+        """Offer to watch a run that another process trains."""
+        from d2ltui.store import StoreError, listing
+        from d2ltui.tui.screens.dialogs import ConfirmScreen
+
+        try:
+            active = await asyncio.to_thread(listing.active)
+        except StoreError:
+            return  # the runs screen says what is wrong
+        if not active or self._app.live is not None or self._app.screen is not self._app.main:
+            return
+        run = active[0]
+
+        def answered(watches: bool | None) -> None:
+            if watches:
+                self.watch(run.path)
+
+        question = f"Another process is training {run.name} ({run.status}, {run.epochs} epochs done). Watch it?"
+        self._app.push_screen(ConfirmScreen(question, "watch", "not now"), answered)
+
+    # Going on
+
+    async def resume(self, name: str) -> bool:
+        """Go on with a stored run; False, and a sentence on the screen, where that cannot be."""
+        from d2ltui.engine.control import Control
+        from d2ltui.recording import Recording
+        from d2ltui.store import StoreError, home
+
+        control = Control()
+        try:
+            if why := self._taken():
+                raise StoreError(why)
+            recording = await asyncio.to_thread(Recording.resume, home.path_of(name), control)
+        except StoreError as error:
+            self._app.notify(str(error), severity="error")
+            return False
+        if why := self._taken():  # meanwhile
+            await asyncio.to_thread(recording.close)
+            self._app.notify(why, severity="warning")
+            return False
+        self._app.go_on(recording, control)
+        return True
+
+    def _taken(self) -> str:
+        """Why no run can begin now, "" where one can."""
+        if self._app.training:
+            return BUSY
+        if self._app.measuring.busy:  # both would draw from PyTorch's one generator
+            return "a lesson is being measured: stop it first (L, then x)"
+        return ""
