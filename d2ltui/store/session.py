@@ -6,6 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -91,14 +92,15 @@ class Session:
         """Prepare what `event` tells.
 
         Raises:
-            sqlite3.Error: where a run goes on, and the database cannot be taken back to that moment.
+            sqlite3.Error: where a run goes on, and the database cannot be taken back to that moment. Nothing of it has
+                been taken then: it can be told again.
         """
         if self._held is not None:
             if not isinstance(event, events.RunResumed):
                 self._held.append(event)
                 return
-            held, self._held = self._held, None
             self._go_back(event)
+            held, self._held = self._held, None
             for earlier in held:
                 self.take(earlier)
         match event:
@@ -169,8 +171,8 @@ class Session:
             }
             _write_meta(self._connection, now)
             # In the same transaction: a reader that sees the shorter tables sees why.
-            self._log.append((time.time(), type(event).__name__, to_json(event)))
-            self._write_log()
+            went_back = (time.time(), type(event).__name__, to_json(event))
+            self._write_log([*self._log, went_back])
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -194,7 +196,7 @@ class Session:
         try:
             for table in (self._steps, self._epochs, self._layers, self._findings):
                 table.write(self._connection)
-            self._write_log()
+            self._write_log(self._log)
             _write_meta(self._connection, {**self._meta, "progress": self._progress, "sign": time.time()})
             self._connection.execute("COMMIT")
         except BaseException:
@@ -207,8 +209,8 @@ class Session:
         self._sign = time.monotonic()
         self._write_text()
 
-    def _write_log(self) -> None:
-        for when, kind, data in self._log:
+    def _write_log(self, log: Sequence[tuple[float, str, str]]) -> None:
+        for when, kind, data in log:
             row = (when, kind, data, crc(when, kind, data))
             self._connection.execute("INSERT INTO log(time, kind, data, crc) VALUES (?, ?, ?, ?)", row)
 

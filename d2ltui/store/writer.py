@@ -30,6 +30,7 @@ from d2ltui.store.session import Session
 EVERY = 0.4  # seconds between two transactions
 RETRY = 5.0  # seconds between two attempts after a failure
 MAX_PENDING = 64 * 2**20  # bytes kept for a disk that does not take them
+MAX_WAITING = 100_000  # events that wait for a database to go back to where the run goes on; ten come in a second
 LOCK_PATIENCE = 10.0  # seconds that another process may read before it is told of, and how long the end waits for it
 CLOSE_TIMEOUT = 20.0
 _URGENT = (events.RunEnded, events.StatusChanged, events.RunResumed)
@@ -155,7 +156,7 @@ class RunStore:
         while True:
             self._try_at = 0.0
             self._turn()
-            if self._session is None or not self._session.pending:
+            if self._session is None or not (self._session.pending or self._queue):
                 return
             if self._locked_since is None:
                 self._say(f"store: the end of {self._session.path.name} is not stored, what came before is")
@@ -171,18 +172,25 @@ class RunStore:
             if not isinstance(item, events.Event):
                 self._write()
                 self._do(item)
-            elif self._session is not None:
-                self._take(self._session, item)
-        self._write()
+            elif self._session is not None and not self._take(self._session, item):
+                self._queue.appendleft(item)
+                break
+        else:
+            self._write()
         if self._session is not None and self._on_request is not None:
             for request in take_requests(self._session.path):
                 self._on_request(request)
 
-    def _take(self, session: Session, event: events.Event) -> None:
+    def _take(self, session: Session, event: events.Event) -> bool:
+        """False where it is to be told again later: a run goes on, and somebody reads what there is of it."""
         try:
             session.take(event)
         except (sqlite3.Error, OSError, ValueError) as error:
+            if is_lock(error) and len(self._queue) < MAX_WAITING:
+                self._failed(session, error)
+                return False
             self._give_up(error)
+        return True
 
     def _write(self) -> None:
         session = self._session

@@ -30,7 +30,7 @@ class Watching:
     within a second.
     """
 
-    def __init__(self, path: Path, opened: Callable[[Watching], None]) -> None:
+    def __init__(self, path: Path, opened: Callable[[Watching], object]) -> None:
         """`opened` is called in the present event loop, once: then there is `live`, or `problem` says why not."""
         self.name = path.name
         self.problem = ""  # why it cannot be read, or the newest look at it has failed

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from runs import short
 
@@ -16,6 +18,7 @@ from d2ltui.store import StoreError, home, listing, schema
 from d2ltui.store.listing import Rows, find, info, runs
 from d2ltui.store.reader import RunReader
 from d2ltui.store.session import Session
+from d2ltui.store.writer import RunStore
 
 CONFIG = short(epochs=1000)
 
@@ -125,3 +128,47 @@ def test_a_damaged_row_is_read_again_once_it_is_mended(opened: list[str]) -> Non
 
 def test_busy_is_an_error_of_the_store() -> None:
     assert issubclass(schema.Busy, StoreError)
+
+
+@contextlib.contextmanager
+def read_by_another(path: Path) -> Iterator[None]:
+    """Somebody reads and does not come to an end: nobody can write meanwhile."""
+    with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM meta").fetchall()
+        yield
+        reader.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("closes_meanwhile", [False, True])
+def test_a_run_goes_on_in_the_store_once_whoever_reads_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, closes_meanwhile: bool
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", 0.05)
+    path = made()
+    with contextlib.closing(Session(path, CONFIG)) as session:
+        session.take(events.StepsTrained(40, np.full(40, 0.5, np.float32), np.full(40, 0.5, np.float32), 1.0))
+        session.take(events.RunEnded("stopped", "stopped by you", {}))
+        session.write()
+    troubles: list[str] = []
+    store = RunStore(CONFIG, resume=(path, home.Lock(path)), on_trouble=troubles.append)
+    store(events.StatusChanged("loading"))
+    with read_by_another(path):
+        store(events.RunResumed(30, 1, 0.75, CONFIG.lr))
+        more = np.full(20, 0.25, np.float32)
+        store(events.StepsTrained(50, more, more, 1.25))
+        store(events.RunEnded("stopped", "stopped again", {}))
+        time.sleep(0.5)
+        if closes_meanwhile:
+            closing = threading.Thread(target=store.close)
+            closing.start()
+            time.sleep(0.3)
+    if closes_meanwhile:
+        closing.join(20)
+    else:
+        store.close()
+    assert troubles == []
+    with RunReader(path) as reader:
+        assert reader.live.losses.values().tolist() == [0.5] * 30 + [0.25] * 20
+        assert reader.meta["message"] == "stopped again"
+        assert [kind for _, kind, _ in reader.log()].count("RunResumed") == 1
