@@ -12,7 +12,7 @@ import click
 
 from d2ltui import __version__, catalogue
 from d2ltui.commands.options import fps_option, hangup_option, run_options, whole
-from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, read_toml, resolve
+from d2ltui.config import FIELDS, ConfigError, RunConfig, check_environment, parse, read_toml, resolve
 
 
 def configure(options: dict[str, Any]) -> RunConfig:
@@ -25,7 +25,9 @@ def configure(options: dict[str, Any]) -> RunConfig:
     try:
         if (path := options.get("config_file")) is not None:
             given = {**read_toml(path), **given}
-        return resolve(given)
+        config = resolve(given)
+        check_environment(config)
+        return config
     except ConfigError as error:
         raise click.UsageError("\n".join(problem.message for problem in error.problems)) from None
 
@@ -237,6 +239,8 @@ def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: s
         raise click.UsageError(f"lesson: '{name}' is not known{hint}; allowed: {', '.join(LESSONS)}, all")
     try:
         root = parse("data_dir", data_dir) if data_dir is not None else None
+        if root is None:
+            check_environment()
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     if seeds == 0:

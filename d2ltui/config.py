@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -223,11 +224,27 @@ def parse(name: str, value: object) -> object:
     return number
 
 
+def check_environment(config: RunConfig | None = None) -> None:
+    """That D2LTUI_DATA_DIR, which stands for a `data_dir` that is not given, is one where it is set.
+
+    With a `config`, only where that run needs it.
+
+    Raises:
+        ConfigError: with one sentence, where it is not.
+    """
+    if config is not None and (catalogue.DATASETS[config.dataset].embedded or config.data_dir is not None):
+        return
+    try:
+        _directory("D2LTUI_DATA_DIR", os.environ.get("D2LTUI_DATA_DIR"))
+    except ConfigError as error:
+        raise ConfigError([Problem("data_dir", problem.message) for problem in error.problems]) from None
+
+
 def _directory(name: str, value: object) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ConfigError([wrong(name, value, FIELDS[name].allowed)])
+        raise ConfigError([wrong(name, value, FIELDS["data_dir"].allowed)])
     try:
         path = Path(value).expanduser()
         next(path.iterdir(), None)
@@ -241,7 +258,7 @@ def _directory(name: str, value: object) -> str | None:
         reason = " (no directory can have this name)"
     else:
         return str(path)
-    raise ConfigError([wrong(name, value, FIELDS[name].allowed, reason)])
+    raise ConfigError([wrong(name, value, FIELDS["data_dir"].allowed, reason)])
 
 
 def _misfits(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]:

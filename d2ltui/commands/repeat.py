@@ -16,7 +16,7 @@ from d2ltui import events
 from d2ltui.charts.spec import Band as BandSpec
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.commands import text
-from d2ltui.config import FIELDS, ConfigError, Problem, RunConfig, resolve
+from d2ltui.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.engine.control import Control
 from d2ltui.events import to_json
 from d2ltui.headless import OnHangup, Progress, Signals, Teller, guarded, run, unwritable
@@ -57,7 +57,10 @@ def grid(given: Mapping[str, object], varied: Mapping[str, Sequence[str]]) -> li
     if total > MAX_RUNS:
         raise ConfigError([Problem("", f"sweep: {total} runs are not allowed; allowed: {MAX_RUNS} at most")])
     combinations = itertools.product(*varied.values())
-    return [resolve({**given, **dict(zip(varied, values, strict=True))}) for values in combinations]
+    configs = [resolve({**given, **dict(zip(varied, values, strict=True))}) for values in combinations]
+    for config in configs:
+        check_environment(config)
+    return configs
 
 
 def train_all(

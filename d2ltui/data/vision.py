@@ -6,6 +6,7 @@ from the places that its classes name, checked against the sums that they name, 
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import struct
@@ -85,6 +86,23 @@ def _fetch_missing(
     cancelled: Callable[[], bool],
 ) -> None:
     """Downloads and unpacks each of the class's files that is not in `raw`; what is there stays as it is."""
+    made = [folder for folder in (raw, raw.parent, root) if not os.path.exists(folder)]
+    try:
+        _fetch(info, torchvision_class, root, raw, progress, cancelled)
+    finally:
+        for folder in made:  # where nothing has come, nothing stays
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _fetch(
+    info: DatasetInfo,
+    torchvision_class: Any,
+    root: Path,
+    raw: Path,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> None:
     from torchvision.datasets.utils import check_integrity, extract_archive
 
     for archive, md5 in torchvision_class.resources:

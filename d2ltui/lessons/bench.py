@@ -9,7 +9,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from d2ltui import catalogue, events
@@ -141,9 +140,13 @@ class Bench:
     @property
     def has_fashion_mnist(self) -> bool:
         """Whether Fashion-MNIST is there already, whole: a lesson downloads nothing."""
-        if self._data_dir is None:
+        from d2ltui.data import DataError
+        from d2ltui.data.vision import data_root
+
+        try:
+            raw = data_root(self._data_dir) / "FashionMNIST" / "raw"
+        except DataError:
             return False
-        raw = Path(self._data_dir).expanduser() / "FashionMNIST" / "raw"
         return all(os.path.exists(raw / name) for name in _FASHION_MNIST)
 
     def config(self, role: str, seed: int = 0, **given: object) -> RunConfig:

@@ -8,8 +8,8 @@ import gc
 import os
 import signal
 import sys
-import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -279,17 +279,22 @@ class D2LApp(App[None]):
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
 
     def _print_error_renderables(self) -> None:
-        """A defect of ours: one sentence, and the traceback in a file. (Textual would print it whole.)"""
+        """A defect of ours: one sentence, and the traceback beside the runs. (Textual would print it whole.)"""
         error = self._exception
         if error is None:
             super()._print_error_renderables()
             return
-        with tempfile.NamedTemporaryFile("w", prefix="d2ltui-", suffix=".log", delete=False, encoding="utf-8") as file:
-            traceback.print_exception(error, file=file)
-        print(
-            f"d2ltui: the interface failed ({type(error).__name__}: {error}); the traceback is in {file.name}",
-            file=sys.__stderr__,
-        )
+        from d2ltui.store import home
+
+        path = home.home() / f"failed-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+            where = f"the traceback is in {path}"
+        except OSError as unwritten:
+            where = f"the traceback could not be kept ({unwritten})"
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"d2ltui: the interface failed ({what}); {where}", file=sys.__stderr__)
 
 
 def _resume_on_terminal(

@@ -79,6 +79,27 @@ def test_a_wrong_value_is_one_sentence_and_nothing_is_trained(  # type: ignore[n
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "train --dataset fashion-mnist",
+        "train --dataset mnist --seeds 2",
+        "--dataset mnist",
+        "sweep --dataset fashion-mnist,digits --epochs 1",
+        "lessons dropout",
+    ],
+)
+def test_a_wrong_data_directory_of_the_environment(  # type: ignore[no-untyped-def]
+    command, trained: list[RunConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: str
+) -> None:
+    monkeypatch.setenv("D2LTUI_DATA_DIR", str(tmp_path / "nowhere"))
+    status, out, err = command(*arguments.split())
+    assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
+    assert f"D2LTUI_DATA_DIR: '{tmp_path / 'nowhere'}' is not allowed (there is no such directory); allowed: an " in err
+    assert command("train", "--dataset", "digits")[0] == 0  # it does not need it
+    assert command("train", "--dataset", "mnist", "--data-dir", str(tmp_path))[0] == 0
+
+
 @pytest.mark.parametrize("arguments", ["--lr 0", "--model mpl", "--config /no/such.toml", "--hidden ,"])
 def test_the_application_says_the_same_before_it_opens(command, arguments: str) -> None:  # type: ignore[no-untyped-def]
     status, out, err = command(*arguments.split())

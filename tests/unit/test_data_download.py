@@ -150,6 +150,16 @@ def test_what_is_not_there_is_downloaded_once(
     assert (output.out, output.err) == ("", "")
 
 
+def test_a_download_that_fails_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
+    server.archives = {}
+    config = resolve({"dataset": "fashion-mnist", "data_dir": str(tmp_path), "batch_size": 8})
+    refusal(config)
+    assert list(tmp_path.rglob("*")) == []
+    raw(tmp_path).mkdir(parents=True)  # somebody else's
+    refusal(config)
+    assert raw(tmp_path).is_dir()
+
+
 def test_progress_is_in_megabytes(config: RunConfig, server: Server, tmp_path: Path) -> None:
     body = os.urandom(2_500_000)
     server.archives = {"train-images-idx3-ubyte.gz": body}

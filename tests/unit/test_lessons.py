@@ -38,6 +38,7 @@ from d2ltui.models import functional
 @pytest.fixture(autouse=True)
 def _embedded_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("D2LTUI_DATA_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/no/cache")  # nor what a user may have there
 
 
 def verdict(name: str, given: Mapping[str, Mapping[str, object]] | None = None, seeds: int = 1) -> Verdict:

@@ -97,16 +97,23 @@ def test_no_data_are_kept_when_the_measurement_is_over(stopped: bool) -> None:
 
 
 @pytest.mark.parametrize("missing", FILES)
-def test_fashion_mnist_is_there_when_all_its_files_are(tmp_path: Path, missing: str) -> None:
+def test_fashion_mnist_is_there_when_all_its_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
     raw = tmp_path / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     for name in FILES:
         if name != missing:
             (raw / name).touch()
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "cache" / name)
     bench = Bench(LESSONS["dropout"], data_dir=str(tmp_path))
     assert not bench.has_fashion_mnist
     (raw / missing).touch()
     assert bench.has_fashion_mnist
+    assert not Bench(LESSONS["dropout"]).has_fashion_mnist
+    (tmp_path / "cache" / "d2ltui").mkdir(parents=True)
+    (tmp_path / "cache" / "d2ltui" / "data").symlink_to(tmp_path)
+    assert Bench(LESSONS["dropout"]).has_fashion_mnist
 
 
 @pytest.mark.parametrize("name", ["yield", "relu-fast", "sigmoid-saturates", "softmax", "softmax-shift", "exploding"])
