@@ -2,7 +2,8 @@
 
 It runs the very command, and adds one thing: when the engine tells its reader about steps (ten times a second, with
 and without the interface), the time and the number of steps go into LOG. With D2LTUI_BENCH_TOGGLE=SECONDS the panes
-that look inside the network are hidden and shown in turns.
+that look inside the network are hidden and shown in turns; with D2LTUI_BENCH_SAMPLING=no, too, nothing looks at the
+layers while they are hidden, not even now and then.
 """
 
 from __future__ import annotations
@@ -53,24 +54,26 @@ def listen(cls: type, log: StepLog) -> None:
     cls.__call__ = call  # type: ignore[method-assign,operator]
 
 
+TRAINERS: list[Any] = []  # the one that trains now
+
+
 def listen_to_control(log: StepLog) -> None:
     """Log when a pause or a stop was asked for, and how many steps had been trained then."""
     from d2ltui.engine import worker
     from d2ltui.engine.control import Control
 
     run = worker._run
-    trainers: list[Any] = []  # the one that trains now
 
     def steps_now() -> int:
         # Known to the engine's readers ten times a second only; this is the number itself.
-        return int(trainers[0]._step) if trainers else log.steps
+        return int(TRAINERS[0]._step) if TRAINERS else log.steps
 
     def noting(*arguments: Any) -> None:
         from d2ltui.engine.trainer import Trainer
 
         class Noted(Trainer):
             def run(self) -> events.RunEnded:
-                trainers[:] = [self]
+                TRAINERS[:] = [self]
                 return super().run()
 
         sys.modules["d2ltui.engine.trainer"].Trainer = Noted  # type: ignore[attr-defined]
@@ -97,10 +100,14 @@ def ignore_continue() -> None:
     LinuxDriver._sigcont_application = lambda *_: None  # type: ignore[method-assign]
 
 
-def toggle_panes(seconds: float, log: StepLog) -> None:
-    """Hide and show the two panes in turns, as the screen does when another pane takes their place."""
+def toggle_panes(seconds: float, sampling: bool, log: StepLog) -> None:
+    """Hide and show the two panes in turns, as the screen does when another pane takes their place.
+
+    Without `sampling`, the layers are not looked at while the panes are hidden.
+    """
     from d2ltui.tui.screens.main import MainScreen
 
+    usual = 2.0  # seconds, as in engine.probes, whose import would bring PyTorch before the first paint
     original = MainScreen.on_mount
 
     def on_mount(self: MainScreen) -> None:
@@ -113,6 +120,9 @@ def toggle_panes(seconds: float, log: StepLog) -> None:
             for name in ("activations", "gradients"):
                 self.query_one(f"#{name}").display = shown
             self.app.observe(shown)
+            prober = getattr(TRAINERS[0], "_prober", None) if TRAINERS else None
+            if prober is not None and not sampling:
+                prober._sample_every = usual if shown else None
             log.write(b"o" if shown else b"c")
 
         self.set_interval(seconds, toggle)
@@ -134,7 +144,7 @@ def main() -> None:
         listen_to_control(log)
         ignore_continue()
         if seconds := os.environ.get("D2LTUI_BENCH_TOGGLE"):
-            toggle_panes(float(seconds), log)
+            toggle_panes(float(seconds), os.environ.get("D2LTUI_BENCH_SAMPLING") != "no", log)
     from d2ltui.cli import main as command
 
     sys.argv[1:] = arguments

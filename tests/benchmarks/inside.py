@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from .context import MODELS, Context, NotMeasured
@@ -22,24 +23,30 @@ SHOWN_TIMEOUT = 5.0
 
 
 def panes(context: Context) -> list[Figure]:
-    """The application with the activation and the gradient pane open, and with both closed, in turns."""
+    """The application with the activation and the gradient pane open, and with both closed, in turns.
+
+    Closed, the layers are still looked at every other second, for the findings; then not even that.
+    """
     figures = []
     for model in MODELS:
-        name = f"activation and gradient pane open ÷ closed, {model}"
-        try:
-            values = context.with_run(model, TURNS * TURN + 4, _toggled)
-        except NotMeasured as why:
-            figures.append(Figure(name, missing=str(why)))
-            continue
-        figures.append(Figure(name, values, at_least=0.97))
+        for sampling, what in (("yes", "closed"), ("no", "closed and no sampling")):
+            name = f"activation and gradient pane open ÷ {what}, {model}"
+            try:
+                values = context.with_run(model, TURNS * TURN + 4, partial(_toggled, sampling))
+            except NotMeasured as why:
+                figures.append(Figure(name, missing=str(why)))
+                continue
+            figures.append(Figure(name, values, at_least=0.97))
     return figures
 
 
-def _toggled(run: list[str]) -> list[float]:
+def _toggled(sampling: str, run: list[str]) -> list[float]:
     log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
-    os.environ["D2LTUI_BENCH_TOGGLE"] = str(TURN)
+    toggling = {"D2LTUI_BENCH_TOGGLE": str(TURN), "D2LTUI_BENCH_SAMPLING": sampling}
+    os.environ.update(toggling)
     terminal = Terminal([sys.executable, "-m", "tests.benchmarks.child", str(log), "--start", *run])
-    del os.environ["D2LTUI_BENCH_TOGGLE"]
+    for name in toggling:
+        del os.environ[name]
     try:
         wait_for_steps(log, 64)
         time.sleep(TURNS * TURN + 1)

@@ -4,16 +4,19 @@
     python -m tests.benchmarks.store size           a run of 1,000,000 steps: bytes, and the time of `show`
     python -m tests.benchmarks.store list           1,000 runs: the time of `runs`
     python -m tests.benchmarks.store speed          training with the store ÷ without, in alternation
+    python -m tests.benchmarks.store watch          how old is what `watch` shows of a run of another process
 
 Each prints one JSON object as its last line.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import mmap
 import os
 import random
+import re
 import shutil
 import signal
 import statistics
@@ -27,6 +30,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyte
 
 from d2ltui import events
 from d2ltui.config import RunConfig, resolve
@@ -36,6 +40,12 @@ from d2ltui.recording import Recording
 from d2ltui.store import home
 from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import RunStore
+
+from .context import LINEAR, STEPS_PER_EPOCH
+from .keys import STATUS_LINES, clean
+from .race import read_log
+from .terminal import ROOT, Terminal, environment
+from .watching import wait_for_steps
 
 KILLED = resolve(
     {
@@ -282,6 +292,49 @@ def speed(rounds: int = 9, seconds: float = 4.0) -> dict[str, object]:
     return found
 
 
+def watch(seconds: float = 40.0) -> dict[str, object]:
+    """How old what the watching terminal shows has become each time before it is brought up to date, in seconds."""
+    log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
+    home_now = os.environ["D2LTUI_HOME"]
+    run = [str(log), "train", *LINEAR, "--epochs", "1000000"]
+    command = [sys.executable, "-m", "tests.benchmarks.child", *run]
+    null = subprocess.DEVNULL
+    training = subprocess.Popen(command, stdout=null, stderr=null, cwd=ROOT, env=environment(D2LTUI_HOME=home_now))
+    terminal = None
+    try:
+        wait_for_steps(log, 2000)
+        terminal = Terminal([sys.executable, "-m", "d2ltui", "watch"], home=home_now)
+        terminal.wait_for("training")
+        time.sleep(2.0)
+        begun = time.monotonic()
+        time.sleep(seconds)
+    finally:
+        training.kill()
+        training.wait()
+        if terminal is not None:
+            terminal.close()
+    shown = [(when, epoch) for when, epoch in epochs_shown(terminal) if when >= begun]
+    points = [point for point in read_log(log) if point.kind == "s"]
+    ages = []
+    for (_, epoch), (replaced, _) in itertools.pairwise(shown):
+        reached = next(point.time for point in points if point.steps >= (epoch - 1) * STEPS_PER_EPOCH["linear"])
+        ages.append(replaced - reached)
+    return {"updates": len(ages), "median (s)": statistics.median(ages), "maximum (s)": max(ages)}
+
+
+def epochs_shown(terminal: Terminal) -> list[tuple[float, int]]:
+    """Each epoch that the status line has shown, and since when."""
+    screen = pyte.Screen(terminal.columns, terminal.lines)
+    stream = pyte.ByteStream(screen)
+    found: list[tuple[float, int]] = []
+    for when, chunk in terminal.chunks:
+        stream.feed(clean(chunk))
+        match = re.search(r"epoch ([\d,]+)/", "\n".join(screen.display[-STATUS_LINES:]))
+        if match is not None and (not found or int(match[1].replace(",", "")) != found[-1][1]):
+            found.append((when, int(match[1].replace(",", ""))))
+    return found
+
+
 def main(arguments: list[str]) -> None:
     """The command."""
     what, *rest = arguments
@@ -290,7 +343,7 @@ def main(arguments: list[str]) -> None:
         if what == "kills":
             print(json.dumps(kills(int(rest[0]) if rest else 50, int(rest[1]) if len(rest) > 1 else 0)))
         else:
-            print(json.dumps({"size": size, "list": many, "speed": speed}[what]()))
+            print(json.dumps({"size": size, "list": many, "speed": speed, "watch": watch}[what]()))
 
 
 if __name__ == "__main__":

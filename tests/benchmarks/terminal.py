@@ -32,7 +32,9 @@ HOME = tempfile.TemporaryDirectory(prefix="d2ltui-benchmark-home-")  # for the r
 class Terminal:
     """A command in a pseudo-terminal of 160 × 45."""
 
-    def __init__(self, command: Sequence[str], columns: int = COLUMNS, lines: int = LINES) -> None:
+    def __init__(
+        self, command: Sequence[str], columns: int = COLUMNS, lines: int = LINES, *, home: str = HOME.name
+    ) -> None:
         self.columns, self.lines = columns, lines
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -48,7 +50,7 @@ class Terminal:
             stderr=slave,
             start_new_session=True,
             cwd=ROOT,
-            env=environment(TERM="xterm-256color", COLORTERM="truecolor"),
+            env=environment(TERM="xterm-256color", COLORTERM="truecolor", D2LTUI_HOME=home),
         )
         os.close(slave)
         threading.Thread(target=self._read, name="reader", daemon=True).start()
