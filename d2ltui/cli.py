@@ -217,6 +217,8 @@ def datasets() -> None:
             f"    {data.task}, {shape} inputs → {outputs}; {data.train_size} train + {data.val_size} validation "
             f"samples; normalisation: {data.normalisation}"
         )
+        if data.classes:
+            click.echo(f"    classes: {', '.join(data.classes)}")
         click.echo(f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once"))
 
 

@@ -36,7 +36,6 @@ class Field(msgspec.Struct, frozen=True):
     high: float = math.inf
     low_open: bool = False  # whether `low` itself is excluded
     high_open: bool = False
-    unit: str = ""
 
     @property
     def option(self) -> str:
@@ -79,7 +78,7 @@ FIELDS: dict[str, Field] = _table(
         tuple(catalogue.IMPLEMENTATIONS),
     ),
     Field("dataset", "data set", "choice", "the data set", tuple(catalogue.DATASETS)),
-    Field("hidden", "hidden", "ints", "units of each hidden layer", low=1, high=MAX_WIDTH, unit="units"),
+    Field("hidden", "hidden", "ints", "units of each hidden layer", low=1, high=MAX_WIDTH),
     Field("activation", "activation", "choice", "between the layers", tuple(catalogue.ACTIVATIONS)),
     Field("init", "init", "choice", "how the weights start", tuple(catalogue.INITS)),
     Field("init_std", "init sd", "float", "standard deviation of --init normal", low=0, low_open=True),
@@ -87,7 +86,7 @@ FIELDS: dict[str, Field] = _table(
     Field("lr", "lr", "float", "learning rate", low=0, low_open=True),
     Field("weight_decay", "weight decay", "float", "λ of the penalty λ/2·‖w‖²", low=0),
     Field("dropout", "dropout", "float", "probability of dropping a hidden unit", low=0, high=1, high_open=True),
-    Field("batch_size", "batch size", "int", "samples in a step", low=1, unit="samples"),
+    Field("batch_size", "batch size", "int", "samples in a step", low=1),
     Field("epochs", "epochs", "int", "passes over the training data", low=1, high=MAX_EPOCHS),
     Field("seed", "seed", "int", "of weights, data and order", low=0, high=2**31 - 1),
     Field("device", "device", "device", "where to train: auto, cpu, cuda, cuda:N or mps"),

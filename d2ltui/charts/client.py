@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from d2ltui.charts.spec import ChartError, Drawing, Reply, Request, Spec
+from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Reply, Request
 
 _LENGTH_SIZE = 4
 _LONGEST_REPLY = 64 * 2**20
@@ -92,7 +92,7 @@ class ChartClient:
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
 
-    async def draw(self, spec: Spec) -> Drawing:
+    async def draw(self, spec: ChartSpec) -> Drawing:
         """The drawing of `spec`.
 
         Raises:
@@ -272,7 +272,7 @@ class ChartClient:
             process.wait(1.0)
 
 
-def _draw_here(spec: Spec) -> Drawing:
+def _draw_here(spec: ChartSpec) -> Drawing:
     """Draw in this process; plotext is imported only here."""
     from d2ltui.charts.draw import draw
 

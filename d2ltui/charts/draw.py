@@ -12,19 +12,12 @@ from collections.abc import Sequence
 from d2ltui.charts import axes
 from d2ltui.charts.curves import ASCII_JOIN, Scale, draw_curves, marker_of, plain_marker
 from d2ltui.charts.grid import Grid, one_cell_each
-from d2ltui.charts.histogram import draw_histogram
 from d2ltui.charts.plot_area import PlotArea, draw_frame, draw_small
-from d2ltui.charts.spec import Band, ChartSpec, Drawing, HistogramSpec, Line, Spec, Style
+from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
 
 
-def draw(spec: Spec) -> Drawing:
-    """The chart or histogram that `spec` describes, as lines of runs (style, text)."""
-    if isinstance(spec, HistogramSpec):
-        return draw_histogram(spec)
-    return _draw_chart(spec)
-
-
-def _draw_chart(spec: ChartSpec) -> Drawing:
+def draw(spec: ChartSpec) -> Drawing:
+    """The chart that `spec` describes, as lines of runs (style, text)."""
     grid = Grid(spec.width, spec.height)
     area = PlotArea.within(
         spec.width,

@@ -1,6 +1,6 @@
 """What a chart shows, as plain values that travel to another process; no colours and no terminal in them.
 
-`draw.draw` (here) or `client.ChartClient.draw` (in a process of its own) turn a `Spec` into a `Drawing`.
+`draw.draw` (here) or `client.ChartClient.draw` (in a process of its own) turn a `ChartSpec` into a `Drawing`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Band(msgspec.Struct, frozen=True):
     label: str = ""
 
 
-class ChartSpec(msgspec.Struct, frozen=True, tag="chart"):
+class ChartSpec(msgspec.Struct, frozen=True):
     """Curves over steps or epochs, `width` × `height` cells, axes and legend included.
 
     `y_low` and `y_high` fix the limits; None takes them from the data, rounded so that they rarely change. With `log`
@@ -79,26 +79,8 @@ class ChartSpec(msgspec.Struct, frozen=True, tag="chart"):
     integer_x: bool = True
 
 
-class HistogramSpec(msgspec.Struct, frozen=True, tag="histogram"):
-    """A histogram as columns: `counts` of equal bins over [`low`, `high`], `width` × `height` cells, axes included."""
-
-    width: int
-    height: int
-    counts: list[float]
-    low: float
-    high: float
-    style: int = Style.TRAIN
-    x_label: str = ""
-    title: str = ""
-    ascii: bool = False
-    empty_text: str = ""
-
-
-Spec: TypeAlias = ChartSpec | HistogramSpec
-
-
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """What the helper process reads. `spec` is an encoded `Spec`: where it is wrong, the `id` can still be answered."""
+    """What the helper process reads. `spec` is an encoded ChartSpec: where it is wrong, the `id` can still be answered."""
 
     id: int
     spec: msgspec.Raw

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import click
 
-from d2ltui.charts.spec import Spec, Style
+from d2ltui.charts.spec import ChartSpec, Style
 
 WIDTH, HEIGHT = 100, 16
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -42,7 +42,7 @@ def say(text: str = "") -> None:
     click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
 
 
-def chart(spec: Spec) -> None:
+def chart(spec: ChartSpec) -> None:
     """Draw a chart."""
     from d2ltui.charts.draw import draw  # plotext
 

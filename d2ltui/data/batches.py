@@ -16,11 +16,6 @@ BLOCK_BYTES_GPU = 32 * 2**20
 BLOCK_BATCHES = 1024
 
 
-def num_batches(num_samples: int, batch_size: int) -> int:
-    """Batches in one pass; the last one may be smaller."""
-    return -(-num_samples // batch_size)
-
-
 def data_iter(
     features: Tensor,
     labels: Tensor,

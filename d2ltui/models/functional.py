@@ -54,11 +54,6 @@ def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:
     return ((y_hat - y) ** 2 / 2).mean()
 
 
-def mse(y_hat: Tensor, y: Tensor) -> Tensor:
-    """The mean of (ŷ − y)² over a batch, without the ½ (section 3.5). `y_hat`, `y` (n, 1) → scalar."""
-    return ((y_hat - y) ** 2).mean()
-
-
 def _minus_abs(x: Tensor) -> Tensor:
     # Not -torch.abs(x): its gradient at 0 is 0, and so would be that of sigmoid and tanh.
     return torch.where(x < 0, x, -x)
@@ -103,14 +98,6 @@ def dropout(x: Tensor, p: float, generator: torch.Generator | None = None) -> Te
 def l2_penalty(w: Tensor) -> Tensor:
     """½‖w‖² (section 3.7). `w` of any shape → scalar."""
     return (w**2).sum() / 2
-
-
-def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The fraction of samples whose largest logit is their label's (section 4.3).
-
-    `logits` (n, q), `labels` int64 (n,) → float32 scalar from 0 to 1.
-    """
-    return (logits.argmax(dim=1) == labels).to(torch.float32).mean()
 
 
 class SGD:

@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import RadioButton
 
-from d2ltui.charts.spec import Spec
+from d2ltui.charts.spec import ChartSpec
 from d2ltui.config import resolve
 from d2ltui.events import LayersProbed
 from d2ltui.live import LiveRun
@@ -23,7 +23,6 @@ from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import Line, LinesView
-from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
@@ -395,7 +394,7 @@ async def test_a_zoomed_chart_is_asked_for_in_the_size_that_it_then_has(
         asked: list[Size] = []
         builder = loss._builder
 
-        def noting(curves: Curves, width: int, height: int, asked: list[Size] = asked) -> Spec:
+        def noting(curves: Curves, width: int, height: int, asked: list[Size] = asked) -> ChartSpec:
             asked.append(Size(width, height))
             return builder(curves, width, height)
 
@@ -416,10 +415,21 @@ async def test_a_frame_rendered_once_for_all_its_rows_is_what_textual_renders(
     open_app: Opener, size: tuple[int, int]
 ) -> None:
     async with open_app(size=size) as person:
-        await person.press("tab")
-        for hollow in person.main.query(Pane).results(Pane):
-            whole = Region(0, 0, *hollow.outer_size)
-            if whole:
-                part = Region(1, 1, whole.width - 2, whole.height - 1)
-                for crop in (whole, part, Region(0, 0, whole.width, 1)):
+
+        def compare() -> None:
+            for hollow in person.main.query("Pane, Column, Columns, Setup").results(Widget):
+                whole = Region(0, 0, *hollow.outer_size)
+                parts = [whole, Region(0, 0, whole.width, 1), *whole.split(whole.width // 2, whole.height // 2)]
+                for crop in parts if whole else []:
                     assert hollow.render_lines(crop) == Widget.render_lines(hollow, crop)
+
+        compare()
+        await person.press("tab")  # another focus
+        compare()
+        await person.press("ctrl+t")  # another theme
+        compare()
+        await person.pilot.resize_terminal(size[0] + 30, size[1] + 7)
+        await person.settle()
+        compare()
+        await person.press("z")
+        compare()

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from d2ltui.charts.draw import draw
-from d2ltui.charts.spec import Band, ChartSpec, HistogramSpec, Line, Style
+from d2ltui.charts.spec import Band, ChartSpec, Line, Style
 
 NAN, INF = float("nan"), float("inf")
 ANY = st.one_of(st.floats(), st.sampled_from([NAN, INF, -INF, 0.0, 1e-320, 1e308, -1e308]))
@@ -54,7 +54,6 @@ def curve(width=60, height=15, n=100, **options) -> ChartSpec:
 @example(1, 150, True, False, 30)
 def test_every_size_is_filled_exactly(width, height, ascii, log, n):
     assert_fits(curve(width, height, n, ascii=ascii, log=log, empty_text="press ctrl+r to run it, or look around"))
-    assert_fits(HistogramSpec(width, height, [float(i) for i in range(n)], -1, 1, title="2 ReLU", ascii=ascii))
 
 
 @settings(max_examples=150, deadline=None)
@@ -71,12 +70,6 @@ def test_every_value_can_be_drawn(points, x_limits, y_limits, log, ascii, joined
     line = Line("train", Style.TRAIN, x, y, marker="×", joined=joined)
     bands = [Band(x, y, y[::-1])]
     assert_fits(ChartSpec(40, 10, [line], *x_limits, *y_limits, log=log, ascii=ascii, bands=bands, x_label="x"))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ANY, max_size=60), ANY, ANY, st.booleans())
-def test_every_histogram_can_be_drawn(counts, low, high, ascii):
-    assert_fits(HistogramSpec(40, 10, counts, low, high, ascii=ascii, empty_text="nothing yet"))
 
 
 @given(st.text(max_size=30), st.booleans())
@@ -225,14 +218,3 @@ def test_a_small_chart_says_the_last_values():
     spec = curve(11, 3)
     assert [row.strip() for row in rows(spec)[:2]] == ["train 0.185", "val 0.689"]
     assert rows(curve(11, 3, lines=[], empty_text="no run"))[0].strip() == "no run"
-
-
-def test_a_histogram_is_as_high_as_its_counts():
-    spec = HistogramSpec(27, 12, [0.0, 5.0, 10.0, 0.0], 0, 4, x_label="value")
-    columns = list(zip(*(row[7:] for row in rows(spec)[:10]), strict=True))
-    heights = ["".join(column).count("█") for column in columns]
-    assert heights == [0] * 5 + [5] * 5 + [10] * 5 + [0] * 5
-
-
-def test_a_histogram_without_counts_says_so():
-    assert any("nothing yet" in row for row in rows(HistogramSpec(40, 10, [0.0] * 5, 0, 1, empty_text="nothing yet")))

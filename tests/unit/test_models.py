@@ -14,7 +14,6 @@ from d2ltui import models
 from d2ltui.catalogue import DATASETS, layer_plan
 from d2ltui.config import RunConfig, resolve
 from d2ltui.data.batches import data_iter
-from d2ltui.models import functional
 from d2ltui.models.concise import ConciseNetwork
 
 
@@ -59,7 +58,7 @@ def test_from_scratch_and_concise_end_at_the_same_parameters(given: dict[str, ob
         network = models.build(config, dtype=torch.float64)
         if config.model == "linear":
             # The book's two losses differ by the factor ½; everything else has to agree.
-            network.loss = functional.mse
+            network.loss = torch.nn.functional.mse_loss
         before = network.state()
         train(network, config, steps=100)
         moved = max((network.state()[name] - value).abs().max().item() for name, value in before.items())

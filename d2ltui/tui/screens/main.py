@@ -24,7 +24,7 @@ from d2ltui.tui.widgets.status import StatusLine
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 if TYPE_CHECKING:
-    from d2ltui.charts.spec import Spec
+    from d2ltui.charts.spec import ChartSpec
     from d2ltui.engine.control import Mode
     from d2ltui.live import LiveRun
     from d2ltui.tui.plots import Curves
@@ -191,11 +191,11 @@ class MainScreen(PanesScreen):
 
         self.set_timer(ANSWER_EVERY, look)
 
-    def _loss(self, curves: Curves, width: int, height: int) -> Spec:
+    def _loss(self, curves: Curves, width: int, height: int) -> ChartSpec:
         smoothing = SMOOTHING[self._smoothing]
         return curves.loss(width, height, log=self._log, smoothing=smoothing, ascii=self.app.ascii)
 
-    def _metric(self, curves: Curves, width: int, height: int) -> Spec:
+    def _metric(self, curves: Curves, width: int, height: int) -> ChartSpec:
         return curves.metric(width, height, smoothing=SMOOTHING[self._smoothing], ascii=self.app.ascii)
 
     def _show_titles(self, config: RunConfig) -> None:

@@ -11,7 +11,7 @@ from textual import events
 from textual.geometry import Size
 from textual.strip import Strip
 
-from d2ltui.charts.spec import ChartError, Drawing, Spec, Style
+from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Style
 from d2ltui.tui.finding_lines import finding_lines
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KEPT_SIZES = 4
 
-Builder = Callable[["Curves", int, int], Spec]
+Builder = Callable[["Curves", int, int], ChartSpec]
 
 
 class DrawingView(LinesView):
@@ -116,7 +116,7 @@ class ChartPane(Pane):
             middle = [[(int(Style.AXIS), self._empty.center(width)[:width])]]
             self.view.show([[(int(Style.AXIS), "")]] * ((height - 1) // 2) + middle)
 
-    async def _draw(self, spec: Spec) -> None:
+    async def _draw(self, spec: ChartSpec) -> None:
         try:
             drawing = await self._client.draw(spec)
         except ChartError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal, Vertical
@@ -22,8 +23,11 @@ class Hollow(WidgetMixin):
     """A widget that shows nothing but its frame: what it holds lies in front of the rest.
 
     All rows within the frame are alike, so one is rendered for all of them. Every container on a screen is rendered
-    where the layout changes, seen or not: together they took longer than all that they hold.
+    where the layout changes, seen or not, and wherever something near it changes: together they took longer than all
+    that they hold.
     """
+
+    _rows_within: Mapping[tuple[int, int, int], Strip] = {}  # by first column, columns, and the widget's width
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows of `crop`."""
@@ -31,11 +35,32 @@ class Hollow(WidgetMixin):
         below = self.outer_size.height - self.gutter.bottom
         row = crop.y
         while row < crop.bottom:
-            line = super().render_lines(Region(crop.x, row, crop.width, 1))
-            alike = min(below, crop.bottom) - row if self.gutter.top <= row < below else 1
-            lines += line * alike
-            row += alike
+            if self.gutter.top <= row < below:
+                count = min(below, crop.bottom) - row
+                lines += [self._row_within(crop.x, row, crop.width)] * count
+            else:
+                count = 1
+                lines += super().render_lines(Region(crop.x, row, crop.width, 1))
+            row += count
         return lines
+
+    def _row_within(self, x: int, y: int, width: int) -> Strip:
+        where = (x, width, self.outer_size.width)
+        if (found := self._rows_within.get(where)) is None:
+            (found,) = super().render_lines(Region(x, y, width, 1))
+            self._rows_within = {**self._rows_within, where: found}
+        return found
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Something about it may look otherwise."""
+        if not regions:
+            self._rows_within = {}
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def notify_style_update(self) -> None:
+        """The theme, or the focus, has changed."""
+        super().notify_style_update()
+        self._rows_within = {}
 
 
 class Column(Hollow, Vertical):
