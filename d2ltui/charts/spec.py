@@ -80,7 +80,7 @@ class ChartSpec(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True):
-    """What the helper process reads. `spec` is an encoded ChartSpec: where it is wrong, the `id` can still be answered."""
+    """What the helper process reads. `spec` is an encoded ChartSpec: where it is wrong, `id` can still be answered."""
 
     id: int
     spec: msgspec.Raw
