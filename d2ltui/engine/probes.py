@@ -203,7 +203,7 @@ def figures(values: Tensor, flat_ends: tuple[float, float] | None = None) -> Ten
             saturated += torch.count_nonzero((part < flat_ends[0]) | (part > flat_ends[1]))
     mean = total / max(n, 1)
     for part in parts:
-        squares += (part.to(zero.dtype) - mean).square().sum()
+        squares += _widened(part, zero).sub_(mean).square_().sum()
     low, high, counts = _histogram(parts, zero)
     shares = torch.stack((squares, zeros, saturated)) / max(n, 1)
     moments = (low, high, mean, shares[0].sqrt(), shares[1], shares[2], zero + (values.numel() - n))
@@ -219,6 +219,11 @@ def _finite_parts(values: Tensor) -> list[Tensor]:
     return [part for part in parts if len(part)]
 
 
+def _widened(part: Tensor, zero: Tensor) -> Tensor:
+    """A copy in the dtype of `zero`, to be worked on in place: each new tensor of this size costs as much again."""
+    return part.to(zero.dtype, copy=True)
+
+
 def _histogram(parts: list[Tensor], zero: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Minimum, maximum, and counts (NUM_BINS,) in equal bins between them, of which the last includes the maximum."""
     counts = torch.zeros(NUM_BINS, dtype=torch.int64, device=zero.device)
@@ -230,7 +235,7 @@ def _histogram(parts: list[Tensor], zero: Tensor) -> tuple[Tensor, Tensor, Tenso
     # A constant layer's bins have no width: everything is in the first one.
     width = torch.where(high > low, high - low, torch.inf)
     for part in parts:
-        index = ((part.to(zero.dtype) - low) / width * NUM_BINS).long().clamp_(0, NUM_BINS - 1)
+        index = _widened(part, zero).sub_(low).div_(width).mul_(NUM_BINS).to(torch.int32).clamp_(0, NUM_BINS - 1)
         counts += torch.bincount(index, minlength=NUM_BINS)
     return low, high, counts.to(zero.dtype)
 
