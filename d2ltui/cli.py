@@ -241,7 +241,8 @@ def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: s
         raise click.UsageError(f"lesson: '{name}' is not known{hint}; allowed: {', '.join(LESSONS)}, all")
     try:
         root = parse("data_dir", data_dir) if data_dir is not None else None
-        if root is None:
+        chosen = [LESSONS[name]] if name in LESSONS else LESSONS.values()
+        if root is None and any(lesson.uses_images for lesson in chosen):
             check_environment()
     except ConfigError as error:
         raise click.UsageError(str(error)) from None

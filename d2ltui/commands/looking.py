@@ -189,9 +189,9 @@ def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:
 
 def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:
     """Epochs and a figure of theirs."""
-    every = max(1, len(live.epochs) // (2 * text.width()))
-    chosen = [*live.epochs[:-1:every], *live.epochs[-1:]]
-    return [float(epoch.epoch) for epoch in chosen], [float(getattr(epoch, figure)) for epoch in chosen]
+    from d2ltui.tui import plots
+
+    return plots.epoch_curve(live.epochs, figure, text.width())
 
 
 def overlay(curves: Sequence[tuple[list[float], list[float]]], letters: Sequence[str]) -> ChartSpec:

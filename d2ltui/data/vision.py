@@ -86,7 +86,7 @@ def _fetch_missing(
     cancelled: Callable[[], bool],
 ) -> None:
     """Downloads and unpacks each of the class's files that is not in `raw`; what is there stays as it is."""
-    made = [folder for folder in (raw, raw.parent, root) if not os.path.exists(folder)]
+    made = [folder for folder in (raw, *raw.parents) if not os.path.exists(folder)]
     try:
         _fetch(info, torchvision_class, root, raw, progress, cancelled)
     finally:

@@ -105,3 +105,8 @@ class Lesson(msgspec.Struct, frozen=True):
     text: str
     measure: Callable[[Bench], Measured]
     experiments: tuple[Experiment, ...] = ()
+
+    @property
+    def uses_images(self) -> bool:
+        """Whether it trains on MNIST or Fashion-MNIST where they are at hand."""
+        return any(experiment.given.get("dataset") in ("mnist", "fashion-mnist") for experiment in self.experiments)

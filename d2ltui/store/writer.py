@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.store import home
@@ -30,7 +32,6 @@ from d2ltui.store.session import Session
 EVERY = 0.4  # seconds between two transactions
 RETRY = 5.0  # seconds between two attempts after a failure
 MAX_PENDING = 64 * 2**20  # bytes kept for a disk that does not take them
-MAX_WAITING = 100_000  # events that wait for a database to go back to where the run goes on; ten come in a second
 LOCK_PATIENCE = 10.0  # seconds that another process may read before it is told of, and how long the end waits for it
 CLOSE_TIMEOUT = 20.0
 _URGENT = (events.RunEnded, events.StatusChanged, events.RunResumed)
@@ -162,6 +163,10 @@ class RunStore:
                 self._say(f"store: the end of {self._session.path.name} is not stored, what came before is")
                 return
             if time.monotonic() > deadline:
+                if self._queue:
+                    what = f"what {self._session.path.name} has trained since it went on"
+                    self._say(f"store: {what} is not stored (another process holds its file)")
+                    return
                 self._say(f"store: the end of {self._session.path.name} is not stored (another process holds its file)")
                 return
             time.sleep(0.1)
@@ -186,7 +191,7 @@ class RunStore:
         try:
             session.take(event)
         except (sqlite3.Error, OSError, ValueError) as error:
-            if is_lock(error) and len(self._queue) < MAX_WAITING:
+            if is_lock(error) and sum(map(_size, tuple(self._queue))) < MAX_PENDING:
                 self._failed(session, error)
                 return False
             self._give_up(error)
@@ -246,3 +251,10 @@ class RunStore:
         self.trouble = sentence
         if self._on_trouble is not None:
             self._on_trouble(sentence)
+
+
+def _size(item: events.Event | Callable[[Path], None]) -> int:
+    """Bytes, about, that what waits takes."""
+    if isinstance(item, events.StepsTrained):
+        return int(np.asarray(item.losses).nbytes + np.asarray(item.metrics).nbytes)
+    return 4000 * len(item.layers) if isinstance(item, events.LayersProbed) else 200

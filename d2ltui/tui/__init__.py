@@ -6,4 +6,4 @@ import os
 # It draws at most so often a second what has changed, and a key's answer waits for two or three such moments.
 os.environ.setdefault("TEXTUAL_FPS", "250")
 # Milliseconds until a lone escape character is the escape key, not the beginning of an arrow's sequence.
-os.environ.setdefault("ESCDELAY", "15")
+os.environ.setdefault("ESCDELAY", "25")

@@ -337,7 +337,7 @@ def run_app(
         app.run()
     finally:
         app.charts.close()
-        app.stored.leave()
+        app.stored.leave(JOIN_TIMEOUT)
     ended = _finish_run(app)
     status = 128 + app.caught if app.caught is not None else app.return_code or 0
     if as_json and exit_when_done and app.live is not None and app.live.ended is not None:

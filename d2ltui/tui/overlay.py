@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.live import LiveRun
-from d2ltui.tui.plots import thinned
+from d2ltui.tui.plots import epoch_curve
 
 _STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
 
@@ -22,16 +23,12 @@ def style(index: int) -> Style:
 
 
 def overlay(
-    lives: Sequence[LiveRun], figure: str, width: int, height: int, ascii: bool, empty: str, lowest: float | None = None
+    lives: Sequence[LiveRun], figure: str, width: int, height: int, ascii: bool, empty: str, lowest: float = -math.inf
 ) -> ChartSpec:
     """`figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there."""
     lines = []
     for index, live in enumerate(lives):
-        epochs = thinned(live.epochs, width)
-        x = [float(epoch.epoch) for epoch in epochs]
-        y = [float(getattr(epoch, figure)) for epoch in epochs]
-        if lowest is not None:
-            y = [max(lowest, value) for value in y]
+        x, y = epoch_curve(live.epochs, figure, width, lowest)
         lines.append(Line(letter(index), style(index), x, y, marker=letter(index)))
     return ChartSpec(
         width=width,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+
+import numpy as np
 
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
-from d2ltui.events import EpochEnded
+from d2ltui.epochs import Epochs
 from d2ltui.live import LiveRun
 from d2ltui.series import Reduced, Reducer, smooth
 
@@ -29,10 +30,9 @@ class Curves:
         shown = self._epochs_shown()
         steps, x = self._reduced(self._losses, shown, width)
         bands = [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")] if smoothing > 0 else []
-        epochs = thinned(self.live.epochs, width)
         lines = [
             Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
-            validation(epochs, [e.val_loss for e in epochs]),
+            validation(self.live.epochs, "val_loss", width),
         ]
         return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii)
 
@@ -40,13 +40,12 @@ class Curves:
         """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
         shown = self._epochs_shown()
         steps, x = self._reduced(self._metrics, shown, width)
-        epochs = thinned(self.live.epochs, width)
         # An R² far below zero (the first steps) would press everything else against the top.
         clip = -1.0 if self.live.config.task == "regression" else 0.0
         train = [max(value, clip) for value in smooth(steps.mean, smoothing).tolist()]
         lines = [
             Line("train", Style.TRAIN, x, train),
-            validation(epochs, [max(e.val_metric, clip) for e in epochs]),
+            validation(self.live.epochs, "val_metric", width, clip),
         ]
         return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_high=1.0)
 
@@ -98,12 +97,23 @@ class Curves:
         )
 
 
-def thinned(epochs: Sequence[EpochEnded], width: int) -> Sequence[EpochEnded]:
-    """Epochs for a chart of `width` columns: of far more than that a part, evenly spread, and always the last one."""
-    every = max(1, len(epochs) // (POINTS_PER_COLUMN * max(1, width)))
-    return [*epochs[::every], epochs[-1]] if every > 1 else list(epochs)
+def epoch_curve(epochs: Epochs, figure: str, width: int, lowest: float = -math.inf) -> tuple[list[float], list[float]]:
+    """Epochs and a figure of theirs, for a chart of `width` columns; what is below `lowest` is shown there.
+
+    Of far more epochs than that, each column's smallest and largest value and the last one of all: no spike is lost.
+    """
+    y = epochs.column(figure)
+    x = epochs.column("epoch")[: len(y)]  # one may have come in between
+    y = np.maximum(y[: len(x)], lowest)
+    if len(x) > POINTS_PER_COLUMN * max(1, width):
+        kept = {len(x) - 1}
+        for part in np.array_split(np.arange(len(x)), max(1, width)):
+            kept |= {int(part[np.argmin(y[part])]), int(part[np.argmax(y[part])])}
+        chosen = sorted(kept)
+        x, y = x[chosen], y[chosen]
+    return x.astype(float).tolist(), y.tolist()
 
 
-def validation(epochs: Sequence[EpochEnded], values: list[float]) -> Line:
+def validation(epochs: Epochs, figure: str, width: int, lowest: float = -math.inf) -> Line:
     """The validation curve, an epoch a point."""
-    return Line("val", Style.VALIDATION, [float(epoch.epoch) for epoch in epochs], values, marker="●")
+    return Line("val", Style.VALIDATION, *epoch_curve(epochs, figure, width, lowest), marker="●")

@@ -5,14 +5,16 @@ Whatever reads a run's directory does so in a thread: it may be on a network, an
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from d2ltui.tui.threads import in_thread
 
 if TYPE_CHECKING:
     from d2ltui.tui.app import D2LApp
     from d2ltui.tui.watching import Watching
 
+SLOW = 0.5  # seconds of reading after which it is said what the screen waits for
 BUSY = "a run is in progress here: stop it first"
 
 
@@ -27,8 +29,8 @@ class StoredRuns:
 
     # Watching
 
-    def watch(self, path: Path) -> None:
-        """Show a stored run, live where another process trains it, as soon as it has been read."""
+    def watch(self, run: Path | str) -> None:
+        """Show a stored run (its directory or name), live where another process trains it, once it has been read."""
         from d2ltui.tui.watching import Watching
 
         if self._app.training:
@@ -37,15 +39,22 @@ class StoredRuns:
         if self._opening is not None:
             self._opening.close()
         # Through the application's queue: what is raised there reaches the screen.
-        self._opening = Watching(path, lambda opened: self._app.call_later(self._opened, opened))
+        opening = self._opening = Watching(run, lambda opened: self._app.call_later(self._opened, opened))
+
+        def still() -> None:
+            if self._opening is opening:
+                self._app.notify(f"reading {opening.name} …")
+
+        self._app.set_timer(SLOW, still)
 
     def _opened(self, watching: Watching) -> None:
         if watching is not self._opening:
-            return  # something else has been asked for meanwhile
+            watching.close()  # something else has been asked for meanwhile
+            return
         self._opening = None
-        if watching.defect is not None:
-            raise watching.defect
-        if watching.problem:
+        if not watching.ready:
+            if watching.defect is not None:
+                raise watching.defect
             self._app.notify(watching.problem, severity="error")
             return
         self.leave()
@@ -58,15 +67,17 @@ class StoredRuns:
             return
         if self.watched.defect is not None:
             raise self.watched.defect
-        if self.watched.problem != self._told:  # it is looked for at every tick
-            self._told = self.watched.problem
-            self._app.notify(self._told, severity="warning")
+        if (problem := self.watched.problem) != self._told:  # it is looked for at every tick
+            self._told = problem
+            if problem:
+                self._app.notify(problem, severity="warning")
 
-    def leave(self) -> None:
-        """Watch no longer. The run goes on."""
+    def leave(self, timeout: float = 0.0) -> None:
+        """Watch no longer, and wait so many seconds for the threads. The run goes on."""
         for watching in (self.watched, self._opening):
             if watching is not None:
                 watching.close()
+                watching.join(timeout)
         self.watched = self._opening = None
 
     async def offer(self) -> None:
@@ -75,7 +86,7 @@ class StoredRuns:
         from d2ltui.tui.screens.dialogs import ConfirmScreen
 
         try:
-            active = await asyncio.to_thread(listing.active)
+            active = await in_thread(listing.active)
         except StoreError:
             return  # the runs screen says what is wrong
         if not active or self._app.live is not None or self._app.screen is not self._app.main:
@@ -98,15 +109,18 @@ class StoredRuns:
         from d2ltui.store import StoreError, home
 
         control = Control()
+        if why := self._taken():
+            self._app.notify(why, severity="warning")
+            return False
         try:
-            if why := self._taken():
-                raise StoreError(why)
-            recording = await asyncio.to_thread(Recording.resume, home.path_of(name), control)
+            recording = await in_thread(
+                lambda: Recording.resume(home.path_of(name), control), undo=lambda unwanted: unwanted.close()
+            )
         except StoreError as error:
             self._app.notify(str(error), severity="error")
             return False
         if why := self._taken():  # meanwhile
-            await asyncio.to_thread(recording.close)
+            await in_thread(recording.close)
             self._app.notify(why, severity="warning")
             return False
         self._app.go_on(recording, control)

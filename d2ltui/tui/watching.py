@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d2ltui import events
+from d2ltui.store import home
 from d2ltui.store.errors import StoreError
 from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request, Verb
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 EVERY = 0.25  # seconds between two looks into the directory
 SHARE = 0.1  # of the time, where a look takes long, as on a network
-JOIN = 0.2  # seconds that letting go of a run waits for a look that is under way
 
 
 class Watching:
@@ -30,13 +31,16 @@ class Watching:
     within a second.
     """
 
-    def __init__(self, path: Path, opened: Callable[[Watching], object]) -> None:
-        """`opened` is called in the present event loop, once: then there is `live`, or `problem` says why not."""
-        self.name = path.name
-        self.problem = ""  # why it cannot be read, or the newest look at it has failed
+    def __init__(self, run: Path | str, opened: Callable[[Watching], object]) -> None:
+        """`run` is a directory or a run's name.
+
+        `opened` is called in the present event loop, once: then it is `ready`, or `problem` says why not.
+        """
+        self.name = run if isinstance(run, str) else run.name
+        self.problem = ""  # why it cannot be read, or why the newest look at it has failed
         self.defect: Exception | None = None  # of ours, for the interface's thread to raise
         self.alive = False  # whether a process trains it
-        self._path = path
+        self._run_given = run
         self._live: LiveRun | None = None
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._gone: events.RunEnded | None = None  # what we said, of a run whose process had gone
@@ -50,20 +54,29 @@ class Watching:
         self._thread.start()
 
     @property
+    def ready(self) -> bool:
+        """Whether it has been read."""
+        return self._live is not None
+
+    @property
     def live(self) -> LiveRun:
         """What is known of the run."""
         assert self._live is not None, "it is still being read for the first time"
         return self._live
 
     def close(self) -> None:
-        """Let go of it; the run goes on."""
+        """Let go of it; the run goes on. Its thread ends after the look that is under way."""
         self._requests.put(None)
-        self._thread.join(JOIN)
+
+    def join(self, timeout: float) -> None:
+        """Wait for the thread to end."""
+        self._thread.join(timeout)
 
     def _run(self) -> None:
         try:
             try:
-                with RunReader(self._path) as reader:
+                given = self._run_given
+                with RunReader(home.path_of(given) if isinstance(given, str) else given) as reader:
                     self._live, self.alive = reader.live, reader.alive
                     self._tell_opened()
                     self._follow(reader)
@@ -79,27 +92,29 @@ class Watching:
     def _follow(self, reader: RunReader) -> None:
         pause = EVERY
         while True:
-            try:
+            refused = ""
+            with contextlib.suppress(queue.Empty):
                 request = self._requests.get(timeout=pause)
-                if request is None:
-                    return
-                reader.ask(request)
-            except queue.Empty:
-                pass
-            except StoreError as error:
-                self.problem = str(error)
+                while True:  # all that has been asked for: a look may take long
+                    if request is None:
+                        return
+                    try:
+                        reader.ask(request)
+                    except StoreError as error:
+                        refused = str(error)
+                    request = self._requests.get_nowait()
             began = time.monotonic()
-            self._look(reader)
+            self.problem = self._look(reader) or refused
             pause = max(EVERY, (time.monotonic() - began) / SHARE)
 
-    def _look(self, reader: RunReader) -> None:
-        """Take in what has come."""
+    def _look(self, reader: RunReader) -> str:
+        """Take in what has come; why that was not possible, where it was not."""
+        alive = reader.alive  # before the reading: what a process wrote just before its end is not missed
         try:
-            alive = reader.alive  # before the reading: what a process wrote just before its end is not missed
             reader.poll()
         except StoreError as error:
-            self.problem = str(error)
-            return
+            self.alive = alive
+            return str(error)
         live = reader.live
         if not alive and live.ended is None:
             gone = f"interrupted after step {live.step}: its process is gone; R lists the run, and c goes on with it"
@@ -109,6 +124,7 @@ class Watching:
             live.ended = None
             live(events.StatusChanged("training"))
         self.alive = reader.alive
+        return ""
 
     # What Control has, too
 

@@ -107,7 +107,6 @@ def toggle_panes(seconds: float, sampling: bool, log: StepLog) -> None:
     """
     from d2ltui.tui.screens.main import MainScreen
 
-    usual = 2.0  # seconds, as in engine.probes, whose import would bring PyTorch before the first paint
     original = MainScreen.on_mount
 
     def on_mount(self: MainScreen) -> None:
@@ -122,7 +121,10 @@ def toggle_panes(seconds: float, sampling: bool, log: StepLog) -> None:
             self.app.observe(shown)
             prober = getattr(TRAINERS[0], "_prober", None) if TRAINERS else None
             if prober is not None and not sampling:
-                prober._sample_every = usual if shown else None
+                from d2ltui.engine.probes import SAMPLE_EVERY
+
+                assert hasattr(prober, "_sample_every")
+                prober._sample_every = SAMPLE_EVERY if shown else None
             log.write(b"o" if shown else b"c")
 
         self.set_interval(seconds, toggle)

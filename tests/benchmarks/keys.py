@@ -6,11 +6,13 @@ changes) look as they do just before the next key. Charts belong to the answer: 
 
 Where an axis has its ticks is not a fixed part: the run's figures move them, at any frame. Only for the key that
 changes nothing else of a chart, between a linear and a logarithmic axis, the tick labels of the losses are looked at:
-its answer has not ended before the first time that they change.
+its answer has not ended before they are those of such an axis. Of the keys for the smoothing only the frame, which
+names it, is fixed.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import sys
@@ -83,6 +85,22 @@ def loss_labels(screen: pyte.Screen) -> list[tuple[int, str]]:
     return found
 
 
+def logarithmic(labels: list[tuple[int, str]]) -> bool:
+    """Whether these are the ticks of a logarithmic axis: the steps between them differ."""
+    values = sorted(float(text) for _, text in labels)
+    steps = [high - low for low, high in itertools.pairwise(values)]
+    return len(steps) > 1 and max(steps) > 1.5 * min(steps)
+
+
+def new_axis(screen: pyte.Screen, before: list[tuple[int, str]], final: list[tuple[int, str]]) -> bool:
+    """Whether the losses have other labels than before the key, those of an axis as they have in the end."""
+    now = loss_labels(screen)
+    try:
+        return now != before and logarithmic(now) == logarithmic(final)
+    except ValueError:  # a row that is only half there
+        return False
+
+
 def agrees(screen: pyte.Screen, cells: dict[tuple[int, int], tuple[str, str, str, bool]]) -> bool:
     """Whether the screen shows all of `cells`."""
     buffer = screen.buffer
@@ -97,9 +115,10 @@ def answers(terminal: Terminal, presses: list[tuple[str, float]], end: float) ->
     """Each key and how long its answer took, in seconds; keys that change nothing fixed are left out."""
     chunks = [(when, clean(chunk)) for when, chunk in terminal.chunks]
     # First pass: what the screen looks like before each next key. Second pass: since when it does.
-    finals = []
+    finals, final_labels = [], []
     for screen in replay(terminal, chunks, [when for _, when in presses[1:]] + [end]):
         finals.append(fixed_parts(screen))
+        final_labels.append(loss_labels(screen))
     found: list[tuple[str, float]] = []
     screen = pyte.Screen(terminal.columns, terminal.lines)
     stream = pyte.ByteStream(screen)
@@ -120,10 +139,13 @@ def answers(terminal: Terminal, presses: list[tuple[str, float]], end: float) ->
                 answered, changed = chunks[at][0], True
             agreed = agrees_now
             same_burst = relabelled is not None and chunks[at][0] - relabelled < BURST
-            if same_burst or (labels is not None and relabelled is None and loss_labels(screen) != labels):
+            if same_burst or (
+                labels is not None and relabelled is None and new_axis(screen, labels, final_labels[index])
+            ):
                 relabelled = chunks[at][0]
             at += 1
-        answered = max(answered, relabelled or 0.0)
+        if labels is not None:
+            answered = max(answered, relabelled if relabelled is not None else bounds[index + 1])
         if changed:
             found.append((key, answered - pressed))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -302,10 +303,83 @@ async def test_a_run_that_begins_while_another_is_opened_stays_on_the_screen(
     monkeypatch.setattr(RunReader, "poll", lambda self: answers.wait(60) and poll(self))
     async with open_app(ENDLESS) as person:
         person.app.stored.watch(stored_run)
+        opening = person.app.stored._opening
+        assert opening is not None
         await person.press("ctrl+r")
         await person.until_word("training")
         answers.set()
+        opening.join(30)
         await person.settle()
         assert person.app.stored.watched is None
         assert person.app.training
         assert person.word == "training"
+
+
+async def test_a_run_that_has_gone_meanwhile_is_one_sentence(open_app: Opener, stored_run: Path) -> None:
+    async with open_app() as person:
+        screen = await listed(person)
+        shutil.rmtree(stored_run)
+        screen.action_open()
+        await person.until(lambda: person.app._notifications, "why")
+        assert [stored_run.name in notice.message for notice in person.app._notifications] == [True]
+        assert person.app.screen is person.main
+
+
+async def test_keys_are_answered_while_a_run_is_read_to_go_on_with(
+    open_app: Opener, stored_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, asked = threading.Event(), threading.Event()
+
+    def slow(path: Path, control: object) -> Recording:
+        asked.set()
+        assert answers.wait(60)
+        raise StoreError("it has finished")
+
+    monkeypatch.setattr(Recording, "resume", slow)
+    async with open_app() as person:
+        await listed(person)
+        await person.press("c")
+        await person.until(asked.is_set, "the reading")
+        await person.press("escape")
+        assert person.app.screen is person.main
+        answers.set()
+        await person.until(lambda: person.app._notifications, "why")
+
+
+async def test_a_look_that_fails_is_told_each_time_and_the_process_still_looked_for(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = subprocess.Popen(
+        [*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    poll, fails = RunReader.poll, threading.Event()
+
+    def failing(self: RunReader) -> bool:
+        if fails.is_set():
+            raise StoreError("run: it cannot be read just now")
+        return poll(self)
+
+    monkeypatch.setattr(RunReader, "poll", failing)
+    told: list[str] = []
+    try:
+        async with open_app() as person:
+            monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
+            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
+            person.app.stored.watch(runs()[-1].path)
+            await person.until_word("training")
+            for times in (1, 2):
+                fails.set()
+                await person.until(lambda times=times: len(told) == times, "what is wrong")  # type: ignore[misc]
+                fails.clear()
+                step = person.live.step
+                await person.until(lambda step=step: person.live.step > step, "more steps")  # type: ignore[misc]
+                await person.until(lambda: person.app.stored._told == "", "a good look")
+            fails.set()
+            process.kill()
+            process.wait()
+            await person.until(lambda: person.app.control is None, "nobody to ask")
+            fails.clear()
+            await person.until_word("stopped")
+    finally:
+        process.kill()
+        process.wait()

@@ -87,6 +87,7 @@ def test_a_wrong_value_is_one_sentence_and_nothing_is_trained(  # type: ignore[n
         "--dataset mnist",
         "sweep --dataset fashion-mnist,digits --epochs 1",
         "lessons dropout",
+        "lessons all",
     ],
 )
 def test_a_wrong_data_directory_of_the_environment(  # type: ignore[no-untyped-def]
@@ -97,6 +98,7 @@ def test_a_wrong_data_directory_of_the_environment(  # type: ignore[no-untyped-d
     assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
     assert f"D2LTUI_DATA_DIR: '{tmp_path / 'nowhere'}' is not allowed (there is no such directory); allowed: an " in err
     assert command("train", "--dataset", "digits")[0] == 0  # it does not need it
+    assert "softmax" in command("lessons")[1]
     assert command("train", "--dataset", "mnist", "--data-dir", str(tmp_path))[0] == 0
 
 

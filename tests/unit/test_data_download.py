@@ -150,7 +150,9 @@ def test_what_is_not_there_is_downloaded_once(
     assert (output.out, output.err) == ("", "")
 
 
-def test_a_download_that_fails_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
+def test_a_download_that_fails_leaves_nothing_behind(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.archives = {}
     config = resolve({"dataset": "fashion-mnist", "data_dir": str(tmp_path), "batch_size": 8})
     refusal(config)
@@ -158,6 +160,10 @@ def test_a_download_that_fails_leaves_nothing_behind(server: Server, tmp_path: P
     raw(tmp_path).mkdir(parents=True)  # somebody else's
     refusal(config)
     assert raw(tmp_path).is_dir()
+    shutil.rmtree(tmp_path / "FashionMNIST")
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda name: tmp_path / "cache" / name)
+    refusal(resolve({"dataset": "fashion-mnist", "batch_size": 8}))
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_progress_is_in_megabytes(config: RunConfig, server: Server, tmp_path: Path) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from d2ltui import events
 from d2ltui.config import resolve
+from d2ltui.epochs import EPOCHS, Epochs
 from d2ltui.live import LiveRun
-from d2ltui.tui.plots import FEWEST_EPOCHS, Curves
+from d2ltui.tui.plots import FEWEST_EPOCHS, Curves, epoch_curve
 
 PER_EPOCH = 45  # of the MLP on digits, in batches of 32
 
@@ -48,3 +53,24 @@ def test_a_run_that_has_ended_fills_its_chart(steps: int) -> None:
     live = run_of(1000, steps)
     live(events.RunEnded("diverged", "", {}))
     assert spans(live) == pytest.approx(steps / PER_EPOCH)
+
+
+@given(st.integers(1, 3000), st.integers(1, 120), st.randoms())
+@settings(max_examples=40, deadline=None)
+def test_a_curve_of_epochs_loses_no_spike(n: int, width: int, chance: Random) -> None:
+    rows = np.zeros(n, EPOCHS)
+    rows["epoch"] = np.arange(1, n + 1)
+    rows["val_loss"] = [chance.random() for _ in range(n)]
+    x, y = epoch_curve(Epochs(rows), "val_loss", width)
+    assert len(x) == len(y) <= max(n if n <= 2 * width else 0, 2 * width + 1)
+    assert x == sorted(set(x))
+    assert (max(y), min(y)) == (rows["val_loss"].max(), rows["val_loss"].min())
+    assert (x[-1], y[-1]) == (n, rows["val_loss"][-1])
+    assert all(rows["val_loss"][int(at) - 1] == value for at, value in zip(x, y, strict=True))
+
+
+def test_a_curve_of_no_epoch_and_one_that_is_cut_off_below() -> None:
+    assert epoch_curve(Epochs(), "val_loss", 10) == ([], [])
+    rows = np.zeros(2, EPOCHS)
+    rows["epoch"], rows["val_metric"] = (1, 2), (-5.0, 0.5)
+    assert epoch_curve(Epochs(rows), "val_metric", 10, lowest=-1.0) == ([1.0, 2.0], [-1.0, 0.5])

@@ -18,7 +18,7 @@ from d2ltui.charts.spec import ChartError, ChartSpec, Style
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
 from d2ltui.tui.locale import spelled
-from d2ltui.tui.overlay import overlay, style
+from d2ltui.tui.overlay import letter, overlay, style
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -216,7 +216,7 @@ class LessonsScreen(Screen[None]):
             more = "\nt shows the whole error" if measuring.traceback else ""
             verdict.update(f"{measuring.problem}{more}")
         if width > 0 and height > 0:
-            roles = [f"{chr(ord('a') + i % 26)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
+            roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
             rows = len(roles) if height - len(roles) >= 8 else 0
             self.query_one("#curves-pane", Pane).border_subtitle = "" if rows else ", ".join(roles)
             spec = newest_curves(runs, width, height - rows, self.app.ascii)

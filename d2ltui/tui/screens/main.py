@@ -131,6 +131,7 @@ class MainScreen(PanesScreen):
         for chart in self._chart_panes:
             chart.update_from(self._curves, (self._log, self._smoothing))
             if self._zoomed is None and chart.display:
+                self._sizes = {kept: size for kept, size in self._sizes.items() if kept[0] == self.app.size}
                 self._sizes[self.app.size, chart] = chart.view.size
 
     def prepare(self) -> None:
@@ -388,12 +389,11 @@ class MainScreen(PanesScreen):
 
     def action_runs(self) -> None:
         """The stored runs."""
-        from d2ltui.store import home
         from d2ltui.tui.screens.runs import RunsScreen
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self.app.stored.watch(home.path_of(name))
+                self.app.stored.watch(name)
             self.tick()
 
         self.app.push_screen(RunsScreen(), chosen)

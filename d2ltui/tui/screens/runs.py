@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -22,6 +23,7 @@ from d2ltui.tui.layer_lines import number
 from d2ltui.tui.overlay import letter
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
+from d2ltui.tui.threads import in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -128,7 +130,7 @@ class RunsScreen(Screen["str | None"]):
             self._stale = False
             runs, problem = self._all, ""
             try:
-                runs = await asyncio.to_thread(self._listed.read)
+                runs = await in_thread(self._listed.read)
             except StoreError as error:
                 problem = str(error)
             if not self.is_attached:
@@ -262,9 +264,13 @@ class RunsScreen(Screen["str | None"]):
         if (name := self._selected()) is not None:
             self.dismiss(name)
 
-    async def action_continue_run(self) -> None:
-        """Go on with a run that was interrupted."""
-        if (name := self._selected()) is not None and await self.app.stored.resume(name):
+    def action_continue_run(self) -> None:
+        """Go on with a run that was interrupted. Other keys are answered while it is read."""
+        if (name := self._selected()) is not None:
+            self.app.run_worker(self._go_on(name), group="resume", exclusive=True)
+
+    async def _go_on(self, name: str) -> None:
+        if await self.app.stored.resume(name) and self.app.screen is self:
             self.dismiss(None)
 
     def action_rename(self) -> None:
@@ -352,7 +358,7 @@ class RunsScreen(Screen["str | None"]):
         return "\n".join(filter(None, (run.name, run.problem or run.message, run.note, run.host, run.device)))
 
     async def _draw(self, width: int, height: int) -> None:
-        lives, problems = await asyncio.to_thread(self._histories.read, tuple(self._marked))
+        lives, problems = await in_thread(partial(self._histories.read, tuple(self._marked)))
         if not self.is_attached:
             return
         for name, problem in problems.items():

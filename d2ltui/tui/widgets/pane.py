@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal, Vertical
@@ -27,7 +26,7 @@ class Hollow(WidgetMixin):
     that they hold.
     """
 
-    _rows_within: Mapping[tuple[int, int, int], Strip] = {}  # by first column, columns, and the widget's width
+    _rows_within: dict[tuple[int, int, int], Strip] = {}  # by first column, columns, and the widget's width
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows of `crop`."""
@@ -48,7 +47,9 @@ class Hollow(WidgetMixin):
         where = (x, width, self.outer_size.width)
         if (found := self._rows_within.get(where)) is None:
             (found,) = super().render_lines(Region(x, y, width, 1))
-            self._rows_within = {**self._rows_within, where: found}
+            if not self._rows_within:
+                self._rows_within = {}  # its own, not the class's
+            self._rows_within[where] = found
         return found
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:

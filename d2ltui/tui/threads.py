@@ -1,0 +1,54 @@
+"""What may take its time, in a thread: a directory on a network, a file that another process holds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+GONE = 10.0  # seconds after which an event loop that does not answer has ended
+
+
+async def in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:
+    """What `work` returns or raises, called in a thread of its own.
+
+    Nobody waits for it on the way out: asyncio's own threads would hold up the end of the process for as long as a
+    network that does not answer. Where nobody waits for the result any more, `undo` gets it, in that thread.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    taken = threading.Event()  # whether the result has reached whoever waits
+
+    def hand_over(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]
+            taken.set()
+
+    def run() -> None:
+        result, failure = None, None
+        try:
+            result = work()
+        except BaseException as error:  # raised again where it is waited for
+            failure = error
+        done = threading.Event()
+
+        def tell() -> None:
+            hand_over(result, failure)
+            done.set()
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody waits
+            loop.call_soon_threadsafe(tell)
+            done.wait(GONE)
+        if undo is not None and failure is None and not taken.is_set():
+            undo(result)  # type: ignore[arg-type]
+
+    threading.Thread(target=run, name="d2ltui-read", daemon=True).start()
+    return await future
