@@ -84,7 +84,7 @@ FIELDS: dict[str, Field] = _table(
     Field("init_std", "init sd", "float", "standard deviation of --init normal", low=0, low_open=True),
     Field("optimizer", "optimizer", "choice", "how the weights move", tuple(catalogue.OPTIMIZERS)),
     Field("lr", "lr", "float", "learning rate", low=0, low_open=True),
-    Field("weight_decay", "weight decay", "float", "λ of the penalty λ/2·‖w‖²", low=0),
+    Field("weight_decay", "weight decay", "float", "weight λ of the penalty λ/2·‖w‖²", low=0),
     Field("dropout", "dropout", "float", "probability of dropping a hidden unit", low=0, high=1, high_open=True),
     Field("batch_size", "batch size", "int", "samples in a step", low=1),
     Field("epochs", "epochs", "int", "passes over the training data", low=1, high=MAX_EPOCHS),

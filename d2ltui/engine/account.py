@@ -17,8 +17,9 @@ from d2ltui.models import Network
 def result(task: Task, last: events.EpochEnded) -> str:
     """How a finished run ended."""
     metric = "accuracy" if task == "classification" else "R²"
+    epochs = "1 epoch" if last.epoch == 1 else f"{last.epoch} epochs"
     return (
-        f"after {last.epoch} epochs: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
+        f"after {epochs}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
         f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
     )
 

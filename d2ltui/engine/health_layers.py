@@ -162,7 +162,7 @@ def not_zero_centred(run: Run) -> Iterator[Finding]:
         return
     layer = having[0]
     relu = layer.title == "ReLU"
-    comparing = "Nothing has to change, ReLU makes up for it; to compare: activation tanh."
+    comparing = "nothing, ReLU makes up for it; to compare: activation tanh."
     yield Finding(
         rule="not-zero-centred",
         severity="note",

@@ -21,7 +21,9 @@ def divergence(run: Run) -> Iterator[Finding]:
     severity: Severity = "alarm"
     if run.diverged_at is not None or broken or not math.isfinite(run.loss):
         figure, layer = math.inf, broken[0].index if broken else None
-        what = f"The loss is beyond all bounds {run.when}, {number(run.loss)}"
+        what = f"The loss is beyond all bounds {run.when}"
+        if not run.loss < max(run.probes[0].loss, run.guess):  # weights that are broken may well give a small one again
+            what += f", {number(run.loss)}"
         if broken:
             what += f": {broken[0].nonfinite:,} outputs of {name_of(broken[0])} are nan or infinite"
         what += "."

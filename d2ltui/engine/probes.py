@@ -34,8 +34,10 @@ CHUNK = 1 << 22  # values that are widened to float64 at once: 32 MiB
 PROBE_EVERY = 0.3
 SAMPLE_EVERY = 2.0
 FIRST_PROBE = 0.5
-# Probes may take this share of the training time at most; slow ones are repeated less often.
+# Probes may take this share of the training time at most; slow ones are repeated less often. While somebody looks,
+# they come once in LOOKED_AT_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing.
 SHARE = 0.01
+LOOKED_AT_EVERY, LOOKED_AT_SHARE = 1.0, 0.03
 
 # An output is saturated where the activation is flat: its slope there is less than a twentieth of its largest
 # (section 5.1.2: the gradient of sigmoid and tanh vanishes for large inputs).
@@ -134,7 +136,7 @@ class Prober:
             # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
             wait = PROBE_EVERY if observed else FIRST_PROBE
         elif observed:
-            wait = max(PROBE_EVERY, self._took / SHARE)
+            wait = max(PROBE_EVERY, min(self._took / SHARE, max(LOOKED_AT_EVERY, self._took / LOOKED_AT_SHARE)))
         else:
             wait = max(self._sample_every or 0.0, self._took / SHARE)
         return time.perf_counter() - self._last >= wait

@@ -106,6 +106,11 @@ class D2LApp(App[None]):
         return MainScreen(self._config)
 
     @property
+    def in_use(self) -> bool:
+        """Whether somebody has pressed a key."""
+        return self._typed.any
+
+    @property
     def main(self) -> MainScreen:
         """The main screen, whatever covers it."""
         main = self.screen_stack[0]

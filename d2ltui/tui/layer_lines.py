@@ -50,11 +50,15 @@ def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bo
             share = share.replace(" %", "%").replace("  ", " ")
         gap = " " * max(1, width - len(title) - len(share))
         lines.append([(Style.TEXT, title + gap), (Style.WARNING if alarming else Style.AXIS, share)])
-        low, high = f"{number(layer.minimum):>7} ", f" {number(layer.maximum):<7}"
+        figures = [number(x) for x in (layer.minimum, layer.maximum, layer.mean, layer.sd)]
+        if layer.nonfinite and not sum(layer.counts):
+            figures = ["–"] * 4  # of nothing
+        low, high = f"{figures[0]:>7} ", f" {figures[1]:<7}"
         *upper, bottom = columns(layer.counts, max(1, width - len(low) - len(high)), rows, ascii)
         lines.extend([(Style.AXIS, " " * len(low)), (Style.TRAIN, bars)] for bars in upper)
         lines.append([(Style.AXIS, low), (Style.TRAIN, bottom), (Style.AXIS, high)])
-        lines.append([(Style.AXIS, f"{'mean':>7} {number(layer.mean)}  sd {number(layer.sd)}")])
+        of = " of the rest" if layer.nonfinite and sum(layer.counts) else ""
+        lines.append([(Style.AXIS, f"{'mean':>7} {figures[2]}  sd {figures[3]}{of}")])
     return lines
 
 

@@ -59,6 +59,7 @@ class StoredRuns:
             return
         self.leave()
         self.watched, self._told = watching, ""
+        self._app.main.show_run(watching.name, watching.live.config)
         self._app.main.tick()
 
     def trouble(self) -> None:
@@ -92,6 +93,9 @@ class StoredRuns:
         if not active or self._app.live is not None or self._app.screen is not self._app.main:
             return
         run = active[0]
+        if self._app.in_use:  # a question would take the keys that are on their way to something else
+            self._app.notify(f"Another process is training {run.name}: R, then enter, shows it.")
+            return
 
         def answered(watches: bool | None) -> None:
             if watches:
@@ -124,6 +128,7 @@ class StoredRuns:
             self._app.notify(why, severity="warning")
             return False
         self._app.go_on(recording, control)
+        self._app.main.show_run(name, recording.config)
         return True
 
     def _taken(self) -> str:

@@ -37,6 +37,11 @@ class TypedKeys:
         self._count = 0
         self._patience: asyncio.TimerHandle | None = None
 
+    @property
+    def any(self) -> bool:
+        """Whether a key has been given to anything yet."""
+        return self._count > 0
+
     def may_pass(self, key: events.Key) -> bool:
         """Whether `key` may be given to the focused widget now; otherwise it is kept."""
         if self._under_way is None or key.key in AT_ONCE:

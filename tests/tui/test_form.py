@@ -256,3 +256,55 @@ async def test_arrow_keys_reach_every_field(open_app: Opener) -> None:
         assert set(reached) == {"model", *person.shown_fields()}
         await person.press("up")
         assert person.main.focused is not None
+
+
+async def test_what_is_hidden_never_gets_the_focus(open_app: Opener) -> None:
+    async with open_app({"model": "mlp"}) as person:
+        for start in ("dataset", "init"):  # below them: data dir, and the standard deviation of `init normal`
+            await person.focus(start)
+            for _ in range(20):
+                await person.press("down")
+                focused = person.main.focused
+                assert focused is not None
+                assert focused.region.area > 0, f"after {start}"
+        await person.choose("init", "normal")
+        await person.press("down")
+        assert person.main.focused is person.field("init_std").input  # type: ignore[attr-defined]
+
+
+async def test_a_choice_can_be_turned_for_the_next_run_at_once(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "circles", "epochs": 1}) as person:
+        await person.focus("activation")
+        await person.press("left", "ctrl+r")
+        await person.until_word("finished")
+        before = person.live
+        value = before.config.activation
+        await person.press("right", "ctrl+r")
+        await person.until(lambda: person.live is not before, "another run")
+        assert person.live.config.activation != value
+        await person.press("l")  # letters are keys
+        assert person.main._log
+
+
+async def test_z_still_means_the_pane_that_was_left(open_app: Opener) -> None:
+    async with open_app({"model": "mlp"}, size=(120, 40)) as person:
+        await person.focus("lr")
+        await person.press("escape", "z")
+        assert person.main._zoomed == "form-pane"
+        assert person.main.query_one("#form-pane").region.width == 120
+        for pane in ("model-pane", "data-pane"):
+            await person.press("tab")
+            while person.main._zoomed != pane:
+                await person.press("tab")
+            assert person.main.query_one(f"#{pane}").region.width == 120
+
+
+async def test_how_a_run_has_ended_takes_the_place_of_what_was_said_before(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "circles", "lr": 1e30, "epochs": 3}) as person:
+        await person.press("ctrl+r")
+        person.main._say("something old")
+        await person.until_word("diverged")
+        await person.until(lambda: "something old" not in person.status, "the reason")
+        assert "lower lr" in person.status
+        await person.until(lambda: "not finite" in person.text(), "the broken layers")
+        assert "mean –  sd –" in person.text()

@@ -383,3 +383,32 @@ async def test_a_look_that_fails_is_told_each_time_and_the_process_still_looked_
     finally:
         process.kill()
         process.wait()
+
+
+async def test_the_form_follows_a_run_that_comes_from_the_list(open_app: Opener, stored_run: Path) -> None:
+    async with open_app({"model": "mlp", "hidden": "7"}) as person:
+        await listed(person)
+        await person.press("enter")
+        await person.until_word("finished")
+        assert person.setup.state["model"] == "softmax"
+        assert person.setup.state["dataset"] == "moons"
+        assert [stored_run.name in notice.message for notice in person.app._notifications] == [True]
+        assert person.setup.query_one("#model").pressed_button.name == "softmax"  # type: ignore[attr-defined]
+
+
+async def test_who_presses_keys_already_is_not_asked(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = subprocess.Popen(
+        [*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    told: list[str] = []
+    try:
+        async with open_app({}) as person:
+            monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
+            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
+            await person.press("l")
+            await person.app.stored.offer()
+            assert person.app.screen is person.main
+            assert "R, then enter" in told[0]
+    finally:
+        process.kill()
+        process.wait()

@@ -133,6 +133,9 @@ def test_divergence_by_a_loss_that_grows_and_by_one_that_is_not_finite() -> None
     assert rules(found) == {"divergence": "alarm"}
     assert "7 outputs of layer 3" in found[0].what
     assert found[0].remedy == {"lr": 0.1}
+    # A network that has died of it may give a small loss again: that is not the one that was beyond all bounds.
+    (died,) = examine([start, looked(60, layer(1), loss=2.29)], [], config, diverged_at=60)
+    assert died.what == "The loss is beyond all bounds at step 60."
 
 
 def test_a_rate_that_is_too_high_needs_long_steps_and_a_bad_loss() -> None:

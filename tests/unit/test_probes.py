@@ -246,6 +246,25 @@ def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     assert prober.due(observed=False)
 
 
+@pytest.mark.parametrize(
+    ("took", "wait"), [(0.001, 0.3), (0.005, 0.5), (0.02, 1.0), (0.03, 1.0), (0.3, 10.0)], ids=lambda value: f"{value}"
+)
+def test_a_slow_look_is_repeated_less_often_but_not_never(
+    took: float, wait: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
+    config = mlp()
+    prober = Prober(build(config), *samples(config))
+    prober.probe(0, units=False)
+    prober.probe(1, units=False)
+    prober._took = took
+    now += wait - 0.01
+    assert not prober.due(observed=True)
+    now += 0.02
+    assert prober.due(observed=True)
+
+
 def train(config: RunConfig, observed: bool = False, dataset: Dataset | None = None) -> list[events.Event]:
     told: list[events.Event] = []
     control = Control()

@@ -48,7 +48,7 @@ class MainScreen(PanesScreen):
         self._initial = config
         self._log = False
         self._smoothing = 2
-        self._hint = WELCOME
+        self._hint, self._trouble = WELCOME, ""  # the latter: why the run is not stored
         self._curves: Curves | None = None
         self._together = False  # whether charts and the rest are shown at once
         self._seen = False  # whether it has been on the screen
@@ -97,13 +97,14 @@ class MainScreen(PanesScreen):
         screen; without it, nothing of the form, which has most of them.
         """
         trouble, live = self.app.poll(), self.app.live
-        if live is not None and self._curves is None:
-            self._hint = ""  # how to begin
-        self._hint = trouble or self._hint
+        if live is not None and (self._curves is None or (live.ended is not None and self._handled_end is not live)):
+            self._hint = self._trouble  # how to begin is known; how it has ended is to be read
+        if trouble:
+            self._hint = self._trouble = trouble
         if live is not None and (self._curves is None or self._curves.live is not live):
             from d2ltui.tui.plots import Curves
 
-            self._curves = Curves(live)
+            self._curves, self._trouble = Curves(live), trouble
             self._show_titles(live.config)
         if self.is_current:  # under another screen nobody sees it
             if self.drawing:
@@ -126,6 +127,11 @@ class MainScreen(PanesScreen):
         if not self._seen:
             event.refresh_styles, self._seen = False, True  # at the start every widget has just been styled
         self.call_after_refresh(self.tick)
+
+    def show_run(self, name: str, config: RunConfig) -> None:
+        """A stored run comes to the screen: the form describes it."""
+        self.query_one(Setup).describe(config)
+        self.app.notify(f"{name} is on the screen, and in the form")
 
     def _draw_charts(self) -> None:
         for chart in self._chart_panes:
@@ -240,9 +246,11 @@ class MainScreen(PanesScreen):
             return
         self._say("")
         setup.forget_problem()
-        if isinstance(self.focused, (Input, ChoiceField)) or self._focused_pane() in TABS["Setup"]:
-            self.set_focus(None)
-        if self.app.size.width < NARROW and self._tab == "Setup" and self._zoomed is None:
+        away = self.app.size.width < NARROW and self._tab == "Setup" and self._zoomed is None
+        # A choice keeps the focus: it takes no letters, and may be turned for the next run.
+        if self._focused_pane() in TABS["Setup"] and (away or not isinstance(self.focused, ChoiceField)):
+            self.leave_pane()
+        if away:
             self._open_tab("Loss")
         self.app.start_run(config, mode)
         self.tick()

@@ -29,6 +29,7 @@ class PanesScreen(Screen[None]):
         super().__init__()
         self._zoomed: str | None = None
         self._tab = next(iter(TABS))
+        self._left: str | None = None  # the pane that had the focus last
         self._single = False  # whether one tab, or one pane, has the whole width
 
     def tick(self) -> None:
@@ -61,7 +62,8 @@ class PanesScreen(Screen[None]):
         strip.show(self._tab)
         for name in ORDER:
             self.query_one(f"#{name}").display = name in shown
-        for column in (self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
+        stacks = self.query_one(Setup).query(".stack")  # side by side where the form has the whole width
+        for column in (*stacks, self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
             column.display = any(pane.display for pane in column.query(Pane))
         self.app.observe(bool(shown & {"activations", "gradients"}))
         self.refresh_bindings()
@@ -112,7 +114,14 @@ class PanesScreen(Screen[None]):
         self.prepare()
 
     def _default_zoom(self) -> str:
+        if self._left is not None and self.query_one(f"#{self._left}").display:
+            return self._left
         return TABS[self._tab][0] if self.app.size.width < NARROW else "loss"
+
+    def leave_pane(self) -> None:
+        """Nothing has the focus: letters are keys. `z` still means the pane that had it."""
+        self._left = self._focused_pane() or self._left
+        self.set_focus(None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers `escape` only where there is something to leave."""
@@ -123,6 +132,6 @@ class PanesScreen(Screen[None]):
     def action_leave_field(self) -> None:
         """Letters are keys again; a zoomed pane goes back to its place."""
         if isinstance(self.focused, Input) or self._zoomed is None:
-            self.set_focus(None)
+            self.leave_pane()
         else:
             self.action_zoom()

@@ -157,7 +157,7 @@ class RunsScreen(Screen["str | None"]):
         runs.sort(key=self._order)
         self._runs = runs
         by = ("newest first", "validation loss", "validation metric", "name")[self._sort]
-        pane.border_subtitle = self._problem or f"{len(runs)} runs, by {by}"
+        pane.border_subtitle = self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, by {by}"
         self._fill()
 
     def _order(self, run: RunInfo) -> tuple[float, str]:

@@ -18,6 +18,11 @@ else:
     WidgetMixin = object  # Textual takes a widget's style sheet from the first base that is a widget
 
 
+def takes_focus(widget: Widget) -> bool:
+    """Whether `widget` may have the focus: one that is hidden, or in something that is, may not."""
+    return widget.focusable and all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
+
+
 class Hollow(WidgetMixin):
     """A widget that shows nothing but its frame: what it holds lies in front of the rest.
 
@@ -131,6 +136,6 @@ class Pane(Column):
             self.screen.set_focus(self)  # at once: `focus()` comes after the next key
             return
         for widget in self.query("*").results(Widget):
-            if widget.focusable:
+            if takes_focus(widget):
                 self.screen.set_focus(widget)
                 return

@@ -16,7 +16,7 @@ from d2ltui import catalogue
 from d2ltui.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
-from d2ltui.tui.widgets.pane import Hollow, Pane
+from d2ltui.tui.widgets.pane import Hollow, Pane, takes_focus
 
 SHOWN_LAYERS = 7
 
@@ -196,6 +196,15 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
         self._refresh_fields()
         return ", ".join(changes)
 
+    def describe(self, config: RunConfig) -> None:
+        """Put a whole run into the form."""
+        self.state = FormState(config)
+        self._refresh_fields()
+        for button in self.query(ModelButton):
+            if button.name == config.model:
+                button.value = True
+        self.post_message(self.Changed(self._problems))
+
     def spread(self, wide: bool) -> None:
         """Side by side over the whole width, or one below the other in a column.
 
@@ -267,7 +276,7 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
 
     def action_next_field(self, by: int) -> None:
         """The next field of the column, or the one before."""
-        fields: list[Widget] = [widget for widget in self.query("RadioSet, ChoiceField, Input") if widget.focusable]
+        fields: list[Widget] = [widget for widget in self.query("RadioSet, ChoiceField, Input") if takes_focus(widget)]
         focused = self.screen.focused
         if focused in fields:
             self.screen.set_focus(fields[(fields.index(focused) + by) % len(fields)])
