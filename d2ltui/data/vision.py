@@ -12,7 +12,7 @@ import os
 import struct
 import tempfile
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +39,8 @@ def load(info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled:
 
     torchvision_class: Any = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[info.name]
     raw = root / torchvision_class.__name__ / "raw"
-    _fetch_missing(info, torchvision_class, root, raw, progress, cancelled)
+    with _leaving_no_empty_folder(raw):
+        _fetch_missing(info, torchvision_class, root, raw, progress, cancelled)
     parts = []
     for train, prefix, size in ((True, "train", info.train_size), (False, "t10k", info.val_size)):
         if cancelled():
@@ -77,6 +78,18 @@ def data_root(data_dir: str | None) -> Path:
     return platformdirs.user_cache_path("d2ltui") / "data"
 
 
+@contextlib.contextmanager
+def _leaving_no_empty_folder(raw: Path) -> Iterator[None]:
+    """Folders on the way to `raw` that are made meanwhile go again where nothing has come into them."""
+    made = [folder for folder in (raw, *raw.parents) if not os.path.exists(folder)]
+    try:
+        yield
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
 def _fetch_missing(
     info: DatasetInfo,
     torchvision_class: Any,
@@ -86,23 +99,6 @@ def _fetch_missing(
     cancelled: Callable[[], bool],
 ) -> None:
     """Downloads and unpacks each of the class's files that is not in `raw`; what is there stays as it is."""
-    made = [folder for folder in (raw, *raw.parents) if not os.path.exists(folder)]
-    try:
-        _fetch(info, torchvision_class, root, raw, progress, cancelled)
-    finally:
-        for folder in made:  # where nothing has come, nothing stays
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-
-def _fetch(
-    info: DatasetInfo,
-    torchvision_class: Any,
-    root: Path,
-    raw: Path,
-    progress: Progress,
-    cancelled: Callable[[], bool],
-) -> None:
     from torchvision.datasets.utils import check_integrity, extract_archive
 
     for archive, md5 in torchvision_class.resources:
