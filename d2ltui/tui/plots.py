@@ -107,8 +107,9 @@ def epoch_curve(epochs: Epochs, figure: str, width: int, lowest: float = -math.i
     y = np.maximum(y[: len(x)], lowest)
     if len(x) > POINTS_PER_COLUMN * max(1, width):
         kept = {len(x) - 1}
+        smallest, largest = np.nan_to_num(y, nan=math.inf), np.nan_to_num(y, nan=-math.inf)
         for part in np.array_split(np.arange(len(x)), max(1, width)):
-            kept |= {int(part[np.argmin(y[part])]), int(part[np.argmax(y[part])])}
+            kept |= {int(part[np.argmin(smallest[part])]), int(part[np.argmax(largest[part])])}
         chosen = sorted(kept)
         x, y = x[chosen], y[chosen]
     return x.astype(float).tolist(), y.tolist()

@@ -47,7 +47,8 @@ class Watching:
         loop = asyncio.get_running_loop()
 
         def tell() -> None:
-            loop.call_soon_threadsafe(opened, self)
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever wanted to see the run
+                loop.call_soon_threadsafe(opened, self)
 
         self._tell_opened = tell
         self._thread = threading.Thread(target=self._run, name="d2ltui-watch", daemon=True)
@@ -74,20 +75,17 @@ class Watching:
 
     def _run(self) -> None:
         try:
-            try:
-                given = self._run_given
-                with RunReader(home.path_of(given) if isinstance(given, str) else given) as reader:
-                    self._live, self.alive = reader.live, reader.alive
-                    self._tell_opened()
-                    self._follow(reader)
-            except StoreError as error:
-                self.problem = str(error)
-            except Exception as error:  # above a thread there is nobody who would hear of it
-                self.defect = error
-            if self._live is None:
+            given = self._run_given
+            with RunReader(home.path_of(given) if isinstance(given, str) else given) as reader:
+                self._live, self.alive = reader.live, reader.alive
                 self._tell_opened()
-        except RuntimeError:
-            pass  # the event loop is gone, and with it whoever wanted to see the run
+                self._follow(reader)
+        except StoreError as error:
+            self.problem = str(error)
+        except Exception as error:  # above a thread there is nobody who would hear of it
+            self.defect = error
+        if self._live is None:
+            self._tell_opened()
 
     def _follow(self, reader: RunReader) -> None:
         pause = EVERY

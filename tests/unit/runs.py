@@ -1,8 +1,11 @@
-"""Runs in the test's own thread: short ones, and a tape of what they told."""
+"""Runs in the test's own thread: short ones, a tape of what they told, and a reader of a stored one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +16,7 @@ from d2ltui.config import RunConfig, resolve
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
+from d2ltui.store import home
 
 E = TypeVar("E", bound=events.Event)
 LINEAR: Mapping[str, object] = {"model": "linear", "batch_size": 100, "epochs": 3, "device": "cpu"}  # 10 steps an epoch
@@ -91,3 +95,13 @@ def during_step(monkeypatch: pytest.MonkeyPatch, requests: Mapping[int, Callable
 
     monkeypatch.setattr(trainer_module, "make_optimizer", watched)
     return made
+
+
+@contextlib.contextmanager
+def read_by_another(path: Path) -> Iterator[None]:
+    """A reader that does not let go: nothing can be committed meanwhile."""
+    with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as holder:
+        holder.execute("BEGIN")
+        holder.execute("SELECT count(*) FROM meta").fetchone()
+        yield
+        holder.execute("ROLLBACK")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_a_curve_of_epochs_loses_no_spike(n: int, width: int, chance: Random) ->
     assert (max(y), min(y)) == (rows["val_loss"].max(), rows["val_loss"].min())
     assert (x[-1], y[-1]) == (n, rows["val_loss"][-1])
     assert all(rows["val_loss"][int(at) - 1] == value for at, value in zip(x, y, strict=True))
+
+
+def test_a_spike_beside_values_that_are_none_is_kept() -> None:
+    rows = np.zeros(1000, EPOCHS)
+    rows["epoch"], rows["val_loss"] = np.arange(1, 1001), 0.1
+    rows["val_loss"][500:503] = math.nan, 9.0, math.inf
+    _, y = epoch_curve(Epochs(rows[:502]), "val_loss", 10)
+    assert 9.0 in y
+    _, y = epoch_curve(Epochs(rows), "val_loss", 10)
+    assert math.inf in y
 
 
 def test_a_curve_of_no_epoch_and_one_that_is_cut_off_below() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import short
+from runs import read_by_another, short
 
 from d2ltui import events
 from d2ltui.store import StoreError, home, listing, schema
@@ -128,16 +128,6 @@ def test_a_damaged_row_is_read_again_once_it_is_mended(opened: list[str]) -> Non
 
 def test_busy_is_an_error_of_the_store() -> None:
     assert issubclass(schema.Busy, StoreError)
-
-
-@contextlib.contextmanager
-def read_by_another(path: Path) -> Iterator[None]:
-    """Somebody reads and does not come to an end: nobody can write meanwhile."""
-    with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT * FROM meta").fetchall()
-        yield
-        reader.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize("closes_meanwhile", [False, True])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import short
+from runs import read_by_another, short
 
 from d2ltui import events
-from d2ltui.store import home, schema, writer
+from d2ltui.store import schema, writer
 from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import RunStore
 
@@ -24,16 +22,6 @@ PATIENCE = 30.0
 def steps(first: int, last: int) -> Iterator[events.StepsTrained]:
     for step in range(first, last + 1):
         yield events.StepsTrained(step, np.full(1, step, np.float32), np.zeros(1, np.float32), step / 64)
-
-
-@contextlib.contextmanager
-def read_by_another(path: Path) -> Iterator[None]:
-    """A reader that does not let go: nothing can be committed meanwhile."""
-    with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as holder:
-        holder.execute("BEGIN")
-        holder.execute("SELECT count(*) FROM meta").fetchone()
-        yield
-        holder.execute("ROLLBACK")
 
 
 def until(condition: Callable[[], object], what: str) -> None:

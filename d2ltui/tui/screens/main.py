@@ -53,7 +53,7 @@ class MainScreen(PanesScreen):
         self._together = False  # whether charts and the rest are shown at once
         self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
-        self._sizes: dict[tuple[Size, ChartPane], Size] = {}  # of a terminal: those of the charts that are not zoomed
+        self._sizes: dict[ChartPane, Size] = {}  # when nothing is zoomed
 
     def compose(self) -> ComposeResult:
         """Three columns, a status line, the keys."""
@@ -137,15 +137,14 @@ class MainScreen(PanesScreen):
         for chart in self._chart_panes:
             chart.update_from(self._curves, (self._log, self._smoothing))
             if self._zoomed is None and chart.display:
-                self._sizes = {kept: size for kept, size in self._sizes.items() if kept[0] == self.app.size}
-                self._sizes[self.app.size, chart] = chart.view.size
+                self._sizes[chart] = chart.view.size
 
     def prepare(self) -> None:
-        """Ask for the charts in the sizes that they are about to have."""
+        """Ask for the charts in the sizes that they are about to have. (After a resize, for one in vain.)"""
         for chart in self._chart_panes:
             if self._curves is None or not chart.display:
                 continue
-            size = self._sizes.get((self.app.size, chart))
+            size = self._sizes.get(chart)
             if self._zoomed is not None:
                 tabs = self.query_one(TabStrip).size.height
                 size = self.query_one(Columns).size + Size(0, tabs) - Size(chart.gutter.width, chart.gutter.height)

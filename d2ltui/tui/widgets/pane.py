@@ -31,7 +31,7 @@ class Hollow(WidgetMixin):
     that they hold.
     """
 
-    _rows_within: dict[tuple[int, int, int], Strip] = {}  # by first column, columns, and the widget's width
+    _rows_within: dict[tuple[int, int, int], Strip] | None = None  # by first column, columns, and the widget's width
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows of `crop`."""
@@ -49,24 +49,23 @@ class Hollow(WidgetMixin):
         return lines
 
     def _row_within(self, x: int, y: int, width: int) -> Strip:
+        if self._rows_within is None:
+            self._rows_within = {}
         where = (x, width, self.outer_size.width)
-        if (found := self._rows_within.get(where)) is None:
-            (found,) = super().render_lines(Region(x, y, width, 1))
-            if not self._rows_within:
-                self._rows_within = {}  # its own, not the class's
-            self._rows_within[where] = found
-        return found
+        if where not in self._rows_within:
+            (self._rows_within[where],) = super().render_lines(Region(x, y, width, 1))
+        return self._rows_within[where]
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Something about it may look otherwise."""
         if not regions:
-            self._rows_within = {}
+            self._rows_within = None
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def notify_style_update(self) -> None:
         """The theme, or the focus, has changed."""
         super().notify_style_update()
-        self._rows_within = {}
+        self._rows_within = None
 
 
 class Column(Hollow, Vertical):
