@@ -108,8 +108,12 @@ def epoch_curve(epochs: Epochs, figure: str, width: int, lowest: float = -math.i
     if len(x) > POINTS_PER_COLUMN * max(1, width):
         kept = {len(x) - 1}
         smallest, largest = np.nan_to_num(y, nan=math.inf), np.nan_to_num(y, nan=-math.inf)
-        for part in np.array_split(np.arange(len(x)), max(1, width)):
-            kept |= {int(part[np.argmin(smallest[part])]), int(part[np.argmax(largest[part])])}
+        together = 1  # doubled, so that what has been drawn stays where it is as more epochs come
+        while len(x) > together * max(1, width):
+            together *= 2
+        for first in range(0, len(x), together):
+            part = slice(first, first + together)
+            kept |= {first + int(np.argmin(smallest[part])), first + int(np.argmax(largest[part]))}
         chosen = sorted(kept)
         x, y = x[chosen], y[chosen]
     return x.astype(float).tolist(), y.tolist()

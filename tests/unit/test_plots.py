@@ -70,6 +70,15 @@ def test_a_curve_of_epochs_loses_no_spike(n: int, width: int, chance: Random) ->
     assert all(rows["val_loss"][int(at) - 1] == value for at, value in zip(x, y, strict=True))
 
 
+def test_what_is_drawn_of_the_epochs_stays_as_more_come() -> None:
+    rows = np.zeros(1000, EPOCHS)
+    rows["epoch"], rows["val_loss"] = np.arange(1, 1001), np.random.default_rng(0).random(1000)
+    for n in range(700, 800):  # 16 together in 50 columns, from 401 to 800 epochs
+        (before, _), (after, _) = (epoch_curve(Epochs(rows[:m]), "val_loss", 50) for m in (n, n + 1))
+        whole = [x for x in before[:-1] if x <= n // 16 * 16]  # the last one is always there
+        assert after[: len(whole)] == whole
+
+
 def test_a_spike_beside_values_that_are_none_is_kept() -> None:
     rows = np.zeros(1000, EPOCHS)
     rows["epoch"], rows["val_loss"] = np.arange(1, 1001), 0.1
