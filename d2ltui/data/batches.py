@@ -9,8 +9,9 @@ from torch import Tensor
 
 # A block of batches is gathered at once, so that a step costs no index work and nothing big is copied whole.
 # On the CPU it has to stay in the processor's cache: a block of 16 MiB takes longer than batch by batch, one
-# of 1 to 6 MiB about half as long. A GPU wants few kernels, and has nothing to gain from small blocks.
-BLOCK_BYTES_CPU = 4 * 2**20
+# of 1 to 6 MiB about half as long. Of two blocks of 4 MiB, glibc gives the memory back each time, for another 20,000
+# page faults an epoch of Fashion-MNIST. A GPU wants few kernels, and has nothing to gain from small blocks.
+BLOCK_BYTES_CPU = 2 * 2**20
 BLOCK_BYTES_GPU = 32 * 2**20
 # Views are made for a whole block: this many at most, so that a block of small batches starts without delay.
 BLOCK_BATCHES = 1024

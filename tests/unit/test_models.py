@@ -14,7 +14,6 @@ from d2ltui import models
 from d2ltui.catalogue import DATASETS, layer_plan
 from d2ltui.config import RunConfig, resolve
 from d2ltui.data.batches import data_iter
-from d2ltui.models.concise import ConciseNetwork
 
 
 def samples(config: RunConfig, n: int = 60, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -255,66 +254,3 @@ def test_weights_follow_training() -> None:
     train(network, config, steps=3)
     assert not torch.equal(weight, before)
     assert torch.equal(weight, network.parameters()[0].detach().T)
-
-
-KINDS = {
-    "sgd": torch.optim.SGD,
-    "momentum": torch.optim.SGD,
-    "adagrad": torch.optim.Adagrad,
-    "rmsprop": torch.optim.RMSprop,
-    "adam": torch.optim.Adam,
-}
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", KINDS)
-def test_every_optimiser_is_torchs_and_does_what_the_plain_one_does(name: str, dtype: torch.dtype) -> None:
-    """A fused kernel is chosen for speed: it has to move the weights as the plain loop over tensors does."""
-    config = resolve({"optimizer": name, "lr": 0.01, "hidden": "8", "weight_decay": 0.01})
-    network, plain = (models.build(config, dtype=dtype) for _ in range(2))
-    assert isinstance(plain, ConciseNetwork)
-    optimizer = models.make_optimizer(config, network)
-    assert type(optimizer) is KINDS[name]
-    linear = plain.linear_parameters()
-    groups = [
-        {"params": [w for _, w, _ in linear], "weight_decay": 0.01},
-        {"params": [b for _, _, b in linear]},
-    ]
-    momentum = {"momentum": 0.9} if name == "momentum" else {}
-    expected = KINDS[name](groups, lr=0.01, foreach=False, **momentum)
-    x, y = samples(config, dtype=dtype)
-    for _ in range(20):
-        for net, opt in ((network, optimizer), (plain, expected)):
-            opt.zero_grad()
-            net.loss(net(x), y).backward()
-            opt.step()
-    tolerance = 1e-10 if dtype == torch.float64 else 1e-4
-    for p, q in zip(network.parameters(), plain.parameters(), strict=True):
-        torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
-
-
-@pytest.mark.parametrize("given", [{"optimizer": name} for name in KINDS] + [{"implementation": "scratch"}])
-def test_the_learning_rate_can_be_read_and_set(given: dict[str, object]) -> None:
-    config = resolve({**given, "lr": 0.25, "weight_decay": 0.1})
-    network = models.build(config)
-    optimizer = models.make_optimizer(config, network)
-    assert models.get_lr(optimizer) == 0.25
-    models.set_lr(optimizer, 0.0)
-    assert models.get_lr(optimizer) == 0.0
-    x, y = samples(config, dtype=torch.float32)
-    before = network.state()
-    network.loss(network(x), y).backward()
-    optimizer.step()
-    assert all(torch.equal(value, before[name]) for name, value in network.state().items())
-    models.set_lr(optimizer, 0.5)
-    saved = optimizer.state_dict()
-    again = models.make_optimizer(config, network)
-    again.load_state_dict(saved)
-    assert models.get_lr(again) == 0.5
-
-
-def test_only_sgd_is_there_from_scratch() -> None:
-    config = resolve({"optimizer": "adam"})
-    network = models.build(resolve({"implementation": "scratch"}))
-    with pytest.raises(ValueError, match="optimizer: 'adam' is not allowed; allowed: from scratch, sgd"):
-        models.make_optimizer(config, network)

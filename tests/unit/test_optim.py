@@ -1,0 +1,140 @@
+"""The optimisers: torch's, and the same moves in less time."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from d2ltui import models
+from d2ltui.catalogue import layer_plan
+from d2ltui.config import resolve
+from d2ltui.models.concise import ConciseNetwork
+from d2ltui.models.init import initial_parameters
+from d2ltui.models.optim import PlainSGD
+from tests.unit.test_models import samples
+
+KINDS = {
+    "sgd": torch.optim.SGD,
+    "momentum": torch.optim.SGD,
+    "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", KINDS)
+def test_every_optimiser_is_torchs_and_does_what_the_plain_one_does(name: str, dtype: torch.dtype) -> None:
+    """A fused kernel is chosen for speed: it has to move the weights as the plain loop over tensors does."""
+    config = resolve({"optimizer": name, "lr": 0.01, "hidden": "8", "weight_decay": 0.01})
+    network, plain = (models.build(config, dtype=dtype) for _ in range(2))
+    assert isinstance(plain, ConciseNetwork)
+    optimizer = models.make_optimizer(config, network)
+    assert type(optimizer) is (PlainSGD if name == "sgd" else KINDS[name])
+    linear = plain.linear_parameters()
+    groups = [
+        {"params": [w for _, w, _ in linear], "weight_decay": 0.01},
+        {"params": [b for _, _, b in linear]},
+    ]
+    momentum = {"momentum": 0.9} if name == "momentum" else {}
+    expected = KINDS[name](groups, lr=0.01, foreach=False, **momentum)
+    x, y = samples(config, dtype=dtype)
+    for _ in range(20):
+        for net, opt in ((network, optimizer), (plain, expected)):
+            opt.zero_grad()
+            net.loss(net(x), y).backward()
+            opt.step()
+    tolerance = 1e-10 if dtype == torch.float64 else 1e-4
+    for p, q in zip(network.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("given", [{"optimizer": name} for name in KINDS] + [{"implementation": "scratch"}])
+def test_the_learning_rate_can_be_read_and_set(given: dict[str, object]) -> None:
+    config = resolve({**given, "lr": 0.25, "weight_decay": 0.1})
+    network = models.build(config)
+    optimizer = models.make_optimizer(config, network)
+    assert models.get_lr(optimizer) == 0.25
+    models.set_lr(optimizer, 0.0)
+    assert models.get_lr(optimizer) == 0.0
+    x, y = samples(config, dtype=torch.float32)
+    before = network.state()
+    network.loss(network(x), y).backward()
+    optimizer.step()
+    assert all(torch.equal(value, before[name]) for name, value in network.state().items())
+    models.set_lr(optimizer, 0.5)
+    saved = optimizer.state_dict()
+    again = models.make_optimizer(config, network)
+    again.load_state_dict(saved)
+    assert models.get_lr(again) == 0.5
+
+
+def test_only_sgd_is_there_from_scratch() -> None:
+    config = resolve({"optimizer": "adam"})
+    network = models.build(resolve({"implementation": "scratch"}))
+    with pytest.raises(ValueError, match="optimizer: 'adam' is not allowed; allowed: from scratch, sgd"):
+        models.make_optimizer(config, network)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_plain_sgd_moves_as_torchs_and_takes_over_its_state(weight_decay: float) -> None:
+    config = resolve({"hidden": "8", "lr": 0.1, "weight_decay": weight_decay})
+    network, theirs = (models.build(config) for _ in range(2))
+    optimizer = models.make_optimizer(config, network)
+    assert isinstance(optimizer, PlainSGD)
+    optimizer.step()  # nothing has a gradient yet
+    weights, biases = theirs.parameters()[::2], theirs.parameters()[1::2]
+    groups = [{"params": weights}, {"params": biases}] if weight_decay else [{"params": theirs.parameters()}]
+    expected = torch.optim.SGD(groups, lr=1.0, foreach=False)
+    expected.load_state_dict(optimizer.state_dict())
+    assert [group["weight_decay"] for group in expected.param_groups] == [weight_decay, 0.0][: len(groups)]
+    x, y = samples(config, dtype=torch.float32)
+    for _ in range(5):
+        for net, opt in ((network, optimizer), (theirs, expected)):
+            opt.zero_grad()
+            net.loss(net(x), y).backward()
+            opt.step()
+    assert all(torch.equal(p, q) for p, q in zip(network.parameters(), theirs.parameters(), strict=True))
+    models.set_lr(optimizer, 0.0)
+    optimizer.load_state_dict(expected.state_dict())
+    assert models.get_lr(optimizer) == 0.1
+    before = network.state()
+    optimizer.step()
+    assert not torch.equal(network.state()["1.weight"], before["1.weight"])
+
+
+def test_a_learning_rate_that_no_float32_holds_moves_the_weights_out_of_bounds_and_raises_nothing() -> None:
+    config = resolve({"hidden": "8", "lr": 1e300})
+    network = models.build(config)
+    x, y = samples(config, dtype=torch.float32)
+    network.loss(network(x), y).backward()
+    models.make_optimizer(config, network).step()
+    assert not network.loss(network(x), y).item() < 1e20
+
+
+@pytest.mark.parametrize(
+    ("hidden", "optimizer", "by_column"), [(16, "sgd", True), (8, "sgd", False), (16, "adam", False)]
+)
+def test_a_wide_weight_is_kept_by_column_where_that_is_faster_and_is_the_same_matrix(
+    hidden: int, optimizer: str, by_column: bool
+) -> None:
+    config = resolve({"dataset": "fashion-mnist", "hidden": str(hidden), "optimizer": optimizer})
+    network = models.build(config)
+    assert isinstance(network, ConciseNetwork)
+    weight, narrow = (weight for _, weight, _ in network.linear_parameters())
+    assert weight.shape == (hidden, 784)
+    assert weight.is_contiguous() is not by_column
+    assert narrow.is_contiguous()
+    (drawn, _), *_ = initial_parameters(config, layer_plan(config))
+    assert torch.equal(weight, drawn.T)
+    first = nn.Linear(784, hidden)
+    plain = nn.Sequential(first, nn.ReLU(), nn.Linear(hidden, 10))
+    plain.load_state_dict(network.module.state_dict())
+    x, y = torch.rand(8, 784), torch.arange(8)
+    torch.testing.assert_close(network(x), plain(x))
+    network.loss(network(x), y).backward()  # type: ignore[no-untyped-call]
+    nn.functional.cross_entropy(plain(x), y).backward()  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(weight.grad, first.weight.grad)
+    models.make_optimizer(config, network).step()
+    assert weight.is_contiguous() is not by_column  # moved where it lies
