@@ -262,14 +262,14 @@ async def test_a_chart_back_in_its_former_size_is_there_with_the_layout(open_app
         assert loss.view.size.width > 100
         assert loss.view.lines != small
         shown: list[list[Line]] = []
-        render_line = loss.view.render_line
+        render_lines = loss.view.render_lines
 
-        def noting(y: int) -> Strip:
-            strip = render_line(y)
+        def noting(crop: Region) -> list[Strip]:
+            strips = render_lines(crop)
             shown.append(loss.view.lines)
-            return strip
+            return strips
 
-        loss.view.render_line = noting  # type: ignore[method-assign]
+        loss.view.render_lines = noting  # type: ignore[method-assign]
         await person.press("z")
         await person.until(lambda: shown, "the small chart drawn on the screen")
         assert shown[0] == small, "the first thing painted is the old drawing, not a piece of the large one"

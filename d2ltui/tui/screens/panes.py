@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from d2ltui.tui.widgets.kept import Hollow
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
@@ -20,7 +21,7 @@ NARROW = 100  # columns; below, one tab at a time
 ORDER = tuple(pane for panes in TABS.values() for pane in panes)
 
 
-class PanesScreen(Screen[None]):
+class PanesScreen(Hollow, Screen[None]):
     """A screen of the panes in `TABS`, in the columns `#setup`, `#curves` and `#inside`."""
 
     app: D2LApp

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Style
@@ -52,12 +52,12 @@ class DrawingView(LinesView):
         """What was drawn before is something else."""
         self._kept.clear()
 
-    def render_line(self, y: int) -> Strip:
-        """Line `y`. Asked for when the size has changed already, and before the new drawing is there."""
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`. Asked for when the size has changed already, and before the new drawing is there."""
         if self.size != self._size_drawn and self.size in self._kept:
             self._size_drawn = self.size
             self.replace(self._kept[self.size])
-        return super().render_line(y)
+        return super().render_lines(crop)
 
 
 class ChartPane(Pane):

@@ -12,8 +12,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from d2ltui.tui.widgets.kept import Kept
 
-class KeysLine(Widget):
+
+class KeysLine(Kept, Widget):
     """A line of keys and words. Each can be clicked."""
 
     DEFAULT_CSS = "KeysLine { height: 1; background: $panel; }"

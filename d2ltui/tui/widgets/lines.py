@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from rich.segment import Segment
 from rich.style import Style as RichStyle
+from textual.color import Color
+from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -29,18 +31,22 @@ def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
     """
     if old == new:
         return None
-    before = [(style, character) for style, text in old for character in text]
-    after = [(style, character) for style, text in new for character in text]
-    longest = max(len(before), len(after))
-    first = 0
-    while first < min(len(before), len(after)) and before[first] == after[first]:
-        first += 1
+    first, same = 0, 0
+    shortest = min(len(old), len(new))
+    while same < shortest and old[same] == new[same]:  # whole runs first: most of a line is as it was
+        first += len(old[same][1])
+        same += 1
+    before = [(style, character) for style, text in old[same:] for character in text]
+    after = [(style, character) for style, text in new[same:] for character in text]
+    longest = first + max(len(before), len(after))
+    start, end = 0, min(len(before), len(after))
+    while start < end and before[start] == after[start]:
+        start += 1
     if len(before) != len(after):
-        return first, longest
-    last = longest
-    while last > first and before[last - 1] == after[last - 1]:
-        last -= 1
-    return first, last
+        return first + start, longest
+    while end > start and before[end - 1] == after[end - 1]:
+        end -= 1
+    return first + start, first + end
 
 
 class LinesView(ScrollView, can_focus=False):
@@ -70,8 +76,11 @@ class LinesView(ScrollView, can_focus=False):
         super().__init__(id=id)
         self._scrolls = scrolls  # a drawing does not: it is made anew for every size
         self._lines: list[Line] = []
-        self._strips: list[Strip | None] = []
-        self._styles: dict[int, RichStyle] = {}
+        self._strips: list[Strip | None] = []  # ready for the screen, in the view's whole width
+        self._styles: dict[int | None, RichStyle] = {}
+        self._look: tuple[int, Sequence[LineFilter]] = (0, ())  # the width and the filters that they were made with
+        self._blank: Strip | None = None
+        self._background: Color | None = None
 
     @property
     def lines(self) -> list[Line]:
@@ -120,21 +129,57 @@ class LinesView(ScrollView, can_focus=False):
         """The theme has changed: colours are looked up again."""
         super().notify_style_update()
         self._styles = {}
+        self._background = None
+        self._forget_strips()
+
+    def _forget_strips(self) -> None:
         self._strips = [None] * len(self._lines)
+        self._blank = None
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`: those that were drawn before, and have not changed, are as they were.
+
+        In place of Textual's, which puts borders and padding around each line. Here there are none.
+        """
+        look = self.outer_size.width, self.get_line_filters()
+        if look != self._look:
+            self._look = look
+            self._forget_strips()
+        top = self.scroll_offset.y
+        rows = [self._row(y + top) for y in crop.line_range]
+        if crop.column_span != (0, look[0]):
+            rows = [row.crop(*crop.column_span) for row in rows]
+        return rows
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of what is visible."""
-        index = y + self.scroll_offset.y
-        width = self.size.width
+        return self._row(y + self.scroll_offset.y)
+
+    def _row(self, index: int) -> Strip:
         if index >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
+            if self._blank is None:
+                self._blank = self._strip([])
+            return self._blank
         strip = self._strips[index]
         if strip is None:
-            segments = [Segment(text, self._style(style)) for style, text in self._lines[index]]
-            strip = self._strips[index] = Strip(segments)
-        return strip.adjust_cell_length(width, self.rich_style)
+            strip = self._strips[index] = self._strip(self._lines[index])
+        return strip
 
-    def _style(self, style: int) -> RichStyle:
+    def _strip(self, line: Line) -> Strip:
+        width, filters = self._look
+        segments = [Segment(text, self._style(style)) for style, text in line]
+        strip = Strip(segments).adjust_cell_length(width, self._style(None))
+        if self._background is None:
+            self._background = self.background_colors[1]
+        for line_filter in filters:
+            strip = strip.apply_filter(line_filter, self._background)
+        return strip
+
+    def _style(self, style: int | None) -> RichStyle:
+        """How a run of `style` looks, or, with None, where there is none."""
         if style not in self._styles:
-            self._styles[style] = self.get_component_rich_style(_CLASSES[Style(style)])
+            plain = self.rich_style
+            if style is not None:
+                plain += self.get_component_rich_style(_CLASSES[Style(style)])
+            self._styles[style] = plain
         return self._styles[style]

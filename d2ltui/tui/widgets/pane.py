@@ -7,65 +7,17 @@ from typing import TYPE_CHECKING
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
-from textual.strip import Strip
 from textual.widget import Widget
+
+from d2ltui.tui.widgets.kept import Hollow
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    WidgetMixin = Widget
-else:
-    WidgetMixin = object  # Textual takes a widget's style sheet from the first base that is a widget
 
 
 def takes_focus(widget: Widget) -> bool:
     """Whether `widget` may have the focus: one that is hidden, or in something that is, may not."""
     return widget.focusable and all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
-
-
-class Hollow(WidgetMixin):
-    """A widget that shows nothing but its frame: what it holds lies in front of the rest.
-
-    All rows within the frame are alike, so one is rendered for all of them. Every container on a screen is rendered
-    where the layout changes, seen or not, and wherever something near it changes: together they took longer than all
-    that they hold.
-    """
-
-    _rows_within: dict[tuple[int, int, int], Strip] | None = None  # by first column, columns, and the widget's width
-
-    def render_lines(self, crop: Region) -> list[Strip]:
-        """The rows of `crop`."""
-        lines: list[Strip] = []
-        below = self.outer_size.height - self.gutter.bottom
-        row = crop.y
-        while row < crop.bottom:
-            if self.gutter.top <= row < below:
-                count = min(below, crop.bottom) - row
-                lines += [self._row_within(crop.x, row, crop.width)] * count
-            else:
-                count = 1
-                lines += super().render_lines(Region(crop.x, row, crop.width, 1))
-            row += count
-        return lines
-
-    def _row_within(self, x: int, y: int, width: int) -> Strip:
-        if self._rows_within is None:
-            self._rows_within = {}
-        where = (x, width, self.outer_size.width)
-        if where not in self._rows_within:
-            (self._rows_within[where],) = super().render_lines(Region(x, y, width, 1))
-        return self._rows_within[where]
-
-    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Something about it may look otherwise."""
-        if not regions:
-            self._rows_within = None
-        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
-
-    def notify_style_update(self) -> None:
-        """The theme, or the focus, has changed."""
-        super().notify_style_update()
-        self._rows_within = None
 
 
 class Column(Hollow, Vertical):

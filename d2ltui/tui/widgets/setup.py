@@ -16,7 +16,8 @@ from d2ltui import catalogue
 from d2ltui.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
-from d2ltui.tui.widgets.pane import Hollow, Pane, takes_focus
+from d2ltui.tui.widgets.kept import Hollow
+from d2ltui.tui.widgets.pane import Pane, takes_focus
 
 SHOWN_LAYERS = 7
 

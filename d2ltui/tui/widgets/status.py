@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from d2ltui import events
+from d2ltui.tui.widgets.kept import Kept
 
 if TYPE_CHECKING:
     from d2ltui.live import LiveRun
@@ -35,7 +36,7 @@ def progress_bar(fraction: float, width: int) -> tuple[str, str]:
     return "━" * done, "─" * (width - done)
 
 
-class StatusLine(Widget):
+class StatusLine(Kept, Widget):
     """One line, and below it what there is to say."""
 
     DEFAULT_CSS = """
