@@ -46,6 +46,7 @@ class ChartClient:
 
     def __init__(self, on_trouble: Callable[[str], None] | None = None, timeout: float = 5.0) -> None:
         self.timeout = timeout
+        self.seconds = 0.0  # of processor time that drawing has taken in the helper, all in all
         self._on_trouble = on_trouble
         self._process: subprocess.Popen[bytes] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -212,6 +213,7 @@ class ChartClient:
                 self._lose("answered what is no drawing")
                 return
             self._last_sign = self._loop.time() if self._loop is not None else 0.0
+            self.seconds += reply.seconds
             pending = self._pending.get(reply.id)
             if pending is not None and not pending.future.done():
                 pending.future.set_result(reply)

@@ -12,6 +12,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from typing import BinaryIO
 
 import msgspec
@@ -25,8 +26,10 @@ _decode_spec = msgspec.msgpack.Decoder(ChartSpec).decode
 
 def answer(request: Request) -> Reply:
     """The drawing, or what prevented it, in words: a wrong request must not end the process."""
+    began = time.process_time()
     try:
-        return Reply(request.id, draw(_decode_spec(request.spec)))
+        drawing = draw(_decode_spec(request.spec))
+        return Reply(request.id, drawing, seconds=time.process_time() - began)
     except Exception as error:
         return Reply(request.id, error=f"{type(error).__name__}: {error}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -19,15 +20,18 @@ def rebin(counts: Sequence[float], width: int) -> list[float]:
     bins = len(sizes)
     if bins == 0 or width <= 0:
         return [0.0] * max(0, width)
+    return [sum([sizes[index] * share for index, share in parts]) for parts in _shares(bins, width)]
+
+
+@functools.lru_cache(16)
+def _shares(bins: int, width: int) -> list[list[tuple[int, float]]]:
+    """For each new bin, which old ones it covers, and which part of each."""
     found = []
     for column in range(width):
         # In units of which a bin has `width` and a column `bins`: whole numbers, so an empty bin adds exactly 0.
         start, end = column * bins, (column + 1) * bins
-        total = 0.0
-        for index in range(start // width, -(-end // width)):
-            share = min(end, (index + 1) * width) - max(start, index * width)
-            total += sizes[index] * (share / width)
-        found.append(total)
+        covered = range(start // width, -(-end // width))
+        found.append([(i, (min(end, (i + 1) * width) - max(start, i * width)) / width) for i in covered])
     return found
 
 
@@ -60,4 +64,6 @@ def columns(counts: Sequence[float], width: int, rows: int, ascii: bool = False)
     ramp = " .#" if ascii else _BLOCKS
     steps = len(ramp) - 1
     filled = [max(1, round(height / highest * rows * steps)) if height > 0 else 0 for height in heights]
-    return ["".join(ramp[min(steps, max(0, level - row * steps))] for level in filled) for row in reversed(range(rows))]
+    # Of a ramp that goes on at both ends, a row is a part: below its foot nothing, above its top a full block.
+    endless = ramp[0] * (rows * steps) + ramp + ramp[-1] * (rows * steps)
+    return ["".join([endless[level + foot] for level in filled]) for foot in range(steps, rows * steps + 1, steps)]

@@ -92,6 +92,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     id: int
     drawing: Drawing | None = None
     error: str = ""
+    seconds: float = 0.0  # of processor time that it took
 
 
 class ChartError(Exception):

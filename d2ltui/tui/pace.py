@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-# The share of a core that the interface's thread may take for watching, and the slowest pace, in frames a second.
-SHARE = 0.03
+# The share of a core that watching may take, and the slowest pace, in frames a second.
+SHARE = 0.035
 SLOWEST = 1.0
 # How much of the new measurement enters the running mean: a single expensive frame (a resize) changes little.
 WEIGHT = 0.3
@@ -18,7 +18,8 @@ class Pace:
     Args:
         max_fps: frames a second at most.
         clock: wall time in seconds.
-        cpu: processor time of the interface's thread in seconds.
+        cpu: processor time in seconds of what makes the frames: the interface's thread, the charts' helper process.
+            On a machine whose cores all train, each of them keeps the training waiting as long as it works.
     """
 
     def __init__(

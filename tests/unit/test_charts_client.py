@@ -74,6 +74,17 @@ async def test_a_drawing_travels_unchanged(client, troubles):
     assert not troubles
 
 
+async def test_the_client_knows_what_the_helper_has_cost(client):
+    await client.draw(chart())  # imports plotext
+    once = client.seconds
+    assert once > 0
+    spent = psutil.Process(client.pid).cpu_times()
+    await asyncio.gather(*(client.draw(chart(width=150, height=40, top=float(top))) for top in range(30)))
+    now = psutil.Process(client.pid).cpu_times()
+    spent_since = now.user + now.system - spent.user - spent.system
+    assert 0.3 * spent_since < client.seconds - once < spent_since + 0.05
+
+
 async def test_the_client_starts_its_helper_by_itself(client):
     assert client.pid is None
     await client.draw(chart())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,8 @@ class MainScreen(PanesScreen):
         self._findings_pane = self.query_one(FindingsPane)
         self._arrange()
         self._show_titles(self._initial)
-        self._pace = Pace(self.app.max_fps)
+        charts = self.app.charts
+        self._pace = Pace(self.app.max_fps, cpu=lambda: time.thread_time() + charts.seconds)
         self.set_interval(1 / (2 * self.app.max_fps), self._on_timer)
 
     # Looking at the run
