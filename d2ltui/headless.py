@@ -188,6 +188,17 @@ class Signals:
             self._control.stop()
 
 
+class _Findings:
+    """A sink that keeps what is found in the run, the gravest first."""
+
+    def __init__(self) -> None:
+        self.found: tuple[events.Finding, ...] = ()
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.FindingsChanged):
+            self.found = event.findings
+
+
 class _Guard:
     """A sink around another: output that cannot be written stops the run instead of breaking it."""
 
@@ -292,11 +303,16 @@ def train(
             if recording.store.wait_opened(OPEN_TIMEOUT) and not quiet:
                 Teller(err)(f"the run is stored as {recording.store.name}")
         guard = _Guard(Progress(config, out, err), control, signals)
-        ended = run(config, control, [] if quiet else [guard], recording)
+        findings = _Findings()
+        ended = run(config, control, [] if quiet else [guard, findings], recording)
         status = signals.status or exit_status(ended.status)
         try:
             if quiet and ended.status in ("failed", "diverged"):
                 print(f"d2ltui: {ended.message}", file=err)
+            if ended.status == "diverged" and findings.found and guard.error is None:
+                gravest = findings.found[0]
+                print(f"{gravest.severity}: {gravest.what}", file=err)
+                print(f"    {gravest.why}\n    try: {gravest.try_}", file=err, flush=True)
             if as_json:
                 print(to_json(ended.summary), file=out, flush=True)
             if guard.error is not None:

@@ -20,9 +20,9 @@ from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.engine.control import Control
 from d2ltui.live import LiveRun
-from d2ltui.store import home
-from d2ltui.store.errors import StoreError, reason
-from d2ltui.store.listing import INTERRUPTED, RunInfo, info
+from d2ltui.store import afresh, home
+from d2ltui.store.errors import Damaged, StoreError, reason
+from d2ltui.store.listing import DAMAGED, INTERRUPTED, RunInfo, info
 from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request
 from d2ltui.store.writer import RunStore
@@ -45,6 +45,7 @@ class Recording:
         *,
         live: LiveRun | None = None,
         resume: tuple[Path, home.Lock] | None = None,
+        damage: str = "",
         group: dict[str, object] | None = None,
         on_trouble: Callable[[str], None] | None = None,
     ) -> None:
@@ -57,8 +58,11 @@ class Recording:
         self._unwritten = 0
         self._counting = threading.Lock()
         self._took = 0.0
+        self._begins_again = bool(damage)  # whether nothing but the checkpoint tells of what has been trained
         self._damaged = False  # whether checkpoint.pt is not worth keeping
-        self.store = RunStore(config, resume=resume, group=group, on_request=self._obey, on_trouble=on_trouble)
+        self.store = RunStore(
+            config, resume=resume, damage=damage, group=group, on_request=self._obey, on_trouble=on_trouble
+        )
 
     @classmethod
     def new(
@@ -76,18 +80,16 @@ class Recording:
     def resume(cls, path: Path, control: Control, *, on_trouble: Callable[[str], None] | None = None) -> Recording:
         """Go on with the run in directory `path`, where nobody else does.
 
+        Where its database is damaged or gone, its checkpoint is enough: see `store.session.Session`.
+
         Raises:
-            StoreError: where that cannot be: it has ended for good, is in use, damaged, or has no checkpoint.
+            StoreError: where that cannot be: it has ended for good, is in use, or damaged without a checkpoint.
         """
         lock = home.Lock(path)
         try:
-            run = info(path)
-            _check_resumable(run)
-            with RunReader(path) as reader:
-                live = reader.live
+            live, damage = _stored(path)
             live.ended, live.status = None, "loading"  # it must not look ended until the engine speaks
-            assert run.config is not None
-            return cls(run.config, control, live=live, resume=(path, lock), on_trouble=on_trouble)
+            return cls(live.config, control, live=live, resume=(path, lock), damage=damage, on_trouble=on_trouble)
         except BaseException:
             lock.release()
             raise
@@ -123,8 +125,12 @@ class Recording:
             self._damaged = True
             if self._on_trouble is not None:
                 self._on_trouble(damage)
-        if found is None and self._stored_steps > 0:
+        if found is None and (self._stored_steps > 0 or self._begins_again):
             raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from")
+        if found is not None and self._begins_again:
+            for epoch in found.history():
+                self.live(epoch)
+                self.store(epoch)
         return found
 
     def close(self) -> None:
@@ -206,9 +212,22 @@ def last_checkpoint(path: Path, config: RunConfig) -> tuple[Checkpoint | None, s
         return None, damage
 
 
+def _stored(path: Path) -> tuple[LiveRun, str]:
+    """What is stored of the run in directory `path`, and what is wrong with its database, "" where nothing is."""
+    try:
+        with RunReader(path) as reader:
+            reader.check_pages()
+            _check_resumable(info(path))
+            return reader.live, ""
+    except Damaged as error:
+        if not afresh.has_checkpoint(path):
+            raise
+        return LiveRun(afresh.config_of(path)), str(error)
+
+
 def _check_resumable(run: RunInfo) -> None:
     if run.problem:
-        raise StoreError(run.problem)
+        raise (Damaged if run.status == DAMAGED else StoreError)(run.problem)
     if run.status in ("finished", "diverged"):
         raise StoreError(
             f"run: {run.name} has {run.status}; allowed: one that was stopped, {INTERRUPTED} or has failed"

@@ -14,6 +14,7 @@ from d2ltui.config import FIELDS, RunConfig
 from d2ltui.live import LiveRun
 from d2ltui.series import Reducer, smooth
 from d2ltui.store import filters
+from d2ltui.store.errors import Damaged
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, runs
 from d2ltui.store.reader import RunReader
 
@@ -72,9 +73,13 @@ def show(path: Path) -> None:
     """
     from d2ltui.tui.plots import Curves
 
-    with RunReader(path) as reader:
-        live, meta = reader.live, reader.meta
-        run = describe(path, meta)
+    try:
+        with RunReader(path) as reader:
+            live, meta = reader.live, reader.meta
+            run = describe(path, meta)
+    except Damaged as error:
+        hint = f"; 'd2ltui train --resume {path.name}' can still go on from its checkpoint"
+        raise Damaged(f"{error}{hint if _can_go_on(path) else ''}") from None
     config = live.config
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
@@ -107,6 +112,19 @@ def show(path: Path) -> None:
         text.say(f"{finding.severity}: {finding.what}")
         text.say(f"    {finding.why}")
         text.say(f"    try: {finding.try_}")
+
+
+def _can_go_on(path: Path) -> bool:
+    """Whether a damaged run has a checkpoint that is whole. Imports PyTorch where it has any."""
+    from d2ltui.recording import last_checkpoint
+    from d2ltui.store import StoreError, afresh
+
+    if not afresh.has_checkpoint(path):
+        return False
+    try:
+        return last_checkpoint(path, afresh.config_of(path))[0] is not None
+    except (StoreError, ValueError):  # ValueError: a CheckpointError, too
+        return False
 
 
 def metric_name(config: RunConfig) -> str:

@@ -40,14 +40,12 @@ def find_run(reference: str) -> tuple[Path, RunConfig | None]:
 def resume(reference: str, *, as_json: bool, quiet: bool, on_hangup: Any) -> int:
     """`train --resume`: the exit status."""
     from d2ltui.headless import train
-    from d2ltui.store.listing import find, info
+    from d2ltui.store.afresh import config_of
+    from d2ltui.store.listing import find
 
     with told():
         path = find(reference)
-        run = info(path)
-        if run.config is None:
-            raise StoreError(run.problem)
-        return train(run.config, as_json, quiet, on_hangup=on_hangup, resume=path)
+        return train(config_of(path), as_json, quiet, on_hangup=on_hangup, resume=path)
 
 
 def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store: bool, on_hangup: Any) -> int:
@@ -106,7 +104,7 @@ _FORMATS = {
 
 def _formats(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, text in reversed(_FORMATS.items()):
-        command = click.option(f"--{name}", "form", flag_value=name, help=text)(command)
+        command = click.option(f"--{name}", name, is_flag=True, help=text)(command)
     return command
 
 
@@ -114,12 +112,15 @@ def _formats(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("run", metavar="RUN")
 @_formats
 @click.option("--output", "-o", metavar="PATH", help="Where to write it; a file that is there is not overwritten.")
-def export(run: str, form: str | None, output: str | None) -> None:
+def export(run: str, output: str | None, **given: bool) -> None:
     """One run for other programs: to standard output, or with --output into a file."""
     from d2ltui.store.listing import find
 
-    if form is None:
-        raise click.UsageError(f"export: no format is not allowed; allowed: --{', --'.join(_FORMATS)}")
+    forms = [name for name in _FORMATS if given[name]]
+    if len(forms) != 1:
+        found, one = (f"--{' --'.join(forms)}", "one of ") if forms else ("no format", "")
+        raise click.UsageError(f"export: {found} is not allowed; allowed: {one}--{', --'.join(_FORMATS)}")
+    (form,) = forms
     if output is None and form in ("weights", "tensorboard"):
         raise click.UsageError(f"output: it is missing; allowed: with --{form}, a path")
     with told():

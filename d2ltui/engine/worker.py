@@ -74,11 +74,26 @@ class Worker:
             self.control.stop()
 
     def join(self, timeout: float) -> bool:
-        """Wait for the thread to end; False where it has not within `timeout` seconds."""
+        """Wait for the thread to end; False where it has not within `timeout` seconds.
+
+        It may be inside an import or a download, which no request ends. Where the run was asked to end, the store does
+        not wait for that: whoever gives up now leaves a run behind that was stopped, not one that was interrupted.
+        """
         if self._thread is None:
             return True
         self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._stop_storing()
         return not self._thread.is_alive()
+
+    def _stop_storing(self) -> None:
+        live, control, recording = self.live, self.control, self.recording
+        if live is None or control is None or recording is None:
+            return
+        # One that goes on has not been touched yet, and stays what it was.
+        if control.stopping and live.started is None and not recording.resumes:
+            recording.store(events.RunEnded("stopped", "stopped while loading", {}))
+            recording.close()
 
 
 def _import_engine() -> None:

@@ -3,6 +3,7 @@
     D2LTUI_HOME/runs/NAME/
         config.toml             the configuration, for `--config`
         run.db                  SQLite: everything that was told of the run (see `schema`)
+        run.db.damaged          one that could not be read any more, where the run went on in a new one
         checkpoint.pt           what the run goes on from; `checkpoint-previous.pt` is the one before
         log.txt                 what happened, for people
         note.txt                what somebody wrote about it
@@ -19,6 +20,6 @@ Finding (`home`, `listing`, `filters`): names, lists, typed conditions; renaming
 Every error is a `StoreError` whose text is one sentence.
 """
 
-from d2ltui.store.errors import NotAllowed, StoreError
+from d2ltui.store.errors import Damaged, NotAllowed, StoreError
 
-__all__ = ["NotAllowed", "StoreError"]
+__all__ = ["Damaged", "NotAllowed", "StoreError"]

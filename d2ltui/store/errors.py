@@ -11,6 +11,10 @@ class NotAllowed(StoreError):
     """What was asked for can be no run, name or filter: a wrong argument."""
 
 
+class Damaged(StoreError):
+    """A run's database is gone, or holds other bytes than were written. The run's checkpoint may be whole."""
+
+
 def reason(error: BaseException) -> str:
     """Why, in a few words: the operating system's where it is its business."""
     if isinstance(error, OSError) and error.strerror:

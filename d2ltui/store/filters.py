@@ -4,7 +4,7 @@
     [run for run in runs() if matches(conditions, run)]
 
 A condition is a field, an operator (= != < <= > >=) and a value of the field's kind; all must hold. A word alone is
-part of the name, the group or the note. What a run has not fulfils no condition but `!=`.
+part of the name, the group or the note, unless it is a field's name. What a run has not fulfils no condition but `!=`.
 """
 
 from __future__ import annotations
@@ -75,6 +75,9 @@ def _condition(word: str) -> Condition:
     if found is None:
         if re.search(r"[<>=!]", word):
             raise NotAllowed(f"filter: '{word}' is not allowed; allowed: FIELD, one of {_OPERATORS}, and a value")
+        if word.replace("-", "_") in FIELDS:  # looked for in names, it would silently find nothing
+            how = f"{word}, one of {_OPERATORS}, and a value, such as lr>=0.1 or status=finished"
+            raise NotAllowed(f"filter: '{word}' alone is not allowed; allowed: {how}")
         return Condition("", "", word.lower())
     name, sign, value = found[1].replace("-", "_"), found[2].replace("==", "="), found[3]
     if name not in FIELDS:

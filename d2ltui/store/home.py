@@ -147,6 +147,30 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, previou
             os.close(directory)
 
 
+def put_aside(path: Path) -> str:
+    """Give the database of the run in directory `path` a name that no file there has, and return it.
+
+    "" where there is no database. The journal that SQLite keeps beside it goes with it: it would be taken for the next
+    database's.
+
+    Raises:
+        OSError: where it cannot be renamed.
+    """
+    number, name = 1, f"{DATABASE}.damaged"
+    while any(os.path.lexists(path / taken) for taken in (name, f"{name}-journal")):
+        number += 1
+        name = f"{DATABASE}.damaged-{number}"
+    journal = path / f"{DATABASE}-journal"
+    if journal.is_file() and not journal.stat().st_size:
+        journal.unlink()  # of a transaction that is over
+    elif os.path.lexists(journal):
+        journal.rename(path / f"{name}-journal")
+    if not os.path.lexists(path / DATABASE):
+        return ""
+    (path / DATABASE).rename(path / name)
+    return name
+
+
 class Lock:
     """The right to write a run, held by one process; the system gives it up when the process ends, however it ends."""
 

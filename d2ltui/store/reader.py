@@ -25,6 +25,7 @@ from d2ltui.config import RunConfig
 from d2ltui.epochs import EPOCHS
 from d2ltui.live import MAX_PROBES, LiveRun
 from d2ltui.store import environment
+from d2ltui.store.errors import Damaged
 from d2ltui.store.requests import Request, ask
 from d2ltui.store.schema import DAMAGE, EPOCH, LOGGED, STEP, check, damaged, from_json, open_run, read_meta, unpack
 
@@ -84,6 +85,19 @@ class RunReader:
             StoreError: where it cannot be asked.
         """
         ask(self.path, request)
+
+    def check_pages(self) -> None:
+        """Look at every page of the database: one that no reading has come to may keep it from being written.
+
+        Raises:
+            Damaged: where one is not what SQLite has written.
+        """
+        try:
+            (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
+        if found != "ok":
+            raise Damaged(f"run: {self.path.name} is damaged (run.db: its pages do not fit together)")
 
     def poll(self) -> bool:
         """Take in what has come since the last time; True where anything has."""

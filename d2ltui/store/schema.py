@@ -23,7 +23,7 @@ import msgspec
 import numpy as np
 
 from d2ltui import events
-from d2ltui.store.errors import StoreError, reason
+from d2ltui.store.errors import Damaged, StoreError, reason
 
 VERSION = 1
 APPLICATION = 0x64326C74  # "d2lt"
@@ -69,6 +69,8 @@ DAMAGE = (
     OverflowError,
     RecursionError,
 )
+# What SQLite says where something other than the file's bytes is wrong: a permission, a disk.
+_NOT_ITS_BYTES = ("unable to open", "disk i/o error", "readonly", "is full", "out of memory")
 PATIENCE = 5.0  # seconds that SQLite waits for another process
 LOGGED: dict[str, type[events.Event]] = {
     kind.__name__: kind
@@ -157,11 +159,12 @@ def open_run(path: Path, *, writes: bool = False, patience: float | None = None)
 
     Raises:
         Busy: where another process has held it for `patience` seconds (None: PATIENCE).
-        StoreError: where there is none, or it is damaged, foreign, or newer.
+        Damaged: where there is none, or it is no run's database any more.
+        StoreError: where it is newer, or cannot be opened.
     """
     file = path / "run.db"
     if not file.is_file():
-        raise StoreError(f"run: {path.name} is incomplete (it has no run.db)")
+        raise Damaged(f"run: {path.name} is incomplete (it has no run.db)")
     connection = None
     try:
         connection = connect(file, writes=writes, patience=patience)
@@ -171,17 +174,13 @@ def open_run(path: Path, *, writes: bool = False, patience: float | None = None)
         if connection is not None:
             connection.close()
         raise damaged(path, error) from None
-    message = ""
-    if application != APPLICATION:
-        message = (
-            "incomplete (its run.db is empty)" if not file.stat().st_size else "damaged (run.db is no run's database)"
-        )
-    elif version > VERSION:
-        message = f"from a newer d2ltui (schema {version}; this one reads {VERSION})"
-    if message:
-        connection.close()
-        raise StoreError(f"run: {path.name} is {message}")
-    return connection
+    if application == APPLICATION and version <= VERSION:
+        return connection
+    connection.close()
+    if application == APPLICATION:
+        raise StoreError(f"run: {path.name} is from a newer d2ltui (schema {version}; this one reads {VERSION})")
+    why = "incomplete (its run.db is empty)" if not file.stat().st_size else "damaged (run.db is no run's database)"
+    raise Damaged(f"run: {path.name} is {why}")
 
 
 def is_lock(error: BaseException) -> bool:
@@ -193,7 +192,9 @@ def damaged(path: Path, error: BaseException) -> StoreError:
     """The sentence for a database that cannot be read."""
     if is_lock(error):
         return Busy(f"run: {path.name} is being written and could not be read in time; try again")
-    return StoreError(f"run: {path.name} is damaged (run.db: {reason(error)})")
+    if isinstance(error, sqlite3.OperationalError) and any(text in str(error).lower() for text in _NOT_ITS_BYTES):
+        return StoreError(f"run: {path.name} cannot be read (run.db: {reason(error)})")
+    return Damaged(f"run: {path.name} is damaged (run.db: {reason(error)})")
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -202,4 +203,7 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:
     for key, value, stored in connection.execute("SELECT key, value, crc FROM meta"):
         check(stored, key, value)
         found[key] = json.loads(value)
+    for key in ("created", "config", "status"):
+        if key not in found:  # a page that has lost rows has no checksum that differs
+            raise ValueError(f"its {key} is missing")
     return found

@@ -15,9 +15,11 @@ import numpy as np
 from d2ltui import events
 from d2ltui.config import RunConfig, to_toml
 from d2ltui.store import environment, home
+from d2ltui.store.errors import StoreError
 from d2ltui.store.requests import take_requests
 from d2ltui.store.schema import (
     APPLICATION,
+    DAMAGE,
     EPOCH,
     LOGGED,
     STEP,
@@ -27,6 +29,7 @@ from d2ltui.store.schema import (
     crc,
     open_run,
     pack,
+    read_meta,
     to_json,
 )
 from d2ltui.store.tables import Chunked, Thinned
@@ -39,11 +42,18 @@ MAX_LOG_BYTES = 2**20  # of log.txt, after which only what matters most is added
 
 
 class Session:
-    """Writes the run in directory `path`. With `goes_on`, nothing before `events.RunResumed` has been taken."""
+    """Writes the run in directory `path`. With `goes_on`, nothing before `events.RunResumed` has been taken.
 
-    def __init__(self, path: Path, config: RunConfig, *, goes_on: bool = False) -> None:
-        self.path, self._config = path, config
-        self._connection = open_run(path, writes=True)
+    `damage` is what is wrong with the database of a run that goes on all the same, as a sentence. A new one takes its
+    place, and not before then either; the epochs that are told before are those that the checkpoint knows. `news` says
+    what has been done.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, *, goes_on: bool = False, damage: str = "") -> None:
+        self.path, self._config, self._damage = path, config, damage
+        self.news = ""
+        self.stored = goes_on  # whether there is anything of how the run went
+        self._connection = sqlite3.connect(":memory:", isolation_level=None) if damage else open_run(path, writes=True)
         self._steps = Chunked("steps", STEP, np.array([(np.nan, np.nan)], STEP))
         self._epochs = Chunked("epochs", EPOCH, np.zeros(1, EPOCH))
         self._layers = Thinned("layers", MAX_LAYERS, MAX_LAYERS_BYTES)
@@ -56,35 +66,21 @@ class Session:
         self._sign = 0.0
         self._held: list[events.Event] | None = [] if goes_on else None
         take_requests(path)  # what was asked of an earlier process is void
-        for left in path.glob(f".{home.CHECKPOINT}-*"):  # by a process that was killed
-            left.unlink(missing_ok=True)
+        for name in (home.CHECKPOINT, home.DATABASE):
+            for left in path.glob(f".{name}-*"):  # by a process that was killed
+                left.unlink(missing_ok=True)
 
     @staticmethod
     def make(path: Path, config: RunConfig, group: dict[str, object] | None) -> None:
         """Put a new run into the empty directory `path`."""
         (path / home.CONFIG).write_text(to_toml(config), encoding="utf-8")
-        meta: dict[str, object] = {
-            "created": time.time(),
-            "config": msgspec.to_builtins(config),
-            "group": group,
-            "status": "loading",
-            "environment": environment.environment(),
-            "process": environment.process(),
-            "sign": time.time(),
-        }
-        connection = connect(path / home.DATABASE, create=True)
-        try:
-            connection.executescript(f"BEGIN; {TABLES}")
-            connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-            _write_meta(connection, meta)
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
+        _create(path / home.DATABASE, config, time.time(), group)
 
     @property
     def pending(self) -> int:
-        """Bytes, about, that are not written yet."""
+        """Bytes, about, that are not written yet, and are to be."""
+        if self._held is not None:
+            return 0
         held = sum(table.pending for table in (self._steps, self._epochs, self._layers, self._findings))
         return held + sum(len(data) for _, _, data in self._log)
 
@@ -94,8 +90,12 @@ class Session:
         Raises:
             sqlite3.Error: where a run goes on, and the database cannot be taken back to that moment. Nothing of it has
                 been taken then: it can be told again.
+            OSError, StoreError: where a new database cannot take a damaged one's place.
         """
         if self._held is not None:
+            if self._damage and isinstance(event, events.EpochEnded):
+                self._take_epoch(event)
+                return
             if not isinstance(event, events.RunResumed):
                 self._held.append(event)
                 return
@@ -155,7 +155,32 @@ class Session:
                 self._meta |= ended
                 self._say(f"{event.status}: {event.message}\n{event.traceback or ''}".rstrip())
 
+    def _begin_again(self) -> None:
+        """Put the damaged database aside, and in its place a new one with the epochs that the checkpoint knows."""
+        meta: dict[str, object] = {}
+        with contextlib.suppress(StoreError, *DAMAGE), contextlib.closing(open_run(self.path)) as connection:
+            meta = read_meta(connection)
+        created, group = meta.get("created"), meta.get("group")
+        if not isinstance(created, float):  # the configuration has been written once, when the run was made
+            created = (self.path / home.CONFIG).stat().st_mtime
+        made = self.path / f".{home.DATABASE}-new"
+        journal = made.with_name(f"{made.name}-journal")
+        for left in (made, journal):
+            left.unlink(missing_ok=True)
+        _create(made, self._config, created, group if isinstance(group, dict) else None, self._epochs)
+        journal.unlink(missing_ok=True)
+        kept = home.put_aside(self.path)
+        made.rename(self.path / home.DATABASE)
+        aside = f", and the old one is kept as {kept}" if kept else ""
+        self.news = f"{self._damage}; a new run.db begins at its checkpoint{aside}"
+        self._damage = ""
+        self._connection.close()
+        self._connection = open_run(self.path, writes=True)
+        self._say(self.news)
+
     def _go_back(self, event: events.RunResumed) -> None:
+        if self._damage:
+            self._begin_again()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._steps.cut(self._connection, event.step)
@@ -204,6 +229,7 @@ class Session:
             raise
         for table in (self._steps, self._epochs, self._layers, self._findings):
             table.written()
+        self.stored = True
         self._log.clear()
         self._meta.clear()
         self._sign = time.monotonic()
@@ -235,6 +261,30 @@ class Session:
     def close(self) -> None:
         """Let go of the database."""
         self._connection.close()
+
+
+def _create(file: Path, config: RunConfig, created: float, group: dict[str, object] | None, *tables: Chunked) -> None:
+    """A new database, with what is prepared in `tables`."""
+    meta: dict[str, object] = {
+        "created": created,
+        "config": msgspec.to_builtins(config),
+        "group": group,
+        "status": "loading",
+        "environment": environment.environment(),
+        "process": environment.process(),
+        "sign": time.time(),
+    }
+    connection = connect(file, create=True)
+    try:
+        connection.executescript(f"BEGIN; {TABLES}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        _write_meta(connection, meta)
+        for table in tables:
+            table.write(connection)
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
 
 
 def _write_meta(connection: sqlite3.Connection, meta: dict[str, object]) -> None:

@@ -44,6 +44,7 @@ class RunStore:
         config: the run's.
         resume: the directory of a run that goes on, and the right to write it; None for a new run. Nothing in it
             changes before `events.RunResumed` has been told.
+        damage: what is wrong with that run's database, as a sentence: a new one takes its place then.
         group: what the run belongs to: `name`, `kind`, `index`, `total`.
         on_request: called with what another process asks of the run, in the store's thread.
         on_trouble: called with a sentence, in the store's thread.
@@ -54,6 +55,7 @@ class RunStore:
         config: RunConfig,
         *,
         resume: tuple[Path, home.Lock] | None = None,
+        damage: str = "",
         group: dict[str, object] | None = None,
         on_request: Callable[[Request], None] | None = None,
         on_trouble: Callable[[str], None] | None = None,
@@ -61,7 +63,7 @@ class RunStore:
         self.config = config
         self.path: Path | None = None
         self.trouble = ""
-        self._resume, self._group = resume, group
+        self._resume, self._damage, self._group = resume, damage, group
         self._on_request, self._on_trouble = on_request, on_trouble
         self._queue: collections.deque[events.Event | Callable[[Path], None]] = collections.deque()
         self._wake = threading.Event()
@@ -135,7 +137,7 @@ class RunStore:
         try:
             if self._resume is not None:
                 path, self._lock = self._resume
-                session = Session(path, self.config, goes_on=True)
+                session = Session(path, self.config, goes_on=True, damage=self._damage)
             else:
                 path = home.create(
                     f"{self.config.model}-{self.config.dataset}",
@@ -159,15 +161,20 @@ class RunStore:
             self._turn()
             if self._session is None or not (self._session.pending or self._queue):
                 return
+            name = self._session.path.name
             if self._locked_since is None:
-                self._say(f"store: the end of {self._session.path.name} is not stored, what came before is")
+                end = f"the end of {name} is not stored, what came before is"
+                # The directory is there, and maybe a checkpoint: of neither is anything said.
+                nothing = f"no step of {name} is stored, how it was set is"
+                self._say(f"store: {end if self._session.stored else nothing}")
                 return
             if time.monotonic() > deadline:
                 if self._queue:
-                    what = f"what {self._session.path.name} has trained since it went on"
+                    what = f"what {name} has trained since it went on"
                     self._say(f"store: {what} is not stored (another process holds its file)")
                     return
-                self._say(f"store: the end of {self._session.path.name} is not stored (another process holds its file)")
+                what = f"the end of {name}" if self._session.stored else f"what {name} has trained"
+                self._say(f"store: {what} is not stored (another process holds its file)")
                 return
             time.sleep(0.1)
 
@@ -190,11 +197,14 @@ class RunStore:
         """False where it is to be told again later: a run goes on, and somebody reads what there is of it."""
         try:
             session.take(event)
-        except (sqlite3.Error, OSError, ValueError) as error:
+        except (sqlite3.Error, OSError, ValueError, StoreError) as error:
             if is_lock(error) and sum(map(_size, tuple(self._queue))) < MAX_PENDING:
                 self._failed(session, error)
                 return False
             self._give_up(error)
+        if session.news:
+            self._say(session.news)
+            session.news = ""
         return True
 
     def _write(self) -> None:
@@ -231,7 +241,8 @@ class RunStore:
             self._say(f"store: {session.path} takes no more ({why}); the run goes on in memory")
 
     def _give_up(self, error: Exception) -> None:
-        self._say(f"store: the run is no longer stored ({reason(error)}); it goes on in memory")
+        no = "not" if self._session is not None and not self._session.stored else "no longer"
+        self._say(f"store: the run is {no} stored ({reason(error)}); it goes on in memory")
         if self._session is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._session.close()

@@ -1,7 +1,8 @@
-"""The one table of keys: the footer, the help and the dispatch are made from it."""
+"""The tables of keys, one for each screen: the footer, the help and the dispatch are made from them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
@@ -16,6 +17,7 @@ class Key(NamedTuple):
     help: str
     display: str = ""
     footer: bool = True
+    wide: bool = False  # in the footer only where there is room for it
     priority: bool = False  # acts even while a field has the focus
 
 
@@ -60,11 +62,39 @@ KEYS: tuple[Key, ...] = (
     Key("ctrl+c", "interrupt", "quit at once", "quit at once", "^c", footer=False, priority=True),
 )
 
+RUNS_KEYS: tuple[Key, ...] = (
+    Key("space", "mark", "mark", "mark the run: the curves of marked runs are drawn on one axis, and compared"),
+    # In the help and for the dispatch; the footer has the table's own, which acts first.
+    Key("enter", "open", "open", "show the run on the main screen; one that another process trains is watched"),
+    Key("c", "continue_run", "go on", "go on with a run that was stopped or interrupted"),
+    Key("b", "baseline", "baseline", "the run that the others are compared with: always curve a", wide=True),
+    Key("s", "sort", "sort", "newest first, by validation loss, by validation metric, by name"),
+    Key("slash", "filter", "filter", "show the runs that fulfil conditions, such as lr>=0.1 model=mlp", "/"),
+    Key("n", "rename", "rename", "give the run another name", wide=True),
+    Key("N", "note", "note", "write something about the run"),
+    Key("d,delete", "delete", "delete", "delete the run; asks", "d"),
+    Key("left", "cursor(-1)", "epoch back", "the curves' cursor one epoch back", "←", footer=False),
+    Key("right", "cursor(1)", "epoch on", "the curves' cursor one epoch on", "→", footer=False),
+    Key("question_mark", "help", "help", "this help", "?"),
+    Key("escape,q,R", "close", "back", "back to the main screen", "esc"),
+)
+
+LESSONS_KEYS: tuple[Key, ...] = (
+    Key("enter,ctrl+r", "measure", "run the experiments", "carry the lesson's experiments out, and judge", "enter"),
+    Key("x", "stop", "stop", "stop them"),
+    Key("tab", "next_pane", "pane", "the list, the page, the curves, the verdict", footer=False, priority=True),
+    Key("t", "traceback", "why", "the whole error of a lesson that failed", footer=False),
+    Key("question_mark", "help", "help", "this help", "?"),
+    Key("escape,q,L", "close", "back", "back to the main screen; a measurement goes on", "esc"),
+)
+
 # These act whatever covers the main screen.
 _EVERYWHERE = ("interrupt", "toggle_theme")
+WIDE_ACTIONS = frozenset(entry.action for entry in (*KEYS, *RUNS_KEYS, *LESSONS_KEYS) if entry.wide)
 
 
-def _bindings(everywhere: bool) -> list[BindingType]:
+def bindings(keys: Iterable[Key]) -> list[BindingType]:
+    """What Textual dispatches."""
     return [
         Binding(
             entry.key,
@@ -74,16 +104,20 @@ def _bindings(everywhere: bool) -> list[BindingType]:
             key_display=entry.display or None,
             priority=entry.priority,
         )
-        for entry in KEYS
-        if (entry.action in _EVERYWHERE) == everywhere
+        for entry in keys
     ]
 
 
-SCREEN_BINDINGS = _bindings(everywhere=False)
-APP_BINDINGS = _bindings(everywhere=True)
+SCREEN_BINDINGS = bindings(entry for entry in KEYS if entry.action not in _EVERYWHERE)
+APP_BINDINGS = bindings(entry for entry in KEYS if entry.action in _EVERYWHERE)
 
 FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("↑ ↓", "the next field of a pane, or scroll"),
     ("← →", "another choice in a field such as ‹ relu ›"),
     ("enter", "in a choice: the list of all; in lr, while training: go on with that learning rate"),
 )
+
+
+def help_rows(keys: Iterable[Key]) -> list[tuple[str, str]]:
+    """Each key as it is written, and what it does."""
+    return [(entry.display or entry.key, entry.help) for entry in keys]

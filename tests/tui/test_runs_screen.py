@@ -16,7 +16,8 @@ from d2ltui.config import resolve
 from d2ltui.store import home, listing
 from d2ltui.store import reader as reader_module
 from d2ltui.store.session import Session
-from d2ltui.tui.screens.dialogs import AskScreen
+from d2ltui.tui.keys import RUNS_KEYS
+from d2ltui.tui.screens.dialogs import AskScreen, HelpScreen
 from d2ltui.tui.screens.runs import RunsScreen
 
 CONFIG = resolve(SMALL)
@@ -140,3 +141,29 @@ async def test_a_name_that_cannot_be_is_said_beside_what_was_typed(open_app: Ope
         await person.press("enter")
         await person.until(lambda: list(rows_of(screen)) == ["good"], "the new name")
         assert not (home.runs_dir() / name).exists()
+
+
+async def test_every_key_is_told_and_a_note_stands_in_the_table(open_app: Opener) -> None:
+    path = made()
+    home.set_note(path.name, "the best so far, of all that were tried until now")
+    async with open_app({}, size=(200, 40)) as person:
+        screen = await runs_screen(person, 1)
+        await person.until(lambda: "enter open" in person.text() and "? help" in person.text(), "the keys")
+        assert "b baseline" in person.text()
+        assert "the best so far, of all that …" in person.text()
+        assert path.name in str(screen.query_one("#facts", Static).content)
+        assert "until now" in str(screen.query_one("#facts", Static).content)
+        await person.press("question_mark")
+        assert isinstance(person.app.screen, HelpScreen)
+        for key in RUNS_KEYS:
+            assert key.help.split(";")[0][:40] in person.text(), key
+        await person.press("escape")
+        assert person.app.screen is screen
+
+
+async def test_a_narrow_footer_leaves_out_what_the_help_tells(open_app: Opener) -> None:
+    made()
+    async with open_app({}, size=(80, 24)) as person:
+        await runs_screen(person, 1)
+        await person.until(lambda: "esc back" in person.text(), "the last key")
+        assert "b baseline" not in person.text()

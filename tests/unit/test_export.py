@@ -161,10 +161,12 @@ def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  #
     ("arguments", "said"),
     [
         (("export", "latest"), "export: no format is not allowed; allowed: --csv, --json, "),
+        (("export", "latest", "--csv", "--json"), "export: --csv --json is not allowed; allowed: one of --csv, "),
         (("export", "latest", "--weights"), "output: it is missing; allowed: with --weights, a path"),
         (("export", "../x", "--csv"), "run: '../x' is not allowed; allowed: a run's name, "),
         (("show", "nothing"), "run: 'nothing' is not known; allowed: mlp-moons-1"),
         (("compare", "latest"), "compare: 1 run is not allowed; allowed: two or more"),
+        (("runs", "lr"), "filter: 'lr' alone is not allowed; allowed: lr, one of "),
         (("runs", "lr>>1"), "filter: lr '>1' is not allowed; allowed: a number"),
         (("train", "--resume", "latest"), "run: mlp-moons-1 has finished; allowed: one that was stopped, "),
         (("train", "--resume", "latest", "--lr", "1"), "resume: it goes with no run option; allowed: "),

@@ -68,6 +68,8 @@ def test_conditions(text: str, expected: bool) -> None:
         ("model>mlp", "filter: '>' is not allowed with model; allowed: = and !="),
         ("hidden=wide", "filter: hidden: 'wide' is not allowed; allowed: 1 to 200 whole numbers"),
         ("status=done", "filter: status 'done' is not known; allowed: loading, training, "),
+        ("lr", "filter: 'lr' alone is not allowed; allowed: lr, one of <= >= != = < >, and a value, such as lr>=0.1"),
+        ("batch-size moons", "filter: 'batch-size' alone is not allowed; allowed: batch-size, one of "),
         (">=1", "filter: '>=1' is not allowed; allowed: FIELD, one of <= >= != = < >, and a value"),
     ],
 )

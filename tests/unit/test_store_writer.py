@@ -75,7 +75,7 @@ def test_what_a_reader_keeps_from_being_written_does_not_grow_without_limit(
         for event in steps(1, 2000):
             store(event)
         until(lambda: told, "that it is given up")
-        assert told == ["store: the run is no longer stored (database is locked); it goes on in memory"]
+        assert told == ["store: the run is not stored (database is locked); it goes on in memory"]  # not one step
         assert store._session is None
     assert store.close()
 

@@ -64,7 +64,12 @@ def test_diverged(capfd: pytest.CaptureFixture[str], quiet: bool) -> None:
     summary = json.loads(out[-1], parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert (status, summary["status"]) == (1, "diverged")
     assert summary["steps"] > 0
-    assert "a lower lr than 1e+30 may help" in err[-1]
+    message, *finding = err[-1:] if quiet else err[-4:]
+    assert "a lower lr than 1e+30 may help" in message
+    if not quiet:
+        assert finding[0].startswith("alarm: ")
+        assert [line[:4] for line in finding[1:]] == ["    ", "    "]
+        assert finding[2].startswith("    try: ")
 
 
 def test_failed(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

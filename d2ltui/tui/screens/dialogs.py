@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -12,8 +12,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
-
-from d2ltui.tui.keys import FIELD_HELP, KEYS
 
 # Opaque: to see the screen below through it, all of that would be drawn again, twice, and 80 KB sent down the link.
 _BOX = """
@@ -26,15 +24,19 @@ _BOX = """
 
 
 class HelpScreen(ModalScreen[None]):
-    """Every key, from the same table that dispatches them."""
+    """Every key of a screen, from the same table that dispatches them."""
 
     DEFAULT_CSS = _BOX.format(name="HelpScreen", width=84)
     BINDINGS = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
 
+    def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
+        """`rows`: a key, and what it does."""
+        super().__init__()
+        self._rows_of_help = rows
+
     def compose(self) -> ComposeResult:
         """A list of keys."""
-        rows = [(key.display or key.key, key.help) for key in KEYS] + list(FIELD_HELP)
-        text = "\n".join(f"{name + ' ' * (10 - cell_len(name))} {help}" for name, help in rows)
+        text = "\n".join(f"{name + ' ' * (10 - cell_len(name))} {help}" for name, help in self._rows_of_help)
         with VerticalScroll(classes="box") as box:
             box.border_title = "Keys (escape closes)"
             yield Static(text, markup=False)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
@@ -17,6 +16,7 @@ from textual.widgets.option_list import Option
 from d2ltui.charts.spec import ChartError, ChartSpec, Style
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
+from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.locale import spelled
 from d2ltui.tui.overlay import letter, overlay, style
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -73,13 +73,7 @@ class LessonsScreen(Screen[None]):
     LessonsScreen.-narrow #lessons { layout: grid; grid-size: 2; grid-columns: 22 1fr; grid-rows: 1fr 1fr; }
     LessonsScreen.-narrow #list-pane { row-span: 2; height: 1fr; width: 1fr; }
     """
-    BINDINGS = [
-        Binding("enter,ctrl+r", "measure", "run the experiments", key_display="enter"),
-        Binding("x", "stop", "stop"),
-        Binding("t", "traceback", "why", show=False),
-        Binding("tab", "next_pane", "pane", priority=True, show=False),
-        Binding("escape,q,L", "close", "back", key_display="esc"),
-    ]
+    BINDINGS = bindings(LESSONS_KEYS)
     AUTO_FOCUS = "#list"
     app: D2LApp
 
@@ -158,6 +152,12 @@ class LessonsScreen(Screen[None]):
             self.app.push_screen(TextScreen("Why the lesson failed", measuring.traceback))
         else:
             self.app.notify("no lesson has failed with an error to show")
+
+    def action_help(self) -> None:
+        """All keys."""
+        from d2ltui.tui.screens.dialogs import HelpScreen
+
+        self.app.push_screen(HelpScreen(help_rows(LESSONS_KEYS)))
 
     def action_close(self) -> None:
         """Back to the main screen; a measurement goes on."""

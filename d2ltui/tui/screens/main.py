@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.widgets import Input
 
 from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
-from d2ltui.tui.keys import SCREEN_BINDINGS
+from d2ltui.tui.keys import FIELD_HELP, KEYS, SCREEN_BINDINGS, help_rows
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
 from d2ltui.tui.pace import Pace
 from d2ltui.tui.screens.panes import NARROW, PanesScreen
@@ -411,7 +411,7 @@ class MainScreen(PanesScreen):
         """All keys."""
         from d2ltui.tui.screens.dialogs import HelpScreen
 
-        self.app.push_screen(HelpScreen())
+        self.app.push_screen(HelpScreen([*help_rows(KEYS), *FIELD_HELP]))
 
     def action_quit_asking(self) -> None:
         """Quit; ask first while a run goes on."""

@@ -19,9 +19,10 @@ from textual.widgets import DataTable, Input, Static
 from d2ltui.charts.spec import ChartError, Style
 from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.form_state import as_text
+from d2ltui.tui.keys import RUNS_KEYS, bindings, help_rows
 from d2ltui.tui.layer_lines import number
 from d2ltui.tui.overlay import letter
-from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
 from d2ltui.tui.threads import in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -35,7 +36,14 @@ if TYPE_CHECKING:
 
 NARROW = 100
 POLL_EVERY = 2.0
-_COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun")
+NOTE_WIDTH = 30  # of a note, in the table
+_COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun", "note")
+
+
+class RunsTable(DataTable[Text]):
+    """The table: its key for a row is told in the footer."""
+
+    BINDINGS = [Binding("enter", "select_cursor", "open", key_display="enter")]
 
 
 class RunsScreen(Screen["str | None"]):
@@ -54,20 +62,7 @@ class RunsScreen(Screen["str | None"]):
     RunsScreen #facts-pane { width: 1fr; }
     RunsScreen.-narrow #facts-pane { display: none; }
     """
-    BINDINGS = [
-        Binding("space", "mark", "mark"),
-        Binding("enter", "open", "open", priority=False),
-        Binding("c", "continue_run", "go on"),
-        Binding("b", "baseline", "baseline"),
-        Binding("s", "sort", "sort"),
-        Binding("slash", "filter", "filter", key_display="/"),
-        Binding("n", "rename", "rename"),
-        Binding("N", "note", "note"),
-        Binding("d,delete", "delete", "delete"),
-        Binding("left", "cursor(-1)", show=False),
-        Binding("right", "cursor(1)", show=False),
-        Binding("escape,q,R", "close", "back", key_display="esc"),
-    ]
+    BINDINGS = bindings(RUNS_KEYS)
     AUTO_FOCUS = "DataTable"
     app: D2LApp
 
@@ -78,6 +73,7 @@ class RunsScreen(Screen["str | None"]):
         self._problem = ""  # why it cannot be
         self._runs: list[RunInfo] = []  # those that are shown
         self._rows: list[tuple[Text, ...]] = []
+        self._widths: list[int] = []
         self._marked: list[str] = []
         self._baseline: str | None = None
         self._histories = Histories()
@@ -96,7 +92,7 @@ class RunsScreen(Screen["str | None"]):
         yield Input(placeholder="filter, such as: lr>=0.1 model=mlp status=finished", id="filter", compact=True)
         with Vertical(id="runs"):
             with Pane("Runs", id="table-pane"):
-                yield DataTable(cursor_type="row", zebra_stripes=False)
+                yield RunsTable(cursor_type="row", zebra_stripes=False)
             with Horizontal(id="below"):
                 with Pane("Validation loss", id="overlay-pane"):
                     yield LinesView(id="overlay")
@@ -106,7 +102,7 @@ class RunsScreen(Screen["str | None"]):
 
     def on_mount(self) -> None:
         """Read the store now, and again every two seconds."""
-        self.query_one(DataTable).add_columns(*_COLUMNS)
+        self._fit_columns([])
         self._show_runs()
         self.refresh_runs()
         self.set_interval(POLL_EVERY, self.refresh_runs)
@@ -175,12 +171,23 @@ class RunsScreen(Screen["str | None"]):
             return
         self._rows = rows
         selected = self._selected()
+        self._fit_columns(rows)
         table.clear()
         for run, row in zip(self._runs, rows, strict=True):
             table.add_row(*row, key=run.name)
         names = [run.name for run in self._runs]
         if selected in names:
             table.move_cursor(row=names.index(selected), animate=False)
+
+    def _fit_columns(self, rows: list[tuple[Text, ...]]) -> None:
+        """Columns as wide as what they hold. (Textual finds that out later, and draws them too narrow before.)"""
+        widths = [max([len(title), *(row[i].cell_len for row in rows)]) for i, title in enumerate(_COLUMNS)]
+        if widths != self._widths:
+            self._widths = widths
+            table = self.query_one(DataTable)
+            table.clear(columns=True)
+            for title, width in zip(_COLUMNS, widths, strict=True):
+                table.add_column(title, width=width)
 
     def _row(self, run: RunInfo) -> tuple[Text, ...]:
         config, figures = run.config, run.figures
@@ -199,6 +206,7 @@ class RunsScreen(Screen["str | None"]):
             as_text(config.hidden) if config is not None and config.model == "mlp" else "",
             config.activation if config is not None and config.model == "mlp" else "",
             time.strftime("%m-%d %H:%M", time.localtime(run.created)) if run.created else "",
+            run.note if len(run.note) <= NOTE_WIDTH else run.note[: NOTE_WIDTH - 1] + "…",
         )
         return tuple(Text(cell) for cell in cells)
 
@@ -254,6 +262,10 @@ class RunsScreen(Screen["str | None"]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Back to the table."""
         self.query_one(DataTable).focus()
+
+    def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
+        """What is known about the run under the cursor."""
+        self._show_facts()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter, or a second click."""
@@ -331,6 +343,10 @@ class RunsScreen(Screen["str | None"]):
             self.refresh_runs(changed=True)
         return True
 
+    def action_help(self) -> None:
+        """All keys."""
+        self.app.push_screen(HelpScreen(help_rows(RUNS_KEYS)))
+
     def action_close(self) -> None:
         """Leave the filter, or the screen."""
         if isinstance(self.focused, Input):
@@ -350,8 +366,14 @@ class RunsScreen(Screen["str | None"]):
             return
         self._drawing = asyncio.create_task(self._draw(width, height))
 
+    def _show_facts(self) -> None:
+        configs = {name: live.config for name, live in self._lives.items()}
+        facts = differences(configs) if len(configs) > 1 else self._facts()
+        self.query_one("#facts", Static).update(facts)
+        self.query_one("#facts-pane", Pane).title("Differences" if len(configs) > 1 else "About the run")
+
     def _facts(self) -> str:
-        name = self._marked[0] if self._marked else self._selected()
+        name = self._selected()
         run = next((run for run in self._runs if run.name == name), None)
         if run is None:
             return ""
@@ -369,8 +391,7 @@ class RunsScreen(Screen["str | None"]):
         self._lives = lives
         legend_rows = len(lives) + 1 if lives else 0
         spec, legend = marked_runs(lives, self._epoch, width, max(4, height - legend_rows), self.app.ascii)
-        configs = {name: live.config for name, live in lives.items()}
-        self.query_one("#facts", Static).update(differences(configs) if len(configs) > 1 else self._facts())
+        self._show_facts()
         try:
             drawing = await self.app.charts.draw(spec)
         except ChartError as error:
