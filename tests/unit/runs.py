@@ -10,8 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from d2ltui import events
+from d2ltui.catalogue import DATASETS
 from d2ltui.config import RunConfig, resolve
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
@@ -25,6 +28,16 @@ LINEAR: Mapping[str, object] = {"model": "linear", "batch_size": 100, "epochs": 
 def short(**given: object) -> RunConfig:
     """A run of linear regression: 3 epochs of 10 steps, or what `given` makes of it."""
     return resolve({**LINEAR, **given})
+
+
+def samples(config: RunConfig, n: int = 60, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    """`n` samples of the shape and task of `config`'s data set."""
+    data = DATASETS[config.dataset]
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(n, data.num_inputs, generator=generator, dtype=dtype)
+    if data.task == "regression":
+        return x, torch.randn(n, data.num_outputs, generator=generator, dtype=dtype)
+    return x, torch.randint(data.num_outputs, (n,), generator=generator)
 
 
 class Tape:

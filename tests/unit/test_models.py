@@ -8,22 +8,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from runs import samples
+from torch import nn
 
 from d2ltui import models
-from d2ltui.catalogue import DATASETS, layer_plan
+from d2ltui.catalogue import layer_plan
 from d2ltui.config import RunConfig, resolve
 from d2ltui.data.batches import data_iter
-
-
-def samples(config: RunConfig, n: int = 60, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
-    """`n` samples of the shape and task of `config`'s data set."""
-    data = DATASETS[config.dataset]
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(n, data.num_inputs, generator=generator, dtype=dtype)
-    if data.task == "regression":
-        return x, torch.randn(n, data.num_outputs, generator=generator, dtype=dtype)
-    return x, torch.randint(data.num_outputs, (n,), generator=generator)
 
 
 def train(network: models.Network, config: RunConfig, steps: int) -> None:

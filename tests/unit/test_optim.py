@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from runs import samples
 from torch import nn
 
 from d2ltui import models
@@ -12,7 +13,6 @@ from d2ltui.config import resolve
 from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.init import initial_parameters
 from d2ltui.models.optim import PlainSGD
-from tests.unit.test_models import samples
 
 KINDS = {
     "sgd": torch.optim.SGD,
