@@ -11,19 +11,51 @@ if TYPE_CHECKING:
     from d2ltui.lessons.lesson import Lesson, Verdict
 
 
-class Measuring:
-    """Owns at most one measurement. All methods return at once, except `join`.
+class Measurement:
+    """One lesson's experiments: the runs so far, and after their end what they say.
 
-    After the end, `verdict` is there, or `problem` says in one sentence why it is not, and
-    `traceback` where that was a defect of ours.
+    At the end `verdict` is there, or `problem` says in one sentence why it is not, and `traceback` where that was a
+    defect of ours.
     """
 
-    def __init__(self) -> None:
-        self.lesson: Lesson | None = None
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
         self.verdict: Verdict | None = None
         self.problem = ""
         self.traceback = ""
-        self._bench: Bench | None = None
+
+    @property
+    def runs(self) -> list[BenchRun]:
+        """The runs so far; the last one may be in training. After the end, the newest of each role."""
+        return list(self.bench.runs)
+
+    def carry_out(self) -> None:
+        """Measure, and judge. Raises nothing: it is called at the bottom of a thread."""
+        from d2ltui.lessons.lesson import LessonCancelled, LessonError
+
+        try:
+            self.verdict = self.bench.verdict()
+        except LessonCancelled:
+            self.problem = "stopped by you"
+        except LessonError as error:
+            self.problem = str(error)
+        except Exception as error:  # above a thread there is nobody who would hear of it
+            self.traceback = traceback.format_exc()  # before the sentence, which says that it is there
+            self.problem = f"{type(error).__name__}: {error}"
+        # What is kept for as long as the application is open is what is drawn.
+        self.bench.runs[:] = {run.role: run for run in self.bench.runs}.values()
+
+
+class Measuring:
+    """Carries out one measurement at a time, and keeps each lesson's last one. All methods return at once but `join`.
+
+    `opened` is the lesson that was looked at last.
+    """
+
+    def __init__(self) -> None:
+        self.opened: Lesson | None = None
+        self._last: Measurement | None = None
+        self._kept: dict[str, Measurement] = {}
         self._thread: threading.Thread | None = None
 
     @property
@@ -33,8 +65,16 @@ class Measuring:
 
     @property
     def runs(self) -> list[BenchRun]:
-        """The runs so far; the last one may be in training."""
-        return list(self._bench.runs) if self._bench is not None else []
+        """The runs of the measurement that goes on, or of the last one."""
+        return self._last.runs if self._last is not None else []
+
+    def of(self, lesson: Lesson) -> Measurement | None:
+        """The last measurement of `lesson`; None where there is none."""
+        return self._kept.get(lesson.name)
+
+    def measures(self, lesson: Lesson) -> bool:
+        """Whether `lesson` is being measured."""
+        return self.busy and self._last is not None and self._last is self.of(lesson)
 
     def start(self, lesson: Lesson, data_dir: str | None) -> None:
         """Begin to measure `lesson`. Only where none is measured."""
@@ -42,15 +82,14 @@ class Measuring:
             raise RuntimeError("a lesson is being measured already")
         from d2ltui.lessons.bench import Bench
 
-        bench = Bench(lesson, data_dir=data_dir)
-        self.lesson, self.verdict, self.problem, self.traceback, self._bench = lesson, None, "", "", bench
-        self._thread = threading.Thread(target=self._measure, args=(bench,), name="d2ltui-lesson", daemon=True)
+        self._last = self._kept[lesson.name] = Measurement(Bench(lesson, data_dir=data_dir))
+        self._thread = threading.Thread(target=self._last.carry_out, name="d2ltui-lesson", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End it after the current step."""
-        if self._bench is not None and self.busy:
-            self._bench.stop()
+        if self._last is not None and self.busy:
+            self._last.bench.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; False where it has not within `timeout` seconds."""
@@ -58,16 +97,3 @@ class Measuring:
             return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
-
-    def _measure(self, bench: Bench) -> None:
-        from d2ltui.lessons.lesson import LessonCancelled, LessonError
-
-        try:
-            self.verdict = bench.verdict()
-        except LessonCancelled:
-            self.problem = "stopped by you"
-        except LessonError as error:
-            self.problem = str(error)
-        except Exception as error:  # above a thread there is nobody who would hear of it
-            self.traceback = traceback.format_exc()  # before the sentence, which says that it is there
-            self.problem = f"{type(error).__name__}: {error}"

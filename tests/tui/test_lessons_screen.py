@@ -57,11 +57,23 @@ def fail(bench: Bench) -> Measured:
 BROKEN_LESSON = Lesson("broken", "It fails", "0", "It cannot be measured.", "", "", measure=fail)
 
 
+UNTRAINED_LESSON = Lesson(
+    name="untrained",
+    title="It trains nothing",
+    section="0",
+    claim="One is one.",
+    formula="1 = 1",
+    text="There is nothing to train.",
+    measure=lambda bench: Measured([figure("one", 1.0, 1.0, 1.0)], "It is."),
+)
+
+
 @pytest.fixture(autouse=True)
 def lessons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LESSONS, "small", SMALL_LESSON)
     monkeypatch.setitem(LESSONS, "endless", ENDLESS_LESSON)
     monkeypatch.setitem(LESSONS, "broken", BROKEN_LESSON)
+    monkeypatch.setitem(LESSONS, "untrained", UNTRAINED_LESSON)
 
 
 def verdict(screen: LessonsScreen) -> str:
@@ -184,3 +196,70 @@ async def test_the_whole_error_of_a_lesson_that_failed_can_be_read(open_app: Ope
         await person.until(lambda: "stopped by you" in verdict(screen), "the end")
         await person.press("t")
         assert person.app.screen is screen
+
+
+async def test_what_a_lesson_has_found_is_kept(open_app: Opener) -> None:
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "small")
+        await person.press("enter")
+        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+        await person.until(lambda: "small ✗" in person.text(), "its mark in the list")
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
+        await person.settle()
+        assert "enter carries" in verdict(screen)
+        await person.press("enter")
+        await person.until(lambda: "The claim holds" in verdict(screen), "another lesson's verdict")
+        await person.until(lambda: "untrained ✓" in person.text(), "its mark in the list")
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("small")
+        await person.until(lambda: "does not hold" in verdict(screen), "the first verdict again")
+        await person.press("escape", "L")
+        again = person.app.screen
+        assert isinstance(again, LessonsScreen)
+        assert again is not screen
+        assert again.lesson is SMALL_LESSON
+        await person.until(lambda: "does not hold" in verdict(again), "the verdict on another visit")
+        await person.until(lambda: "a short" in person.text(), "the curves on another visit")
+        assert "small ✗" in person.text()
+
+
+async def test_a_lesson_that_trains_nothing_shows_no_empty_chart(open_app: Opener) -> None:
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "untrained")
+        assert "Validation accuracy" in person.text()
+        await person.press("enter")
+        await person.until(lambda: "The claim holds" in verdict(screen), "the verdict")
+        await person.until(lambda: "Validation accuracy" not in person.text(), "the room for the verdict")
+        await person.press("tab", "tab")
+        assert screen.query_one("#verdict-pane").has_focus
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("small")
+        await person.until(lambda: "Validation accuracy" in person.text(), "the curves of one that trains")
+
+
+async def test_a_narrow_terminal_shows_the_page_or_the_experiments(open_app: Opener) -> None:
+    async with open_app({}, size=(80, 24)) as person:
+        screen = await open_lesson(person, "small")
+        page, curves, judged = (screen.query_one(f"#{name}-pane") for name in ("page", "curves", "verdict"))
+        assert page.size.height > 15
+        assert not curves.is_on_screen
+        await person.press("tab")
+        assert page.has_focus
+        await person.press("tab")
+        assert curves.has_focus
+        assert curves.is_on_screen
+        assert not page.is_on_screen
+        await person.press("tab")
+        assert judged.has_focus
+        await person.press("tab", "down", "up")
+        assert page.is_on_screen
+        await person.press("enter")
+        await person.until(lambda: "The claim does not hold" in person.text(), "the verdict in the page's place")
+        assert not page.is_on_screen
+        # Both have room in a wide one, and a narrow one shows what has the focus.
+        await person.pilot.resize_terminal(120, 40)
+        await person.until(lambda: page.is_on_screen and curves.is_on_screen, "everything")
+        await person.press("tab", "tab", "tab")
+        assert judged.has_focus
+        await person.pilot.resize_terminal(80, 24)
+        await person.until(lambda: not page.is_on_screen and judged.is_on_screen, "what has the focus")
+        await person.press("escape", "L")
+        await person.until(lambda: "The claim does not hold" in person.text(), "what it has found, on another visit")

@@ -26,6 +26,7 @@ from d2ltui.tui.widgets.pane import Pane
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import BenchRun
     from d2ltui.tui.app import D2LApp
+    from d2ltui.tui.measuring import Measurement, Measuring
 
 NARROW = 100
 
@@ -53,10 +54,22 @@ def newest_of_each_role(runs: list[BenchRun]) -> dict[str, BenchRun]:
     return {run.role: run for run in runs}
 
 
-def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool) -> ChartSpec:
-    """The validation curves of the newest run of each role, on one axis."""
+def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, empty: str) -> ChartSpec:
+    """The validation curves of the newest run of each role, on one axis; `empty` where there is none."""
     lives = [run.live for run in newest_of_each_role(runs).values()]
-    return overlay(lives, "val_metric", width, height, ascii, "no training so far", lowest=-1.0)
+    return overlay(lives, "val_metric", width, height, ascii, empty, lowest=-1.0)
+
+
+def mark(measuring: Measuring, lesson: Lesson) -> str:
+    """What the list says of `lesson`: being measured, the claim holds, it does not, or nothing."""
+    measurement = measuring.of(lesson)
+    if measurement is None:
+        return ""
+    if measuring.measures(lesson):
+        return "…"
+    if measurement.verdict is None:
+        return ""
+    return "✓" if measurement.verdict.holds else "✗"
 
 
 class LessonsScreen(Screen[None]):
@@ -65,13 +78,11 @@ class LessonsScreen(Screen[None]):
     CSS = """
     LessonsScreen #lessons { height: 1fr; }
     LessonsScreen #list-pane { width: 34; }
+    LessonsScreen.-narrow #list-pane { width: 24; }
     LessonsScreen #list { border: none; padding: 0; height: 1fr; background: transparent; }
     LessonsScreen #page-pane, LessonsScreen #right { width: 1fr; }
     LessonsScreen #curves-pane { height: 1fr; }
     LessonsScreen #verdict-pane { height: 1fr; }
-    LessonsScreen.-narrow #list-pane { width: 22; }
-    LessonsScreen.-narrow #lessons { layout: grid; grid-size: 2; grid-columns: 22 1fr; grid-rows: 1fr 1fr; }
-    LessonsScreen.-narrow #list-pane { row-span: 2; height: 1fr; width: 1fr; }
     """
     BINDINGS = bindings(LESSONS_KEYS)
     AUTO_FOCUS = "#list"
@@ -80,7 +91,9 @@ class LessonsScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._shown: object = None
+        self._marks: dict[str, str] = {}
         self._drawing: asyncio.Task[None] | None = None
+        self._experiments = False  # where there is no room for both: the curves and the verdict, not the page
 
     def compose(self) -> ComposeResult:
         """A list, a page, the curves, the verdict."""
@@ -99,12 +112,30 @@ class LessonsScreen(Screen[None]):
         yield KeysLine()
 
     def on_mount(self) -> None:
-        """Begin to look at the experiments, a few times a second."""
+        """Open the lesson that was open, and begin to look at the experiments, a few times a second."""
+        opened = self.app.measuring.opened
+        if opened is not None:
+            self.query_one("#list", OptionList).highlighted = list(LESSONS.values()).index(opened)
+        self._arrange()
         self.set_interval(1 / self.app.max_fps, self.tick)
 
     def on_resize(self, event: events.Resize) -> None:
-        """A narrow terminal leaves the page and the curves below each other."""
-        self.set_class(self.app.size.width < NARROW, "-narrow")
+        """What had the focus keeps it."""
+        self._experiments = self._experiments or self.query_one("#right").has_focus_within
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Show what there is room for: in a narrow terminal the page, or the curves and the verdict."""
+        narrow = self.app.size.width < NARROW
+        measurement = self.app.measuring.of(self.lesson)
+        trained_nothing = measurement is not None and measurement.verdict is not None and not measurement.runs
+        self.set_class(narrow, "-narrow")
+        page = self.query_one("#page-pane", Pane)
+        page.display = not (narrow and self._experiments)
+        page.border_subtitle = "tab: the experiments" if narrow else ""
+        self.query_one("#verdict-pane", Pane).border_subtitle = "tab: the page" if narrow else ""
+        self.query_one("#right").display = not narrow or self._experiments
+        self.query_one("#curves-pane").display = not trained_nothing
 
     @property
     def lesson(self) -> Lesson:
@@ -114,7 +145,10 @@ class LessonsScreen(Screen[None]):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Open its page."""
-        lesson = self.lesson
+        lesson, measuring = self.lesson, self.app.measuring
+        # A lesson that one comes back to is shown with what it has found.
+        self._experiments = lesson is measuring.opened and measuring.of(lesson) is not None
+        measuring.opened = lesson
         page, spell = Text(), spelled if self.app.ascii else str
         page.append(spell(f"{lesson.claim}\n\n{lesson.formula}\n\n"), "bold")
         page.append(spell(_unwrapped(lesson.text)))
@@ -136,7 +170,7 @@ class LessonsScreen(Screen[None]):
             self.app.notify("a lesson is being measured: x stops it", severity="warning")
         else:
             measuring.start(self.lesson, self.app.data_dir)
-            self._shown = None
+            self._shown, self._experiments = None, True
             self.tick()
 
     def action_stop(self) -> None:
@@ -147,9 +181,9 @@ class LessonsScreen(Screen[None]):
         """The whole error of a lesson that failed."""
         from d2ltui.tui.screens.dialogs import TextScreen
 
-        measuring = self.app.measuring
-        if measuring.lesson is self.lesson and measuring.traceback:
-            self.app.push_screen(TextScreen("Why the lesson failed", measuring.traceback))
+        measurement = self.app.measuring.of(self.lesson)
+        if measurement is not None and measurement.traceback:
+            self.app.push_screen(TextScreen("Why the lesson failed", measurement.traceback))
         else:
             self.app.notify("no lesson has failed with an error to show")
 
@@ -167,7 +201,13 @@ class LessonsScreen(Screen[None]):
         """The list, the page, the curves, the verdict."""
         panes = list(self.query(Pane))
         present = next((i for i, pane in enumerate(panes) if pane.has_focus_within), -1)
-        panes[(present + 1) % len(panes)].focus_inside()
+        following = panes[(present + 1) % len(panes)]
+        if following.id == "curves-pane" and not following.display:
+            following = self.query_one("#verdict-pane", Pane)
+        if following.id != "list-pane":
+            self._experiments = following.id != "page-pane"
+            self._arrange()
+        following.focus_inside()
 
     def on_key(self, event: events.Key) -> None:
         """Arrow keys scroll the page and the verdict."""
@@ -184,43 +224,50 @@ class LessonsScreen(Screen[None]):
                 event.stop()
 
     def tick(self) -> None:
-        """Bring curves and verdict up to date."""
-        measuring = self.app.measuring
-        verdict = self.query_one("#verdict", Static)
+        """Bring the list's marks, the curves and the verdict up to date."""
+        measuring, lesson = self.app.measuring, self.lesson
         view = self.query_one("#curve", LinesView)
-        width, height = view.size
-        mine = measuring.lesson is self.lesson
-        runs = measuring.runs if mine else []
+        measurement, busy = measuring.of(lesson), measuring.measures(lesson)
+        runs = measurement.runs if measurement is not None else []
         epochs = sum(len(run.live.epochs) for run in runs)
-        state = (
-            self.lesson.name,
-            measuring.lesson,
-            measuring.busy,
-            measuring.verdict,
-            len(runs),
-            epochs,
-            width,
-            height,
-        )
+        verdict = measurement.verdict if measurement is not None else None
+        state = (lesson.name, measurement, busy, verdict, len(runs), epochs, self._experiments, view.size)
+        self._mark()
         if state == self._shown or (self._drawing is not None and not self._drawing.done()):
             return
         self._shown = state
-        if not mine:
-            verdict.update("enter carries the experiments out and measures")
-        elif measuring.busy:
-            now = f"run {len(runs)}: {runs[-1].role}, seed {runs[-1].seed}" if runs else "measuring"
-            verdict.update(f"{now}\nx stops")
-        elif measuring.verdict is not None:
-            verdict.update(verdict_text(measuring.verdict, self.app.ascii))
-        else:
-            more = "\nt shows the whole error" if measuring.traceback else ""
-            verdict.update(f"{measuring.problem}{more}")
+        self._arrange()
+        self.query_one("#verdict", Static).update(self._said(measurement, busy))
+        width, height = view.size
         if width > 0 and height > 0:
             roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
             rows = len(roles) if height - len(roles) >= 8 else 0
             self.query_one("#curves-pane", Pane).border_subtitle = "" if rows else ", ".join(roles)
-            spec = newest_curves(runs, width, height - rows, self.app.ascii)
+            empty = "no training so far" if measurement is not None else "enter carries the experiments out"
+            spec = newest_curves(runs, width, height - rows, self.app.ascii, empty)
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
+
+    def _mark(self) -> None:
+        """Say in the list which lessons have been measured, and what came out."""
+        for lesson in LESSONS.values():
+            said = mark(self.app.measuring, lesson)
+            if self._marks.get(lesson.name, "") != said:
+                self._marks[lesson.name] = said
+                prompt = f"{lesson.name} {spelled(said) if self.app.ascii else said}"
+                self.query_one("#list", OptionList).replace_option_prompt(lesson.name, prompt)
+
+    def _said(self, measurement: Measurement | None, busy: bool) -> str | Text:
+        """The verdict, or what there is in its stead."""
+        if measurement is None:
+            return "enter carries the experiments out and measures"
+        if busy:
+            runs = measurement.runs
+            now = f"run {len(runs)}: {runs[-1].role}, seed {runs[-1].seed}" if runs else "measuring"
+            return f"{now}\nx stops"
+        if measurement.verdict is not None:
+            return verdict_text(measurement.verdict, self.app.ascii)
+        more = "\nt shows the whole error" if measurement.traceback else ""
+        return f"{measurement.problem}{more}"
 
     async def _draw(self, spec: ChartSpec, roles: list[str]) -> None:
         try:
