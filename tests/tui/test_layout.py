@@ -433,3 +433,17 @@ async def test_a_frame_rendered_once_for_all_its_rows_is_what_textual_renders(
         compare()
         await person.press("z")
         compare()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_the_machine_is_told_whole_while_training(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app(ENDLESS, size=size) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.until(lambda: "steps/s" in person.status, "the speed")
+        await person.until(lambda: "mem" in person.status, "the machine")
+        lines = person.status.split("\n")
+        assert "gpu" in lines[1 if size[0] == 80 else 0]
+        assert all(len(line) <= size[0] - 2 for line in lines)
+        below = person.text().split("\n")[-2 if size[0] == 80 else -3]
+        assert below.rstrip().endswith(person.app.machine.describe("cpu")[-5:].strip())

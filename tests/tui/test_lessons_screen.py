@@ -205,8 +205,7 @@ async def test_what_a_lesson_has_found_is_kept(open_app: Opener) -> None:
         await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
         await person.until(lambda: "small ✗" in person.text(), "its mark in the list")
         screen.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
-        await person.settle()
-        assert "enter carries" in verdict(screen)
+        await person.until(lambda: "enter carries" in verdict(screen), "a lesson that has not been measured")
         await person.press("enter")
         await person.until(lambda: "The claim holds" in verdict(screen), "another lesson's verdict")
         await person.until(lambda: "untrained ✓" in person.text(), "its mark in the list")
@@ -225,7 +224,7 @@ async def test_what_a_lesson_has_found_is_kept(open_app: Opener) -> None:
 async def test_a_lesson_that_trains_nothing_shows_no_empty_chart(open_app: Opener) -> None:
     async with open_app({}, size=(120, 40)) as person:
         screen = await open_lesson(person, "untrained")
-        assert "Validation accuracy" in person.text()
+        await person.until(lambda: "Validation accuracy" in person.text(), "where curves would come")
         await person.press("enter")
         await person.until(lambda: "The claim holds" in verdict(screen), "the verdict")
         await person.until(lambda: "Validation accuracy" not in person.text(), "the room for the verdict")

@@ -149,6 +149,7 @@ class LessonsScreen(Screen[None]):
         # A lesson that one comes back to is shown with what it has found.
         self._experiments = lesson is measuring.opened and measuring.of(lesson) is not None
         measuring.opened = lesson
+        self._arrange()
         page, spell = Text(), spelled if self.app.ascii else str
         page.append(spell(f"{lesson.claim}\n\n{lesson.formula}\n\n"), "bold")
         page.append(spell(_unwrapped(lesson.text)))
@@ -170,7 +171,8 @@ class LessonsScreen(Screen[None]):
             self.app.notify("a lesson is being measured: x stops it", severity="warning")
         else:
             measuring.start(self.lesson, self.app.data_dir)
-            self._shown, self._experiments = None, True
+            self._experiments = True
+            self._arrange()
             self.tick()
 
     def action_stop(self) -> None:

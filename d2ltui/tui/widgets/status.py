@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 BAR_WIDTH = 20
 _MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
           "diverged": "▲", "failed": "✗"}  # fmt: skip
+Part = str | tuple[str, str]  # text, or text and its style
 
 
 def clock(seconds: float) -> str:
@@ -46,7 +47,7 @@ class StatusLine(Kept, Widget):
     def __init__(self) -> None:
         super().__init__(id="status")
         self._status: events.Status = "ready"
-        self._line = Content("")
+        self._line: list[Part] = []
         self._message = ""
         self._alarming = False  # whether the message says why a run went wrong
 
@@ -58,7 +59,6 @@ class StatusLine(Kept, Widget):
     def show(self, live: LiveRun | None, machine: str, hint: str = "") -> None:
         """Show where `live` is. Refreshes only when something reads differently."""
         status: events.Status = live.status if live is not None else "ready"
-        line = self._compose_line(live, status, machine)
         message = hint
         if live is not None and live.ended is not None:
             message = hint or live.ended.message
@@ -67,7 +67,8 @@ class StatusLine(Kept, Widget):
             message = live.loading.message
             if fraction is not None:
                 message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {fraction:.0%}"
-        if line.markup == self._line.markup and message == self._message:
+        line = self._compose_line(live, status, machine, alone=not message)
+        if line == self._line and message == self._message:
             return
         # Where the message needs, or needed, more lines, everything above it moves.
         grows = message != self._message and max(len(message), len(self._message)) > self.app.size.width - 2
@@ -75,16 +76,16 @@ class StatusLine(Kept, Widget):
         self._alarming = not hint and status in ("failed", "diverged")
         self.refresh(layout=grows)
 
-    def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str) -> Content:
-        parts: list[Content | str | tuple[str, str]] = [(f"{_MARKS[status]} {status:<8}", _STYLES[status])]
+    def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str, alone: bool) -> list[Part]:
+        """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
+        parts: list[Part] = [(f"{_MARKS[status]} {status:<8}", _STYLES[status])]
         wide = self.app.size.width >= 110
         if live is not None and live.started is not None:
             config = live.config
             done, left = progress_bar(live.step / config.total_steps, BAR_WIDTH if wide else 10)
             rate = rate_of(live)
             parts.append(f"  epoch {live.epoch}/{config.epochs} ")
-            parts.append((done, "$primary"))
-            parts.append((left, "$foreground 30%"))
+            parts += [(done, "$primary"), (left, "$foreground 30%")]
             parts.append(f" step {live.step:,}")
             if rate:
                 parts.append(f"  {rate:,.0f} steps/s")
@@ -94,20 +95,21 @@ class StatusLine(Kept, Widget):
                 parts.append(f"  {clock((config.total_steps - live.step) / rate)} left")
             if wide and live.lr_changes:
                 parts.append(f"  lr {live.lr:g}")
-        line = Content.assemble(*parts)
-        space = self.app.size.width - 2 - line.cell_length - 2
+        width = self.app.size.width - 2
+        space = width - 2 - sum(len(part if isinstance(part, str) else part[0]) for part in parts)
+        if alone and space < len(machine) <= width:
+            return [*parts, "\n" + " " * (width - len(machine)), (machine, "$text-muted")]
         for shown in (machine, machine.partition("  gpu")[0], machine.partition("  mem")[0]):
             if len(shown) <= space:
-                gap = self.app.size.width - 2 - line.cell_length - len(shown)
-                return Content.assemble(line, " " * gap, (shown, "$text-muted"))
-        return line
+                return [*parts, " " * (space + 2 - len(shown)), (shown, "$text-muted")]
+        return parts
 
     def render(self) -> Content:
         """The line, and the message below it."""
         if not self._message:
-            return self._line
+            return Content.assemble(*self._line)
         style = "$error" if self._alarming else "$text"
-        return Content.assemble(self._line, "\n", (self._message, style))
+        return Content.assemble(*self._line, "\n", (self._message, style))
 
 
 _STYLES: dict[str, str] = {
