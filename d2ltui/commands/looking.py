@@ -77,6 +77,7 @@ def show(path: Path) -> None:
         with RunReader(path) as reader:
             live, meta = reader.live, reader.meta
             run = describe(path, meta)
+            after, kept = reader.gap()
     except Damaged as error:
         hint = f"; 'd2ltui train --resume {path.name}' can still go on from its checkpoint"
         raise Damaged(f"{error}{hint if _can_go_on(path) else ''}") from None
@@ -84,6 +85,9 @@ def show(path: Path) -> None:
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
     text.say(f"begun {begun} on {run.host}, {run.device or config.device}; {run.steps} steps, {run.seconds:.2f} s")
+    if after:
+        where = f"is kept as {kept}" if kept else "is gone"
+        text.say(f"its history begins after step {after}: the run.db of before {where}")
     if run.group:
         text.say(f"group {run.group}")
     if run.note:

@@ -24,12 +24,25 @@ from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.epochs import EPOCHS
 from d2ltui.live import MAX_PROBES, LiveRun
-from d2ltui.store import environment
-from d2ltui.store.errors import Damaged
+from d2ltui.store import environment, home
+from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.requests import Request, ask
-from d2ltui.store.schema import DAMAGE, EPOCH, LOGGED, STEP, check, damaged, from_json, open_run, read_meta, unpack
+from d2ltui.store.schema import (
+    BEGUN,
+    DAMAGE,
+    EPOCH,
+    LOGGED,
+    STEP,
+    check,
+    damaged,
+    from_json,
+    open_run,
+    read_meta,
+    unpack,
+)
 
 ALIVE_EVERY = 1.0  # seconds between two looks at the other process
+_FORMAT_AT, _LAST_FORMAT = 18, b"\x02"  # SQLite's number of the format in which it writes a file, and where it stands
 
 
 class RunReader:
@@ -91,6 +104,7 @@ class RunReader:
 
         Raises:
             Damaged: where one is not what SQLite has written.
+            StoreError: where the file cannot be read.
         """
         try:
             (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -98,6 +112,14 @@ class RunReader:
             raise damaged(self.path, error) from None
         if found != "ok":
             raise Damaged(f"run: {self.path.name} is damaged (run.db: its pages do not fit together)")
+        # Where the number of the format is one that SQLite does not know, it reads the database but never writes it.
+        try:
+            with open(self.path / home.DATABASE, "rb") as file:
+                header = file.read(_FORMAT_AT + 1)
+        except OSError as error:
+            raise StoreError(f"run: {self.path.name} cannot be read (run.db: {reason(error)})") from None
+        if header[_FORMAT_AT:] > _LAST_FORMAT:
+            raise Damaged(f"run: {self.path.name} is damaged (run.db: its header)")
 
     def poll(self) -> bool:
         """Take in what has come since the last time; True where anything has."""
@@ -195,6 +217,19 @@ class RunReader:
             check(stored, step, data)
             self._last["findings"] = number
             self.live(unpack(data, events.FindingsChanged))
+
+    def gap(self) -> tuple[int, str]:
+        """After how many steps the history begins, and what the damaged database of before is called, "" if it is gone.
+
+        (0, "") where nothing is missing at the beginning.
+        """
+        after, kept = 0, ""
+        for _, kind, data in self.log():
+            if kind == BEGUN:
+                after, kept = int(data["step"]), str(data["kept"])
+            elif kind == events.RunResumed.__name__:  # from an earlier checkpoint: the steps in between came again
+                after = min(after, int(data["step"]))
+        return after, kept if after else ""
 
     def log(self) -> list[tuple[float, str, dict[str, Any]]]:
         """Every event of the log: its time (Unix), its kind, its fields."""

@@ -5,7 +5,7 @@
     epochs    first, count, data        EPOCH records, the same; one whose `step` is 0 is missing
     layers    id, step, data            zlib of the JSON of an events.LayersProbed: histograms included
     findings  id, step, data            the same of an events.FindingsChanged
-    log       id, time (Unix), kind, data       JSON of the other events, in order; `kind` is the class
+    log       id, time (Unix), kind, data       JSON of the other events, in order; `kind` is the class, or BEGUN
 
 Each row has a checksum, so that a database with flipped bytes is found out instead of believed. `PRAGMA user_version`
 is the schema's version, `PRAGMA application_id` says whose database it is.
@@ -82,6 +82,9 @@ LOGGED: dict[str, type[events.Event]] = {
         events.RunEnded,
     )
 }
+# The log's first line in a database that has taken a damaged one's place: of the steps up to `step` nothing is known
+# here but what the checkpoint holds of their epochs, and `kept` is what the old one is called now ("": it was gone).
+BEGUN = "Begun"
 E_ = TypeVar("E_")
 
 

@@ -19,6 +19,7 @@ from d2ltui.store.errors import StoreError
 from d2ltui.store.requests import take_requests
 from d2ltui.store.schema import (
     APPLICATION,
+    BEGUN,
     DAMAGE,
     EPOCH,
     LOGGED,
@@ -155,8 +156,11 @@ class Session:
                 self._meta |= ended
                 self._say(f"{event.status}: {event.message}\n{event.traceback or ''}".rstrip())
 
-    def _begin_again(self) -> None:
-        """Put the damaged database aside, and in its place a new one with the epochs that the checkpoint knows."""
+    def _begin_again(self, step: int) -> None:
+        """Put the damaged database aside, and in its place a new one with the epochs that the checkpoint knows.
+
+        The checkpoint's `step` is where its history begins.
+        """
         meta: dict[str, object] = {}
         with contextlib.suppress(StoreError, *DAMAGE), contextlib.closing(open_run(self.path)) as connection:
             meta = read_meta(connection)
@@ -177,10 +181,11 @@ class Session:
         self._connection.close()
         self._connection = open_run(self.path, writes=True)
         self._say(self.news)
+        self._log.insert(0, (time.time(), BEGUN, to_json({"step": step, "kept": kept})))
 
     def _go_back(self, event: events.RunResumed) -> None:
         if self._damage:
-            self._begin_again()
+            self._begin_again(event.step)
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             self._steps.cut(self._connection, event.step)

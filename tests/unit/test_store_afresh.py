@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from d2ltui import cli
+from d2ltui import cli, events
 from d2ltui.config import RunConfig, resolve
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
@@ -130,7 +131,43 @@ def test_a_damaged_run_goes_on_to_the_same_end(
         assert np.isnan(losses[:before]).all()  # a gap: no step that the checkpoint has left behind is known
         np.testing.assert_array_equal(losses[before:], other.live.losses.values()[before:])
         assert [epoch.val_loss for epoch in reader.live.epochs] == [epoch.val_loss for epoch in other.live.epochs]
-    assert command("show", path.name)[0] == 0
+    status, out, err = command("show", path.name)
+    assert (status, err) == (0, "")
+    kept = "is kept as run.db.damaged" if damaged is not None else "is gone"
+    assert f"its history begins after step {before}: the run.db of before {kept}\n" in out
+    with RunReader(path) as reader:
+        assert [kind for _, kind, _ in reader.log() if kind.startswith("Run") or kind == "Begun"][:2] == [
+            "Begun",
+            "RunResumed",
+        ]
+
+
+def test_what_is_said_of_the_gap_follows_an_earlier_checkpoint(
+    path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    remove(path)
+    with contextlib.closing(Recording.resume(path, Control())) as recording:
+        assert recording.checkpoint() is not None
+        recording.store(events.RunResumed(6, 3, 0.5, 0.01))
+    assert "its history begins after step 6: " in command("show", path.name)[1]
+    with contextlib.closing(Recording.resume(path, Control())) as recording:
+        recording.store(events.RunResumed(3, 2, 0.25, 0.01))
+    assert "its history begins after step 3: " in command("show", path.name)[1]
+    with contextlib.closing(Recording.resume(path, Control())) as recording:
+        recording.store(events.RunResumed(0, 1, 0.0, 0.01))
+    assert "its history begins" not in command("show", path.name)[1]
+
+
+def test_a_header_that_lets_nobody_write_is_damage(path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    """SQLite reads such a database, and writes nothing: the run would end unstored."""
+    data = bytearray((path / home.DATABASE).read_bytes())
+    data[18] = 255
+    (path / home.DATABASE).write_bytes(data)
+    status, _, err = command("train", "--resume", path.name, "--quiet")
+    assert (status, err.count("\n")) == (0, 1)
+    assert "is damaged (run.db: its header)" in err
+    assert (path / "run.db.damaged").read_bytes() == data
+    assert info(path).status == "finished"
 
 
 def test_nothing_that_was_put_aside_is_overwritten(path: Path) -> None:
@@ -190,7 +227,6 @@ def test_what_is_newer_or_cannot_be_opened_is_not_put_aside(path: Path, monkeypa
 
 
 def test_rows_that_are_gone_are_found_out(path: Path) -> None:
-    import contextlib
     import sqlite3
 
     with contextlib.closing(sqlite3.connect(path / home.DATABASE)) as connection:
