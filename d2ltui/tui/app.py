@@ -136,6 +136,8 @@ class D2LApp(App[None]):
         """Everything else waits until the main screen is painted."""
         self.set_class(self.ascii, "-ascii")
         self._on_signals()
+        # After ctrl+z and `fg` the terminal is empty: what has not changed has to be sent once more, too.
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:

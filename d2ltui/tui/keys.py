@@ -57,6 +57,15 @@ KEYS: tuple[Key, ...] = (
         "esc",
         priority=True,
     ),
+    Key(
+        "ctrl+z",
+        "suspend_process",
+        "suspend",
+        "to the shell, training stands still; `fg` goes on",
+        "^z",
+        priority=True,
+        footer=False,
+    ),
     Key("question_mark", "help", "help", "this help", "?"),
     Key("q", "quit_asking", "quit", "quit; asks while training"),
     Key("ctrl+c", "interrupt", "quit at once", "quit at once", "^c", footer=False, priority=True),
@@ -89,7 +98,7 @@ LESSONS_KEYS: tuple[Key, ...] = (
 )
 
 # These act whatever covers the main screen.
-_EVERYWHERE = ("interrupt", "toggle_theme")
+_EVERYWHERE = ("interrupt", "suspend_process", "toggle_theme")
 WIDE_ACTIONS = frozenset(entry.action for entry in (*KEYS, *RUNS_KEYS, *LESSONS_KEYS) if entry.wide)
 
 

@@ -80,6 +80,10 @@ class Terminal:
         """The screen, without blanks at the ends of lines."""
         return "\n".join(line.rstrip() for line in self._screen.display)
 
+    def clear(self) -> None:
+        """Forget what is on the screen, as a terminal does that shows something else in between."""
+        self._screen.reset()
+
     def until(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
         deadline = time.monotonic() + patience
         while not condition():
