@@ -28,6 +28,12 @@ REDRAW_EVERY = 0.2
 OPEN_TIMEOUT = 5.0  # seconds that a slow disk may take before the run's name is told
 
 
+def write_line(stream: TextIO, text: str) -> None:
+    """A line in one piece: print() writes its end apart, and another thread's line may come between."""
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
 class Progress:
     """A bar on a terminal, plain lines elsewhere; and a table of epochs on standard output."""
 
@@ -78,7 +84,7 @@ class Progress:
 
     def _line(self, text: str) -> None:
         self._clear()
-        print(text, file=self._err, flush=True)
+        write_line(self._err, text)
 
     def _loading(self, event: events.Loading) -> None:
         if not self._bar:
@@ -233,11 +239,7 @@ class Teller:
 
     def __call__(self, sentence: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            print(
-                f"{chr(13) + chr(27) + '[K' if self._err.isatty() else ''}d2ltui: {sentence}",
-                file=self._err,
-                flush=True,
-            )
+            write_line(self._err, f"{chr(13) + chr(27) + '[K' if self._err.isatty() else ''}d2ltui: {sentence}")
 
 
 def run(

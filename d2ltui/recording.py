@@ -161,7 +161,8 @@ class Recording:
                 home.write_atomically(path / home.CHECKPOINT, checkpoint.write, previous=previous)
                 self._damaged = False
             except Exception as error:  # also what PyTorch makes of a full disk
-                raise StoreError(f"no checkpoint ({reason(error)}); the last one is kept") from None
+                kept = "; the last one is kept" if afresh.has_checkpoint(path) else ""
+                raise StoreError(f"no checkpoint ({reason(error)}){kept}") from None
             finally:
                 self._took = time.perf_counter() - began
                 with self._counting:

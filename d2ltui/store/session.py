@@ -53,7 +53,8 @@ class Session:
     def __init__(self, path: Path, config: RunConfig, *, goes_on: bool = False, damage: str = "") -> None:
         self.path, self._config, self._damage = path, config, damage
         self.news = ""
-        self.stored = goes_on  # whether there is anything of how the run went
+        self.stored = goes_on  # whether there is anything of how the run went: some step of it
+        self.stored_step = 0  # the last step in the database, once the run goes on
         self._connection = sqlite3.connect(":memory:", isolation_level=None) if damage else open_run(path, writes=True)
         self._steps = Chunked("steps", STEP, np.array([(np.nan, np.nan)], STEP))
         self._epochs = Chunked("epochs", EPOCH, np.zeros(1, EPOCH))
@@ -209,6 +210,7 @@ class Session:
             raise
         self._log.clear()
         self._progress = {"step": event.step, "epoch": event.epoch - 1, "seconds": event.seconds}
+        self.stored_step = event.step
 
     def write(self) -> None:
         """Write everything that is prepared, in one transaction; or, now and then, that there is nothing.
@@ -234,7 +236,8 @@ class Session:
             raise
         for table in (self._steps, self._epochs, self._layers, self._findings):
             table.written()
-        self.stored = True
+        self.stored_step = self._steps.count
+        self.stored = self.stored or self.stored_step > 0
         self._log.clear()
         self._meta.clear()
         self._sign = time.monotonic()

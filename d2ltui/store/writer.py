@@ -24,10 +24,12 @@ import numpy as np
 from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.store import home
+from d2ltui.store.afresh import has_checkpoint
 from d2ltui.store.errors import StoreError, reason
 from d2ltui.store.requests import Request, take_requests
 from d2ltui.store.schema import PATIENCE, is_lock
 from d2ltui.store.session import Session
+from d2ltui.words import counted
 
 EVERY = 0.4  # seconds between two transactions
 RETRY = 5.0  # seconds between two attempts after a failure
@@ -163,10 +165,11 @@ class RunStore:
                 return
             name = self._session.path.name
             if self._locked_since is None:
-                end = f"the end of {name} is not stored, what came before is"
-                # The directory is there, and maybe a checkpoint: of neither is anything said.
-                nothing = f"no step of {name} is stored, how it was set is"
-                self._say(f"store: {end if self._session.stored else nothing}")
+                first = f"its first {counted(self._session.stored_step, 'step')}"
+                end = f"the end of {name} is not stored, what came before is: {first}"
+                there = "and a checkpoint are" if has_checkpoint(self._session.path) else "is"
+                nothing = f"no step of {name} is stored, how it was set {there}"
+                self._say(f"store: {end if self._session.stored_step else nothing}")
                 return
             if time.monotonic() > deadline:
                 if self._queue:

@@ -144,6 +144,18 @@ def test_a_full_disk_keeps_the_last_checkpoint(path: Path, monkeypatch: pytest.M
     assert not list(path.glob(".*"))
 
 
+def test_a_full_disk_without_a_checkpoint_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(home.os, "fsync", full)
+    trouble: list[str] = []
+    worker = Worker()
+    worker.start(CONFIG, record=lambda control: Recording.new(CONFIG, control, on_trouble=trouble.append))
+    assert worker.join(PATIENCE)
+    assert trouble == ["store: no checkpoint (No space left on device)"]
+
+
 def test_a_reader_that_holds_the_file_at_the_end_does_not_lose_the_end() -> None:
     worker = Worker()
     live = worker.start(ENDLESS, record=lambda control: Recording.new(ENDLESS, control))

@@ -1,7 +1,9 @@
-"""The store's thread where another process holds the database, and where the thread itself has a defect."""
+"""The store's thread where another process holds the database, the disk is full, or the thread has a defect."""
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from runs import read_by_another, short
 
 from d2ltui import events
-from d2ltui.store import schema, writer
+from d2ltui.store import home, schema, session, writer
 from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import RunStore
 
@@ -78,6 +80,83 @@ def test_what_a_reader_keeps_from_being_written_does_not_grow_without_limit(
         assert told == ["store: the run is not stored (database is locked); it goes on in memory"]  # not one step
         assert store._session is None
     assert store.close()
+
+
+def written(store: RunStore) -> None:
+    """Wait until everything that was told is on disk."""
+    done = threading.Event()
+    store.later(lambda path: done.set())
+    assert done.wait(PATIENCE)
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """While it is set, the disk takes no more."""
+    full, write_meta = threading.Event(), session._write_meta
+
+    def write(connection: sqlite3.Connection, meta: dict[str, object]) -> None:
+        if full.is_set():
+            raise sqlite3.OperationalError("database or disk is full")
+        write_meta(connection, meta)
+
+    monkeypatch.setattr(session, "_write_meta", write)
+    return full
+
+
+ENDED = events.RunEnded("stopped", "stopped by you", {})
+
+
+@pytest.mark.parametrize("something", [False, True])
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_disk_that_is_full_from_the_first_step_has_stored_none(
+    told: list[str], full: threading.Event, something: bool, checkpoint: bool
+) -> None:
+    store, path = opened(told)
+    if checkpoint:
+        (path / home.CHECKPOINT).touch()
+    if something:  # that it loads still fits: of the steps that says nothing
+        store(events.StatusChanged("loading"))
+        written(store)
+        assert (path / home.LOG).exists()
+    full.set()
+    for event in (*steps(1, 10), ENDED):
+        store(event)
+    assert store.close()
+    assert told == [
+        f"store: {path} takes no more (database or disk is full); the run goes on in memory",
+        f"store: no step of {path.name} is stored, how it was set {'and a checkpoint are' if checkpoint else 'is'}",
+    ]
+    with RunReader(path) as reader:
+        assert (reader.live.step, reader.live.config) == (0, CONFIG)
+
+
+def test_a_disk_that_fills_later_has_stored_what_came_before(told: list[str], full: threading.Event) -> None:
+    store, path = opened(told)
+    for event in steps(1, 10):
+        store(event)
+    written(store)
+    full.set()
+    for event in (*steps(11, 20), ENDED):
+        store(event)
+    assert store.close()
+    assert told[-1] == f"store: the end of {path.name} is not stored, what came before is: its first 10 steps"
+    with RunReader(path) as reader:
+        assert reader.live.step == 10
+
+
+def test_a_run_that_goes_on_and_finds_a_full_disk_keeps_what_it_had(told: list[str], full: threading.Event) -> None:
+    store, path = opened(told)
+    for event in (*steps(1, 10), ENDED):
+        store(event)
+    assert store.close()
+    store = RunStore(CONFIG, resume=(path, home.Lock(path)), on_trouble=told.append)
+    store(events.RunResumed(4, 1, 0.1, CONFIG.lr))
+    written(store)
+    full.set()
+    for event in (*steps(5, 20), ENDED):
+        store(event)
+    assert store.close()
+    assert told[-1] == f"store: the end of {path.name} is not stored, what came before is: its first 4 steps"
 
 
 def test_a_dead_thread_takes_no_events(told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from runs import short
 from d2ltui import events
 from d2ltui.config import RunConfig, resolve
 from d2ltui.engine import device as device_module
-from d2ltui.headless import Progress, train
+from d2ltui.headless import Progress, Teller, train
 from d2ltui.models.network import Network
 
 
@@ -153,6 +153,22 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+def test_a_line_is_one_piece_whoever_else_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's thread tells of its trouble while the training tells of its epochs."""
+
+    class Pieces(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    pieces: list[str] = []
+    progress, teller = Progress(short(), io.StringIO(), Pieces()), Teller(Pieces())
+    progress(events.Loading("moons: loading"))
+    teller("store: there is trouble")
+    progress(events.RunEnded("stopped", "stopped by you", {}))
+    assert pieces == ["moons: loading\n", "d2ltui: store: there is trouble\n", "stopped: stopped by you\n"]
 
 
 def test_the_bar_is_drawn_over_itself_and_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
