@@ -120,7 +120,7 @@ def _fetch_missing(
             raise DataError(
                 f"{info.name}: not found in {root}, and {where} cannot be written "
                 f"({error.strerror or error}); "
-                "choose another --data-dir, or try --dataset digits, which needs no download"
+                "choose another --data-dir, or try the data set digits (--dataset digits), which needs no download"
             ) from error
 
 
@@ -152,7 +152,7 @@ def _download(
         reasons.append(f"{urlsplit(mirror).netloc} ({reason})")
     raise DataError(
         f"{info.name}: not found in {root}, and could not be downloaded from {' or '.join(reasons)}; "
-        "try --dataset digits, which needs no download"
+        "try the data set digits (--dataset digits), which needs no download"
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [--data-dir DIR] [--json FILE] [NAME ...]`."""
+"""`python -m tests.benchmarks [--data-dir DIR] [--json FILE] [--repeat N] [NAME ...]`."""
 
 from __future__ import annotations
 
@@ -52,11 +52,16 @@ def main() -> None:
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"all, or some of: {', '.join(BENCHMARKS)}")
     parser.add_argument("--data-dir", metavar="DIR", help="torchvision's root with Fashion-MNIST (or D2LTUI_DATA_DIR)")
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write the figures, with every value, to FILE")
+    parser.add_argument(
+        "--repeat", metavar="N", type=int, default=1, help="N times as many rounds of what compares speeds"
+    )
     arguments = parser.parse_args()
+    if arguments.repeat < 1:
+        parser.error(f"--repeat: {arguments.repeat} is not allowed; allowed: 1 or more")
     for name in arguments.names:
         if name not in BENCHMARKS:
             parser.error(f"NAME: '{name}' is not allowed; allowed: {', '.join(BENCHMARKS)}")
-    context = Context.create(arguments.data_dir)
+    context = Context.create(arguments.data_dir, arguments.repeat)
     about = machine()
     print("  ".join(f"{name} {value}" for name, value in about.items()), file=sys.stderr)
     figures: list[Figure] = []

@@ -32,12 +32,13 @@ class Context:
     """Where the data is, and what has been measured already in this run."""
 
     data_dir: str | None
+    repeat: int = 1  # how many times as many rounds: what the noise of a machine leaves undecided needs more
 
     @classmethod
-    def create(cls, data_dir: str | None) -> Context:
+    def create(cls, data_dir: str | None, repeat: int = 1) -> Context:
         """With Fashion-MNIST where it is: as given, or as the environment says."""
         folder = data_dir or os.environ.get("D2LTUI_DATA_DIR")
-        return cls(folder if folder and (Path(folder) / "FashionMNIST").is_dir() else None)
+        return cls(folder if folder and (Path(folder) / "FashionMNIST").is_dir() else None, repeat)
 
     def with_run(self, model: str, seconds: float, measure: Callable[[list[str]], T]) -> T:
         """`measure` a run of about `seconds` at full speed, so that its curves fill their charts meanwhile.
@@ -78,7 +79,8 @@ class Context:
 
     @functools.lru_cache  # noqa: B019
     def race(self, model: str, sides: tuple[str, ...], rounds: int) -> dict[str, list[float]]:
-        """`race.race`, once for the rows that need the same."""
+        """`race.race`, once for the rows that need the same, `repeat` times as long."""
+        rounds *= self.repeat
         seconds = (WINDOW + 0.3) * rounds + 4
         return self.with_run(model, seconds, lambda run: race(sides, run, rounds))
 

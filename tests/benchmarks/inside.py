@@ -28,11 +28,12 @@ def panes(context: Context) -> list[Figure]:
     Closed, the layers are still looked at every other second, for the findings; then not even that.
     """
     figures = []
+    turns = TURNS * context.repeat
     for model in MODELS:
         for sampling, what in (("yes", "closed"), ("no", "closed and no sampling")):
             name = f"activation and gradient pane open ÷ {what}, {model}"
             try:
-                values = context.with_run(model, TURNS * TURN + 4, partial(_toggled, sampling))
+                values = context.with_run(model, turns * TURN + 4, partial(_toggled, sampling, turns))
             except NotMeasured as why:
                 figures.append(Figure(name, missing=str(why)))
                 continue
@@ -40,7 +41,7 @@ def panes(context: Context) -> list[Figure]:
     return figures
 
 
-def _toggled(sampling: str, run: list[str]) -> list[float]:
+def _toggled(sampling: str, turns: int, run: list[str]) -> list[float]:
     log = Path(tempfile.mkdtemp(prefix="d2ltui-benchmark-")) / "steps"
     toggling = {"D2LTUI_BENCH_TOGGLE": str(TURN), "D2LTUI_BENCH_SAMPLING": sampling}
     os.environ.update(toggling)
@@ -49,7 +50,7 @@ def _toggled(sampling: str, run: list[str]) -> list[float]:
         del os.environ[name]
     try:
         wait_for_steps(log, 64)
-        time.sleep(TURNS * TURN + 1)
+        time.sleep(turns * TURN + 1)
     finally:
         terminal.close()
     return open_to_closed(read_log(log))

@@ -69,7 +69,7 @@ def against_dataloader(context: Context) -> list[Figure]:
         name = f"live ÷ the book's DataLoader loop, {how}"
         try:
             speeds = context.race("mlp", ("live-4", side), 8)
-            epochs = [(book_epoch(context, side), our_epoch(context)) for _ in range(EPOCH_PAIRS)]
+            epochs = [(book_epoch(context, side), our_epoch(context)) for _ in range(EPOCH_PAIRS * context.repeat)]
         except NotMeasured as why:
             figures.append(Figure(name, missing=str(why)))
             continue
