@@ -90,8 +90,7 @@ class Worker:
         live, control, recording = self.live, self.control, self.recording
         if live is None or control is None or recording is None:
             return
-        # One that goes on has not been touched yet, and stays what it was.
-        if control.stopping and live.started is None and not recording.resumes:
+        if control.stopping and live.started is None:
             recording.store(events.RunEnded("stopped", "stopped while loading", {}))
             recording.close()
 

@@ -45,6 +45,8 @@ MAX_LOG_BYTES = 2**20  # of log.txt, after which only what matters most is added
 class Session:
     """Writes the run in directory `path`. With `goes_on`, nothing before `events.RunResumed` has been taken.
 
+    Unless it is the end, and the run has had none yet: an interrupted one is then a stopped one.
+
     `damage` is what is wrong with the database of a run that goes on all the same, as a sentence. A new one takes its
     place, and not before then either; the epochs that are told before are those that the checkpoint knows. `news` says
     what has been done.
@@ -90,8 +92,8 @@ class Session:
         """Prepare what `event` tells.
 
         Raises:
-            sqlite3.Error: where a run goes on, and the database cannot be taken back to that moment. Nothing of it has
-                been taken then: it can be told again.
+            sqlite3.Error: where a run goes on, and the database cannot be taken back to that moment, or be told that it
+                does not go on. Nothing of it has been taken then: it can be told again.
             OSError, StoreError: where a new database cannot take a damaged one's place.
         """
         if self._held is not None:
@@ -99,6 +101,8 @@ class Session:
                 self._take_epoch(event)
                 return
             if not isinstance(event, events.RunResumed):
+                if isinstance(event, events.RunEnded):
+                    self._end_before_going_on(event)
                 self._held.append(event)
                 return
             self._go_back(event)
@@ -211,6 +215,23 @@ class Session:
         self._log.clear()
         self._progress = {"step": event.step, "epoch": event.epoch - 1, "seconds": event.seconds}
         self.stored_step = event.step
+
+    def _end_before_going_on(self, event: events.RunEnded) -> None:
+        """An interrupted run that was stopped before it went on is a stopped one; else it stays what it was."""
+        if event.status != "stopped" or self._damage or read_meta(self._connection)["status"] in events.ENDED:
+            return
+        now = time.time()
+        ended = msgspec.structs.replace(event, summary={})  # which tells of no step: none was read
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._write_log([(now, type(ended).__name__, to_json(ended))])
+            _write_meta(self._connection, {"status": ended.status, "message": ended.message, "ended": now})
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        self._say(f"{ended.status}: {ended.message}")
+        self._write_text()
 
     def write(self) -> None:
         """Write everything that is prepared, in one transaction; or, now and then, that there is nothing.

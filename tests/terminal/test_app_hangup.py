@@ -53,3 +53,17 @@ def test_hang_ups_that_follow_do_no_harm_and_sigterm_has_its_status() -> None:
         terminal.signal(signal.SIGTERM)
         assert terminal.process.wait(PATIENCE) == 143
     assert [run.status for run in runs()] == ["stopped"]
+
+
+@pytest.mark.parametrize("how", ["signal", "vanish"])
+def test_a_hang_up_that_is_to_stop_stops_also_what_still_loads(how: str) -> None:
+    with application(*ENDLESS, "--on-hangup", "stop") as terminal:
+        terminal.wait("… loading")
+        if how == "signal":
+            terminal.signal(signal.SIGHUP)
+            assert terminal.ended() == 129
+        else:
+            terminal.vanish()
+            assert terminal.process.wait(PATIENCE) == 129
+    (run,) = runs()
+    assert (run.status, run.resumable) == ("stopped", True)

@@ -116,6 +116,19 @@ def test_a_terminal_that_is_gone(choice: str) -> None:
     assert info(path).resumable == (choice == "stop")
 
 
+def test_a_hang_up_that_is_to_stop_stops_also_what_still_loads(started: list[subprocess.Popen[str]]) -> None:
+    command = [*COMMAND, *ENDLESS, "--on-hangup", "stop", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started.append(process)
+    assert process.stderr is not None
+    while "the run is stored as" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, json.loads(out.splitlines()[-1])["status"]) == (129, "stopped")
+    assert info(find("latest")).status == "stopped"
+
+
 def test_a_killed_run_goes_on_to_the_same_weights() -> None:
     """A few of the moments that `python -m tests.benchmarks.store kills` tries."""
     done = subprocess.run(
