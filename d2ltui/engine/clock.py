@@ -1,30 +1,64 @@
-"""How long a run has trained: training counts, loading and pauses do not."""
+"""How long a run has trained: training counts; loading, pauses, and a process that stands still do not."""
 
 from __future__ import annotations
 
+import threading
 import time
+
+BEAT = 0.25  # seconds between two looks
+# Seconds without a look after which the process has stood still, by ctrl+z or in a container that was frozen. Shorter,
+# and a machine that is busy would lose training time by it.
+LONGEST = 1.0
 
 
 class Clock:
-    """Stands at first; `seconds` is what it shows."""
+    """Stands at first; `seconds` is what it shows.
+
+    A process that is stopped is not told so. What tells is that nobody has looked at the clock for long: while it goes,
+    a thread of its own does, whatever the training is about. (Processor time would not tell a process that stands still
+    from a step that waits for a GPU.)
+    """
 
     def __init__(self) -> None:
-        self._before = 0.0  # until it was started last
-        self._started: float | None = None  # None while it stands
+        self._counted = 0.0
+        self._looked: float | None = None  # when it was looked at last; None while it stands
+        self._looking = threading.Lock()
+        self._standing = threading.Event()
+        self._thread: threading.Thread | None = None
 
     @property
     def seconds(self) -> float:
         """Seconds of training."""
-        return self._before + (time.perf_counter() - self._started if self._started is not None else 0.0)
+        with self._looking:
+            if self._looked is not None:
+                now = time.perf_counter()
+                passed = now - self._looked
+                self._counted += passed if passed <= LONGEST else BEAT
+                self._looked = now
+            return self._counted
 
     def set(self, seconds: float) -> None:
         """Stand at `seconds`: a run goes on."""
-        self._before, self._started = seconds, None
+        self.stop()
+        self._counted = seconds
 
     def start(self) -> None:
-        """Count from now on."""
-        self._started = time.perf_counter()
+        """Count from now on, until `stop`."""
+        if self._thread is not None:
+            return
+        self._looked = time.perf_counter()
+        self._standing.clear()
+        self._thread = threading.Thread(target=self._look, name="d2ltui-clock", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         """Stand still."""
-        self.set(self.seconds)
+        if self._thread is None:
+            return
+        self._standing.set()
+        self._thread.join()
+        self._counted, self._looked, self._thread = self.seconds, None, None
+
+    def _look(self) -> None:
+        while not self._standing.wait(BEAT):
+            _ = self.seconds

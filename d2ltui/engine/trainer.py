@@ -107,11 +107,12 @@ class Trainer:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, trace = "failed", traceback.format_exc()
             field, message = account.blame(error, self.config, self._device_name, built=hasattr(self, "network"))
+        finally:
+            self._clock.stop()
         if self._diverged:
             status = "diverged"
             how = f"beyond {LARGEST_LOSS:g}" if math.isfinite(self._last_loss) else "no longer finite"
             message = f"the loss is {how} after step {self._step}: a lower lr than {self._lr:g} may help"
-        self._clock.stop()
         try:
             parameters = self._parameters()
         except Exception:  # a device that has failed fails again: what it failed of is told already
