@@ -14,8 +14,9 @@ from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.functional import SGD
 from d2ltui.models.network import Network
 
-# The largest that a float32 tensor can be multiplied with; PyTorch refuses a larger number, whatever becomes of it.
-LARGEST_FACTOR = torch.finfo(torch.float32).max
+# PyTorch refuses to multiply a float32 tensor with a number that is larger than any of its own, whatever becomes of it.
+# Adam divides the learning rate by 0.1 first.
+LARGEST_FACTOR = torch.finfo(torch.float32).max / 16
 
 _TORCH_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -65,7 +66,7 @@ class PlainSGD:
                 foreach=False,
                 weight_decay=group["weight_decay"],
                 momentum=0.0,
-                lr=min(group["lr"], LARGEST_FACTOR),
+                lr=group["lr"],
                 dampening=0.0,
                 nesterov=False,
                 maximize=False,
@@ -98,16 +99,17 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
             raise ValueError(f"optimizer: '{config.optimizer}' is not allowed; allowed: from scratch, sgd")
         return SGD(network.parameters(), config.lr)
     params: list[Any] = list(network.parameters())
-    if config.weight_decay > 0:
+    lr, weight_decay = _factor(config.lr), _factor(config.weight_decay)
+    if weight_decay > 0:
         linear = network.linear_parameters()
         params = [
-            {"params": [weight for _, weight, _ in linear], "weight_decay": config.weight_decay},
+            {"params": [weight for _, weight, _ in linear], "weight_decay": weight_decay},
             {"params": [bias for _, _, bias in linear], "weight_decay": 0.0},
         ]
     device = network.parameters()[0].device.type
     if config.optimizer == "sgd" and device == "cpu":
-        return PlainSGD(params, config.lr)  # on a GPU the fused kernel: one launch instead of one a parameter
-    make = partial(_TORCH_OPTIMIZERS[config.optimizer], params, lr=config.lr)
+        return PlainSGD(params, lr)  # on a GPU the fused kernel: one launch instead of one a parameter
+    make = partial(_TORCH_OPTIMIZERS[config.optimizer], params, lr=lr)
     # Of Adagrad, PyTorch before 2.7 has the fused kernel for the CPU only, and says so at the first step.
     fused = {"cpu": ("momentum", "adagrad", "adam"), "cuda": ("sgd", "momentum", "adam")}
     if config.optimizer in fused.get(device, ()):
@@ -133,4 +135,9 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
         return
     assert isinstance(optimizer, torch.optim.Optimizer | PlainSGD)
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = _factor(lr)
+
+
+def _factor(value: float) -> float:
+    """`value`, or the largest that a tensor can be multiplied with: a run with either diverges."""
+    return min(value, LARGEST_FACTOR)

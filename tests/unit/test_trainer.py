@@ -314,6 +314,17 @@ def test_an_absurd_learning_rate_ends_as_diverged(given: dict[str, object]) -> N
     assert len(tape.losses) == tape.ended.summary["steps"] > 0
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("field", ["lr", "weight_decay"])
+def test_a_factor_that_no_float32_holds_is_no_failure(field: str, optimizer: str) -> None:
+    given = {"model": "softmax", "dataset": "digits", "optimizer": optimizer, "epochs": 1, field: 1e39}
+    _, tape = run(resolve({**given, "device": "cpu"}))
+    assert tape.ended.traceback is None
+    # RMSprop divides by what it has seen of the gradient, however large that is.
+    harmless = optimizer == "rmsprop" and field == "weight_decay"
+    assert tape.ended.status == ("finished" if harmless else "diverged")
+
+
 @pytest.mark.parametrize("every", [0.0, 1e9])
 def test_a_diverging_run_keeps_everything_up_to_the_first_broken_loss(
     monkeypatch: pytest.MonkeyPatch, every: float
