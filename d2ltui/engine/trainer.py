@@ -27,7 +27,7 @@ from d2ltui.engine.health import Monitor
 from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine.recorder import Recorder
 from d2ltui.epochs import Epochs
-from d2ltui.models import build, make_optimizer, set_lr
+from d2ltui.models import build, load_state, make_optimizer, set_lr
 from d2ltui.streams import seed_for
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
@@ -399,7 +399,7 @@ class Trainer:
             raise CheckpointError(f"dataset: {self.config.dataset} is not the data that the run was trained on")
         try:
             self.network.load_state(checkpoint.model)
-            self._optimizer.load_state_dict(checkpoint.optimizer)
+            load_state(self._optimizer, checkpoint.optimizer)
             torch.set_rng_state(checkpoint.random)
             if checkpoint.random_cuda is not None and self._device.type == "cuda":
                 torch.cuda.set_rng_state(checkpoint.random_cuda, self._device)

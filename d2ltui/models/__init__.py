@@ -9,10 +9,10 @@ from d2ltui.config import RunConfig
 from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.init import initial_parameters
 from d2ltui.models.network import Layer, Network
-from d2ltui.models.optim import Optimizer, get_lr, make_optimizer, set_lr
+from d2ltui.models.optim import Optimizer, get_lr, load_state, make_optimizer, set_lr
 from d2ltui.models.scratch import ScratchNetwork
 
-__all__ = ["Layer", "Network", "Optimizer", "build", "get_lr", "make_optimizer", "set_lr"]
+__all__ = ["Layer", "Network", "Optimizer", "build", "get_lr", "load_state", "make_optimizer", "set_lr"]
 
 
 def build(

@@ -17,6 +17,8 @@ from d2ltui.models.network import Network
 # PyTorch refuses to multiply a float32 tensor with a number that is larger than any of its own, whatever becomes of it.
 # Adam divides the learning rate by 0.1 first.
 LARGEST_FACTOR = torch.finfo(torch.float32).max / 16
+# What of a group of torch.optim's says how the update is computed, and not which.
+_KERNELS = ("fused", "foreach")
 
 _TORCH_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
@@ -120,6 +122,23 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
     return make()
 
 
+def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Let `optimizer` go on from a `state_dict()`, which another device's may have been.
+
+    Which kernels it has the state does not say: those that were chosen for this device stay.
+
+    Raises:
+        ValueError, TypeError, KeyError: where the state is another optimiser's.
+    """
+    if isinstance(optimizer, torch.optim.Optimizer | PlainSGD):
+        # Before it is loaded, not after: a fused kernel wants its count of steps where the parameters are.
+        kernels = [{name: group.get(name) for name in _KERNELS} for group in optimizer.param_groups]
+        groups = state["param_groups"]
+        if len(groups) == len(kernels):  # else PyTorch says what is wrong
+            state = {**state, "param_groups": [{**a, **b} for a, b in zip(groups, kernels, strict=True)]}
+    optimizer.load_state_dict(state)
+
+
 def get_lr(optimizer: Optimizer) -> float:
     """The learning rate now."""
     if isinstance(optimizer, SGD):
@@ -139,5 +158,5 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
 
 
 def _factor(value: float) -> float:
-    """`value`, or the largest that a tensor can be multiplied with: a run with either diverges."""
+    """`value`, or the largest that a tensor can be multiplied with: with either, no run comes to anything."""
     return min(value, LARGEST_FACTOR)

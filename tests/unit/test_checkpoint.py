@@ -16,6 +16,7 @@ from d2ltui.config import RunConfig, resolve
 from d2ltui.engine import checkpoint as checkpoint_module
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Pace, read
 from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
 
 # Two batches in an epoch of 5, then one that is smaller: every kind of place to stop at.
 GIVEN = {"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 300, "epochs": 4, "device": "cpu"}
@@ -94,6 +95,26 @@ def test_the_learning_rate_and_the_clock_go_on(monkeypatch: pytest.MonkeyPatch) 
     assert (resumed.step, resumed.epoch, resumed.lr) == (5, 2, 0.025)
     assert tape.of(events.StepsTrained)[0].seconds >= resumed.seconds == kept.seconds > 0
     assert trainer._optimizer.param_groups[0]["lr"] == 0.025  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "rmsprop", "adam"])
+def test_a_checkpoint_of_another_device_does_not_say_how_this_one_computes(
+    monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    def flags(trainer: Trainer) -> list[object]:
+        groups: list[dict[str, object]] = trainer._optimizer.param_groups  # type: ignore[attr-defined]
+        return [group.get(name) for group in groups for name in ("fused", "foreach")]
+
+    given = {"optimizer": optimizer, "weight_decay": 0.01}
+    whole, _ = run(config(**given))
+    kept = stopped(monkeypatch, config(**given), 5)
+    for group in kept.optimizer["param_groups"]:
+        group["fused"], group["foreach"] = (None, True) if group.get("fused") else (True, None)
+    resumed, tape = run(config(**given), resume=lambda: kept)
+    assert tape.ended.status == "finished"
+    assert flags(resumed) == flags(whole)
+    for name, value in whole.network.state().items():
+        assert torch.equal(value, resumed.network.state()[name]), name
 
 
 def test_checkpoints_come_at_the_start_at_a_pause_and_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
