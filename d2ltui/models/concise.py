@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from d2ltui.catalogue import ACTIVATION_TITLES, LayerSpec
 from d2ltui.config import RunConfig
 from d2ltui.models.network import Layer, Network
+from d2ltui.models.updates import update_for
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     ACTIVATION_TITLES["sigmoid"]: nn.Sigmoid,
@@ -24,10 +25,10 @@ def _by_column(config: RunConfig, spec: LayerSpec, device: torch.device | str) -
     """Whether a weight is kept column by column: the same matrix, in the order in which XWᵀ wants it.
 
     On a CPU a step of the book's MLP then takes 5 to 15 % less, for the matrix products of a wide input, forward and
-    of the weight's gradient, need not be transposed. Of a narrow output they take longer; and fused optimisers
+    of the weight's gradient, need not be transposed. Of a narrow output they take longer; and fused kernels
     would copy such a weight back and forth.
     """
-    plain = torch.device(device).type == "cpu" and config.optimizer == "sgd"
+    plain = update_for(config.optimizer, torch.device(device).type) == "plain"
     return plain and spec.num_inputs >= WIDE and spec.num_outputs >= NARROW
 
 

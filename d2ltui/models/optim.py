@@ -13,6 +13,7 @@ from d2ltui.config import RunConfig
 from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.functional import SGD
 from d2ltui.models.network import Network
+from d2ltui.models.updates import update_for
 
 # PyTorch refuses to multiply a float32 tensor with a number that is larger than any of its own, whatever becomes of it.
 # Adam divides the learning rate by 0.1 first.
@@ -108,13 +109,11 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
             {"params": [weight for _, weight, _ in linear], "weight_decay": weight_decay},
             {"params": [bias for _, _, bias in linear], "weight_decay": 0.0},
         ]
-    device = network.parameters()[0].device.type
-    if config.optimizer == "sgd" and device == "cpu":
-        return PlainSGD(params, lr)  # on a GPU the fused kernel: one launch instead of one a parameter
+    update = update_for(config.optimizer, network.parameters()[0].device.type)
+    if update == "plain":
+        return PlainSGD(params, lr)
     make = partial(_TORCH_OPTIMIZERS[config.optimizer], params, lr=lr)
-    # Of Adagrad, PyTorch before 2.7 has the fused kernel for the CPU only, and says so at the first step.
-    fused = {"cpu": ("momentum", "adagrad", "adam"), "cuda": ("sgd", "momentum", "adam")}
-    if config.optimizer in fused.get(device, ()):
+    if update == "fused":
         try:
             return make(fused=True)
         except RuntimeError:  # older versions have not every fused kernel for every device

@@ -8,11 +8,12 @@ from runs import samples
 from torch import nn
 
 from d2ltui import models
-from d2ltui.catalogue import layer_plan
+from d2ltui.catalogue import OPTIMIZERS, layer_plan
 from d2ltui.config import resolve
 from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.init import initial_parameters
 from d2ltui.models.optim import PlainSGD
+from d2ltui.models.updates import update_for
 
 KINDS = {
     "sgd": torch.optim.SGD,
@@ -21,6 +22,20 @@ KINDS = {
     "rmsprop": torch.optim.RMSprop,
     "adam": torch.optim.Adam,
 }
+
+
+@pytest.mark.parametrize(
+    ("device", "plain", "fused"),
+    [
+        ("cpu", {"sgd"}, {"momentum", "adagrad", "adam"}),
+        ("cuda", set(), {"sgd", "momentum", "adam"}),
+        ("mps", set(), set()),
+    ],
+)
+def test_which_update_a_run_gets(device: str, plain: set[str], fused: set[str]) -> None:
+    updates = {name: update_for(name, device) for name in OPTIMIZERS}
+    expected = {name: "plain" if name in plain else "fused" if name in fused else "torch" for name in KINDS}
+    assert updates == expected
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
