@@ -17,6 +17,7 @@ from d2ltui.store import filters
 from d2ltui.store.errors import Damaged
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, runs
 from d2ltui.store.reader import RunReader
+from d2ltui.words import counted
 
 SMOOTHING = 0.6
 
@@ -84,7 +85,8 @@ def show(path: Path) -> None:
     config = live.config
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
-    text.say(f"begun {begun} on {run.host}, {run.device or config.device}; {run.steps} steps, {run.seconds:.2f} s")
+    trained = f"{counted(run.steps, 'step')}, {run.seconds:.2f} s"
+    text.say(f"begun {begun} on {run.host}, {run.device or config.device}; {trained}")
     if after:
         where = f"is kept as {kept}" if kept else "is gone"
         text.say(f"its history begins after step {after}: the run.db of before {where}")

@@ -13,6 +13,7 @@ import click
 from d2ltui.commands.options import hangup_option
 from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml
 from d2ltui.store.errors import NotAllowed, StoreError, reason
+from d2ltui.words import are, counted
 
 
 @contextlib.contextmanager
@@ -87,7 +88,8 @@ def compare(names: tuple[str, ...]) -> None:
     from d2ltui.store.listing import find
 
     if len(names) < 2:
-        raise click.UsageError(f"compare: {len(names)} run is not allowed; allowed: two or more")
+        given = f"{counted(len(names), 'run')} {are(len(names))}"
+        raise click.UsageError(f"compare: {given} not allowed; allowed: two or more")
     with told():
         compare_runs([find(name) for name in names])
 

@@ -12,14 +12,14 @@ from d2ltui import events
 from d2ltui.catalogue import Task
 from d2ltui.config import RunConfig
 from d2ltui.models import Network
+from d2ltui.words import counted
 
 
 def result(task: Task, last: events.EpochEnded) -> str:
     """How a finished run ended."""
     metric = "accuracy" if task == "classification" else "R²"
-    epochs = "1 epoch" if last.epoch == 1 else f"{last.epoch} epochs"
     return (
-        f"after {epochs}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
+        f"after {counted(last.epoch, 'epoch')}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
         f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
     )
 

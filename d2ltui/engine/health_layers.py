@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from d2ltui.engine import remedies
 from d2ltui.engine.health_run import LIMITS, Run, grade, name_of, number, others, percent, worst
 from d2ltui.events import Finding, LayerStats
+from d2ltui.words import are
 
 _VANISHING_WHY = {
     "sigmoid": "Going backward, each sigmoid multiplies the gradient by its slope, which is 0.25 at most.",
@@ -48,6 +49,7 @@ def dead_relu(run: Run) -> Iterator[Finding]:
     if found is None:
         return
     layer, figure, more = found
+    dead = round(figure * layer.num_units)
     remedy = remedies.calm(run.config)
     adagrad = run.config.implementation == "concise" and run.config.optimizer != "adagrad"
     yield Finding(
@@ -57,7 +59,7 @@ def dead_relu(run: Run) -> Iterator[Finding]:
         step=run.step,
         figure=figure,
         what=f"{percent(figure)} of the units of {name_of(layer)} are dead {run.when}: "
-        f"{round(figure * layer.num_units)} of {layer.num_units} are 0 for each of the samples looked at"
+        f"{dead} of {layer.num_units} {are(dead)} 0 for each of the samples looked at"
         f"{others(more)}.",
         why="Where a ReLU is 0 so is its slope: a unit that is 0 for every sample gets no gradient, and its weights "
         "move no more but by weight decay or what is left of momentum.",

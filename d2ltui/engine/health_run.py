@@ -11,6 +11,7 @@ from d2ltui.catalogue import LayerSpec
 from d2ltui.config import RunConfig
 from d2ltui.epochs import Epochs
 from d2ltui.events import LayersProbed, LayerStats, Severity
+from d2ltui.words import counted
 
 
 class Limit(NamedTuple):
@@ -105,7 +106,7 @@ def others(count: int) -> str:
     """How many more layers the same is true of."""
     if count <= 0:
         return ""
-    return f" ({count} other layer{'s' if count > 1 else ''} likewise)"
+    return f" ({counted(count, 'other layer')} likewise)"
 
 
 def worst(

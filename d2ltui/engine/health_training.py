@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from d2ltui.engine import remedies
 from d2ltui.engine.health_run import LIMITS, Run, grade, name_of, number, percent
 from d2ltui.events import Finding, LayersProbed, Severity
+from d2ltui.words import are, counted
 
 LR_STEPS = 50  # before, a step may well be large beside weights that start small
 LOW_STEPS = 100  # before, a slow start is no sign
@@ -25,7 +26,8 @@ def divergence(run: Run) -> Iterator[Finding]:
         if not run.loss < max(run.probes[0].loss, run.guess):  # weights that are broken may well give a small one again
             what += f", {number(run.loss)}"
         if broken:
-            what += f": {broken[0].nonfinite:,} outputs of {name_of(broken[0])} are nan or infinite"
+            number_of = broken[0].nonfinite
+            what += f": {counted(number_of, 'output', ',')} of {name_of(broken[0])} {are(number_of)} nan or infinite"
         what += "."
     else:
         start, guess = run.probes[0].loss, run.guess

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
 from d2ltui.lessons.lesson import shown
+from d2ltui.words import counted
 
 WIDTH = 100
 
@@ -103,7 +104,7 @@ def _print_page(lesson: Lesson) -> None:
 
 
 def _print_verdict(verdict: Verdict) -> None:
-    seeds = f"{verdict.seeds} seed{'s' if verdict.seeds > 1 else ''}"
+    seeds = counted(verdict.seeds, "seed")
     print(f"{verdict.name}: {'holds' if verdict.holds else 'DOES NOT HOLD'} ({seeds}, {verdict.seconds:.1f} s)")
     for figure in verdict.figures:
         band = f" (claimed: {figure.band})" if figure.band else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d2ltui.tui.threads import in_thread
+from d2ltui.words import counted
 
 if TYPE_CHECKING:
     from d2ltui.tui.app import D2LApp
@@ -101,7 +102,8 @@ class StoredRuns:
             if watches:
                 self.watch(run.path)
 
-        question = f"Another process is training {run.name} ({run.status}, {run.epochs} epochs done). Watch it?"
+        done = f"{run.status}, {counted(run.epochs, 'epoch')} done"
+        question = f"Another process is training {run.name} ({done}). Watch it?"
         self._app.push_screen(ConfirmScreen(question, "watch", "not now"), answered)
 
     # Going on

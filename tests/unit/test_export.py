@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import sys
@@ -165,6 +166,7 @@ def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  #
         (("export", "latest", "--weights"), "output: it is missing; allowed: with --weights, a path"),
         (("export", "../x", "--csv"), "run: '../x' is not allowed; allowed: a run's name, "),
         (("show", "nothing"), "run: 'nothing' is not known; allowed: mlp-moons-1"),
+        (("compare",), "compare: 0 runs are not allowed; allowed: two or more"),
         (("compare", "latest"), "compare: 1 run is not allowed; allowed: two or more"),
         (("runs", "lr"), "filter: 'lr' alone is not allowed; allowed: lr, one of "),
         (("runs", "lr>>1"), "filter: lr '>1' is not allowed; allowed: a number"),
@@ -180,7 +182,18 @@ def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  #
 def test_wrong_arguments(path: Path, command, arguments: tuple[str, ...], said: str) -> None:  # type: ignore[no-untyped-def]
     status, out, err = command(*arguments)
     assert err.startswith(f"d2ltui: {said}"), err
-    assert (status in (1, 2), out, err.count("\n")) == (True, "", 1)
+    # What a run is, or is not, is no wrong argument.
+    assert (status, out, err.count("\n")) == (1 if "has finished" in said else 2, "", 1)
+
+
+def test_one_format_at_a_time(path: Path, command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    allowed = "one of --csv, --json, --svg, --code, --weights, --tensorboard"
+    for two in itertools.combinations(("--csv", "--json", "--svg", "--code", "--weights", "--tensorboard"), 2):
+        for more in ((), ("--output", str(tmp_path / "x"))):
+            status, out, err = command("export", path.name, *two[::-1], *more)
+            assert (status, out) == (2, "")
+            assert err == f"d2ltui: export: {' '.join(two)} is not allowed; allowed: {allowed}\n"
+    assert not (tmp_path / "x").exists()
 
 
 def test_the_lists_and_charts(path: Path, command) -> None:  # type: ignore[no-untyped-def]

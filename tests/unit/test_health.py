@@ -121,6 +121,18 @@ def test_exploding_gradient(norm: float, severity: str | None) -> None:
     assert rules(found).get("exploding-gradient") == severity
 
 
+@pytest.mark.parametrize(("units", "told"), [(1, "1 of 1 is 0"), (2, "1 of 2 is 0"), (4, "2 of 4 are 0")])
+def test_one_dead_unit_is_one(units: int, told: str) -> None:
+    share = 1.0 if units == 1 else 0.5
+    found = examine([looked(1, layer(1), layer(2, "ReLU", dead=share, num_units=units), layer(3))], [], resolve(MLP))
+    assert f"{told} for each of the samples looked at" in found[0].what
+
+
+def test_one_broken_output_is_one() -> None:
+    probed = [looked(0, layer(1)), looked(6, layer(1, nonfinite=1), loss=math.nan)]
+    assert ": 1 output of layer 1 (Linear 4→4) is nan or infinite." in examine(probed, [], resolve(MLP))[0].what
+
+
 def test_divergence_by_a_loss_that_grows_and_by_one_that_is_not_finite() -> None:
     config = resolve({**MLP, "lr": 5})
     start = looked(0, layer(1), loss=2.3)

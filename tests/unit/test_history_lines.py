@@ -73,10 +73,16 @@ def test_no_look_yet_and_nothing_finite() -> None:
 
 def test_dead_units_are_marked_and_counted() -> None:
     lines = text(unit_lines(layer((1,), 0, 1, unit_activity=(0.0, 0.05, 0.5, 1.0), num_units=4), 60))
-    assert lines[0].startswith("4 units: 1 (25 %) are never active")
+    assert lines[0].startswith("4 units: 1 (25 %) is never active")
     assert lines[-1].split() == ["1", "x169"]
     some = text(unit_lines(layer((1,), 0, 1, unit_activity=(1.0,) * 8, num_units=2000), 60))
     assert some[0].startswith("8 of 2000 units: 0 (0 %)")
+
+
+def test_one_is_one() -> None:
+    for activity, told in (((0.0,), "1 unit: 1 (100 %) is never active"), ((1.0,), "1 unit: 0 (0 %) are never active")):
+        lines = text(unit_lines(layer((1,), 0, 1, unit_activity=activity, num_units=1), 60))
+        assert lines[0].startswith(told)
 
 
 @pytest.mark.parametrize("width", [1, 10, 37, 200])

@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from d2ltui.charts.spec import Style
 from d2ltui.tui.layer_lines import TextLine, percent
 from d2ltui.tui.widgets.lines import LinesView
+from d2ltui.words import are, counted
 
 if TYPE_CHECKING:
     from d2ltui.events import LayerStats
@@ -29,11 +30,10 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     if activity is None:
         return [[(Style.AXIS, "this layer has no units that could die: only an activation's can")]]
     dead = sum(share == 0 for share in activity)
-    told = (
-        f"{len(activity)} of {layer.num_units} units" if len(activity) < layer.num_units else f"{len(activity)} units"
-    )
+    some = f"{len(activity)} of " if len(activity) < layer.num_units else ""
+    told = f"{some}{counted(layer.num_units, 'unit')}: {dead} ({percent(dead / max(1, len(activity)))}) {are(dead)}"
     lines: list[TextLine] = [
-        [(Style.TEXT, f"{told}: {dead} ({percent(dead / max(1, len(activity)))}) are never active, marked {DEAD};")],
+        [(Style.TEXT, f"{told} never active, marked {DEAD};")],
         [(Style.AXIS, "the others by the tenths of the samples for which they are: 1 few, 9 nearly all")],
         [(Style.AXIS, "")],
     ]
