@@ -48,15 +48,15 @@ def data_iter(
     if generator is not None:
         order = torch.randperm(n, generator=generator, device=generator.device).to(features.device)
     target = features.device if device is None else torch.device(device)
-    size = batch_size * _batches_a_block(features, labels, batch_size)
+    size = batch_size * _batches_a_block(features, labels, batch_size, target)
     for low in range(start * batch_size, n, size):
         x, y = (_block(tensor, order, low, min(low + size, n), target) for tensor in (features, labels))
         yield from zip(torch.split(x, batch_size), torch.split(y, batch_size), strict=True)
 
 
-def _batches_a_block(features: Tensor, labels: Tensor, batch_size: int) -> int:
+def _batches_a_block(features: Tensor, labels: Tensor, batch_size: int, device: torch.device) -> int:
     sample = sum(t[:1].numel() * t.element_size() for t in (features, labels))
-    size = BLOCK_BYTES_CPU if features.device.type == "cpu" else BLOCK_BYTES_GPU
+    size = BLOCK_BYTES_CPU if device.type == "cpu" else BLOCK_BYTES_GPU
     return max(1, min(BLOCK_BATCHES, size // max(1, sample * batch_size)))
 
 

@@ -85,6 +85,13 @@ def test_a_block_is_bounded() -> None:
     assert len(features) == 20_000
 
 
+def test_the_device_that_computes_says_how_large_a_block_is() -> None:
+    """Data that are too large for a GPU lie in the host's memory, and go to it in few large blocks."""
+    x, y = torch.zeros(20_000, 784), torch.zeros(20_000, dtype=torch.int64)
+    features, _ = next(data_iter(x, y, 256, seeded(0), device="meta"))
+    assert batches.BLOCK_BYTES_GPU / 2 < features.untyped_storage().nbytes() <= batches.BLOCK_BYTES_GPU
+
+
 def test_batches_arrive_on_the_device_that_was_asked_for() -> None:
     # The meta device stands for any other one: it has shapes and no numbers.
     x, y = samples(10, 3)
