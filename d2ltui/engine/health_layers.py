@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from d2ltui.catalogue import ACTIVATION_TITLES
 from d2ltui.engine import remedies
 from d2ltui.engine.health_run import LIMITS, Run, grade, name_of, number, others, percent, worst
 from d2ltui.events import Finding, LayerStats
 from d2ltui.words import are
+
+# Activations whose outputs lie on one side of 0 whatever comes in; others' may do so by chance, in a narrow layer.
+NEVER_NEGATIVE = (ACTIVATION_TITLES["relu"], ACTIVATION_TITLES["sigmoid"])
 
 _VANISHING_WHY = {
     "sigmoid": "Going backward, each sigmoid multiplies the gradient by its slope, which is 0.25 at most.",
@@ -155,15 +159,11 @@ def no_activation(run: Run) -> Iterator[Finding]:
 
 def not_zero_centred(run: Run) -> Iterator[Finding]:
     """Outputs of an activation that are never negative."""
-    having = [
-        layer
-        for layer in run.layers
-        if layer.kind == "activation" and layer.minimum >= 0 and layer.mean > 0 and layer.sd > 0
-    ]
+    having = [layer for layer in run.layers if layer.title in NEVER_NEGATIVE and layer.mean > 0 and layer.sd > 0]
     if not having:
         return
     layer = having[0]
-    relu = layer.title == "ReLU"
+    relu = layer.title == ACTIVATION_TITLES["relu"]
     comparing = "nothing, ReLU makes up for it; to compare: activation tanh."
     yield Finding(
         rule="not-zero-centred",

@@ -227,6 +227,8 @@ def test_not_zero_centred() -> None:
     sigmoid = examine([looked(0, layer(2, "Sigmoid", **positive))], [], resolve({**MLP, "activation": "sigmoid"}))
     assert sigmoid[0].remedy == {"activation": "tanh"}
     assert not examine([looked(0, layer(2, "Tanh"))], [], resolve({**MLP, "activation": "tanh"}))
+    # A tanh may happen to be nowhere negative: that is not the activation's fault, and tanh no remedy.
+    assert not examine([looked(0, layer(2, "Tanh", **positive))], [], resolve({**MLP, "activation": "tanh"}))
 
 
 def test_the_gravest_comes_first() -> None:
@@ -361,6 +363,12 @@ def test_the_sick_network_is_diagnosed_and_its_remedy_learns(implementation: str
         cured = train(resolve({**given, **finding.remedy}))
         assert cured.epochs[-1].val_metric > 0.9
         assert {f.rule for f in cured.findings} <= {"not-zero-centred"}
+
+
+def test_one_tanh_that_is_never_negative_is_not_told_to_be_a_tanh() -> None:
+    given = {"model": "mlp", "dataset": "circles", "hidden": "1", "activation": "tanh", "seed": 17, "epochs": 3}
+    live = train(resolve({**given, "device": "cpu"}), sample_every=0.05)
+    assert not [finding for finding in live.findings if finding.remedy == {"activation": "tanh"}]
 
 
 def test_a_diverged_run_says_so_in_a_finding() -> None:
