@@ -33,6 +33,7 @@ from d2ltui.tui.typed import KeyHandled, TypedKeys
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+    from textual.notifications import SeverityLevel
 
     from d2ltui.engine.control import Control, Mode
     from d2ltui.engine.worker import Worker
@@ -85,12 +86,13 @@ class D2LApp(App[None]):
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self.caught: int | None = None  # the signal that has ended that run
         self._worker: Worker | None = None
-        self._observed = False
+        self._observers: set[str] = set()
+        self._ascii_filter = AsciiFilter()  # one: what was drawn through it stays good
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's filters, and ours where the locale is not UTF-8."""
         filters = list(super().get_line_filters())
-        return [*filters, AsciiFilter()] if self.ascii else filters
+        return [*filters, self._ascii_filter] if self.ascii else filters
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, with a prompt escape key where it is the usual one."""
@@ -213,13 +215,13 @@ class D2LApp(App[None]):
         self.stored.leave()
         self._trouble_told = ""
         record = partial(Recording.new, config) if self._store else None
-        self.worker.start(config, mode, self._observed, record)
+        self.worker.start(config, mode, self.observed, record)
 
     def go_on(self, recording: Recording, control: Control) -> None:
         """Go on with a stored run; there is no other."""
         self.stored.leave()
         self._trouble_told = ""
-        self.worker.start(recording.config, "run", self._observed, lambda _: recording, control)
+        self.worker.start(recording.config, "run", self.observed, lambda _: recording, control)
 
     def poll(self) -> str:
         """Take in what has come of a watched run; returns, once, what went wrong with storing our own."""
@@ -235,13 +237,25 @@ class D2LApp(App[None]):
     @property
     def observed(self) -> bool:
         """Whether the layers are on the screen."""
-        return self._observed
+        return bool(self._observers)
 
-    def observe(self, observed: bool) -> None:
-        """Whether the layers are on the screen: only then are they looked at often."""
-        self._observed = observed
+    def observe(self, who: str, looks: bool) -> None:
+        """`who` shows the layers, or no longer: only where somebody does are they looked at often."""
+        (self._observers.add if looks else self._observers.discard)(who)
         if self.control is not None:
-            self.control.observe(observed)
+            self.control.observe(self.observed)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A notice. It is text: a sentence that names a path or a value may hold brackets."""
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
 
     def run_ended(self, live: LiveRun) -> None:
         """A run has ended and its end is on the screen."""

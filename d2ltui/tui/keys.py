@@ -126,6 +126,8 @@ FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("enter", "in a choice: the list of all; in lr, while training: go on with that learning rate"),
 )
 
+TABLE_HELP = ("shift+← →", "the table sideways, where it is wider than the screen")
+
 
 def help_rows(keys: Iterable[Key]) -> list[tuple[str, str]]:
     """Each key as it is written, and what it does."""

@@ -27,6 +27,7 @@ class StoredRuns:
         self.watched: Watching | None = None  # the one on the screen
         self._opening: Watching | None = None  # the one that is read for the first time
         self._told = ""
+        self._resuming = ""  # the run that is read to be gone on with
 
     # Watching
 
@@ -118,6 +119,7 @@ class StoredRuns:
         if why := self._taken():
             self._app.notify(why, severity="warning")
             return False
+        self._resuming = name
         try:
             recording = await in_thread(
                 lambda: Recording.resume(home.path_of(name), control), undo=lambda unwanted: unwanted.close()
@@ -125,6 +127,8 @@ class StoredRuns:
         except StoreError as error:
             self._app.notify(str(error), severity="error")
             return False
+        finally:
+            self._resuming = ""
         if why := self._taken():  # meanwhile
             await in_thread(recording.close)
             self._app.notify(why, severity="warning")
@@ -137,6 +141,8 @@ class StoredRuns:
         """Why no run can begin now, "" where one can."""
         if self._app.training:
             return BUSY
+        if self._resuming:  # begun anew, it would find the run in use: by ourselves
+            return f"{self._resuming} is being read"
         if self._app.measuring.busy:  # both would draw from PyTorch's one generator
             return "a lesson is being measured: stop it first (L, then x)"
         return ""

@@ -51,4 +51,10 @@ async def in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = 
             undo(result)  # type: ignore[arg-type]
 
     threading.Thread(target=run, name="d2ltui-read", daemon=True).start()
-    return await future
+    try:
+        return await future
+    except asyncio.CancelledError:
+        # Between the result and the next turn of whoever waits for it: it is nobody's any more.
+        if undo is not None and future.done() and not future.cancelled() and future.exception() is None:
+            threading.Thread(target=undo, args=(future.result(),), name="d2ltui-undo", daemon=True).start()
+        raise

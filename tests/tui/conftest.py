@@ -40,7 +40,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
         config = given if isinstance(given, RunConfig) else resolve(given)
         app = D2LApp(config, **{"ascii": False, "max_fps": 10.0, **options})
         try:
-            async with app.run_test(size=size) as pilot:
+            async with app.run_test(size=size, notifications=True) as pilot:
                 person = Person(app, pilot)
                 await person.settle()
                 yield person

@@ -28,7 +28,7 @@ class Word(Kept, Widget):
 
 class Host(App[None]):
     AUTO_FOCUS = ""
-    CSS = ".wide { background: $error; border: round red; } Pane { height: 6; }"
+    CSS = ".tinted { background: $success; } .wide { background: $error; border: round red; } Pane { height: 6; }"
 
     def compose(self) -> ComposeResult:
         yield Word()
@@ -68,6 +68,7 @@ CHANGES: dict[str, Callable[[Host], object]] = {
     "text": lambda app: (setattr(app.query_one(Word), "text", "two"), app.query_one(Word).refresh()),
     "class": lambda app: app.query_one(Word).add_class("wide"),
     "pane's class": lambda app: app.query_one(Pane).add_class("wide"),
+    "the background behind": lambda app: app.screen.add_class("tinted"),
     "theme": lambda app: setattr(app, "theme", "textual-light"),
     "title": lambda app: app.query_one(Pane).title("Another"),
     "subtitle": lambda app: app.query_one(Pane).subtitle("below"),

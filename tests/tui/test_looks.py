@@ -12,6 +12,7 @@ from textual.color import Color
 
 from d2ltui.lessons import LESSONS
 from d2ltui.tui.locale import AsciiFilter, is_utf8, spelled, to_ascii
+from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.tabs import TABS
 
 
@@ -140,3 +141,12 @@ def test_formulas_are_spelled_in_ascii() -> None:
     for lesson in LESSONS.values():
         for text in (lesson.claim, lesson.formula, lesson.text):
             assert "?" not in to_ascii(spelled(text)).replace("?", "", text.count("?")), lesson.name
+
+
+async def test_what_was_drawn_in_ascii_stays_good(open_app: Opener) -> None:
+    async with open_app({}, ascii=True) as person:
+        view = person.main.query(LinesView).first()
+        crop = view.outer_size.region
+        rows = view.render_lines(crop)
+        assert rows
+        assert all(before is after for before, after in zip(rows, view.render_lines(crop), strict=True))

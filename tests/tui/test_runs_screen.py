@@ -19,6 +19,7 @@ from d2ltui.store.session import Session
 from d2ltui.tui.keys import RUNS_KEYS
 from d2ltui.tui.screens.dialogs import AskScreen, HelpScreen
 from d2ltui.tui.screens.runs import RunsScreen
+from d2ltui.tui.widgets.runs_table import RunsTable
 
 CONFIG = resolve(SMALL)
 
@@ -44,7 +45,9 @@ async def runs_screen(person: Person, rows: int) -> RunsScreen:
 
 def rows_of(screen: RunsScreen) -> dict[str, tuple[str, str]]:
     """By name of the run: its mark and its status."""
-    return {row[1].plain: (row[0].plain, row[2].plain) for row in screen._rows}
+    table = screen.query_one(RunsTable)
+    rows = [table.get_row_at(index) for index in range(table.row_count)]
+    return {row[1].plain: (row[0].plain, row[2].plain) for row in rows}
 
 
 async def test_files_are_read_in_threads_and_only_where_they_have_changed(
@@ -104,7 +107,7 @@ async def test_a_mark_stays_with_its_run_where_renaming_or_deleting_is_refused(o
     first, second = made(), made()
     async with open_app({}) as person:
         screen = await runs_screen(person, 2)
-        marked = screen._selected()
+        marked = screen.query_one(RunsTable).selected
         other = ({first.name, second.name} - {marked}).pop()
         await person.press("space", "n")
         person.app.screen.query_one(Input).value = other
@@ -167,3 +170,53 @@ async def test_a_narrow_footer_leaves_out_what_the_help_tells(open_app: Opener) 
         await runs_screen(person, 1)
         await person.until(lambda: "esc back" in person.text(), "the last key")
         assert "b baseline" not in person.text()
+
+
+async def test_brackets_in_a_sentence_are_no_markup(open_app: Opener) -> None:
+    made()
+    async with open_app() as person:
+        screen = await runs_screen(person, 1)
+        await person.press("slash")
+        for typed in ("lr>[/]", "[/x]>1", "model=[/]", "[b]"):
+            screen.query_one(Input).value = typed
+            await person.settle()
+        screen.query_one(Input).value = "lr>[/]"
+        await person.until(lambda: "'[/]'" in person.text(), "the sentence, as it is")
+        person.app.notify("run: /tmp/[/x]/[old] cannot be read")
+        await person.until(lambda: "/tmp/[/x]/[old]" in person.text(), "the notice, as it is")
+
+
+async def test_the_arrows_move_the_curves_cursor_where_the_table_is_too_wide(open_app: Opener) -> None:
+    made(), made()
+    async with open_app(size=(80, 24)) as person:
+        screen = await runs_screen(person, 2)
+        table = screen.query_one(RunsTable)
+        assert table.max_scroll_x > 0
+        await person.press("space")
+        await person.until(lambda: "epoch 1" in person.text(), "the legend")
+        await person.press("right")
+        await person.until(lambda: "epoch 2" in person.text(), "the cursor one epoch on")
+        assert table.scroll_x == 0
+        await person.press("shift+right", "shift+right")
+        await person.until(lambda: table.scroll_x == table.scroll_target_x > 0, "the table sideways")
+        where = table.scroll_x
+        # Another cell changes: the table stays where it is. So does its cursor, on its run, when another one comes.
+        home.set_note(screen._runs[0].name, "a short note")
+        await person.until(lambda: "a short note" in str(table.get_row_at(0)), "the note")
+        await person.until(lambda: table.scroll_x == where, "the table where it was")
+        name = table.selected
+        made()
+        await person.until(lambda: table.row_count == 3, "the third run")
+        assert table.selected == name
+        await person.until(lambda: table.scroll_x == where, "the table where it was")
+        await person.until(lambda: table.selected == name, "the cursor on its run")
+
+
+async def test_what_is_not_listed_is_not_described(open_app: Opener) -> None:
+    name = made().name
+    async with open_app() as person:
+        screen = await runs_screen(person, 1)
+        facts = screen.query_one("#facts", Static)
+        await person.until(lambda: name in str(facts.content), "what is known of it")
+        screen.query_one("#filter", Input).value = "nothing-like-it"
+        await person.until(lambda: name not in str(facts.content), "nothing")

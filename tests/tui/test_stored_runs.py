@@ -412,3 +412,27 @@ async def test_who_presses_keys_already_is_not_asked(open_app: Opener, monkeypat
     finally:
         process.kill()
         process.wait()
+
+
+async def test_a_second_key_while_a_run_is_read_does_not_hinder_the_first(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    real = Recording.resume
+
+    def slow(path: Path, control: object) -> Recording:
+        assert go_on.wait(30)
+        return real(path, control)  # type: ignore[arg-type]
+
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.press("x")
+        await person.until_word("stopped")
+        assert person.app.worker.join(30)
+        monkeypatch.setattr(Recording, "resume", slow)
+        await listed(person)
+        await person.press("c", "c")
+        await person.until(lambda: "is being read" in person.text(), "what the second one is told")
+        go_on.set()
+        await person.until_word("training")

@@ -49,3 +49,28 @@ def test_the_end_of_the_loop_waits_for_nothing() -> None:
     assert not undone.is_set()
     go_on.set()
     assert undone.wait(30)
+
+
+async def test_a_result_that_comes_with_the_cancellation_is_undone() -> None:
+    """The result is there, and whoever waits has not had its turn yet."""
+    loop, undone = asyncio.get_running_loop(), threading.Event()
+    handed = threading.Event()
+    real = loop.call_soon_threadsafe
+
+    def at_once(callback, *args, context=None):  # type: ignore[no-untyped-def]
+        def both() -> None:
+            callback(*args)
+            waiting.cancel()
+            handed.set()
+
+        return real(both)
+
+    loop.call_soon_threadsafe = at_once  # type: ignore[method-assign]
+    try:
+        waiting = asyncio.create_task(in_thread(lambda: 3, undo=lambda result: undone.set() if result == 3 else None))
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    finally:
+        del loop.call_soon_threadsafe  # type: ignore[method-assign]
+    assert handed.is_set()
+    assert await loop.run_in_executor(None, undone.wait, 30)

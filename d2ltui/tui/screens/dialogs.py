@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -204,12 +204,13 @@ class AskScreen(ModalScreen["str | None"]):
     BINDINGS = [Binding("escape", "cancel", "close")]
 
     def __init__(
-        self, title: str, text: str, empty_allowed: bool = False, attempt: Callable[[str], str] | None = None
+        self, title: str, text: str, empty_allowed: bool = False, attempt: Callable[[str], Awaitable[str]] | None = None
     ) -> None:
         """`attempt` does what is asked for, and says why that cannot be, or "": then the screen closes."""
         super().__init__()
         self._title, self._text, self._empty_allowed = title, text, empty_allowed
         self._attempt = attempt
+        self._attempting = False
 
     def compose(self) -> ComposeResult:
         """The line."""
@@ -221,9 +222,14 @@ class AskScreen(ModalScreen["str | None"]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take it, or say why not: what was typed is not lost."""
         text = event.value.strip()
-        if not text and not self._empty_allowed:
+        if (not text and not self._empty_allowed) or self._attempting:
             return
-        problem = self._attempt(text) if self._attempt is not None else ""
+        self._attempting = True
+        self.run_worker(self._take(text))
+
+    async def _take(self, text: str) -> None:
+        problem = await self._attempt(text) if self._attempt is not None else ""
+        self._attempting = False
         if problem:
             self.query_one("#why-not", Static).update(problem)
         else:

@@ -78,14 +78,13 @@ class LayerScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Look a few times a second, and have the engine look at the units."""
-        self._observed_before = self.app.observed
-        self.app.observe(True)
+        self.app.observe("units", True)
         self.set_interval(1 / self.app.max_fps, self.tick)
         self.call_after_refresh(self.tick)
 
     def on_unmount(self) -> None:
         """Nobody looks at the units any more."""
-        self.app.observe(self._observed_before)
+        self.app.observe("units", False)
 
     def tick(self) -> None:
         """Show the newest look at the layer."""

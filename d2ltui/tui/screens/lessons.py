@@ -132,8 +132,8 @@ class LessonsScreen(Screen[None]):
         self.set_class(narrow, "-narrow")
         page = self.query_one("#page-pane", Pane)
         page.display = not (narrow and self._experiments)
-        page.border_subtitle = "tab: the experiments" if narrow else ""
-        self.query_one("#verdict-pane", Pane).border_subtitle = "tab: the page" if narrow else ""
+        page.subtitle("tab: the experiments" if narrow else "")
+        self.query_one("#verdict-pane", Pane).subtitle("tab: the page" if narrow else "")
         self.query_one("#right").display = not narrow or self._experiments
         self.query_one("#curves-pane").display = not trained_nothing
 
@@ -153,7 +153,7 @@ class LessonsScreen(Screen[None]):
         page, spell = Text(), spelled if self.app.ascii else str
         page.append(spell(f"{lesson.claim}\n\n{lesson.formula}\n\n"), "bold")
         page.append(spell(_unwrapped(lesson.text)))
-        self.query_one("#page-pane", Pane).border_title = f"{lesson.title} (section {lesson.section})"
+        self.query_one("#page-pane", Pane).title(f"{lesson.title} (section {lesson.section})")
         self.query_one("#page", Static).update(page)
         self.query_one("#page-pane VerticalScroll", VerticalScroll).scroll_home(animate=False)
         self.tick()
@@ -244,7 +244,7 @@ class LessonsScreen(Screen[None]):
         if width > 0 and height > 0:
             roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
             rows = len(roles) if height - len(roles) >= 8 else 0
-            self.query_one("#curves-pane", Pane).border_subtitle = "" if rows else ", ".join(roles)
+            self.query_one("#curves-pane", Pane).subtitle("" if rows else ", ".join(roles))
             empty = "no training so far" if measurement is not None else "enter carries the experiments out"
             spec = newest_curves(runs, width, height - rows, self.app.ascii, empty)
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))

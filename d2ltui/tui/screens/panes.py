@@ -66,9 +66,22 @@ class PanesScreen(Hollow, Screen[None]):
         stacks = self.query_one(Setup).query(".stack")  # side by side where the form has the whole width
         for column in (*stacks, self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
             column.display = any(pane.display for pane in column.query(Pane))
-        self.app.observe(bool(shown & {"activations", "gradients"}))
+        self._look()
         self.refresh_bindings()
         self.call_after_refresh(self.tick)
+
+    def _look(self) -> None:
+        """The engine looks at the layers often while their panes can be seen."""
+        shown = any(self.query_one(f"#{name}").display for name in ("activations", "gradients"))
+        self.app.observe("panes", shown and self.is_current)
+
+    def on_screen_suspend(self) -> None:
+        """Another screen covers this one."""
+        self.app.observe("panes", False)
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """It no longer does."""
+        self._look()
 
     def _open_tab(self, title: str) -> None:
         self._tab = title

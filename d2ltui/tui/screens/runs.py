@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
 from d2ltui.charts.spec import ChartError, Style
 from d2ltui.store import StoreError, filters, home, listing
-from d2ltui.tui.form_state import as_text
-from d2ltui.tui.keys import RUNS_KEYS, bindings, help_rows
-from d2ltui.tui.layer_lines import number
+from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.overlay import letter
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
@@ -28,6 +23,7 @@ from d2ltui.tui.threads import in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.runs_table import RunsTable
 
 if TYPE_CHECKING:
     from d2ltui.live import LiveRun
@@ -36,14 +32,6 @@ if TYPE_CHECKING:
 
 NARROW = 100
 POLL_EVERY = 2.0
-NOTE_WIDTH = 30  # of a note, in the table
-_COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun", "note")
-
-
-class RunsTable(DataTable[Text]):
-    """The table: its key for a row is told in the footer."""
-
-    BINDINGS = [Binding("enter", "select_cursor", "open", key_display="enter")]
 
 
 class RunsScreen(Screen["str | None"]):
@@ -72,8 +60,6 @@ class RunsScreen(Screen["str | None"]):
         self._all: list[RunInfo] | None = None  # None until the store has been read
         self._problem = ""  # why it cannot be
         self._runs: list[RunInfo] = []  # those that are shown
-        self._rows: list[tuple[Text, ...]] = []
-        self._widths: list[int] = []
         self._marked: list[str] = []
         self._baseline: str | None = None
         self._histories = Histories()
@@ -92,7 +78,7 @@ class RunsScreen(Screen["str | None"]):
         yield Input(placeholder="filter, such as: lr>=0.1 model=mlp status=finished", id="filter", compact=True)
         with Vertical(id="runs"):
             with Pane("Runs", id="table-pane"):
-                yield RunsTable(cursor_type="row", zebra_stripes=False)
+                yield RunsTable()
             with Horizontal(id="below"):
                 with Pane("Validation loss", id="overlay-pane"):
                     yield LinesView(id="overlay")
@@ -102,7 +88,6 @@ class RunsScreen(Screen["str | None"]):
 
     def on_mount(self) -> None:
         """Read the store now, and again every two seconds."""
-        self._fit_columns([])
         self._show_runs()
         self.refresh_runs()
         self.set_interval(POLL_EVERY, self.refresh_runs)
@@ -142,18 +127,18 @@ class RunsScreen(Screen["str | None"]):
         """Show those of the runs, as they were read last, that the filter lets through."""
         pane = self.query_one("#table-pane", Pane)
         if self._all is None:
-            pane.border_subtitle = self._problem or "reading …"
+            pane.subtitle(self._problem or "reading …")
             return
         try:
             conditions = filters.parse(self._filter)
         except StoreError as error:
-            pane.border_subtitle = str(error)
+            pane.subtitle(str(error))
             return
         runs = [run for run in self._all if filters.matches(conditions, run)]
         runs.sort(key=self._order)
         self._runs = runs
         by = ("newest first", "validation loss", "validation metric", "name")[self._sort]
-        pane.border_subtitle = self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, by {by}"
+        pane.subtitle(self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, by {by}")
         self._fill()
 
     def _order(self, run: RunInfo) -> tuple[float, str]:
@@ -165,62 +150,22 @@ class RunsScreen(Screen["str | None"]):
         return (-run.created if self._sort == 0 else 0.0), run.name
 
     def _fill(self) -> None:
-        table = self.query_one(DataTable)
-        rows = [self._row(run) for run in self._runs]
-        if rows == self._rows:
-            return
-        self._rows = rows
-        selected = self._selected()
-        self._fit_columns(rows)
-        table.clear()
-        for run, row in zip(self._runs, rows, strict=True):
-            table.add_row(*row, key=run.name)
-        names = [run.name for run in self._runs]
-        if selected in names:
-            table.move_cursor(row=names.index(selected), animate=False)
+        self._table.fill(self._runs, self._mark)
+        self._show_facts()
 
-    def _fit_columns(self, rows: list[tuple[Text, ...]]) -> None:
-        """Columns as wide as what they hold. (Textual finds that out later, and draws them too narrow before.)"""
-        widths = [max([len(title), *(row[i].cell_len for row in rows)]) for i, title in enumerate(_COLUMNS)]
-        if widths != self._widths:
-            self._widths = widths
-            table = self.query_one(DataTable)
-            table.clear(columns=True)
-            for title, width in zip(_COLUMNS, widths, strict=True):
-                table.add_column(title, width=width)
+    def _mark(self, name: str) -> str:
+        mark = letter(self._marked.index(name)) if name in self._marked else ""
+        return f"{mark}=" if name == self._baseline else mark
 
-    def _row(self, run: RunInfo) -> tuple[Text, ...]:
-        config, figures = run.config, run.figures
-        mark = letter(self._marked.index(run.name)) if run.name in self._marked else ""
-        mark += "=" if run.name == self._baseline else ""
-        metric = figures.get("val_accuracy", figures.get("val_r2"))
-        loss = figures.get("val_loss")
-        cells = (
-            mark,
-            run.name,
-            run.status,
-            f"{run.epochs}/{config.epochs}" if config is not None else "",
-            number(loss) if loss is not None else "–",
-            number(metric) if metric is not None else "–",
-            as_text(config.lr) if config is not None else "",
-            as_text(config.hidden) if config is not None and config.model == "mlp" else "",
-            config.activation if config is not None and config.model == "mlp" else "",
-            time.strftime("%m-%d %H:%M", time.localtime(run.created)) if run.created else "",
-            run.note if len(run.note) <= NOTE_WIDTH else run.note[: NOTE_WIDTH - 1] + "…",
-        )
-        return tuple(Text(cell) for cell in cells)
-
-    def _selected(self) -> str | None:
-        table = self.query_one(DataTable)
-        if not table.row_count or not 0 <= table.cursor_row < len(self._runs):
-            return None
-        return self._runs[table.cursor_row].name
+    @property
+    def _table(self) -> RunsTable:
+        return self.query_one(RunsTable)
 
     # What the keys do
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or no longer."""
-        if (name := self._selected()) is None:
+        if (name := self._table.selected) is None:
             return
         if name in self._marked:
             self._marked.remove(name)
@@ -231,7 +176,7 @@ class RunsScreen(Screen["str | None"]):
 
     def action_baseline(self) -> None:
         """What the others are compared with: always the first curve."""
-        if (name := self._selected()) is None:
+        if (name := self._table.selected) is None:
             return
         self._baseline = None if self._baseline == name else name
         if self._baseline is not None:
@@ -261,7 +206,7 @@ class RunsScreen(Screen["str | None"]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Back to the table."""
-        self.query_one(DataTable).focus()
+        self._table.focus()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """What is known about the run under the cursor."""
@@ -273,13 +218,13 @@ class RunsScreen(Screen["str | None"]):
 
     def action_open(self) -> None:
         """Show the run on the main screen."""
-        if (name := self._selected()) is not None:
+        if (name := self._table.selected) is not None:
             self.dismiss(name)
 
     def action_continue_run(self) -> None:
         """Go on with a run that was interrupted. Other keys are answered while it is read."""
-        if (name := self._selected()) is not None:
-            self.app.run_worker(self._go_on(name), group="resume", exclusive=True)
+        if (name := self._table.selected) is not None:
+            self.app.run_worker(self._go_on(name), group="resume")
 
     async def _go_on(self, name: str) -> None:
         if await self.app.stored.resume(name) and self.app.screen is self:
@@ -287,13 +232,13 @@ class RunsScreen(Screen["str | None"]):
 
     def action_rename(self) -> None:
         """Give the run another name."""
-        if (name := self._selected()) is None:
+        if (name := self._table.selected) is None:
             return
 
-        def attempt(new: str) -> str:
+        async def attempt(new: str) -> str:
             try:
                 if new != name:
-                    home.rename(name, new)
+                    await in_thread(lambda: home.rename(name, new))
             except StoreError as error:
                 return str(error)
             return ""
@@ -309,33 +254,37 @@ class RunsScreen(Screen["str | None"]):
 
     def action_note(self) -> None:
         """Write something about the run."""
-        if (name := self._selected()) is None:
+        if (name := self._table.selected) is None:
             return
 
         def noted(text: str | None) -> None:
             if text is not None:
-                self._attempt(lambda: home.set_note(name, text))
+                self.run_worker(self._attempt(lambda: home.set_note(name, text)))
 
         present = next((run.note for run in self._runs if run.name == name), "")
         self.app.push_screen(AskScreen(f"A note on {name}", present, empty_allowed=True), noted)
 
     def action_delete(self) -> None:
         """Delete the run; asks."""
-        if (name := self._selected()) is None:
+        if (name := self._table.selected) is None:
             return
 
-        def answered(deletes: bool | None) -> None:
-            if deletes and self._attempt(lambda: home.delete(name)):
+        async def delete() -> None:
+            if await self._attempt(lambda: home.delete(name)):
                 self._marked = [marked for marked in self._marked if marked != name]
                 self._baseline = None if self._baseline == name else self._baseline
                 self._show_curves()
 
+        def answered(deletes: bool | None) -> None:
+            if deletes:
+                self.run_worker(delete())
+
         self.app.push_screen(ConfirmScreen(f"Delete {name} for good?", "delete", "keep"), answered)
 
-    def _attempt(self, act: Callable[[], object]) -> bool:
+    async def _attempt(self, act: Callable[[], object]) -> bool:
         """Do something to the store; False, and a sentence on the screen, where that cannot be."""
         try:
-            act()
+            await in_thread(act)
         except StoreError as error:
             self.app.notify(str(error), severity="error")
             return False
@@ -345,12 +294,12 @@ class RunsScreen(Screen["str | None"]):
 
     def action_help(self) -> None:
         """All keys."""
-        self.app.push_screen(HelpScreen(help_rows(RUNS_KEYS)))
+        self.app.push_screen(HelpScreen([*help_rows(RUNS_KEYS), TABLE_HELP]))
 
     def action_close(self) -> None:
         """Leave the filter, or the screen."""
         if isinstance(self.focused, Input):
-            self.query_one(DataTable).focus()
+            self._table.focus()
         else:
             self.dismiss(None)
 
@@ -373,7 +322,7 @@ class RunsScreen(Screen["str | None"]):
         self.query_one("#facts-pane", Pane).title("Differences" if len(configs) > 1 else "About the run")
 
     def _facts(self) -> str:
-        name = self._selected()
+        name = self._table.selected
         run = next((run for run in self._runs if run.name == name), None)
         if run is None:
             return ""

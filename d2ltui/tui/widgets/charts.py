@@ -33,16 +33,16 @@ class DrawingView(LinesView):
 
     def __init__(self) -> None:
         super().__init__(scrolls=False)
-        self._kept: dict[Size, Sequence[Line]] = {}
+        self._by_size: dict[Size, Sequence[Line]] = {}
         self._size_drawn = Size(0, 0)
 
     def show(self, lines: Sequence[Line], size: Size | None = None) -> int:
         """Show `lines`, and keep them for their size: the view's own, or the one that it is about to have."""
         size = size or self.size
-        self._kept.pop(size, None)
-        self._kept[size] = lines
-        if len(self._kept) > KEPT_SIZES:
-            del self._kept[next(iter(self._kept))]
+        self._by_size.pop(size, None)
+        self._by_size[size] = lines
+        if len(self._by_size) > KEPT_SIZES:
+            del self._by_size[next(iter(self._by_size))]
         if size != self.size:
             return 0
         self._size_drawn = size
@@ -50,13 +50,13 @@ class DrawingView(LinesView):
 
     def forget(self) -> None:
         """What was drawn before is something else."""
-        self._kept.clear()
+        self._by_size.clear()
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows of `crop`. Asked for when the size has changed already, and before the new drawing is there."""
-        if self.size != self._size_drawn and self.size in self._kept:
+        if self.size != self._size_drawn and self.size in self._by_size:
             self._size_drawn = self.size
-            self.replace(self._kept[self.size])
+            self.replace(self._by_size[self.size])
         return super().render_lines(crop)
 
 
@@ -86,6 +86,8 @@ class ChartPane(Pane):
 
         `coming` is the size that the drawing is about to have: it is made while Textual is still busy with the layout.
         """
+        if self._drawing is not None and self._drawing.done():
+            self._drawing.result()  # a defect in drawing must not be swallowed
         width, height = coming or self.view.size
         if width <= 0 or height <= 0 or not self.display:
             return
@@ -99,8 +101,6 @@ class ChartPane(Pane):
             # More steps can wait for the next look at them, the answer to a key cannot.
             self._overtaken = subject if self._shown[:2] != (subject, size) else None
             return
-        if self._drawing is not None and self._drawing.done():
-            self._drawing.result()  # a defect in drawing must not be swallowed
         self._arrived = None  # something else is to be shown
         if self._shown[0] != subject:
             self.view.forget()

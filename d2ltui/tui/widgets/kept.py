@@ -29,10 +29,10 @@ class Kept(WidgetMixin):
         """The rows of `crop`."""
         size = self.outer_size
         if self._kept is None or self._kept[0] != crop or self._kept[1] != size:
-            self._kept = (crop, size, self._rows(crop))
+            self._kept = (crop, size, self._draw_rows(crop))
         return self._kept[2]
 
-    def _rows(self, crop: Region) -> list[Strip]:
+    def _draw_rows(self, crop: Region) -> list[Strip]:
         return super().render_lines(crop)
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
@@ -55,7 +55,7 @@ class Hollow(Kept):
 
     _rows_within: dict[tuple[int, int, int], Strip] | None = None  # by first column, columns, and the widget's width
 
-    def _rows(self, crop: Region) -> list[Strip]:
+    def _draw_rows(self, crop: Region) -> list[Strip]:
         lines: list[Strip] = []
         below = self.outer_size.height - self.gutter.bottom
         row = crop.y
@@ -65,7 +65,7 @@ class Hollow(Kept):
                 lines += [self._row_within(crop.x, row, crop.width)] * count
             else:
                 count = 1
-                lines += super()._rows(Region(crop.x, row, crop.width, 1))
+                lines += super()._draw_rows(Region(crop.x, row, crop.width, 1))
             row += count
         return lines
 
@@ -74,7 +74,7 @@ class Hollow(Kept):
             self._rows_within = {}
         where = (x, width, self.outer_size.width)
         if where not in self._rows_within:
-            (self._rows_within[where],) = super()._rows(Region(x, y, width, 1))
+            (self._rows_within[where],) = super()._draw_rows(Region(x, y, width, 1))
         return self._rows_within[where]
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:

@@ -7,6 +7,7 @@ the last time: a chart that grows at its right end sends a few characters down t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style as RichStyle
@@ -17,6 +18,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from d2ltui.charts.spec import Style
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Line = Sequence[tuple[int, str]]
 
@@ -73,7 +77,6 @@ class LinesView(ScrollView, can_focus=False):
     """
 
     def __init__(self, id: str | None = None, scrolls: bool = True) -> None:
-        super().__init__(id=id)
         self._scrolls = scrolls  # a drawing does not: it is made anew for every size
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []  # ready for the screen, in the view's whole width
@@ -81,6 +84,7 @@ class LinesView(ScrollView, can_focus=False):
         self._look: tuple[int, Sequence[LineFilter]] = (0, ())  # the width and the filters that they were made with
         self._blank: Strip | None = None
         self._background: Color | None = None
+        super().__init__(id=id)  # it refreshes
 
     @property
     def lines(self) -> list[Line]:
@@ -128,6 +132,15 @@ class LinesView(ScrollView, can_focus=False):
     def notify_style_update(self) -> None:
         """The theme has changed: colours are looked up again."""
         super().notify_style_update()
+        self._forget_look()
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Without `regions` anything may look otherwise: a background behind it, a style of a part."""
+        if not regions:
+            self._forget_look()
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def _forget_look(self) -> None:
         self._styles = {}
         self._background = None
         self._forget_strips()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.widget import Widget
@@ -53,8 +54,13 @@ class Pane(Column):
     }
     """
 
+    def render_str(self, text_content: str | Content) -> Content:
+        """Titles are text: Textual would look for markup in a sentence that holds a bracket."""
+        return Content(text_content) if isinstance(text_content, str) else text_content
+
     def __init__(self, title: str, *children: Widget, id: str, can_focus: bool = False) -> None:
         super().__init__(*children, id=id)
+        self._titles = [title, ""]
         self.border_title = title
         self.can_focus = can_focus
 
@@ -62,15 +68,15 @@ class Pane(Column):
 
     def title(self, text: str) -> None:
         """Put `text` into the frame's highest row, and draw nothing but that row."""
-        if self.border_title != text:
-            self._only_row = 0
+        if self._titles[0] != text:
+            self._titles[0], self._only_row = text, 0
             self.border_title = text
             self._only_row = None
 
     def subtitle(self, text: str) -> None:
         """Put `text` into the frame's lowest row, and draw nothing but that row."""
-        if self.border_subtitle != text:
-            self._only_row = max(0, self.outer_size.height - 1)
+        if self._titles[1] != text:
+            self._titles[1], self._only_row = text, max(0, self.outer_size.height - 1)
             self.border_subtitle = text
             self._only_row = None
 

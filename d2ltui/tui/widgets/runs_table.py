@@ -1,0 +1,108 @@
+"""The table of stored runs: a row for each, of which only what differs is written anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.binding import Binding
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable
+
+from d2ltui.tui.form_state import as_text
+from d2ltui.tui.layer_lines import number
+
+if TYPE_CHECKING:
+    from d2ltui.store.listing import RunInfo
+
+NOTE_WIDTH = 30  # of a note
+COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun", "note")
+Row = tuple[Text, ...]
+
+
+def row(run: RunInfo, mark: str) -> Row:
+    """What the table shows of `run`; `mark` is its curve's letter."""
+    config, figures = run.config, run.figures
+    metric = figures.get("val_accuracy", figures.get("val_r2"))
+    loss = figures.get("val_loss")
+    cells = (
+        mark,
+        run.name,
+        run.status,
+        f"{run.epochs}/{config.epochs}" if config is not None else "",
+        number(loss) if loss is not None else "–",
+        number(metric) if metric is not None else "–",
+        as_text(config.lr) if config is not None else "",
+        as_text(config.hidden) if config is not None and config.model == "mlp" else "",
+        config.activation if config is not None and config.model == "mlp" else "",
+        time.strftime("%m-%d %H:%M", time.localtime(run.created)) if run.created else "",
+        run.note if len(run.note) <= NOTE_WIDTH else run.note[: NOTE_WIDTH - 1] + "…",
+    )
+    return tuple(Text(cell) for cell in cells)
+
+
+class RunsTable(DataTable[Text]):
+    """Its key for a row is told in the footer. The arrows that it would scroll with move the curves' cursor."""
+
+    BINDINGS = [
+        Binding("enter", "select_cursor", "open", key_display="enter"),
+        Binding("left", "screen.cursor(-1)", show=False),
+        Binding("right", "screen.cursor(1)", show=False),
+        Binding("shift+left", "scroll_left", show=False),
+        Binding("shift+right", "scroll_right", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(cursor_type="row", zebra_stripes=False)
+        self._shown: dict[str, tuple[RunInfo, str, Row]] = {}  # by name: what each row was made from
+        self._column_widths: list[int] = []
+
+    def on_mount(self) -> None:
+        """An empty table, with its columns."""
+        self._fit_columns()
+
+    @property
+    def selected(self) -> str | None:
+        """The name of the run under the cursor."""
+        names = list(self._shown)
+        return names[self.cursor_row] if self.row_count and 0 <= self.cursor_row < len(names) else None
+
+    def fill(self, runs: Sequence[RunInfo], mark: Callable[[str], str]) -> None:
+        """Show `runs` in this order, each with the mark of its name. The cursor stays on its run."""
+        selected, where, before = self.selected, self.scroll_offset, self._shown
+        self._shown = {}
+        for run in runs:
+            known, letter = before.get(run.name), mark(run.name)
+            made = known if known is not None and known[0] is run and known[1] == letter else None
+            self._shown[run.name] = made or (run, letter, row(run, letter))
+        if list(self._shown) == list(before) and not self._fit_columns():
+            # Cells alone: a table that is filled anew is back at its left end, and takes its time.
+            for y, ((*_, old), (*_, new)) in enumerate(zip(before.values(), self._shown.values(), strict=True)):
+                for x, (cell, present) in enumerate(zip(old, new, strict=True) if old is not new else ()):
+                    if cell != present:
+                        self.update_cell_at(Coordinate(y, x), present)
+            return
+        self._fit_columns()
+        self.clear()
+        for name, (*_, cells) in self._shown.items():
+            self.add_row(*cells, key=name)
+        if selected in self._shown:
+            self.move_cursor(row=list(self._shown).index(selected), animate=False)
+        self.call_after_refresh(self.scroll_to, where.x, None, animate=False)
+
+    def _fit_columns(self) -> bool:
+        """Columns as wide as what they hold; whether they were not, and are empty now.
+
+        (Textual finds that out later, and draws them too narrow before.)
+        """
+        rows = [cells for *_, cells in self._shown.values()]
+        widths = [max([len(title), *(cells[i].cell_len for cells in rows)]) for i, title in enumerate(COLUMNS)]
+        if widths == self._column_widths:
+            return False
+        self._column_widths = widths
+        self.clear(columns=True)
+        for title, width in zip(COLUMNS, widths, strict=True):
+            self.add_column(title, width=width)
+        return True
