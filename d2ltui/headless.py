@@ -198,11 +198,18 @@ class _Findings:
     """A sink that keeps what is found in the run, the gravest first."""
 
     def __init__(self) -> None:
-        self.found: tuple[events.Finding, ...] = ()
+        self._found: tuple[events.Finding, ...] = ()
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.FindingsChanged):
-            self.found = event.findings
+            self._found = event.findings
+
+    def tell(self, err: TextIO) -> None:
+        """Print the gravest one, where the run is sick of it: what it is, why, and what to try."""
+        if self._found and self._found[0].severity != "note":
+            gravest = self._found[0]
+            lines = (f"{gravest.severity}: {gravest.what}", f"    {gravest.why}", f"    try: {gravest.try_}")
+            print("\n".join(lines), file=err, flush=True)
 
 
 class _Guard:
@@ -311,10 +318,8 @@ def train(
         try:
             if quiet and ended.status in ("failed", "diverged"):
                 print(f"d2ltui: {ended.message}", file=err)
-            if ended.status == "diverged" and findings.found and guard.error is None:
-                gravest = findings.found[0]
-                print(f"{gravest.severity}: {gravest.what}", file=err)
-                print(f"    {gravest.why}\n    try: {gravest.try_}", file=err, flush=True)
+            if guard.error is None:
+                findings.tell(err)
             if as_json:
                 print(to_json(ended.summary), file=out, flush=True)
             if guard.error is not None:

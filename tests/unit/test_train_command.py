@@ -72,6 +72,34 @@ def test_diverged(capfd: pytest.CaptureFixture[str], quiet: bool) -> None:
         assert finding[2].startswith("    try: ")
 
 
+SICK = {"dataset": "moons", "hidden": "4", "init": "zeros", "epochs": "1", "batch_size": "300", "device": "cpu"}
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_a_run_that_ends_sick_says_what_is_wrong_and_what_to_try(
+    capfd: pytest.CaptureFixture[str], quiet: bool
+) -> None:
+    status, out, err = outcome(capfd, resolve(SICK), quiet=quiet)
+    assert (status, json.loads(out[-1])["status"]) == (0, "finished")
+    assert not any(word in "".join(out) for word in ("gradient", "alarm", "try"))
+    if quiet:
+        assert err == []
+        return
+    message, what, why, try_ = err[-4:]
+    assert message.startswith("finished: ")
+    assert what.startswith("alarm: 100 % of the units of layer 2 (ReLU) are dead")
+    assert why.startswith("    Where a ReLU is 0 so is its slope")
+    assert try_.startswith("    try: Train again with init kaiming")
+
+
+@pytest.mark.parametrize("given", [{"init": "default"}, {"init": "default", "activation": "identity"}])
+def test_a_run_that_is_well_or_merely_of_note_says_nothing(
+    capfd: pytest.CaptureFixture[str], given: dict[str, str]
+) -> None:
+    *_, last = outcome(capfd, resolve({**SICK, **given}))[2]
+    assert last.startswith("finished: ")
+
+
 def test_failed(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(network: Network, x: torch.Tensor) -> torch.Tensor:
         raise ValueError("shapes do not fit")
