@@ -49,7 +49,7 @@ def examine(
     plan: Sequence[LayerSpec] | None = None,
     diverged_at: int | None = None,
 ) -> tuple[events.Finding, ...]:
-    """What is found in a run: `probes` in order, the first of them from the start, `epochs` in order.
+    """What is found in a run: `probes` in order, from the start on where that is known, `epochs` in order.
 
     `plan` are the network's layers, where the config alone does not say (a data set of the caller's own).
     `diverged_at` is the step whose loss was not finite, if there was one. Without a probe nothing is found.

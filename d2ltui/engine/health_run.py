@@ -38,7 +38,7 @@ LIMITS: dict[str, Limit] = {
 
 
 class Run(NamedTuple):
-    """What the rules look at. The first probe is from the start of the run, the last one from now."""
+    """What the rules look at. The first probe is from the start of the run, where that is known, the last from now."""
 
     probes: tuple[LayersProbed, ...]
     epochs: Epochs
@@ -72,11 +72,20 @@ class Run(NamedTuple):
         return self.probes[-1].loss
 
     @property
+    def start(self) -> float:
+        """The loss at the start.
+
+        Infinite where that is not known, so that nothing is worse: the history of a run that was damaged begins where
+        it went on, with a network that has learned.
+        """
+        first = self.probes[0]
+        return first.loss if first.step == 0 else math.inf
+
+    @property
     def guess(self) -> float:
         """The loss of who knows nothing: equal probabilities, or the network as it starts."""
-        first = self.probes[0].loss
         if self.config.task == "regression":
-            return first
+            return self.start
         return math.log(self.plan[-1].num_outputs)
 
 

@@ -23,14 +23,14 @@ def divergence(run: Run) -> Iterator[Finding]:
     if run.diverged_at is not None or broken or not math.isfinite(run.loss):
         figure, layer = math.inf, broken[0].index if broken else None
         what = f"The loss is beyond all bounds {run.when}"
-        if not run.loss < max(run.probes[0].loss, run.guess):  # weights that are broken may well give a small one again
+        if not run.loss < max(run.start, run.guess):  # weights that are broken may well give a small one again
             what += f", {number(run.loss)}"
         if broken:
             number_of = broken[0].nonfinite
             what += f": {counted(number_of, 'output', ',')} of {name_of(broken[0])} {are(number_of)} nan or infinite"
         what += "."
     else:
-        start, guess = run.probes[0].loss, run.guess
+        start, guess = run.start, run.guess
         figure, layer = run.loss / max(start, guess, math.ulp(0.0)), None
         if run.step == 0 or figure < LIMITS["diverging"].warning:
             return
@@ -77,7 +77,7 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             remedy=remedy,
         )
     slow = 0 < max(measured[-2:]) < low.warning and run.step >= LOW_STEPS
-    if slow and run.loss > learned.warning * run.probes[0].loss and _gradient_arrives(run):
+    if slow and run.loss > learned.warning * run.start and _gradient_arrives(run):
         remedy = remedies.hurry(run.config)
         yield Finding(
             rule="learning-rate-low",
@@ -86,7 +86,7 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             step=run.step,
             figure=figure,
             what=f"The learning rate {lr:g} is too low: one step moves the weights by {100 * figure:.2g} % of their "
-            f"norm at most, and the loss is {number(run.loss)} {run.when}; it started at {number(run.probes[0].loss)}.",
+            f"norm at most, and the loss is {number(run.loss)} {run.when}; it started at {number(run.start)}.",
             why="About 0.1 % is usual; much shorter steps learn, too, but take for ever.",
             try_=f"Train with {remedies.in_words(remedy)}.",
             remedy=remedy,
@@ -117,7 +117,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
         return
     figure = recent / best.val_loss
     rises = figure >= LIMITS["overfitting"].warning and last.epoch - best.epoch >= OVERFIT_EPOCHS
-    forgets = recent >= LIMITS["not_learning"].warning * first.val_loss
+    forgets = first.epoch == 1 and recent >= LIMITS["not_learning"].warning * first.val_loss
     losses = f"the train loss has come down to {number(last.train_loss)}"
     if rises:
         what = (
