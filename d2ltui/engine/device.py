@@ -44,6 +44,16 @@ def select(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+def make_current(device: torch.device) -> None:
+    """Let what names no device use this one, in the present thread, where it is a CUDA device.
+
+    Otherwise that is the first one: pinned memory, for one, would begin a context there that takes memory of a GPU on
+    which nothing is trained.
+    """
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+
+
 def set_threads(device: torch.device, layers: Iterable[LayerSpec], batch_size: int) -> int:
     """Let PyTorch use as many threads, in the present one, as a training step is worth; returns how many.
 

@@ -20,7 +20,7 @@ from d2ltui.engine import account
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import DeviceError, select, set_threads
+from d2ltui.engine.device import DeviceError, make_current, select, set_threads
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.garbage import leave_libraries_alone
 from d2ltui.engine.health import Monitor
@@ -50,7 +50,7 @@ class Trainer:
         sinks: called with every event, in this thread. They must return at once.
         dataset: what to train on instead of loading what the config names; its `info` shapes the network.
         sample_every: seconds between two looks at the layers while nobody looks; None for none.
-        keeper: takes checkpoints, at the end of an epoch, at a pause and at the end of the run.
+        keeper: takes checkpoints, at a pause and at the end of the run, and now and then between (see `Pace`).
         resume: reads the checkpoint to go on from, in this thread; where it finds none, the run begins again.
         probes: what was seen in the run's layers before, where it goes on.
     """
@@ -145,6 +145,7 @@ class Trainer:
         self._lr = config.lr
         self._device = select(config.device)
         self._device_name = str(self._device)
+        make_current(self._device)
         self._stop_if_asked()
         self._data = self._load()
         self._stop_if_asked()
@@ -290,6 +291,8 @@ class Trainer:
                 self._lr = lr
                 set_lr(self._optimizer, lr)
                 self._emit(events.LearningRateChanged(self._step, lr))
+                if waiting:
+                    self._pace.keep(self._checkpoint)
             if not waiting and self.control.mode == "pause" and not self.control.stopping:
                 waiting = True
                 self._clock.stop()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from runs import run, short
 
 from d2ltui.catalogue import layer_plan
 from d2ltui.config import resolve
-from d2ltui.engine import device
+from d2ltui.data import Dataset, LoadCancelled
+from d2ltui.engine import device, trainer
 from d2ltui.engine.device import DeviceError, available, select, set_threads
 
 
@@ -46,3 +48,22 @@ def test_a_device_that_is_not_there_is_named_with_those_that_are(name: str) -> N
         pytest.skip(f"this machine has {name}")
     with pytest.raises(DeviceError, match=f"device: '{name}' is not available.*allowed here: auto,.*cpu"):
         select(name)
+
+
+@pytest.mark.parametrize(("name", "made"), [("cuda:1", ["cuda:1"]), ("cpu", [])])
+def test_the_training_thread_s_cuda_device_is_the_run_s(
+    monkeypatch: pytest.MonkeyPatch, name: str, made: list[str]
+) -> None:
+    """Each thread has a current device of its own, the first one until it is told another."""
+    current: list[str] = []
+    found: list[list[str]] = []
+
+    def load(*_: object) -> Dataset:
+        found.append([*current])
+        raise LoadCancelled
+
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: current.append(str(device)))
+    monkeypatch.setattr(trainer, "select", torch.device)
+    monkeypatch.setattr(trainer, "load", load)
+    run(short(device=name))
+    assert found == [made]
