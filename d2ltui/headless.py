@@ -267,7 +267,8 @@ def run(
             probes=recording.past_probes,
         ).run()
     finally:
-        recording.close()
+        while not recording.close():
+            pass  # the last checkpoint is on its way; a second signal waits for nothing
 
 
 def train(

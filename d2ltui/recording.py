@@ -25,7 +25,7 @@ from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.listing import DAMAGED, INTERRUPTED, RunInfo, info
 from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request
-from d2ltui.store.writer import RunStore
+from d2ltui.store.writer import CLOSE_TIMEOUT, RunStore
 
 if TYPE_CHECKING:
     from d2ltui.engine.checkpoint import Checkpoint
@@ -60,6 +60,7 @@ class Recording:
         self._took = 0.0
         self._begins_again = bool(damage)  # whether nothing but the checkpoint tells of what has been trained
         self._damaged = False  # whether checkpoint.pt is not worth keeping
+        self._slow_told = False
         self.store = RunStore(
             config, resume=resume, damage=damage, group=group, on_request=self._obey, on_trouble=on_trouble
         )
@@ -133,9 +134,16 @@ class Recording:
                 self.store(epoch)
         return found
 
-    def close(self) -> None:
-        """Wait until everything is stored."""
-        self.store.close()
+    def close(self) -> bool:
+        """Wait until everything is stored; False, and once a sentence, where a slow disk is not done within a while.
+
+        It can be called again.
+        """
+        closed = self.store.close(CLOSE_TIMEOUT)
+        if not closed and not self._slow_told and self._on_trouble is not None:
+            self._slow_told = True
+            self._on_trouble(f"store: what there is of {self.store.name or 'the run'} is still being written")
+        return closed
 
     # The engine's Keeper
 

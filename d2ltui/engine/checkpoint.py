@@ -6,7 +6,7 @@ weights of the run that was never interrupted, bit for bit.
 
     checkpoint.write(file)              # any binary file; names and renaming are the store's business
     read(path, config) -> Checkpoint    # only tensors and plain values are ever unpickled
-    Pace(keeper)                        # when the trainer makes one, and what that may cost
+    Pace(keeper)                        # when the trainer makes one, and what that may cost: not after each epoch
 """
 
 from __future__ import annotations
@@ -225,7 +225,15 @@ class Keeper(Protocol):
 
 
 class Pace:
-    """When a checkpoint is due: at the end of an epoch, long after the last one, or asked for."""
+    """When a checkpoint is due: at the end of an epoch, long after the last one, or asked for.
+
+    At the start, at a pause, and when the run finishes or is stopped, by whom ever, one is made in any case: `keep`
+    asks nothing. (Weights that have diverged, or a step that has failed, are not worth the place of the last good one.)
+    Between those, the end of an epoch is worth one only a second after the last one (EPOCH_EVERY): an epoch may take
+    milliseconds, as long as it takes a disk to have one for certain. Within an epoch it is ten (STEP_EVERY). Where a
+    checkpoint takes long, they are so far apart that they take 0.5 % of the time (SHARE). That much, then, is trained
+    again of a run whose process was killed outright.
+    """
 
     def __init__(self, keeper: Keeper | None) -> None:
         self._keeper = keeper

@@ -14,6 +14,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from d2ltui.engine.checkpoint import read
 from d2ltui.store import home
 from d2ltui.store.listing import find, info
 from d2ltui.store.reader import RunReader
@@ -70,6 +71,9 @@ def test_sigterm_and_resume_end_where_the_uninterrupted_run_does(started: list[s
     assert process.returncode == 143
     assert info(path).status == "stopped"
     steps = info(path).steps
+    row = info(path)
+    assert row.config is not None
+    assert read(path / home.CHECKPOINT, row.config).step == steps  # its epochs are far shorter than a second
     resumed = d2ltui("train", "--resume", path.name, "--json", "--quiet")
     whole = d2ltui(*LONG, "--json", "--quiet", "--no-store")
     found, expected = (json.loads(done.stdout) for done in (resumed, whole))

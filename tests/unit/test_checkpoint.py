@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -154,6 +155,41 @@ def test_epochs_that_follow_closely_are_not_all_kept(monkeypatch: pytest.MonkeyP
     now = 100 + 0.1 / checkpoint_module.SHARE
     assert pace.due(within_epoch=False)
     assert pace.due(within_epoch=True)
+
+
+@pytest.mark.parametrize("ends", ["finished", "stopped"])
+def test_of_short_epochs_one_a_second_is_kept_and_always_the_last_state(
+    monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    now, shelf, control = 100.0, Shelf(), Control()
+    monkeypatch.setattr(checkpoint_module, "time", SimpleNamespace(perf_counter=lambda: now))
+
+    def passes(event: events.Event) -> None:
+        nonlocal now
+        if isinstance(event, events.EpochEnded):
+            now += 0.3
+            if event.epoch == 10 and ends == "stopped":
+                control.stop()
+
+    _, tape = run(config(epochs=14), control, passes, keeper=shelf)
+    assert tape.ended.status == ends
+    # 3 steps an epoch: every fourth epoch is the first one that ends a second after the checkpoint before.
+    assert [kept.step for kept in shelf.kept] == [0, 12, 24, *([36, 42] if ends == "finished" else [30])]
+    assert shelf.kept[-1].step == tape.of(events.StepsTrained)[-1].step
+
+
+def test_a_learning_rate_that_is_changed_at_a_pause_is_kept() -> None:
+    shelf, control = Shelf(), Control("pause")
+
+    def change(event: events.Event) -> None:
+        if isinstance(event, events.StatusChanged) and event.status == "paused":
+            control.set_lr(0.025)
+        elif isinstance(event, events.LearningRateChanged):
+            control.resume()
+
+    run(config(lr=0.5), control, change, keeper=shelf)
+    # The third: who is killed during a long pause goes on with it.
+    assert [(kept.step, kept.lr) for kept in shelf.kept] == [(0, 0.5), (0, 0.5), (0, 0.025), (STEPS, 0.025)]
 
 
 @pytest.fixture

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from d2ltui import recording as recording_module
 from d2ltui.config import RunConfig, resolve
 from d2ltui.engine.checkpoint import CheckpointError, read
 from d2ltui.engine.control import Control
 from d2ltui.engine.worker import Worker
+from d2ltui.headless import run
 from d2ltui.recording import Recording
 from d2ltui.store import StoreError, home
 from d2ltui.store.listing import info
@@ -154,6 +159,59 @@ def test_a_full_disk_without_a_checkpoint_keeps_none(monkeypatch: pytest.MonkeyP
     worker.start(CONFIG, record=lambda control: Recording.new(CONFIG, control, on_trouble=trouble.append))
     assert worker.join(PATIENCE)
     assert trouble == ["store: no checkpoint (No space left on device)"]
+
+
+def test_at_a_pause_the_checkpoint_is_of_the_last_step() -> None:
+    """Its epochs take a few milliseconds: none of them is kept but that with which the pause begins."""
+    worker = Worker()
+    live = worker.start(ENDLESS, record=lambda control: Recording.new(ENDLESS, control))
+    recording, control = worker.recording, worker.control
+    assert recording is not None
+    assert control is not None
+    for least in (500, 1000):
+        _wait(lambda least=least: live.step >= least or live.ended)  # type: ignore[misc]
+        control.pause()
+        _wait(lambda: live.status == "paused" and recording.idle)
+        assert recording.store.path is not None
+        assert read(recording.store.path / home.CHECKPOINT, ENDLESS).step == live.step
+        control.resume()
+        _wait(lambda: live.status == "training")
+    worker.stop()
+    assert worker.join(PATIENCE)
+    assert read(recording.store.path / home.CHECKPOINT, ENDLESS).step == live.step == info(recording.store.path).steps
+
+
+def _wait(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_who_closes_a_slow_store_is_told_and_can_wait_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble: list[str] = []
+    recording = Recording.new(CONFIG, Control(), on_trouble=trouble.append)
+    assert recording.store.wait_opened(PATIENCE)
+    slow = threading.Event()
+    recording.store.later(lambda path: slow.wait(PATIENCE) and None)
+    monkeypatch.setattr(recording_module, "CLOSE_TIMEOUT", 0.05)
+    assert not recording.close()
+    assert not recording.close()
+    assert recording.store.name is not None
+    assert trouble == [f"store: what there is of {recording.store.name} is still being written"]
+    slow.set()
+    monkeypatch.setattr(recording_module, "CLOSE_TIMEOUT", PATIENCE)
+    assert recording.close()
+
+
+def test_train_waits_until_everything_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal ends the waiting, the second one: nothing else may leave the last checkpoint unwritten."""
+    recording = Recording.new(CONFIG, Control())
+    answers = iter((False, False, True))
+    close = Recording.close
+    monkeypatch.setattr(Recording, "close", lambda self: close(self) and next(answers))
+    assert run(CONFIG, Control(), [], recording).status == "finished"
+    assert next(answers, None) is None
 
 
 def test_a_reader_that_holds_the_file_at_the_end_does_not_lose_the_end() -> None:
