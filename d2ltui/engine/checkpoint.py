@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import os
 import pickle
 import time
 import warnings
@@ -29,10 +28,6 @@ from torch import Tensor
 
 from d2ltui import events
 from d2ltui.config import RunConfig
-
-# The first optimiser imports PyTorch's compiler, which makes a directory for what it compiles among the temporary
-# files, and leaves it there. Nothing is compiled here: with a directory that is there already, none is made.
-os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", os.path.dirname(torch.__file__))
 
 FORMAT = "d2ltui checkpoint"
 VERSION = 1

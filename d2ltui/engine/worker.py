@@ -98,12 +98,10 @@ class Worker:
 def _import_engine() -> None:
     gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
     try:
-        import torch
-
         import d2ltui.engine.trainer  # noqa: F401
+        from d2ltui.models.compiler import import_compiler
 
-        # The first optimiser imports PyTorch's compiler, another second.
-        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        import_compiler()
     finally:
         gc.enable()
 

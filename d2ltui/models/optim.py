@@ -10,6 +10,7 @@ import torch
 from torch.optim.sgd import sgd
 
 from d2ltui.config import RunConfig
+from d2ltui.models.compiler import import_compiler
 from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.functional import SGD
 from d2ltui.models.network import Network
@@ -101,6 +102,7 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
         if config.optimizer != "sgd":
             raise ValueError(f"optimizer: '{config.optimizer}' is not allowed; allowed: from scratch, sgd")
         return SGD(network.parameters(), config.lr)
+    import_compiler()
     params: list[Any] = list(network.parameters())
     lr, weight_decay = _factor(config.lr), _factor(config.weight_decay)
     if weight_decay > 0:

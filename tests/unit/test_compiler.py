@@ -1,0 +1,42 @@
+"""PyTorch's compiler comes with the first optimiser, and nothing else does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# Two threads at once: the one that imports ahead of the first run, and that run's own.
+CODE = """
+import os, sys, threading
+before = dict(os.environ)
+import d2ltui.engine.trainer
+from d2ltui import models
+from d2ltui.config import resolve
+from d2ltui.engine.worker import _import_engine
+assert "torch._dynamo" not in sys.modules  # a second
+config = resolve({"optimizer": "adam", "hidden": "4"})
+ahead = threading.Thread(target=_import_engine)
+ahead.start()
+models.make_optimizer(config, models.build(config))
+ahead.join()
+assert "torch._dynamo" in sys.modules
+assert dict(os.environ) == before, {name for name in os.environ if os.environ[name] != before.get(name)}
+"""
+
+
+@pytest.mark.parametrize("given", [None, "cache"])
+def test_the_environment_stays_as_it_was_and_no_directory_is_made_but_where_one_is_asked_for(
+    tmp_path: Path, given: str | None
+) -> None:
+    (tmp_path / "tmp").mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TORCH")}
+    environment |= {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(Path(__file__).parents[2])}
+    if given is not None:
+        environment["TORCHINDUCTOR_CACHE_DIR"] = given
+    subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, env=environment, check=True)
+    assert not list((tmp_path / "tmp").iterdir())
+    assert (tmp_path / "cache").exists() is (given is not None)
