@@ -131,8 +131,10 @@ class ChartClient:
     async def _reply(self, pending: _Pending) -> Reply | None:
         assert self._loop is not None
         while True:
-            # Any reply is a sign of life: with many requests the last one may well wait for longer.
-            remaining = self._last_sign + self.timeout - self._loop.time()
+            # Any reply is a sign of life: with many requests the last one may well wait for longer. A helper that is to
+            # be started again has as long from then on.
+            last_sign = self._last_sign if self._restart is None else self._restart.when()
+            remaining = last_sign + self.timeout - self._loop.time()
             await asyncio.wait({pending.future}, timeout=max(0.001, remaining))
             if pending.future.done():
                 return pending.future.result()

@@ -176,6 +176,24 @@ async def test_a_helper_that_does_not_answer_is_given_up(troubles, monkeypatch):
     assert "did not answer within 0.1 s" in troubles[0]
 
 
+async def test_what_waits_for_a_helper_to_be_started_again_only_waits(troubles, monkeypatch):
+    impostor(monkeypatch, "import sys; sys.stdin.buffer.read()")
+    waits = 0
+    wait = asyncio.wait
+
+    async def counted(*args, **options):
+        nonlocal waits
+        waits += 1
+        return await wait(*args, **options)
+
+    monkeypatch.setattr("d2ltui.charts.client.asyncio.wait", counted)
+    client = ChartClient(troubles.append, timeout=0.1)
+    specs = [chart(top=float(i)) for i in range(3)]
+    assert await asyncio.gather(*map(client.draw, specs)) == [draw(spec) for spec in specs]
+    client.close()
+    assert waits <= 3 * 3 * 3  # for each request and helper: an answer, a restart, and a timer that comes early
+
+
 async def test_a_helper_that_cannot_be_started(client, troubles, monkeypatch):
     def refuse(*_, **__):
         raise OSError("too many processes")
