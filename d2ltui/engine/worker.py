@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -20,6 +21,25 @@ if TYPE_CHECKING:
     from d2ltui.recording import Recording
 
 
+# Of the time that a run which still loads is waited for, the share that its thread has before the store is told.
+THREAD_SHARE = 0.25
+
+
+class _UntilEnd:
+    """A sink around another, which hears of one end and of nothing after it, whoever tells it."""
+
+    def __init__(self, sink: events.Sink) -> None:
+        self._sink = sink
+        self._telling = threading.Lock()
+        self._ended = False
+
+    def __call__(self, event: events.Event) -> None:
+        with self._telling:
+            if not self._ended:
+                self._ended = isinstance(event, events.RunEnded)
+                self._sink(event)
+
+
 class Worker:
     """Owns at most one training thread. All methods return at once, except `join`.
 
@@ -31,6 +51,7 @@ class Worker:
         self.control: Control | None = None
         self.live: LiveRun | None = None
         self.recording: Recording | None = None
+        self._stored: _UntilEnd | None = None
 
     @property
     def busy(self) -> bool:
@@ -61,9 +82,13 @@ class Worker:
         live = recording.live if recording is not None else LiveRun(config)
         control.observe(observed)
         self.control, self.live, self.recording = control, live, recording
+        self._stored = _UntilEnd(recording.store) if recording is not None else None
         # A daemon, so that a download that hangs cannot keep the process alive after its owner has given up on it.
         self._thread = threading.Thread(
-            target=_run, args=(live.config, control, live, recording, previous), name="d2ltui-training", daemon=True
+            target=_run,
+            args=(live.config, control, live, recording, self._stored, previous),
+            name="d2ltui-training",
+            daemon=True,
         )
         self._thread.start()
         return live
@@ -77,22 +102,29 @@ class Worker:
         """Wait for the thread to end; False where it has not within `timeout` seconds.
 
         It may be inside an import or a download, which no request ends. Where the run was asked to end, the store does
-        not wait for that: whoever gives up now leaves a run behind that was stopped, not one that was interrupted.
+        not wait for that, and has what is left of the time to write it: whoever gives up now leaves a run behind that
+        was stopped, not one that was interrupted.
         """
         if self._thread is None:
             return True
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            self._stop_storing()
+        until = time.monotonic() + timeout
+        self._thread.join(timeout * THREAD_SHARE if self._stops_loading else timeout)
+        if self._thread.is_alive() and self._stops_loading and self._stored is not None and self.recording is not None:
+            self._stored(events.RunEnded("stopped", "stopped while loading", {}))
+            self.recording.store.close(_left(until))
+        self._thread.join(_left(until))
         return not self._thread.is_alive()
 
-    def _stop_storing(self) -> None:
-        live, control, recording = self.live, self.control, self.recording
-        if live is None or control is None or recording is None:
-            return
-        if control.stopping and live.started is None:
-            recording.store(events.RunEnded("stopped", "stopped while loading", {}))
-            recording.close()
+    @property
+    def _stops_loading(self) -> bool:
+        """Whether the run is to end, and has not begun."""
+        return (
+            self.control is not None and self.control.stopping and self.live is not None and self.live.started is None
+        )
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - time.monotonic())
 
 
 def _import_engine() -> None:
@@ -111,11 +143,12 @@ def _run(
     control: Control,
     live: LiveRun,
     recording: Recording | None,
+    stored: events.Sink | None,
     previous: threading.Thread | None,
 ) -> None:
     if previous is not None:
         previous.join()
-    sinks: list[events.Sink] = [live] if recording is None else [live, recording.store]
+    sinks: list[events.Sink] = [live] if stored is None else [live, stored]
     what = "PyTorch cannot be used"  # a broken installation must reach the screen, too
     try:
         from d2ltui.engine.trainer import Trainer

@@ -11,12 +11,16 @@ import pytest
 import torch
 from runs import short
 
+from d2ltui import events
 from d2ltui.config import RunConfig
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.worker import Worker
 from d2ltui.live import LiveRun
 from d2ltui.models.network import Network
+from d2ltui.recording import Recording
+from d2ltui.store.listing import info
+from d2ltui.store.reader import RunReader
 
 PATIENCE = 60.0  # seconds until a test gives up; nothing is measured by it
 ENDLESS = {"epochs": 1_000_000}
@@ -171,3 +175,85 @@ def test_who_looks_is_known_from_the_first_step(worker: Worker) -> None:
     worker.start(short(), observed=True)
     assert worker.control is not None
     assert worker.control.observed
+
+
+@pytest.fixture
+def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A data set that is loaded when the event is set, and no sooner for being asked to stop."""
+    loaded = threading.Event()
+    load = trainer_module.load
+
+    def slow(*args: object) -> object:
+        loaded.wait(PATIENCE)
+        return load(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trainer_module, "load", slow)
+    yield loaded
+    loaded.set()
+
+
+def test_what_still_loads_is_stored_as_stopped_by_whoever_waits_no_longer(
+    worker: Worker, loads: threading.Event
+) -> None:
+    worker.start(short(), record=lambda control: Recording.new(short(), control))
+    recording = worker.recording
+    assert recording is not None
+    assert recording.store.wait_opened(PATIENCE)
+    worker.stop()
+    assert not worker.join(4.0)
+    path = recording.store.path
+    assert path is not None
+    assert (info(path).status, info(path).message) == ("stopped", "stopped while loading")
+    with RunReader(path) as reader:
+        before = list(reader.log())
+    loads.set()
+    assert worker.join(PATIENCE)
+    with RunReader(path) as reader:
+        assert list(reader.log()) == before
+
+
+class SlowStore:
+    """A store whose disk takes nothing."""
+
+    def __init__(self) -> None:
+        self.told: list[events.Event] = []
+
+    def __call__(self, event: events.Event) -> None:
+        self.told.append(event)
+
+    def later(self, job: object) -> None:
+        """Never."""
+
+    def close(self, timeout: float = 3.0) -> bool:
+        time.sleep(timeout)
+        return False
+
+
+class SlowRecording:
+    """What a worker knows of a recording."""
+
+    resumes, past_probes, idle, took = False, (), True, 0.0
+
+    def __init__(self) -> None:
+        self.live, self.store = LiveRun(short()), SlowStore()
+
+    def keep(self, checkpoint: object) -> None:
+        """Never."""
+
+    def close(self) -> bool:
+        return self.store.close()
+
+
+def test_a_slow_disk_is_waited_for_no_longer_than_was_said_and_told_of_one_end(
+    worker: Worker, loads: threading.Event
+) -> None:
+    recording = SlowRecording()
+    worker.start(short(), record=lambda control: recording)  # type: ignore[arg-type,return-value]
+    worker.stop()
+    for timeout in (0.4, 0.4, 0.0):
+        began = time.monotonic()
+        assert not worker.join(timeout)
+        assert time.monotonic() - began < timeout + 0.5
+    loads.set()
+    assert worker.join(PATIENCE)
+    assert [event for event in recording.store.told if isinstance(event, events.RunEnded)] == recording.store.told[-1:]
