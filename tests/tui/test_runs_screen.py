@@ -17,7 +17,7 @@ from d2ltui.store import home, listing
 from d2ltui.store import reader as reader_module
 from d2ltui.store.session import Session
 from d2ltui.tui.keys import RUNS_KEYS
-from d2ltui.tui.screens.dialogs import AskScreen, HelpScreen
+from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs import RunsScreen
 from d2ltui.tui.widgets.runs_table import RunsTable
 
@@ -64,7 +64,8 @@ async def test_files_are_read_in_threads_and_only_where_they_have_changed(
         monkeypatch.setattr(module, "open_run", counted)
     name = made("").name  # its curves may grow
     async with open_app({}) as person:
-        await person.press("escape")  # the offer to watch it
+        await person.until(lambda: isinstance(person.app.screen, ConfirmScreen), "the offer to watch it")
+        await person.press("escape")
         opened.clear()
         screen = await runs_screen(person, 1)
         await person.press("space")

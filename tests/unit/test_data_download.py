@@ -220,7 +220,7 @@ def test_a_wrong_checksum_is_not_unpacked(config: RunConfig, server: Server, tmp
     server.archives["train-images-idx3-ubyte.gz"] = gzip.compress(b"something else")
     message = refusal(config)
     assert "train-images-idx3-ubyte.gz came with a wrong checksum" in message
-    assert message.endswith("; try --dataset digits, which needs no download")
+    assert message.endswith("; try the data set digits (--dataset digits), which needs no download")
     assert names(tmp_path) == []
 
 
@@ -239,7 +239,7 @@ def test_no_network(config: RunConfig, tmp_path: Path, monkeypatch: pytest.Monke
     message = refusal(config)
     assert f"not found in {tmp_path}" in message
     assert f"could not be downloaded from 127.0.0.1:{port} (Connection refused)" in message
-    assert "try --dataset digits" in message
+    assert "(--dataset digits)" in message
 
 
 def test_a_server_that_does_not_answer(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from d2ltui.tui.overlay import letter, overlay, style
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
+from d2ltui.words import counted
 
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import BenchRun
@@ -40,7 +41,7 @@ def verdict_text(verdict: Verdict, ascii: bool = False) -> Text:
         band = f"  (claimed: {figure.band})" if figure.band else ""
         text.append("✓ " if figure.holds else "✗ ", "" if figure.holds else "bold")
         text.append(spell(f"{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + f"{band}\n"))
-    text.append(f"\nmeasured with {verdict.seeds} seeds in {verdict.seconds:.1f} s", "dim")
+    text.append(f"\nmeasured with {counted(verdict.seeds, 'seed')} in {verdict.seconds:.1f} s", "dim")
     return text
 
 
