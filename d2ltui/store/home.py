@@ -147,6 +147,19 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, previou
             os.close(directory)
 
 
+def _free_name(path: Path) -> str:
+    number, name = 1, f"{DATABASE}.damaged"
+    while any(os.path.lexists(path / taken) for taken in (name, f"{name}-journal")):
+        number += 1
+        name = f"{DATABASE}.damaged-{number}"
+    return name
+
+
+def name_aside(path: Path) -> str:
+    """What `put_aside` will call the database of the run in directory `path`; "" where there is none."""
+    return _free_name(path) if os.path.lexists(path / DATABASE) else ""
+
+
 def put_aside(path: Path) -> str:
     """Give the database of the run in directory `path` a name that no file there has, and return it.
 
@@ -156,18 +169,14 @@ def put_aside(path: Path) -> str:
     Raises:
         OSError: where it cannot be renamed.
     """
-    number, name = 1, f"{DATABASE}.damaged"
-    while any(os.path.lexists(path / taken) for taken in (name, f"{name}-journal")):
-        number += 1
-        name = f"{DATABASE}.damaged-{number}"
+    name = name_aside(path)
     journal = path / f"{DATABASE}-journal"
     if journal.is_file() and not journal.stat().st_size:
         journal.unlink()  # of a transaction that is over
     elif os.path.lexists(journal):
-        journal.rename(path / f"{name}-journal")
-    if not os.path.lexists(path / DATABASE):
-        return ""
-    (path / DATABASE).rename(path / name)
+        journal.rename(path / f"{name or _free_name(path)}-journal")
+    if name:
+        (path / DATABASE).rename(path / name)
     return name
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,6 +39,7 @@ SIGN_EVERY = 2.0  # seconds between two signs of life
 # What a run keeps of its layers and its findings: moments, evenly spread, and their bytes.
 MAX_LAYERS, MAX_LAYERS_BYTES = 2048, 16 * 2**20
 MAX_FINDINGS, MAX_FINDINGS_BYTES = 1024, 4 * 2**20
+Entry = tuple[float, str, str]  # of the log: time, kind, data
 MAX_LOG_BYTES = 2**20  # of log.txt, after which only what matters most is added
 
 
@@ -62,7 +63,7 @@ class Session:
         self._epochs = Chunked("epochs", EPOCH, np.zeros(1, EPOCH))
         self._layers = Thinned("layers", MAX_LAYERS, MAX_LAYERS_BYTES)
         self._findings = Thinned("findings", MAX_FINDINGS, MAX_FINDINGS_BYTES)
-        self._log: list[tuple[float, str, str]] = []
+        self._log: list[Entry] = []
         self._meta: dict[str, object] = {}
         self._text: list[str] = []
         self._found: frozenset[str] = frozenset()
@@ -78,7 +79,7 @@ class Session:
     def make(path: Path, config: RunConfig, group: dict[str, object] | None) -> None:
         """Put a new run into the empty directory `path`."""
         (path / home.CONFIG).write_text(to_toml(config), encoding="utf-8")
-        _create(path / home.DATABASE, config, time.time(), group)
+        _create(path / home.DATABASE, config, {"created": time.time(), "group": group})
 
     @property
     def pending(self) -> int:
@@ -166,19 +167,25 @@ class Session:
 
         The checkpoint's `step` is where its history begins.
         """
-        meta: dict[str, object] = {}
+        known: dict[str, object] = {}
         with contextlib.suppress(StoreError, *DAMAGE), contextlib.closing(open_run(self.path)) as connection:
-            meta = read_meta(connection)
-        created, group = meta.get("created"), meta.get("group")
+            known = read_meta(connection)
+        created, group = known.get("created"), known.get("group")
         if not isinstance(created, float):  # the configuration has been written once, when the run was made
-            created = (self.path / home.CONFIG).stat().st_mtime
+            created = time.time()
+            with contextlib.suppress(OSError):
+                created = (self.path / home.CONFIG).stat().st_mtime
         made = self.path / f".{home.DATABASE}-new"
         journal = made.with_name(f"{made.name}-journal")
         for left in (made, journal):
             left.unlink(missing_ok=True)
-        _create(made, self._config, created, group if isinstance(group, dict) else None, self._epochs)
+        # From its first moment on, the new one says where its history begins: the process may end in the next.
+        kept = home.name_aside(self.path)
+        begun = [(time.time(), BEGUN, to_json({"step": step, "kept": kept}))]
+        meta = {"created": created, "group": group if isinstance(group, dict) else None, "progress": {"step": step}}
+        _create(made, self._config, meta, begun, self._epochs)
         journal.unlink(missing_ok=True)
-        kept = home.put_aside(self.path)
+        home.put_aside(self.path)
         made.rename(self.path / home.DATABASE)
         aside = f", and the old one is kept as {kept}" if kept else ""
         self.news = f"{self._damage}; a new run.db begins at its checkpoint{aside}"
@@ -186,7 +193,6 @@ class Session:
         self._connection.close()
         self._connection = open_run(self.path, writes=True)
         self._say(self.news)
-        self._log.insert(0, (time.time(), BEGUN, to_json({"step": step, "kept": kept})))
 
     def _go_back(self, event: events.RunResumed) -> None:
         if self._damage:
@@ -207,7 +213,7 @@ class Session:
             _write_meta(self._connection, now)
             # In the same transaction: a reader that sees the shorter tables sees why.
             went_back = (time.time(), type(event).__name__, to_json(event))
-            self._write_log([*self._log, went_back])
+            _write_log(self._connection, [*self._log, went_back])
             self._connection.execute("COMMIT")
         except BaseException:
             self._roll_back()
@@ -224,7 +230,7 @@ class Session:
         ended = msgspec.structs.replace(event, summary={})  # which tells of no step: none was read
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            self._write_log([(now, type(ended).__name__, to_json(ended))])
+            _write_log(self._connection, [(now, type(ended).__name__, to_json(ended))])
             _write_meta(self._connection, {"status": ended.status, "message": ended.message, "ended": now})
             self._connection.execute("COMMIT")
         except BaseException:
@@ -249,7 +255,7 @@ class Session:
         try:
             for table in (self._steps, self._epochs, self._layers, self._findings):
                 table.write(self._connection)
-            self._write_log(self._log)
+            _write_log(self._connection, self._log)
             _write_meta(self._connection, {**self._meta, "progress": self._progress, "sign": time.time()})
             self._connection.execute("COMMIT")
         except BaseException:
@@ -263,11 +269,6 @@ class Session:
         self._meta.clear()
         self._sign = time.monotonic()
         self._write_text()
-
-    def _write_log(self, log: Sequence[tuple[float, str, str]]) -> None:
-        for when, kind, data in log:
-            row = (when, kind, data, crc(when, kind, data))
-            self._connection.execute("INSERT INTO log(time, kind, data, crc) VALUES (?, ?, ?, ?)", row)
 
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):  # a disk that is full may have rolled back by itself
@@ -292,12 +293,13 @@ class Session:
         self._connection.close()
 
 
-def _create(file: Path, config: RunConfig, created: float, group: dict[str, object] | None, *tables: Chunked) -> None:
-    """A new database, with what is prepared in `tables`."""
-    meta: dict[str, object] = {
-        "created": created,
+def _create(
+    file: Path, config: RunConfig, meta: Mapping[str, object], log: Sequence[Entry] = (), *tables: Chunked
+) -> None:
+    """A new database, with `meta`, with `log`, and with what is prepared in `tables`."""
+    meta = {
+        **meta,
         "config": msgspec.to_builtins(config),
-        "group": group,
         "status": "loading",
         "environment": environment.environment(),
         "process": environment.process(),
@@ -309,6 +311,7 @@ def _create(file: Path, config: RunConfig, created: float, group: dict[str, obje
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
         _write_meta(connection, meta)
+        _write_log(connection, log)
         for table in tables:
             table.write(connection)
         connection.execute("COMMIT")
@@ -316,7 +319,13 @@ def _create(file: Path, config: RunConfig, created: float, group: dict[str, obje
         connection.close()
 
 
-def _write_meta(connection: sqlite3.Connection, meta: dict[str, object]) -> None:
+def _write_log(connection: sqlite3.Connection, log: Sequence[Entry]) -> None:
+    for when, kind, data in log:
+        row = (when, kind, data, crc(when, kind, data))
+        connection.execute("INSERT INTO log(time, kind, data, crc) VALUES (?, ?, ?, ?)", row)
+
+
+def _write_meta(connection: sqlite3.Connection, meta: Mapping[str, object]) -> None:
     for key, value in meta.items():
         text = to_json(value)
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, text, crc(key, text)))

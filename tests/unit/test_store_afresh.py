@@ -21,6 +21,7 @@ from d2ltui.recording import Recording
 from d2ltui.store import Damaged, StoreError, home, schema
 from d2ltui.store.listing import info, runs
 from d2ltui.store.reader import RunReader
+from d2ltui.store.session import Session
 
 CONFIG = resolve(
     {"dataset": "moons", "batch_size": 300, "epochs": 5, "hidden": "4", "dropout": 0.1, "optimizer": "adam",
@@ -258,3 +259,25 @@ def test_the_group_and_the_note_stay(d2ltui_home: Path) -> None:
     (again,) = runs()
     assert (again.status, again.group, again.note, again.created) == ("finished", "sweep-1", "mine", run.created)
     assert again.epochs == 5
+
+
+def test_a_new_database_says_where_it_begins_from_its_first_moment_on(
+    path: Path, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process may end between the new database's coming into its place and the first transaction there."""
+    (path / home.DATABASE).write_bytes(b"garbage" * 1000)
+
+    def end(self: Session, event: object) -> None:
+        self._begin_again(6)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Session, "_go_back", end)
+        session = Session(path, CONFIG, goes_on=True, damage="run: it is damaged")
+        with pytest.raises(KeyboardInterrupt):
+            session.take(events.RunResumed(6, 3, 0.5, 0.01))
+    out = command("show", path.name)[1]
+    assert "its history begins after step 6: the run.db of before is kept as run.db.damaged\n" in out
+    assert info(path).steps == 6
+    assert command("train", "--resume", path.name, "--quiet")[0] == 0
+    assert "its history begins after step 6: " in command("show", path.name)[1]
