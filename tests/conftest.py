@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 # Tests run side by side, and what they train is small: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Under nohup a hang-up is ignored, and the processes that are started inherit that: these tests are about it.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
