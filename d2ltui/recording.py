@@ -21,7 +21,7 @@ from d2ltui.config import RunConfig
 from d2ltui.engine.control import Control
 from d2ltui.live import LiveRun
 from d2ltui.store import afresh, home
-from d2ltui.store.errors import Damaged, StoreError, reason
+from d2ltui.store.errors import Damaged, NotAllowed, StoreError, reason
 from d2ltui.store.listing import DAMAGED, INTERRUPTED, RunInfo, info
 from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request
@@ -238,6 +238,6 @@ def _check_resumable(run: RunInfo) -> None:
     if run.problem:
         raise (Damaged if run.status == DAMAGED else StoreError)(run.problem)
     if run.status in ("finished", "diverged"):
-        raise StoreError(
+        raise NotAllowed(
             f"run: {run.name} has {run.status}; allowed: one that was stopped, {INTERRUPTED} or has failed"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from d2ltui.commands.options import hangup_option
 from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml
-from d2ltui.store.errors import NotAllowed, StoreError, reason
+from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
 from d2ltui.words import are, counted
 
 
@@ -124,13 +125,24 @@ def export(run: str, output: str | None, **given: bool) -> None:
         raise click.UsageError(f"export: {found} is not allowed; allowed: {one}--{', --'.join(_FORMATS)}")
     (form,) = forms
     if output is None and form in ("weights", "tensorboard"):
-        raise click.UsageError(f"output: it is missing; allowed: with --{form}, a path")
+        raise click.UsageError(f"output: it is missing; allowed: with --{form}, -o (--output) PATH")
     with told():
         path = find(run)
         target = Path(output) if output is not None else None
-        if target is not None and (target.exists() if form != "tensorboard" else target.is_file()):
-            raise NotAllowed(f"output: '{target}' is not allowed; allowed: a path where there is nothing yet")
+        if target is not None and os.path.lexists(target):
+            directory = form == "tensorboard" and target.is_dir()
+            if not directory or not _is_empty(target):
+                more = ", or an empty directory" if directory else ""
+                raise NotAllowed(f"output: '{target}' is not allowed; allowed: a path where there is nothing yet{more}")
         _export(path, form, target)
+
+
+def _is_empty(directory: Path) -> bool:
+    """TensorBoard reads all event files of a directory as one run: a second export would double every figure."""
+    try:
+        return not any(directory.iterdir())
+    except OSError as error:
+        raise unwritten(directory, error) from None
 
 
 def _export(path: Path, form: str, target: Path | None) -> None:
@@ -185,11 +197,11 @@ def _write(target: Path | None, parts: Iterator[bytes]) -> None:
             for part in parts:
                 file.write(part)
     except BrokenPipeError:
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        raise StoreError(f"output: {target or 'standard output'} cannot be written ({reason(error)})") from None
+        if target is not None:
+            raise unwritten(target, error) from None
+        raise StoreError(f"output: standard output cannot be written ({reason(error)})") from None
 
 
 def _sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
+# What the system says of a path where nothing can be written, whatever it is: another path is the remedy.
+_OF_THE_PATH = (
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+)
+
 
 class StoreError(Exception):
     """Something that cannot be done with a stored run. Its text is one sentence."""
@@ -23,3 +39,10 @@ def reason(error: BaseException) -> str:
         return "its text is not readable"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def unwritten(target: Path, error: OSError) -> StoreError:
+    """The sentence for an output that could not be written: a wrong argument where its path is to blame."""
+    if error.errno in _OF_THE_PATH:
+        return NotAllowed(f"output: '{target}' is not allowed ({reason(error)}); allowed: a path that can be written")
+    return StoreError(f"output: {target} cannot be written ({reason(error)})")

@@ -9,8 +9,11 @@ from typing import Any
 
 import msgspec
 
+from d2ltui.events import LayerStats
 from d2ltui.store.listing import describe
 from d2ltui.store.reader import RunReader
+
+_HISTOGRAMS = ("counts", "gradient_counts", "gradient_minimum", "gradient_maximum", "unit_activity")
 
 
 def metric_name(reader: RunReader) -> str:
@@ -65,7 +68,17 @@ def as_json(reader: RunReader) -> dict[str, Any]:
     ]
     found["lr_changes"] = [msgspec.to_builtins(change) for change in live.lr_changes]
     found["findings"] = [msgspec.to_builtins(finding) for finding in live.findings]
+    found["layers"] = [
+        {"step": look.step, "loss": look.loss, "layers": [_figures(layer) for layer in look.layers]}
+        for look in reader.all_layers()
+    ]
+    found["log"] = [{"time": when, "kind": kind, **data} for when, kind, data in reader.log()]
     return _plain(found)  # type: ignore[no-any-return]
+
+
+def _figures(layer: LayerStats) -> dict[str, Any]:
+    """A layer's figures without its histograms, and what belongs to those alone."""
+    return {name: getattr(layer, name) for name in LayerStats.__struct_fields__ if name not in _HISTOGRAMS}
 
 
 def json_text(reader: RunReader) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d2ltui.store.errors import NotAllowed, StoreError, reason
+from d2ltui.store.errors import NotAllowed, unwritten
 from d2ltui.store.export import metric_name
 from d2ltui.store.reader import RunReader
 
@@ -18,7 +18,7 @@ def write(reader: RunReader, directory: Path) -> None:
     """Write the run into `directory`: scalars by step and by epoch (at its step), histograms of every stored look.
 
     Raises:
-        NotAllowed: where TensorBoard is not installed.
+        NotAllowed: where TensorBoard is not installed, or there can be no such directory.
         StoreError: where the directory cannot be written.
     """
     try:
@@ -37,7 +37,7 @@ def write(reader: RunReader, directory: Path) -> None:
         finally:
             writer.close()
     except OSError as error:
-        raise StoreError(f"tensorboard: {directory} cannot be written ({reason(error)})") from None
+        raise unwritten(directory, error) from None
 
 
 def _scalars(writer: SummaryWriter, reader: RunReader) -> None:

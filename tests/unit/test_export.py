@@ -77,6 +77,22 @@ def test_json(path: Path) -> None:
         assert as_json(reader)["steps"]["train_loss"][-1] is None
 
 
+def test_json_has_everything_but_the_histograms(path: Path) -> None:
+    with RunReader(path) as reader:
+        found = json.loads(json_text(reader), parse_constant=lambda name: pytest.fail(name))
+        looks, log = list(reader.all_layers()), reader.log()
+    assert [look["step"] for look in found["layers"]] == [look.step for look in looks]
+    for told, look in zip(found["layers"], looks, strict=True):
+        assert told["loss"] == look.loss
+        for layer, stats in zip(told["layers"], look.layers, strict=True):
+            assert {name: getattr(stats, name) for name in layer} == layer
+            assert {"index", "title", "mean", "sd", "dead", "gradient_norm", "update_ratio"} <= set(layer)
+            assert not {"counts", "gradient_counts", "unit_activity"} & set(layer)
+    assert [(entry["time"], entry["kind"]) for entry in found["log"]] == [(when, kind) for when, kind, _ in log]
+    assert found["log"][-1]["kind"] == "RunEnded"
+    assert found["log"][-1]["status"] == "finished"
+
+
 def test_tensorboard_reads_what_the_store_holds(path: Path, tmp_path: Path, command) -> None:  # type: ignore[no-untyped-def]
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     assert command("export", path.name, "--tensorboard", "-o", str(tmp_path / "tb")) == (0, "", "")
@@ -154,8 +170,46 @@ def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  #
         assert (status, out) == (2, "")
         assert err == f"d2ltui: output: '{tmp_path}/x' is not allowed; allowed: a path where there is nothing yet\n"
     assert (tmp_path / "x").read_text() == "mine"
-    status, _, err = command("export", path.name, "--csv", "-o", str(tmp_path / "no" / "x"))
-    assert (status, err) == (1, f"d2ltui: output: {tmp_path}/no/x cannot be written (No such file or directory)\n")
+    (tmp_path / "tb").mkdir()
+    (tmp_path / "tb" / "events.out.tfevents.1").write_text("of before")
+    status, out, err = command("export", path.name, "--tensorboard", "-o", str(tmp_path / "tb"))
+    assert (status, out) == (2, "")
+    allowed = "a path where there is nothing yet, or an empty directory"
+    assert err == f"d2ltui: output: '{tmp_path}/tb' is not allowed; allowed: {allowed}\n"
+    assert len(list((tmp_path / "tb").iterdir())) == 1
+
+
+def test_the_same_events_are_not_written_twice(path: Path, command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    pytest.importorskip("tensorboard")
+    (tmp_path / "tb").mkdir()
+    assert command("export", path.name, "--tensorboard", "-o", str(tmp_path / "tb")) == (0, "", "")
+    (written,) = (tmp_path / "tb").iterdir()
+    assert command("export", path.name, "--tensorboard", "-o", str(tmp_path / "tb"))[0] == 2
+    assert list((tmp_path / "tb").iterdir()) == [written]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("no/x", "No such file or directory"), ("file/x", "Not a directory"), ("a" * 300, "File name too long")],
+)
+@pytest.mark.parametrize("form", ["csv", "weights", "tensorboard"])
+def test_a_path_that_cannot_be_is_a_wrong_argument(
+    path: Path,
+    command,  # type: ignore[no-untyped-def]
+    tmp_path: Path,
+    form: str,
+    name: str,
+    why: str,
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    if form == "tensorboard":
+        pytest.importorskip("tensorboard")
+        if name == "no/x":  # a directory, and those that it stands in, are made
+            return
+    status, out, err = command("export", path.name, f"--{form}", "-o", str(tmp_path / name))
+    assert (status, out) == (2, "")
+    allowed = "a path that can be written"
+    assert err == f"d2ltui: output: '{tmp_path / name}' is not allowed ({why}); allowed: {allowed}\n"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +217,7 @@ def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  #
     [
         (("export", "latest"), "export: no format is not allowed; allowed: --csv, --json, "),
         (("export", "latest", "--csv", "--json"), "export: --csv --json is not allowed; allowed: one of --csv, "),
-        (("export", "latest", "--weights"), "output: it is missing; allowed: with --weights, a path"),
+        (("export", "latest", "--weights"), "output: it is missing; allowed: with --weights, -o (--output) PATH"),
         (("export", "../x", "--csv"), "run: '../x' is not allowed; allowed: a run's name, "),
         (("show", "nothing"), "run: 'nothing' is not known; allowed: mlp-moons-1"),
         (("compare",), "compare: 0 runs are not allowed; allowed: two or more"),
@@ -182,8 +236,7 @@ def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  #
 def test_wrong_arguments(path: Path, command, arguments: tuple[str, ...], said: str) -> None:  # type: ignore[no-untyped-def]
     status, out, err = command(*arguments)
     assert err.startswith(f"d2ltui: {said}"), err
-    # What a run is, or is not, is no wrong argument.
-    assert (status, out, err.count("\n")) == (1 if "has finished" in said else 2, "", 1)
+    assert (status, out, err.count("\n")) == (2, "", 1)
 
 
 def test_one_format_at_a_time(path: Path, command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
