@@ -206,7 +206,7 @@ def last_checkpoint(path: Path, config: RunConfig) -> tuple[Checkpoint | None, s
     from d2ltui.engine.checkpoint import CheckpointError, read
 
     current, previous = path / home.CHECKPOINT, path / home.PREVIOUS
-    damage = ""
+    damage = why = ""
     try:
         return read(current, config), damage
     except FileNotFoundError:
@@ -214,11 +214,20 @@ def last_checkpoint(path: Path, config: RunConfig) -> tuple[Checkpoint | None, s
     except CheckpointError as error:
         if not previous.exists():
             raise
-        damage = f"{error}; the one before is taken"
+        damage, why = f"{error}; the one before is taken", _why(error, current)
     try:
         return read(previous, config), damage
     except FileNotFoundError:
         return None, damage
+    except CheckpointError as error:
+        if not why:
+            raise
+        both = f"neither {current} nor {previous} can be used: the first {why}, the second {_why(error, previous)}"
+        raise CheckpointError(f"checkpoint: {both}") from None
+
+
+def _why(error: Exception, path: Path) -> str:
+    return str(error).removeprefix(f"checkpoint: {path} ")
 
 
 def _stored(path: Path) -> tuple[LiveRun, str]:

@@ -12,10 +12,12 @@ weights of the run that was never interrupted, bit for bit.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
 import pickle
 import time
 import warnings
+import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from d2ltui.config import RunConfig
 
 FORMAT = "d2ltui checkpoint"
 VERSION = 1
+_HEAD = b"PK\x03\x04"  # how the archives begin that PyTorch writes
 # Seconds between two checkpoints at ends of epochs, and within an epoch.
 EPOCH_EVERY = 1.0
 STEP_EVERY = 10.0
@@ -153,12 +156,8 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
-    except pickle.UnpicklingError:
-        # PyTorch would explain how to read it all the same.
-        why = "it holds more than tensors and plain values, and nothing else is read from a file"
-        raise CheckpointError(f"checkpoint: {path} cannot be read ({why})") from None
     except Exception as error:  # whatever PyTorch makes of arbitrary bytes
-        raise CheckpointError(f"checkpoint: {path} cannot be read ({_first_line(error)})") from None
+        raise CheckpointError(f"checkpoint: {path} {_unreadable(path, error)}") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise CheckpointError(f"checkpoint: {path} is not a checkpoint of d2ltui")
     version = found.get("version")
@@ -193,6 +192,35 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         if others != ["data_dir"]:
             raise CheckpointError(f"checkpoint: {path} is of another run (its {', '.join(others)} differs)")
     return checkpoint
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    """What is wrong with a file that PyTorch cannot read: its own words are about archives, or about how to read it
+    all the same.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(_HEAD))
+        if not head:
+            return "is damaged (it is empty)"
+        if head != _HEAD:
+            return "is not a checkpoint of d2ltui"
+        if not zipfile.is_zipfile(path):
+            return "is damaged (its end is cut off)"
+        with zipfile.ZipFile(path) as archive:
+            whole = archive.testzip() is None
+    except OSError as failure:
+        # Where an archive's directory points before the file's beginning, Python tells of that as an invalid argument.
+        if failure.errno != errno.EINVAL:
+            return f"cannot be read ({failure.strerror or _first_line(failure)})"
+        whole = False
+    except Exception:  # whatever Python makes of arbitrary bytes
+        whole = False
+    if not whole:
+        return "is damaged (its bytes are not those that were written)"
+    if isinstance(error, pickle.UnpicklingError):
+        return "cannot be read (it holds more than tensors and plain values, and nothing else is read from a file)"
+    return f"cannot be read ({_first_line(error)})"
 
 
 def _of(config: RunConfig, name: str) -> object:

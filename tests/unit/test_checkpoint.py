@@ -216,11 +216,44 @@ def test_flipped_bytes_are_found_out(whole: Path) -> None:
     assert not any("\n" in sentence for sentence in sentences)
 
 
-@pytest.mark.parametrize("length", [0, 1, 100, 5000])
-def test_a_truncated_file(whole: Path, length: int) -> None:
+@pytest.mark.parametrize(
+    ("length", "why"),
+    [
+        (0, "is damaged (it is empty)"),
+        (1, "is not a checkpoint of d2ltui"),
+        (10, "is damaged (its end is cut off)"),
+        (100, "is damaged (its end is cut off)"),
+        (5000, "is damaged (its end is cut off)"),
+        (-1, "is damaged (its end is cut off)"),
+    ],
+)
+def test_a_truncated_file(whole: Path, length: int, why: str) -> None:
     whole.write_bytes(whole.read_bytes()[:length])
-    with pytest.raises(CheckpointError, match=r"cannot be read|not a checkpoint"):
+    with pytest.raises(CheckpointError) as error:
         read(whole, config())
+    assert str(error.value) == f"checkpoint: {whole} {why}"
+
+
+def test_flipped_bytes_are_not_taken_for_a_program(whole: Path) -> None:
+    data = bytearray(whole.read_bytes())
+    at = data.index(b"d2ltui checkpoint")
+    data[at - 30 : at] = b"\xff" * 30
+    whole.write_bytes(data)
+    with pytest.raises(CheckpointError) as error:
+        read(whole, config())
+    assert str(error.value) == f"checkpoint: {whole} is damaged (its bytes are not those that were written)"
+
+
+@pytest.mark.parametrize("text", [b"damaged", b"hello world, this is garbage\n" * 30])
+def test_text_is_no_checkpoint(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "text.pt").write_bytes(text)
+    with pytest.raises(CheckpointError, match=r"is not a checkpoint of d2ltui$"):
+        read(tmp_path / "text.pt", config())
+
+
+def test_what_the_system_does_not_let_read(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"cannot be read \(Is a directory\)$"):
+        read(tmp_path, config())
 
 
 def test_a_foreign_file(tmp_path: Path) -> None:
@@ -240,7 +273,7 @@ class Bomb:
 @pytest.mark.parametrize("save", [torch.save, lambda bomb, path: path.write_bytes(pickle.dumps(bomb))])
 def test_no_pickle_is_executed(tmp_path: Path, save: object) -> None:
     save(Bomb(str(tmp_path / "executed")), tmp_path / "bomb.pt")  # type: ignore[operator]
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match=r"it holds more than tensors and plain values|is not a checkpoint of"):
         read(tmp_path / "bomb.pt", config())
     assert not (tmp_path / "executed").exists()
 

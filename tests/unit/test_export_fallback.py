@@ -49,8 +49,12 @@ def test_the_checkpoint_before_is_taken(path: Path, damaged: bool, capfd: pytest
 def test_neither_can_be_used(path: Path) -> None:
     for name in (home.CHECKPOINT, home.PREVIOUS):
         (path / name).write_bytes(b"damaged")
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError) as error:
         weights(path, CONFIG)
+    assert str(error.value) == (
+        f"checkpoint: neither {path / home.CHECKPOINT} nor {path / home.PREVIOUS} can be used: "
+        "the first is not a checkpoint of d2ltui, the second is not a checkpoint of d2ltui"
+    )
     for name in (home.CHECKPOINT, home.PREVIOUS):
         (path / name).unlink()
     with pytest.raises(StoreError, match="has no checkpoint, and so no weights to export"):

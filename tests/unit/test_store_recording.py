@@ -108,7 +108,9 @@ def test_two_damaged_checkpoints_are_one_sentence_and_lose_nothing(path: Path) -
     worker = resumed(path)
     assert worker.live is not None
     assert worker.live.ended is not None
-    assert worker.live.ended.message.endswith("is not a checkpoint of d2ltui")
+    first, second = (path / name for name in (home.CHECKPOINT, home.PREVIOUS))
+    assert worker.live.ended.message.startswith(f"checkpoint: neither {first} nor {second} can be used: the first is ")
+    assert worker.live.ended.message.endswith(", the second is not a checkpoint of d2ltui")
     assert info(path).status == "stopped"
     with RunReader(path) as reader:
         assert reader.live.step == 6
