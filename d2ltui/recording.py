@@ -128,6 +128,8 @@ class Recording:
                 self._on_trouble(damage)
         if found is None and (self._stored_steps > 0 or self._begins_again):
             raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from")
+        if (mended := afresh.mend_config(self._resumed, self.config)) and self._on_trouble is not None:
+            self._on_trouble(mended)
         if found is not None and self._begins_again:
             for epoch in found.history():
                 self.live(epoch)

@@ -237,3 +237,32 @@ def test_a_reader_that_holds_the_file_at_the_end_does_not_lose_the_end() -> None
     with RunReader(store.path) as reader:
         assert reader.live.status == "stopped"
         assert reader.live.step == live.step
+
+
+@pytest.mark.parametrize("harm", ["broken", "missing", "of another run"])
+def test_a_configuration_file_is_written_again_from_a_whole_database(path: Path, harm: str) -> None:
+    file = path / home.CONFIG
+    whole = file.read_text()
+    if harm == "missing":
+        file.unlink()
+    else:
+        file.write_text("lr = what" if harm == "broken" else whole.replace("lr = 0.1", "lr = 0.5"))
+    (path / f".{home.CONFIG}-left").write_text("half")
+    trouble: list[str] = []
+    worker = resumed(path, trouble)
+    assert worker.live is not None
+    assert worker.live.status == "finished"
+    assert file.read_text() == whole
+    (said,) = trouble
+    assert said.startswith(f"config: {file} ")
+    assert said.endswith("; it is written again from run.db")
+    assert not list(path.glob(".*"))
+
+
+def test_a_configuration_file_that_says_the_same_is_left_alone(path: Path) -> None:
+    file = path / home.CONFIG
+    file.write_text("# mine\n" + file.read_text())
+    trouble: list[str] = []
+    resumed(path, trouble)
+    assert trouble == []
+    assert file.read_text().startswith("# mine\n")
