@@ -53,6 +53,7 @@ class D2LApp(App[None]):
 
     CSS_PATH = "app.tcss"
     TITLE = "d2ltui"
+    ENABLE_COMMAND_PALETTE = False  # `?` tells all keys, from the table that dispatches them
     BINDINGS = APP_BINDINGS
 
     def __init__(

@@ -79,8 +79,9 @@ RUNS_KEYS: tuple[Key, ...] = (
     Key("b", "baseline", "baseline", "the run that the others are compared with: always curve a", wide=True),
     Key("s", "sort", "sort", "newest first, by validation loss, by validation metric, by name"),
     Key("slash", "filter", "filter", "show the runs that fulfil conditions, such as lr>=0.1 model=mlp", "/"),
+    Key("f", "facts", "facts", "what the marked runs differ in, or about the run, in the curves' place, and back"),
     Key("n", "rename", "rename", "give the run another name", wide=True),
-    Key("N", "note", "note", "write something about the run"),
+    Key("N", "note", "note", "write something about the run", wide=True),
     Key("d,delete", "delete", "delete", "delete the run; asks", "d"),
     Key("left", "cursor(-1)", "epoch back", "the curves' cursor one epoch back", "←", footer=False),
     Key("right", "cursor(1)", "epoch on", "the curves' cursor one epoch on", "→", footer=False),
@@ -130,5 +131,9 @@ TABLE_HELP = ("shift+← →", "the table sideways, where it is wider than the s
 
 
 def help_rows(keys: Iterable[Key]) -> list[tuple[str, str]]:
-    """Each key as it is written, and what it does."""
-    return [(entry.display or entry.key, entry.help) for entry in keys]
+    """Each key as it is called, and what it does."""
+    rows = []
+    for entry in keys:
+        short = entry.display and not entry.display.startswith("^")  # the footer has no room for `ctrl+`
+        rows.append((entry.display if short else entry.key, entry.help))
+    return rows

@@ -9,7 +9,8 @@ from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.live import LiveRun
 from d2ltui.tui.plots import epoch_curve
 
-_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING, Style.TEXT)
+# Not DATA: several themes have one colour for it and for VALIDATION.
+_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.WARNING, Style.TEXT, Style.AXIS)
 
 
 def letter(index: int) -> str:
@@ -23,9 +24,19 @@ def style(index: int) -> Style:
 
 
 def overlay(
-    lives: Sequence[LiveRun], figure: str, width: int, height: int, ascii: bool, empty: str, lowest: float = -math.inf
+    lives: Sequence[LiveRun],
+    figure: str,
+    width: int,
+    height: int,
+    ascii: bool,
+    empty: str,
+    lowest: float = -math.inf,
+    epochs: int | None = None,
 ) -> ChartSpec:
-    """`figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there."""
+    """`figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there.
+
+    The axis has so many `epochs`, or as many as the longest run is to have.
+    """
     lines = []
     for index, live in enumerate(lives):
         x, y = epoch_curve(live.epochs, figure, width, lowest)
@@ -34,7 +45,7 @@ def overlay(
         width=width,
         height=height,
         lines=lines,
-        x_high=float(max((live.config.epochs for live in lives), default=1)),
+        x_high=float(epochs or max((live.config.epochs for live in lives), default=1)),
         x_label="epoch",
         ascii=ascii,
         empty_text=empty,

@@ -9,7 +9,7 @@ from person import ENDLESS, SMALL, Opener, Person
 from textual.widgets import Input, Static
 
 from d2ltui.config import read_toml, resolve
-from d2ltui.tui.keys import KEYS
+from d2ltui.tui.keys import KEYS, help_rows
 from d2ltui.tui.screens.dialogs import ConfirmScreen, HelpScreen, SaveScreen, TextScreen
 from d2ltui.tui.screens.main import SMOOTHING
 from d2ltui.tui.screens.panes import ORDER
@@ -249,10 +249,11 @@ async def test_help_lists_every_key(open_app: Opener) -> None:
     async with open_app(size=(120, 50)) as person:
         await person.press("?")
         assert isinstance(person.app.screen, HelpScreen)
-        shown = person.text()
-        for key in KEYS:
-            assert key.help in shown
-            assert (key.display or key.key) in shown
+        rows = [line.split("│")[1].split() for line in person.text().split("\n") if line.count("│") == 2]
+        shown = " ".join(word for row in rows for word in row)
+        for key, help in help_rows(KEYS):
+            assert f"{key} {help}" in shown
+        assert "ctrl+r train" in shown  # the footer has room for ^r alone
         await person.press("escape")
         assert person.main is person.app.screen
 
@@ -360,3 +361,24 @@ async def test_zoomed_activations_show_their_history_and_u_the_units(open_app: O
         await person.until(lambda: "no units that could die" in person.text(), "the layer after it")
         await person.press("escape")
         assert person.app.screen is person.main
+
+
+async def test_there_is_no_second_table_of_keys(open_app: Opener) -> None:
+    """Textual's palette of commands offers its own, and falls over a page key that comes early."""
+    async with open_app() as person:
+        await person.press("ctrl+p", "pagedown")
+        assert person.app.screen is person.main
+
+
+async def test_a_screen_that_closes_bears_what_was_on_its_way(open_app: Opener) -> None:
+    async with open_app() as person:
+        for opens in ("?", "R", "L"):
+            await person.press(opens)
+            screen = person.app.screen
+            assert screen is not person.main
+            await person.press("escape")
+            await person.until(lambda: person.app.screen is person.main, "the main screen")
+            await screen.remove_children()
+            for late in ("_show_curves", "_show_runs", "_arrange", "tick"):
+                if hasattr(screen, late):
+                    getattr(screen, late)()

@@ -262,3 +262,24 @@ async def test_a_narrow_terminal_shows_the_page_or_the_experiments(open_app: Ope
         await person.until(lambda: not page.is_on_screen and judged.is_on_screen, "what has the focus")
         await person.press("escape", "L")
         await person.until(lambda: "The claim does not hold" in person.text(), "what it has found, on another visit")
+
+
+@pytest.mark.parametrize("key", ["pagedown", "pageup", "down", "end"])
+async def test_a_list_without_room_bears_any_key(open_app: Opener, key: str) -> None:
+    async with open_app({}, size=(80, 24)) as person:
+        await person.press("L")
+        await person.pilot.resize_terminal(1, 1)
+        await person.settle()
+        await person.press(key)
+        person.app.screen.query_one(OptionList).replace_option_prompt("small", "small!")
+        await person.press(key)
+        await person.pilot.resize_terminal(80, 24)
+        await person.until(lambda: "small!" in person.text(), "the list again")
+
+
+async def test_a_short_chart_leaves_its_legend_to_the_verdict(open_app: Opener) -> None:
+    async with open_app({}, size=(80, 24)) as person:
+        screen = await open_lesson(person, "small")
+        await person.press("enter")
+        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+        assert verdict(screen).startswith("a short\nb other\n")

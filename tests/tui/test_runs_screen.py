@@ -118,13 +118,15 @@ async def test_a_mark_stays_with_its_run_where_renaming_or_deleting_is_refused(o
         assert marked is not None
         lock = home.Lock(home.path_of(marked))
         await person.press("d", "y")
-        await person.until(lambda: person.app.screen is screen, "the list")
+        await person.until(lambda: "is in use" in person.text(), "why not")
+        assert person.app.screen is screen
         assert screen._marked == [marked]
         lock.release()
         await person.press("n")
         person.app.screen.query_one(Input).value = "better"
         await person.press("enter")
         await person.until(lambda: rows_of(screen) == {"better": ("a", "stopped"), other: ("", "stopped")}, "its name")
+        await person.until(lambda: person.app.screen is screen, "the list")
         await person.press("d", "y")
         await person.until(lambda: rows_of(screen) == {other: ("", "stopped")}, "the other one alone")
 
@@ -221,3 +223,47 @@ async def test_what_is_not_listed_is_not_described(open_app: Opener) -> None:
         await person.until(lambda: name in str(facts.content), "what is known of it")
         screen.query_one("#filter", Input).value = "nothing-like-it"
         await person.until(lambda: name not in str(facts.content), "nothing")
+
+
+async def test_the_axis_ends_where_the_longest_run_has_come_to(open_app: Opener) -> None:
+    """A run that was stopped in its third epoch of a million is not squeezed into the first column."""
+    path = home.create("softmax-moons", lambda path: Session.make(path, resolve({**SMALL, "epochs": 1_000_000}), None))
+    with contextlib.closing(Session(path, CONFIG)) as session:
+        for epoch in (1, 2, 3):
+            session.take(events.EpochEnded(epoch, 3 * epoch, 0.5, 0.5, 0.75, 0.75, 1.0))
+        session.take(events.RunEnded("stopped", "stopped by you", {}))
+        session.write()
+    async with open_app() as person:
+        await runs_screen(person, 1)
+        await person.press("space")
+        await person.until(lambda: "at epoch 1" in person.text(), "its curve")
+        axis = next(line for line in person.text().split("\n") if "│ epoch" in line)
+        assert axis.split("││")[0].split()[-1] == "3"
+
+
+async def test_a_narrow_terminal_shows_the_differences_in_the_curves_place(open_app: Opener) -> None:
+    made(), made()
+    async with open_app(size=(80, 24)) as person:
+        await runs_screen(person, 2)
+        await person.press("space", "down", "space")
+        await person.until(lambda: "at epoch 1" in person.text(), "the curves")
+        assert "f facts" in person.text()
+        await person.press("f")
+        await person.until(lambda: "the configurations are the same" in person.text(), "the differences")
+        assert "at epoch 1" not in person.text()
+        await person.press("f")
+        await person.until(lambda: "at epoch 1" in person.text(), "the curves again")
+        await person.pilot.resize_terminal(120, 40)
+        await person.until(lambda: "the configurations are the same" in person.text(), "both")
+        assert "at epoch 1" in person.text()
+        assert "f facts" not in person.text()
+
+
+async def test_the_baseline_is_a_marked_run(open_app: Opener) -> None:
+    made(), made()
+    async with open_app() as person:
+        screen = await runs_screen(person, 2)
+        await person.press("b")
+        await person.until(lambda: "a=" in [mark for mark, _ in rows_of(screen).values()], "the baseline")
+        await person.press("space")
+        await person.until(lambda: [mark for mark, _ in rows_of(screen).values()] == ["", ""], "neither")

@@ -62,7 +62,9 @@ async def test_the_list_is_filtered_as_one_types_and_says_what_is_wrong_with_a_f
         box.value = "lr=0.1 status=finished"
         await person.until(lambda: table.row_count == 1, "the run")
         box.value = "lrr=0.1"
-        await person.until(lambda: "lrr" in str(person.app.screen.query_one("#table-pane").border_subtitle), "why not")
+        await person.until(
+            lambda: "lrr" in str(person.app.screen.query_one("#filter-problem", Static).content), "why not"
+        )
 
 
 async def test_a_run_is_renamed_noted_and_deleted_only_when_asked_twice(open_app: Opener) -> None:

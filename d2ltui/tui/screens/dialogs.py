@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
+
+from d2ltui.tui.widgets.options import Options
 
 # Opaque: to see the screen below through it, all of that would be drawn again, twice, and 80 KB sent down the link.
 _BOX = """
@@ -28,6 +31,7 @@ class HelpScreen(ModalScreen[None]):
 
     DEFAULT_CSS = _BOX.format(name="HelpScreen", width=84)
     BINDINGS = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
+    AUTO_FOCUS = "VerticalScroll"  # arrow keys scroll
 
     def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
         """`rows`: a key, and what it does."""
@@ -36,14 +40,12 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """A list of keys."""
-        text = "\n".join(f"{name + ' ' * (10 - cell_len(name))} {help}" for name, help in self._rows_of_help)
+        keys = Table.grid(padding=(0, 1))
+        for name, help in self._rows_of_help:
+            keys.add_row(Text(name, no_wrap=True), Text(help))
         with VerticalScroll(classes="box") as box:
             box.border_title = "Keys (escape closes)"
-            yield Static(text, markup=False)
-
-    def on_mount(self) -> None:
-        """Arrow keys scroll."""
-        self.query_one(VerticalScroll).focus()
+            yield Static(keys)
 
 
 class TextScreen(ModalScreen[None]):
@@ -51,6 +53,7 @@ class TextScreen(ModalScreen[None]):
 
     DEFAULT_CSS = _BOX.format(name="TextScreen", width="90%")
     BINDINGS = [Binding("escape,q,t,enter", "dismiss", "close")]
+    AUTO_FOCUS = "VerticalScroll"  # arrow keys scroll
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
@@ -61,10 +64,6 @@ class TextScreen(ModalScreen[None]):
         with VerticalScroll(classes="box") as box:
             box.border_title = f"{self._title} (escape closes)"
             yield Static(self._text, markup=False)
-
-    def on_mount(self) -> None:
-        """Arrow keys scroll."""
-        self.query_one(VerticalScroll).focus()
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -82,6 +81,7 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("n,escape", "answer(False)", "no"),
         Binding("left,right", "app.focus_next", show=False),
     ]
+    AUTO_FOCUS = "#no"  # enter does nothing that loses anything
 
     def __init__(self, question: str, yes: str, no: str) -> None:
         super().__init__()
@@ -94,10 +94,6 @@ class ConfirmScreen(ModalScreen[bool]):
             with Horizontal():
                 yield Button(f"{self._yes} (y)", id="yes", variant="error", compact=True)
                 yield Button(f"{self._no} (n)", id="no", compact=True)
-
-    def on_mount(self) -> None:
-        """Enter does nothing that loses anything."""
-        self.query_one("#no", Button).focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """A click, or enter."""
@@ -118,6 +114,7 @@ class ChoiceScreen(ModalScreen[str]):
     """
     )
     BINDINGS = [Binding("escape", "cancel", "close")]
+    AUTO_FOCUS = "Options"
 
     def __init__(self, title: str, choices: dict[str, str], value: str) -> None:
         super().__init__()
@@ -128,7 +125,7 @@ class ChoiceScreen(ModalScreen[str]):
         width = max(map(len, self._choices)) + 2
         with Vertical(classes="box") as box:
             box.border_title = f"{self._title} (enter takes, escape closes)"
-            yield OptionList(
+            yield Options(
                 *(Option(f"{name:<{width}}{meaning}", id=name) for name, meaning in self._choices.items()),
                 compact=True,
                 markup=False,
@@ -136,9 +133,8 @@ class ChoiceScreen(ModalScreen[str]):
 
     def on_mount(self) -> None:
         """Start at the present choice."""
-        options = self.query_one(OptionList)
-        options.focus()
-        options.highlighted = list(self._choices).index(self._value) if self._value in self._choices else 0
+        for options in self.query(Options):
+            options.highlighted = list(self._choices).index(self._value) if self._value in self._choices else 0
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take it."""
@@ -155,7 +151,7 @@ class SaveScreen(ModalScreen[str | None]):
     DEFAULT_CSS = (
         _BOX.format(name="SaveScreen", width=70)
         + """
-    SaveScreen .problem { color: $error; height: auto; }
+    SaveScreen .problem { color: $text-error; height: auto; }
     """
     )
     BINDINGS = [Binding("escape", "cancel", "close")]
@@ -230,10 +226,10 @@ class AskScreen(ModalScreen["str | None"]):
     async def _take(self, text: str) -> None:
         problem = await self._attempt(text) if self._attempt is not None else ""
         self._attempting = False
-        if problem:
-            self.query_one("#why-not", Static).update(problem)
-        else:
+        if not problem:
             self.dismiss(text)
+        for why in self.query("#why-not").results(Static):
+            why.update(problem)
 
     def action_cancel(self) -> None:
         """Leave it as it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -32,11 +33,11 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     dead = sum(share == 0 for share in activity)
     some = f"{len(activity)} of " if len(activity) < layer.num_units else ""
     told = f"{some}{counted(layer.num_units, 'unit')}: {dead} ({percent(dead / max(1, len(activity)))}) {are(dead)}"
-    lines: list[TextLine] = [
-        [(Style.TEXT, f"{told} never active, marked {DEAD};")],
-        [(Style.AXIS, "the others by the tenths of the samples for which they are: 1 few, 9 nearly all")],
-        [(Style.AXIS, "")],
-    ]
+    how = "the others by the tenths of the samples for which they are: 1 few, 9 nearly all"
+    lines: list[TextLine] = []
+    for style, text in ((Style.TEXT, f"{told} never active, marked {DEAD};"), (Style.AXIS, how)):
+        lines += [[(style, line)] for line in textwrap.wrap(text, max(10, width))]
+    lines.append([(Style.AXIS, "")])
     per_line = max(10, (width - 6) // 10 * 10)
     for start in range(0, len(activity), per_line):
         runs: TextLine = [(Style.AXIS, f"{start + 1:>5} ")]
@@ -70,11 +71,13 @@ class LayerScreen(ModalScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._at: int | None = None
+        # Held, not looked up: what is still on its way when the screen closes finds them all the same.
+        self._view = LinesView(id="units")
+        self._box = Vertical(self._view, classes="box")
 
     def compose(self) -> ComposeResult:
         """A frame of lines."""
-        with Vertical(classes="box"):
-            yield LinesView(id="units")
+        yield self._box
 
     def on_mount(self) -> None:
         """Look a few times a second, and have the engine look at the units."""
@@ -96,10 +99,9 @@ class LayerScreen(ModalScreen[None]):
             self._at = next((i for i, layer in enumerate(layers) if layer.kind == "activation"), 0)
         self._at = min(self._at, len(layers) - 1)
         layer = layers[self._at]
-        self.query_one(".box").border_title = f"{layer.index} {layer.title} (← → other layers, escape closes)"
-        view = self.query_one(LinesView)
-        if view.size.width > 0:
-            view.show(unit_lines(layer, view.size.width))
+        self._box.border_title = f"{layer.index} {layer.title} (← → other layers, escape closes)"
+        if self._view.size.width > 0:
+            self._view.show(unit_lines(layer, self._view.size.width))
 
     def action_go(self, by: int) -> None:
         """The next layer, or the one before."""
@@ -110,5 +112,4 @@ class LayerScreen(ModalScreen[None]):
 
     def action_scroll(self, by: int) -> None:
         """Through many units."""
-        view = self.query_one(LinesView)
-        view.scroll_relative(y=by, animate=False)
+        self._view.scroll_relative(y=by, animate=False)

@@ -21,6 +21,7 @@ from d2ltui.tui.locale import spelled
 from d2ltui.tui.overlay import letter, overlay, style
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
+from d2ltui.tui.widgets.options import Options
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.words import counted
 
@@ -93,36 +94,40 @@ class LessonsScreen(Screen[None]):
         super().__init__()
         self._shown: object = None
         self._marks: dict[str, str] = {}
+        # Held, not looked up: what is still on its way when the screen closes finds them all the same.
+        prompts = (Option(lesson.name, id=lesson.name) for lesson in LESSONS.values())
+        self._list = Options(*prompts, id="list", compact=True)
+        self._page, self._verdict = Static(id="page", markup=False), Static(id="verdict", markup=False)
+        self._curve = LinesView(id="curve")
+        self._page_scroll = VerticalScroll(self._page, can_focus=False)
+        self._page_pane = Pane("", self._page_scroll, id="page-pane", can_focus=True)
+        self._curves_pane = Pane("Validation accuracy, or R²", self._curve, id="curves-pane", can_focus=True)
+        self._verdict_pane = Pane(
+            "Verdict", VerticalScroll(self._verdict, can_focus=False), id="verdict-pane", can_focus=True
+        )
+        self._right = Vertical(self._curves_pane, self._verdict_pane, id="right")
         self._drawing: asyncio.Task[None] | None = None
         self._experiments = False  # where there is no room for both: the curves and the verdict, not the page
 
     def compose(self) -> ComposeResult:
         """A list, a page, the curves, the verdict."""
         with Horizontal(id="lessons"):
-            with Pane("Lessons", id="list-pane"):
-                yield OptionList(
-                    *(Option(lesson.name, id=lesson.name) for lesson in LESSONS.values()), id="list", compact=True
-                )
-            with Pane("", id="page-pane", can_focus=True), VerticalScroll(can_focus=False):
-                yield Static(id="page", markup=False)
-            with Vertical(id="right"):
-                with Pane("Validation accuracy, or R²", id="curves-pane", can_focus=True):
-                    yield LinesView(id="curve")
-                with Pane("Verdict", id="verdict-pane", can_focus=True), VerticalScroll(can_focus=False):
-                    yield Static(id="verdict", markup=False)
+            yield Pane("Lessons", self._list, id="list-pane")
+            yield self._page_pane
+            yield self._right
         yield KeysLine()
 
     def on_mount(self) -> None:
         """Open the lesson that was open, and begin to look at the experiments, a few times a second."""
         opened = self.app.measuring.opened
         if opened is not None:
-            self.query_one("#list", OptionList).highlighted = list(LESSONS.values()).index(opened)
+            self._list.highlighted = list(LESSONS.values()).index(opened)
         self._arrange()
         self.set_interval(1 / self.app.max_fps, self.tick)
 
     def on_resize(self, event: events.Resize) -> None:
         """What had the focus keeps it."""
-        self._experiments = self._experiments or self.query_one("#right").has_focus_within
+        self._experiments = self._experiments or self._right.has_focus_within
         self._arrange()
 
     def _arrange(self) -> None:
@@ -131,18 +136,17 @@ class LessonsScreen(Screen[None]):
         measurement = self.app.measuring.of(self.lesson)
         trained_nothing = measurement is not None and measurement.verdict is not None and not measurement.runs
         self.set_class(narrow, "-narrow")
-        page = self.query_one("#page-pane", Pane)
+        page = self._page_pane
         page.display = not (narrow and self._experiments)
         page.subtitle("tab: the experiments" if narrow else "")
-        self.query_one("#verdict-pane", Pane).subtitle("tab: the page" if narrow else "")
-        self.query_one("#right").display = not narrow or self._experiments
-        self.query_one("#curves-pane").display = not trained_nothing
+        self._verdict_pane.subtitle("tab: the page" if narrow else "")
+        self._right.display = not narrow or self._experiments
+        self._curves_pane.display = not trained_nothing
 
     @property
     def lesson(self) -> Lesson:
         """The lesson that is open."""
-        options = self.query_one("#list", OptionList)
-        return list(LESSONS.values())[options.highlighted or 0]
+        return list(LESSONS.values())[self._list.highlighted or 0]
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Open its page."""
@@ -154,9 +158,9 @@ class LessonsScreen(Screen[None]):
         page, spell = Text(), spelled if self.app.ascii else str
         page.append(spell(f"{lesson.claim}\n\n{lesson.formula}\n\n"), "bold")
         page.append(spell(_unwrapped(lesson.text)))
-        self.query_one("#page-pane", Pane).title(f"{lesson.title} (section {lesson.section})")
-        self.query_one("#page", Static).update(page)
-        self.query_one("#page-pane VerticalScroll", VerticalScroll).scroll_home(animate=False)
+        self._page_pane.title(f"{lesson.title} (section {lesson.section})")
+        self._page.update(page)
+        self._page_scroll.scroll_home(animate=False)
         self.tick()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -206,7 +210,7 @@ class LessonsScreen(Screen[None]):
         present = next((i for i, pane in enumerate(panes) if pane.has_focus_within), -1)
         following = panes[(present + 1) % len(panes)]
         if following.id == "curves-pane" and not following.display:
-            following = self.query_one("#verdict-pane", Pane)
+            following = self._verdict_pane
         if following.id != "list-pane":
             self._experiments = following.id != "page-pane"
             self._arrange()
@@ -229,7 +233,7 @@ class LessonsScreen(Screen[None]):
     def tick(self) -> None:
         """Bring the list's marks, the curves and the verdict up to date."""
         measuring, lesson = self.app.measuring, self.lesson
-        view = self.query_one("#curve", LinesView)
+        view = self._curve
         measurement, busy = measuring.of(lesson), measuring.measures(lesson)
         runs = measurement.runs if measurement is not None else []
         epochs = sum(len(run.live.epochs) for run in runs)
@@ -240,12 +244,13 @@ class LessonsScreen(Screen[None]):
             return
         self._shown = state
         self._arrange()
-        self.query_one("#verdict", Static).update(self._said(measurement, busy))
         width, height = view.size
+        roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
+        rows = len(roles) if height - len(roles) >= 8 else 0
+        said = self._said(measurement, busy)
+        # What there is no room for below the curves stands above the verdict.
+        self._verdict.update(Text("\n").join([Text("\n".join(roles), "dim"), Text(), said]) if roles[rows:] else said)
         if width > 0 and height > 0:
-            roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
-            rows = len(roles) if height - len(roles) >= 8 else 0
-            self.query_one("#curves-pane", Pane).subtitle("" if rows else ", ".join(roles))
             empty = "no training so far" if measurement is not None else "enter carries the experiments out"
             spec = newest_curves(runs, width, height - rows, self.app.ascii, empty)
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
@@ -257,20 +262,20 @@ class LessonsScreen(Screen[None]):
             if self._marks.get(lesson.name, "") != said:
                 self._marks[lesson.name] = said
                 prompt = f"{lesson.name} {spelled(said) if self.app.ascii else said}"
-                self.query_one("#list", OptionList).replace_option_prompt(lesson.name, prompt)
+                self._list.replace_option_prompt(lesson.name, prompt)
 
-    def _said(self, measurement: Measurement | None, busy: bool) -> str | Text:
+    def _said(self, measurement: Measurement | None, busy: bool) -> Text:
         """The verdict, or what there is in its stead."""
         if measurement is None:
-            return "enter carries the experiments out and measures"
+            return Text("enter carries the experiments out and measures")
         if busy:
             runs = measurement.runs
             now = f"run {len(runs)}: {runs[-1].role}, seed {runs[-1].seed}" if runs else "measuring"
-            return f"{now}\nx stops"
+            return Text(f"{now}\nx stops")
         if measurement.verdict is not None:
             return verdict_text(measurement.verdict, self.app.ascii)
         more = "\nt shows the whole error" if measurement.traceback else ""
-        return f"{measurement.problem}{more}"
+        return Text(f"{measurement.problem}{more}")
 
     async def _draw(self, spec: ChartSpec, roles: list[str]) -> None:
         try:
@@ -279,7 +284,7 @@ class LessonsScreen(Screen[None]):
             drawing = [[(int(Style.WARNING), str(error))]]
         if self.is_attached:
             below = [[(int(style(i)), role[: spec.width])] for i, role in enumerate(roles)]
-            self.query_one("#curve", LinesView).show([*drawing, *below])
+            self._curve.show([*drawing, *below])
 
     def on_unmount(self) -> None:
         """Nobody waits for a drawing any more."""

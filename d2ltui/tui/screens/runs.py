@@ -48,7 +48,7 @@ class RunsScreen(Screen["str | None"]):
     RunsScreen #below { height: 1fr; }
     RunsScreen #overlay-pane { width: 2fr; }
     RunsScreen #facts-pane { width: 1fr; }
-    RunsScreen.-narrow #facts-pane { display: none; }
+    RunsScreen #filter-problem { height: auto; color: $text-error; display: none; }
     """
     BINDINGS = bindings(RUNS_KEYS)
     AUTO_FOCUS = "DataTable"
@@ -72,18 +72,23 @@ class RunsScreen(Screen["str | None"]):
         self._drawing: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._stale = False  # whether what is being read was changed by us meanwhile
+        # Held, not looked up: what is still on its way when the screen closes finds them all the same.
+        self._table, self._overlay = RunsTable(), LinesView(id="overlay")
+        self._facts, self._problem_line = Static(id="facts", markup=False), Static(id="filter-problem", markup=False)
+        self._table_pane = Pane("Runs", self._table, id="table-pane")
+        self._overlay_pane = Pane("Validation loss", self._overlay, id="overlay-pane")
+        self._facts_pane = Pane("Differences", self._facts, id="facts-pane")
+        self._shows_facts = False  # in the curves' place, where there is no room for both
 
     def compose(self) -> ComposeResult:
         """A filter, a table, the curves, the facts."""
         yield Input(placeholder="filter, such as: lr>=0.1 model=mlp status=finished", id="filter", compact=True)
+        yield self._problem_line
         with Vertical(id="runs"):
-            with Pane("Runs", id="table-pane"):
-                yield RunsTable()
+            yield self._table_pane
             with Horizontal(id="below"):
-                with Pane("Validation loss", id="overlay-pane"):
-                    yield LinesView(id="overlay")
-                with Pane("Differences", id="facts-pane"):
-                    yield Static(id="facts", markup=False)
+                yield self._overlay_pane
+                yield self._facts_pane
         yield KeysLine()
 
     def on_mount(self) -> None:
@@ -93,9 +98,26 @@ class RunsScreen(Screen["str | None"]):
         self.set_interval(POLL_EVERY, self.refresh_runs)
 
     def on_resize(self, event: events.Resize) -> None:
-        """A narrow terminal shows the curves alone."""
-        self.set_class(self.app.size.width < NARROW, "-narrow")
+        """A narrow terminal shows the curves, or the facts in their place."""
+        self._arrange()
+
+    def _arrange(self) -> None:
+        narrow = self.app.size.width < NARROW
+        self._overlay_pane.display = not (narrow and self._shows_facts)
+        self._facts_pane.display = not narrow or self._shows_facts
+        self.refresh_bindings()
         self.call_after_refresh(self._show_curves)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The footer offers the facts where they are not shown anyway."""
+        if action == "facts":
+            return self.app.size.width < NARROW
+        return super().check_action(action, parameters)
+
+    def action_facts(self) -> None:
+        """The facts in the curves' place, and back."""
+        self._shows_facts = not self._shows_facts
+        self._arrange()
 
     # The table
 
@@ -125,15 +147,17 @@ class RunsScreen(Screen["str | None"]):
 
     def _show_runs(self) -> None:
         """Show those of the runs, as they were read last, that the filter lets through."""
-        pane = self.query_one("#table-pane", Pane)
+        pane = self._table_pane
         if self._all is None:
             pane.subtitle(self._problem or "reading …")
             return
         try:
             conditions = filters.parse(self._filter)
         except StoreError as error:
-            pane.subtitle(str(error))
+            self._problem_line.update(str(error))
+            self._problem_line.display = True
             return
+        self._problem_line.display = False
         runs = [run for run in self._all if filters.matches(conditions, run)]
         runs.sort(key=self._order)
         self._runs = runs
@@ -157,10 +181,6 @@ class RunsScreen(Screen["str | None"]):
         mark = letter(self._marked.index(name)) if name in self._marked else ""
         return f"{mark}=" if name == self._baseline else mark
 
-    @property
-    def _table(self) -> RunsTable:
-        return self.query_one(RunsTable)
-
     # What the keys do
 
     def action_mark(self) -> None:
@@ -169,6 +189,7 @@ class RunsScreen(Screen["str | None"]):
             return
         if name in self._marked:
             self._marked.remove(name)
+            self._baseline = None if self._baseline == name else self._baseline
         else:
             self._marked.append(name)
         self._fill()
@@ -306,8 +327,7 @@ class RunsScreen(Screen["str | None"]):
     # Curves
 
     def _show_curves(self) -> None:
-        view = self.query_one("#overlay", LinesView)
-        width, height = view.size
+        width, height = self._overlay.size
         if width <= 0 or height <= 0:
             return
         if self._drawing is not None and not self._drawing.done():
@@ -317,11 +337,11 @@ class RunsScreen(Screen["str | None"]):
 
     def _show_facts(self) -> None:
         configs = {name: live.config for name, live in self._lives.items()}
-        facts = differences(configs) if len(configs) > 1 else self._facts()
-        self.query_one("#facts", Static).update(facts)
-        self.query_one("#facts-pane", Pane).title("Differences" if len(configs) > 1 else "About the run")
+        facts = differences(configs) if len(configs) > 1 else self._about()
+        self._facts.update(facts)
+        self._facts_pane.title("Differences" if len(configs) > 1 else "About the run")
 
-    def _facts(self) -> str:
+    def _about(self) -> str:
         name = self._table.selected
         run = next((run for run in self._runs if run.name == name), None)
         if run is None:
@@ -347,7 +367,7 @@ class RunsScreen(Screen["str | None"]):
             drawing = [[(int(Style.WARNING), str(error))]]
         if self.is_attached:
             below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
-            self.query_one("#overlay", LinesView).show([*drawing, *below])
+            self._overlay.show([*drawing, *below])
             if self._again:
                 self._again = False
                 self.call_later(self._show_curves)

@@ -65,6 +65,15 @@ def differences(configs: dict[str, RunConfig]) -> str:
     return "\n".join(lines) or "the configurations are the same"
 
 
+def span(live: LiveRun) -> int:
+    """The epochs that the axis needs for a run: those that it has, for many are stopped long before their end.
+
+    One that may still grow gets room by doubling, so that the axis seldom changes.
+    """
+    done = max(1, len(live.epochs))
+    return done if live.ended is not None else min(live.config.epochs, 1 << (done - 1).bit_length())
+
+
 def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
     """The validation losses of several runs on one axis, and their values at epoch `cursor`."""
     values = []
@@ -73,5 +82,6 @@ def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int,
         value = f"{number(at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
         values.append(f"{letter(index)} {name}: {value}")
     empty = "space marks runs; their curves appear here"
-    spec = overlay(list(lives.values()), "val_loss", width, height, ascii, empty)
+    longest = max((span(live) for live in lives.values()), default=1)
+    spec = overlay(list(lives.values()), "val_loss", width, height, ascii, empty, epochs=longest)
     return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""

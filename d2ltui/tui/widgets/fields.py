@@ -115,8 +115,8 @@ class TextField(Widget):
     TextField Input, TextField Input:focus { border: none; height: 1; padding: 0; }
     TextField Input { width: 1fr; margin-left: 13; background: $surface-lighten-1; }
     TextField Input:focus { background: $surface-lighten-2; text-style: bold; }
-    TextField > .problem { color: $error; height: auto; }
-    TextField.-wrong { color: $error; text-style: bold; }
+    TextField > .problem { color: $text-error; height: auto; }
+    TextField.-wrong { color: $text-error; text-style: bold; }
     """
 
     def __init__(self, field: str, label: str, value: str) -> None:

@@ -69,11 +69,11 @@ class LinesView(ScrollView, can_focus=False):
     LinesView > .lines--axis { color: $text-muted; }
     LinesView > .lines--text { color: $foreground; }
     LinesView > .lines--train { color: $primary; }
-    LinesView > .lines--validation { color: $warning; }
+    LinesView > .lines--validation { color: $text-warning; }
     LinesView > .lines--raw { color: $primary 35%; }
-    LinesView > .lines--fit { color: $success; }
-    LinesView > .lines--data { color: $accent; }
-    LinesView > .lines--warning { color: $error; text-style: bold; }
+    LinesView > .lines--fit { color: $text-success; }
+    LinesView > .lines--data { color: $text-accent; }
+    LinesView > .lines--warning { color: $text-error; text-style: bold; }
     """
 
     def __init__(self, id: str | None = None, scrolls: bool = True) -> None:

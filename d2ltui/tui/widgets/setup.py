@@ -119,7 +119,7 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
     Setup RadioSet > RadioButton > .toggle--button { background: transparent; color: $foreground 30%; }
     Setup RadioSet > RadioButton.-on > .toggle--button { background: transparent; color: $primary; }
     Setup .note { color: $text-muted; height: auto; }
-    Setup .problem { color: $error; height: auto; }
+    Setup .problem { color: $text-error; height: auto; }
     """
     BINDINGS = [
         Binding("down", "next_field(1)", show=False),

@@ -108,7 +108,7 @@ class StatusLine(Kept, Widget):
         """The line, and the message below it."""
         if not self._message:
             return Content.assemble(*self._line)
-        style = "$error" if self._alarming else "$text"
+        style = "$text-error" if self._alarming else "$text"
         return Content.assemble(*self._line, "\n", (self._message, style))
 
 
