@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from d2ltui import __version__, catalogue
-from d2ltui.commands.options import fps_option, hangup_option, run_options, whole
+from d2ltui.commands.options import MAX_RUNS, Command, fps_option, hangup_option, refused, run_options, whole
 from d2ltui.config import FIELDS, ConfigError, RunConfig, check_environment, parse, read_toml, resolve
 
 
@@ -22,14 +22,15 @@ def configure(options: dict[str, Any]) -> RunConfig:
         click.UsageError: with the sentence that says what is wrong; exit status 2.
     """
     given = {name: options[name] for name in FIELDS if options.get(name) is not None}
+    path, filed = options.get("config_file"), dict[str, object]()
     try:
-        if (path := options.get("config_file")) is not None:
-            given = {**read_toml(path), **given}
-        config = resolve(given)
+        if path is not None:
+            filed = read_toml(path)
+        config = resolve({**filed, **given})
         check_environment(config)
         return config
     except ConfigError as error:
-        raise click.UsageError("\n".join(problem.message for problem in error.problems)) from None
+        raise refused(error, given, filed, path) from None
 
 
 class Commands(click.Group):
@@ -37,6 +38,8 @@ class Commands(click.Group):
 
     The commands about stored runs are imported when a command is asked for: the application has no need of them.
     """
+
+    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._complete()
@@ -138,7 +141,10 @@ def _want_terminal() -> None:
 @fps_option
 @click.pass_context
 def watch(ctx: click.Context, run: str, max_fps: float) -> None:
-    """Open the application on a stored RUN (a name, its beginning, or latest), live while it is trained."""
+    """Open the application on a stored RUN, live.
+
+    RUN is a name, its beginning, or latest, and is shown while it is trained.
+    """
     from d2ltui.commands.stored import find_run
 
     path, config = find_run(run)
@@ -151,7 +157,7 @@ def watch(ctx: click.Context, run: str, max_fps: float) -> None:
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @click.option("--resume", metavar="RUN", help="Go on with a stored run (a name, its beginning, or latest).")
-@click.option("--seeds", metavar="N", callback=whole("seeds"), help="Train N times, with N seeds.")
+@click.option("--seeds", metavar="N", callback=whole("seeds", MAX_RUNS), help="Train N times, with N seeds.")
 @hangup_option
 @click.pass_context
 def train(
@@ -165,14 +171,19 @@ def train(
     on_hangup: Any,
     **options: Any,
 ) -> None:
-    """Train without the interface: progress on standard error, a table of epochs on standard output."""
+    """Train without the interface.
+
+    Progress goes to standard error, a table of epochs to standard output.
+    """
     from d2ltui.commands import stored
 
     given = {**ctx.obj, **{name: value for name, value in options.items() if value is not None}}
     if resume is not None:
-        others = [name for name, value in {**given, "seeds": seeds}.items() if value is not None]
-        if others or no_store:
-            raise click.UsageError("resume: it goes with no run option; allowed: --json, --quiet, --on-hangup")
+        others = {**given, "seeds": seeds, "no_store": no_store or None}
+        typed = [name for name, value in others.items() if value is not None]
+        if typed:
+            shown = " ".join("--" + name.removesuffix("_file").replace("_", "-") for name in typed)
+            raise click.UsageError(f"resume: {shown} is not allowed with it; allowed: --json, --quiet, --on-hangup")
         ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, on_hangup=on_hangup))
     config = configure(given)
     if seeds is not None:
@@ -191,8 +202,9 @@ def models() -> None:
         click.echo(f"    fields: {', '.join(model.fields)}")
         for dataset in catalogue.datasets_for(model.name):
             values = catalogue.defaults(model.name, dataset)
-            names = ("hidden", "activation", "optimizer", "lr", "batch_size", "epochs")
-            shown = [f"{name} {_show(values[name])}" for name in names if name in model.fields]
+            # What is the same everywhere, and init_std, which only one init has, would hide the rest.
+            names = [name for name in model.fields if name not in ("init_std", "seed", "device")]
+            shown = [f"{name} {_show(values[name])}" for name in names]
             click.echo(f"    on {dataset}: {', '.join(shown)}")
         click.echo()
     click.echo("implementations: " + "; ".join(f"{k}: {v}" for k, v in catalogue.IMPLEMENTATIONS.items()))
@@ -208,7 +220,7 @@ def models() -> None:
 
 @cli.command()
 def datasets() -> None:
-    """The data sets: what they are, their parts, and how they are normalised."""
+    """The data sets, their parts, and how they are normalised."""
     for data in catalogue.DATASETS.values():
         shape = "×".join(map(str, data.input_shape))
         outputs = f"{data.num_outputs} classes" if data.task == "classification" else "a number"
@@ -229,7 +241,10 @@ def datasets() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.pass_context
 def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: str | None, as_json: bool) -> None:
-    """List the lessons, or measure one, or all of them: exit status 0 when every claim holds, 1 when one does not."""
+    """List the lessons, or measure one, or all of them.
+
+    The exit status is 0 when every claim holds, 1 when one does not.
+    """
     from d2ltui.lessons import LESSONS, SEEDS, nearest
     from d2ltui.lessons.command import list_lessons, measure
 
@@ -245,9 +260,7 @@ def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: s
         if root is None and any(lesson.uses_images for lesson in chosen):
             check_environment()
     except ConfigError as error:
-        raise click.UsageError(str(error)) from None
-    if seeds == 0:
-        raise click.UsageError("seeds: '0' is not allowed; allowed: a whole number, 1 or more")
+        raise refused(error, ("data_dir",)) from None
     names = tuple(LESSONS) if name == "all" else (name,)
     ctx.exit(measure(names, seeds or SEEDS, None if root is None else str(root), as_json))
 

@@ -338,6 +338,19 @@ def to_toml(config: RunConfig) -> str:
     return tomli_w.dumps({name: value for name, value in values.items() if value is not None})
 
 
+def _line(text: str, key: str) -> str:
+    found = re.search(rf"^[ \t]*\[{{0,2}}[ \t]*[\"']?{re.escape(key)}(?![\w-])", text, re.MULTILINE)
+    return f", line {text[: found.end()].count(chr(10)) + 1}" if found else ""
+
+
+def line_in(path: str | Path, key: str) -> str:
+    """Where `key` stands in a configuration file that has been read, such as `, line 2`; "" where that is not known."""
+    try:
+        return _line(Path(path).read_text(encoding="utf-8-sig"), key)
+    except (OSError, ValueError):  # it is another one by now
+        return ""
+
+
 def from_toml(text: str, source: str) -> dict[str, object]:
     """The fields that a configuration file gives, unvalidated: `resolve` does that.
 
@@ -360,8 +373,7 @@ def from_toml(text: str, source: str) -> dict[str, object]:
     problems = []
     for key in values:
         if key not in FIELDS:
-            found = re.search(rf"^[ \t]*\[{{0,2}}[ \t]*[\"']?{re.escape(key)}(?![\w-])", text, re.MULTILINE)
-            line = f", line {text[: found.end()].count(chr(10)) + 1}" if found else ""
+            line = _line(text, key)
             close = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.5)
             hint = f"; did you mean {close[0]}?" if close else ""
             message = f"config: {source}{line}: no such field: {key}{hint}; allowed: {', '.join(FIELDS)}"

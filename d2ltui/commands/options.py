@@ -1,17 +1,57 @@
-"""Options that several commands have."""
+"""Options that several commands have, and what is said of wrong ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import click
 
-from d2ltui.config import FIELDS
+from d2ltui.config import FIELDS, ConfigError, line_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_FPS = 4.0
 HANGUP = ("continue", "stop")
+MAX_RUNS = 1000  # of one command
+
+
+class Command(click.Command):
+    """A command that says of a word too many where it stands and what may stand there: click says neither."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            places = [param for param in self.params if isinstance(param, click.Argument) and param.name]
+            if not places:
+                allowed = f"options alone, see {ctx.command_path} --help"
+                raise click.UsageError(f"{self.name}: '{rest[0]}' is not allowed; allowed: {allowed}")
+            last = places[-1]
+            metavar = (last.metavar or str(last.name).upper()).strip("[]")
+            before = ctx.params[str(last.name)]
+            raise click.UsageError(
+                f"{metavar.partition('|')[0]}: '{rest[0]}' is not allowed beside '{before}'; allowed: one {metavar}"
+            )
+        return rest
+
+
+def refused(
+    error: ConfigError, typed: Collection[str] = (), filed: Collection[str] = (), path: str | None = None
+) -> click.UsageError:
+    """What is wrong with a run that the options `typed` and the fields `filed` of the file `path` describe.
+
+    An option is called what it is called on the command line, and a value from the file is told with its place.
+    """
+    sentences = []
+    for problem in error.problems:
+        name, said = problem.field, problem.message
+        if name and said.startswith(f"{name}: "):
+            if name in typed:
+                said = FIELDS[name].option.lstrip("-") + said[len(name) :]
+            elif name in filed and path is not None:
+                said = f"config: {path}{line_in(path, name)}: {said}"
+        sentences.append(said)
+    return click.UsageError("\n".join(sentences))
 
 
 def run_options(command: F) -> F:
@@ -66,14 +106,16 @@ def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-def whole(name: str) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
-    """A check for an option that is a whole number."""
+def whole(name: str, high: int | None = None) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
+    """A check for an option that is a whole number from 1 to `high`, or from 1 on."""
+    allowed = "a whole number, 1 or more" if high is None else f"a whole number from 1 to {high}"
 
     def check(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
         if value is None:
             return None
-        if not value.isascii() or not value.isdigit() or len(value) > 9:
-            raise click.UsageError(f"{name}: '{value}' is not allowed; allowed: a whole number, 1 or more")
-        return int(value)
+        number = int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else 0
+        if number < 1 or (high is not None and number > high):
+            raise click.UsageError(f"{name}: '{value}' is not allowed; allowed: {allowed}")
+        return number
 
     return check

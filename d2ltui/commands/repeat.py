@@ -16,6 +16,7 @@ from d2ltui import events
 from d2ltui.charts.spec import Band as BandSpec
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.commands import text
+from d2ltui.commands.options import MAX_RUNS
 from d2ltui.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.engine.control import Control
 from d2ltui.events import to_json
@@ -24,7 +25,6 @@ from d2ltui.live import LiveRun
 from d2ltui.recording import Recording
 from d2ltui.store.groups import band, mean_and_sd
 
-MAX_RUNS = 1000
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_r2", "seconds")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from d2ltui.commands.options import hangup_option
-from d2ltui.config import FIELDS, ConfigError, RunConfig, read_toml
+from d2ltui.commands.options import Command, hangup_option, refused
+from d2ltui.config import FIELDS, ConfigError, Problem, RunConfig, parse, read_toml
 from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
 from d2ltui.words import are, counted
 
@@ -25,7 +25,7 @@ def told() -> Iterator[None]:
     except NotAllowed as error:
         raise click.UsageError(str(error)) from None
     except ConfigError as error:
-        raise click.UsageError("\n".join(problem.message for problem in error.problems)) from None
+        raise refused(error) from None
     except StoreError as error:
         raise click.ClickException(str(error)) from None
 
@@ -59,18 +59,21 @@ def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store
     return train_all(configs, ["seed"], "seeds", as_json=as_json, quiet=quiet, store=store, on_hangup=on_hangup)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("filters", metavar="[FILTER]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def runs(filters: tuple[str, ...], as_json: bool) -> None:
-    """The stored runs, the oldest first: all, or those that fulfil conditions such as lr>=0.1 model=mlp."""
+    """List the stored runs, the oldest first.
+
+    All of them, or those that fulfil conditions such as lr>=0.1 model=mlp.
+    """
     from d2ltui.commands.looking import list_runs
 
     with told():
         list_runs(filters, as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", metavar="RUN")
 def show(run: str) -> None:
     """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest."""
@@ -81,7 +84,7 @@ def show(run: str) -> None:
         show_run(find(run))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("names", metavar="RUN RUN...", nargs=-1)
 def compare(names: tuple[str, ...]) -> None:
     """Several runs in common charts, and what differs between them."""
@@ -111,12 +114,15 @@ def _formats(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", metavar="RUN")
 @_formats
 @click.option("--output", "-o", metavar="PATH", help="Where to write it; a file that is there is not overwritten.")
 def export(run: str, output: str | None, **given: bool) -> None:
-    """One run for other programs: to standard output, or with --output into a file."""
+    """Write one run for other programs.
+
+    To standard output, or with --output into a file.
+    """
     from d2ltui.store.listing import find
 
     forms = [name for name in _FORMATS if given[name]]
@@ -215,7 +221,26 @@ def _sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+def _check_each(values: Mapping[str, Sequence[str]]) -> None:
+    """That every value of every option is one, and another: the same run twice is a slip, not a grid."""
+    problems: list[Problem] = []
+    for name, texts in values.items():
+        known: list[object] = []
+        for text in texts:
+            try:
+                value = parse(name, text)
+            except ConfigError as error:
+                problems.extend(error.problems)
+                break
+            if value in known:
+                problems.append(Problem(name, f"{name}: '{text}' is not allowed twice; allowed: each value once"))
+                break
+            known.append(value)
+    if problems:
+        raise ConfigError(problems)
+
+
+@click.command(cls=Command)
 @_sweep_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
@@ -232,7 +257,10 @@ def sweep(
     config_file: str | None,
     **given: Any,
 ) -> None:
-    """Train a grid, one run after another: --lr 0.01,0.1 --activation relu,sigmoid are four runs."""
+    """Train a grid of runs, one after another.
+
+    --lr 0.01,0.1 --activation relu,sigmoid are four runs.
+    """
     from d2ltui.commands.repeat import grid, train_all
 
     values: dict[str, list[str]] = {}
@@ -241,14 +269,21 @@ def sweep(
             commas = FIELDS[name].kind not in ("ints", "path")
             values.setdefault(name, []).extend(text.split(",") if commas else [text])
     before = {name: value for name, value in (ctx.obj or {}).items() if value is not None}
+    path, filed = before.pop("config_file", None), dict[str, object]()
+    path = config_file or path
     with told():
-        path = config_file or before.pop("config_file", None)
-        fixed: dict[str, object] = {**(read_toml(path) if path is not None else {}), **before}
-        fixed |= {name: found[0] for name, found in values.items() if len(found) == 1}
-        varied = {name: list(dict.fromkeys(found)) for name, found in values.items() if len(found) > 1}
-        if not varied:
-            raise NotAllowed("sweep: one run is not allowed; allowed: more than one value for some option")
-        configs = grid(fixed, varied)
+        try:
+            _check_each(values)
+            if path is not None:
+                filed = read_toml(path)
+            fixed: dict[str, object] = {**filed, **before}
+            fixed |= {name: found[0] for name, found in values.items() if len(found) == 1}
+            varied = {name: found for name, found in values.items() if len(found) > 1}
+            if not varied:
+                raise NotAllowed("sweep: one run is not allowed; allowed: more than one value for some option")
+            configs = grid(fixed, varied)
+        except ConfigError as error:
+            raise refused(error, {**before, **values}, filed, path) from None
     ctx.exit(
         train_all(
             configs,

@@ -29,7 +29,7 @@ COMMANDS: Sequence[tuple[int, Sequence[str]]] = (
     (0, ("train", "--no-store", *LINEAR)),
     (0, ("train", "--seeds", "2", *LINEAR)),
     (1, ("train", "--lr", "1e30", "--dataset", "circles", *SMALL)),
-    (1, ("train", "--resume", "mlp-circles-1")),  # it has diverged
+    (2, ("train", "--resume", "mlp-circles-1")),  # it has diverged
     (0, ("sweep", "--lr", "0.01,0.1", *LINEAR)),
     (0, ("runs",)),
     (0, ("runs", "--json", "lr>0.01")),

@@ -49,8 +49,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         ("--lr 0", "lr: '0' is not allowed; allowed: a finite number greater than 0"),
         ("--lr -1", "lr: '-1' is not allowed; allowed: a finite number greater than 0"),
         ("--lr nan", "lr: 'nan' is not allowed; allowed: a finite number greater than 0"),
-        ("--batch-size 0", "batch_size: '0' is not allowed; allowed: a whole number, 1 or more"),
-        ("--batch-size 9999", "batch_size: 9999 is not allowed; allowed: 1 to 1437, the training samples of digits"),
+        ("--batch-size 0", "batch-size: '0' is not allowed; allowed: a whole number, 1 or more"),
+        ("--batch-size 9999", "batch-size: 9999 is not allowed; allowed: 1 to 1437, the training samples of digits"),
         ("--hidden=", "hidden: '' is not allowed; allowed: 1 to 200 whole numbers from 1 to 65536, separated by"),
         ("--hidden 0", "hidden: '0' is not allowed; allowed: 1 to 200 whole numbers from 1 to 65536, separated by"),
         ("--hidden wide", "hidden: 'wide' is not allowed; allowed: 1 to 200 whole numbers from 1 to 65536"),
@@ -59,14 +59,14 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         ("--dataset digit", "dataset: 'digit' is not allowed (did you mean digits?); allowed: synthetic-linear, "),
         ("--activation rellu", "activation: 'rellu' is not allowed (did you mean relu?); allowed: identity, "),
         ("--device gpu", "device: 'gpu' is not allowed; allowed: auto, cpu, cuda, cuda:N, mps"),
-        ("--data-dir /no/such", "data_dir: '/no/such' is not allowed (there is no such directory); allowed: an "),
+        ("--data-dir /no/such", "data-dir: '/no/such' is not allowed (there is no such directory); allowed: an "),
         ("--implementation scratch --optimizer adam", "optimizer: 'adam' is not allowed (the from-scratch "),
         ("--model softmax --hidden 3", "hidden: '3' is not allowed (model softmax has no hidden); allowed: with "),
         ("--config /no/such.toml", "config: /no/such.toml cannot be read (No such file or directory)"),
         ("--learning-rate 1", "option: '--learning-rate' is not known; allowed: see d2ltui train --help"),
         ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size or --dataset?); allowed: "),
         ("--lr", "requires an argument"),
-        ("digits", "unexpected extra argument"),
+        ("digits", "train: 'digits' is not allowed; allowed: options alone, see d2ltui train --help"),
     ],
 )
 def test_a_wrong_value_is_one_sentence_and_nothing_is_trained(  # type: ignore[no-untyped-def]
@@ -121,10 +121,10 @@ def test_every_wrong_value_has_its_sentence(command) -> None:  # type: ignore[no
         ("lr = 0.1\nlearning = 1\n", "line 2: no such field: learning"),
         ("lr = 0.1\nepoch = 1\n", "line 2: no such field: epoch; did you mean epochs?"),
         ("lr = 0.1\nepochs = = 1\n", "at line 2"),
-        ("lr = 0\n", "lr: 0 is not allowed"),
-        ("lr = nan\n", "lr: nan is not allowed"),
-        ("batch_size = 0\n", "batch_size: 0 is not allowed"),
-        ("batch_size = 9999\n", "batch_size: 9999 is not allowed"),
+        ("lr = 0\n", "run.toml, line 1: lr: 0 is not allowed"),
+        ("epochs = 1\nlr = nan\n", "run.toml, line 2: lr: nan is not allowed"),
+        ("batch_size = 0\n", "line 1: batch_size: 0 is not allowed"),
+        ("\n# few\nbatch_size = 9999\n", "line 3: batch_size: 9999 is not allowed"),
         ("hidden = []\n", "hidden: [] is not allowed"),
         ("hidden = [0]\n", "hidden: [0] is not allowed"),
         ("hidden = 'wide'\n", "hidden: 'wide' is not allowed"),
@@ -140,7 +140,38 @@ def test_a_wrong_file_is_one_sentence(  # type: ignore[no-untyped-def]
     path.write_text(content)
     status, out, err = command("train", "--config", str(path))
     assert (status, out, trained, err.count("\n")) == (2, "", [], 1)
+    assert err.startswith(f"d2ltui: config: {path}")
     assert said in err
+
+
+def test_a_wrong_option_beside_a_file_is_the_option_s(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "run.toml"
+    path.write_text("lr = 0.5\nepochs = 0\nbatch_size = 8\n")
+    allowed = "allowed: a whole number, 1 or more"
+    for before in (("train",), ("sweep", "--lr", "0.1,0.2")):
+        status, out, err = command(*before, "--config", str(path), "--batch-size", "0")
+        assert (status, out) == (2, "")
+        lines = sorted(err.splitlines())
+        assert lines[0] == f"d2ltui: batch-size: '0' is not allowed; {allowed}"
+        if before == ("train",):
+            assert lines[1].startswith(f"d2ltui: config: {path}, line 2: epochs: 0 is not allowed; allowed: ")
+    status, _, err = command("sweep", "--lr", "0.1,0.2", "--config", str(path))
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"d2ltui: config: {path}, line 2: epochs: 0 is not allowed; allowed: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("lessons dropout softmax", "NAME: 'softmax' is not allowed beside 'dropout'; allowed: one NAME|all"),
+        ("show one two", "RUN: 'two' is not allowed beside 'one'; allowed: one RUN"),
+        ("watch one two", "RUN: 'two' is not allowed beside 'one'; allowed: one RUN"),
+        ("models mlp", "models: 'mlp' is not allowed; allowed: options alone, see d2ltui models --help"),
+        ("sweep --lr 1 2", "sweep: '2' is not allowed; allowed: options alone, see d2ltui sweep --help"),
+    ],
+)
+def test_a_word_too_many(command, arguments: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    assert command(*arguments.split()) == (2, "", f"d2ltui: {said}\n")
 
 
 # Right values
@@ -200,6 +231,12 @@ def test_help(command, arguments: list[str], option: str) -> None:  # type: igno
         assert "--config" in out
 
 
+def test_the_list_of_commands_cuts_nothing_off(command) -> None:  # type: ignore[no-untyped-def]
+    listed = command("--help")[1].partition("Commands:\n")[2]
+    assert [line.split()[0] for line in listed.splitlines()] == sorted(cli.cli.commands)
+    assert "..." not in listed
+
+
 def test_version(command) -> None:  # type: ignore[no-untyped-def]
     assert command("--version") == (0, f"d2ltui {__version__}\n", "")
 
@@ -211,7 +248,9 @@ def test_models(command) -> None:  # type: ignore[no-untyped-def]
         assert f"{name}: {model.title}" in out
         for dataset in catalogue.datasets_for(name):
             assert f"on {dataset}: " in out
-    assert "on synthetic-linear: optimizer sgd, lr 0.03, batch_size 32, epochs 3" in out
+    for field in ("dropout 0.0", "weight_decay 0.0", "init default"):
+        assert field in out.partition("mlp: ")[2].partition("on digits: ")[2].splitlines()[0]
+    assert "on synthetic-linear: optimizer sgd, lr 0.03, weight_decay 0.0, batch_size 32, epochs 3, init default" in out
     for table in (catalogue.ACTIVATIONS, catalogue.INITS, catalogue.OPTIMIZERS, catalogue.IMPLEMENTATIONS):
         for name in table:
             assert name in out

@@ -89,7 +89,7 @@ def test_a_lesson_that_cannot_be_measured_does_not_hold_and_the_others_go_on(mon
         (("xyz",), "lesson: 'xyz' is not known; allowed: four-elements"),
         (("all", "--seeds", "0"), "seeds: '0' is not allowed"),
         (("all", "--seeds", "many"), "seeds: 'many' is not allowed"),
-        (("all", "--data-dir", "/nowhere/at/all"), "data_dir: '/nowhere/at/all' is not allowed"),
+        (("all", "--data-dir", "/nowhere/at/all"), "data-dir: '/nowhere/at/all' is not allowed"),
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_exit_status_2(arguments: tuple[str, ...], sentence: str) -> None:
