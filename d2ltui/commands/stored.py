@@ -139,7 +139,7 @@ def export(run: str, output: str | None, **given: bool) -> None:
             directory = form == "tensorboard" and target.is_dir()
             if not directory or not _is_empty(target):
                 more = ", or an empty directory" if directory else ""
-                raise NotAllowed(f"output: '{target}' is not allowed; allowed: a path where there is nothing yet{more}")
+                raise NotAllowed(f"output: '{output}' is not allowed; allowed: a path where there is nothing yet{more}")
         _export(path, form, target)
 
 

@@ -218,6 +218,10 @@ def test_a_path_that_cannot_be_is_a_wrong_argument(
         (("export", "latest"), "export: no format is not allowed; allowed: --csv, --json, "),
         (("export", "latest", "--csv", "--json"), "export: --csv --json is not allowed; allowed: one of --csv, "),
         (("export", "latest", "--weights"), "output: it is missing; allowed: with --weights, -o (--output) PATH"),
+        (
+            ("export", "latest", "--csv", "-o", ""),
+            "output: '' is not allowed; allowed: a path where there is nothing yet",
+        ),
         (("export", "../x", "--csv"), "run: '../x' is not allowed; allowed: a run's name, "),
         (("show", "nothing"), "run: 'nothing' is not known; allowed: mlp-moons-1"),
         (("compare",), "compare: 0 runs are not allowed; allowed: two or more"),
