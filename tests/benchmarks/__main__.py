@@ -70,17 +70,19 @@ def main() -> None:
         print(f"{name} …", file=sys.stderr, flush=True)
         began = time.monotonic()
         try:
-            figures += BENCHMARKS[name](context)
+            measured = BENCHMARKS[name](context)
+            print(table(measured), file=sys.stderr, flush=True)  # now: what comes later may take its time, or fail
+            figures += measured
         except Exception as error:  # one that cannot be measured must not take the others' results with it
             traceback.print_exc()
             failed = True
             figures.append(Figure(name, missing=f"{type(error).__name__}: {error}"))
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    print(table(figures))
-    print("\n± is half the 95 % interval of the figure, from resampling the repetitions.")
     if arguments.json is not None:
         rows = [figure.as_json() for figure in figures]
         arguments.json.write_text(json.dumps({**about, "figures": rows}, indent=1, ensure_ascii=False) + "\n")
+    print(table(figures))
+    print("\n± is half the 95 % interval of the figure, from resampling the repetitions.")
     if failed:
         sys.exit(1)
 

@@ -29,6 +29,10 @@ class Figure:
     half_width: float | None = None  # of the 95 % interval of `value`, where it is no median
     details: dict[str, object] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.values and self.value is None and not self.missing:
+            self.missing = "nothing was measured"
+
     @property
     def measured(self) -> float:
         """The median, or what stands for it."""
