@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.geometry import Region, Size
@@ -14,6 +15,9 @@ from d2ltui.tui.widgets.kept import Hollow
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+SUBTITLE_EDGE = 4  # cells of the frame beside a subtitle: a blank on either side, a line, the corner
 
 
 def takes_focus(widget: Widget) -> bool:
@@ -64,27 +68,28 @@ class Pane(Column):
         self.border_title = title
         self.can_focus = can_focus
 
-    _only_row: int | None = None  # of the frame: what changes just now
+    _only: Region | None = None  # of the frame: what changes just now
 
     def title(self, text: str) -> None:
         """Put `text` into the frame's highest row, and draw nothing but that row."""
         if self._titles[0] != text:
-            self._titles[0], self._only_row = text, 0
+            self._titles[0], self._only = text, Region(0, 0, self.outer_size.width, 1)
             self.border_title = text
-            self._only_row = None
+            self._only = None
 
     def subtitle(self, text: str) -> None:
-        """Put `text` into the frame's lowest row, and draw nothing but that row."""
+        """Put `text` at the end of the frame's lowest row, and draw nothing but that end: a step's number, mostly."""
         if self._titles[1] != text:
-            self._titles[1], self._only_row = text, max(0, self.outer_size.height - 1)
+            width, height = self.outer_size
+            longest = min(width, max(cell_len(text), cell_len(self._titles[1])) + SUBTITLE_EDGE)
+            self._titles[1], self._only = text, Region(width - longest, max(0, height - 1), longest, 1)
             self.border_subtitle = text
-            self._only_row = None
+            self._only = None
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Textual draws the whole pane, thousands of characters, where a title changes."""
-        if self._only_row is not None and not regions:
-            x, y = self.content_offset
-            regions = (Region(-x, self._only_row - y, self.outer_size.width, 1),)
+        if self._only is not None and not regions:
+            regions = (self._only.translate(-self.content_offset),)
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def focus_inside(self) -> None:

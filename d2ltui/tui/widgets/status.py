@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.content import Content
+from textual.geometry import Region
 from textual.widget import Widget
 
 from d2ltui import events
@@ -35,6 +36,18 @@ def progress_bar(fraction: float, width: int) -> tuple[str, str]:
     """The part that is done and the part that is not; together `width` cells."""
     done = round(min(1.0, max(0.0, fraction)) * width)
     return "━" * done, "─" * (width - done)
+
+
+def changed(before: str, after: str) -> tuple[int, int] | None:
+    """The first cell in which two lines differ and the one after the last; None where they are not one line each."""
+    if len(before) != len(after) or before == after or "\n" in after or "\n" in before:
+        return None
+    differ = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    return differ[0], differ[-1] + 1
+
+
+def _text(line: list[Part]) -> str:
+    return "".join(part if isinstance(part, str) else part[0] for part in line)
 
 
 class StatusLine(Kept, Widget):
@@ -72,9 +85,14 @@ class StatusLine(Kept, Widget):
             return
         # Where the message needs, or needed, more lines, everything above it moves.
         grows = message != self._message and max(len(message), len(self._message)) > self.app.size.width - 2
+        before, said = _text(self._line), self._message
         self._status, self._line, self._message = status, line, message
-        self._alarming = not hint and status in ("failed", "diverged")
-        self.refresh(layout=grows)
+        alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
+        cells = changed(before, _text(line)) if (message, self._alarming) == (said, alarming) else None
+        if cells is None:
+            self.refresh(layout=grows)
+        else:
+            self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
 
     def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str, alone: bool) -> list[Part]:
         """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
@@ -96,7 +114,7 @@ class StatusLine(Kept, Widget):
             if wide and live.lr_changes:
                 parts.append(f"  lr {live.lr:g}")
         width = self.app.size.width - 2
-        space = width - 2 - sum(len(part if isinstance(part, str) else part[0]) for part in parts)
+        space = width - 2 - len(_text(parts))
         if alone and space < len(machine) <= width:
             return [*parts, "\n" + " " * (width - len(machine)), (machine, "$text-muted")]
         for shown in (machine, machine.partition("  gpu")[0], machine.partition("  mem")[0]):
