@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from d2ltui.lessons.lesson import Lesson, Verdict
 
 
+def newest_of_each_role(runs: list[BenchRun]) -> dict[str, BenchRun]:
+    """What is drawn: one run for each role, in the order in which the roles came."""
+    return {run.role: run for run in runs}
+
+
 class Measurement:
     """One lesson's experiments: the runs so far, and after their end what they say.
 
@@ -43,7 +48,7 @@ class Measurement:
             self.traceback = traceback.format_exc()  # before the sentence, which says that it is there
             self.problem = f"{type(error).__name__}: {error}"
         # What is kept for as long as the application is open is what is drawn.
-        self.bench.runs[:] = {run.role: run for run in self.bench.runs}.values()
+        self.bench.runs[:] = newest_of_each_role(self.bench.runs).values()
 
 
 class Measuring:
@@ -62,11 +67,6 @@ class Measuring:
     def busy(self) -> bool:
         """Whether a measurement goes on."""
         return self._thread is not None and self._thread.is_alive()
-
-    @property
-    def runs(self) -> list[BenchRun]:
-        """The runs of the measurement that goes on, or of the last one."""
-        return self._last.runs if self._last is not None else []
 
     def of(self, lesson: Lesson) -> Measurement | None:
         """The last measurement of `lesson`; None where there is none."""

@@ -23,7 +23,6 @@ from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import Line, LinesView
-from d2ltui.tui.widgets.status import changed
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
@@ -479,10 +478,3 @@ async def test_the_machine_is_told_whole_while_training(open_app: Opener, size: 
             return whole and all(len(line) <= size[0] - 2 and line.rstrip() in person.text() for line in lines)
 
         await person.until(told, "the machine")
-
-
-def test_only_the_cells_that_differ_are_drawn_again() -> None:
-    assert changed("step 10  3 left", "step 12  3 left") == (6, 7)
-    assert changed("step 10  3 left", "step 22  1 left") == (5, 10)
-    assert changed("step 9", "step 10") is None
-    assert changed("a\nb", "a\nc") is None

@@ -143,7 +143,7 @@ async def test_a_lesson_and_a_run_never_overlap(open_app: Opener) -> None:
         assert person.app.worker.join(30)
         await open_lesson(person, "endless")
         await person.press("enter")
-        await person.until(lambda: person.app.measuring.runs, "the lesson's run")
+        await person.until(lambda: person.app.measuring.measures(ENDLESS_LESSON), "the lesson's run")
         await person.press("escape")
         live = person.app.live
         await person.press("ctrl+r")

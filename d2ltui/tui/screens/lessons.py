@@ -18,6 +18,7 @@ from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.locale import spelled
+from d2ltui.tui.measuring import newest_of_each_role
 from d2ltui.tui.overlay import letter, overlay, style
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
@@ -49,11 +50,6 @@ def verdict_text(verdict: Verdict, ascii: bool = False) -> Text:
 def _unwrapped(text: str) -> str:
     """Paragraphs as one line each: the pane breaks them where it ends."""
     return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in text.strip().split("\n\n"))
-
-
-def newest_of_each_role(runs: list[BenchRun]) -> dict[str, BenchRun]:
-    """What is drawn: one run for each role, in the order in which the roles came."""
-    return {run.role: run for run in runs}
 
 
 def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, empty: str) -> ChartSpec:

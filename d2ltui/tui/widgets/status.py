@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from d2ltui import events
 from d2ltui.tui.widgets.kept import Kept
+from d2ltui.tui.widgets.lines import changed_cells
 
 if TYPE_CHECKING:
     from d2ltui.live import LiveRun
@@ -36,14 +37,6 @@ def progress_bar(fraction: float, width: int) -> tuple[str, str]:
     """The part that is done and the part that is not; together `width` cells."""
     done = round(min(1.0, max(0.0, fraction)) * width)
     return "━" * done, "─" * (width - done)
-
-
-def changed(before: str, after: str) -> tuple[int, int] | None:
-    """The first cell in which two lines differ and the one after the last; None where they are not one line each."""
-    if len(before) != len(after) or before == after or "\n" in after or "\n" in before:
-        return None
-    differ = [i for i, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
-    return differ[0], differ[-1] + 1
 
 
 def _text(line: list[Part]) -> str:
@@ -88,7 +81,10 @@ class StatusLine(Kept, Widget):
         before, said = _text(self._line), self._message
         self._status, self._line, self._message = status, line, message
         alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
-        cells = changed(before, _text(line)) if (message, self._alarming) == (said, alarming) else None
+        after = _text(line)
+        cells = None
+        if "\n" not in before + after and (message, self._alarming) == (said, alarming):
+            cells = changed_cells([(0, before)], [(0, after)])
         if cells is None:
             self.refresh(layout=grows)
         else:

@@ -1,0 +1,52 @@
+"""The status line: of what it tells, only what differs is drawn again."""
+
+from __future__ import annotations
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.geometry import Region
+
+from d2ltui.config import resolve
+from d2ltui.live import LiveRun
+from d2ltui.tui.widgets.status import StatusLine
+
+CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 50})
+MACHINE = "cpu  50 %  mem 1.2 GB  gpu –"
+
+
+class Watched(StatusLine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[Region, ...]] = []
+
+    def refresh(self, *regions: Region, **options: bool):  # type: ignore[no-untyped-def]
+        if hasattr(self, "asked"):
+            self.asked.append(regions)
+        return super().refresh(*regions, **options)
+
+
+class Host(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Watched()
+
+
+@pytest.mark.parametrize("size", [(120, 10), (80, 10)])
+async def test_a_frame_draws_the_cells_that_differ(size: tuple[int, int]) -> None:
+    app, live = Host(), LiveRun(CONFIG)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        status = app.query_one(Watched)
+        status.show(live, MACHINE, "a hint")
+        await pilot.pause()
+        status.asked.clear()
+        status.show(live, MACHINE, "a hint")
+        assert status.asked == [], "nothing differs"
+        status.show(live, MACHINE.replace("50", "51"), "a hint")
+        ((region,),) = status.asked
+        assert (region.width, region.height) == (1, 1)
+        # The region is where the character stands on the screen: everything else may stay as it was.
+        line = app.screen._compositor.render_strips()[status.region.y].text
+        assert line[status.content_region.x + region.x] == "1"
+        status.asked.clear()
+        status.show(live, MACHINE.replace("50", "51"), "another hint")
+        assert status.asked == [()], "the lower line, too"
