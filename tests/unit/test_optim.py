@@ -10,6 +10,7 @@ from torch import nn
 from d2ltui import models
 from d2ltui.catalogue import OPTIMIZERS, layer_plan
 from d2ltui.config import resolve
+from d2ltui.models import concise
 from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.init import initial_parameters
 from d2ltui.models.optim import PlainSGD
@@ -145,8 +146,9 @@ def test_a_factor_that_no_float32_holds_raises_nothing(field: str, name: str, fu
     ("hidden", "optimizer", "by_column"), [(16, "sgd", True), (8, "sgd", False), (16, "adam", False)]
 )
 def test_a_wide_weight_is_kept_by_column_where_that_is_faster_and_is_the_same_matrix(
-    hidden: int, optimizer: str, by_column: bool
+    hidden: int, optimizer: str, by_column: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(concise, "onednn_is_faster", lambda: False)
     config = resolve({"dataset": "fashion-mnist", "hidden": str(hidden), "optimizer": optimizer})
     network = models.build(config)
     assert isinstance(network, ConciseNetwork)
