@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 
-from .context import MODELS, Context, NotMeasured, ratios
+from .context import MODELS, STEPS_PER_EPOCH, Context, NotMeasured, ratios
 from .figures import Figure
-from .race import Side, installed, read_log
+from .race import Side, installed, rate, read_log
 from .terminal import ROOT, environment
 
 ROUNDS = 14
-EPOCH_PAIRS = 5
+EPOCH_ROUNDS = 5
+LIVE_SECONDS = 3.0  # many epochs
 BOOK = {"dataloader": "in one process", "dataloader-4": "with its 4 worker processes"}
 LOGGERS = {
     "wandb": ("wandb", {"linear": 3.0, "mlp": 1.3}),
@@ -63,22 +64,27 @@ def headless_speed(context: Context) -> list[Figure]:
 
 
 def against_dataloader(context: Context) -> list[Figure]:
-    """The application against the book's `DataLoader` loop: steps, and whole epochs without the interface."""
+    """The application and `d2ltui train` against the book's `DataLoader` loop, by whole epochs with their validation.
+
+    A window of two seconds is less than one of the book's epochs: it sees the beginning of one, when worker processes
+    start, or a validation, or neither.
+    """
     figures = []
     for side, how in BOOK.items():
-        name = f"live ÷ the book's DataLoader loop, {how}"
+        live = f"live ÷ the book's DataLoader loop, {how}"
+        headless = f"an epoch of the book's DataLoader loop ÷ one of d2ltui, {how}"
         try:
-            speeds = context.race("mlp", ("live-4", side), 8)
-            epochs = [(book_epoch(context, side), our_epoch(context)) for _ in range(EPOCH_PAIRS * context.repeat)]
+            rounds = [
+                (book_epoch(context, side), headless_epoch(context), live_epoch(context))
+                for _ in range(EPOCH_ROUNDS * context.repeat)
+            ]
         except NotMeasured as why:
-            figures.append(Figure(name, missing=str(why)))
+            figures += [Figure(name, missing=str(why)) for name in (live, headless)]
             continue
-        details: dict[str, object] = {"steps_per_s": _medians(speeds)}
-        figures.append(Figure(name, ratios(speeds["live-4"], speeds[side]), at_least=12, details=details))
-        theirs, ours = zip(*epochs, strict=True)
-        details = {"seconds": {"book": theirs, "d2ltui": ours}}
-        name = f"an epoch of the book's DataLoader loop ÷ one of d2ltui, {how}"
-        figures.append(Figure(name, ratios(list(theirs), list(ours)), at_least=10, details=details))
+        theirs, ours, watched = (list(column) for column in zip(*rounds, strict=True))
+        details: dict[str, object] = {"seconds": {"book": theirs, "headless": ours, "live": watched}}
+        figures.append(Figure(live, ratios(theirs, watched), at_least=12, details=details))
+        figures.append(Figure(headless, ratios(theirs, ours), at_least=10, details=details))
     return figures
 
 
@@ -95,12 +101,28 @@ def book_epoch(context: Context, side: str) -> float:
         book.close()
 
 
-def our_epoch(context: Context) -> float:
+def headless_epoch(context: Context) -> float:
     """Seconds of an epoch with its validation, from a run of several: what `--json` reports."""
     command = [sys.executable, "-m", "d2ltui", "train", *context.options("mlp"), "--json", "--quiet"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment())
     summary = json.loads(done.stdout.splitlines()[-1])
     return float(summary["seconds"]) / int(summary["epochs"])
+
+
+def live_epoch(context: Context) -> float:
+    """The same with all panes open, at 4 frames a second."""
+
+    def measure(run: list[str]) -> float:
+        side = Side("live-4", run)
+        try:
+            side.wait_until_training()
+            began = time.monotonic()
+            time.sleep(LIVE_SECONDS)
+            return STEPS_PER_EPOCH["mlp"] / rate(read_log(side.log), began, time.monotonic())
+        finally:
+            side.close()
+
+    return context.with_run("mlp", LIVE_SECONDS + 2, measure)
 
 
 def against_loggers(context: Context) -> list[Figure]:
