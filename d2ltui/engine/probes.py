@@ -31,7 +31,7 @@ MAX_UNITS = 1024  # of a layer, told one by one
 CHUNK = 1 << 22  # values that are widened to float64 at once: 32 MiB
 
 # Seconds between two looks: while somebody looks, while nobody does, and before the first one.
-PROBE_EVERY = 0.3
+PROBE_EVERY = 0.5
 SAMPLE_EVERY = 2.0
 FIRST_PROBE = 0.5
 # Probes may take this share of the training time at most; slow ones are repeated less often. While somebody looks,
