@@ -33,7 +33,7 @@ CHUNK = 1 << 22  # values that are widened to float64 at once: 32 MiB
 # Seconds between two looks: while somebody looks, while nobody does, and before the first one.
 PROBE_EVERY = 0.5
 SAMPLE_EVERY = 2.0
-FIRST_PROBE = 0.5
+FIRST_PROBE = 0.3
 # Probes may take this share of the training time at most; slow ones are repeated less often. While somebody looks,
 # they come once in LOOKED_AT_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing.
 SHARE = 0.01
@@ -134,7 +134,7 @@ class Prober:
             return False
         if self._count == 1:
             # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
-            wait = PROBE_EVERY if observed else FIRST_PROBE
+            wait = FIRST_PROBE
         elif observed:
             wait = max(PROBE_EVERY, min(self._took / SHARE, max(LOOKED_AT_EVERY, self._took / LOOKED_AT_SHARE)))
         else:

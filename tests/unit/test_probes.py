@@ -232,22 +232,23 @@ def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     for one in (prober, never):
         assert one.due(observed=False)
         one.probe(0, units=False)
-    now += probes.PROBE_EVERY + 0.01
+    now += probes.FIRST_PROBE - 0.01
+    assert not prober.due(observed=True)
+    now += 0.02
     assert prober.due(observed=True)
-    assert not prober.due(observed=False)
-    now += probes.FIRST_PROBE
     assert prober.due(observed=False)
     assert never.due(observed=True)
     assert not never.due(observed=False)
     prober.probe(5, units=False)
-    now += probes.FIRST_PROBE + 0.01
+    now += probes.PROBE_EVERY + 0.01
+    assert prober.due(observed=True)
     assert not prober.due(observed=False)
     now += probes.SAMPLE_EVERY
     assert prober.due(observed=False)
 
 
 @pytest.mark.parametrize(
-    ("took", "wait"), [(0.001, 0.3), (0.005, 0.5), (0.02, 1.0), (0.03, 1.0), (0.3, 10.0)], ids=lambda value: f"{value}"
+    ("took", "wait"), [(0.001, 0.5), (0.007, 0.7), (0.02, 1.0), (0.03, 1.0), (0.3, 10.0)], ids=lambda value: f"{value}"
 )
 def test_a_slow_look_is_repeated_less_often_but_not_never(
     took: float, wait: float, monkeypatch: pytest.MonkeyPatch
