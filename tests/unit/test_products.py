@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,7 @@ from d2ltui.models import concise, products
 from d2ltui.models.concise import ConciseNetwork
 from d2ltui.models.products import OneDNNLinear
 
-needs_onednn = pytest.mark.skipif(
-    not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")),  # type: ignore[no-untyped-call]
-    reason="this PyTorch has no oneDNN",
-)
+needs_onednn = pytest.mark.skipif(not products.onednn_works(), reason="this PyTorch has no oneDNN")
 
 
 def layers(num_inputs: int, num_outputs: int) -> tuple[OneDNNLinear, nn.Linear]:
@@ -149,3 +147,22 @@ def test_they_are_faster_where_mkl_leaves_the_wide_registers_alone(
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
     assert products.onednn_is_faster.__wrapped__() is faster
+
+
+def _raises(error: Exception) -> Callable[..., Tensor]:
+    def operator(*arguments: object) -> Tensor:
+        raise error
+
+    return operator
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [_raises(AttributeError()), _raises(RuntimeError()), _raises(TypeError()), lambda *_: torch.zeros(2, 4)],
+    ids=["gone", "refuses", "another signature", "another meaning"],
+)
+def test_an_operator_that_is_not_what_it_was_is_not_used(
+    operator: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "product", operator)
+    assert not products.onednn_works()
