@@ -30,7 +30,7 @@ PROBE_VALUES = 1 << 22  # outputs of one layer at most: wider layers are looked 
 MAX_UNITS = 1024  # of a layer, told one by one
 CHUNK = 1 << 22  # values that are widened to float64 at once: 32 MiB
 
-# Seconds between two looks: while somebody looks, while nobody does, and before the first one.
+# Seconds between two looks: while somebody looks, while nobody does, and from the untrained network to the next one.
 PROBE_EVERY = 0.5
 SAMPLE_EVERY = 2.0
 FIRST_PROBE = 0.3
@@ -183,7 +183,7 @@ def _wide(values: Tensor) -> torch.dtype:
 
 
 def _norm(values: Tensor) -> Tensor:
-    # On a CPU a fourth of the time of torch.linalg.vector_norm, which widens value by value.
+    # Where the cores are busy, torch.linalg.vector_norm's two threads wait for each other: 8 ms of 200,000 values.
     return values.detach().to(_wide(values), copy=True).square_().sum().sqrt()
 
 

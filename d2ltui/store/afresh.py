@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from d2ltui.config import ConfigError, RunConfig, from_toml, read_toml, resolve, to_toml
+import msgspec
+
+from d2ltui.config import ConfigError, RunConfig, read_toml, resolve, to_toml
 from d2ltui.store import home
 from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.listing import DAMAGED, info
@@ -47,8 +49,7 @@ def mend_config(path: Path, config: RunConfig) -> str:
     """
     file, text = path / home.CONFIG, to_toml(config)
     try:
-        found, right = read_toml(file), from_toml(text, home.CONFIG)
-        if {**found, "data_dir": None} == {**right, "data_dir": None}:
+        if msgspec.structs.replace(resolve(read_toml(file)), data_dir=config.data_dir) == config:
             return ""
         wrong = f"config: {file} is not what the run was trained with"
     except ConfigError as error:

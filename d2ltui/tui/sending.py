@@ -23,6 +23,8 @@ class CellsUpdate(ChopsUpdate):
             for strip_end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=True):
                 low, high = max(x, first), min(strip_end, end)
                 if strip is not None and low < high:
+                    if strip.cell_length != len(strip.text):
+                        low = x  # a character of two cells must not be halved: its other half would go, too
                     parts.append(Control.move_to(low, y).segment.text)
                     parts.append(strip.crop(low - x, high - x).render(console))
         return "".join(parts)

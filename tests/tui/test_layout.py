@@ -295,6 +295,7 @@ async def test_nothing_below_a_dialog_is_drawn_and_all_of_it_afterwards(open_app
         await person.press("ctrl+r")
         await person.until_word("training")
         await person.press("?")
+        await person.until(lambda: not person.main.drawing, "the frame that was under way")
         status, step = person.status, person.live.step
         await person.until(lambda: person.live.step > step + 50, "steps")
         assert person.status == status

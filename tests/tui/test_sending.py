@@ -10,6 +10,7 @@ from rich.console import Console
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
+from textual.geometry import Region
 from textual.screen import Screen
 
 from d2ltui.tui.sending import CellsUpdate, SparingApp
@@ -87,3 +88,15 @@ async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tup
                 stream.feed("".join(sent))
                 sent.clear()
                 assert [line.rstrip() for line in terminal.display] == [line.rstrip() for line in app.shown()]
+
+
+async def test_a_character_of_two_cells_is_not_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "漢字漢字")
+        await pilot.pause()
+        sent.clear()
+        app.query_one("#left", LinesView).refresh(Region(3, 0, 2, 1))  # from the second half of 字 on
+        await pilot.pause()
+        assert "漢字" in "".join(sent)

@@ -50,3 +50,20 @@ async def test_a_frame_draws_the_cells_that_differ(size: tuple[int, int]) -> Non
         status.asked.clear()
         status.show(live, MACHINE.replace("50", "51"), "another hint")
         assert status.asked == [()], "the lower line, too"
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+async def test_a_line_that_takes_two_rows_is_drawn_whole(width: int) -> None:
+    app, live = Host(), LiveRun(CONFIG)
+    async with app.run_test(size=(width, 10)) as pilot:
+        await pilot.pause()
+        status = app.query_one(Watched)
+        for cpu in (50, 51):
+            # As after a terminal has shrunk: the line was composed for a wider one.
+            line = ["▶ training  " + "step " * (width // 5), f"cpu  {cpu} %"]
+            status._compose_line = lambda *_, line=line, **__: line  # type: ignore[method-assign,assignment,misc]
+            status.show(live, MACHINE, "a hint")
+            await pilot.pause()
+        shown = "".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert "51" in shown
+        assert "50" not in shown

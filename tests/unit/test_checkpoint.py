@@ -18,6 +18,8 @@ from d2ltui.engine import checkpoint as checkpoint_module
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Pace, read
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
+from d2ltui.models import concise
+from d2ltui.models.products import onednn_works
 
 # Two batches in an epoch of 5, then one that is smaller: every kind of place to stop at.
 GIVEN = {"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 300, "epochs": 4, "device": "cpu"}
@@ -55,6 +57,14 @@ def saved(checkpoint: Checkpoint, path: Path) -> Path:
     with path.open("wb") as file:
         checkpoint.write(file)
     return path
+
+
+@pytest.mark.skipif(not onednn_works(), reason="this PyTorch has no oneDNN")
+def test_so_does_one_whose_products_onednn_computes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(concise, "LARGE", 0)
+    monkeypatch.setattr(concise, "onednn_is_faster", lambda: True)
+    given = {"hidden": "64,32", "dropout": 0.5}
+    test_a_run_that_goes_on_ends_with_the_same_bits(monkeypatch, tmp_path, given, 3)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 11])

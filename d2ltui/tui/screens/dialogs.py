@@ -168,6 +168,10 @@ class SaveScreen(ModalScreen[str | None]):
             yield Input(self._path, compact=True)
             yield Static("", classes="problem", markup=False)
 
+    def on_input_changed(self) -> None:
+        """What was said is of another name."""
+        self.query_one(".problem", Static).update("")
+
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Write; a file that is there already is only overwritten when enter is pressed again."""
         name = event.value.strip()
@@ -226,7 +230,7 @@ class AskScreen(ModalScreen["str | None"]):
     async def _take(self, text: str) -> None:
         problem = await self._attempt(text) if self._attempt is not None else ""
         self._attempting = False
-        if not problem:
+        if not problem and self.is_current:  # it may have been closed meanwhile
             self.dismiss(text)
         for why in self.query("#why-not").results(Static):
             why.update(problem)

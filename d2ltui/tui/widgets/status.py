@@ -83,7 +83,8 @@ class StatusLine(Kept, Widget):
         alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
         after = _text(line)
         cells = None
-        if "\n" not in before + after and (message, self._alarming) == (said, alarming):
+        one_row = "\n" not in before + after and max(len(before), len(after)) <= self.content_size.width
+        if one_row and (message, self._alarming) == (said, alarming):
             cells = changed_cells([(0, before)], [(0, after)])
         if cells is None:
             self.refresh(layout=grows)
