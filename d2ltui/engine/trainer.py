@@ -357,8 +357,9 @@ class Trainer:
             self._last_look()
             raise Stopped
 
-    def _probe(self) -> None:
-        probed = self._prober.probe(self._step, units=self.control.observed)
+    def _probe(self, last: bool = False) -> None:
+        # Who looks only afterwards may open a layer, too.
+        probed = self._prober.probe(self._step, units=last or self.control.observed)
         self._emit(probed)
         changed = self._monitor.look(probed, self._epochs, self._lr, self._step if self._diverged else None)
         if changed is not None:
@@ -366,7 +367,7 @@ class Trainer:
 
     def _last_look(self) -> None:
         self._clock.stop()
-        self._probe()
+        self._probe(last=True)
 
     # Going on later
 

@@ -368,6 +368,15 @@ async def test_the_units_of_a_layer_are_looked_at_while_they_are_shown(open_app:
         await person.until(lambda: "never active" in shown(), "the units during a pause")
 
 
+async def test_the_units_are_there_when_a_run_has_ended_that_nobody_looked_into(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "moons", "hidden": "8", "epochs": 3}, size=(80, 24)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert not person.app.observed
+        await person.press("u")
+        await person.until(lambda: "8 units:" in person.text(), "the units of the ReLU")
+
+
 async def test_the_units_are_looked_at_whatever_becomes_of_the_screen_below(open_app: Opener) -> None:
     async with open_app({**ENDLESS, "model": "mlp", "hidden": "16"}) as person:
         await person.press("ctrl+r")

@@ -247,7 +247,7 @@ class LessonsScreen(Screen[None]):
         # What there is no room for below the curves stands above the verdict.
         self._verdict.update(Text("\n").join([Text("\n".join(roles), "dim"), Text(), said]) if roles[rows:] else said)
         if width > 0 and height > 0:
-            empty = "no training so far" if measurement is not None else "enter carries the experiments out"
+            empty = "no training so far" if measurement is not None else "enter measures it"
             spec = newest_curves(runs, width, height - rows, self.app.ascii, empty)
             self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
 

@@ -161,8 +161,8 @@ class RunsScreen(Screen["str | None"]):
         runs = [run for run in self._all if filters.matches(conditions, run)]
         runs.sort(key=self._order)
         self._runs = runs
-        by = ("newest first", "validation loss", "validation metric", "name")[self._sort]
-        pane.subtitle(self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, by {by}")
+        by = ("newest first", "by validation loss", "by validation metric", "by name")[self._sort]
+        pane.subtitle(self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, {by}")
         self._fill()
 
     def _order(self, run: RunInfo) -> tuple[float, str]:
