@@ -1,0 +1,51 @@
+"""Dialogs that ask for a name."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from textual.app import App
+from textual.screen import Screen
+from textual.widgets import Input
+
+from d2ltui.tui.screens.dialogs import AskScreen, SaveScreen
+
+
+async def test_what_was_said_of_a_file_goes_when_another_is_named(tmp_path: Path) -> None:
+    there = tmp_path / "there.toml"
+    there.write_text("mine")
+    app = App[None]()
+    async with app.run_test() as pilot:
+        screen = SaveScreen("text", str(there))
+        app.push_screen(screen)
+        await pilot.pause()
+        await pilot.press("enter")
+        said = screen.query_one(".problem")
+        assert "enter once more" in str(said.render())
+        screen.query_one(Input).value = str(tmp_path / "other.toml")
+        await pilot.pause()
+        assert not str(said.render())
+        await pilot.press("enter")
+    assert there.read_text() == "mine"
+    assert (tmp_path / "other.toml").read_text() == "text"
+
+
+async def test_an_attempt_that_ends_when_its_dialog_is_closed_closes_nothing_else() -> None:
+    ended = asyncio.Event()
+
+    async def attempt(text: str) -> str:
+        await ended.wait()
+        return ""
+
+    app = App[None]()
+    async with app.run_test() as pilot:
+        below, dialog = Screen[None](), AskScreen("name", "new", attempt=attempt)
+        app.push_screen(below)
+        app.push_screen(dialog)
+        await pilot.pause()
+        await pilot.press("enter")
+        dialog.dismiss(None)
+        ended.set()
+        await pilot.pause()
+        assert app.screen is below
