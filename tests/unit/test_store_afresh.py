@@ -13,12 +13,13 @@ import pytest
 import torch
 
 from d2ltui import cli, events
-from d2ltui.config import RunConfig, resolve
+from d2ltui.config import RunConfig, resolve, to_toml
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
 from d2ltui.engine.worker import Worker
 from d2ltui.recording import Recording
 from d2ltui.store import Damaged, StoreError, home, schema
+from d2ltui.store.afresh import mend_config
 from d2ltui.store.listing import info, runs
 from d2ltui.store.reader import RunReader
 from d2ltui.store.session import Session
@@ -281,3 +282,17 @@ def test_a_new_database_says_where_it_begins_from_its_first_moment_on(
     assert info(path).steps == 6
     assert command("train", "--resume", path.name, "--quiet")[0] == 0
     assert "its history begins after step 6: " in command("show", path.name)[1]
+
+
+def test_a_configuration_that_leaves_a_default_out_is_left_alone(tmp_path: Path) -> None:
+    """As that of a run from before a field was there."""
+    config = resolve({"model": "mlp", "dataset": "moons", "epochs": 7})
+    whole = to_toml(config)
+    older = "".join(line for line in whole.splitlines(keepends=True) if not line.startswith("init_std"))
+    assert older != whole
+    (tmp_path / home.CONFIG).write_text(older)
+    assert mend_config(tmp_path, config) == ""
+    assert (tmp_path / home.CONFIG).read_text() == older
+    (tmp_path / home.CONFIG).write_text(older.replace("epochs = 7", "epochs = 8"))
+    assert "is not what the run was trained with" in mend_config(tmp_path, config)
+    assert (tmp_path / home.CONFIG).read_text() == whole
