@@ -230,7 +230,7 @@ class AskScreen(ModalScreen["str | None"]):
     async def _take(self, text: str) -> None:
         problem = await self._attempt(text) if self._attempt is not None else ""
         self._attempting = False
-        if not problem and self.is_current:  # it may have been closed meanwhile
+        if not problem and self.is_active:  # it may have been closed meanwhile
             self.dismiss(text)
         for why in self.query("#why-not").results(Static):
             why.update(problem)

@@ -108,7 +108,7 @@ class MainScreen(PanesScreen):
 
             self._curves, self._trouble = Curves(live), trouble
             self._show_titles(live.config)
-        if self.is_current:  # under another screen nobody sees it
+        if self.is_active:  # under another screen nobody sees it
             if self.drawing:
                 together = False  # since the last time: a helper that does not answer must not hold up the rest
             self._together = together
@@ -159,12 +159,16 @@ class MainScreen(PanesScreen):
             return  # the other one will come
         for chart in self._chart_panes:
             chart.show_arrived()
-        if self._together and self.is_current:
+        if self._together and self.is_active:
             self._complete()
 
     def _complete(self) -> None:
         self._draw_panes()
-        self.set_timer(STATUS_AFTER, self._show_status)
+        self.set_timer(STATUS_AFTER, self._complete_status)
+
+    def _complete_status(self) -> None:
+        if self.is_active:  # a dialog may have been opened meanwhile
+            self._show_status()
 
     def _show_status(self) -> None:
         live = self.app.live

@@ -73,7 +73,7 @@ class PanesScreen(Hollow, Screen[None]):
     def _look(self) -> None:
         """The engine looks at the layers often while their panes can be seen."""
         shown = any(self.query_one(f"#{name}").display for name in ("activations", "gradients"))
-        self.app.observe("panes", shown and self.is_current)
+        self.app.observe("panes", shown and self.is_active)
 
     def on_screen_suspend(self) -> None:
         """Another screen covers this one."""
