@@ -210,6 +210,9 @@ class Reducer:
         self._generation = series.generation
         self._levels: list[_Level] = []
         self._seen = 0
+        # The last call's buckets that no step can come into any more: of the same buckets, only the rest is new.
+        self._key = (0, 0, 0)
+        self._complete = _Summary.empty(0)
 
     def reduce(self, total: int, buckets: int) -> Reduced:
         """The history in `buckets` equal parts of the steps 0 to `total` (at least the length of the series).
@@ -235,14 +238,21 @@ class Reducer:
         if total <= buckets:
             starts = np.arange(n, dtype=np.int64)
             ends = starts + 1
+            complete = n
         else:
             # The first step of bucket b is the smallest i with i · buckets >= b · total.
             edges = -(-np.arange(buckets + 1, dtype=np.int64) * total // buckets)
             used = int(np.searchsorted(edges[:-1], n))
             starts, ends = edges[:used], np.minimum(edges[1 : used + 1], n)
+            complete = int(np.searchsorted(edges[1:], n, side="right"))
+        if (key := (generation, total, buckets)) != self._key:
+            self._key, self._complete = key, _Summary.empty(0)
+        known = len(self._complete.low)
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             self._extend(values)
-            found = self._ranges(values, 0, starts, ends)
+            new = self._ranges(values, 0, starts[known:], ends[known:])
+            found = _Summary(*(np.concatenate(parts) for parts in zip(self._complete, new, strict=True)))
+            self._complete = _Summary(*(part[:complete] for part in found))
             # Rounding must not put the mean outside the range.
             mean = np.clip(found.total / found.finite, found.low, found.high)
         some = found.finite > 0

@@ -1,7 +1,8 @@
 """Curves as characters: plotext draws them, on a bare canvas that goes into the plot area.
 
 The straight lines between points are traced here, the dots of a cell are made one braille character, and what another
-curve would cover is left out before plotext gets it: its time goes with the number of points.
+curve would cover is left out before plotext gets it: its time goes with the number of points. What it has drawn is kept
+by rows, so that it gets few of them with each frame.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ Dots: TypeAlias = list[tuple[int, int]]
 Cells: TypeAlias = dict[tuple[int, int], int]
 Point: TypeAlias = tuple[float, float]
 Extent: TypeAlias = tuple[float, float, float]
+Row: TypeAlias = dict[int, tuple[str, int]]  # by column: character and style
+Runs: TypeAlias = list[tuple[int, str, int]]  # first column, text, style
+
+# Rows that were drawn lately, by their width and cells.
+MAX_KNOWN = 1024
+_known: dict[tuple[int, tuple[tuple[int, tuple[str, int]], ...]], Runs] = {}
 
 # Once: the figure keeps all this when its data are cleared, and clearing all of it takes as long as drawing a line.
 plotext.limit_size(False, False)
@@ -61,8 +68,8 @@ class Scale:
         column = (x - self._x_low) * self._x_factor + 0.5
         row = (y - self._y_low) * self._y_factor + 0.5
         return (
-            math.floor(max(-1.0, min(float(self.columns), column))),
-            math.floor(max(-1.0, min(float(self.rows), row))),
+            -1 if column < -1.0 else self.columns if column > self.columns else math.floor(column),
+            -1 if row < -1.0 else self.rows if row > self.rows else math.floor(row),
         )
 
     def cells(self, dots: Iterable[tuple[int, int]]) -> Cells:
@@ -138,11 +145,7 @@ def draw_curves(
     ascii: bool,
 ) -> None:
     """Draw curves into the plot area. Points (x, y) and extents (x, low, high) are in the axes' scale, nan for none."""
-    plotext.clear_data()
-    plotext.plot_size(area.width, area.height)
-    plotext.xlim(0, max(1, area.width - 1))
-    plotext.ylim(0, max(1, area.height - 1))
-    canvas = _Canvas()
+    canvas = _Canvas(area.height)
     # A cell shows one curve only. Where two run together, one is seen between the markers of the other.
     ordered = sorted(
         ((line, [scale.dot(x, y) if y == y else None for x, y in points]) for line, points in lines),
@@ -163,7 +166,9 @@ def draw_curves(
             canvas.draw(scale.cells(filter(None, dots)), plain_marker(line) if ascii else "", line.style)
     for band, extents in reversed(bands):
         canvas.draw(_fill(extents, scale), ":" if ascii else "", band.style)
-    _copy(plotext.build(), grid, area)
+    for row, runs in enumerate(_drawn(area.width, canvas.rows)):
+        for column, text, style in runs:
+            grid.put(area.left + column, area.top + area.height - 1 - row, text, style)
 
 
 def _depth(line: Line) -> int:
@@ -172,32 +177,57 @@ def _depth(line: Line) -> int:
 
 
 class _Canvas:
-    """Hands cells to plotext from front to back, leaving out those that are taken."""
+    """Takes cells from front to back, leaving out those that are taken."""
 
-    def __init__(self) -> None:
-        self._taken: set[tuple[int, int]] = set()
+    def __init__(self, height: int) -> None:
+        self.rows: list[Row] = [{} for _ in range(height)]
 
     def draw(self, cells: Cells, character: str, style: int) -> None:
-        """Draw `character` in each of the cells; without one, the cell's dots."""
-        free = cells if not self._taken else {cell: cells[cell] for cell in cells.keys() - self._taken}
-        if not free:
-            return
-        self._taken |= free.keys()
-        columns, rows = zip(*free, strict=True)
-        marker = character or [chr(BRAILLE + bits) for bits in free.values()]
-        plotext.scatter(columns, rows, marker=marker, color=style + 1)
+        """`character` in each of the cells; without one, the cell's dots."""
+        for (column, row), bits in cells.items():
+            if column not in self.rows[row]:
+                self.rows[row][column] = character or chr(BRAILLE + bits), style
 
 
-def _copy(built: str, grid: Grid, area: PlotArea) -> None:
-    for row, line in enumerate(built.split("\n")[: area.height]):
-        column = area.left
-        for colour, coloured, plain in _RUN.findall(line):
-            if colour:
-                text = coloured.rstrip(" ")
-                grid.put(column, area.top + row, text, int(colour) - 1)
-                column += len(coloured)
-            else:
-                column += len(plain)
+def _drawn(width: int, rows: Sequence[Row]) -> list[Runs]:
+    """The runs of each row, drawn by plotext where that row has not been drawn before.
+
+    A curve that grows at its right end changes 2 or 3 of 16 rows; plotext's time goes with the cells of its canvas.
+    """
+    keys = [(width, tuple(sorted(row.items()))) for row in rows]
+    new = {key: row for key, row in zip(keys, rows, strict=True) if row and key not in _known}
+    if len(_known) + len(new) > MAX_KNOWN:
+        _known.clear()
+        new = {key: row for key, row in zip(keys, rows, strict=True) if row}
+    if new:
+        _known.update(zip(new, _plot(width, list(new.values())), strict=True))
+    return [_known[key] if row else [] for key, row in zip(keys, rows, strict=True)]
+
+
+def _plot(width: int, rows: Sequence[Row]) -> list[Runs]:
+    plotext.clear_data()
+    plotext.plot_size(width, len(rows))
+    plotext.xlim(0, max(1, width - 1))
+    plotext.ylim(0, max(1, len(rows) - 1))
+    of_style: dict[int, list[tuple[int, int, str]]] = {}
+    for y, row in enumerate(rows):
+        for x, (character, style) in row.items():
+            of_style.setdefault(style, []).append((x, y, character))
+    for style, cells in of_style.items():
+        columns, lines, characters = zip(*cells, strict=True)
+        plotext.scatter(columns, lines, marker=list(characters), color=style + 1)
+    built = plotext.build().split("\n")[: len(rows)]
+    return [_runs(line) for line in reversed(built)]
+
+
+def _runs(line: str) -> Runs:
+    runs: Runs = []
+    column = 0
+    for colour, coloured, plain in _RUN.findall(line):
+        if colour:
+            runs.append((column, coloured.rstrip(" "), int(colour) - 1))
+        column += len(coloured if colour else plain)
+    return runs
 
 
 def marker_of(line: Line, ascii: bool) -> str:

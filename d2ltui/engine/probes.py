@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping
 
 import torch
@@ -122,7 +123,7 @@ class Prober:
         self._before: list[Tensor] = []
         self._armed_at: int | None = None
         self._ratios: dict[int, float] = {}  # of the last step that was measured
-        self._took = 0.0
+        self._times: deque[float] = deque(maxlen=3)  # seconds that the last looks took
         self._last: float | None = None
         self._count = 0
 
@@ -132,13 +133,14 @@ class Prober:
             return True
         if not observed and self._sample_every is None:
             return False
+        took = min(self._times)  # a single slow one tells of the machine, not of the network
         if self._count == 1:
             # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
             wait = FIRST_PROBE
         elif observed:
-            wait = max(PROBE_EVERY, min(self._took / SHARE, max(LOOKED_AT_EVERY, self._took / LOOKED_AT_SHARE)))
+            wait = max(PROBE_EVERY, min(took / SHARE, max(LOOKED_AT_EVERY, took / LOOKED_AT_SHARE)))
         else:
-            wait = max(self._sample_every or 0.0, self._took / SHARE)
+            wait = max(self._sample_every or 0.0, took / SHARE)
         return time.perf_counter() - self._last >= wait
 
     def arm(self, step: int) -> None:
@@ -157,7 +159,8 @@ class Prober:
             self._ratios = self._measure_step()
         probed = probe(self._network, self._x, self._y, step=step, units=units, update_ratios=self._ratios or None)
         self._last = time.perf_counter()
-        self._took, self._count = self._last - began, self._count + 1
+        self._times.append(self._last - began)
+        self._count += 1
         return probed
 
     @torch.no_grad()

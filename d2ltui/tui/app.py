@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.app import App
 from textual.filter import LineFilter
 
 from d2ltui.charts.client import ChartClient
@@ -27,7 +28,6 @@ from d2ltui.tui.locale import AsciiFilter, is_utf8
 from d2ltui.tui.machine import Machine
 from d2ltui.tui.measuring import Measuring
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.sending import SparingApp
 from d2ltui.tui.stored import StoredRuns
 from d2ltui.tui.typed import KeyHandled, TypedKeys
 
@@ -48,7 +48,7 @@ STORE_TIMEOUT = 30.0
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
-class D2LApp(SparingApp):
+class D2LApp(App[None]):
     """d2ltui's interface."""
 
     CSS_PATH = "app.tcss"

@@ -1,39 +1,125 @@
-"""What a frame sends down the line: the cells that have changed, not what stands before them in the same widget."""
+"""What a frame draws and sends: the cells that have changed, and nothing else."""
 
 from __future__ import annotations
 
-from rich.console import Console, RenderableType
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.console import Console
 from rich.control import Control
-from textual._compositor import ChopsUpdate
-from textual.app import App
-from textual.screen import Screen
+from textual._compositor import Compositor, CompositorUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    ScreenMixin = Screen[Any]
+else:
+    ScreenMixin = object
 
 
-class CellsUpdate(ChopsUpdate):
-    """Textual's update of parts of lines, cropped at both ends.
+class Cells(NamedTuple):
+    """Some cells of one line of the screen."""
 
-    Textual crops a line at the end of what has changed, and begins at the widget's first column: of a chart that grows
-    at its right end it sends whole lines.
-    """
+    x: int
+    y: int
+    strip: Strip
+
+
+class CellsUpdate(CompositorUpdate):
+    """Cells here and there."""
+
+    def __init__(self, cells: Sequence[Cells]) -> None:
+        self.cells = cells
 
     def render_segments(self, console: Console) -> str:
         """The characters and control sequences for the terminal."""
-        parts: list[str] = []
-        for y, first, end in self.spans:
-            for strip_end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=True):
-                low, high = max(x, first), min(strip_end, end)
-                if strip is not None and low < high:
-                    if strip.cell_length != len(strip.text):
-                        low = x  # a character of two cells must not be halved: its other half would go, too
-                    parts.append(Control.move_to(low, y).segment.text)
-                    parts.append(strip.crop(low - x, high - x).render(console))
-        return "".join(parts)
+        return "".join(f"{Control.move_to(x, y).segment.text}{strip.render(console)}" for x, y, strip in self.cells)
 
 
-class SparingApp(App[None]):
-    """An application whose frames go down a slow line."""
+class SparingCompositor(Compositor):
+    """Draws what has changed, by asking the widgets that it belongs to.
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        if isinstance(renderable, ChopsUpdate):
-            renderable = CellsUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
-        super()._display(screen, renderable)
+    Textual renders every widget within the smallest rectangle around all that has changed, puts whole lines together,
+    and sends each line from its widget's first column on. With a change at the top left and one at the bottom right,
+    that is the whole screen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._owned: dict[Widget, tuple[Region, Region]] | None = None  # the layout that the rest is of
+        self._widgets: list[tuple[Widget, Region, Region]] = []  # with its region, and what can be seen of that
+        self._owners: list[array[int]] = []  # for each cell the widget in front, by its number in `_widgets`
+
+    def render_partial_update(self) -> CellsUpdate | None:  # type: ignore[override]
+        """What has changed since the last time, or None where nothing has."""
+        screen = self.size.region
+        changed = [region.intersection(screen) for region in self._dirty_regions]
+        self._dirty_regions.clear()
+        if not any(changed):
+            return None
+        self._find_owners()
+        runs = list(self._runs(self._regions_to_spans(changed)))
+        rows: dict[int, list[int]] = {}
+        for owner, y, _, _ in runs:
+            rows.setdefault(owner, []).append(y)
+        strips = {owner: self._strips(owner, min(within), max(within)) for owner, within in rows.items()}
+        return CellsUpdate([self._cut(owner, y, x, end, strips[owner][y]) for owner, y, x, end in runs])
+
+    def _find_owners(self) -> None:
+        widgets = self.visible_widgets
+        if widgets is self._owned:
+            return
+        width, height = self.size
+        screen = self.size.region
+        # From back to front; the screen itself, which is everywhere, comes first.
+        self._widgets = [
+            (widget, region, region.intersection(clip).intersection(screen))
+            for widget, (region, clip) in reversed(widgets.items())
+        ]
+        self._owners = [array("H", bytes(2 * width)) for _ in range(height)]
+        for number, (_, _, seen) in enumerate(self._widgets):
+            cells = array("H", [number]) * seen.width
+            for row in self._owners[seen.y : seen.bottom]:
+                row[seen.x : seen.right] = cells
+        self._owned = widgets
+
+    def _runs(self, spans: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int, int]]:
+        """Each span in parts that belong to one widget: the widget's number, the line, first column, end."""
+        for y, x, end in spans:
+            row = self._owners[y]
+            while x < end:
+                owner = row[x]
+                seen = self._widgets[owner][2]
+                first, x = x, min(end, seen.right)
+                if row[first:x].count(owner) < x - first:  # something lies in front of its middle
+                    x = next(column for column in range(first, x) if row[column] != owner)
+                yield owner, y, first, x
+
+    def _strips(self, owner: int, first: int, last: int) -> dict[int, Strip]:
+        """What can be seen of a widget, from one line of the screen to another."""
+        widget, region, seen = self._widgets[owner]
+        crop = Region(seen.x - region.x, first - region.y, seen.width, last + 1 - first)
+        return dict(zip(range(first, last + 1), widget.render_lines(crop), strict=True))
+
+    def _cut(self, owner: int, y: int, x: int, end: int, strip: Strip) -> Cells:
+        seen = self._widgets[owner][2]
+        if strip.cell_length != len(strip.text):
+            # A character of two cells must not be halved: its other half would go, too.
+            row = self._owners[y]
+            while x > seen.x and row[x - 1] == owner:
+                x -= 1
+            while end < seen.right and row[end] == owner:
+                end += 1
+        return Cells(x, y, strip.crop(x - seen.x, end - seen.x))
+
+
+class Sparing(ScreenMixin):
+    """A screen whose frames cost little, and go down a slow line."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._compositor = SparingCompositor()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -257,12 +258,39 @@ def test_a_slow_look_is_repeated_less_often_but_not_never(
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
     config = mlp()
     prober = Prober(build(config), *samples(config))
-    prober.probe(0, units=False)
-    prober.probe(1, units=False)
-    prober._took = took
+    at_once = probes.probe
+
+    def slow(*arguments: Any, **options: Any) -> events.LayersProbed:
+        nonlocal now
+        now += took
+        return at_once(*arguments, **options)
+
+    monkeypatch.setattr(probes, "probe", slow)
+    for step in range(3):
+        prober.probe(step, units=False)
     now += wait - 0.01
     assert not prober.due(observed=True)
     now += 0.02
+    assert prober.due(observed=True)
+
+
+def test_one_slow_look_does_not_keep_the_next_one_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine was busy with something else for a moment, or PyTorch did something for the first time."""
+    now = 100.0
+    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
+    config = mlp()
+    prober = Prober(build(config), *samples(config))
+    at_once = probes.probe
+
+    def slow(*arguments: Any, **options: Any) -> events.LayersProbed:
+        nonlocal now
+        now += 0.6
+        return at_once(*arguments, **options)
+
+    for step, look in enumerate((at_once, at_once, slow)):
+        monkeypatch.setattr(probes, "probe", look)
+        prober.probe(step, units=False)
+    now += probes.PROBE_EVERY + 0.01
     assert prober.due(observed=True)
 
 

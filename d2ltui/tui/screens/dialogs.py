@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from d2ltui.tui.sending import Sparing
 from d2ltui.tui.widgets.options import Options
 
 # Opaque: to see the screen below through it, all of that would be drawn again, twice, and 80 KB sent down the link.
@@ -26,7 +27,7 @@ _BOX = """
 """
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Sparing, ModalScreen[None]):
     """Every key of a screen, from the same table that dispatches them."""
 
     DEFAULT_CSS = _BOX.format(name="HelpScreen", width=84)
@@ -48,7 +49,7 @@ class HelpScreen(ModalScreen[None]):
             yield Static(keys)
 
 
-class TextScreen(ModalScreen[None]):
+class TextScreen(Sparing, ModalScreen[None]):
     """A text that is too long for the status line."""
 
     DEFAULT_CSS = _BOX.format(name="TextScreen", width="90%")
@@ -66,7 +67,7 @@ class TextScreen(ModalScreen[None]):
             yield Static(self._text, markup=False)
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Sparing, ModalScreen[bool]):
     """A yes or no."""
 
     DEFAULT_CSS = (
@@ -104,7 +105,7 @@ class ConfirmScreen(ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class ChoiceScreen(ModalScreen[str]):
+class ChoiceScreen(Sparing, ModalScreen[str]):
     """All choices of a field, with their meaning."""
 
     DEFAULT_CSS = (
@@ -145,7 +146,7 @@ class ChoiceScreen(ModalScreen[str]):
         self.dismiss(self._value)
 
 
-class SaveScreen(ModalScreen[str | None]):
+class SaveScreen(Sparing, ModalScreen[str | None]):
     """Asks for a file name, writes there, and says where it could not."""
 
     DEFAULT_CSS = (
@@ -197,7 +198,7 @@ class SaveScreen(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskScreen(ModalScreen["str | None"]):
+class AskScreen(Sparing, ModalScreen["str | None"]):
     """Asks for a line of text."""
 
     DEFAULT_CSS = _BOX.format(name="AskScreen", width=70)

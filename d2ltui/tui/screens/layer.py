@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Style
 from d2ltui.tui.layer_lines import TextLine, percent
+from d2ltui.tui.sending import Sparing
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.words import are, counted
 
@@ -52,7 +53,7 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     return lines
 
 
-class LayerScreen(ModalScreen[None]):
+class LayerScreen(Sparing, ModalScreen[None]):
     """The units of a layer, live; ← and → go to the other layers."""
 
     DEFAULT_CSS = """

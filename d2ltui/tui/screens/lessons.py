@@ -20,6 +20,7 @@ from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.locale import spelled
 from d2ltui.tui.measuring import newest_of_each_role
 from d2ltui.tui.overlay import letter, overlay, style
+from d2ltui.tui.sending import Sparing
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.options import Options
@@ -70,7 +71,7 @@ def mark(measuring: Measuring, lesson: Lesson) -> str:
     return "✓" if measurement.verdict.holds else "✗"
 
 
-class LessonsScreen(Screen[None]):
+class LessonsScreen(Sparing, Screen[None]):
     """Read, run, judge."""
 
     CSS = """

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # Seconds: how often to look for the engine's answer to a key, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
-STATUS_AFTER = 0.03  # seconds from the panes to the status line: Textual puts the screen together in between
 WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all keys"
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
@@ -94,9 +93,7 @@ class MainScreen(PanesScreen):
     def tick(self, together: bool = False) -> None:
         """Bring what is on the screen up to date. Costs next to nothing where nothing changed.
 
-        With `together`, charts and panes wait for each other, and the status line for both. Textual looks at every
-        widget within the smallest rectangle around all that has changed: with the status line, that is the whole
-        screen; without it, nothing of the form, which has most of them.
+        With `together`, charts, panes and the status line wait for each other: the screen is put together once.
         """
         trouble, live = self.app.poll(), self.app.live
         if live is not None and (self._curves is None or (live.ended is not None and self._handled_end is not live)):
@@ -109,15 +106,11 @@ class MainScreen(PanesScreen):
             self._curves, self._trouble = Curves(live), trouble
             self._show_titles(live.config)
         if self.is_active:  # under another screen nobody sees it
-            if self.drawing:
-                together = False  # since the last time: a helper that does not answer must not hold up the rest
-            self._together = together
+            # A helper that has not answered since the last time must not hold up the rest.
+            self._together = together and not self.drawing
             self._draw_charts()
-            if not together:
-                self._draw_panes()
-                self._show_status()
-            elif not self.drawing:
-                self._complete()
+            if not (self._together and self.drawing):
+                self._draw_rest()
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
@@ -160,15 +153,11 @@ class MainScreen(PanesScreen):
         for chart in self._chart_panes:
             chart.show_arrived()
         if self._together and self.is_active:
-            self._complete()
+            self._draw_rest()
 
-    def _complete(self) -> None:
+    def _draw_rest(self) -> None:
         self._draw_panes()
-        self.set_timer(STATUS_AFTER, self._complete_status)
-
-    def _complete_status(self) -> None:
-        if self.is_active:  # a dialog may have been opened meanwhile
-            self._show_status()
+        self._show_status()
 
     def _show_status(self) -> None:
         live = self.app.live

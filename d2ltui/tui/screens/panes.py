@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from d2ltui.tui.sending import Sparing
 from d2ltui.tui.widgets.kept import Hollow
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
@@ -21,7 +22,7 @@ NARROW = 100  # columns; below, one tab at a time
 ORDER = tuple(pane for panes in TABS.values() for pane in panes)
 
 
-class PanesScreen(Hollow, Screen[None]):
+class PanesScreen(Sparing, Hollow, Screen[None]):
     """A screen of the panes in `TABS`, in the columns `#setup`, `#curves` and `#inside`."""
 
     app: D2LApp

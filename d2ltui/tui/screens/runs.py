@@ -19,6 +19,7 @@ from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.overlay import letter
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
+from d2ltui.tui.sending import Sparing
 from d2ltui.tui.threads import in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
@@ -34,7 +35,7 @@ NARROW = 100
 POLL_EVERY = 2.0
 
 
-class RunsScreen(Screen["str | None"]):
+class RunsScreen(Sparing, Screen["str | None"]):
     """All stored runs. Leaves with the name of a run to open, or None.
 
     Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.
