@@ -23,14 +23,6 @@ CONSOLE = Console(color_system="truecolor", force_terminal=True)
 class Drawings(Sparing, Screen[None]):
     """Two drawings side by side, one in front of both of them, and one below that is only seen in part."""
 
-    CSS = """
-    Drawings { layers: below front; }
-    #sides { height: 3; }
-    #front { layer: front; offset: 8 1; width: 6; height: 1; }
-    #cut { height: 2; overflow: hidden; }
-    #part { offset: -2 -1; width: 20; height: 4; }
-    """
-
     def compose(self) -> ComposeResult:
         with Horizontal(id="sides"):
             yield LinesView(id="left")
@@ -42,6 +34,14 @@ class Drawings(Sparing, Screen[None]):
 
 class Two(App[None]):
     """An application of that one screen."""
+
+    CSS = """
+    Drawings { layers: below front; }
+    #sides { height: 3; }
+    #front { layer: front; offset: 8 1; width: 6; height: 1; }
+    #cut { height: 2; overflow: hidden; }
+    #part { offset: -2 -1; width: 20; height: 4; }
+    """
 
     def get_default_screen(self) -> Drawings:
         return Drawings()
