@@ -1,15 +1,23 @@
-"""How busy the machine is: its processor, the memory of this process, and the GPU that is trained on."""
+"""How busy the machine is: its processor, the memory of this process, and the GPU that is trained on; and what to do
+where other programs keep its cores busy."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from d2ltui.live import LiveRun
 
 MEASURE_EVERY = 1.0
 FIRST_GPU = "cuda:0"
+WEIGHT = 0.2  # of a new measurement in the running mean of what others take: they come and go
+SHARED_WORK = 1_000_000  # multiplications of a layer, from which on PyTorch shares them out to its threads
+CROWDED = "other programs keep the cores busy: OMP_NUM_THREADS=1 d2ltui trains faster"
 
 
 class Machine:
@@ -21,6 +29,7 @@ class Machine:
         self._device = ""
         self._opening: threading.Thread | None = None
         self._process: Any = None
+        self._cores, self._others = 1, 0.0  # there are, and other programs take
         self._nvml: Any = None  # None also where there is no NVIDIA driver
 
     def _open(self) -> None:
@@ -36,7 +45,10 @@ class Machine:
         except Exception:
             # No driver, no library, no GPU: NVML says so in many ways, and each of them means that there is none.
             self._nvml = None
-        self._process = psutil.Process()
+        self._cores = psutil.cpu_count() or 1
+        process = psutil.Process()
+        process.cpu_percent()
+        self._process = process
 
     def describe(self, device: str = FIRST_GPU) -> str:
         """`cpu 96 %  mem 1.2 GB  gpu 40 % 3.1 GB`; a dash where there is no GPU. `device`: the run's, "" for none."""
@@ -51,8 +63,21 @@ class Machine:
 
         self._measured, self._device = now, device
         memory = self._process.memory_info().rss
-        self._text = f"cpu {psutil.cpu_percent():3.0f} %  mem {gigabytes(memory)}  gpu {self._gpu_text(device)}"
+        busy, own = psutil.cpu_percent(), self._process.cpu_percent()  # of all cores, of one
+        self._others += WEIGHT * (max(0.0, busy * self._cores - own) / 100 - self._others)
+        self._text = f"cpu {busy:3.0f} %  mem {gigabytes(memory)}  gpu {self._gpu_text(device)}"
         return self._text
+
+    def advice(self, live: LiveRun | None) -> str:
+        """What to do where other programs slow `live` down, "" where they do not.
+
+        PyTorch's threads wait for each other, busily: one that has no core of its own holds up all of them.
+        """
+        if live is None or live.started is None or live.status != "training" or live.started.device != "cpu":
+            return ""
+        work = max(layer.num_inputs * layer.num_outputs for layer in live.started.layers) * live.config.batch_size
+        crowded = self._others >= 0.5 and threads() > self._cores - self._others + 0.5
+        return CROWDED if crowded and work >= SHARED_WORK else ""
 
     def _gpu_text(self, device: str) -> str:
         if self._nvml is None:
@@ -70,6 +95,12 @@ class Machine:
         if isinstance(name, int):
             return self._nvml.nvmlDeviceGetHandleByIndex(name)
         return self._nvml.nvmlDeviceGetHandleByUUID(name)
+
+
+def threads() -> int:
+    """How many threads PyTorch computes with; 1 before it is there."""
+    count = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    return count() if count is not None else 1
 
 
 def physical(device: str, visible: str | None) -> int | str:

@@ -7,7 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from d2ltui.tui.machine import Machine, physical
+from d2ltui import events
+from d2ltui.catalogue import layer_plan
+from d2ltui.config import resolve
+from d2ltui.live import LiveRun
+from d2ltui.tui.machine import CROWDED, Machine, physical
 
 
 @pytest.mark.parametrize(
@@ -65,3 +69,51 @@ def test_without_a_gpu_there_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     machine._nvml, machine._measured = None, 0.0
     assert machine.describe("cpu").endswith("gpu –")
     assert machine.describe("cpu").startswith("cpu ")
+
+
+def training(given: dict[str, object], device: str = "cpu") -> LiveRun:
+    config = resolve(given)
+    live = LiveRun(config)
+    live(events.RunStarted(config, device, layer_plan(config), 100, 10, 1, "memory"))
+    live(events.StatusChanged("training"))
+    return live
+
+
+MLP: dict[str, object] = {"model": "mlp", "dataset": "digits", "hidden": "256", "batch_size": 256}
+
+
+@pytest.mark.parametrize(
+    ("given", "device", "busy", "own", "threads", "told"),
+    [
+        (MLP, "cpu", 100.0, 100.0, 2, True),
+        (MLP, "cpu", 100.0, 198.0, 2, False),
+        (MLP, "cpu", 100.0, 100.0, 1, False),
+        (MLP, "cuda:0", 100.0, 100.0, 2, False),
+        ({"model": "linear"}, "cpu", 100.0, 100.0, 2, False),
+    ],
+    ids=["others take one of two cores", "all is ours", "one thread", "not on the processor", "too small to share"],
+)
+def test_what_to_do_on_a_busy_machine(
+    given: dict[str, object],
+    device: str,
+    busy: float,
+    own: float,
+    threads: int,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = opened(monkeypatch)
+    monkeypatch.setattr("psutil.cpu_percent", lambda: busy)
+    monkeypatch.setattr(machine._process, "cpu_percent", lambda: own)
+    monkeypatch.setattr("d2ltui.tui.machine.threads", lambda: threads)
+    machine._cores = 2
+    live = training(given, device)
+    machine._measured = 0.0
+    machine.describe()
+    assert machine.advice(live) == ""  # a moment may be anything
+    for _ in range(10):
+        machine._measured = 0.0
+        machine.describe()
+    assert machine.advice(live) == (CROWDED if told else "")
+    live(events.StatusChanged("paused"))
+    assert machine.advice(live) == ""

@@ -162,7 +162,8 @@ class MainScreen(PanesScreen):
     def _show_status(self) -> None:
         live = self.app.live
         device = live.started.device if live is not None and live.started is not None else ""
-        self._status_line.show(live, self.app.machine.describe(device), self._hint)
+        machine = self.app.machine
+        self._status_line.show(live, machine.describe(device), self._hint or machine.advice(live))
 
     def _draw_panes(self) -> None:
         live = self.app.live
