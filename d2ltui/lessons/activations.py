@@ -128,7 +128,7 @@ SIGMOID_SATURATES = Lesson(
     title="Sigmoid saturates",
     section="5.1.2",
     claim="Large inputs give sigmoid outputs of 0 or 1, and no gradient.",
-    formula="σ(x) = 1 / (1 + e⁻ˣ)      σ′(x) = σ(x) (1 − σ(x)), at most ¼, at x = 0",
+    formula="σ(x) = 1 / (1 + e⁻ˣ)\nσ′(x) = σ(x) (1 − σ(x)), at most ¼, at x = 0",
     text="""\
 Sigmoid squeezes all numbers into the interval from 0 to 1. It is steepest at 0, with slope ¼; at −8 and at 8 the
 slope is 0.00034. Going backward, the gradient is multiplied by the slope, so a unit whose inputs are large passes
@@ -288,7 +288,7 @@ RELU_FAST = Lesson(
     title="ReLU is fast",
     section="5.1.2",
     claim="ReLU is cheaper to compute than sigmoid and tanh, and with it a network converges faster than with sigmoid.",
-    formula="ReLU(x) = max(0, x), slope 1 or 0      σ and tanh need eˣ, and their slopes are below 1 but at one point",
+    formula="ReLU(x) = max(0, x), slope 1 or 0\nσ and tanh need eˣ, and their slopes are below 1 but at one point",
     text="""\
 Forward, ReLU is a comparison, sigmoid and tanh are exponentials and a division. Backward, ReLU's slope is 1 or 0,
 so what passes, passes whole; sigmoid takes at least three quarters of it away at every layer.

@@ -56,7 +56,7 @@ FOUR_ELEMENTS = Lesson(
     section="3.1 to 3.5",
     claim="A model, a data set, a loss and an optimiser make linear regression, and SGD recovers w and b; the ½ in the "
     "loss halves the effective learning rate.",
-    formula="ŷ = Xw + b      L = mean ½(ŷ − y)²      w ← w − η ∂L/∂w      b ← b − η ∂L/∂b",
+    formula="ŷ = Xw + b\nL = mean ½(ŷ − y)²\nw ← w − η ∂L/∂w\nb ← b − η ∂L/∂b",
     text="""\
 The model says what can be learned: here, straight lines and planes. The data set is made from known weights, w =
 [2, −3.4] and b = 4.2, plus a little noise, so that we can check what was learned. The loss says how wrong the model

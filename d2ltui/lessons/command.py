@@ -92,7 +92,7 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 def _print_page(lesson: Lesson) -> None:
     print(f"{lesson.title} (section {lesson.section})\n")
-    print(_wrapped(f"Claim: {lesson.claim}"), f"\n    {lesson.formula}\n", sep="\n")
+    print(_wrapped(f"Claim: {lesson.claim}"), f"\n{textwrap.indent(lesson.formula, '    ')}\n", sep="\n")
     for paragraph in lesson.text.split("\n\n"):
         print(_wrapped(paragraph), end="\n\n")
     for experiment in lesson.experiments:

@@ -171,7 +171,7 @@ WEIGHT_DECAY = Lesson(
     title="Weight decay",
     section="3.7",
     claim="Weight decay holds back overfitting.",
-    formula="L(w, b) + λ/2 ‖w‖²      w ← (1 − ηλ) w − η ∂L/∂w",
+    formula="L(w, b) + λ/2 ‖w‖²\nw ← (1 − ηλ) w − η ∂L/∂w",
     text="""\
 With 200 inputs and 20 samples there are many weights that fit the training data exactly, and most of them have
 learned noise. The penalty asks for the smallest: every step first shrinks the weights a little, and only what the

@@ -191,7 +191,7 @@ CROSS_ENTROPY = Lesson(
     section="4.1",
     claim="In softmax regression, probabilities are a better thing to compare with labels than raw outputs: "
     "cross-entropy reaches a higher accuracy than squared error on the outputs, and stands higher rates.",
-    formula="cross-entropy: −log softmax(o)ᵧ, slope pᵢ − [i = y]      squared error: ½‖o − e_y‖², slope oᵢ − [i = y]",
+    formula="cross-entropy: −log softmax(o)ᵧ, slope pᵢ − [i = y]\nsquared error: ½‖o − e_y‖², slope oᵢ − [i = y]",
     text="""\
 A label says: this class, and no other. As numbers it is 1 for the class and 0 for the rest, and one could ask the
 raw outputs to be 1 and 0. But an output of 3 for the right class is not wrong, it is sure; squared error takes it

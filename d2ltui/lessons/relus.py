@@ -159,7 +159,7 @@ REVIVE = Lesson(
     title="Keeping ReLUs alive",
     section="5.4.2, 12.7",
     claim="Xavier's or Kaiming's initialisation, a lower rate, Adagrad keep ReLUs alive, each against its own cause.",
-    formula="Xavier: sd = √(2 / (n_in + n_out))      Kaiming: sd = √(2 / n_in)      Adagrad: w ← w − η g / √(Σ g²)",
+    formula="Xavier: sd = √(2 / (n_in + n_out))\nKaiming: sd = √(2 / n_in)\nAdagrad: w ← w − η g / √(Σ g²)",
     text="""\
 The dead cannot be woken; one trains again, differently. Xavier's and Kaiming's rules choose the weights' sd so that
 signals neither grow nor shrink from layer to layer, and the first gradients are of a bearable size. A lower rate
