@@ -131,7 +131,8 @@ def _want_terminal() -> None:
     ]
     if missing:
         raise click.UsageError(
-            f"the application needs a terminal, which standard {' and standard '.join(missing)} here is not; "
+            f"the application needs a terminal, and standard {' and standard '.join(missing)} "
+            f"{'are none' if missing[1:] else 'is none'}; "
             "'d2ltui train' does the same training without one"
         )
 

@@ -72,7 +72,8 @@ class Progress:
                     )
             case events.RunEnded():
                 self._clear()
-                self._line(f"{event.status}: {event.message}")
+                repeated = event.message.startswith(event.status)  # "stopped after step 12"
+                self._line(event.message if repeated else f"{event.status}: {event.message}")
 
     def _row(self, *cells: str) -> None:
         widths = (7, 11, 11, 15, 15, 9)

@@ -169,9 +169,7 @@ def test_no_terminal_is_one_sentence_and_status_2() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith(
-        "d2ltui: the application needs a terminal, which standard input and standard error here is not"
-    )
+    assert line.startswith("d2ltui: the application needs a terminal, and standard input and standard error are none")
 
 
 def test_ctrl_z_leaves_the_terminal_to_the_shell_and_fg_paints_it_all_again() -> None:

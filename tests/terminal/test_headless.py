@@ -61,7 +61,7 @@ def test_a_signal_ends_the_run_with_what_was_done(tmp_path: Path, number: signal
     # The table has a heading, and a row for each epoch that was completed.
     assert [row.split()[0] for row in rows + more] == ["epoch", *map(str, range(1, summary["epochs"] + 1))]
     assert summary["steps"] >= 32 * summary["epochs"]
-    assert err[-1] == f"stopped: stopped after step {summary['steps']}"
+    assert err[-1] == f"stopped after step {summary['steps']}"
     assert "Traceback" not in "".join(err)
 
 
@@ -106,16 +106,14 @@ def test_lists_in_any_locale(encoding: str) -> None:
 def test_the_application_without_a_terminal() -> None:
     status, out, err = finish(start())
     assert (status, out, len(err)) == (2, [], 1)
-    assert err[0].startswith(
-        "d2ltui: the application needs a terminal, which standard input and standard error here is not"
-    )
+    assert err[0].startswith("d2ltui: the application needs a terminal, and standard input and standard error are none")
 
 
 def test_the_application_with_its_input_from_a_file(tmp_path: Path) -> None:
     terminal = pexpect.spawn(
         "bash", ["-c", f"{sys.executable} -m d2ltui </dev/null"], encoding="utf-8", timeout=PATIENCE
     )
-    terminal.expect("the application needs a terminal, which standard input here is not")
+    terminal.expect("the application needs a terminal, and standard input is none")
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 2

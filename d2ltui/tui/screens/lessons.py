@@ -153,9 +153,11 @@ class LessonsScreen(Sparing, Screen[None]):
         measuring.opened = lesson
         self._arrange()
         page, spell = Text(), spelled if self.app.ascii else str
-        page.append(spell(f"{lesson.claim}\n\n{lesson.formula}\n\n"), "bold")
+        page.append(spell(lesson.claim), "bold")
+        page.append(spell(f" (section {lesson.section})\n\n"))
+        page.append(spell(f"{lesson.formula}\n\n"), "bold")
         page.append(spell(_unwrapped(lesson.text)))
-        self._page_pane.title(f"{lesson.title} (section {lesson.section})")
+        self._page_pane.title(lesson.title)
         self._page.update(page)
         self._page_scroll.scroll_home(animate=False)
         self.tick()
