@@ -13,8 +13,8 @@ from d2ltui.store.errors import NotAllowed, StoreError
 _MODULES = {"Sigmoid": "nn.Sigmoid()", "Tanh": "nn.Tanh()", "ReLU": "nn.ReLU()"}
 
 
-def code(config: RunConfig) -> str:
-    """Python that builds the network as a plain `nn.Sequential` and loads the exported weights."""
+def code(config: RunConfig, name: str) -> str:
+    """Python that builds the network of run `name` as a plain `nn.Sequential` and loads the exported weights."""
     info = catalogue.DATASETS[config.dataset]
     lines = []
     for spec in catalogue.layer_plan(config):
@@ -36,6 +36,7 @@ def code(config: RunConfig) -> str:
             "net = nn.Sequential(",
             *lines,
             ")",
+            f"# d2ltui export {name} --weights -o weights.pt",
             'net.load_state_dict(torch.load("weights.pt", weights_only=True))',
             "net.eval()",
             "",

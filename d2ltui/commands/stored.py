@@ -168,7 +168,7 @@ def _export(path: Path, form: str, target: Path | None) -> None:
         elif form == "code":
             from d2ltui.commands.network_code import code
 
-            _write(target, iter([code(config).encode()]))
+            _write(target, iter([code(config, path.name).encode()]))
         elif form == "svg":
             _write(target, iter([_svg(reader).encode()]))
         else:

@@ -194,6 +194,7 @@ async def test_a_store_that_cannot_be_written_does_not_stop_the_training(
         await person.press("ctrl+r")
         await person.until_word("finished")
         await person.until(lambda: "the run is not stored" in person.status, "what is wrong with the store")
+        await person.until(lambda: person.live.ended.message in " ".join(person.status.split()), "how it has ended")
 
 
 def test_differences_name_only_the_fields_that_differ() -> None:

@@ -162,8 +162,10 @@ class MainScreen(PanesScreen):
     def _show_status(self) -> None:
         live = self.app.live
         device = live.started.device if live is not None and live.started is not None else ""
-        machine = self.app.machine
-        self._status_line.show(live, machine.describe(device), self._hint or machine.advice(live))
+        machine, hint = self.app.machine, self._hint
+        if hint and hint == self._trouble and live is not None and live.ended is not None:
+            hint = f"{live.ended.message}; {hint}"
+        self._status_line.show(live, machine.describe(device), hint or machine.advice(live))
 
     def _draw_panes(self) -> None:
         live = self.app.live
