@@ -229,7 +229,7 @@ class Reducer:
         values = self._series.values()
         n = len(values)
         if generation != self._generation or n < self._seen:
-            self._levels, self._generation = [], generation
+            self._levels, self._generation, self._key = [], generation, (0, 0, 0)
         self._seen = n
         total = max(total, n)
         if n == 0:

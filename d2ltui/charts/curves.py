@@ -41,9 +41,10 @@ Extent: TypeAlias = tuple[float, float, float]
 Row: TypeAlias = dict[int, tuple[str, int]]  # by column: character and style
 Runs: TypeAlias = list[tuple[int, str, int]]  # first column, text, style
 
-# Rows that were drawn lately, by their width and cells.
-MAX_KNOWN = 1024
-_known: dict[tuple[int, tuple[tuple[int, tuple[str, int]], ...]], Runs] = {}
+# Rows that were drawn lately, by their width and cells; so many cells in all: a few MB.
+MAX_KNOWN = 30_000
+Key: TypeAlias = tuple[int, tuple[tuple[int, tuple[str, int]], ...]]
+_known: dict[Key, Runs] = {}
 
 # Once: the figure keeps all this when its data are cleared, and clearing all of it takes as long as drawing a line.
 plotext.limit_size(False, False)
@@ -194,14 +195,15 @@ def _drawn(width: int, rows: Sequence[Row]) -> list[Runs]:
 
     A curve that grows at its right end changes 2 or 3 of 16 rows; plotext's time goes with the cells of its canvas.
     """
-    keys = [(width, tuple(sorted(row.items()))) for row in rows]
-    new = {key: row for key, row in zip(keys, rows, strict=True) if row and key not in _known}
-    if len(_known) + len(new) > MAX_KNOWN:
-        _known.clear()
-        new = {key: row for key, row in zip(keys, rows, strict=True) if row}
+    keys: list[Key] = [(width, tuple(sorted(row.items()))) for row in rows]
+    drawn = {key: _known.get(key) for key in keys if key[1]}
+    new = [key for key, runs in drawn.items() if runs is None]
     if new:
-        _known.update(zip(new, _plot(width, list(new.values())), strict=True))
-    return [_known[key] if row else [] for key, row in zip(keys, rows, strict=True)]
+        drawn.update(zip(new, _plot(width, [dict(cells) for _, cells in new]), strict=True))
+        if sum(len(cells) for _, cells in _known) + sum(len(cells) for _, cells in new) > MAX_KNOWN:
+            _known.clear()
+        _known.update((key, runs) for key, runs in drawn.items() if runs is not None)
+    return [drawn.get(key) or [] for key in keys]
 
 
 def _plot(width: int, rows: Sequence[Row]) -> list[Runs]:

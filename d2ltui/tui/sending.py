@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import Compositor, CompositorUpdate
+from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
     ScreenMixin = Screen[Any]
 else:
     ScreenMixin = object
+
+
+# Characters of one cell, as Rich counts them: Latin, Greek, punctuation, arrows and mathematics, frames and blocks,
+# most of the geometric shapes, braille.
+_SURELY_ONE = re.compile(r"[ -~¡-¬®-˿Ͱ-Ͽ‐-‧‰-⁞⁰-₞←-⋿─-◼⠀-⣿]*")
+
+
+def one_cell_each(text: str) -> bool:
+    """Whether every character takes one cell: not two, as Chinese and many emoji do, nor none, as an added accent."""
+    return _SURELY_ONE.fullmatch(text) is not None or all(cell_len(character) == 1 for character in text)
 
 
 class Cells(NamedTuple):
@@ -54,14 +66,19 @@ class SparingCompositor(Compositor):
         self._widgets: list[tuple[Widget, Region, Region]] = []  # with its region, and what can be seen of that
         self._owners: list[array[int]] = []  # for each cell the widget in front, by its number in `_widgets`
 
+    def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
+        """The whole screen."""
+        self._find_owners()
+        return super().render_full_update(simplify)
+
     def render_partial_update(self) -> CellsUpdate | None:  # type: ignore[override]
         """What has changed since the last time, or None where nothing has."""
+        self._find_owners()
         screen = self.size.region
         changed = [region.intersection(screen) for region in self._dirty_regions]
         self._dirty_regions.clear()
         if not any(changed):
             return None
-        self._find_owners()
         runs = list(self._runs(self._regions_to_spans(changed)))
         rows: dict[int, list[int]] = {}
         for owner, y, _, _ in runs:
@@ -73,6 +90,11 @@ class SparingCompositor(Compositor):
         widgets = self.visible_widgets
         if widgets is self._owned:
             return
+        # Textual compares one layout with the next to know what is to be drawn; where it has thrown the last one away
+        # in between, the cells of a notice that is gone would stay.
+        for widget, (region, clip) in (self._owned or {}).items():
+            if widgets.get(widget) != (region, clip):
+                self._dirty_regions.add(region.intersection(clip))
         width, height = self.size
         screen = self.size.region
         # From back to front; the screen itself, which is everywhere, comes first.
@@ -107,7 +129,7 @@ class SparingCompositor(Compositor):
 
     def _cut(self, owner: int, y: int, x: int, end: int, strip: Strip) -> Cells:
         seen = self._widgets[owner][2]
-        if strip.cell_length != len(strip.text):
+        if not one_cell_each(strip.text):
             # A character of two cells must not be halved: its other half would go, too.
             row = self._owners[y]
             while x > seen.x and row[x - 1] == owner:

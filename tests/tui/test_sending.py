@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pyte
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.geometry import Region
+from textual.geometry import Region, Size
+from textual.pilot import Pilot
 from textual.screen import Screen
 
-from d2ltui.tui.sending import Sparing
+from d2ltui.tui.sending import _SURELY_ONE, Sparing, one_cell_each
 from d2ltui.tui.widgets.lines import LinesView
 
 WIDTH, HEIGHT = 24, 5
@@ -30,6 +35,7 @@ class Drawings(Sparing, Screen[None]):
         with Vertical(id="cut"):
             yield LinesView(id="part")
         yield LinesView(id="front")
+        yield LinesView(id="away")
 
 
 class Two(App[None]):
@@ -39,6 +45,7 @@ class Two(App[None]):
     Drawings { layers: below front; }
     #sides { height: 3; }
     #front { layer: front; offset: 8 1; width: 6; height: 1; }
+    #away { display: none; }
     #cut { height: 2; overflow: hidden; }
     #part { offset: -2 -1; width: 20; height: 4; }
     """
@@ -47,10 +54,14 @@ class Two(App[None]):
         return Drawings()
 
     def show(self, name: str, *texts: str) -> None:
-        self.screen.query_one(f"#{name}", LinesView).show([[(0, text)] for text in texts])
+        self.screen.query_one(f"#{name}", LinesView).show(
+            [[(ord(character) % 4, character) for character in text] for text in texts]
+        )
 
-    def shown(self) -> list[str]:
-        return [strip.text for strip in self.screen._compositor.render_strips()]
+    def shown(self) -> list[list[object]]:
+        """Every cell of the screen, drawn anew."""
+        lines = self.screen._compositor.render_strips()
+        return cells("".join(f"\x1b[{y + 1};1H{line.render(CONSOLE)}" for y, line in enumerate(lines)))
 
 
 def listen(patch: pytest.MonkeyPatch) -> list[str]:
@@ -66,11 +77,17 @@ def listen(patch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-def text(sequence: str) -> str:
-    """What is written of it, without where and how."""
+def cells(sent: str) -> list[list[object]]:
+    """Characters and styles, as a terminal has them that got `sent`."""
     screen = pyte.Screen(WIDTH, HEIGHT)
-    pyte.Stream(screen).feed(sequence)
-    return "|".join(line.strip() for line in screen.display if line.strip())
+    pyte.Stream(screen).feed(sent)
+    return [[screen.buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
+
+
+def text(sent: str) -> str:
+    """What is written of it, without where and how."""
+    lines = ("".join(cell.data for cell in line).strip() for line in cells(sent))  # type: ignore[attr-defined]
+    return "|".join(line for line in lines if line)
 
 
 async def test_a_change_at_the_end_of_a_line_sends_that_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,23 +118,57 @@ async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tup
         app = Two()
         async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
             await pilot.pause()
-            terminal = pyte.Screen(WIDTH, HEIGHT)
-            stream = pyte.Stream(terminal)
             for name, lines in changes:
                 app.show(name, *lines)
                 await pilot.pause()
-                stream.feed("".join(sent))
-                sent.clear()
-                assert [line.rstrip() for line in terminal.display] == [line.rstrip() for line in app.shown()]
+                assert cells("".join(sent)) == app.shown()
 
 
-async def test_a_character_of_two_cells_is_not_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_surely_takes_one_cell_does() -> None:
+    assert all(cell_len(chr(code)) == 1 for code in range(0x10000) if _SURELY_ONE.fullmatch(chr(code)))
+    assert one_cell_each("│ −3.4 ⣿⡇ ▁▂▃ ● ŷ")
+    assert not one_cell_each("漢")
+    assert not one_cell_each("漢e\u0301")  # on the average, one each
+
+
+@pytest.mark.parametrize("shown", ["漢字漢字", "漢字e\u0301e\u0301"])
+async def test_a_character_of_two_cells_is_not_halved(monkeypatch: pytest.MonkeyPatch, shown: str) -> None:
     sent = listen(monkeypatch)
     app = Two()
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
-        app.show("left", "漢字漢字")
+        app.show("left", shown)
         await pilot.pause()
         sent.clear()
         app.screen.query_one("#left", LinesView).refresh(Region(3, 0, 2, 1))  # from the second half of 字 on
         await pilot.pause()
-        assert "漢字" in "".join(sent)
+        assert text("".join(sent)).startswith("漢字")
+
+
+async def test_a_notice_that_is_gone_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where something asked for a widget's place between its end and the new layout."""
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT), notifications=True) as pilot:
+        app.show("left", *["abc"] * 4)
+        app.notify("word " * 20, timeout=0.2)
+        await until(pilot, lambda: "word" in "".join(sent))
+        compositor = app.screen._compositor
+        original = Screen._refresh_layout
+
+        def asked(self: Screen[object], size: Size | None = None, scroll: bool = False) -> None:
+            compositor.update_widgets({app.screen.query_one("#away")})  # not in view: Textual maps all widgets anew
+            assert compositor.full_map
+            original(self, size, scroll)
+
+        monkeypatch.setattr(Screen, "_refresh_layout", asked)
+        await until(pilot, lambda: not app.screen.query("Toast"))
+        await pilot.pause(0.1)
+        assert cells("".join(sent)) == app.shown()
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        await pilot.pause(0.02)

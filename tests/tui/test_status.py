@@ -67,3 +67,17 @@ async def test_a_line_that_takes_two_rows_is_drawn_whole(width: int) -> None:
         shown = "".join(strip.text for strip in app.screen._compositor.render_strips())
         assert "51" in shown
         assert "50" not in shown
+
+
+@pytest.mark.parametrize("message", ["one\ntwo\nthree", "漢字" * 50, "word " * 40], ids=["lines", "wide", "long"])
+async def test_a_message_is_seen_whole(message: str) -> None:
+    app = Host()
+    async with app.run_test(size=(120, 40)) as pilot:
+        line = app.query_one(Watched)
+        for text, rows in ((message, None), ("", 2)):
+            line.show(None, MACHINE, text)
+            await pilot.pause()
+            await pilot.pause()
+            needed = line.get_content_height(app.size, app.size, line.content_size.width)
+            assert line.content_size.height == max(2, needed)
+            assert rows is None or line.content_size.height == rows

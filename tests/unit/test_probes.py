@@ -274,23 +274,30 @@ def test_a_slow_look_is_repeated_less_often_but_not_never(
     assert prober.due(observed=True)
 
 
-def test_one_slow_look_does_not_keep_the_next_one_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine was busy with something else for a moment, or PyTorch did something for the first time."""
+@pytest.mark.parametrize(
+    ("times", "wait"), [((0.0, 0.0, 0.6), 0.5), ((0.003, 0.09, 0.09), 3.0)], ids=["one slow", "one fast"]
+)
+def test_one_look_unlike_the_others_does_not_count(
+    times: tuple[float, ...], wait: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine was busy with something else for a moment, or for all but a moment."""
     now = 100.0
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
     config = mlp()
     prober = Prober(build(config), *samples(config))
     at_once = probes.probe
+    for step, took in enumerate(times):
 
-    def slow(*arguments: Any, **options: Any) -> events.LayersProbed:
-        nonlocal now
-        now += 0.6
-        return at_once(*arguments, **options)
+        def look(*arguments: Any, took: float = took, **options: Any) -> events.LayersProbed:
+            nonlocal now
+            now += took
+            return at_once(*arguments, **options)
 
-    for step, look in enumerate((at_once, at_once, slow)):
         monkeypatch.setattr(probes, "probe", look)
         prober.probe(step, units=False)
-    now += probes.PROBE_EVERY + 0.01
+    now += wait - 0.01
+    assert not prober.due(observed=True)
+    now += 0.02
     assert prober.due(observed=True)
 
 

@@ -269,3 +269,26 @@ def test_smooth_with_weight_0_changes_nothing_and_copies():
 def test_smooth_refuses_other_weights(weight):
     with pytest.raises(ValueError, match="allowed: 0 to less than 1"):
         smooth([1.0], weight)
+
+
+def test_a_reader_that_sees_half_of_a_truncation() -> None:
+    series = Series()
+    series.extend(np.arange(1000.0))
+    reducer = Reducer(series)
+    reducer.reduce(1000, 50)
+    series._data, series._count = series._data.copy(), 300  # all of `truncate` but its last line
+    assert len(reducer.reduce(1000, 50).x) == 15
+
+
+def test_what_was_reduced_before_changes_nothing() -> None:
+    """Buckets that are full are kept from call to call."""
+    values = np.sin(np.arange(3000.0)) * 10
+    values[[5, 700, 701, 2999]] = np.nan, np.inf, -np.inf, 1e30
+    series = Series()
+    reducer = Reducer(series)
+    for n in range(0, 3000, 61):
+        series.extend(values[len(series) : n + 1])
+        for total, buckets in ((3000, 100), (3000, 100), (2000, 7), (50, 100), (3000, 99)):
+            kept, fresh = reducer.reduce(total, buckets), Reducer(series).reduce(total, buckets)
+            for one, other in zip(kept, fresh, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-12)

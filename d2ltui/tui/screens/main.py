@@ -110,6 +110,7 @@ class MainScreen(PanesScreen):
             self._together = together and not self.drawing
             self._draw_charts()
             if not (self._together and self.drawing):
+                self._show_drawings()
                 self._draw_rest()
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
@@ -150,10 +151,14 @@ class MainScreen(PanesScreen):
         """A chart is there."""
         if self._together and self.drawing:
             return  # the other one will come
+        if self.is_active:  # otherwise it is shown when the dialog in front is closed
+            self._show_drawings()
+            if self._together:
+                self._draw_rest()
+
+    def _show_drawings(self) -> None:
         for chart in self._chart_panes:
             chart.show_arrived()
-        if self._together and self.is_active:
-            self._draw_rest()
 
     def _draw_rest(self) -> None:
         self._draw_panes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.geometry import Region
 from textual.widget import Widget
@@ -77,7 +78,9 @@ class StatusLine(Kept, Widget):
         if line == self._line and message == self._message:
             return
         # Where the message needs, or needed, more lines, everything above it moves.
-        grows = message != self._message and max(len(message), len(self._message)) > self.app.size.width - 2
+        grows = message != self._message and any(
+            "\n" in text or cell_len(text) > self.app.size.width - 2 for text in (message, self._message)
+        )
         before, said = _text(self._line), self._message
         self._status, self._line, self._message = status, line, message
         alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
