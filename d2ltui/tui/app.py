@@ -205,6 +205,14 @@ class D2LApp(App[None]):
         return self._worker.control if self._worker is not None and self._worker.busy else None
 
     @property
+    def run_name(self) -> str:
+        """What the run on the screen is called, and whether another process trains it; "" where it has no name."""
+        if (watched := self.stored.watched) is not None:
+            return f"{watched.name}, of another process" if watched.alive else watched.name
+        recording = self._worker.recording if self._worker is not None else None
+        return (recording.store.name or "") if recording is not None else ""
+
+    @property
     def training(self) -> bool:
         """Whether this process trains a run."""
         return self._worker is not None and self._worker.busy
@@ -214,6 +222,7 @@ class D2LApp(App[None]):
         from d2ltui.recording import Recording
 
         self.stored.leave()
+        self.clear_notifications()  # they are of what was on the screen before
         self._trouble_told = ""
         record = partial(Recording.new, config) if self._store else None
         self.worker.start(config, mode, self.observed, record)

@@ -14,6 +14,7 @@ from d2ltui.tui.layer_lines import TextLine, number
 
 LABEL_WIDTH = 8
 MAX_ROWS = 12
+FEWEST, SCROLLED = 2, 4  # rows of a layer: where all of them fit, and where the pane scrolls anyway
 _SHADES = " ░▒▓█"
 _PLAIN = " .:*#"
 
@@ -27,7 +28,8 @@ def heatmap_lines(probes: Sequence[LayersProbed], width: int, height: int, ascii
     if not probes:
         return []
     number_of_layers = len(probes[-1].layers)
-    rows = min(MAX_ROWS, max(2, (height - 1) // max(1, number_of_layers) - 1))
+    room = (height - 1) // max(1, number_of_layers) - 1
+    rows = min(MAX_ROWS, room) if room >= FEWEST else SCROLLED
     columns = max(1, width - LABEL_WIDTH)
     chosen = _spread(probes, columns)
     lines: list[TextLine] = []

@@ -148,9 +148,9 @@ async def test_log_scale_and_smoothing(open_app: Opener) -> None:
         linear = "\n".join("".join(text for _, text in line) for line in loss.view.lines)
         logarithmic = await drawn_again("l")
         assert logarithmic != linear
-        assert loss.border_title == "Loss (log)"
+        assert loss.border_title == f"Loss (log) of {person.app.run_name}"
         assert await drawn_again("l") == linear
-        assert loss.border_title == "Loss"
+        assert loss.border_title == f"Loss of {person.app.run_name}"
 
         start = SMOOTHING.index(float(str(loss.border_subtitle).removeprefix("smoothing ")))
         await person.press("]")

@@ -223,6 +223,13 @@ async def test_what_is_not_listed_is_not_described(open_app: Opener) -> None:
         await person.until(lambda: name in str(facts.content), "what is known of it")
         screen.query_one("#filter", Input).value = "nothing-like-it"
         await person.until(lambda: name not in str(facts.content), "nothing")
+        assert "no run fulfils that" in person.text()
+        await person.press("slash", "enter")
+        assert isinstance(screen.focused, Input)  # an empty table would take what is typed next for commands
+        screen.query_one("#filter", Input).value = ""
+        await person.until(lambda: "no run fulfils that" not in person.text(), "all runs")
+        await person.press("enter")
+        assert isinstance(screen.focused, DataTable)
 
 
 async def test_the_axis_ends_where_the_longest_run_has_come_to(open_app: Opener) -> None:

@@ -95,6 +95,33 @@ async def test_a_run_is_renamed_noted_and_deleted_only_when_asked_twice(open_app
         await person.until(lambda: runs() == [], "no run")
 
 
+async def test_a_run_in_progress_is_not_deleted(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.press("R")
+        table = person.app.screen.query_one(DataTable)
+        await person.until(lambda: table.row_count == 1, "the run in the list")
+        await person.press("d")
+        await person.until(lambda: "is in progress: stop it first" in person.text(), "why not")
+        assert isinstance(person.app.screen, RunsScreen)
+
+
+async def test_the_screen_names_the_run_and_tells_it_from_the_form(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        loss, model = person.main.query_one("#loss"), person.main.query_one("#model-pane")
+        assert (loss.border_title, model.border_title) == ("Loss", "Model")
+        person.app.notify("what was on the screen before", timeout=60)
+        await person.press("ctrl+r")
+        await person.until(lambda: loss.border_title == "Loss of softmax-moons-1", "the run's name")
+        await person.until(lambda: not person.app.screen.query("Toast"), "no old notice")
+        assert model.border_title == "Model"
+        await person.type("lr", "0.25")
+        await person.until(lambda: model.border_title == "Model of the next run", "that the form has gone on")
+        await person.type("lr", str(ENDLESS.get("lr", person.live.config.lr)))
+        await person.until(lambda: model.border_title == "Model", "that it is the run's again")
+
+
 async def test_a_stopped_run_goes_on(open_app: Opener) -> None:
     async with open_app({**ENDLESS, "epochs": 200_000}) as person:
         await person.press("ctrl+r")
@@ -156,6 +183,8 @@ async def test_a_run_of_another_process_is_offered_watched_paused_and_stopped(
             await person.press("y")
             await person.until(lambda: person.app.live is not None and person.live.step > 0, "its steps")
             assert not person.app.training
+            loss = person.main.query_one("#loss")
+            await person.until(lambda: str(loss.border_title).endswith("-1, of another process"), "whose run it is")
             step = person.live.step
             await person.until(lambda: person.live.step > step, "more of its steps")
             await person.press("space")
@@ -164,6 +193,7 @@ async def test_a_run_of_another_process_is_offered_watched_paused_and_stopped(
             await person.until_word("training")
             await person.press("x")
             await person.until_word("stopped")
+            await person.until(lambda: str(loss.border_title).endswith("-1"), "that it is nobody's")
         assert other.wait(30) == 0
     finally:
         other.kill()

@@ -58,7 +58,7 @@ def test_any_history_fits_its_place(
         LayersProbed(step, (layer(tuple(counts), low, low + span),)) for step, (counts, low, span) in enumerate(history)
     ]
     lines = text(heatmap_lines(probes, width, height, ascii))
-    assert len(lines) <= max(4, height)
+    assert len(lines) <= max(6, height)  # a pane that is lower scrolls
     for line in lines[1:-1]:
         assert len(line) == LABEL_WIDTH + max(1, width - LABEL_WIDTH)
     if ascii:
@@ -94,3 +94,9 @@ def test_units_fill_lines_of_tens(width: int) -> None:
 
 def test_a_layer_without_an_activation_has_no_units_to_die() -> None:
     assert "no units that could die" in text(unit_lines(layer((1,), 0, 1), 60))[0]
+
+
+def test_a_deep_network_s_layers_have_rows_enough_to_be_told_apart() -> None:
+    layers = tuple(msgspec.structs.replace(layer((0, 1, 0, 5), 0.0, 1.0), index=index) for index in range(1, 22))
+    lines = text(heatmap_lines([LayersProbed(1, layers), LayersProbed(2, layers)], 40, 30, ascii=False))
+    assert len(lines) == 21 * 5 + 1

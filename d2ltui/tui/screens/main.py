@@ -11,11 +11,12 @@ from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.widgets import Input
 
-from d2ltui.config import FIELDS, ConfigError, RunConfig, parse, to_toml
-from d2ltui.tui.keys import FIELD_HELP, KEYS, SCREEN_BINDINGS, help_rows
+from d2ltui.config import ConfigError, RunConfig, parse, to_toml
+from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
 from d2ltui.tui.pace import Pace
-from d2ltui.tui.screens.panes import NARROW, PanesScreen
+from d2ltui.tui.screens.opening import OpeningScreen
+from d2ltui.tui.screens.panes import NARROW
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -37,7 +38,7 @@ WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all key
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
 
 
-class MainScreen(PanesScreen):
+class MainScreen(OpeningScreen):
     """Choose, train, watch."""
 
     BINDINGS = SCREEN_BINDINGS
@@ -50,6 +51,7 @@ class MainScreen(PanesScreen):
         self._smoothing = 2
         self._hint, self._trouble = WELCOME, ""  # the latter: why the run is not stored
         self._curves: Curves | None = None
+        self._name = ""  # of the run on the screen
         self._together = False  # whether charts and the rest are shown at once
         self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
@@ -77,7 +79,8 @@ class MainScreen(PanesScreen):
         # Looked up once: a tick has no time for queries.
         self._status_line = self.query_one(StatusLine)
         self._chart_panes, self._layer_panes = list(self.query(ChartPane)), list(self.query(LayersPane))
-        self._findings_pane = self.query_one(FindingsPane)
+        self._findings_pane, self._setup = self.query_one(FindingsPane), self.query_one(Setup)
+        self._form_pane = self.query_one("#model-pane", Pane)
         self._arrange()
         self._show_titles(self._initial)
         charts = self.app.charts
@@ -115,7 +118,7 @@ class MainScreen(PanesScreen):
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
-                self.query_one(Setup).set_problem(live.ended.field, live.ended.message)
+                self._setup.set_problem(live.ended.field, live.ended.message)
             self.app.run_ended(live)
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
@@ -126,7 +129,7 @@ class MainScreen(PanesScreen):
 
     def show_run(self, name: str, config: RunConfig) -> None:
         """A stored run comes to the screen: the form describes it."""
-        self.query_one(Setup).describe(config)
+        self._setup.describe(config)
         self.app.notify(f"{name} is on the screen, and in the form")
 
     def _draw_charts(self) -> None:
@@ -167,6 +170,8 @@ class MainScreen(PanesScreen):
     def _show_status(self) -> None:
         live = self.app.live
         device = live.started.device if live is not None and live.started is not None else ""
+        if self.app.run_name != self._name:
+            self._show_names()
         machine, hint = self.app.machine, self._hint
         if hint and hint == self._trouble and live is not None and live.ended is not None:
             hint = f"{live.ended.message}; {hint}"
@@ -209,10 +214,17 @@ class MainScreen(PanesScreen):
 
     def _show_titles(self, config: RunConfig) -> None:
         smoothing = SMOOTHING[self._smoothing]
-        loss, metric = self.query_one("#loss", Pane), self.query_one("#accuracy", Pane)
-        loss.title("Loss (log)" if self._log else "Loss")
-        loss.subtitle(f"smoothing {smoothing:g}" if smoothing else "raw")
-        metric.title("Accuracy" if config.task == "classification" else "R²")
+        self._chart_panes[0].subtitle(f"smoothing {smoothing:g}" if smoothing else "raw")
+        self._chart_panes[1].title("Accuracy" if config.task == "classification" else "R²")
+        self._show_names()
+
+    def _show_names(self) -> None:
+        """What the run on the screen is called, and whether the form describes another one."""
+        self._name, live = self.app.run_name, self.app.live
+        self._chart_panes[0].title(f"Loss{' (log)' * self._log}{f' of {self._name}' * bool(self._name)}")
+        self._form_pane.title(
+            "Model" if live is None or self._setup.state.last_valid == live.config else "Model of the next run"
+        )
 
     # Training
 
@@ -224,7 +236,7 @@ class MainScreen(PanesScreen):
         """Act once the form knows the keys that were typed just before: those are still on their way to the field."""
 
         def on_screen() -> None:
-            self.query_one(Setup).take_typed()
+            self._setup.take_typed()
             act()
 
         if isinstance(self.focused, Input):
@@ -233,7 +245,7 @@ class MainScreen(PanesScreen):
             act()
 
     def _start(self, mode: Mode) -> None:
-        setup = self.query_one(Setup)
+        setup = self._setup
         try:
             config = setup.state.resolve()
         except ConfigError as error:
@@ -306,24 +318,12 @@ class MainScreen(PanesScreen):
                 return
             self._say(f"lr {event.text} from step {live.step + 1:,} on")
             return
-        self.query_one(Setup).action_next_field(1)
-
-    def on_choice_field_list_asked(self, message: ChoiceField.ListAsked) -> None:
-        """Show all choices with their meaning."""
-        from d2ltui.tui.screens.dialogs import ChoiceScreen
-
-        field = message.field
-        choices = {name: field.meanings[name] for name in field.choices}
-
-        def take(value: str | None) -> None:
-            if value is not None:
-                field.choose(value)
-
-        self.app.push_screen(ChoiceScreen(FIELDS[field.field].label, choices, field.value), take)
+        self._setup.action_next_field(1)
 
     def on_setup_changed(self, message: Setup.Changed) -> None:
         """Something else is described: what was said before is old."""
         self._say("")
+        self._show_names()
 
     # What is drawn, and everything else
 
@@ -339,7 +339,7 @@ class MainScreen(PanesScreen):
 
     def _redraw(self) -> None:
         live = self.app.live
-        self._show_titles(live.config if live is not None else self.query_one(Setup).state.last_valid)
+        self._show_titles(live.config if live is not None else self._setup.state.last_valid)
         self.tick()
 
     def action_save(self) -> None:
@@ -348,7 +348,7 @@ class MainScreen(PanesScreen):
 
     def _save(self) -> None:
         try:
-            config = self.query_one(Setup).state.resolve()
+            config = self._setup.state.resolve()
         except ConfigError as error:
             self._say(f"not saved: {error.problems[0].message}")
             return
@@ -368,66 +368,8 @@ class MainScreen(PanesScreen):
         if finding is None:
             self._say("no finding with a remedy")
             return
-        changed = self.query_one(Setup).apply(finding.remedy)
+        changed = self._setup.apply(finding.remedy)
         self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
-
-    def action_open_layer(self) -> None:
-        """The units of a layer."""
-        from d2ltui.tui.screens.layer import LayerScreen
-
-        live = self.app.live
-        if live is None or live.layers is None:
-            self._say("no layer to open before a run begins")
-            return
-        self.app.push_screen(LayerScreen())
-
-    def action_traceback(self) -> None:
-        """The whole error of a failed run."""
-        from d2ltui.tui.screens.dialogs import TextScreen
-
-        live = self.app.live
-        if live is None or live.ended is None or live.ended.status != "failed":
-            self._say("no run has failed with an error to show")
-            return
-        self.app.push_screen(TextScreen("Why the run failed", live.ended.traceback or live.ended.message))
-
-    def action_lessons(self) -> None:
-        """What to see, and experiments that prove it."""
-        from d2ltui.tui.screens.lessons import LessonsScreen
-
-        self.app.push_screen(LessonsScreen())
-
-    def action_runs(self) -> None:
-        """The stored runs."""
-        from d2ltui.tui.screens.runs import RunsScreen
-
-        def chosen(name: str | None) -> None:
-            if name is not None:
-                self.app.stored.watch(name)
-            self.tick()
-
-        self.app.push_screen(RunsScreen(), chosen)
-
-    def action_help(self) -> None:
-        """All keys."""
-        from d2ltui.tui.screens.dialogs import HelpScreen
-
-        self.app.push_screen(HelpScreen([*help_rows(KEYS), *FIELD_HELP]))
-
-    def action_quit_asking(self) -> None:
-        """Quit; ask first while a run goes on."""
-        from d2ltui.tui.screens.dialogs import ConfirmScreen
-
-        if not self.app.training:
-            self.app.leave()
-            return
-
-        def answered(quits: bool | None) -> None:
-            if quits:
-                self.app.leave()
-
-        question = "A run is in progress. Quit and end it?"
-        self.app.push_screen(ConfirmScreen(question, "quit", "go on"), answered)
 
     def _say(self, hint: str) -> None:
         self._hint = hint

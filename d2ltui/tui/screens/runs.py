@@ -158,8 +158,10 @@ class RunsScreen(Sparing, Screen["str | None"]):
             self._problem_line.update(str(error))
             self._problem_line.display = True
             return
-        self._problem_line.display = False
         runs = [run for run in self._all if filters.matches(conditions, run)]
+        unmatched = bool(self._all) and not runs
+        self._problem_line.update("no run fulfils that: / changes it" if unmatched else "")
+        self._problem_line.display = unmatched
         runs.sort(key=self._order)
         self._runs = runs
         by = ("newest first", "by validation loss", "by validation metric", "by name")[self._sort]
@@ -227,8 +229,9 @@ class RunsScreen(Sparing, Screen["str | None"]):
         self._show_runs()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Back to the table."""
-        self._table.focus()
+        """Back to the table, if there is a run in it."""
+        if self._runs or not self._all:
+            self._table.focus()
 
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """What is known about the run under the cursor."""
@@ -289,6 +292,9 @@ class RunsScreen(Sparing, Screen["str | None"]):
     def action_delete(self) -> None:
         """Delete the run; asks."""
         if (name := self._table.selected) is None:
+            return
+        if any(run.name == name and run.active for run in self._runs):
+            self.app.notify(f"{name} is in progress: stop it first (enter shows it, x stops it)", severity="warning")
             return
 
         async def delete() -> None:
