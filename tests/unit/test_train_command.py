@@ -196,7 +196,7 @@ def test_a_line_is_one_piece_whoever_else_writes(monkeypatch: pytest.MonkeyPatch
     progress(events.Loading("moons: loading"))
     teller("store: there is trouble")
     progress(events.RunEnded("stopped", "stopped by you", {}))
-    assert pieces == ["moons: loading\n", "d2ltui: store: there is trouble\n", "stopped: stopped by you\n"]
+    assert pieces == ["moons: loading\n", "d2ltui: store: there is trouble\n", "stopped by you\n"]
 
 
 def test_the_bar_is_drawn_over_itself_and_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
