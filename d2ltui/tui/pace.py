@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 # The share of a core that watching may take, and the slowest pace, in frames a second.
-SHARE = 0.03
+SHARE = 0.025
 SLOWEST = 1.0
 # How much of the new measurement enters the running mean: a single expensive frame (a resize) changes little.
 WEIGHT = 0.3
