@@ -75,9 +75,10 @@ class Machine:
         """
         if live is None or live.started is None or live.status != "training" or live.started.device != "cpu":
             return ""
+        if self._others < 0.5 or threads() <= self._cores - self._others + 0.5:
+            return ""
         work = max(layer.num_inputs * layer.num_outputs for layer in live.started.layers) * live.config.batch_size
-        crowded = self._others >= 0.5 and threads() > self._cores - self._others + 0.5
-        return CROWDED if crowded and work >= SHARED_WORK else ""
+        return CROWDED if work >= SHARED_WORK else ""
 
     def _gpu_text(self, device: str) -> str:
         if self._nvml is None:

@@ -28,7 +28,7 @@ else:
 _SURELY_ONE = re.compile(r"[ -~¡-¬®-˿Ͱ-Ͽ‐-‧‰-⁞⁰-₞←-⋿─-◼⠀-⣿]*")
 
 
-def one_cell_each(text: str) -> bool:
+def in_single_cells(text: str) -> bool:
     """Whether every character takes one cell: not two, as Chinese and many emoji do, nor none, as an added accent."""
     return _SURELY_ONE.fullmatch(text) is not None or all(cell_len(character) == 1 for character in text)
 
@@ -129,7 +129,7 @@ class SparingCompositor(Compositor):
 
     def _cut(self, owner: int, y: int, x: int, end: int, strip: Strip) -> Cells:
         seen = self._widgets[owner][2]
-        if not one_cell_each(strip.text):
+        if not in_single_cells(strip.text):
             # A character of two cells must not be halved: its other half would go, too.
             row = self._owners[y]
             while x > seen.x and row[x - 1] == owner:

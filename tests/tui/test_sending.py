@@ -18,7 +18,7 @@ from textual.geometry import Region, Size
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from d2ltui.tui.sending import _SURELY_ONE, Sparing, one_cell_each
+from d2ltui.tui.sending import _SURELY_ONE, Sparing, in_single_cells
 from d2ltui.tui.widgets.lines import LinesView
 
 WIDTH, HEIGHT = 24, 5
@@ -126,9 +126,9 @@ async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tup
 
 def test_what_surely_takes_one_cell_does() -> None:
     assert all(cell_len(chr(code)) == 1 for code in range(0x10000) if _SURELY_ONE.fullmatch(chr(code)))
-    assert one_cell_each("│ −3.4 ⣿⡇ ▁▂▃ ● ŷ")
-    assert not one_cell_each("漢")
-    assert not one_cell_each("漢e\u0301")  # on the average, one each
+    assert in_single_cells("│ −3.4 ⣿⡇ ▁▂▃ ● ŷ")
+    assert not in_single_cells("漢")
+    assert not in_single_cells("漢e\u0301")  # on the average, one each
 
 
 @pytest.mark.parametrize("shown", ["漢字漢字", "漢字e\u0301e\u0301"])

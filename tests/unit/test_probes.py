@@ -249,38 +249,22 @@ def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("took", "wait"), [(0.001, 0.5), (0.007, 0.7), (0.02, 1.0), (0.03, 1.0), (0.3, 10.0)], ids=lambda value: f"{value}"
+    ("times", "wait"),
+    [
+        ((0.001,) * 3, 0.5),
+        ((0.007,) * 3, 0.7),
+        ((0.02,) * 3, 1.0),
+        ((0.03,) * 3, 1.0),
+        ((0.3,) * 3, 10.0),
+        # The machine was busy with something else for a moment, or for all but a moment.
+        ((0.0, 0.0, 0.6), 0.5),
+        ((0.003, 0.09, 0.09), 3.0),
+    ],
+    ids=lambda value: f"{value}",
 )
-def test_a_slow_look_is_repeated_less_often_but_not_never(
-    took: float, wait: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
-    config = mlp()
-    prober = Prober(build(config), *samples(config))
-    at_once = probes.probe
-
-    def slow(*arguments: Any, **options: Any) -> events.LayersProbed:
-        nonlocal now
-        now += took
-        return at_once(*arguments, **options)
-
-    monkeypatch.setattr(probes, "probe", slow)
-    for step in range(3):
-        prober.probe(step, units=False)
-    now += wait - 0.01
-    assert not prober.due(observed=True)
-    now += 0.02
-    assert prober.due(observed=True)
-
-
-@pytest.mark.parametrize(
-    ("times", "wait"), [((0.0, 0.0, 0.6), 0.5), ((0.003, 0.09, 0.09), 3.0)], ids=["one slow", "one fast"]
-)
-def test_one_look_unlike_the_others_does_not_count(
+def test_a_network_that_is_slow_to_look_at_is_looked_at_less_often_but_not_never(
     times: tuple[float, ...], wait: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The machine was busy with something else for a moment, or for all but a moment."""
     now = 100.0
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
     config = mlp()
