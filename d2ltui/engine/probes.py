@@ -33,13 +33,14 @@ MAX_UNITS = 1024  # of a layer, told one by one
 CHUNK = 1 << 22  # values that are widened to float64 at once: 32 MiB
 
 # Seconds between two looks: while somebody looks, while nobody does, and from the untrained network to the next one.
-PROBE_EVERY = 0.5
+PROBE_EVERY = 1.0
 SAMPLE_EVERY = 2.0
 FIRST_PROBE = 0.3
+# The first looks come oftener, while somebody looks: a network changes most in its first steps.
+EARLY_PROBES, EARLY_PROBE_EVERY = 10, 0.5
 # Probes may take this share of the training time at most; slow ones are repeated less often. While somebody looks,
-# they come once in LOOKED_AT_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing.
-SHARE = 0.01
-LOOKED_AT_EVERY, LOOKED_AT_SHARE = 1.0, 0.03
+# they come every PROBE_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing.
+SHARE, LOOKED_AT_SHARE = 0.01, 0.03
 
 # An output is saturated where the activation is flat: its slope there is less than a twentieth of its largest
 # (section 5.1.2: the gradient of sigmoid and tanh vanishes for large inputs).
@@ -139,7 +140,8 @@ class Prober:
             # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
             wait = FIRST_PROBE
         elif observed:
-            wait = max(PROBE_EVERY, min(took / SHARE, max(LOOKED_AT_EVERY, took / LOOKED_AT_SHARE)))
+            shortest = EARLY_PROBE_EVERY if self._count < EARLY_PROBES else PROBE_EVERY
+            wait = max(shortest, min(took / SHARE, max(PROBE_EVERY, took / LOOKED_AT_SHARE)))
         else:
             wait = max(self._sample_every or 0.0, took / SHARE)
         return time.perf_counter() - self._last >= wait

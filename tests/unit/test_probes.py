@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -241,11 +242,29 @@ def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     assert never.due(observed=True)
     assert not never.due(observed=False)
     prober.probe(5, units=False)
-    now += probes.PROBE_EVERY + 0.01
+    now += probes.EARLY_PROBE_EVERY + 0.01
     assert prober.due(observed=True)
     assert not prober.due(observed=False)
     now += probes.SAMPLE_EVERY
     assert prober.due(observed=False)
+
+
+def test_the_first_looks_come_oftener(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
+    config = mlp()
+    prober = Prober(build(config), *samples(config))
+    looks = []
+    for _ in range(4000):
+        now += 0.005
+        if prober.due(observed=True):
+            prober.probe(0, units=False)
+            looks.append(now)
+    waits = [after - before for before, after in itertools.pairwise(looks)]
+    assert waits[0] == pytest.approx(0.3, abs=0.01)
+    assert waits[1:9] == pytest.approx([0.5] * 8, abs=0.01)
+    assert waits[9:] == pytest.approx([1.0] * len(waits[9:]), abs=0.01)
+    assert len(waits) > 20
 
 
 @pytest.mark.parametrize(
@@ -298,6 +317,7 @@ def test_a_run_is_looked_at_before_the_first_step_and_after_the_last(
     implementation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "FIRST_PROBE", 0.0)
+    monkeypatch.setattr(probes, "EARLY_PROBE_EVERY", 0.0)
     monkeypatch.setattr(probes, "PROBE_EVERY", 0.0)
     monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.0)
     config = mlp(implementation=implementation, epochs=2)

@@ -240,6 +240,7 @@ def test_looking_never_changes_a_run(monkeypatch: pytest.MonkeyPatch, implementa
     # Look after every single step, pause in between, look away and back.
     monkeypatch.setattr(trainer_module, "PUBLISH_EVERY", 0.0)
     monkeypatch.setattr(trainer_module, "PROBE_EVERY", 0.0)
+    monkeypatch.setattr("d2ltui.engine.probes.EARLY_PROBE_EVERY", 0.0)
     monkeypatch.setattr("d2ltui.engine.probes.PROBE_EVERY", 0.0)
     monkeypatch.setattr("d2ltui.engine.probes.SHARE", 1e9)
     control = Control()
