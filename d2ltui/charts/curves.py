@@ -2,7 +2,7 @@
 
 The straight lines between points are traced here, the dots of a cell are made one braille character, and what another
 curve would cover is left out before plotext gets it: its time goes with the number of points. What it has drawn is kept
-by rows, so that it gets few of them with each frame.
+in parts of a row, so that it gets few of them with each frame.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ Dots: TypeAlias = list[tuple[int, int]]
 Cells: TypeAlias = dict[tuple[int, int], int]
 Point: TypeAlias = tuple[float, float]
 Extent: TypeAlias = tuple[float, float, float]
-Row: TypeAlias = dict[int, tuple[str, int]]  # by column: character and style
+Part: TypeAlias = dict[int, tuple[str, int]]  # by column: character and style
 Runs: TypeAlias = list[tuple[int, str, int]]  # first column, text, style
 
-# Rows that were drawn lately, by their width and cells; so many cells in all: a few MB.
-MAX_KNOWN = 30_000
-Key: TypeAlias = tuple[int, tuple[tuple[int, tuple[str, int]], ...]]
+# Cells in a row that plotext draws, or leaves, together; and how many such parts are kept: a few MB.
+PART = 8
+MAX_KNOWN = 5_000
+Key: TypeAlias = tuple[tuple[int, tuple[str, int]], ...]
 _known: dict[Key, Runs] = {}
 
 # Once: the figure keeps all this when its data are cleared, and clearing all of it takes as long as drawing a line.
@@ -73,6 +74,22 @@ class Scale:
             -1 if row < -1.0 else self.rows if row > self.rows else math.floor(row),
         )
 
+    def dots(self, points: Iterable[Point]) -> list[tuple[int, int] | None]:
+        """The dots of many points (x, y), None where y is nan. They are most of what a chart takes: written out."""
+        columns, rows, floor = self.columns, self.rows, math.floor
+        x_low, x_factor, y_low, y_factor = self._x_low, self._x_factor, self._y_low, self._y_factor
+        found: list[tuple[int, int] | None] = []
+        for x, y in points:
+            if y != y:
+                found.append(None)
+                continue
+            column, row = (x - x_low) * x_factor + 0.5, (y - y_low) * y_factor + 0.5
+            if -1.0 <= column <= columns and -1.0 <= row <= rows:
+                found.append((floor(column), floor(row)))
+            else:
+                found.append(self.dot(x, y))
+        return found
+
     def cells(self, dots: Iterable[tuple[int, int]]) -> Cells:
         """The cells that have one or more of the dots, with the bits of these dots; what is outside is left out."""
         across, down, columns, rows = self.across, self.down, self.columns, self.rows
@@ -93,9 +110,10 @@ def _trace(dots: Iterable[tuple[int, int] | None]) -> Dots:
             if before is not None and before != dot:
                 (x0, y0), (x1, y1) = before, dot
                 n = max(abs(x1 - x0), abs(y1 - y0))
-                dx, dy = (x1 - x0) / n, (y1 - y0) / n
-                for i in range(1, n):
-                    found[(math.floor(x0 + i * dx + 0.5), math.floor(y0 + i * dy + 0.5))] = None
+                if n > 1:
+                    dx, dy = (x1 - x0) / n, (y1 - y0) / n
+                    for i in range(1, n):
+                        found[(math.floor(x0 + i * dx + 0.5), math.floor(y0 + i * dy + 0.5))] = None
             found[dot] = None
         before = dot
     return list(found)
@@ -108,12 +126,13 @@ def _fill(points: Sequence[Extent], scale: Scale) -> Cells:
     """
     extents: dict[int, tuple[int, int]] = {}
     before: tuple[int, int, int] | None = None
-    for x, low, high in points:
-        if low != low:
+    lower_edge = scale.dots((x, low) for x, low, _ in points)
+    upper_edge = scale.dots((x, high if low == low else low) for x, low, high in points)
+    for lower_dot, upper_dot in zip(lower_edge, upper_edge, strict=True):
+        if lower_dot is None or upper_dot is None:
             before = None
             continue
-        dot, bottom = scale.dot(x, low)
-        _, top = scale.dot(x, high)
+        (dot, bottom), (_, top) = lower_dot, upper_dot
         column, bottom, top = dot // scale.across, min(bottom, top), max(bottom, top)
         if before is not None and abs(column - before[0]) > 1:
             upper = dict(_trace([(before[0], before[2]), (column, top)]))
@@ -146,10 +165,10 @@ def draw_curves(
     ascii: bool,
 ) -> None:
     """Draw curves into the plot area. Points (x, y) and extents (x, low, high) are in the axes' scale, nan for none."""
-    canvas = _Canvas(area.height)
+    canvas = _Canvas(area.width, area.height)
     # A cell shows one curve only. Where two run together, one is seen between the markers of the other.
     ordered = sorted(
-        ((line, [scale.dot(x, y) if y == y else None for x, y in points]) for line, points in lines),
+        ((line, scale.dots(points)) for line, points in lines),
         key=lambda pair: _depth(pair[0]),
         reverse=True,
     )
@@ -167,9 +186,10 @@ def draw_curves(
             canvas.draw(scale.cells(filter(None, dots)), plain_marker(line) if ascii else "", line.style)
     for band, extents in reversed(bands):
         canvas.draw(_fill(extents, scale), ":" if ascii else "", band.style)
-    for row, runs in enumerate(_drawn(area.width, canvas.rows)):
+    for number, runs in enumerate(_drawn(canvas.parts)):
+        row, part = divmod(number, canvas.across)
         for column, text, style in runs:
-            grid.put(area.left + column, area.top + area.height - 1 - row, text, style)
+            grid.put(area.left + PART * part + column, area.top + area.height - 1 - row, text, style)
 
 
 def _depth(line: Line) -> int:
@@ -180,45 +200,49 @@ def _depth(line: Line) -> int:
 class _Canvas:
     """Takes cells from front to back, leaving out those that are taken."""
 
-    def __init__(self, height: int) -> None:
-        self.rows: list[Row] = [{} for _ in range(height)]
+    def __init__(self, width: int, height: int) -> None:
+        self.across = -(-width // PART)  # parts in a row
+        self.parts: list[Part] = [{} for _ in range(self.across * height)]
 
     def draw(self, cells: Cells, character: str, style: int) -> None:
         """`character` in each of the cells; without one, the cell's dots."""
+        parts, across = self.parts, self.across
         for (column, row), bits in cells.items():
-            if column not in self.rows[row]:
-                self.rows[row][column] = character or chr(BRAILLE + bits), style
+            part = parts[row * across + column // PART]
+            if column % PART not in part:
+                part[column % PART] = character or chr(BRAILLE + bits), style
 
 
-def _drawn(width: int, rows: Sequence[Row]) -> list[Runs]:
-    """The runs of each row, drawn by plotext where that row has not been drawn before.
+def _drawn(parts: Sequence[Part]) -> list[Runs]:
+    """The runs of each part, drawn by plotext where none like it has been drawn before.
 
-    A curve that grows at its right end changes 2 or 3 of 16 rows; plotext's time goes with the cells of its canvas.
+    A curve that grows at its right end changes a part or two in 2 or 3 of 16 rows; plotext's time goes with the cells
+    of its canvas.
     """
-    keys: list[Key] = [(width, tuple(sorted(row.items()))) for row in rows]
-    drawn = {key: _known.get(key) for key in keys if key[1]}
+    keys: list[Key] = [tuple(sorted(part.items())) for part in parts]
+    drawn = {key: _known.get(key) for key in keys if key}
     new = [key for key, runs in drawn.items() if runs is None]
     if new:
-        drawn.update(zip(new, _plot(width, [dict(cells) for _, cells in new]), strict=True))
-        if sum(len(cells) for _, cells in _known) + sum(len(cells) for _, cells in new) > MAX_KNOWN:
+        drawn.update(zip(new, _plot([dict(cells) for cells in new]), strict=True))
+        if len(_known) + len(new) > MAX_KNOWN:
             _known.clear()
         _known.update((key, runs) for key, runs in drawn.items() if runs is not None)
     return [drawn.get(key) or [] for key in keys]
 
 
-def _plot(width: int, rows: Sequence[Row]) -> list[Runs]:
+def _plot(parts: Sequence[Part]) -> list[Runs]:
     plotext.clear_data()
-    plotext.plot_size(width, len(rows))
-    plotext.xlim(0, max(1, width - 1))
-    plotext.ylim(0, max(1, len(rows) - 1))
+    plotext.plot_size(PART, len(parts))
+    plotext.xlim(0, PART - 1)
+    plotext.ylim(0, max(1, len(parts) - 1))
     of_style: dict[int, list[tuple[int, int, str]]] = {}
-    for y, row in enumerate(rows):
-        for x, (character, style) in row.items():
+    for y, part in enumerate(parts):
+        for x, (character, style) in part.items():
             of_style.setdefault(style, []).append((x, y, character))
     for style, cells in of_style.items():
         columns, lines, characters = zip(*cells, strict=True)
         plotext.scatter(columns, lines, marker=list(characters), color=style + 1)
-    built = plotext.build().split("\n")[: len(rows)]
+    built = plotext.build().split("\n")[: len(parts)]
     return [_runs(line) for line in reversed(built)]
 
 

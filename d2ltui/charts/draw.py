@@ -65,6 +65,8 @@ def draw(spec: ChartSpec) -> Drawing:
 
 def _shown(line: Line, log: bool) -> tuple[list[tuple[float, float]], bool]:
     """The points of `line` in the axis's own scale (nan where there is none), and whether `log` hides any."""
+    if not log and len(line.x) == len(line.y) and _all_shown(line.x, line.y):
+        return list(zip(line.x, line.y, strict=True)), False
     points, hidden = [], False
     for x, y in zip(line.x, line.y, strict=False):
         if not (math.isfinite(x) and math.isfinite(y)):
@@ -82,6 +84,8 @@ def _shown(line: Line, log: bool) -> tuple[list[tuple[float, float]], bool]:
 
 def _shown_band(band: Band, log: bool) -> tuple[list[tuple[float, float, float]], bool]:
     """As `_shown`, for (x, low, high); nan for both where one of them is not finite."""
+    if not log and len(band.x) == len(band.low) == len(band.high) and _all_shown(band.x, band.low, band.high):
+        return list(zip(band.x, band.low, band.high, strict=True)), False
     points, hidden = [], False
     for x, low, high in zip(band.x, band.low, band.high, strict=False):
         hidden = hidden or (log and min(low, high) <= 1e-100)
@@ -94,6 +98,16 @@ def _shown_band(band: Band, log: bool) -> tuple[list[tuple[float, float, float]]
             low, high = axes.clamp(low), axes.clamp(high)
         points.append((x, low, high))
     return points, hidden
+
+
+def _all_shown(*columns: Sequence[float]) -> bool:
+    """Whether every number is finite, and small enough to be shown as it is: told of all of them at once."""
+    # A sum is nan or infinite where a term is.
+    return all(
+        math.isfinite(sum(column)) and all(axes.clamp(end) == end for end in (min(column), max(column)))
+        for column in columns
+        if column
+    )
 
 
 def _y_limits(spec: ChartSpec, values: Sequence[float]) -> tuple[float, float]:

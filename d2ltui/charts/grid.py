@@ -45,7 +45,8 @@ class Grid:
         """The rows as runs of one style; spaces belong to the run that they follow, for they show no colour."""
         return [self._runs(*row) for row in zip(self._text, self._style, strict=True)]
 
-    def _runs(self, text: list[str], styles: list[int]) -> list[Run]:
+    @staticmethod
+    def _runs(text: list[str], styles: list[int]) -> list[Run]:
         runs: list[Run] = []
         start, current = 0, -1
         for column, (character, style) in enumerate(zip(text, styles, strict=True)):
