@@ -32,6 +32,11 @@ def clamp(number: float) -> float:
     return max(-_LARGEST, min(_LARGEST, number))
 
 
+def apart(low: float, high: float) -> bool:
+    """Whether an axis can be divided between the two: float64 has numbers enough between them."""
+    return high - low > 1e-9 * max(1e-90, abs(low))
+
+
 def nice_limits(low: float, high: float, log: bool = False) -> tuple[float, float]:
     """Round limits around the finite `low` ≤ `high` (both positive with `log`) with `high` above `low`.
 

@@ -123,13 +123,15 @@ def _y_limits(spec: ChartSpec, values: Sequence[float]) -> tuple[float, float]:
         for number, own in zip(given, fallback, strict=True)
     )
     low, high = axes.clamp(low), axes.clamp(high)
-    return (low, high) if high > low else axes.nice_limits(low, max(low, high), spec.log)
+    if axes.apart(*((math.log10(low), math.log10(high)) if spec.log else (low, high))):
+        return low, high
+    return axes.nice_limits(low, max(low, high), spec.log)
 
 
 def _x_limits(spec: ChartSpec) -> tuple[float, float]:
     low = axes.clamp(spec.x_low) if math.isfinite(spec.x_low) else 0.0
     high = axes.clamp(spec.x_high) if math.isfinite(spec.x_high) else low
-    return (low, high) if high - low > 1e-9 * max(1e-90, abs(low)) else (low, low + max(1.0, abs(low)))
+    return (low, high) if axes.apart(low, high) else (low, low + max(1.0, abs(low)))
 
 
 def _draw_legend(grid: Grid, row: int, spec: ChartSpec, hidden: bool) -> None:

@@ -65,6 +65,9 @@ def test_every_size_is_filled_exactly(width, height, ascii, log, n):
     st.booleans(),
     st.booleans(),
 )
+@example([(0.0, 0.0)], (0.0, 0.0), (None, 1e-320), False, False, False)
+@example([(0.0, 1.0)], (0.0, 0.0), (1.0, 1.0 + 1e-16), False, False, True)
+@example([(0.0, 1.0)], (0.0, 0.0), (1e-320, 2e-320), True, False, True)
 def test_every_value_can_be_drawn(points, x_limits, y_limits, log, ascii, joined):
     x, y = [p[0] for p in points], [p[1] for p in points]
     line = Line("train", Style.TRAIN, x, y, marker="×", joined=joined)
