@@ -1,10 +1,12 @@
-"""What a frame draws and sends: the cells that have changed, and nothing else."""
+"""What a frame draws and sends: the cells that have changed, and nothing else; and when."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.cells import cell_len
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     ScreenMixin = Screen[Any]
+    WidgetMixin = Widget
 else:
-    ScreenMixin = object
+    ScreenMixin = WidgetMixin = object
 
+# What has changed since `Sparing.at_once` began; None where it has not.
+_changed: ContextVar[set[Widget] | None] = ContextVar("changed", default=None)
 
 # Characters of one cell, as Rich counts them: Latin, Greek, punctuation, arrows and mathematics, frames and blocks,
 # most of the geometric shapes, braille.
@@ -139,9 +144,68 @@ class SparingCompositor(Compositor):
         return Cells(x, y, strip.crop(x - seen.x, end - seen.x))
 
 
+class Gathered(WidgetMixin):
+    """A widget whose changes its screen can show all together: see `Sparing.at_once`."""
+
+    def check_idle(self) -> None:
+        """It has changed. Textual sends it a message, it sends one to its screen, and that waits for a timer."""
+        changed = _changed.get()
+        if changed is None:
+            super().check_idle()
+        else:
+            changed.add(self)
+
+
 class Sparing(ScreenMixin):
     """A screen whose frames cost little, and go down a slow line."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._compositor = SparingCompositor()
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What changes within it is on its way to the terminal at its end, as one frame.
+
+        Textual's way there takes three rounds of messages and of its event loop for each widget, and each round is a
+        struggle with the training thread for the interpreter's lock.
+        """
+        if _changed.get() is not None:  # within another one
+            yield
+            return
+        changed: set[Widget] = set()
+        token = _changed.set(changed)
+        try:
+            yield
+        finally:
+            _changed.reset(token)
+            self._show(changed)
+
+    def _show(self, changed: set[Widget]) -> None:
+        ready = set()
+        if self.is_active and not self.app._batch_count and not self._waits_for_layout:
+            visible = self._compositor.visible_widgets
+            ready = {widget for widget in changed if widget in visible and not _needs_more(widget)}
+        for widget in changed - ready:
+            widget.check_idle()  # Textual's way
+        if ready:
+            for widget in ready:
+                widget._repaint_required = False
+            self._compositor.update_widgets(ready | self._dirty_widgets)
+            self._compositor_refresh()
+
+    @property
+    def _waits_for_layout(self) -> bool:
+        """Whether the next frame is the whole screen in any case."""
+        return self._layout_required or self._scroll_required or self._repaint_required or self._recompose_required
+
+
+def _needs_more(widget: Widget) -> bool:
+    """Whether something else than the widget's own cells is to change."""
+    return (
+        not widget._repaint_required
+        or widget._layout_required
+        or widget._scroll_required
+        or widget._refresh_styles_required
+        or widget._recompose_required
+    )

@@ -53,6 +53,12 @@ class Two(App[None]):
     def get_default_screen(self) -> Drawings:
         return Drawings()
 
+    @property
+    def drawings(self) -> Drawings:
+        """Its screen."""
+        assert isinstance(self.screen, Drawings)
+        return self.screen
+
     def show(self, name: str, *texts: str) -> None:
         self.screen.query_one(f"#{name}", LinesView).show(
             [[(ord(character) % 4, character) for character in text] for text in texts]
@@ -110,18 +116,94 @@ letters = st.text("abc ", min_size=0, max_size=14)
 names = st.sampled_from(["left", "right", "front", "part"])
 
 
-@given(st.lists(st.tuples(names, st.lists(letters, min_size=4, max_size=4)), max_size=8))
-@settings(max_examples=40, deadline=None)
-async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tuple[str, list[str]]]) -> None:
+@given(st.lists(st.tuples(names, st.lists(letters, min_size=4, max_size=4), st.booleans()), max_size=8))
+@settings(max_examples=60, deadline=None)
+async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tuple[str, list[str], bool]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         sent = listen(patch)
         app = Two()
         async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
             await pilot.pause()
-            for name, lines in changes:
-                app.show(name, *lines)
-                await pilot.pause()
+            for name in ("left", "right", "front", "part"):
+                app.show(name, *[""] * 4)  # as many lines as later: others are laid out anew, which takes its time
+            await pilot.pause()
+            for name, lines, at_once in changes:
+                if at_once:
+                    with app.drawings.at_once():
+                        app.show(name, *lines)
+                else:
+                    app.show(name, *lines)
+                    await pilot.pause()
                 assert cells("".join(sent)) == app.shown()
+
+
+async def test_what_changes_at_once_is_one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "abcdefgh")
+        app.show("right", "ABCDEFGH")
+        await pilot.pause()
+        sent.clear()
+        with app.drawings.at_once():
+            app.show("left", "abcdefgX")
+            with app.drawings.at_once():
+                app.show("right", "ABCxEFGH")
+            app.show("away", "unseen")
+            assert not sent
+        assert [text(frame) for frame in sent] == ["X       x"]
+        await pilot.pause(0.1)
+        assert len(sent) == 1, "nothing is sent twice"
+        assert cells("".join(sent))[0][7] == app.shown()[0][7]
+
+
+@pytest.mark.parametrize("change", ["layout", "style", "hidden", "scrolled", "gone"])
+async def test_what_needs_more_than_its_cells_is_shown_at_once_or_soon(
+    change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", *["abcdefgh"] * 4)
+        await pilot.pause()
+        left = app.screen.query_one("#left", LinesView)
+        with app.drawings.at_once():
+            app.show("left", "abcdefgX", "2", "3", "4")
+            if change == "layout":
+                left.styles.width = 3
+                left.refresh(layout=True)
+            elif change == "style":
+                left.styles.background = "blue"
+            elif change == "hidden":
+                left.display = False
+            elif change == "scrolled":
+                left.scroll_to(y=1, animate=False, immediate=True)
+            else:
+                left.remove()
+            app.show("right", "ABC")
+        await pilot.pause()
+        await pilot.pause(0.1)
+        assert cells("".join(sent)) == app.shown()
+
+
+async def test_below_another_screen_nothing_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "xyz")
+        await pilot.pause()
+        below = app.drawings
+        app.push_screen(Screen())
+        await pilot.pause(0.1)
+        sent.clear()
+        with below.at_once():
+            below.query_one("#left", LinesView).show([[(1, "abc")]])
+        await pilot.pause(0.1)
+        assert "abc" not in text("".join(sent))
+        app.pop_screen()
+        await pilot.pause(0.1)
+        assert "abc" in text("".join(sent))
+        assert cells("".join(sent)) == app.shown()
 
 
 def test_what_surely_takes_one_cell_does() -> None:

@@ -113,8 +113,9 @@ class MainScreen(OpeningScreen):
             self._together = together and not self.drawing
             self._draw_charts()
             if not (self._together and self.drawing):
-                self._show_drawings()
-                self._draw_rest()
+                with self.at_once():
+                    self._show_drawings()
+                    self._draw_rest()
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
@@ -155,9 +156,10 @@ class MainScreen(OpeningScreen):
         if self._together and self.drawing:
             return  # the other one will come
         if self.is_active:  # otherwise it is shown when the dialog in front is closed
-            self._show_drawings()
-            if self._together:
-                self._draw_rest()
+            with self.at_once():
+                self._show_drawings()
+                if self._together:
+                    self._draw_rest()
 
     def _show_drawings(self) -> None:
         for chart in self._chart_panes:

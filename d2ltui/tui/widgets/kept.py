@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
+
+from d2ltui.tui.sending import Gathered
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    WidgetMixin = Widget
-else:
-    WidgetMixin = object  # Textual takes a widget's style sheet from the first base that is a widget
 
-
-class Kept(WidgetMixin):
+class Kept(Gathered):
     """Its rows stay as they are until `refresh()` is called, or its size or its style changes."""
 
     _kept: tuple[Region, Size, list[Strip]] | None = None

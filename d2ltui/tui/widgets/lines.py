@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from d2ltui.charts.spec import Style
+from d2ltui.tui.sending import Gathered
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -53,7 +54,7 @@ def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
     return first + start, first + end
 
 
-class LinesView(ScrollView, can_focus=False):
+class LinesView(Gathered, ScrollView, can_focus=False):
     """Shows lines of styled runs; scrolls when there are more than fit."""
 
     COMPONENT_CLASSES = set(_CLASSES.values())
