@@ -13,7 +13,6 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,8 +52,7 @@ class ChartClient:
         self._restart: asyncio.TimerHandle | None = None
         self._pending: dict[int, _Pending] = {}
         self._last_id = 0
-        self._outgoing: deque[bytes] = deque()
-        self._incoming = bytearray()
+        self._outgoing, self._incoming = bytearray(), bytearray()
         self._watching = self._writing = False
         self._losses = 0
         self._last_sign = 0.0
@@ -153,9 +151,12 @@ class ChartClient:
         self._end_process(patience=0.5)
 
     def _send(self, frame: bytes) -> None:
-        self._outgoing.append(frame)
+        """Write `frame` soon, with whatever else is asked for at the same time: the helper answers that together."""
+        assert self._loop is not None
+        if not self._outgoing:
+            self._loop.call_soon(self._write)
+        self._outgoing += frame
         self._watch()
-        self._write()
 
     def _watch(self) -> None:
         if self._watching or self._process is None or self._process.stdout is None or self._loop is None:
@@ -170,15 +171,13 @@ class ChartClient:
         pipe = self._process.stdin.fileno()
         while self._outgoing:
             try:
-                written = os.write(pipe, self._outgoing[0])
+                written = os.write(pipe, self._outgoing)
             except BlockingIOError:
                 break
             except OSError:
                 self._lose("stopped")
                 return
-            rest = self._outgoing.popleft()[written:]
-            if rest:
-                self._outgoing.appendleft(rest)
+            del self._outgoing[:written]
         if bool(self._outgoing) != self._writing:
             self._writing = not self._writing
             if self._writing:

@@ -8,12 +8,13 @@ which training needs.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import struct
 import sys
 import time
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -21,6 +22,7 @@ from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Reply, Request
 
 LENGTH = struct.Struct(">I")
+CHUNK = 2**18  # read at once
 _decode_spec = msgspec.msgpack.Decoder(ChartSpec).decode
 
 
@@ -34,15 +36,28 @@ def answer(request: Request) -> Reply:
         return Reply(request.id, error=f"{type(error).__name__}: {error}")
 
 
-def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer until `requests` ends or says what is no request."""
+def serve(requests: io.BufferedIOBase, replies: BinaryIO) -> None:
+    """Answer until `requests` ends or says what is no request.
+
+    Requests that have come together are answered together: who asked is woken once.
+    """
     decode = msgspec.msgpack.Decoder(Request).decode
     encode = msgspec.msgpack.Encoder().encode
-    while len(head := requests.read(LENGTH.size)) == LENGTH.size:
-        (size,) = LENGTH.unpack(head)
-        body = encode(answer(decode(requests.read(size))))
-        replies.write(LENGTH.pack(len(body)) + body)
-        replies.flush()
+    incoming = bytearray()
+    while chunk := requests.read1(CHUNK):
+        incoming += chunk
+        answers = bytearray()
+        while len(incoming) >= LENGTH.size:
+            (size,) = LENGTH.unpack_from(incoming)
+            end = LENGTH.size + size
+            if len(incoming) < end:
+                break
+            body = encode(answer(decode(bytes(incoming[LENGTH.size : end]))))
+            del incoming[:end]
+            answers += LENGTH.pack(len(body)) + body
+        if answers:
+            replies.write(answers)
+            replies.flush()
 
 
 def main() -> None:
@@ -51,7 +66,7 @@ def main() -> None:
     with contextlib.suppress(OSError, AttributeError):
         os.nice(5)
     with contextlib.suppress(BrokenPipeError):
-        serve(sys.stdin.buffer, sys.stdout.buffer)
+        serve(cast(io.BufferedReader, sys.stdin.buffer), sys.stdout.buffer)
     # Nothing is left to flush, and the interpreter would try to, into a pipe that may be gone.
     os._exit(0)
 

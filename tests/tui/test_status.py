@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from rich.style import Style as RichStyle
 from textual.app import App, ComposeResult
 from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
 
 from d2ltui.config import resolve
 from d2ltui.live import LiveRun
@@ -81,3 +84,49 @@ async def test_a_message_is_seen_whole(message: str) -> None:
             needed = line.get_content_height(app.size, app.size, line.content_size.width)
             assert line.content_size.height == max(2, needed)
             assert rows is None or line.content_size.height == rows
+
+
+def looks(strip: Strip) -> list[tuple[str, RichStyle]]:
+    """Each character and how it looks; not where Textual believes that a selection begins."""
+    return [
+        (character, (segment.style or RichStyle()).clear_meta_and_links())
+        for segment in strip
+        for character in segment.text
+    ]
+
+
+@pytest.mark.parametrize("theme", ["textual-dark", "textual-light", "dracula"])
+async def test_the_line_looks_as_textual_draws_it(theme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_textual = []
+    original = Widget.render_lines
+
+    def counted(self: Widget, crop: Region) -> list[Strip]:
+        by_textual.append(self)
+        return original(self, crop)
+
+    monkeypatch.setattr(Widget, "render_lines", counted)
+    app = Host()
+    row = Region(0, 0, 120, 1)
+    async with app.run_test(size=(120, 10)) as pilot:
+        app.theme = theme
+        await pilot.pause()
+        status = app.query_one(Watched)
+        for done in range(8):
+            if done == 5:
+                app.theme = "nord"
+                await pilot.pause()
+            status._line = [
+                ("▶ training", "bold $text-success"),
+                " 漢 ",
+                ("━" * done, "$primary"),
+                ("─" * (8 - done), "$foreground 30%"),
+                (f" {done} %", "$text-muted"),
+            ]
+            status.refresh(Region(0, 0, 30, 1))
+            by_textual.clear()
+            (shown,) = status.render_lines(row)
+            # What it has not drawn before, it draws: each style once.
+            assert bool(by_textual) == (done in (0, 1, 5))
+            (anew,) = original(status, row)
+            assert looks(shown) == looks(anew)
+            assert shown.cell_length == 120

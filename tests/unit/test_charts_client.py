@@ -311,11 +311,53 @@ def test_neither_side_imports_what_is_heavy(module):
     assert ("plotext" in loaded) == (module == "server")
 
 
-def test_the_server_answers_in_order_and_ends_with_its_input():
-    def frame(id, spec):
-        body = msgspec.msgpack.encode(Request(id, msgspec.Raw(msgspec.msgpack.encode(spec))))
-        return struct.pack(">I", len(body)) + body
+def frame(id, spec):
+    body = msgspec.msgpack.encode(Request(id, msgspec.Raw(msgspec.msgpack.encode(spec))))
+    return struct.pack(">I", len(body)) + body
 
+
+class Pieces(io.BytesIO):
+    """Input that comes in pieces; output of which each write is known."""
+
+    def __init__(self, *pieces):
+        super().__init__()
+        self.pieces, self.written = list(pieces), []
+
+    def read1(self, size=-1):
+        return self.pieces.pop(0) if self.pieces else b""
+
+    def write(self, data):
+        self.written.append(bytes(data))
+        return len(data)
+
+
+@pytest.mark.parametrize("at", [1, 4, 5, 60, -1])
+def test_the_server_waits_for_the_rest_of_a_request(at):
+    request, whole, parts = frame(7, chart()), Pieces(), Pieces()
+    serve(Pieces(request), whole)
+    serve(Pieces(request[:at], request[at:]), parts)
+    without_time = [written[:-9] for written in whole.written]  # the last nine bytes are the seconds that it took
+    assert [written[:-9] for written in parts.written] == without_time
+    assert len(without_time) == 1
+
+
+def test_requests_that_come_together_are_answered_together():
+    first, second, third = (frame(id, chart(20 + id)) for id in range(3))
+    replies = Pieces()
+    serve(Pieces(first + second + third[:9], third[9:]), replies)
+    assert len(replies.written) == 2
+
+
+async def test_what_is_asked_for_together_is_sent_together(client, monkeypatch):
+    await client.draw(chart())  # the helper is there
+    sent, write = [], os.write
+    monkeypatch.setattr(os, "write", lambda file, data: sent.append(len(data)) or write(file, data))
+    drawings = await asyncio.gather(*(client.draw(chart(30 + number)) for number in range(3)))
+    assert drawings == [draw(chart(30 + number)) for number in range(3)]
+    assert len(sent) == 1
+
+
+def test_the_server_answers_in_order_and_ends_with_its_input():
     replies = io.BytesIO()
     specs = [chart(), chart(width=2**62), {"type": "pie"}, chart(5, 2)]
     serve(io.BytesIO(b"".join(frame(id, spec) for id, spec in enumerate(specs))), replies)

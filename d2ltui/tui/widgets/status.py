@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style as RichStyle
 from textual.content import Content
 from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
 
 from d2ltui import events
@@ -14,11 +17,14 @@ from d2ltui.tui.widgets.kept import Kept
 from d2ltui.tui.widgets.lines import changed_cells
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from d2ltui.live import LiveRun
 
 BAR_WIDTH = 20
 _MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
           "diverged": "▲", "failed": "✗"}  # fmt: skip
+_EDGE = "edge"  # the look of what is no part: the padding
 Part = str | tuple[str, str]  # text, or text and its style
 
 
@@ -40,8 +46,16 @@ def progress_bar(fraction: float, width: int) -> tuple[str, str]:
     return "━" * done, "─" * (width - done)
 
 
+def _words(part: Part) -> str:
+    return part if isinstance(part, str) else part[0]
+
+
+def _style(part: Part) -> str:
+    return "" if isinstance(part, str) else part[1]
+
+
 def _text(line: list[Part]) -> str:
-    return "".join(part if isinstance(part, str) else part[0] for part in line)
+    return "".join(map(_words, line))
 
 
 class StatusLine(Kept, Widget):
@@ -57,6 +71,7 @@ class StatusLine(Kept, Widget):
         self._line: list[Part] = []
         self._message = ""
         self._alarming = False  # whether the message says why a run went wrong
+        self._looks: dict[str, RichStyle] = {}  # how the parts' styles look, as Textual has drawn them
 
     @property
     def word(self) -> events.Status:
@@ -121,6 +136,55 @@ class StatusLine(Kept, Widget):
             if len(shown) <= space:
                 return [*parts, " " * (space + 2 - len(shown)), (shown, "$text-muted")]
         return parts
+
+    def _draw_rows(self, crop: Region) -> list[Strip]:
+        """As Textual draws them; the highest row, which changes with every frame, from what is known of its styles.
+
+        Textual goes the whole way from a style's name to its colours again each time: that took as long as a chart.
+        """
+        width = self.outer_size.width
+        single = crop == Region(0, 0, width, 1) and not any("\n" in _words(part) for part in self._line)
+        if single and not self.screen.selections:
+            known = [self._looks.get(_style(part)) for part in self._line if _words(part)]
+            used = 2 + sum(cell_len(_words(part)) for part in self._line)
+            if None not in known and used <= width:
+                return [self._first_row(width)]
+        rows = super()._draw_rows(crop)
+        if single:
+            self._learn(rows[0])
+        return rows
+
+    def _first_row(self, width: int) -> Strip:
+        edge = self._looks[_EDGE]
+        segments, x = [Segment(" ", edge)], 0
+        for part in self._line:
+            if not (words := _words(part)):
+                continue
+            segments.append(Segment(words, self._looks[_style(part)] + RichStyle(meta={"offset": (x, 0)})))
+            x += cell_len(words)
+        segments.append(Segment(" " * (width - 1 - x), edge))
+        return Strip(segments, width)
+
+    def _learn(self, row: Strip) -> None:
+        styles = [segment.style or RichStyle() for segment in row for _ in range(segment.cell_length)]
+        self._looks = {_EDGE: styles[0]}
+        x = 1
+        for part in self._line:
+            words = cell_len(_words(part))
+            if words and x < len(styles):
+                self._looks[_style(part)] = styles[x].clear_meta_and_links()
+            x += words
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Without `regions` anything may look otherwise."""
+        if not regions:
+            self._looks = {}
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def notify_style_update(self) -> None:
+        """The theme has changed: colours are looked up again."""
+        super().notify_style_update()
+        self._looks = {}
 
     def render(self) -> Content:
         """The line, and the message below it."""
