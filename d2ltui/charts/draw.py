@@ -6,6 +6,7 @@ frame to the next; plotext gets the bare canvas, which also takes it less time.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -18,7 +19,6 @@ from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
 
 def draw(spec: ChartSpec) -> Drawing:
     """The chart that `spec` describes, as lines of runs (style, text)."""
-    grid = Grid(spec.width, spec.height)
     area = PlotArea.within(
         spec.width,
         spec.height,
@@ -31,24 +31,19 @@ def draw(spec: ChartSpec) -> Drawing:
     if area is None:
         return draw_small(spec, [(line.label, line.y) for line in spec.lines])
     y_low, y_high = _y_limits(spec, values)
-    y_ticks = axes.ticks(y_low, y_high, area.y_intervals, spec.log) if values else []
-    if spec.log:
-        positions = [math.log10(tick) for tick in y_ticks]
-        bottom, top = math.log10(y_low), math.log10(y_high)
-    else:
-        positions, bottom, top = y_ticks, y_low, y_high
     x_low, x_high = _x_limits(spec)
-    draw_frame(
-        grid,
+    bottom, top = (math.log10(y_low), math.log10(y_high)) if spec.log else (y_low, y_high)
+    grid = _framed(
+        spec.width,
+        spec.height,
         area,
-        x_limits=(x_low, x_high),
-        x_label=spec.x_label,
-        whole=spec.integer_x,
-        y_limits=(bottom, top),
-        y_ticks=positions,
-        y_labels=axes.labels(y_ticks, area.label_width, spec.log) if area.label_width else [],
-        ascii=spec.ascii,
-    )
+        (x_low, x_high),
+        spec.x_label,
+        spec.integer_x,
+        (y_low, y_high) if values else None,
+        spec.log,
+        spec.ascii,
+    ).copy()
     if values:
         scale = Scale(area, x_low, x_high, bottom, top, spec.ascii)
         points = [(line, shown) for line, (shown, _) in zip(spec.lines, lines, strict=True)]
@@ -61,6 +56,36 @@ def draw(spec: ChartSpec) -> Drawing:
         hidden = any(hidden for _, hidden in (*lines, *bands))
         _draw_legend(grid, area.legend_row, spec, hidden)
     return grid.drawing()
+
+
+@functools.lru_cache(maxsize=8)
+def _framed(
+    width: int,
+    height: int,
+    area: PlotArea,
+    x_limits: tuple[float, float],
+    x_label: str,
+    whole: bool,
+    y_range: tuple[float, float] | None,
+    log: bool,
+    ascii: bool,
+) -> Grid:
+    """Axes, ticks and labels, which stand still while the curves grow. `y_range` is None where there are no values."""
+    grid = Grid(width, height)
+    y_ticks = axes.ticks(*y_range, area.y_intervals, log) if y_range is not None else []
+    ends = y_range or (0.0, 1.0)
+    draw_frame(
+        grid,
+        area,
+        x_limits=x_limits,
+        x_label=x_label,
+        whole=whole,
+        y_limits=(math.log10(ends[0]), math.log10(ends[1])) if log and y_range is not None else ends,
+        y_ticks=[math.log10(tick) for tick in y_ticks] if log else y_ticks,
+        y_labels=axes.labels(y_ticks, area.label_width, log) if area.label_width else [],
+        ascii=ascii,
+    )
+    return grid
 
 
 def _shown(line: Line, log: bool) -> tuple[list[tuple[float, float]], bool]:

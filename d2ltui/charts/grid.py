@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 
 from d2ltui.charts.spec import Drawing, Run, Style
@@ -41,20 +42,29 @@ class Grid:
             self._text[row][column : column + len(text)] = text
             self._style[row][column : column + len(text)] = [style] * len(text)
 
+    def copy(self) -> Grid:
+        """The same, to write on."""
+        grid = Grid(0, 0)
+        grid.width, grid.height = self.width, self.height
+        grid._text, grid._style = [row[:] for row in self._text], [row[:] for row in self._style]
+        return grid
+
     def drawing(self) -> Drawing:
         """The rows as runs of one style; spaces belong to the run that they follow, for they show no colour."""
-        return [self._runs(*row) for row in zip(self._text, self._style, strict=True)]
+        rows = zip(self._text, self._style, strict=True)
+        return [list(_runs("".join(text), bytes(styles))) for text, styles in rows]
 
-    @staticmethod
-    def _runs(text: list[str], styles: list[int]) -> list[Run]:
-        runs: list[Run] = []
-        start, current = 0, -1
-        for column, (character, style) in enumerate(zip(text, styles, strict=True)):
-            if character != " " and style != current:
-                if current != -1:
-                    runs.append((current, "".join(text[start:column])))
-                    start = column
-                current = style
-        if text:
-            runs.append((max(current, 0), "".join(text[start:])))
-        return runs
+
+@functools.lru_cache(maxsize=512)  # most rows are as they were in the last frame
+def _runs(text: str, styles: bytes) -> tuple[Run, ...]:
+    runs: list[Run] = []
+    start, current = 0, -1
+    for column, (character, style) in enumerate(zip(text, styles, strict=True)):
+        if character != " " and style != current:
+            if current != -1:
+                runs.append((current, text[start:column]))
+                start = column
+            current = style
+    if text:
+        runs.append((max(current, 0), text[start:]))
+    return tuple(runs)

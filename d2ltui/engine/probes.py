@@ -37,7 +37,7 @@ PROBE_EVERY = 1.0
 SAMPLE_EVERY = 2.0
 FIRST_PROBE = 0.3
 # The first looks come oftener, while somebody looks: a network changes most in its first steps.
-EARLY_PROBES, EARLY_PROBE_EVERY = 10, 0.5
+EARLY_PROBES, EARLY_PROBE_EVERY = 5, 0.5
 # Probes may take this share of the training time at most; slow ones are repeated less often. While somebody looks,
 # they come every PROBE_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing.
 SHARE, LOOKED_AT_SHARE = 0.01, 0.03
