@@ -23,6 +23,7 @@ from d2ltui.charts.spec import ChartSpec, Reply, Request
 
 LENGTH = struct.Struct(">I")
 CHUNK = 2**18  # read at once
+SIGN_EVERY = 0.1
 _decode_spec = msgspec.msgpack.Decoder(ChartSpec).decode
 
 
@@ -39,14 +40,15 @@ def answer(request: Request) -> Reply:
 def serve(requests: io.BufferedIOBase, replies: BinaryIO) -> None:
     """Answer until `requests` ends or says what is no request.
 
-    Requests that have come together are answered together: who asked is woken once.
+    Requests that have come together are answered together: who asked is woken once. But any answer is a sign of life,
+    for which nobody is to wait longer than SIGN_EVERY seconds and one chart.
     """
     decode = msgspec.msgpack.Decoder(Request).decode
     encode = msgspec.msgpack.Encoder().encode
     incoming = bytearray()
     while chunk := requests.read1(CHUNK):
         incoming += chunk
-        answers = bytearray()
+        answers, began = bytearray(), time.monotonic()
         while len(incoming) >= LENGTH.size:
             (size,) = LENGTH.unpack_from(incoming)
             end = LENGTH.size + size
@@ -55,6 +57,11 @@ def serve(requests: io.BufferedIOBase, replies: BinaryIO) -> None:
             body = encode(answer(decode(bytes(incoming[LENGTH.size : end]))))
             del incoming[:end]
             answers += LENGTH.pack(len(body)) + body
+            if time.monotonic() - began > SIGN_EVERY:
+                replies.write(answers)
+                replies.flush()
+                answers.clear()
+                began = time.monotonic()
         if answers:
             replies.write(answers)
             replies.flush()

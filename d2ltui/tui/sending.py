@@ -6,8 +6,7 @@ import contextlib
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     WidgetMixin = Widget
 else:
     ScreenMixin = WidgetMixin = object
-
-# What has changed since `Sparing.at_once` began; None where it has not.
-_changed: ContextVar[set[Widget] | None] = ContextVar("changed", default=None)
 
 # Characters of one cell, as Rich counts them: Latin, Greek, punctuation, arrows and mathematics, frames and blocks,
 # most of the geometric shapes, braille.
@@ -147,13 +143,16 @@ class SparingCompositor(Compositor):
 class Gathered(WidgetMixin):
     """A widget whose changes its screen can show all together: see `Sparing.at_once`."""
 
+    # What has changed since `at_once` began; None outside it. All widgets have one, as they have one event loop. In a
+    # context variable it would go on within the tasks that are begun meanwhile.
+    changed: ClassVar[set[Widget] | None] = None
+
     def check_idle(self) -> None:
         """It has changed. Textual sends it a message, it sends one to its screen, and that waits for a timer."""
-        changed = _changed.get()
-        if changed is None:
+        if Gathered.changed is None:
             super().check_idle()
         else:
-            changed.add(self)
+            Gathered.changed.add(self)
 
 
 class Sparing(ScreenMixin):
@@ -170,15 +169,14 @@ class Sparing(ScreenMixin):
         Textual's way there takes three rounds of messages and of its event loop for each widget, and each round is a
         struggle with the training thread for the interpreter's lock.
         """
-        if _changed.get() is not None:  # within another one
+        if Gathered.changed is not None:  # within another one
             yield
             return
-        changed: set[Widget] = set()
-        token = _changed.set(changed)
+        changed = Gathered.changed = set()
         try:
             yield
         finally:
-            _changed.reset(token)
+            Gathered.changed = None
             self._show(changed)
 
     def _show(self, changed: set[Widget]) -> None:
@@ -189,10 +187,10 @@ class Sparing(ScreenMixin):
         for widget in changed - ready:
             widget.check_idle()  # Textual's way
         if ready:
-            for widget in ready:
-                widget._repaint_required = False
             self._compositor.update_widgets(ready | self._dirty_widgets)
             self._compositor_refresh()
+            for widget in ready:
+                widget._repaint_required = False
 
     @property
     def _waits_for_layout(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -157,16 +158,21 @@ async def test_what_changes_at_once_is_one_frame(monkeypatch: pytest.MonkeyPatch
         assert cells("".join(sent))[0][7] == app.shown()[0][7]
 
 
-@pytest.mark.parametrize("change", ["layout", "style", "hidden", "scrolled", "gone"])
-async def test_what_needs_more_than_its_cells_is_shown_at_once_or_soon(
-    change: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+# `pilot.pause` sends each widget a message, and would repair what these look for.
+
+
+@pytest.mark.parametrize("change", ["layout", "style", "hidden", "scrolled", "gone", "screen's layout", "new lines"])
+async def test_what_needs_more_than_its_cells_is_shown_soon(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = listen(monkeypatch)
     app = Two()
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         app.show("left", *["abcdefgh"] * 4)
-        await pilot.pause()
+        app.show("right", "xyz")
+        await pilot.pause(0.1)
         left = app.screen.query_one("#left", LinesView)
+        if change == "screen's layout":
+            app.screen.refresh(layout=True)
+            app.screen._layout_required = True  # as it is between the message and the timer
         with app.drawings.at_once():
             app.show("left", "abcdefgX", "2", "3", "4")
             if change == "layout":
@@ -178,11 +184,70 @@ async def test_what_needs_more_than_its_cells_is_shown_at_once_or_soon(
                 left.display = False
             elif change == "scrolled":
                 left.scroll_to(y=1, animate=False, immediate=True)
-            else:
+            elif change == "gone":
                 left.remove()
+            elif change == "new lines":
+                app.show("left", *"abcdefghij")
             app.show("right", "ABC")
-        await pilot.pause()
+        assert ("ABC" in text("".join(sent))) == (change != "screen's layout"), "a whole screen comes anyway"
+        await asyncio.sleep(0.3)
+        assert cells("".join(sent)) == app.shown()
+        assert "ABC" in text("".join(sent))
+
+
+async def test_a_new_layout_is_made_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    original = Screen._refresh_layout
+
+    def refresh_layout(self: Screen[object], size: Size | None = None, scroll: bool = False) -> None:
+        made.append(self)
+        original(self, size, scroll)
+
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         await pilot.pause(0.1)
+        monkeypatch.setattr(Screen, "_refresh_layout", refresh_layout)
+        with app.drawings.at_once():
+            app.screen.query_one("#left", LinesView).refresh(layout=True)
+        await asyncio.sleep(0.3)
+        assert made
+
+
+async def test_a_task_begun_within_a_frame_shows_what_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "one")
+        await pilot.pause(0.1)
+
+        async def later() -> None:
+            await asyncio.sleep(0.05)
+            with app.drawings.at_once():
+                app.show("left", "two")
+
+        with app.drawings.at_once():
+            task = asyncio.create_task(later())
+        await task
+        await asyncio.sleep(0.1)
+        assert cells("".join(sent)) == app.shown()
+
+
+async def test_a_frame_that_fails_is_no_end_of_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "one")
+        await pilot.pause(0.1)
+
+        def fail() -> None:
+            with app.drawings.at_once():
+                app.show("left", "two")
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail()
+        app.show("right", "three")
+        await asyncio.sleep(0.2)
         assert cells("".join(sent)) == app.shown()
 
 
@@ -198,10 +263,10 @@ async def test_below_another_screen_nothing_is_shown_at_once(monkeypatch: pytest
         sent.clear()
         with below.at_once():
             below.query_one("#left", LinesView).show([[(1, "abc")]])
-        await pilot.pause(0.1)
+        await asyncio.sleep(0.2)
         assert "abc" not in text("".join(sent))
         app.pop_screen()
-        await pilot.pause(0.1)
+        await asyncio.sleep(0.2)
         assert "abc" in text("".join(sent))
         assert cells("".join(sent)) == app.shown()
 

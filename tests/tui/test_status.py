@@ -6,6 +6,7 @@ import pytest
 from rich.style import Style as RichStyle
 from textual.app import App, ComposeResult
 from textual.geometry import Region
+from textual.selection import SELECT_ALL
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -130,3 +131,24 @@ async def test_the_line_looks_as_textual_draws_it(theme: str, monkeypatch: pytes
             (anew,) = original(status, row)
             assert looks(shown) == looks(anew)
             assert shown.cell_length == 120
+
+
+async def test_the_look_of_what_is_selected_is_not_kept() -> None:
+    app = Host()
+    row = Region(0, 0, 120, 1)
+    async with app.run_test(size=(120, 10)) as pilot:
+        await pilot.pause()
+        status = app.query_one(Watched)
+        status._line = [("▶ training", "bold $text-success"), "  epoch 1"]
+        app.screen.selections = {status: SELECT_ALL}
+        await pilot.pause()
+        status.refresh(Region(0, 0, 30, 1))
+        (selected,) = status.render_lines(row)
+        app.screen.selections = {}  # Textual tells the widget later
+        status.refresh(Region(0, 0, 30, 1))
+        (after,) = status.render_lines(row)
+        await pilot.pause()
+        status.refresh()
+        (anew,) = status.render_lines(row)
+        assert looks(selected) != looks(anew)
+        assert looks(after) == looks(anew)

@@ -17,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 
+from d2ltui.charts import server
 from d2ltui.charts.client import ChartClient
 from d2ltui.charts.draw import draw
 from d2ltui.charts.server import serve
@@ -346,6 +347,13 @@ def test_requests_that_come_together_are_answered_together():
     replies = Pieces()
     serve(Pieces(first + second + third[:9], third[9:]), replies)
     assert len(replies.written) == 2
+
+
+def test_slow_charts_that_came_together_do_not_wait_for_each_other(monkeypatch):
+    monkeypatch.setattr(server, "draw", lambda spec: time.sleep(0.06) or [])
+    replies = Pieces()
+    serve(Pieces(b"".join(frame(id, chart()) for id in range(5))), replies)
+    assert len(replies.written) == 3, "whoever has waited for a tenth of a second gets what there is"
 
 
 async def test_what_is_asked_for_together_is_sent_together(client, monkeypatch):

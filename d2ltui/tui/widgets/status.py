@@ -143,15 +143,14 @@ class StatusLine(Kept, Widget):
         Textual goes the whole way from a style's name to its colours again each time: that took as long as a chart.
         """
         width = self.outer_size.width
-        single = crop == Region(0, 0, width, 1) and not any("\n" in _words(part) for part in self._line)
-        if single and not self.screen.selections:
-            known = [self._looks.get(_style(part)) for part in self._line if _words(part)]
-            used = 2 + sum(cell_len(_words(part)) for part in self._line)
-            if None not in known and used <= width:
-                return [self._first_row(width)]
+        words = [_words(part) for part in self._line]
+        single = crop == Region(0, 0, width, 1) and 2 + cell_len("".join(words)) <= width and "\n" not in "".join(words)
+        if not single or self.screen.selections:  # what is selected looks otherwise
+            return super()._draw_rows(crop)
+        if all(_style(part) in self._looks for part in self._line if _words(part)):
+            return [self._first_row(width)]
         rows = super()._draw_rows(crop)
-        if single:
-            self._learn(rows[0])
+        self._learn(rows[0])
         return rows
 
     def _first_row(self, width: int) -> Strip:
