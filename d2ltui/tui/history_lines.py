@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from d2ltui.charts import axes
 from d2ltui.charts.spec import Style
 from d2ltui.events import LayersProbed, LayerStats
 from d2ltui.tui.layer_lines import TextLine, number
@@ -54,7 +55,7 @@ def _heatmap(history: Sequence[LayerStats], rows: int, ascii: bool) -> list[Text
     low, high = min(layer.minimum for layer in history), max(layer.maximum for layer in history)
     if not math.isfinite(high - low):
         return [[(Style.TEXT, f"{last.index} {last.title}: outputs that are not finite")]]
-    if high <= low:
+    if not axes.apart(low, high):
         low, high = low - 0.5, high + 0.5
     edges = np.linspace(low, high, rows + 1)
     shades = _PLAIN if ascii else _SHADES
@@ -73,7 +74,7 @@ def _column(layer: LayerStats, edges: npt.NDArray[np.float64], shades: str) -> l
     total = sum(layer.counts)
     if total == 0:
         return [shades[0]] * rows
-    if layer.maximum <= layer.minimum:  # constant: everything in one row
+    if layer.maximum - layer.minimum <= 1e-9 * (edges[-1] - edges[0]):  # constant, or as good as: all in one row
         found = np.zeros(rows)
         found[min(rows - 1, max(0, int(np.searchsorted(edges, layer.minimum, "right")) - 1))] = total
     else:

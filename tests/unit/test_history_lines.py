@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from d2ltui.events import LayersProbed, LayerStats
@@ -51,6 +51,9 @@ def test_time_is_what_runs_from_left_to_right_not_the_number_of_looks() -> None:
     st.integers(1, 50),
     st.booleans(),
 )
+@example([([4], 0.0, 2.2250738585072014e-308)], 1, 1, False)
+@example([([4, 2], 0.0, 1e-308), ([4], -1.0, 5.0)], 20, 10, False)
+@example([([4, 2], 1e20, 0.0), ([1, 3], 1e20, 1e10)], 20, 10, False)
 def test_any_history_fits_its_place(
     history: list[tuple[list[int], float, float]], width: int, height: int, ascii: bool
 ) -> None:
