@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     ScreenMixin = Screen[Any]
     WidgetMixin = Widget
 else:
-    ScreenMixin = WidgetMixin = object
+    ScreenMixin = WidgetMixin = object  # Textual takes a style sheet from the first base that is a widget
 
 # Characters of one cell, as Rich counts them: Latin, Greek, punctuation, arrows and mathematics, frames and blocks,
 # most of the geometric shapes, braille.

@@ -152,3 +152,12 @@ async def test_the_look_of_what_is_selected_is_not_kept() -> None:
         (anew,) = status.render_lines(row)
         assert looks(selected) != looks(anew)
         assert looks(after) == looks(anew)
+
+
+async def test_a_line_without_words_is_drawn() -> None:
+    app = Host()
+    async with app.run_test(size=(120, 10)) as pilot:
+        await pilot.pause()
+        status = app.query_one(Watched)
+        assert status._line == []
+        assert status.render_lines(Region(0, 0, 120, 1))[0].text == " " * 120

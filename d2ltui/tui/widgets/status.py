@@ -143,11 +143,11 @@ class StatusLine(Kept, Widget):
         Textual goes the whole way from a style's name to its colours again each time: that took as long as a chart.
         """
         width = self.outer_size.width
-        words = [_words(part) for part in self._line]
-        single = crop == Region(0, 0, width, 1) and 2 + cell_len("".join(words)) <= width and "\n" not in "".join(words)
+        text = _text(self._line)
+        single = crop == Region(0, 0, width, 1) and 2 + cell_len(text) <= width and "\n" not in text
         if not single or self.screen.selections:  # what is selected looks otherwise
             return super()._draw_rows(crop)
-        if all(_style(part) in self._looks for part in self._line if _words(part)):
+        if self._looks and all(_style(part) in self._looks for part in self._line if _words(part)):
             return [self._first_row(width)]
         rows = super()._draw_rows(crop)
         self._learn(rows[0])
@@ -170,7 +170,7 @@ class StatusLine(Kept, Widget):
         x = 1
         for part in self._line:
             words = cell_len(_words(part))
-            if words and x < len(styles):
+            if words:
                 self._looks[_style(part)] = styles[x].clear_meta_and_links()
             x += words
 
