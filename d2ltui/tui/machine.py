@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 MEASURE_EVERY = 1.0
 FIRST_GPU = "cuda:0"
-WEIGHT = 0.2  # of a new measurement in the running mean of what others take: they come and go
+OTHERS = 0.5  # cores that other programs have to take before anything is said of them
+PATIENCE = 5  # looks by which those that found it so must be ahead of the others: a moment may be anything
 SHARED_WORK = 1_000_000  # multiplications of a layer, from which on PyTorch shares them out to its threads
 CROWDED = "other programs keep the cores busy: OMP_NUM_THREADS=1 d2ltui trains faster"
 
@@ -29,7 +30,8 @@ class Machine:
         self._device = ""
         self._opening: threading.Thread | None = None
         self._process: Any = None
-        self._cores, self._others = 1, 0.0  # there are, and other programs take
+        self._cores = 1
+        self._crowded = 0  # looks that found fewer cores left than PyTorch has threads, less those that did not
         self._nvml: Any = None  # None also where there is no NVIDIA driver
 
     def _open(self) -> None:
@@ -64,7 +66,9 @@ class Machine:
         self._measured, self._device = now, device
         memory = self._process.memory_info().rss
         busy, own = psutil.cpu_percent(), self._process.cpu_percent()  # of all cores, of one
-        self._others += WEIGHT * (max(0.0, busy * self._cores - own) / 100 - self._others)
+        others = (busy * self._cores - own) / 100
+        crowded = others >= OTHERS and threads() > self._cores - others + 0.5
+        self._crowded = min(2 * PATIENCE, self._crowded + 1) if crowded else max(0, self._crowded - 1)
         self._text = f"cpu {busy:3.0f} %  mem {gigabytes(memory)}  gpu {self._gpu_text(device)}"
         return self._text
 
@@ -75,7 +79,7 @@ class Machine:
         """
         if live is None or live.started is None or live.status != "training" or live.started.device != "cpu":
             return ""
-        if self._others < 0.5 or threads() <= self._cores - self._others + 0.5:
+        if self._crowded < PATIENCE:
             return ""
         work = max(layer.num_inputs * layer.num_outputs for layer in live.started.layers) * live.config.batch_size
         return CROWDED if work >= SHARED_WORK else ""

@@ -11,7 +11,7 @@ from d2ltui import events
 from d2ltui.catalogue import layer_plan
 from d2ltui.config import resolve
 from d2ltui.live import LiveRun
-from d2ltui.tui.machine import CROWDED, Machine, physical
+from d2ltui.tui.machine import CROWDED, PATIENCE, Machine, physical
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,22 @@ def training(given: dict[str, object], device: str = "cpu") -> LiveRun:
     return live
 
 
+def loaded(monkeypatch: pytest.MonkeyPatch, *, cores: int, busy: float, own: float, threads: int) -> Machine:
+    """A machine that is as busy as that, whatever the one is on which the tests run."""
+    machine = opened(monkeypatch)
+    monkeypatch.setattr("psutil.cpu_percent", lambda: busy)
+    monkeypatch.setattr(machine._process, "cpu_percent", lambda: own)
+    monkeypatch.setattr("d2ltui.tui.machine.threads", lambda: threads)
+    machine._cores, machine._crowded = cores, 0
+    return machine
+
+
+def look(machine: Machine, times: int = 1) -> None:
+    for _ in range(times):
+        machine._measured = 0.0
+        machine.describe()
+
+
 MLP: dict[str, object] = {"model": "mlp", "dataset": "digits", "hidden": "256", "batch_size": 256}
 
 
@@ -102,18 +118,24 @@ def test_what_to_do_on_a_busy_machine(
     told: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = opened(monkeypatch)
-    monkeypatch.setattr("psutil.cpu_percent", lambda: busy)
-    monkeypatch.setattr(machine._process, "cpu_percent", lambda: own)
-    monkeypatch.setattr("d2ltui.tui.machine.threads", lambda: threads)
-    machine._cores = 2
+    machine = loaded(monkeypatch, cores=2, busy=busy, own=own, threads=threads)
     live = training(given, device)
-    machine._measured = 0.0
-    machine.describe()
+    look(machine)
     assert machine.advice(live) == ""  # a moment may be anything
-    for _ in range(10):
-        machine._measured = 0.0
-        machine.describe()
+    look(machine, PATIENCE)
     assert machine.advice(live) == (CROWDED if told else "")
     live(events.StatusChanged("paused"))
+    assert machine.advice(live) == ""
+
+
+def test_a_moment_says_nothing_however_many_cores_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = loaded(monkeypatch, cores=64, busy=100.0, own=100.0, threads=32)
+    live = training(MLP)
+    look(machine, PATIENCE - 1)
+    assert machine.advice(live) == ""
+    look(machine, 3 * PATIENCE)
+    monkeypatch.setattr("psutil.cpu_percent", lambda: 1.6)
+    look(machine)
+    assert machine.advice(live) == CROWDED  # nor does one take back what was said
+    look(machine, 2 * PATIENCE)
     assert machine.advice(live) == ""
