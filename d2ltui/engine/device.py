@@ -37,9 +37,11 @@ def select(name: str) -> torch.device:
         return torch.device(names[0])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in names:
-        why = f"PyTorch finds no {name.partition(':')[0].upper()} device on this machine"
-        if wanted.startswith("cuda:") and torch.cuda.is_available():
-            why = f"this machine has {torch.cuda.device_count()} CUDA device(s)"
+        kind = name.partition(":")[0]
+        there = sum(other.startswith(kind) for other in names)
+        why = f"this machine has {there} {kind.upper()} device(s)"
+        if not there:
+            why = f"PyTorch finds no {kind.upper()} device on this machine"
         raise DeviceError(f"device: '{name}' is not available ({why}); allowed here: auto, {', '.join(names)}")
     return torch.device(wanted)
 

@@ -26,14 +26,19 @@ def evaluate(
     """
     values = VALUES_CPU if x.device.type == "cpu" else VALUES_GPU
     size = max(1, values // max(x.shape[1], *(layer.spec.num_outputs for layer in network.layers)))
-    losses = total = 0.0  # in double precision, which not every device has
+    losses: list[Tensor] = []
+    totals: list[Tensor] = []
+    parts = torch.split(x, size)
     network.train(False)
     try:
-        for part, labels in zip(torch.split(x, size), torch.split(y, size), strict=True):
+        for part, labels in zip(parts, torch.split(y, size), strict=True):
             between()
             output = network(part)
-            losses += float(network.loss(output, labels)) * len(part)
-            total += float(scores(task, output, labels).sum())
+            losses.append(network.loss(output, labels))
+            totals.append(scores(task, output, labels).sum())
     finally:
         network.train(True)
-    return losses / len(x), total / len(x)
+    # Fetched together, so that a GPU is waited for once; summed in double precision, which not every device has.
+    means, sums = torch.stack(losses).tolist(), torch.stack(totals).tolist()
+    loss = sum(mean * len(part) for mean, part in zip(means, parts, strict=True))
+    return loss / len(x), sum(sums) / len(x)

@@ -38,7 +38,7 @@ def _by_column(config: RunConfig, spec: LayerSpec, device: torch.device | str) -
     input, forward and of the weight's gradient. Of a narrow output they take longer; and fused kernels would copy such
     a weight back and forth.
     """
-    plain = update_for(config.optimizer, torch.device(device).type) == "plain"
+    plain = torch.device(device).type == "cpu" and update_for(config.optimizer, "cpu") == "plain"
     return plain and spec.num_inputs >= WIDE and spec.num_outputs >= NARROW
 
 

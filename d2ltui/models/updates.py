@@ -8,11 +8,11 @@ from typing import Literal, TypeAlias
 Update: TypeAlias = Literal["plain", "fused", "torch"]
 
 # Of Adagrad, PyTorch before 2.7 has the fused kernel for the CPU only, and says so at the first step.
-_FUSED = {"cpu": ("momentum", "adagrad", "adam"), "cuda": ("sgd", "momentum", "adam")}
+_FUSED = {"cpu": ("momentum", "adagrad", "adam"), "cuda": ("momentum", "adam")}
 
 
 def update_for(optimizer: str, device: str) -> Update:
     """The update of an `optimizer` of the catalogue on a type of device, such as `cpu`."""
-    if (optimizer, device) == ("sgd", "cpu"):
+    if optimizer == "sgd" and device in ("cpu", "cuda"):
         return "plain"
     return "fused" if optimizer in _FUSED.get(device, ()) else "torch"

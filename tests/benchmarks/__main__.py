@@ -22,6 +22,7 @@ from .figures import Figure, table
 BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
     "live-speed": speed.live_speed,
     "headless-speed": speed.headless_speed,
+    "graph": speed.against_graph,
     "dataloader": speed.against_dataloader,
     "loggers": speed.against_loggers,
     "interface-cpu": watching.interface_cpu,
@@ -62,7 +63,7 @@ def main() -> None:
         if name not in BENCHMARKS:
             parser.error(f"NAME: '{name}' is not allowed; allowed: {', '.join(BENCHMARKS)}")
     context = Context.create(arguments.data_dir, arguments.repeat)
-    about = machine()
+    about = machine() | ({"gpu": context.gpu} if context.gpu else {})
     print("  ".join(f"{name} {value}" for name, value in about.items()), file=sys.stderr)
     figures: list[Figure] = []
     failed = False

@@ -18,8 +18,8 @@ T = TypeVar("T")
 # Everything else is d2ltui's default.
 LINEAR = ("--model", "linear", "--dataset", "synthetic-linear")
 MLP = ("--model", "mlp", "--dataset", "fashion-mnist")
-STEPS_PER_EPOCH = {"linear": 32, "mlp": 235}
-MODELS = ("linear", "mlp")
+WIDE = (*MLP, "--hidden", "4096")  # what keeps a GPU busy
+STEPS_PER_EPOCH = {"linear": 32, "mlp": 235, "wide": 235}
 RACES = 3
 MARGINS = (1.2, 2.5, 8.0, 30.0)
 NO_DATA = "give --data-dir with Fashion-MNIST, or set D2LTUI_DATA_DIR"
@@ -35,12 +35,23 @@ class Context:
 
     data_dir: str | None
     repeat: int = 1  # how many times as many rounds: what the noise of a machine leaves undecided needs more
+    gpu: str = ""  # its name, "" where there is none: every run's device is the default one
 
     @classmethod
     def create(cls, data_dir: str | None, repeat: int = 1) -> Context:
         """With Fashion-MNIST where it is: as given, or as the environment says."""
         folder = data_dir or os.environ.get("D2LTUI_DATA_DIR")
-        return cls(folder if folder and (Path(folder) / "FashionMNIST").is_dir() else None, repeat)
+        return cls(folder if folder and (Path(folder) / "FashionMNIST").is_dir() else None, repeat, gpu())
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Linear regression, the book's MLP, and on a GPU one of 4096 units."""
+        return ("linear", "mlp", "wide") if self.gpu else ("linear", "mlp")
+
+    @property
+    def image_models(self) -> tuple[str, ...]:
+        """Those on Fashion-MNIST."""
+        return self.models[1:]
 
     def with_run(self, model: str, seconds: float, measure: Callable[[list[str]], T]) -> T:
         """`measure` a run of about `seconds` at full speed, so that its curves fill their charts meanwhile.
@@ -65,7 +76,7 @@ class Context:
             return list(LINEAR)
         if self.data_dir is None:
             raise NotMeasured(NO_DATA)
-        return [*MLP, "--data-dir", self.data_dir]
+        return [*(WIDE if model == "wide" else MLP), "--data-dir", self.data_dir]
 
     @functools.lru_cache  # noqa: B019 - one context lives as long as the process
     def speed(self, model: str) -> float:
@@ -93,6 +104,13 @@ class Context:
             for side, values in self.with_run(model, seconds, lambda run: race(sides, run, rounds)).items():
                 speeds[side] += values
         return speeds
+
+
+def gpu() -> str:
+    """The name of the first GPU that PyTorch can use, "" where there is none."""
+    import torch
+
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
 
 
 def ratios(upper: list[float], lower: list[float]) -> list[float]:

@@ -10,7 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-from .context import MODELS, Context, NotMeasured
+from .context import Context, NotMeasured
 from .figures import Figure, interval, percentile
 from .race import WARM_UP, EndedEarly, Point, rate, read_log
 from .terminal import Terminal
@@ -29,7 +29,7 @@ def panes(context: Context) -> list[Figure]:
     """
     figures = []
     turns = TURNS * context.repeat
-    for model in MODELS:
+    for model in context.models:
         for sampling, what in (("yes", "closed"), ("no", "closed and no sampling")):
             name = f"activation and gradient pane open ÷ {what}, {model}"
             try:
@@ -70,7 +70,7 @@ def open_to_closed(points: list[Point]) -> list[float]:
 def obedience(context: Context) -> list[Figure]:
     """Space while training: until the thread stands, until the screen says so, and how many steps that took."""
     figures = []
-    for model in MODELS:
+    for model in context.models:
         name = f"pause answered, {model}"
         try:
             obeyed, shown, steps, stopped = context.with_run(model, 0.8 * PRESSES + 8, _obedience)

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pyte
 
-from .context import MODELS, Context, NotMeasured
+from .context import Context, NotMeasured
 from .figures import Figure, interval, percentile
 from .race import EndedEarly, read_log
 from .terminal import Terminal
@@ -166,7 +166,7 @@ def replay(terminal: Terminal, chunks: list[tuple[float, bytes]], moments: list[
 def key_presses(context: Context) -> list[Figure]:
     """At the default frame rate."""
     figures = []
-    for model in MODELS:
+    for model in context.models:
         name = f"key to the end of its answer, {model}"
         try:
             found = context.with_run(model, PRESSES * sum(PAUSE) / 2 + 4, measure)

@@ -2,6 +2,7 @@
 
 plain        tensors kept whole on the device, `torch.optim.SGD`, no logging, the validation part after each epoch
 no-eval      the same without the validation part
+graph        no-eval, its step captured in a CUDA graph: as fast as a GPU can be told to do it
 wandb        plain, and each step's loss logged to wandb, offline
 tensorboard  plain, and each step's loss logged with `SummaryWriter`
 dataloader   the book's: a `DataLoader` over torchvision's data set with `Resize` and `ToTensor`, the validation part
@@ -61,10 +62,10 @@ def logger(loop: str) -> Log | None:
     return None
 
 
-def resident_batches(x: Tensor, y: Tensor, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Shuffled batches of tensors on the device."""
+def resident_batches(x: Tensor, y: Tensor, size: int, *, whole: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
+    """Shuffled batches of tensors on the device; `whole`: without a last one that is smaller."""
     order = torch.randperm(len(x), device=x.device)
-    for start in range(0, len(x), size):
+    for start in range(0, len(x) - len(x) % size if whole else len(x), size):
         index = order[start : start + size]
         yield x[index], y[index]
 
@@ -87,6 +88,45 @@ def loaded_batches(
     return batches
 
 
+Step = Callable[[Tensor, Tensor], Tensor]
+
+
+def step_of(net: nn.Module, loss_fn: nn.Module, optimizer: torch.optim.Optimizer) -> Step:
+    """The training step: features, labels → loss."""
+
+    def step(x: Tensor, y: Tensor) -> Tensor:
+        optimizer.zero_grad()
+        loss: Tensor = loss_fn(net(x), y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def captured(step: Step, x: Tensor, y: Tensor) -> Step:
+    """`step` as one launch of a CUDA graph, for batches as large as `x` and `y`."""
+    # As PyTorch's own notes have it: warm, on a stream of its own, then captured.
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    x_in, y_in = x.clone(), y.clone()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step(x_in, y_in)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step(x_in, y_in)
+
+    def replay(x: Tensor, y: Tensor) -> Tensor:
+        x_in.copy_(x)
+        y_in.copy_(y)
+        graph.replay()
+        return loss
+
+    return replay
+
+
 def train(config: RunConfig, loop: str, log: StepLog) -> None:
     """Train until somebody ends this process."""
     device = select(config.device)
@@ -97,19 +137,19 @@ def train(config: RunConfig, loop: str, log: StepLog) -> None:
     optimizer = torch.optim.SGD(net.parameters(), lr=config.lr)
     write = logger(loop)
     batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] = functools.partial(
-        resident_batches, x, y, config.batch_size
+        resident_batches, x, y, config.batch_size, whole=loop == "graph"
     )
     val_batches: Callable[[], Iterator[tuple[Tensor, Tensor]]] = functools.partial(zip, (x_val,), (y_val,))
     if loop.startswith("dataloader"):
         workers = int(loop.partition("-")[2] or 0)
         batches, val_batches = (loaded_batches(config, device, workers, train=train) for train in (True, False))
+    step = step_of(net, loss_fn, optimizer)
+    if loop == "graph":
+        step = captured(step, x[: config.batch_size], y[: config.batch_size])
     steps, due = 0, time.monotonic()
     while True:
         for xb, yb in batches():
-            optimizer.zero_grad()
-            loss = loss_fn(net(xb), yb)
-            loss.backward()
-            optimizer.step()
+            loss = step(xb, yb)
             steps += 1
             if write is not None:
                 write(loss, steps)
@@ -118,7 +158,7 @@ def train(config: RunConfig, loop: str, log: StepLog) -> None:
                     torch.cuda.synchronize()  # steps that are only queued have not been trained
                 due = time.monotonic() + TELL_EVERY
                 log.write(b"s", steps)
-        if loop != "no-eval":
+        if loop not in ("no-eval", "graph"):
             with torch.inference_mode():
                 for xb, yb in val_batches():
                     output = net(xb)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
 import time
 
-from .context import MODELS, STEPS_PER_EPOCH, Context, NotMeasured, ratios
+from .context import STEPS_PER_EPOCH, Context, NotMeasured, ratios
 from .figures import Figure
 from .race import Side, installed, rate, read_log
 from .terminal import ROOT, environment
@@ -17,15 +18,15 @@ EPOCH_ROUNDS = 5
 LIVE_SECONDS = 3.0  # many epochs
 BOOK = {"dataloader": "in one process", "dataloader-4": "with its 4 worker processes"}
 LOGGERS = {
-    "wandb": ("wandb", {"linear": 3.0, "mlp": 1.3}),
-    "SummaryWriter": ("tensorboard", {"linear": 1.6, "mlp": 1.05}),
+    "wandb": ("wandb", {"linear": 3.0, "mlp": 1.3, "wide": 1.3}),
+    "SummaryWriter": ("tensorboard", {"linear": 1.6, "mlp": 1.05, "wide": 1.05}),
 }
 
 
 def live_speed(context: Context) -> list[Figure]:
     """The application with all panes open, at 2 and at 4 frames a second, against `d2ltui train`."""
     figures = []
-    for model in MODELS:
+    for model in context.models:
         name = f"live ÷ headless, {model}, {{}} frames/s"
         try:
             speeds = context.race(model, ("live-2", "headless", "live-4"), ROUNDS)
@@ -41,7 +42,7 @@ def live_speed(context: Context) -> list[Figure]:
 def headless_speed(context: Context) -> list[Figure]:
     """`d2ltui train`, which evaluates after each epoch, against loops that do and that do not."""
     figures = []
-    for model in MODELS:
+    for model in context.models:
         name = f"headless ÷ hand-written loop, {model}"
         try:
             speeds = context.race(model, ("plain", "headless", "no-eval"), ROUNDS)
@@ -63,6 +64,25 @@ def headless_speed(context: Context) -> list[Figure]:
     return figures
 
 
+def against_graph(context: Context) -> list[Figure]:
+    """`d2ltui train` and the hand-written loop against the same step captured in a CUDA graph, without evaluations."""
+    figures = []
+    for model in context.models:
+        names = {side: f"{side} ÷ a CUDA graph of the step, {model}" for side in ("headless", "hand-written loop")}
+        if not context.gpu:
+            figures += [Figure(name, missing="there is no CUDA device") for name in names.values()]
+            continue
+        try:
+            speeds = context.race(model, ("graph", "headless", "no-eval"), ROUNDS)
+        except NotMeasured as why:
+            figures += [Figure(name, missing=str(why)) for name in names.values()]
+            continue
+        details: dict[str, object] = {"steps_per_s": _medians(speeds)}
+        for name, side in zip(names.values(), ("headless", "no-eval"), strict=True):
+            figures.append(Figure(name, ratios(speeds[side], speeds["graph"]), details=details))
+    return figures
+
+
 def against_dataloader(context: Context) -> list[Figure]:
     """The application and `d2ltui train` against the book's `DataLoader` loop, by whole epochs with their validation.
 
@@ -70,12 +90,12 @@ def against_dataloader(context: Context) -> list[Figure]:
     start, or a validation, or neither.
     """
     figures = []
-    for side, how in BOOK.items():
-        live = f"live ÷ the book's DataLoader loop, {how}"
-        headless = f"an epoch of the book's DataLoader loop ÷ one of d2ltui, {how}"
+    for model, (side, how) in itertools.product(context.image_models, BOOK.items()):
+        live = f"live ÷ the book's DataLoader loop, {how}, {model}"
+        headless = f"an epoch of the book's DataLoader loop ÷ one of d2ltui, {how}, {model}"
         try:
             rounds = [
-                (book_epoch(context, side), headless_epoch(context), live_epoch(context))
+                (book_epoch(context, model, side), headless_epoch(context, model), live_epoch(context, model))
                 for _ in range(EPOCH_ROUNDS * context.repeat)
             ]
         except NotMeasured as why:
@@ -88,9 +108,9 @@ def against_dataloader(context: Context) -> list[Figure]:
     return figures
 
 
-def book_epoch(context: Context, side: str) -> float:
+def book_epoch(context: Context, model: str, side: str) -> float:
     """Seconds of an epoch with its validation: the second one, when everything is warm."""
-    book = Side(side, context.options("mlp"))
+    book = Side(side, context.options(model))
     try:
         while len(marks := [point.time for point in read_log(book.log) if point.kind == "v"]) < 2:
             if book.process.poll() is not None:
@@ -101,15 +121,15 @@ def book_epoch(context: Context, side: str) -> float:
         book.close()
 
 
-def headless_epoch(context: Context) -> float:
+def headless_epoch(context: Context, model: str) -> float:
     """Seconds of an epoch with its validation, from a run of several: what `--json` reports."""
-    command = [sys.executable, "-m", "d2ltui", "train", *context.options("mlp"), "--json", "--quiet"]
+    command = [sys.executable, "-m", "d2ltui", "train", *context.options(model), "--json", "--quiet"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=environment())
     summary = json.loads(done.stdout.splitlines()[-1])
     return float(summary["seconds"]) / int(summary["epochs"])
 
 
-def live_epoch(context: Context) -> float:
+def live_epoch(context: Context, model: str) -> float:
     """The same with all panes open, at 4 frames a second."""
 
     def measure(run: list[str]) -> float:
@@ -118,17 +138,17 @@ def live_epoch(context: Context) -> float:
             side.wait_until_training()
             began = time.monotonic()
             time.sleep(LIVE_SECONDS)
-            return STEPS_PER_EPOCH["mlp"] / rate(read_log(side.log), began, time.monotonic())
+            return STEPS_PER_EPOCH[model] / rate(read_log(side.log), began, time.monotonic())
         finally:
             side.close()
 
-    return context.with_run("mlp", LIVE_SECONDS + 2, measure)
+    return context.with_run(model, LIVE_SECONDS + 2, measure)
 
 
 def against_loggers(context: Context) -> list[Figure]:
     """The application against the hand-written loop that logs each step's loss."""
     figures = []
-    for model in MODELS:
+    for model in context.models:
         for title, (package, goals) in LOGGERS.items():
             name = f"live ÷ hand-written loop with {title}, {model}"
             if not installed(package):

@@ -118,7 +118,8 @@ class Terminal:
 def environment(**more: str) -> dict[str, str]:
     """This process's environment, without what would switch Textual's features or colours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEXTUAL", "NO_COLOR"))}
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "D2LTUI_HOME": HOME.name, **more}
+    path = os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH"))))
+    return {**kept, "PYTHONPATH": path, "PYTHONUTF8": "1", "D2LTUI_HOME": HOME.name, **more}
 
 
 def end_tree(process: subprocess.Popen[bytes]) -> None:

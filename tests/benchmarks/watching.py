@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from .context import MODELS, Context, NotMeasured
+from .context import Context, NotMeasured
 from .figures import Figure
 from .race import START_TIMEOUT, EndedEarly, read_log
 from .terminal import Terminal, cpu_seconds
@@ -75,7 +75,7 @@ def wait_for_steps(log: Path, steps: int) -> None:
 def interface_cpu(context: Context) -> list[Figure]:
     """The interface's thread, at 2 frames a second."""
     figures = []
-    for model in MODELS:
+    for model in context.models:
         name = f"interface's thread at {FPS} frames/s, {model}"
         try:
             thread, helper, _ = watch(context, model)
@@ -90,7 +90,7 @@ def interface_cpu(context: Context) -> list[Figure]:
 def bytes_sent(context: Context) -> list[Figure]:
     """What goes down the SSH link, at 2 frames a second."""
     figures = []
-    for model in MODELS:
+    for model in context.models:
         name = f"sent to the terminal at {FPS} frames/s, {model}"
         try:
             sent = watch(context, model)[2]
