@@ -45,13 +45,13 @@ class StepLog:
 
 def listen(cls: type, log: StepLog) -> None:
     """Let every call of an instance of `cls`, a sink, be logged first."""
-    original: Callable[[Any, events.Event], None] = cls.__call__  # type: ignore[operator]
+    original: Callable[[Any, events.Event], None] = cls.__call__
 
     def call(self: Any, event: events.Event) -> None:
         log.tell(event)
         original(self, event)
 
-    cls.__call__ = call  # type: ignore[method-assign,operator]
+    cls.__call__ = call  # type: ignore[method-assign]
 
 
 TRAINERS: list[Any] = []  # the one that trains now
@@ -87,7 +87,7 @@ def listen_to_control(log: StepLog) -> None:
 
         return ask
 
-    worker._run = noting
+    worker._run = noting  # type: ignore[assignment]
     for name in ("pause", "stop"):
         setattr(Control, name, logged(getattr(Control, name)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 import time
 from collections.abc import Callable
@@ -20,7 +19,7 @@ LINEAR = ("--model", "linear", "--dataset", "synthetic-linear")
 MLP = ("--model", "mlp", "--dataset", "fashion-mnist")
 WIDE = (*MLP, "--hidden", "4096")  # what keeps a GPU busy
 STEPS_PER_EPOCH = {"linear": 32, "mlp": 235, "wide": 235}
-RACES = 3
+RACES = 5
 MARGINS = (1.2, 2.5, 8.0, 30.0)
 NO_DATA = "give --data-dir with Fashion-MNIST, or set D2LTUI_DATA_DIR"
 
@@ -91,19 +90,14 @@ class Context:
             side.close()
 
     @functools.lru_cache  # noqa: B019
-    def race(self, model: str, sides: tuple[str, ...], rounds: int) -> dict[str, list[float]]:
-        """`race.race`, once for the rows that need the same, `repeat` times as long.
+    def races(self, model: str, sides: tuple[str, ...], rounds: int) -> list[dict[str, list[float]]]:
+        """`race.race` several times, with `rounds` each: once for the rows that need the same.
 
-        The rounds are shared out to several races: where a process happens to lie in memory makes it some percent
-        faster or slower than another of the same kind, for as long as it lives.
+        Where a process happens to lie in memory, and beside what, makes it some percent faster or slower than another
+        of the same kind, for as long as it lives: many short races say more than a long one.
         """
-        rounds = math.ceil(rounds / RACES)
         seconds = (WINDOW + 0.3) * rounds + 4
-        speeds: dict[str, list[float]] = {side: [] for side in sides}
-        for _ in range(RACES * self.repeat):
-            for side, values in self.with_run(model, seconds, lambda run: race(sides, run, rounds)).items():
-                speeds[side] += values
-        return speeds
+        return [self.with_run(model, seconds, lambda run: race(sides, run, rounds)) for _ in range(RACES * self.repeat)]
 
 
 def gpu() -> str:
@@ -116,3 +110,8 @@ def gpu() -> str:
 def ratios(upper: list[float], lower: list[float]) -> list[float]:
     """One for each round."""
     return [high / low for high, low in zip(upper, lower, strict=True)]
+
+
+def ratios_of(races: list[dict[str, list[float]]], upper: str, lower: str) -> list[list[float]]:
+    """The same for two sides of each race."""
+    return [ratios(race[upper], race[lower]) for race in races]

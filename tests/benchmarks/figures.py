@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ class Figure:
     """One row of the table.
 
     `values` are repeated measurements of the same thing; `at_least` and `at_most` are goals for their median, or for
-    what `value` says instead (a percentile, a maximum). `note` says what a reader needs to know beside it.
+    what `value` says instead (a percentile, a maximum). `note` says what a reader needs to know beside it. `races`
+    stands for `values` where those of one race, with its own processes, are more like each other than those of two.
     """
 
     name: str
@@ -28,8 +30,10 @@ class Figure:
     missing: str = ""  # why there is no measurement
     half_width: float | None = None  # of the 95 % interval of `value`, where it is no median
     details: dict[str, object] = field(default_factory=dict)
+    races: Sequence[Sequence[float]] = ()
 
     def __post_init__(self) -> None:
+        self.values = self.values or list(itertools.chain(*self.races))
         if not self.values and self.value is None and not self.missing:
             self.missing = "nothing was measured"
 
@@ -43,7 +47,7 @@ class Figure:
         """Half the width of the 95 % interval of the median, from resampling the repetitions."""
         if self.half_width is not None:
             return self.half_width
-        return interval(self.values, 0.5)
+        return interval_of_races(self.races) if self.races else interval(self.values, 0.5)
 
     @property
     def goal(self) -> str:
@@ -87,6 +91,7 @@ class Figure:
         }
         if not self.missing:
             plain |= {"measured": self.measured, "spread": self.spread, "values": list(self.values)}
+            plain |= {"races": [list(race) for race in self.races]} if self.races else {}
         return plain | self.details
 
 
@@ -95,7 +100,28 @@ def interval(values: Sequence[float], quantile: float) -> float:
     if len(values) < 2:
         return 0.0
     draw = random.Random(0)
-    estimates = sorted(percentile(draw.choices(values, k=len(values)), quantile) for _ in range(RESAMPLES))
+    return _half_width([percentile(draw.choices(values, k=len(values)), quantile) for _ in range(RESAMPLES)])
+
+
+def interval_of_races(races: Sequence[Sequence[float]]) -> float:
+    """The same for the median of all of them; races are drawn, and then from each of those as often as it has values.
+
+    Two processes of the same kind differ by some percent for as long as they live: many values of a few races are not
+    as good as they look.
+    """
+    if len(races) < 2:
+        return interval(list(itertools.chain(*races)), 0.5)
+    draw = random.Random(0)
+    return _half_width(
+        [
+            statistics.median(itertools.chain(*(draw.choices(r, k=len(r)) for r in draw.choices(races, k=len(races)))))
+            for _ in range(RESAMPLES)
+        ]
+    )
+
+
+def _half_width(estimates: list[float]) -> float:
+    estimates.sort()
     return (estimates[int(0.975 * RESAMPLES)] - estimates[int(0.025 * RESAMPLES)]) / 2
 
 

@@ -107,7 +107,7 @@ def step_of(net: nn.Module, loss_fn: nn.Module, optimizer: torch.optim.Optimizer
 def captured(step: Step, x: Tensor, y: Tensor) -> Step:
     """`step` as one launch of a CUDA graph, for batches as large as `x` and `y`."""
     # As PyTorch's own notes have it: warm, on a stream of its own, then captured.
-    stream = torch.cuda.Stream()
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     x_in, y_in = x.clone(), y.clone()
     with torch.cuda.stream(stream):

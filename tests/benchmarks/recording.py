@@ -18,8 +18,7 @@ from d2ltui.tui.plots import Curves
 
 from .context import Context
 from .figures import Figure
-from .race import ROOT
-from .terminal import environment
+from .terminal import ROOT, environment
 
 FEW, MANY = 1_000, 1_000_000
 FRAMES = 40

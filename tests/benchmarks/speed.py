@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
+import statistics
 import subprocess
 import sys
 import time
 
-from .context import STEPS_PER_EPOCH, Context, NotMeasured, ratios
+from .context import STEPS_PER_EPOCH, Context, NotMeasured, ratios, ratios_of
 from .figures import Figure
 from .race import Side, installed, rate, read_log
 from .terminal import ROOT, environment
 
-ROUNDS = 14
+ROUNDS = 4  # of each race
 EPOCH_ROUNDS = 5
 LIVE_SECONDS = 3.0  # many epochs
 BOOK = {"dataloader": "in one process", "dataloader-4": "with its 4 worker processes"}
@@ -29,13 +30,13 @@ def live_speed(context: Context) -> list[Figure]:
     for model in context.models:
         name = f"live ÷ headless, {model}, {{}} frames/s"
         try:
-            speeds = context.race(model, ("live-2", "headless", "live-4"), ROUNDS)
+            races = context.races(model, ("live-2", "headless", "live-4"), ROUNDS)
         except NotMeasured as why:
             figures += [Figure(name.format(fps), missing=str(why)) for fps in (2, 4)]
             continue
         for fps, goal in ((2, 0.97), (4, 0.95)):
-            values = ratios(speeds[f"live-{fps}"], speeds["headless"])
-            figures.append(Figure(name.format(fps), values, at_least=goal, details={"steps_per_s": _medians(speeds)}))
+            found = ratios_of(races, f"live-{fps}", "headless")
+            figures.append(Figure(name.format(fps), races=found, at_least=goal, details=_medians(races)))
     return figures
 
 
@@ -45,18 +46,16 @@ def headless_speed(context: Context) -> list[Figure]:
     for model in context.models:
         name = f"headless ÷ hand-written loop, {model}"
         try:
-            speeds = context.race(model, ("plain", "headless", "no-eval"), ROUNDS)
+            races = context.races(model, ("plain", "headless", "no-eval"), ROUNDS)
         except NotMeasured as why:
             figures.append(Figure(name, missing=str(why)))
             continue
-        values = ratios(speeds["headless"], speeds["plain"])
-        details: dict[str, object] = {"steps_per_s": _medians(speeds)}
-        figures.append(Figure(name, values, at_least=1.0, details=details))
-        values = ratios(speeds["headless"], speeds["no-eval"])
+        found = ratios_of(races, "headless", "plain")
+        figures.append(Figure(name, races=found, at_least=1.0, details=_medians(races)))
         figures.append(
             Figure(
                 f"{name} that never evaluates",
-                values,
+                races=ratios_of(races, "headless", "no-eval"),
                 note="for information: d2ltui computes loss and accuracy of the validation part after each epoch, and "
                 "of each batch; this loop computes neither",
             )
@@ -73,13 +72,12 @@ def against_graph(context: Context) -> list[Figure]:
             figures += [Figure(name, missing="there is no CUDA device") for name in names.values()]
             continue
         try:
-            speeds = context.race(model, ("graph", "headless", "no-eval"), ROUNDS)
+            races = context.races(model, ("graph", "headless", "no-eval"), ROUNDS)
         except NotMeasured as why:
             figures += [Figure(name, missing=str(why)) for name in names.values()]
             continue
-        details: dict[str, object] = {"steps_per_s": _medians(speeds)}
         for name, side in zip(names.values(), ("headless", "no-eval"), strict=True):
-            figures.append(Figure(name, ratios(speeds[side], speeds["graph"]), details=details))
+            figures.append(Figure(name, races=ratios_of(races, side, "graph"), details=_medians(races)))
     return figures
 
 
@@ -155,15 +153,18 @@ def against_loggers(context: Context) -> list[Figure]:
                 figures.append(Figure(name, at_least=goals[model], missing=f"pip install {package}"))
                 continue
             try:
-                speeds = context.race(model, ("live-4", package), 8)
+                races = context.races(model, ("live-4", package), 2)
             except NotMeasured as why:
                 figures.append(Figure(name, missing=str(why)))
                 continue
-            details: dict[str, object] = {"steps_per_s": _medians(speeds)}
-            values = ratios(speeds["live-4"], speeds[package])
-            figures.append(Figure(name, values, at_least=goals[model], details=details))
+            found = ratios_of(races, "live-4", package)
+            figures.append(Figure(name, races=found, at_least=goals[model], details=_medians(races)))
     return figures
 
 
-def _medians(speeds: dict[str, list[float]]) -> dict[str, float]:
-    return {name: round(sorted(values)[len(values) // 2], 1) for name, values in speeds.items()}
+def _medians(races: list[dict[str, list[float]]]) -> dict[str, object]:
+    return {
+        "steps_per_s": {
+            side: round(statistics.median(itertools.chain(*(race[side] for race in races))), 1) for side in races[0]
+        }
+    }

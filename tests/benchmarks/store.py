@@ -278,7 +278,7 @@ def speed(rounds: int = 9, seconds: float = 4.0) -> dict[str, object]:
                         control.stop()
 
                 recording = Recording.new(config, control) if stored else None
-                sinks = [live, end] if recording is None else [live, end, recording.store]
+                sinks: list[events.Sink] = [live, end] if recording is None else [live, end, recording.store]
                 began = time.process_time()
                 Trainer(config, control, sinks, keeper=recording).run()
                 if recording is not None:
