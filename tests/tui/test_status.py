@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from rich.style import Style as RichStyle
 from textual.app import App, ComposeResult
@@ -10,6 +11,8 @@ from textual.selection import SELECT_ALL
 from textual.strip import Strip
 from textual.widget import Widget
 
+from d2ltui import events
+from d2ltui.catalogue import layer_plan
 from d2ltui.config import resolve
 from d2ltui.live import LiveRun
 from d2ltui.tui.widgets.status import StatusLine
@@ -161,3 +164,39 @@ async def test_a_line_without_words_is_drawn() -> None:
         status = app.query_one(Watched)
         assert status._line == []
         assert status.render_lines(Region(0, 0, 120, 1))[0].text == " " * 120
+
+
+@pytest.mark.parametrize(("before", "after"), [(300, 80), (90, 78), (100, 99), (78, 90), (60, 120)])
+async def test_after_a_resize_it_takes_the_rows_that_it_needs(before: int, after: int) -> None:
+    app = Host()
+    live = LiveRun(CONFIG)
+    live(events.RunStarted(CONFIG, "cpu", layer_plan(CONFIG), 100, 10, 1, "memory"))
+    live(events.StatusChanged("training"))
+    live(events.StepsTrained(123, np.ones(123, np.float32), np.ones(123, np.float32), 0.01))
+    live(events.LearningRateChanged(123, 0.0001))
+    async with app.run_test(size=(before, 24)) as pilot:
+        status = app.query_one(Watched)
+        status.show(live, MACHINE)
+        await pilot.pause()
+        await pilot.resize_terminal(after, 24)
+        await pilot.pause()
+        status.show(live, MACHINE)
+        await pilot.pause()
+        taken = status.size.height
+        status.refresh(layout=True)
+        await pilot.pause()
+        assert taken == status.size.height
+
+
+@pytest.mark.parametrize("width", range(66, 84))
+async def test_the_bar_gives_way_before_a_word_does(width: int) -> None:
+    app, live = Host(), LiveRun(CONFIG)
+    live(events.RunStarted(CONFIG, "cpu", layer_plan(CONFIG), 100, 10, 1, "memory"))
+    live(events.StatusChanged("training"))
+    live(events.StepsTrained(12, np.ones(12, np.float32), np.ones(12, np.float32), 0.01))
+    async with app.run_test(size=(width, 10)) as pilot:
+        app.query_one(Watched).show(live, MACHINE)
+        await pilot.pause()
+        first = app.screen._compositor.render_strips()[app.query_one(Watched).region.y].text
+        assert first.split()[:2] == ["▶", "training"]
+        assert " left" in first

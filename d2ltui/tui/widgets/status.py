@@ -71,6 +71,7 @@ class StatusLine(Kept, Widget):
         self._line: list[Part] = []
         self._message = ""
         self._alarming = False  # whether the message says why a run went wrong
+        self._composed_for = 0  # columns of the terminal
         self._looks: dict[str, RichStyle] = {}  # how the parts' styles look, as Textual has drawn them
 
     @property
@@ -96,13 +97,16 @@ class StatusLine(Kept, Widget):
         grows = message != self._message and any(
             "\n" in text or cell_len(text) > self.app.size.width - 2 for text in (message, self._message)
         )
+        # And what was laid out after a resize was the line of the old width, wrapped.
+        grows = grows or self._composed_for != self.app.size.width
+        self._composed_for = self.app.size.width
         before, said = _text(self._line), self._message
         self._status, self._line, self._message = status, line, message
         alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
         after = _text(line)
         cells = None
         one_row = "\n" not in before + after and max(len(before), len(after)) <= self.content_size.width
-        if one_row and (message, self._alarming) == (said, alarming):
+        if one_row and not grows and (message, self._alarming) == (said, alarming):
             cells = changed_cells([(0, before)], [(0, after)])
         if cells is None:
             self.refresh(layout=grows)
@@ -112,23 +116,25 @@ class StatusLine(Kept, Widget):
     def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str, alone: bool) -> list[Part]:
         """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
         parts: list[Part] = [(f"{_MARKS[status]} {status:<8}", _STYLES[status])]
+        width = self.app.size.width - 2
         wide = self.app.size.width >= 110
         if live is not None and live.started is not None:
             config = live.config
-            done, left = progress_bar(live.step / config.total_steps, BAR_WIDTH if wide else 10)
             rate = rate_of(live)
             parts.append(f"  epoch {live.epoch}/{config.epochs} ")
-            parts += [(done, "$primary"), (left, "$foreground 30%")]
-            parts.append(f" step {live.step:,}")
+            after = f" step {live.step:,}"
             if rate:
-                parts.append(f"  {rate:,.0f} steps/s")
+                after += f"  {rate:,.0f} steps/s"
             if status in events.ENDED:
-                parts.append(f"  {live.seconds:.1f} s")
+                after += f"  {live.seconds:.1f} s"
             elif rate:
-                parts.append(f"  {clock((config.total_steps - live.step) / rate)} left")
+                after += f"  {clock((config.total_steps - live.step) / rate)} left"
             if wide and live.lr_changes:
-                parts.append(f"  lr {live.lr:g}")
-        width = self.app.size.width - 2
+                after += f"  lr {live.lr:g}"
+            # The bar gives way before a word goes to the next row.
+            room = max(0, width - len(_text(parts)) - len(after))
+            done, left = progress_bar(live.step / config.total_steps, min(room, BAR_WIDTH if wide else BAR_WIDTH // 2))
+            parts += [(done, "$primary"), (left, "$foreground 30%"), after]
         space = width - 2 - len(_text(parts))
         if alone and space < len(machine) <= width:
             return [*parts, "\n" + " " * (width - len(machine)), (machine, "$text-muted")]
