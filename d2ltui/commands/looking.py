@@ -89,7 +89,7 @@ def show(path: Path) -> None:
     text.say(f"begun {begun} on {run.host}, {run.device or config.device}; {trained}")
     if after:
         where = f"is kept as {kept}" if kept else "is gone"
-        text.say(f"its history begins after step {after}: the run.db of before {where}")
+        text.say(f"its history begins after step {after:,}: the run.db of before {where}")
     if run.group:
         text.say(f"group {run.group}")
     if run.note:
@@ -113,7 +113,7 @@ def show(path: Path) -> None:
         text.say()
         _epochs(live)
     for change in live.lr_changes:
-        text.say(f"lr {change.lr:g} after step {change.step}")
+        text.say(f"lr {change.lr:g} after step {change.step:,}")
     for finding in live.findings:
         text.say(f"{finding.severity}: {finding.what}")
         text.say(f"    {finding.why}")

@@ -96,7 +96,7 @@ class Trainer:
             message = account.result(self.config.task, self._epochs[-1])
         except (Stopped, LoadCancelled):
             status = "stopped"
-            message = f"stopped after step {self._step}" if self._loaded else "stopped while loading"
+            message = f"stopped after step {self._step:,}" if self._loaded else "stopped while loading"
         except DataError as error:
             status, message, field = "failed", str(error), "dataset"
         except DeviceError as error:
@@ -112,7 +112,7 @@ class Trainer:
         if self._diverged:
             status = "diverged"
             how = f"beyond {LARGEST_LOSS:g}" if math.isfinite(self._last_loss) else "no longer finite"
-            message = f"the loss is {how} after step {self._step}: a lower lr than {self._lr:g} may help"
+            message = f"the loss is {how} after step {self._step:,}: a lower lr than {self._lr:g} may help"
         try:
             parameters = self._parameters()
         except Exception:  # a device that has failed fails again: what it failed of is told already

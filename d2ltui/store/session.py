@@ -149,9 +149,9 @@ class Session:
                 self._meta["device"] = event.device
                 self._say(f"{event.config.model} on {event.config.dataset}, {event.device}: {event.num_train} samples")
             case events.RunResumed():
-                self._say(f"goes on after step {event.step}")
+                self._say(f"goes on after step {event.step:,}")
             case events.LearningRateChanged():
-                self._say(f"lr {event.lr:g} after step {event.step}")
+                self._say(f"lr {event.lr:g} after step {event.step:,}")
             case events.RunEnded():
                 ended = {
                     "status": event.status,

@@ -115,7 +115,7 @@ class Watching:
             return str(error)
         live = reader.live
         if not alive and live.ended is None:
-            gone = f"interrupted after step {live.step}: its process is gone; R lists the run, and c goes on with it"
+            gone = f"interrupted after step {live.step:,}: its process is gone; R lists the run, and c goes on with it"
             self._gone = events.RunEnded("stopped", gone, {})
             live(self._gone)
         elif alive and live.ended is not None and live.ended is self._gone:  # it was asleep only

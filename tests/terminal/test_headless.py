@@ -61,7 +61,7 @@ def test_a_signal_ends_the_run_with_what_was_done(tmp_path: Path, number: signal
     # The table has a heading, and a row for each epoch that was completed.
     assert [row.split()[0] for row in rows + more] == ["epoch", *map(str, range(1, summary["epochs"] + 1))]
     assert summary["steps"] >= 32 * summary["epochs"]
-    assert err[-1] == f"stopped after step {summary['steps']}"
+    assert err[-1] == f"stopped after step {summary['steps']:,}"
     assert "Traceback" not in "".join(err)
 
 

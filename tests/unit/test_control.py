@@ -63,7 +63,7 @@ def test_stop_comes_after_the_step_in_which_it_was_asked(monkeypatch: pytest.Mon
     assert len(made) == step
     assert tape.ended.status == "stopped"
     assert tape.ended.summary["steps"] == step == len(tape.losses)
-    assert tape.ended.message == f"stopped after step {step}"
+    assert tape.ended.message == f"stopped after step {step:,}"
 
 
 def test_one_step_at_a_time() -> None:

@@ -136,7 +136,7 @@ def test_a_damaged_run_goes_on_to_the_same_end(
     status, out, err = command("show", path.name)
     assert (status, err) == (0, "")
     kept = "is kept as run.db.damaged" if damaged is not None else "is gone"
-    assert f"its history begins after step {before}: the run.db of before {kept}\n" in out
+    assert f"its history begins after step {before:,}: the run.db of before {kept}\n" in out
     with RunReader(path) as reader:
         assert [kind for _, kind, _ in reader.log() if kind.startswith("Run") or kind == "Begun"][:2] == [
             "Begun",

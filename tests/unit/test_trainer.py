@@ -338,7 +338,7 @@ def test_a_diverging_run_keeps_everything_up_to_the_first_broken_loss(
     assert not losses[-1] <= trainer_module.LARGEST_LOSS
     assert tape.of(events.StepsTrained)[-1].step == len(losses) == tape.ended.summary["steps"]
     assert len(tape.of(events.EpochEnded)) == tape.ended.summary["epochs"] == (len(losses) - 1) // 10
-    assert f"after step {len(losses)}" in tape.ended.message
+    assert f"after step {len(losses):,}" in tape.ended.message
 
 
 def test_a_last_step_that_breaks_the_weights_is_noticed() -> None:
