@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from textual.app import App
 from textual.screen import Screen
 from textual.widgets import Input
 
-from d2ltui.tui.screens.dialogs import AskScreen, SaveScreen
+from d2ltui.tui.screens.dialogs import AskScreen, HelpScreen, SaveScreen
 
 
 async def test_what_was_said_of_a_file_goes_when_another_is_named(tmp_path: Path) -> None:
@@ -49,3 +50,14 @@ async def test_an_attempt_that_ends_when_its_dialog_is_closed_closes_nothing_els
         ended.set()
         await pilot.pause()
         assert app.screen is below
+
+
+@pytest.mark.parametrize(("size", "rows"), [((20, 5), 3), ((40, 8), 8), ((80, 24), 18)])
+async def test_help_is_read_also_where_there_is_little_room(size: tuple[int, int], rows: int) -> None:
+    app = App[None]()
+    async with app.run_test(size=size) as pilot:
+        app.push_screen(HelpScreen([(f"key {n}", "what it does") for n in range(30)]))
+        await pilot.pause()
+        shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert shown.count("key ") >= rows, shown
+        assert "what it" in shown

@@ -24,10 +24,17 @@ _BOX = """
         width: {width}; max-width: 95%; height: auto; max-height: 95%;
         border: round $border; padding: 1 2; background: $surface;
     }}
+    {name}.-low > .box {{ max-width: 100%; max-height: 100%; border: none; padding: 0; }}
 """
 
 
-class HelpScreen(Sparing, ModalScreen[None]):
+class Boxed(Sparing):
+    """A box in the middle of the screen; of a screen of a few rows, all of it."""
+
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (10, "-high")]
+
+
+class HelpScreen(Boxed, ModalScreen[None]):
     """Every key of a screen, from the same table that dispatches them."""
 
     DEFAULT_CSS = _BOX.format(name="HelpScreen", width=84)
@@ -49,7 +56,7 @@ class HelpScreen(Sparing, ModalScreen[None]):
             yield Static(keys)
 
 
-class TextScreen(Sparing, ModalScreen[None]):
+class TextScreen(Boxed, ModalScreen[None]):
     """A text that is too long for the status line."""
 
     DEFAULT_CSS = _BOX.format(name="TextScreen", width="90%")
@@ -67,7 +74,7 @@ class TextScreen(Sparing, ModalScreen[None]):
             yield Static(self._text, markup=False)
 
 
-class ConfirmScreen(Sparing, ModalScreen[bool]):
+class ConfirmScreen(Boxed, ModalScreen[bool]):
     """A yes or no."""
 
     DEFAULT_CSS = (
@@ -105,7 +112,7 @@ class ConfirmScreen(Sparing, ModalScreen[bool]):
         self.dismiss(answer)
 
 
-class ChoiceScreen(Sparing, ModalScreen[str]):
+class ChoiceScreen(Boxed, ModalScreen[str]):
     """All choices of a field, with their meaning."""
 
     DEFAULT_CSS = (
@@ -146,7 +153,7 @@ class ChoiceScreen(Sparing, ModalScreen[str]):
         self.dismiss(self._value)
 
 
-class SaveScreen(Sparing, ModalScreen[str | None]):
+class SaveScreen(Boxed, ModalScreen[str | None]):
     """Asks for a file name, writes there, and says where it could not."""
 
     DEFAULT_CSS = (
@@ -198,7 +205,7 @@ class SaveScreen(Sparing, ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskScreen(Sparing, ModalScreen["str | None"]):
+class AskScreen(Boxed, ModalScreen["str | None"]):
     """Asks for a line of text."""
 
     DEFAULT_CSS = _BOX.format(name="AskScreen", width=70)
