@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from d2ltui import events
-from d2ltui.catalogue import Task
+from d2ltui.catalogue import LayerSpec, Task
 from d2ltui.config import RunConfig
 from d2ltui.models import Network
 from d2ltui.words import counted
@@ -24,22 +24,32 @@ def result(task: Task, last: events.EpochEnded) -> str:
     )
 
 
-def blame(error: Exception, config: RunConfig, device: str, *, built: bool) -> tuple[str, str]:
+def blame(error: Exception, config: RunConfig, device: str, layers: Sequence[LayerSpec]) -> tuple[str, str]:
     """The hyperparameter to blame for `error`, or "", and the sentence that says what happened.
 
-    `built`: whether the network was there already when it happened.
+    `layers` are the network's where it was built already when it happened.
     """
-    if not _is_out_of_memory(error):
-        return "", f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    too_wide = config.model == "mlp" and not built
+    if not is_out_of_memory(error):
+        said = str(error).split("\n", 1)[0]  # below it CUDA explains how to debug kernels
+        if "CUDA error" in said:
+            said += "; start d2ltui again, for a process in which that has happened computes no more on a GPU"
+        return "", f"{type(error).__name__}: {said}" if said else type(error).__name__
+    weights = sum(layer.parameters for layer in layers)  # and as many gradients; a batch has outputs and theirs
+    too_wide = config.model == "mlp" and weights >= config.batch_size * sum(layer.num_outputs for layer in layers)
     field = "hidden" if too_wide else "batch_size"
     value = ",".join(map(str, config.hidden)) if too_wide else str(config.batch_size)
     return field, f"{field}: {value} does not fit into the memory of {device}; allowed: what fits, so try fewer"
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
+# What it is called where it is a plain RuntimeError: by the CPU's allocator, by CUDA's libraries, outside PyTorch's own
+# allocator.
+_OUT_OF_MEMORY = ("can't allocate memory", "_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` says that there is not memory enough."""
+    told = any(words in str(error) for words in _OUT_OF_MEMORY)
+    return told or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def summary(

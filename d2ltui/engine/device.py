@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 
 from d2ltui.catalogue import LayerSpec
 
@@ -54,6 +55,22 @@ def make_current(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.cuda.set_device(device)
+
+
+def place(x: Tensor, y: Tensor, device: torch.device) -> tuple[Tensor, Tensor, str]:
+    """Training data where it is used, and where that is: on the device while half of its free memory holds it.
+
+    Else it stays where it is, and each block of batches goes through pinned memory of its own.
+    """
+    if device.type == "cpu":
+        return x, y, "in memory"
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        # What earlier runs have left is PyTorch's still, and free for this one.
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        if x.nbytes + y.nbytes > free // 2:
+            return x, y, "streamed to the device"
+    return x.to(device), y.to(device), "on the device"
 
 
 def set_threads(device: torch.device, layers: Iterable[LayerSpec], batch_size: int) -> int:

@@ -59,7 +59,7 @@ def examine(
     ended = epochs if isinstance(epochs, Epochs) else Epochs.of(epochs)
     run = Run(tuple(probes), ended, config, tuple(plan) if plan is not None else None, diverged_at)
     found = [finding for rule in RULES for finding in rule(run)]
-    return tuple(sorted(found, key=lambda finding: _GRAVITY[finding.severity]))  # stable: the rules' order
+    return _gravest_first(found)
 
 
 class Monitor:
@@ -91,6 +91,26 @@ class Monitor:
             return None
         self._told = found
         return events.FindingsChanged(probed.step, found)
+
+    def give_up(self, step: int, device: str) -> events.FindingsChanged:
+        """What there is to tell where the layers cannot be looked at any more."""
+        blind = events.Finding(
+            rule="no-look",
+            severity="warning",
+            layer=None,
+            step=step,
+            figure=0.0,
+            what=f"The layers are not looked at any more: no memory of {device} is left for it, at step {step:,}.",
+            why="A look takes about as much memory as the weights three times over. The training goes on.",
+            try_="Train a network of fewer hidden units, or end what else takes that memory.",
+            remedy={},
+        )
+        self._told = _gravest_first([*self._told, blind])
+        return events.FindingsChanged(step, self._told)
+
+
+def _gravest_first(findings: Sequence[events.Finding]) -> tuple[events.Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: _GRAVITY[finding.severity]))  # stable: the rules' order
 
 
 def _same(old: tuple[events.Finding, ...], new: tuple[events.Finding, ...]) -> bool:

@@ -128,9 +128,12 @@ class Prober:
         self._times: deque[float] = deque(maxlen=3)  # seconds that the last looks took
         self._last: float | None = None
         self._count = 0
+        self.blind = False  # no more looks
 
     def due(self, observed: bool) -> bool:
         """Whether it is time for a look: soon after the last one while `observed`, seldom otherwise."""
+        if self.blind:
+            return False
         if self._last is None:
             return True
         if not observed and self._sample_every is None:
@@ -148,8 +151,15 @@ class Prober:
 
     def arm(self, step: int) -> None:
         """Remember the weights after `step` steps, so that the next step can be measured."""
+        if self.blind:
+            return
         self._before = [weight.detach().clone() for _, weight, _ in self._network.linear_parameters()]
         self._armed_at = step
+
+    def give_up(self) -> None:
+        """Look no more, and let go of what was remembered for it."""
+        self.blind = True
+        self._before, self._armed_at = [], None
 
     def armed(self, step: int) -> bool:
         """Whether the step that led to `step` can be measured."""
@@ -170,7 +180,7 @@ class Prober:
     def _measure_step(self) -> dict[int, float]:
         linear = self._network.linear_parameters()
         rows = [
-            torch.stack((_norm(weight - before), _norm(before)))
+            torch.stack((_norm(weight.detach(), before), _norm(before)))
             for (_, weight, _), before in zip(linear, self._before, strict=True)
         ]
         moved = torch.stack(rows).tolist()
@@ -188,9 +198,16 @@ def _wide(values: Tensor) -> torch.dtype:
     return torch.float32 if values.device.type == "mps" else torch.float64  # mps has no float64
 
 
-def _norm(values: Tensor) -> Tensor:
+def _norm(matrix: Tensor, origin: Tensor | None = None) -> Tensor:
+    """The norm of `matrix`, or of what it differs by from `origin`; of CHUNK values at once."""
     # Where the cores are busy, torch.linalg.vector_norm's two threads wait for each other: 8 ms of 200,000 values.
-    return values.detach().to(_wide(values), copy=True).square_().sum().sqrt()
+    rows = max(1, CHUNK // max(1, matrix.shape[1]))
+    origins = torch.split(origin, rows) if origin is not None else ()
+    total = torch.zeros((), dtype=_wide(matrix), device=matrix.device)
+    for index, part in enumerate(torch.split(matrix, rows)):
+        moved = part - origins[index] if origins else part
+        total += moved.to(total.dtype, copy=True).square_().sum()
+    return total.sqrt()
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from d2ltui import catalogue, events
 from d2ltui.config import RunConfig
@@ -20,7 +19,7 @@ from d2ltui.engine import account
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import DeviceError, make_current, select, set_threads
+from d2ltui.engine.device import DeviceError, make_current, place, select, set_threads
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.garbage import leave_libraries_alone
 from d2ltui.engine.health import Monitor
@@ -106,7 +105,8 @@ class Trainer:
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, trace = "failed", traceback.format_exc()
-            field, message = account.blame(error, self.config, self._device_name, built=hasattr(self, "network"))
+            layers = [layer.spec for layer in self.network.layers] if hasattr(self, "network") else []
+            field, message = account.blame(error, self.config, self._device_name, layers)
         finally:
             self._clock.stop()
         if self._diverged:
@@ -160,7 +160,7 @@ class Trainer:
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
         self._recorder = Recorder(config.task, variance)
         self._recorder_capacity = self._recorder.capacity(config.batch_size, data.info.num_outputs)
-        self._x_train, self._y_train, residence = self._place(data)
+        self._x_train, self._y_train, residence = place(data.x_train, data.y_train, self._device)
         self._x_val, self._y_val = data.x_val.to(self._device), data.y_val.to(self._device)
         self._val_variance = float(data.y_val.double().var(correction=0)) if config.task == "regression" else 1.0
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_outputs for spec in plan))
@@ -197,17 +197,6 @@ class Trainer:
 
         return load(self.config, progress, lambda: self.control.stopping)
 
-    def _place(self, data: Dataset) -> tuple[Tensor, Tensor, str]:
-        """The training data where it is used: on the device while half of its free memory holds it, else streamed."""
-        x, y = data.x_train, data.y_train
-        if self._device.type == "cpu":
-            return x, y, "in memory"
-        if self._device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(self._device)
-            if x.nbytes + y.nbytes > free // 2:
-                return x, y, "streamed to the device"  # each block of batches through pinned memory of its own
-        return x.to(self._device), y.to(self._device), "on the device"
-
     # Training
 
     def _train(self) -> None:
@@ -216,14 +205,19 @@ class Trainer:
         try:
             self._train_epochs()
         except Stopped:
-            if not self._diverged:  # broken weights are not worth the place of good ones
-                self._pace.keep(self._checkpoint)
+            self._finish()
             raise
-        self._pace.keep(self._checkpoint)
+        self._finish()
+
+    def _finish(self) -> None:
+        self._clock.stop()
+        if not self._diverged:  # broken weights are not worth the place of good ones
+            self._pace.keep(self._checkpoint)
+        self._probe(last=True)
 
     def _train_epochs(self) -> None:
         self._probe()
-        self._prober.arm(self._step)
+        self._arm()
         self._emit(events.StatusChanged("training"))
         self._start_clock()
         self._obey()
@@ -236,7 +230,6 @@ class Trainer:
                 self.control.epoch_done()
             if self.control.attention:
                 self._obey()
-        self._last_look()
 
     def _start_clock(self) -> None:
         self._clock.start()
@@ -274,7 +267,7 @@ class Trainer:
             if self._prober.armed(self._step):
                 self._probe()
             else:
-                self._prober.arm(self._step)
+                self._arm()
                 wait = 0.0  # come back after the very next step, which is the one to measure
         if self._pace.due(within_epoch=True):
             self._pace.keep(self._checkpoint)
@@ -305,7 +298,6 @@ class Trainer:
             if not self.control.wait_while_paused(PROBE_EVERY):
                 break
         if self.control.stopping:
-            self._last_look()
             raise Stopped
         if waiting:
             self._emit(events.StatusChanged("training"))
@@ -313,7 +305,7 @@ class Trainer:
 
     def _look_at_pause(self) -> None:
         self._probe()
-        self._prober.arm(self._step)
+        self._arm()
 
     def _publish(self) -> None:
         """Tell the steps since the last time. A loss that is not finite, or absurd, ends the run there."""
@@ -331,7 +323,6 @@ class Trainer:
         self._epoch_sums += (np.dot(losses, sizes), np.dot(metrics, sizes), sizes.sum())
         self._emit(events.StepsTrained(self._step, losses, metrics, self._clock.seconds))
         if self._diverged:
-            self._last_look()
             raise Stopped
 
     def _evaluate(self, epoch: int) -> None:
@@ -354,20 +345,34 @@ class Trainer:
         if not val_loss <= LARGEST_LOSS:
             # The last step broke the weights, and no step may follow to notice.
             self._diverged, self._last_loss = True, val_loss
-            self._last_look()
             raise Stopped
 
     def _probe(self, last: bool = False) -> None:
-        # Who looks only afterwards may open a layer, too.
-        probed = self._prober.probe(self._step, units=last or self.control.observed)
+        if self._prober.blind:
+            return
+        try:
+            # Who looks only afterwards may open a layer, too.
+            probed = self._prober.probe(self._step, units=last or self.control.observed)
+        except Exception as error:
+            self._go_blind(error)
+            return
         self._emit(probed)
         changed = self._monitor.look(probed, self._epochs, self._lr, self._step if self._diverged else None)
         if changed is not None:
             self._emit(changed)
 
-    def _last_look(self) -> None:
-        self._clock.stop()
-        self._probe(last=True)
+    def _arm(self) -> None:
+        try:
+            self._prober.arm(self._step)
+        except Exception as error:
+            self._go_blind(error)
+
+    def _go_blind(self, error: Exception) -> None:
+        """A look for which there is no memory ends the looks, not the run."""
+        if not account.is_out_of_memory(error):
+            raise error
+        self._prober.give_up()
+        self._emit(self._monitor.give_up(self._step, self._device_name))
 
     # Going on later
 

@@ -9,11 +9,15 @@ import torch
 from runs import Tape, run, short
 
 from d2ltui import events
+from d2ltui.catalogue import layer_plan
 from d2ltui.config import resolve
+from d2ltui.engine import account
 from d2ltui.engine import device as device_module
 from d2ltui.engine import trainer as trainer_module
+from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, available, select
+from d2ltui.engine.probes import Prober
 from d2ltui.engine.trainer import Trainer
 from d2ltui.models.network import Network
 
@@ -65,6 +69,80 @@ def test_too_little_memory_blames_the_batch_size(monkeypatch: pytest.MonkeyPatch
     assert (ended.status, ended.field) == ("failed", "batch_size")
     assert ended.message == "batch_size: 100 does not fit into the memory of cpu; allowed: what fits, so try fewer"
     assert ended.traceback is not None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+)
+def test_too_little_memory_is_the_widths_where_the_weights_are_the_larger_part(error: Exception) -> None:
+    wide, narrow = ({"model": "mlp", "dataset": "digits", "hidden": hidden} for hidden in ("4096,4096", "16"))
+    for given, field in ((wide, "hidden"), (narrow, "batch_size")):
+        config = resolve({**given, "batch_size": 256})
+        assert account.blame(error, config, "cuda:0", layer_plan(config))[0] == field
+        assert account.blame(error, config, "cuda:0", [])[0] == "hidden", "it was not built yet"
+
+
+def test_a_gpu_that_has_failed_is_told_of_in_a_sentence() -> None:
+    error = RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
+    field, message = account.blame(error, resolve({}), "cuda:0", [])
+    assert field == ""
+    assert message.startswith("RuntimeError: CUDA error: an illegal memory access was encountered; start d2ltui again")
+    assert "\n" not in message
+
+
+class Kept:
+    """A keeper that writes at once."""
+
+    idle, took = True, 0.0
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        self.steps.append(checkpoint.step)
+
+
+@pytest.mark.parametrize(("method", "after"), [("probe", 0), ("probe", 1), ("probe", 30), ("arm", 0)])
+def test_a_look_that_has_no_memory_ends_the_looks_and_not_the_run(
+    monkeypatch: pytest.MonkeyPatch, method: str, after: int
+) -> None:
+    original = getattr(trainer_module.Prober, method)
+
+    def limited(self: Prober, step: int, *rest: object, **options: object) -> object:
+        if step >= after:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, step, *rest, **options)
+
+    monkeypatch.setattr(trainer_module.Prober, method, limited)
+    monkeypatch.setattr("d2ltui.engine.probes.FIRST_PROBE", 0.0)
+    monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.0)
+    tape, keeper = Tape(), Kept()
+    ended = Trainer(short(epochs=4), Control(), [tape], keeper=keeper).run()
+    assert ended.status == "finished"
+    assert keeper.steps[-1] == ended.summary["steps"] == 40
+    told = [finding for event in tape.of(events.FindingsChanged) for finding in event.findings]
+    assert [finding.what for finding in told if finding.rule == "no-look"][-1].startswith("The layers are not looked")
+    assert len([event for event in tape.of(events.LayersProbed) if event.step > after + 5]) == 0
+
+
+def test_a_look_that_fails_otherwise_fails_the_run_when_its_checkpoint_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Prober.probe
+
+    def broken(self: Prober, step: int, units: bool) -> object:
+        if step == 10:
+            raise ZeroDivisionError("a defect")
+        return original(self, step, units)
+
+    monkeypatch.setattr(Prober, "probe", broken)
+    keeper = Kept()
+    ended = Trainer(short(epochs=1), Control(), [], keeper=keeper).run()
+    assert (ended.status, ended.message) == ("failed", "ZeroDivisionError: a defect")
+    assert keeper.steps[-1] == 10
 
 
 def test_too_little_memory_for_the_network_blames_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
