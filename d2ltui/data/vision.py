@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import torch
 
+from d2ltui.apart import apart
 from d2ltui.catalogue import DatasetInfo
 from d2ltui.data import DataError, Dataset, LoadCancelled, Progress
 
@@ -34,9 +35,7 @@ def load(info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled:
         LoadCancelled: when `cancelled()` turns true.
     """
     root = data_root(data_dir)
-    # Imported here because torchvision takes seconds.
-    from torchvision import datasets
-
+    datasets = apart(_torchvision_datasets)
     torchvision_class: Any = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[info.name]
     raw = root / torchvision_class.__name__ / "raw"
     with _leaving_no_empty_folder(raw):
@@ -57,6 +56,13 @@ def load(info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled:
             raise _broken(info, raw / f"{prefix}-labels-idx1-ubyte", f"it has a label {largest}")
         parts += [part.data.reshape(size, -1).to(torch.float32).div_(255.0), part.targets.to(torch.int64)]
     return Dataset(info, *parts)
+
+
+def _torchvision_datasets() -> Any:
+    # Imported here because torchvision takes seconds.
+    from torchvision import datasets
+
+    return datasets
 
 
 def data_root(data_dir: str | None) -> Path:

@@ -202,16 +202,17 @@ class Bench:
         config = self.config(role, seed, **given)
         data = dataset if dataset is not None else self.data(config)
         live = LiveRun(config)
+        trainers: list[Trainer] = []
 
         def follow(event: events.Event) -> None:
             match event:
                 case events.RunStarted():
                     if loss is not None:
-                        trainer.network.loss = loss
+                        trainers[0].network.loss = loss
                     if each_epoch is not None:
-                        each_epoch(trainer.network)
+                        each_epoch(trainers[0].network)
                 case events.EpochEnded() if each_epoch is not None:
-                    each_epoch(trainer.network)
+                    each_epoch(trainers[0].network)
 
         self._control = Control()
         self.go_on()
@@ -219,12 +220,17 @@ class Bench:
         self.runs.append(run)
         if self._on_run is not None:
             self._on_run(run)
-        trainer = Trainer(config, self._control, [live, follow], dataset=data, sample_every=None)
-        ended = trainer.run()
-        self.go_on()
-        if ended.status == "failed":
-            raise LessonError(f"{run.role}: {ended.message}")
-        return Trained(live, trainer.network, data)
+        trainers.append(Trainer(config, self._control, [live, follow], dataset=data, sample_every=None))
+        try:
+            ended = trainers[0].run()
+            self.go_on()
+            if ended.status == "failed":
+                raise LessonError(f"{run.role}: {ended.message}")
+            return Trained(live, trainers[0].network, data)
+        finally:
+            # It holds `follow`, which holds it: data and network would stay until Python looks for such circles, which
+            # it does not when a GPU's memory is short.
+            trainers.clear()
 
 
 def mean(values: Iterable[float]) -> float:

@@ -8,6 +8,8 @@ import threading
 
 import torch
 
+from d2ltui.apart import apart
+
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 _importing = threading.Lock()  # a run may begin while the import ahead of it is under way
 
@@ -22,12 +24,16 @@ def import_compiler() -> None:
     with _importing:
         if "torch._dynamo" in sys.modules:
             return
-        given = os.environ.get(_CACHE)
-        os.environ.setdefault(_CACHE, os.path.dirname(torch.__file__))
-        try:
-            torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-        finally:
-            if given is None:
-                os.environ.pop(_CACHE, None)
-            else:
-                os.environ[_CACHE] = given
+        apart(_import)
+
+
+def _import() -> None:
+    given = os.environ.get(_CACHE)
+    os.environ.setdefault(_CACHE, os.path.dirname(torch.__file__))
+    try:
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    finally:
+        if given is None:
+            os.environ.pop(_CACHE, None)
+        else:
+            os.environ[_CACHE] = given

@@ -134,6 +134,7 @@ class RunStore:
                     self._session.close()
             if self._lock is not None:
                 self._lock.release()
+            self._on_request = self._on_trouble = None  # whose run holds this store: a circle, else
 
     def _open(self) -> None:
         try:

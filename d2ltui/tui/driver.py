@@ -32,10 +32,18 @@ class PromptDriver(LinuxDriver):
                 fallback = os.get_terminal_size(self._file.fileno())
         return shutil.get_terminal_size(fallback)
 
+    def _run_input_thread(self) -> None:
+        """A defect in this thread ends the application as one in the interface's does, and not as if all were well."""
+        try:
+            self.run_input_thread()
+        except Exception as error:
+            self._app.call_later(_fail, error)
+
     def run_input_thread(self) -> None:
         """Read keys until the end; see LinuxDriver, from which everything but the times is."""
         parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")().decode
+        # What is not UTF-8 is left out: another character set's letters, line noise, a paste of either.
+        decode = getincrementaldecoder("utf-8")("ignore").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             patience, ending = IDLE, False
@@ -52,3 +60,7 @@ class PromptDriver(LinuxDriver):
         with suppress(ParseEOF, ParseError, EOFError):
             for _ in parser.feed(""):
                 pass
+
+
+def _fail(error: Exception) -> None:
+    raise error

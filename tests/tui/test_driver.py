@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 from textual import constants, events
+from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
@@ -106,3 +107,36 @@ def test_escape_is_told_sooner_than_by_textual(monkeypatch: pytest.MonkeyPatch) 
         took[driver_class] = board.keys[-1][0] - began
         board.close()
     assert took[PromptDriver] < took[LinuxDriver] / 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        (b"a\xffb", ["a", "b"]),
+        (b"\xf8b", ["b"]),
+        (b"\xe9b", ["b"]),  # é in Latin-1: of a character in UTF-8 the first of three bytes
+        (b"\xe9\xe9\x1b[Ab", ["up", "b"]),
+        ("é".encode(), ["é"]),
+        (b"\xc3", []),
+    ],
+)
+def test_bytes_that_are_no_text_are_left_out(keyboard: Keyboard, sent: bytes, keys: list[str]) -> None:
+    os.write(keyboard.master, sent + b"z")
+    assert keyboard.until(len(keys) + 1) == [*keys, "z"]
+    assert keyboard.thread.is_alive()
+
+
+async def test_a_defect_in_the_thread_that_reads_keys_is_no_good_end() -> None:
+    app = App[None]()
+
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            driver = PromptDriver.__new__(PromptDriver)
+            driver._app = app
+            driver.run_input_thread = lambda: 1 // 0  # type: ignore[method-assign,assignment]
+            driver._run_input_thread()
+            await pilot.pause(0.2)
+
+    with pytest.raises(ZeroDivisionError):
+        await run()
+    assert app.return_code == 1

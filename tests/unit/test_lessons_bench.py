@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,21 @@ def test_real_data_are_there_once_and_made_ones_for_each_seed() -> None:
     made = [bench.data(bench.config("made", seed)) for seed in range(2)]
     assert not torch.equal(made[0].x_train, made[1].x_train)
     assert bench.data(bench.config("made", 0)) is made[0]
+
+
+def test_a_run_leaves_nothing_that_only_the_collector_finds() -> None:
+    """Of a GPU's memory, which may be short, Python's collector knows nothing."""
+    given = {"model": "mlp", "dataset": "digits", "hidden": "8", "epochs": 1, "device": "cpu"}
+    bench = Bench(lesson(Experiment("one", given)))
+    gc.disable()
+    try:
+        trained = bench.train("one", 0, each_epoch=lambda network: None)
+        network, data = weakref.ref(trained.network), weakref.ref(trained.data.x_train)
+        bench._loaded.clear()
+        del trained
+        assert (network(), data()) == (None, None)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("stopped", [False, True])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from d2ltui import recording as recording_module
 from d2ltui.config import RunConfig, resolve
 from d2ltui.engine.checkpoint import CheckpointError, read
 from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
 from d2ltui.engine.worker import Worker
 from d2ltui.headless import run
 from d2ltui.recording import Recording
@@ -266,3 +269,19 @@ def test_a_configuration_file_that_says_the_same_is_left_alone(path: Path) -> No
     resumed(path, trouble)
     assert trouble == []
     assert file.read_text().startswith("# mine\n")
+
+
+def test_a_stored_run_is_let_go_of_when_nobody_holds_it() -> None:
+    """And not only when Python looks for circles, which it never does among what the first run has left frozen."""
+    control = Control()
+    gc.disable()
+    try:
+        recording = Recording.new(CONFIG, control)
+        Trainer(CONFIG, control, [recording.live, recording.store], keeper=recording).run()
+        recording.close()
+        kept, live = weakref.ref(recording), weakref.ref(recording.live)
+        recording.store._thread.join(PATIENCE)
+        del recording
+        assert (kept(), live()) == (None, None)
+    finally:
+        gc.enable()
