@@ -51,6 +51,7 @@ class RunStarted(Event, frozen=True):
     num_val: int
     steps_per_epoch: int
     residence: str  # where the training data is kept, in words
+    threads: int = 1  # with which PyTorch computes it, on a CPU
 
 
 class StepsTrained(Event, frozen=True):

@@ -23,7 +23,8 @@ def divergence(run: Run) -> Iterator[Finding]:
     if run.diverged_at is not None or broken or not math.isfinite(run.loss):
         figure, layer = math.inf, broken[0].index if broken else None
         what = f"The loss is beyond all bounds {run.when}"
-        if not run.loss < max(run.start, run.guess):  # weights that are broken may well give a small one again
+        # Weights that are broken may well give a small one again; and one that is not finite stands in no chart.
+        if max(run.start, run.guess) <= run.loss < math.inf:
             what += f", {number(run.loss)}"
         if broken:
             number_of = broken[0].nonfinite

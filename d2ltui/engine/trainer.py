@@ -154,7 +154,7 @@ class Trainer:
         self._order = torch.Generator().manual_seed(seed_for(config.seed, "order"))
         data = self._data
         plan = catalogue.layer_plan(config, data.info)
-        set_threads(self._device, plan, config.batch_size)
+        threads = set_threads(self._device, plan, config.batch_size)
         self.network = build(config, device=self._device, dataset=data.info)
         self._optimizer = make_optimizer(config, self.network)
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
@@ -179,6 +179,7 @@ class Trainer:
                 num_val=len(data.x_val),
                 steps_per_epoch=math.ceil(len(data.x_train) / config.batch_size),
                 residence=residence,
+                threads=threads,
             )
         )
         if resumed is not None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
+import statistics
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,29 +17,28 @@ if TYPE_CHECKING:
 MEASURE_EVERY = 1.0
 FIRST_GPU = "cuda:0"
 OTHERS = 0.5  # cores that other programs have to take before anything is said of them
-PATIENCE = 5  # looks by which those that found it so must be ahead of the others: a moment may be anything
+PATIENCE = 5  # looks that have to find the same: a moment may be anything
 SHARED_WORK = 1_000_000  # multiplications of a layer, from which on PyTorch shares them out to its threads
-CROWDED = "other programs keep the cores busy: OMP_NUM_THREADS=1 d2ltui trains faster"
+CROWDED = "other programs keep the cores busy: OMP_NUM_THREADS={} d2ltui trains faster"
 
 
 class Machine:
     """Looks at most once a second; between looks the last figures stand."""
 
     def __init__(self) -> None:
-        self._text = ""
+        self._cpu = self._gpu = ""  # as they are shown
         self._measured = 0.0
         self._device = ""
         self._opening: threading.Thread | None = None
         self._process: Any = None
         self._cores = 1
-        self._crowded = 0  # looks that found fewer cores left than PyTorch has threads, less those that did not
+        self._others: deque[float] = deque(maxlen=2 * PATIENCE - 1)  # cores that other programs took
         self._nvml: Any = None  # None also where there is no NVIDIA driver
 
     def _open(self) -> None:
         """In a thread: a driver that wakes up takes its time."""
         import psutil
 
-        psutil.cpu_percent()  # the first call has nothing to compare with
         try:
             import pynvml
 
@@ -48,9 +48,7 @@ class Machine:
             # No driver, no library, no GPU: NVML says so in many ways, and each of them means that there is none.
             self._nvml = None
         self._cores = psutil.cpu_count() or 1
-        process = psutil.Process()
-        process.cpu_percent()
-        self._process = process
+        self._process = psutil.Process()
 
     def describe(self, device: str = FIRST_GPU) -> str:
         """`cpu 96 %  mem 1.2 GB  gpu 40 % 3.1 GB`; a dash where there is no GPU. `device`: the run's, "" for none."""
@@ -59,18 +57,26 @@ class Machine:
         if self._opening is None:
             self._opening = threading.Thread(target=self._open, name="d2ltui-machine", daemon=True)
             self._opening.start()
-        if self._process is None or (device == self._device and now - self._measured < MEASURE_EVERY):
-            return self._text
+        if self._process is None:
+            return ""
+        due = now - self._measured >= MEASURE_EVERY
+        if due:
+            self._measure(now)
+        if due or device != self._device:
+            self._device, self._gpu = device, self._gpu_text(device)
+        return f"{self._cpu}  gpu {self._gpu}"
+
+    def _measure(self, now: float) -> None:
         import psutil
 
-        self._measured, self._device = now, device
-        memory = self._process.memory_info().rss
+        self._measured = now
+        memory = gigabytes(self._process.memory_info().rss)
         busy, own = psutil.cpu_percent(), self._process.cpu_percent()  # of all cores, of one
-        others = (busy * self._cores - own) / 100
-        crowded = others >= OTHERS and threads() > self._cores - others + 0.5
-        self._crowded = min(2 * PATIENCE, self._crowded + 1) if crowded else max(0, self._crowded - 1)
-        self._text = f"cpu {busy:3.0f} %  mem {gigabytes(memory)}  gpu {self._gpu_text(device)}"
-        return self._text
+        if not self._cpu:  # psutil has nothing to compare with yet, in this thread
+            self._cpu = f"cpu   – %  mem {memory}"
+            return
+        self._others.append((busy * self._cores - own) / 100)
+        self._cpu = f"cpu {busy:3.0f} %  mem {memory}"
 
     def advice(self, live: LiveRun | None) -> str:
         """What to do where other programs slow `live` down, "" where they do not.
@@ -79,10 +85,14 @@ class Machine:
         """
         if live is None or live.started is None or live.status != "training" or live.started.device != "cpu":
             return ""
-        if self._crowded < PATIENCE:
+        if len(self._others) < PATIENCE:
+            return ""
+        others = statistics.median(self._others)
+        left = self._cores - others
+        if others < OTHERS or live.started.threads <= left + 0.5:
             return ""
         work = max(layer.num_inputs * layer.num_outputs for layer in live.started.layers) * live.config.batch_size
-        return CROWDED if work >= SHARED_WORK else ""
+        return CROWDED.format(max(1, round(left))) if work >= SHARED_WORK else ""
 
     def _gpu_text(self, device: str) -> str:
         if self._nvml is None:
@@ -100,12 +110,6 @@ class Machine:
         if isinstance(name, int):
             return self._nvml.nvmlDeviceGetHandleByIndex(name)
         return self._nvml.nvmlDeviceGetHandleByUUID(name)
-
-
-def threads() -> int:
-    """How many threads PyTorch computes with; 1 before it is there."""
-    count = getattr(sys.modules.get("torch"), "get_num_threads", None)
-    return count() if count is not None else 1
 
 
 def physical(device: str, visible: str | None) -> int | str:

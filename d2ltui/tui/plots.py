@@ -9,7 +9,7 @@ import numpy as np
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
 from d2ltui.epochs import Epochs
 from d2ltui.live import LiveRun
-from d2ltui.series import Reduced, Reducer, smooth
+from d2ltui.series import Array, Reduced, Reducer, smooth
 
 POINTS_PER_COLUMN = 2
 # Epochs that a chart of a running run spans at least; a longer run's chart grows by doubling.
@@ -24,6 +24,10 @@ class Curves:
         self.live = live
         self._losses = Reducer(live.losses)
         self._metrics = Reducer(live.metrics)
+        # An R² far below zero (the first steps) would press everything else against the top.
+        self._lowest = -1.0 if live.config.task == "regression" else 0.0
+        self._val_loss = EpochCurve("val_loss")
+        self._val_metric = EpochCurve("val_metric", self._lowest)
 
     def loss(self, width: int, height: int, *, log: bool, smoothing: float, ascii: bool) -> ChartSpec:
         """Each step's loss: smoothed in front, the range of the raw values faint behind; validation each epoch."""
@@ -32,7 +36,7 @@ class Curves:
         bands = [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")] if smoothing > 0 else []
         lines = [
             Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
-            validation(self.live.epochs, "val_loss", width),
+            _validation(self._val_loss.points(self.live.epochs, width)),
         ]
         return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii)
 
@@ -40,12 +44,11 @@ class Curves:
         """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
         shown = self._epochs_shown()
         steps, x = self._reduced(self._metrics, shown, width)
-        # An R² far below zero (the first steps) would press everything else against the top.
-        clip = -1.0 if self.live.config.task == "regression" else 0.0
-        train = [max(value, clip) for value in smooth(steps.mean, smoothing).tolist()]
+        train = smooth(steps.mean, smoothing)
+        label = "train (≥ −1)" if (train < self._lowest).any() else "train"
         lines = [
-            Line("train", Style.TRAIN, x, train),
-            validation(self.live.epochs, "val_metric", width, clip),
+            Line(label, Style.TRAIN, x, np.maximum(train, self._lowest).tolist()),
+            _validation(self._val_metric.points(self.live.epochs, width)),
         ]
         return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_high=1.0)
 
@@ -93,7 +96,7 @@ class Curves:
             log=log,
             x_label="epoch",
             ascii=ascii,
-            empty_text="no step yet",
+            empty_text="no step yet" if self.live.ended is None else "no step was trained",
         )
 
 
@@ -102,23 +105,57 @@ def epoch_curve(epochs: Epochs, figure: str, width: int, lowest: float = -math.i
 
     Of far more epochs than that, each column's smallest and largest value and the last one of all: no spike is lost.
     """
-    y = epochs.column(figure)
-    x = epochs.column("epoch")[: len(y)]  # one may have come in between
-    y = np.maximum(y[: len(x)], lowest)
-    if len(x) > POINTS_PER_COLUMN * max(1, width):
-        kept = {len(x) - 1}
-        smallest, largest = np.nan_to_num(y, nan=math.inf), np.nan_to_num(y, nan=-math.inf)
+    return EpochCurve(figure, lowest).points(epochs, width)
+
+
+class EpochCurve:
+    """`epoch_curve` of a run that goes on: only epochs that came since are looked at. Owned by one reader."""
+
+    def __init__(self, figure: str, lowest: float = -math.inf) -> None:
+        self._epochs: Epochs | None = None
+        self._figure, self._lowest = figure, lowest
+        self._together, self._groups = 0, 0  # epochs of a group, and groups whose epochs are all there
+        self._kept: list[int] = []  # of those: the indices of the smallest and of the largest value
+
+    def points(self, epochs: Epochs, width: int) -> tuple[list[float], list[float]]:
+        """Epochs and the figure, for a chart of `width` columns."""
+        if epochs is not self._epochs:  # a run that goes on from an earlier step has others
+            self._epochs, self._together = epochs, 0
+        y = epochs.column(self._figure)
+        x = epochs.column("epoch")[: len(y)]  # one may have come in between
+        y = y[: len(x)]
+        if len(x) > POINTS_PER_COLUMN * max(1, width):
+            chosen = self._chosen(y, max(1, width))
+            x, y = x[chosen], y[chosen]
+        return x.astype(float).tolist(), np.maximum(y, self._lowest).tolist()
+
+    def _chosen(self, y: Array, width: int) -> list[int]:
         together = 1  # doubled, so that what has been drawn stays where it is as more epochs come
-        while len(x) > together * max(1, width):
+        while len(y) > together * width:
             together *= 2
-        for first in range(0, len(x), together):
-            part = slice(first, first + together)
-            kept |= {first + int(np.argmin(smallest[part])), first + int(np.argmax(largest[part]))}
-        chosen = sorted(kept)
-        x, y = x[chosen], y[chosen]
-    return x.astype(float).tolist(), y.tolist()
+        if together != self._together:
+            self._together, self._groups, self._kept = together, 0, []
+        begun = len(y) // together
+        if begun > self._groups:
+            first = self._groups * together
+            self._kept += _extremes(y[first : begun * together].reshape(-1, together), first)
+            self._groups = begun
+        chosen = [*self._kept, len(y) - 1]
+        rest = y[begun * together :]
+        if len(rest):
+            chosen += _extremes(rest.reshape(1, -1), begun * together)
+        return sorted(set(chosen))
 
 
-def validation(epochs: Epochs, figure: str, width: int, lowest: float = -math.inf) -> Line:
+def _extremes(groups: Array, first: int) -> list[int]:
+    """Where each row of `groups` (n, together) has its smallest and its largest value; `first` is the first one's."""
+    offsets = first + groups.shape[1] * np.arange(len(groups))
+    smallest = np.nan_to_num(groups, nan=math.inf).argmin(axis=1)
+    largest = np.nan_to_num(groups, nan=-math.inf).argmax(axis=1)
+    found: list[int] = np.concatenate((offsets + smallest, offsets + largest)).tolist()
+    return found
+
+
+def _validation(points: tuple[list[float], list[float]]) -> Line:
     """The validation curve, an epoch a point."""
-    return Line("val", Style.VALIDATION, *epoch_curve(epochs, figure, width, lowest), marker="●")
+    return Line("val", Style.VALIDATION, *points, marker="●")

@@ -51,7 +51,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     machine = Machine()
     deadline = time.monotonic() + 30
-    while not machine.describe() and time.monotonic() < deadline:
+    while not machine.describe().startswith("cpu") and time.monotonic() < deadline:
         time.sleep(0.01)
     machine._nvml = Driver()
     return machine
@@ -71,21 +71,32 @@ def test_without_a_gpu_there_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.describe("cpu").startswith("cpu ")
 
 
-def training(given: dict[str, object], device: str = "cpu") -> LiveRun:
+def test_the_first_look_has_nothing_to_compare_with() -> None:
+    machine = Machine()
+    deadline = time.monotonic() + 30
+    while not (first := machine.describe()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert first.startswith("cpu   – %  mem ")
+    machine._measured = 0.0
+    sum(range(3_000_000))  # busy
+    assert 0 < int(machine.describe().split()[1]) <= 100
+
+
+def training(given: dict[str, object], device: str = "cpu", threads: int = 2) -> LiveRun:
     config = resolve(given)
     live = LiveRun(config)
-    live(events.RunStarted(config, device, layer_plan(config), 100, 10, 1, "memory"))
+    live(events.RunStarted(config, device, layer_plan(config), 100, 10, 1, "memory", threads))
     live(events.StatusChanged("training"))
     return live
 
 
-def loaded(monkeypatch: pytest.MonkeyPatch, *, cores: int, busy: float, own: float, threads: int) -> Machine:
+def loaded(monkeypatch: pytest.MonkeyPatch, *, cores: int, busy: float, own: float) -> Machine:
     """A machine that is as busy as that, whatever the one is on which the tests run."""
     machine = opened(monkeypatch)
     monkeypatch.setattr("psutil.cpu_percent", lambda: busy)
     monkeypatch.setattr(machine._process, "cpu_percent", lambda: own)
-    monkeypatch.setattr("d2ltui.tui.machine.threads", lambda: threads)
-    machine._cores, machine._crowded = cores, 0
+    machine._cores = cores
+    machine._others.clear()
     return machine
 
 
@@ -118,24 +129,31 @@ def test_what_to_do_on_a_busy_machine(
     told: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine = loaded(monkeypatch, cores=2, busy=busy, own=own, threads=threads)
-    live = training(given, device)
+    machine = loaded(monkeypatch, cores=2, busy=busy, own=own)
+    live = training(given, device, threads)
     look(machine)
     assert machine.advice(live) == ""  # a moment may be anything
     look(machine, PATIENCE)
-    assert machine.advice(live) == (CROWDED if told else "")
+    assert machine.advice(live) == (CROWDED.format(1) if told else "")
     live(events.StatusChanged("paused"))
     assert machine.advice(live) == ""
 
 
 def test_a_moment_says_nothing_however_many_cores_it_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = loaded(monkeypatch, cores=64, busy=100.0, own=100.0, threads=32)
-    live = training(MLP)
+    machine = loaded(monkeypatch, cores=64, busy=100.0, own=100.0)
+    live = training(MLP, threads=32)
     look(machine, PATIENCE - 1)
     assert machine.advice(live) == ""
-    look(machine, 3 * PATIENCE)
+    look(machine, 2 * PATIENCE)
     monkeypatch.setattr("psutil.cpu_percent", lambda: 1.6)
     look(machine)
-    assert machine.advice(live) == CROWDED  # nor does one take back what was said
-    look(machine, 2 * PATIENCE)
+    assert machine.advice(live) == CROWDED.format(1)  # nor does one take back what was said
+    look(machine, PATIENCE)
     assert machine.advice(live) == ""
+
+
+def test_as_many_threads_are_advised_as_there_are_cores_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = loaded(monkeypatch, cores=16, busy=100.0, own=1200.0)
+    look(machine, PATIENCE)
+    assert machine.advice(training(MLP, threads=16)) == CROWDED.format(12)
+    assert machine.advice(training(MLP, threads=12)) == ""

@@ -14,7 +14,7 @@ from d2ltui import events
 from d2ltui.config import resolve
 from d2ltui.epochs import EPOCHS, Epochs
 from d2ltui.live import LiveRun
-from d2ltui.tui.plots import FEWEST_EPOCHS, Curves, epoch_curve
+from d2ltui.tui.plots import FEWEST_EPOCHS, Curves, EpochCurve, epoch_curve
 
 PER_EPOCH = 45  # of the MLP on digits, in batches of 32
 
@@ -68,6 +68,22 @@ def test_a_curve_of_epochs_loses_no_spike(n: int, width: int, chance: Random) ->
     assert (max(y), min(y)) == (rows["val_loss"].max(), rows["val_loss"].min())
     assert (x[-1], y[-1]) == (n, rows["val_loss"][-1])
     assert all(rows["val_loss"][int(at) - 1] == value for at, value in zip(x, y, strict=True))
+
+
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), min_size=1, max_size=12), st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_a_curve_that_grows_is_the_one_that_is_made_anew(more: list[tuple[int, int]], again_at: int) -> None:
+    draw = np.random.default_rng(again_at)
+    curve, epochs = EpochCurve("val_loss", -0.5), Epochs()
+    for turn, (count, width) in enumerate(more):
+        rows = np.zeros(count, EPOCHS)
+        rows["epoch"] = np.arange(len(epochs) + 1, len(epochs) + count + 1)
+        rows["step"] = rows["epoch"] * 10
+        rows["val_loss"] = draw.choice([math.nan, math.inf, -1.0, 0.0, *draw.random(9)], count)
+        epochs.extend(rows)
+        if turn == again_at:
+            epochs = epochs.until(len(epochs) // 2 * 10)
+        np.testing.assert_equal(curve.points(epochs, width), epoch_curve(epochs, "val_loss", width, -0.5))
 
 
 def test_what_is_drawn_of_the_epochs_stays_as_more_come() -> None:
