@@ -72,7 +72,12 @@ def _framed(
 ) -> Grid:
     """Axes, ticks and labels, which stand still while the curves grow. `y_range` is None where there are no values."""
     grid = Grid(width, height)
-    y_ticks = axes.ticks(*y_range, area.y_intervals, log) if y_range is not None else []
+    y_ticks: list[float] = []
+    if y_range is not None:
+        for most in range(area.y_intervals, max(area.y_intervals + 1, area.height)):
+            y_ticks = axes.ticks(*y_range, most, log)
+            if len(y_ticks) > 1:  # one number is no scale
+                break
     ends = y_range or (0.0, 1.0)
     draw_frame(
         grid,

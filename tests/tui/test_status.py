@@ -15,7 +15,7 @@ from d2ltui import events
 from d2ltui.catalogue import layer_plan
 from d2ltui.config import resolve
 from d2ltui.live import LiveRun
-from d2ltui.tui.widgets.status import StatusLine
+from d2ltui.tui.widgets.status import Speed, StatusLine
 
 CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 50})
 MACHINE = "cpu  50 %  mem 1.2 GB  gpu –"
@@ -200,3 +200,28 @@ async def test_the_bar_gives_way_before_a_word_does(width: int) -> None:
         first = app.screen._compositor.render_strips()[app.query_one(Watched).region.y].text
         assert first.split()[:2] == ["▶", "training"]
         assert " left" in first
+
+
+def test_the_speed_is_that_of_late_and_in_the_end_of_the_whole_run() -> None:
+    live, speed = LiveRun(CONFIG), Speed()
+    live(events.RunStarted(CONFIG, "cpu", layer_plan(CONFIG), 100, 10, 1, "memory"))
+    assert speed.of(live) == 0
+    step, seconds = 0, 0.0
+
+    def train(steps: int, took: float) -> float:
+        nonlocal step, seconds
+        step, seconds = step + steps, seconds + took
+        figures = np.ones(steps, np.float32)
+        live(events.StepsTrained(step, figures, figures, seconds))
+        return speed.of(live)
+
+    assert train(100, 0.5) == 200  # too soon for anything but the mean
+    for _ in range(20):
+        slow = train(10, 1.0)
+    assert slow == pytest.approx(10)
+    for _ in range(11):
+        fast = train(1000, 1.0)
+    assert fast == pytest.approx(1000)
+    assert speed.of(live) == fast  # a pause changes nothing
+    live(events.RunEnded("stopped", "", {}))
+    assert speed.of(live) == pytest.approx(step / seconds)

@@ -221,3 +221,13 @@ def test_a_small_chart_says_the_last_values():
     spec = curve(11, 3)
     assert [row.strip() for row in rows(spec)[:2]] == ["train 0.185", "val 0.689"]
     assert rows(curve(11, 3, lines=[], empty_text="no run"))[0].strip() == "no run"
+
+
+@pytest.mark.parametrize("height", range(6, 14))
+@pytest.mark.parametrize(("low", "high"), [(0.08, 0.36), (0.0, 2.3), (0.5, 1.0), (0.97, 0.98), (1e-4, 3.0)])
+@pytest.mark.parametrize("log", [False, True])
+def test_a_scale_has_two_numbers_where_there_are_rows_for_them(height: int, low: float, high: float, log: bool) -> None:
+    line = Line("train", Style.TRAIN, [0.0, 1.0, 2.0], [low or 0.01, high, high])
+    drawn = rows(ChartSpec(50, height + log, lines=[line], x_low=0, x_high=2, log=log))
+    labels = [row.split("┤")[0].strip() for row in drawn if "┤" in row]
+    assert len([label for label in labels if label]) >= 2, "\n".join(drawn)

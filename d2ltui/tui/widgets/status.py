@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -35,9 +36,29 @@ def clock(seconds: float) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
 
 
-def rate_of(live: LiveRun) -> float:
-    """Steps a second, over the whole run."""
-    return live.step / live.seconds if live.seconds > 0 else 0.0
+class Speed:
+    """Steps a second: of the last SPAN seconds of training while a run goes on, of the whole run in the end."""
+
+    SPAN, LEAST = 10.0, 1.0
+
+    def __init__(self) -> None:
+        self._live: LiveRun | None = None
+        self._past: deque[tuple[float, int]] = deque()  # seconds of training, steps
+
+    def of(self, live: LiveRun) -> float:
+        """Of `live`, which is asked about as it goes on."""
+        now, step = live.seconds, live.step
+        if live is not self._live or (self._past and step < self._past[-1][1]):
+            self._live = live
+            self._past.clear()
+        if not self._past or now > self._past[-1][0]:
+            self._past.append((now, step))
+        while len(self._past) > 2 and now - self._past[1][0] >= self.SPAN:
+            self._past.popleft()
+        before, steps_before = self._past[0]
+        if live.ended is not None or now - before < self.LEAST:
+            return step / now if now > 0 else 0.0
+        return (step - steps_before) / (now - before)
 
 
 def progress_bar(fraction: float, width: int) -> tuple[str, str]:
@@ -58,6 +79,12 @@ def _text(line: list[Part]) -> str:
     return "".join(map(_words, line))
 
 
+def _rows(line: str, message: str, width: int) -> int:
+    """The rows that both take in so many columns, about: words are not broken."""
+    parts = f"{line}\n{message}".split("\n") if message else line.split("\n")
+    return sum(max(1, -(-cell_len(part) // max(1, width))) for part in parts)
+
+
 class StatusLine(Kept, Widget):
     """One line, and below it what there is to say."""
 
@@ -72,6 +99,7 @@ class StatusLine(Kept, Widget):
         self._message = ""
         self._alarming = False  # whether the message says why a run went wrong
         self._composed_for = 0  # columns of the terminal
+        self._speed = Speed()
         self._looks: dict[str, RichStyle] = {}  # how the parts' styles look, as Textual has drawn them
 
     @property
@@ -93,17 +121,15 @@ class StatusLine(Kept, Widget):
         line = self._compose_line(live, status, machine, alone=not message)
         if line == self._line and message == self._message:
             return
-        # Where the message needs, or needed, more lines, everything above it moves.
-        grows = message != self._message and any(
-            "\n" in text or cell_len(text) > self.app.size.width - 2 for text in (message, self._message)
-        )
-        # And what was laid out after a resize was the line of the old width, wrapped.
-        grows = grows or self._composed_for != self.app.size.width
-        self._composed_for = self.app.size.width
         before, said = _text(self._line), self._message
+        after = _text(line)
+        # Where they need more rows, or fewer, everything above moves. What is laid out after a resize is the line of
+        # the old width, wrapped.
+        width = self.app.size.width
+        grows = (width, _rows(after, message, width - 2)) != (self._composed_for, _rows(before, said, width - 2))
+        self._composed_for = width
         self._status, self._line, self._message = status, line, message
         alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
-        after = _text(line)
         cells = None
         one_row = "\n" not in before + after and max(len(before), len(after)) <= self.content_size.width
         if one_row and not grows and (message, self._alarming) == (said, alarming):
@@ -120,11 +146,11 @@ class StatusLine(Kept, Widget):
         wide = self.app.size.width >= 110
         if live is not None and live.started is not None:
             config = live.config
-            rate = rate_of(live)
+            rate = self._speed.of(live)
             parts.append(f"  epoch {live.epoch}/{config.epochs} ")
             after = f" step {live.step:,}"
             if rate:
-                after += f"  {rate:,.0f} steps/s"
+                after += f"  {float(f'{rate:.3g}'):,.0f} steps/s"  # three digits: more of them only flicker
             if status in events.ENDED:
                 after += f"  {live.seconds:.1f} s"
             elif rate:
