@@ -25,7 +25,7 @@ def write(reader: RunReader, directory: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise NotAllowed(
-            f"tensorboard: it is not installed ({error}); allowed: after pip install 'd2ltui[tensorboard]'"
+            f"tensorboard: it is not installed ({error}); allowed: after pip install tensorboard"
         ) from None
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -371,10 +371,14 @@ def run_app(
         app.stored.leave(JOIN_TIMEOUT)
     ended = _finish_run(app)
     status = 128 + app.caught if app.caught is not None else app.return_code or 0
-    if as_json and exit_when_done and app.live is not None and app.live.ended is not None:
-        from d2ltui.events import to_json
+    last = app.live.ended if app.live is not None else None
+    if exit_when_done and last is not None:
+        if last.status in ("failed", "diverged"):  # the screen that said so is gone
+            print(f"{last.status}: {last.message}", file=sys.stderr, flush=True)
+        if as_json:
+            from d2ltui.events import to_json
 
-        print(to_json(app.live.ended.summary), flush=True)
+            print(to_json(last.summary), flush=True)
     if not ended or "torch" in sys.modules:
         # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
         # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.

@@ -159,6 +159,7 @@ def test_json_into_a_file_from_a_terminal_of_sixteen_colours(tmp_path: Path) -> 
     assert '"status": "diverged"' in line
     raw = bytes(terminal.raw)
     assert b"\x1b[?1049h" in raw
+    assert b"diverged: the loss is" in raw.rpartition(b"\x1b[?1049l")[2], "why, where the screen is gone"
     assert not re.search(rb"\x1b\[[\d;]*[34]8;[25];", raw)
 
 

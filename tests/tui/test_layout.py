@@ -75,6 +75,24 @@ async def test_run_on_a_narrow_terminal_goes_to_the_loss(open_app: Opener) -> No
         assert person.main.query_one("#loss").region.width == 80
 
 
+async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener) -> None:
+    async with open_app(ENDLESS, size=(120, 40)) as person:
+        await person.pilot.resize_terminal(80, 24)
+        await person.settle()
+        assert "loss" not in shown_panes(person), "no run goes on"
+        await person.pilot.resize_terminal(120, 40)
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.pilot.resize_terminal(80, 24)
+        await person.until(lambda: shown_panes(person) == ["loss"], "the curve")
+        assert person.focused_pane == "loss"
+        await person.press("shift+tab")
+        assert "form-pane" in shown_panes(person)
+        await person.pilot.resize_terminal(70, 24)
+        await person.settle()
+        assert "form-pane" in shown_panes(person), "as it was left"
+
+
 async def test_resized_at_any_moment_while_training(open_app: Opener) -> None:
     async with open_app(ENDLESS) as person:
         await person.press("ctrl+r")

@@ -32,6 +32,7 @@ class PanesScreen(Sparing, Hollow, Screen[None]):
         self._zoomed: str | None = None
         self._tab = next(iter(TABS))
         self._left: str | None = None  # the pane that had the focus last
+        self._narrow = True  # as a screen begins: no size that comes first takes a tab away
         self._single = False  # whether one tab, or one pane, has the whole width
 
     def tick(self) -> None:
@@ -47,7 +48,14 @@ class PanesScreen(Sparing, Hollow, Screen[None]):
             # Of an earlier layout. Textual would lay out for that size again, tell of it, and so on without end.
             event.prevent_default()
             return
-        self._arrange()
+        narrow, before = self.app.size.width < NARROW, self._narrow
+        self._narrow = narrow
+        training = self.app.live is not None and self.app.live.ended is None
+        away = self._tab == "Setup" and self._zoomed is None and not isinstance(self.focused, Input)
+        if narrow and not before and training and away:
+            self._focus_pane("loss")  # whoever comes back to a run in a smaller window wants to see it, not its form
+        else:
+            self._arrange()
 
     def _arrange(self) -> None:
         narrow = self.app.size.width < NARROW

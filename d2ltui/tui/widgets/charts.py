@@ -15,6 +15,7 @@ from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Style
 from d2ltui.tui.finding_lines import finding_lines
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
+from d2ltui.words import counted
 
 if TYPE_CHECKING:
     from d2ltui.charts.client import ChartClient
@@ -113,8 +114,8 @@ class ChartPane(Pane):
         if self._shown != shown:
             self._shown = shown
             self.view.forget()
-            middle = [[(int(Style.AXIS), self._empty.center(width)[:width])]]
-            self.view.show([[(int(Style.AXIS), "")]] * ((height - 1) // 2) + middle)
+            middle = [[(int(Style.AXIS), line.center(width))] for line in textwrap.wrap(self._empty, width)]
+            self.view.show([[(int(Style.AXIS), "")]] * max(0, (height - len(middle)) // 2) + middle)
 
     async def _draw(self, spec: ChartSpec) -> None:
         try:
@@ -206,7 +207,7 @@ class FindingsPane(ScrollingPane):
         self._shown, self._findings = state, findings
         self._selected = min(self._selected, max(0, len(findings) - 1))
         grave = sum(finding.severity != "note" for finding in findings)
-        self.subtitle(f"{grave} to look at" if grave else "")
+        self.subtitle(counted(grave, "warning") if grave else "")
         if not findings:
             text = "nothing out of the ordinary" if started else self._empty
             self.view.show([[(int(Style.AXIS), line)] for line in textwrap.wrap(text, max(8, width))])
@@ -248,7 +249,7 @@ class LayersPane(ScrollingPane):
         self._shown = state
         if probed is None:
             self.subtitle("")
-            self.view.show([[(int(Style.AXIS), self._empty[:width])]])
+            self.view.show([[(int(Style.AXIS), line)] for line in textwrap.wrap(self._empty, width)])
             return
         self.subtitle(f"step {probed.step:,}")
         if history and live is not None:
