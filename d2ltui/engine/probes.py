@@ -16,7 +16,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping
-from statistics import median_low
 
 import torch
 from torch import Tensor
@@ -138,7 +137,7 @@ class Prober:
             return True
         if not observed and self._sample_every is None:
             return False
-        took = median_low(self._times)  # a single slow one tells of the machine, not of the network
+        took = min(self._times)  # slow ones tell of the machine, not of the network
         if self._count == 1:
             # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
             wait = FIRST_PROBE

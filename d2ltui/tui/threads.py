@@ -5,12 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 T = TypeVar("T")
 
 GONE = 10.0  # seconds after which an event loop that does not answer has ended
+
+
+def begin(app: App[Any], work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task for `work`, a defect of which ends the application as one in a handler does."""
+    task = asyncio.create_task(work)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            app.call_later(task.result)  # which raises it
+
+    task.add_done_callback(ended)
+    return task
 
 
 async def in_thread(work: Callable[[], T], undo: Callable[[T], object] | None = None) -> T:

@@ -6,8 +6,9 @@ import asyncio
 import threading
 
 import pytest
+from textual.app import App
 
-from d2ltui.tui.threads import in_thread
+from d2ltui.tui.threads import begin, in_thread
 
 
 async def test_a_result_and_an_error_come_back() -> None:
@@ -74,3 +75,26 @@ async def test_a_result_that_comes_with_the_cancellation_is_undone() -> None:
         del loop.call_soon_threadsafe  # type: ignore[method-assign]
     assert handed.is_set()
     assert await loop.run_in_executor(None, undone.wait, 30)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+async def test_a_defect_in_what_was_begun_ends_the_application(broken: bool) -> None:
+    app = App[None]()
+
+    async def work() -> None:
+        if broken:
+            raise ZeroDivisionError
+
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            begin(app, asyncio.sleep(100)).cancel()
+            await asyncio.wait([begin(app, work())])  # which raises nothing itself
+            await pilot.pause(0.1)
+
+    if broken:
+        with pytest.raises(ZeroDivisionError):
+            await run()
+        assert app.return_code == 1
+    else:
+        await run()
+        assert not app.return_code

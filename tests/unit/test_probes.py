@@ -277,7 +277,7 @@ def test_the_first_looks_come_oftener(monkeypatch: pytest.MonkeyPatch) -> None:
         ((0.3,) * 3, 10.0),
         # The machine was busy with something else for a moment, or for all but a moment.
         ((0.0, 0.0, 0.6), 0.5),
-        ((0.003, 0.09, 0.09), 3.0),
+        ((0.3, 0.3, 0.3, 0.003), 0.5),
     ],
     ids=lambda value: f"{value}",
 )

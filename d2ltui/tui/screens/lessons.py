@@ -21,6 +21,7 @@ from d2ltui.tui.locale import spelled
 from d2ltui.tui.measuring import newest_of_each_role
 from d2ltui.tui.overlay import letter, overlay, style
 from d2ltui.tui.sending import Sparing
+from d2ltui.tui.threads import begin
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.options import Options
@@ -252,7 +253,7 @@ class LessonsScreen(Sparing, Screen[None]):
         if width > 0 and height > 0:
             empty = "no training so far" if measurement is not None else "enter measures it"
             spec = newest_curves(runs, width, height - rows, self.app.ascii, empty)
-            self._drawing = asyncio.create_task(self._draw(spec, roles[:rows]))
+            self._drawing = begin(self.app, self._draw(spec, roles[:rows]))
 
     def _mark(self) -> None:
         """Say in the list which lessons have been measured, and what came out."""

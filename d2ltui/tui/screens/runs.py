@@ -20,7 +20,7 @@ from d2ltui.tui.overlay import letter
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
 from d2ltui.tui.sending import Sparing
-from d2ltui.tui.threads import in_thread
+from d2ltui.tui.threads import begin, in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
@@ -127,7 +127,7 @@ class RunsScreen(Sparing, Screen["str | None"]):
         if self._reading is not None and not self._reading.done():
             self._stale = self._stale or changed
             return
-        self._reading = asyncio.create_task(self._read_runs())
+        self._reading = begin(self.app, self._read_runs())
 
     async def _read_runs(self) -> None:
         while True:
@@ -340,7 +340,7 @@ class RunsScreen(Sparing, Screen["str | None"]):
         if self._drawing is not None and not self._drawing.done():
             self._again = True  # what changed meanwhile is drawn afterwards
             return
-        self._drawing = asyncio.create_task(self._draw(width, height))
+        self._drawing = begin(self.app, self._draw(width, height))
 
     def _show_facts(self) -> None:
         configs = {name: live.config for name, live in self._lives.items()}

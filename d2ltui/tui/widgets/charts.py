@@ -13,6 +13,7 @@ from textual.strip import Strip
 
 from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Style
 from d2ltui.tui.finding_lines import finding_lines
+from d2ltui.tui.threads import begin
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.words import counted
@@ -87,8 +88,6 @@ class ChartPane(Pane):
 
         `coming` is the size that the drawing is about to have: it is made while Textual is still busy with the layout.
         """
-        if self._drawing is not None and self._drawing.done():
-            self._drawing.result()  # a defect in drawing must not be swallowed
         width, height = coming or self.view.size
         if width <= 0 or height <= 0 or not self.display:
             return
@@ -107,7 +106,7 @@ class ChartPane(Pane):
             self.view.forget()
         self._shown = (subject, size, version)
         self.drawing = True
-        self._drawing = asyncio.create_task(self._draw(self._builder(curves, width, height)))
+        self._drawing = begin(self.app, self._draw(self._builder(curves, width, height)))
 
     def _show_empty(self, width: int, height: int) -> None:
         shown = (None, (width, height), 0)
@@ -123,7 +122,7 @@ class ChartPane(Pane):
         except ChartError as error:
             drawing = [[(int(Style.WARNING), str(error))]]
         finally:
-            self.drawing = False  # also where it fails: `update_from` then says so
+            self.drawing = False
         if self.is_attached:
             self._arrived = drawing
             self._on_arrival()
