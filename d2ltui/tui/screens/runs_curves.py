@@ -81,7 +81,7 @@ def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int,
         at = live.epochs.at(cursor)
         value = f"{number(at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
         values.append(f"{letter(index)} {name}: {value}")
-    empty = "space marks runs; their curves appear here"
+    empty = "no epoch has ended in these" if lives else "space marks runs; their curves appear here"
     longest = max((span(live) for live in lives.values()), default=1)
     spec = overlay(list(lives.values()), "val_loss", width, height, ascii, empty, epochs=longest)
     return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""
