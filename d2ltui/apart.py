@@ -6,14 +6,30 @@ process.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
 def apart(work: Callable[[], T]) -> T:
-    """Call `work` in a thread of its own, and wait for it; what it raises passes."""
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(work).result()
+    """Call `work` in a thread of its own, and wait for it; what it raises passes.
+
+    A daemon, unlike those of an executor: the end of the process waits for no import.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # raised again where it is waited for
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="d2ltui-import", daemon=True)
+    thread.start()
+    thread.join()
+    for error in errors:
+        raise error
+    return results[0]

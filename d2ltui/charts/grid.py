@@ -7,7 +7,8 @@ import unicodedata
 
 from d2ltui.charts.spec import Drawing, Run, Style
 
-_PLAIN = {"─": "-", "│": "|", "·": ".", "≤": "<=", "≥": ">=", "…": "...", "–": "-", "→": "->", "×": "x", "²": "2"}
+_PLAIN = {"─": "-", "–": "-", "−": "-", "│": "|", "·": ".", "…": "...", "→": "->", "≤": "<=", "≥": ">="}
+_PLAIN |= {"×": "x", "²": "2"}
 
 
 def one_cell_each(text: str, ascii: bool) -> str:

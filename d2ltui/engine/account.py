@@ -30,9 +30,11 @@ def blame(error: Exception, config: RunConfig, device: str, layers: Sequence[Lay
     `layers` are the network's where it was built already when it happened.
     """
     if not is_out_of_memory(error):
-        said = str(error).split("\n", 1)[0]  # below it CUDA explains how to debug kernels
+        said = str(error)
         if "CUDA error" in said:
-            said += "; start d2ltui again, for a process in which that has happened computes no more on a GPU"
+            said = said.strip().split("\n", 1)[0]  # below it CUDA explains how to debug kernels
+            if any(words in said for words in _FOR_GOOD):
+                said += "; start d2ltui again, for a process in which that has happened computes no more on a GPU"
         return "", f"{type(error).__name__}: {said}" if said else type(error).__name__
     weights = sum(layer.parameters for layer in layers)  # and as many gradients; a batch has outputs and theirs
     too_wide = config.model == "mlp" and weights >= config.batch_size * sum(layer.num_outputs for layer in layers)
@@ -43,7 +45,16 @@ def blame(error: Exception, config: RunConfig, device: str, layers: Sequence[Lay
 
 # What it is called where it is a plain RuntimeError: by the CPU's allocator, by CUDA's libraries, outside PyTorch's own
 # allocator.
-_OUT_OF_MEMORY = ("can't allocate memory", "_STATUS_ALLOC_FAILED", "CUDA error: out of memory")
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate",  # whose handle takes memory
+    "MPS backend out of memory",
+)
+# After these CUDA fails whatever a process asks of it.
+_FOR_GOOD = ("illegal memory access", "misaligned address", "device-side assert", "launch failure", "launch timed out")
 
 
 def is_out_of_memory(error: Exception) -> bool:

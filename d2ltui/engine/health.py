@@ -69,6 +69,7 @@ class Monitor:
         self._config, self._plan = config, tuple(plan)
         self._probes: list[events.LayersProbed] = []
         self._told: tuple[events.Finding, ...] = ()
+        self._blind: events.Finding | None = None
 
     def remember(self, probes: Sequence[events.LayersProbed]) -> None:
         """What was seen before, in order, where a run goes on."""
@@ -76,37 +77,43 @@ class Monitor:
 
     def look(
         self,
-        probed: events.LayersProbed,
+        probed: events.LayersProbed | None,
         epochs: Sequence[events.EpochEnded],
         lr: float,
         diverged_at: int | None = None,
+        step: int = 0,
     ) -> events.FindingsChanged | None:
-        """What there is to tell after `probed`, if anything. `lr` is the learning rate now."""
-        self._probes.append(probed)
-        if len(self._probes) > MAX_HISTORY:
-            del self._probes[1]  # the first one stays: rules compare with the start
+        """What there is to tell after `probed`, if anything. `lr` is the learning rate now.
+
+        Without a new look (None), at `step`, the last one is examined again.
+        """
+        if probed is not None:
+            step = probed.step
+            self._probes.append(probed)
+            if len(self._probes) > MAX_HISTORY:
+                del self._probes[1]  # the first one stays: rules compare with the start
         config = msgspec.structs.replace(self._config, lr=lr)
         found = examine(self._probes, epochs, config, plan=self._plan, diverged_at=diverged_at)
+        if self._blind is not None:
+            found = _gravest_first([*found, self._blind])
         if _same(self._told, found):
             return None
         self._told = found
-        return events.FindingsChanged(probed.step, found)
+        return events.FindingsChanged(step, found)
 
-    def give_up(self, step: int, device: str) -> events.FindingsChanged:
-        """What there is to tell where the layers cannot be looked at any more."""
-        blind = events.Finding(
+    def give_up(self, step: int, device: str) -> None:
+        """From now on the layers cannot be looked at: what is found includes that."""
+        self._blind = events.Finding(
             rule="no-look",
             severity="warning",
             layer=None,
             step=step,
             figure=0.0,
-            what=f"The layers are not looked at any more: no memory of {device} is left for it, at step {step:,}.",
-            why="A look takes about as much memory as the weights three times over. The training goes on.",
+            what=f"The layers could not be looked at at step {step:,}: no memory of {device} was left for it.",
+            why="A look takes about as much memory as the weights do once more, twice over; a run goes on without it.",
             try_="Train a network of fewer hidden units, or end what else takes that memory.",
             remedy={},
         )
-        self._told = _gravest_first([*self._told, blind])
-        return events.FindingsChanged(step, self._told)
 
 
 def _gravest_first(findings: Sequence[events.Finding]) -> tuple[events.Finding, ...]:

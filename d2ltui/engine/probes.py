@@ -16,6 +16,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping
+from statistics import median_low
 
 import torch
 from torch import Tensor
@@ -137,7 +138,7 @@ class Prober:
             return True
         if not observed and self._sample_every is None:
             return False
-        took = min(self._times)  # slow ones tell of the machine, not of the network
+        took = median_low(self._times)  # a single slow one tells of the machine, not of the network
         if self._count == 1:
             # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
             wait = FIRST_PROBE
@@ -197,13 +198,17 @@ def _wide(values: Tensor) -> torch.dtype:
     return torch.float32 if values.device.type == "mps" else torch.float64  # mps has no float64
 
 
+def _rows(matrix: Tensor) -> tuple[Tensor, ...]:
+    """`matrix` in parts of CHUNK values at most, or of one row."""
+    return torch.split(matrix, max(1, CHUNK // max(1, matrix.shape[1])))
+
+
 def _norm(matrix: Tensor, origin: Tensor | None = None) -> Tensor:
     """The norm of `matrix`, or of what it differs by from `origin`; of CHUNK values at once."""
     # Where the cores are busy, torch.linalg.vector_norm's two threads wait for each other: 8 ms of 200,000 values.
-    rows = max(1, CHUNK // max(1, matrix.shape[1]))
-    origins = torch.split(origin, rows) if origin is not None else ()
+    origins = _rows(origin) if origin is not None else ()
     total = torch.zeros((), dtype=_wide(matrix), device=matrix.device)
-    for index, part in enumerate(torch.split(matrix, rows)):
+    for index, part in enumerate(_rows(matrix)):
         moved = part - origins[index] if origins else part
         total += moved.to(total.dtype, copy=True).square_().sum()
     return total.sqrt()
@@ -287,7 +292,9 @@ def _activity(spec: LayerSpec, output: Tensor) -> Tensor:
 def _weights(weight: Tensor, gradient: Tensor, transposed: bool) -> Tensor:
     """A layer's weights: norm of the gradient, norm of the weights, sign share, `_histogram` of the gradient."""
     by_unit = gradient if transposed else gradient.T  # (n_out, n_in): a row holds what comes into one unit
-    positive, negative = (by_unit > 0).sum(dim=1), (by_unit < 0).sum(dim=1)
+    parts = _rows(by_unit)  # a sum of truth values is counted in 64 bits each
+    positive = torch.cat([(part > 0).sum(dim=1) for part in parts])
+    negative = torch.cat([(part < 0).sum(dim=1) for part in parts])
     signed = positive + negative
     share = torch.maximum(positive, negative).to(_wide(weight)) / signed.clamp(min=1)
     having = (signed > 0).sum()

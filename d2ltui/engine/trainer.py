@@ -349,16 +349,17 @@ class Trainer:
             raise Stopped
 
     def _probe(self, last: bool = False) -> None:
-        if self._prober.blind:
-            return
-        try:
-            # Who looks only afterwards may open a layer, too.
-            probed = self._prober.probe(self._step, units=last or self.control.observed)
-        except Exception as error:
-            self._go_blind(error)
-            return
-        self._emit(probed)
-        changed = self._monitor.look(probed, self._epochs, self._lr, self._step if self._diverged else None)
+        probed = None
+        if not self._prober.blind:
+            try:
+                # Who looks only afterwards may open a layer, too.
+                probed = self._prober.probe(self._step, units=last or self.control.observed)
+            except Exception as error:
+                self._go_blind(error)
+        if probed is not None:
+            self._emit(probed)
+        at = self._step if self._diverged else None
+        changed = self._monitor.look(probed, self._epochs, self._lr, at, self._step)
         if changed is not None:
             self._emit(changed)
 
@@ -367,13 +368,14 @@ class Trainer:
             self._prober.arm(self._step)
         except Exception as error:
             self._go_blind(error)
+            self._probe()  # which says so
 
     def _go_blind(self, error: Exception) -> None:
         """A look for which there is no memory ends the looks, not the run."""
         if not account.is_out_of_memory(error):
             raise error
         self._prober.give_up()
-        self._emit(self._monitor.give_up(self._step, self._device_name))
+        self._monitor.give_up(self._step, self._device_name)
 
     # Going on later
 

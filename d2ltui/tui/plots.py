@@ -45,10 +45,12 @@ class Curves:
         shown = self._epochs_shown()
         steps, x = self._reduced(self._metrics, shown, width)
         train = smooth(steps.mean, smoothing)
-        label = "train (≥ −1)" if (train < self._lowest).any() else "train"
+        validation = self._val_metric.points(self.live.epochs, width)
+        cut_off = self._val_metric.cut_off or bool((train < self._lowest).any())
+        label = f"train (≥ {self._lowest:g})".replace("-", "−") if cut_off else "train"  # both are
         lines = [
             Line(label, Style.TRAIN, x, np.maximum(train, self._lowest).tolist()),
-            _validation(self._val_metric.points(self.live.epochs, width)),
+            _validation(validation),
         ]
         return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_high=1.0)
 
@@ -115,6 +117,7 @@ class EpochCurve:
         self._epochs: Epochs | None = None
         self._figure, self._lowest = figure, lowest
         self._together, self._groups = 0, 0  # epochs of a group, and groups whose epochs are all there
+        self.cut_off = False  # whether something that was told last is below `lowest`
         self._kept: list[int] = []  # of those: the indices of the smallest and of the largest value
 
     def points(self, epochs: Epochs, width: int) -> tuple[list[float], list[float]]:
@@ -127,6 +130,7 @@ class EpochCurve:
         if len(x) > POINTS_PER_COLUMN * max(1, width):
             chosen = self._chosen(y, max(1, width))
             x, y = x[chosen], y[chosen]
+        self.cut_off = bool((y < self._lowest).any())
         return x.astype(float).tolist(), np.maximum(y, self._lowest).tolist()
 
     def _chosen(self, y: Array, width: int) -> list[int]:

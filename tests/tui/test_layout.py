@@ -93,6 +93,25 @@ async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener)
         assert "form-pane" in shown_panes(person), "as it was left"
 
 
+@pytest.mark.parametrize("field", ["ChoiceField", "Input"])
+async def test_a_smaller_window_leaves_who_edits_the_form_there(open_app: Opener, field: str) -> None:
+    async with open_app(ENDLESS, size=(120, 40)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        edited = person.main.query_one("#form-pane").query(field).first().focus()
+        await person.settle()
+        if field == "ChoiceField":
+            await person.press("enter")  # the list of choices is in front
+            await person.pilot.resize_terminal(80, 24)
+            await person.settle()
+            await person.press("escape")
+        else:
+            await person.pilot.resize_terminal(80, 24)
+        await person.settle()
+        assert "form-pane" in shown_panes(person)
+        assert person.main.focused is edited
+
+
 async def test_resized_at_any_moment_while_training(open_app: Opener) -> None:
     async with open_app(ENDLESS) as person:
         await person.press("ctrl+r")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from rich.style import Style as RichStyle
@@ -225,3 +227,28 @@ def test_the_speed_is_that_of_late_and_in_the_end_of_the_whole_run() -> None:
     assert speed.of(live) == fast  # a pause changes nothing
     live(events.RunEnded("stopped", "", {}))
     assert speed.of(live) == pytest.approx(step / seconds)
+
+
+MESSAGES = (
+    "",
+    "paused: space goes on",
+    "hidden: 4096,4096 does not fit into the memory of cuda:0; allowed: what fits, so try fewer",
+    "data_dir: '/home/somebody/with/a/long/path/to/the/data/sets' is not allowed; allowed: an existing directory",
+    "other programs keep the cores busy: OMP_NUM_THREADS=1 d2ltui trains faster",
+    "store: no checkpoint (No space left on device)\nand more",
+)
+
+
+@pytest.mark.parametrize("width", [40, 66, 80, 100])
+async def test_every_message_has_the_rows_that_it_needs_whatever_was_said_before(width: int) -> None:
+    app = Host()
+    async with app.run_test(size=(width, 24)) as pilot:
+        status = app.query_one(Watched)
+        for first, second in itertools.permutations(MESSAGES, 2):
+            for message in (first, second):
+                status.show(None, MACHINE, message)
+                await pilot.pause()
+            taken = status.size.height
+            status.refresh(layout=True)
+            await pilot.pause()
+            assert taken == status.size.height, (first, second)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2ltui import events
+from d2ltui.charts.draw import draw
 from d2ltui.config import resolve
 from d2ltui.epochs import EPOCHS, Epochs
 from d2ltui.live import LiveRun
@@ -110,3 +111,15 @@ def test_a_curve_of_no_epoch_and_one_that_is_cut_off_below() -> None:
     rows = np.zeros(2, EPOCHS)
     rows["epoch"], rows["val_metric"] = (1, 2), (-5.0, 0.5)
     assert epoch_curve(Epochs(rows), "val_metric", 10, lowest=-1.0) == ([1.0, 2.0], [-1.0, 0.5])
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+def test_a_metric_that_is_cut_off_says_so(ascii: bool) -> None:
+    live = LiveRun(resolve({"model": "linear", "epochs": 2}))
+    for step, metric, said in ((32, 0.5, False), (64, -9.0, True)):
+        metrics = np.full(32, metric, np.float32)
+        live(events.StepsTrained(step, metrics, metrics, 1.0))
+        rows = draw(Curves(live).metric(60, 12, smoothing=0, ascii=ascii))
+        drawn = "".join(text for row in rows for _, text in row)
+        assert ((">= -1" if ascii else "≥ −1") in drawn) == said
+        assert "?" not in drawn

@@ -277,7 +277,7 @@ def test_the_first_looks_come_oftener(monkeypatch: pytest.MonkeyPatch) -> None:
         ((0.3,) * 3, 10.0),
         # The machine was busy with something else for a moment, or for all but a moment.
         ((0.0, 0.0, 0.6), 0.5),
-        ((0.3, 0.3, 0.3, 0.003), 0.5),
+        ((0.003, 0.09, 0.09), 3.0),
     ],
     ids=lambda value: f"{value}",
 )
@@ -352,3 +352,23 @@ def test_a_data_set_of_ones_own_shapes_the_network() -> None:
     assert (started.num_train, started.layers[0].num_inputs, started.steps_per_epoch) == (40, 5, 2)
     assert isinstance(told[-1], events.RunEnded)
     assert told[-1].status == "finished"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 4), (5, 7), (8, 14), (2, 50), (9, 1)])
+@pytest.mark.parametrize("by_column", [False, True])
+def test_a_matrix_that_is_worked_on_in_parts_has_the_same_figures(
+    shape: tuple[int, int], by_column: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = torch.Generator().manual_seed(sum(shape))
+    matrix, origin = (torch.randn(shape, generator=draw) for _ in range(2))
+    matrix[0, 0] = 0.0
+    if by_column:
+        matrix = matrix.T.contiguous().T
+    whole = probes._weights(matrix, origin, True), probes._weights(matrix, origin, False)
+    monkeypatch.setattr(probes, "CHUNK", 14)
+    parts = probes._weights(matrix, origin, True), probes._weights(matrix, origin, False)
+    for a, b in zip(whole, parts, strict=True):
+        torch.testing.assert_close(a, b, equal_nan=True)
+    wide = matrix.double()
+    torch.testing.assert_close(probes._norm(matrix), wide.norm())
+    torch.testing.assert_close(probes._norm(matrix, origin), (wide - origin.double()).norm(), rtol=1e-6, atol=0.0)

@@ -93,6 +93,10 @@ def test_a_gpu_that_has_failed_is_told_of_in_a_sentence() -> None:
     assert field == ""
     assert message.startswith("RuntimeError: CUDA error: an illegal memory access was encountered; start d2ltui again")
     assert "\n" not in message
+    busy = RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel errors ...")
+    message = account.blame(busy, resolve({}), "cuda:0", [])[1]
+    assert message == "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable"
+    assert account.blame(ValueError("two\nlines"), resolve({}), "cpu", [])[1] == "ValueError: two\nlines"
 
 
 class Kept:
@@ -113,8 +117,12 @@ def test_a_look_that_has_no_memory_ends_the_looks_and_not_the_run(
 ) -> None:
     original = getattr(trainer_module.Prober, method)
 
+    failures = 0
+
     def limited(self: Prober, step: int, *rest: object, **options: object) -> object:
+        nonlocal failures
         if step >= after:
+            failures += 1
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return original(self, step, *rest, **options)
 
@@ -126,8 +134,23 @@ def test_a_look_that_has_no_memory_ends_the_looks_and_not_the_run(
     assert ended.status == "finished"
     assert keeper.steps[-1] == ended.summary["steps"] == 40
     told = [finding for event in tape.of(events.FindingsChanged) for finding in event.findings]
-    assert [finding.what for finding in told if finding.rule == "no-look"][-1].startswith("The layers are not looked")
-    assert len([event for event in tape.of(events.LayersProbed) if event.step > after + 5]) == 0
+    assert [finding.what for finding in told if finding.rule == "no-look"][-1].startswith("The layers could not be")
+    assert failures == 1
+
+
+def test_divergence_is_told_also_where_nothing_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Prober.probe
+
+    def limited(self: Prober, step: int, units: bool) -> object:
+        if step > 0:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return original(self, step, units)
+
+    monkeypatch.setattr(Prober, "probe", limited)
+    _, tape = run(short(lr=1e30))
+    assert tape.ended.status == "diverged"
+    rules = [finding.rule for finding in tape.of(events.FindingsChanged)[-1].findings]
+    assert rules == ["divergence", "no-look"]
 
 
 def test_a_look_that_fails_otherwise_fails_the_run_when_its_checkpoint_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

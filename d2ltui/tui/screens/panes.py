@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d2ltui.tui.sending import Sparing
+from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.kept import Hollow
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
@@ -51,11 +52,16 @@ class PanesScreen(Sparing, Hollow, Screen[None]):
         narrow, before = self.app.size.width < NARROW, self._narrow
         self._narrow = narrow
         training = self.app.live is not None and self.app.live.ended is None
-        away = self._tab == "Setup" and self._zoomed is None and not isinstance(self.focused, Input)
+        away = self._tab == "Setup" and self._zoomed is None and not self._editing
         if narrow and not before and training and away:
             self._focus_pane("loss")  # whoever comes back to a run in a smaller window wants to see it, not its form
         else:
             self._arrange()
+
+    @property
+    def _editing(self) -> bool:
+        """Whether somebody is in a field, or in a dialog about one."""
+        return not self.is_active or isinstance(self.focused, Input | ChoiceField)
 
     def _arrange(self) -> None:
         narrow = self.app.size.width < NARROW

@@ -51,6 +51,8 @@ class Speed:
         if live is not self._live or (self._past and step < self._past[-1][1]):
             self._live = live
             self._past.clear()
+        if self._past and now - self._past[-1][0] > self.SPAN:
+            self._past.clear()  # nobody has asked meanwhile
         if not self._past or now > self._past[-1][0]:
             self._past.append((now, step))
         while len(self._past) > 2 and now - self._past[1][0] >= self.SPAN:
@@ -127,6 +129,7 @@ class StatusLine(Kept, Widget):
         # the old width, wrapped.
         width = self.app.size.width
         grows = (width, _rows(after, message, width - 2)) != (self._composed_for, _rows(before, said, width - 2))
+        grows = grows or (message != said and any(_rows("", text, width - 2) > 2 for text in (message, said)))
         self._composed_for = width
         self._status, self._line, self._message = status, line, message
         alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
