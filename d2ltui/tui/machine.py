@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 import threading
 import time
 from collections import deque
@@ -87,7 +86,7 @@ class Machine:
             return ""
         if len(self._others) < PATIENCE:
             return ""
-        others = statistics.median(self._others)
+        others = sorted(self._others)[len(self._others) // 2]  # the median
         left = self._cores - others
         if others < OTHERS or live.started.threads <= left + 0.5:
             return ""
