@@ -7,8 +7,17 @@ import unicodedata
 
 from d2ltui.charts.spec import Drawing, Run, Style
 
-_PLAIN = {"─": "-", "–": "-", "−": "-", "│": "|", "·": ".", "…": "...", "→": "->", "≤": "<=", "≥": ">="}
-_PLAIN |= {"×": "x", "²": "2"}
+_PLAIN = {
+    **dict.fromkeys("─–−", "-"),
+    "│": "|",
+    "·": ".",
+    "…": "...",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "×": "x",
+    "²": "2",
+}
 
 
 def one_cell_each(text: str, ascii: bool) -> str:

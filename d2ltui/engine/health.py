@@ -110,7 +110,7 @@ class Monitor:
             step=step,
             figure=0.0,
             what=f"The layers could not be looked at at step {step:,}: no memory of {device} was left for it.",
-            why="A look takes about as much memory as the weights do once more, twice over; a run goes on without it.",
+            why="A look takes about one and a half times the memory of the weights; the run does without it.",
             try_="Train a network of fewer hidden units, or end what else takes that memory.",
             remedy={},
         )

@@ -47,9 +47,9 @@ class Curves:
         train = smooth(steps.mean, smoothing)
         validation = self._val_metric.points(self.live.epochs, width)
         cut_off = self._val_metric.cut_off or bool((train < self._lowest).any())
-        label = f"train (≥ {self._lowest:g})".replace("-", "−") if cut_off else "train"  # both are
         lines = [
-            Line(label, Style.TRAIN, x, np.maximum(train, self._lowest).tolist()),
+            # Of both curves; accuracies are never below 0.
+            Line("train (≥ −1)" if cut_off else "train", Style.TRAIN, x, np.maximum(train, self._lowest).tolist()),
             _validation(validation),
         ]
         return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_high=1.0)
@@ -117,8 +117,8 @@ class EpochCurve:
         self._epochs: Epochs | None = None
         self._figure, self._lowest = figure, lowest
         self._together, self._groups = 0, 0  # epochs of a group, and groups whose epochs are all there
-        self.cut_off = False  # whether something that was told last is below `lowest`
         self._kept: list[int] = []  # of those: the indices of the smallest and of the largest value
+        self.cut_off = False  # whether something that was told last is below `lowest`
 
     def points(self, epochs: Epochs, width: int) -> tuple[list[float], list[float]]:
         """Epochs and the figure, for a chart of `width` columns."""

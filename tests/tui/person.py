@@ -15,6 +15,7 @@ from d2ltui.catalogue import MODELS
 from d2ltui.live import LiveRun
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.screens.main import MainScreen
+from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.charts import ChartPane
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.setup import Setup
@@ -146,3 +147,21 @@ class Person:
 
 
 Opener = Callable[..., AbstractAsyncContextManager[Person]]
+
+
+def shown_panes(person: Person) -> list[str]:
+    return [name for name in ORDER if person.main.query_one(f"#{name}").region.area > 0]
+
+
+async def until_fitting(person: Person) -> None:
+    """Until every chart that can be seen has been drawn at its present size."""
+
+    def fits() -> bool:
+        charts = [chart for chart in person.main.query(ChartPane) if chart.region.area and chart.view.size.area]
+        return all(
+            len(chart.view.lines) == chart.view.size.height
+            and all(sum(len(text) for _, text in line) <= chart.view.size.width for line in chart.view.lines)
+            for chart in charts
+        )
+
+    await person.until(fits, "drawings of the right size")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from person import ENDLESS, SMALL, Opener, Person
+from person import ENDLESS, SMALL, Opener, Person, shown_panes
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -22,28 +22,10 @@ from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
-from d2ltui.tui.widgets.lines import Line, LinesView
+from d2ltui.tui.widgets.lines import Line
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
-
-
-def shown_panes(person: Person) -> list[str]:
-    return [name for name in ORDER if person.main.query_one(f"#{name}").region.area > 0]
-
-
-async def until_fitting(person: Person) -> None:
-    """Until every chart that can be seen has been drawn at its present size."""
-
-    def fits() -> bool:
-        charts = [chart for chart in person.main.query(ChartPane) if chart.region.area and chart.view.size.area]
-        return all(
-            len(chart.view.lines) == chart.view.size.height
-            and all(sum(len(text) for _, text in line) <= chart.view.size.width for line in chart.view.lines)
-            for chart in charts
-        )
-
-    await person.until(fits, "drawings of the right size")
 
 
 async def test_wide_has_columns_and_narrow_has_tabs(open_app: Opener) -> None:
@@ -73,79 +55,6 @@ async def test_run_on_a_narrow_terminal_goes_to_the_loss(open_app: Opener) -> No
         await person.until_word("finished")
         assert shown_panes(person) == ["loss"]
         assert person.main.query_one("#loss").region.width == 80
-
-
-async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener) -> None:
-    async with open_app(ENDLESS, size=(120, 40)) as person:
-        await person.pilot.resize_terminal(80, 24)
-        await person.settle()
-        assert "loss" not in shown_panes(person), "no run goes on"
-        await person.pilot.resize_terminal(120, 40)
-        await person.press("ctrl+r")
-        await person.until_word("training")
-        await person.pilot.resize_terminal(80, 24)
-        await person.until(lambda: shown_panes(person) == ["loss"], "the curve")
-        assert person.focused_pane == "loss"
-        await person.press("shift+tab")
-        assert "form-pane" in shown_panes(person)
-        await person.pilot.resize_terminal(70, 24)
-        await person.settle()
-        assert "form-pane" in shown_panes(person), "as it was left"
-
-
-@pytest.mark.parametrize("field", ["ChoiceField", "Input"])
-async def test_a_smaller_window_leaves_who_edits_the_form_there(open_app: Opener, field: str) -> None:
-    async with open_app(ENDLESS, size=(120, 40)) as person:
-        await person.press("ctrl+r")
-        await person.until_word("training")
-        edited = person.main.query_one("#form-pane").query(field).first().focus()
-        await person.settle()
-        if field == "ChoiceField":
-            await person.press("enter")  # the list of choices is in front
-            await person.pilot.resize_terminal(80, 24)
-            await person.settle()
-            await person.press("escape")
-        else:
-            await person.pilot.resize_terminal(80, 24)
-        await person.settle()
-        assert "form-pane" in shown_panes(person)
-        assert person.main.focused is edited
-
-
-async def test_resized_at_any_moment_while_training(open_app: Opener) -> None:
-    async with open_app(ENDLESS) as person:
-        await person.press("ctrl+r")
-        await person.until_word("training")
-        for width, height in ((80, 24), (200, 60), (20, 5), (500, 150), (120, 40)):
-            before = person.live.step
-            await person.pilot.resize_terminal(width, height)
-            await person.settle()
-            assert person.app.size == (width, height)
-            await person.until(lambda before=before: person.live.step > before, "more steps")
-            assert len(person.text().split("\n")) == height
-        await person.press("space")
-        await person.until_word("paused")
-        for width, height in ((80, 24), (200, 60), (120, 40)):
-            await person.pilot.resize_terminal(width, height)
-            await person.settle()
-            await until_fitting(person)
-
-
-async def test_down_to_one_cell(open_app: Opener) -> None:
-    async with open_app(ENDLESS) as person:
-        await person.press("s")
-        await person.until_word("paused")
-        for size in ((99, 3), (40, 10), (7, 7), (3, 2), (2, 1), (1, 1), (1, 40), (300, 1)):
-            await person.pilot.resize_terminal(*size)
-            await person.settle()
-            for keys in (("z",), ("tab", "z"), ("?",), ("escape", "l"), ("q",), ("escape",)):
-                await person.press(*keys)
-            assert person.app.is_running
-        await person.pilot.resize_terminal(120, 40)
-        if person.main._zoomed:
-            await person.press("z")
-        await person.until(lambda: shown_panes(person) == list(ORDER), "columns")
-        await until_fitting(person)
 
 
 async def test_nothing_of_a_form_is_out_of_reach_on_a_small_terminal(open_app: Opener) -> None:
@@ -374,81 +283,6 @@ async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int
         assert len(layouts) == 1
 
 
-async def test_sizes_of_earlier_layouts_chase_each_other_no_longer(open_app: Opener) -> None:
-    """Two layouts in two sizes, before the first has been told of, each had the other done again, without end."""
-    async with open_app() as person:
-        layouts, original = counted_layouts(person)
-        original(Size(90, 30))
-        person.main.call_later(lambda: None)  # Textual takes the last of Resize events that follow each other
-        original(person.app.size)
-        await person.settle()
-        before = len(layouts)
-        await asyncio.sleep(0.3)
-        assert len(layouts) == before
-        assert person.main.size == person.app.size
-
-
-async def test_the_units_of_a_layer_are_looked_at_while_they_are_shown(open_app: Opener) -> None:
-    """At 80 columns the layers are behind a tab, and are looked at seldom, without their units."""
-    async with open_app({**ENDLESS, "model": "mlp", "hidden": "16"}, size=(80, 24)) as person:
-        await person.press("ctrl+r")
-        await person.until_word("training")
-        assert not person.app.observed
-        await person.press("u")
-        units = person.app.screen.query_one("#units", LinesView)
-
-        def shown() -> str:
-            return "\n".join("".join(text for _, text in line) for line in units.lines)
-
-        await person.until(lambda: "never active" in shown(), "the units")
-        await person.press("escape")
-        await person.settle()
-        assert not person.app.observed
-        await person.press("space")
-        await person.until_word("paused")
-        await person.press("u")
-        units = person.app.screen.query_one("#units", LinesView)
-        await person.until(lambda: "never active" in shown(), "the units during a pause")
-
-
-async def test_the_units_are_there_when_a_run_has_ended_that_nobody_looked_into(open_app: Opener) -> None:
-    async with open_app({"model": "mlp", "dataset": "moons", "hidden": "8", "epochs": 3}, size=(80, 24)) as person:
-        await person.press("ctrl+r")
-        await person.until_word("finished")
-        assert not person.app.observed
-        await person.press("u")
-        await person.until(lambda: "8 units:" in person.text(), "the units of the ReLU")
-
-
-async def test_the_units_are_looked_at_whatever_becomes_of_the_screen_below(open_app: Opener) -> None:
-    async with open_app({**ENDLESS, "model": "mlp", "hidden": "16"}) as person:
-        await person.press("ctrl+r")
-        await person.until_word("training")
-        assert person.app.observed
-        await person.press("u")
-        await person.pilot.resize_terminal(80, 24)  # a tab without layers, below
-        await person.settle()
-        assert person.app.observed
-        assert person.live.layers is not None
-        step = person.live.layers.step
-
-        def units() -> bool:
-            probed = person.live.layers
-            return probed is not None and probed.step > step and probed.layers[1].unit_activity is not None
-
-        await person.until(units, "another look at the units")
-        await person.press("escape")
-        await person.settle()
-        assert not person.app.observed
-        await person.pilot.resize_terminal(120, 40)
-        await person.until(lambda: person.app.observed, "the layers in sight again")
-        await person.press("L")
-        await person.settle()
-        assert not person.app.observed, "nobody sees them behind another screen"
-        await person.press("escape")
-        await person.until(lambda: person.app.observed, "the layers in sight once more")
-
-
 async def test_a_defect_in_drawing_is_not_swallowed(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     async def broken(spec: object) -> object:
         raise ZeroDivisionError("a defect")
@@ -531,3 +365,17 @@ async def test_the_machine_is_told_whole_while_training(open_app: Opener, size: 
             return whole and all(len(line) <= size[0] - 2 and line.rstrip() in person.text() for line in lines)
 
         await person.until(told, "the machine")
+
+
+async def test_sizes_of_earlier_layouts_chase_each_other_no_longer(open_app: Opener) -> None:
+    """Two layouts in two sizes, before the first has been told of, each had the other done again, without end."""
+    async with open_app() as person:
+        layouts, original = counted_layouts(person)
+        original(Size(90, 30))
+        person.main.call_later(lambda: None)  # Textual takes the last of Resize events that follow each other
+        original(person.app.size)
+        await person.settle()
+        before = len(layouts)
+        await asyncio.sleep(0.3)
+        assert len(layouts) == before
+        assert person.main.size == person.app.size

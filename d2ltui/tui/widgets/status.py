@@ -81,10 +81,9 @@ def _text(line: list[Part]) -> str:
     return "".join(map(_words, line))
 
 
-def _rows(line: str, message: str, width: int) -> int:
-    """The rows that both take in so many columns, about: words are not broken."""
-    parts = f"{line}\n{message}".split("\n") if message else line.split("\n")
-    return sum(max(1, -(-cell_len(part) // max(1, width))) for part in parts)
+def _rows(text: str, width: int) -> int:
+    """The rows that `text` takes in so many columns, or one more where it is more than one: words are not broken."""
+    return sum(max(1, -(-cell_len(line) // max(1, width))) for line in text.split("\n")) if text else 0
 
 
 class StatusLine(Kept, Widget):
@@ -100,7 +99,7 @@ class StatusLine(Kept, Widget):
         self._line: list[Part] = []
         self._message = ""
         self._alarming = False  # whether the message says why a run went wrong
-        self._composed_for = 0  # columns of the terminal
+        self._composed_for = 0  # columns
         self._speed = Speed()
         self._looks: dict[str, RichStyle] = {}  # how the parts' styles look, as Textual has drawn them
 
@@ -125,11 +124,11 @@ class StatusLine(Kept, Widget):
             return
         before, said = _text(self._line), self._message
         after = _text(line)
-        # Where they need more rows, or fewer, everything above moves. What is laid out after a resize is the line of
-        # the old width, wrapped.
-        width = self.app.size.width
-        grows = (width, _rows(after, message, width - 2)) != (self._composed_for, _rows(before, said, width - 2))
-        grows = grows or (message != said and any(_rows("", text, width - 2) > 2 for text in (message, said)))
+        width = self.app.size.width - 2
+        old, new = ((_rows(first, width), _rows(second, width)) for first, second in ((before, said), (after, message)))
+        # Where they need other rows than before, everything above moves; and what is laid out after a resize is the
+        # line of the old width, wrapped.
+        grows = old != new or (message != said and new[1] > 1) or width != self._composed_for
         self._composed_for = width
         self._status, self._line, self._message = status, line, message
         alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")

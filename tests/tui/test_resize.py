@@ -1,0 +1,81 @@
+"""A window that becomes larger and smaller."""
+
+from __future__ import annotations
+
+import pytest
+from person import ENDLESS, Opener, shown_panes, until_fitting
+
+from d2ltui.tui.screens.panes import ORDER
+
+
+async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener) -> None:
+    async with open_app(ENDLESS, size=(120, 40)) as person:
+        await person.pilot.resize_terminal(80, 24)
+        await person.settle()
+        assert "loss" not in shown_panes(person), "no run goes on"
+        await person.pilot.resize_terminal(120, 40)
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.pilot.resize_terminal(80, 24)
+        await person.until(lambda: shown_panes(person) == ["loss"], "the curve")
+        assert person.focused_pane == "loss"
+        await person.press("shift+tab")
+        assert "form-pane" in shown_panes(person)
+        await person.pilot.resize_terminal(70, 24)
+        await person.settle()
+        assert "form-pane" in shown_panes(person), "as it was left"
+
+
+@pytest.mark.parametrize("field", ["ChoiceField", "Input"])
+async def test_a_smaller_window_leaves_who_edits_the_form_there(open_app: Opener, field: str) -> None:
+    async with open_app(ENDLESS, size=(120, 40)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        edited = person.main.query_one("#form-pane").query(field).first().focus()
+        await person.settle()
+        if field == "ChoiceField":
+            await person.press("enter")  # the list of choices is in front
+            await person.pilot.resize_terminal(80, 24)
+            await person.settle()
+            await person.press("escape")
+        else:
+            await person.pilot.resize_terminal(80, 24)
+        await person.settle()
+        assert "form-pane" in shown_panes(person)
+        assert person.main.focused is edited
+
+
+async def test_resized_at_any_moment_while_training(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        for width, height in ((80, 24), (200, 60), (20, 5), (500, 150), (120, 40)):
+            before = person.live.step
+            await person.pilot.resize_terminal(width, height)
+            await person.settle()
+            assert person.app.size == (width, height)
+            await person.until(lambda before=before: person.live.step > before, "more steps")
+            assert len(person.text().split("\n")) == height
+        await person.press("space")
+        await person.until_word("paused")
+        for width, height in ((80, 24), (200, 60), (120, 40)):
+            await person.pilot.resize_terminal(width, height)
+            await person.settle()
+            await until_fitting(person)
+
+
+async def test_down_to_one_cell(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("s")
+        await person.until_word("paused")
+        for size in ((99, 3), (40, 10), (7, 7), (3, 2), (2, 1), (1, 1), (1, 40), (300, 1)):
+            await person.pilot.resize_terminal(*size)
+            await person.settle()
+            for keys in (("z",), ("tab", "z"), ("?",), ("escape", "l"), ("q",), ("escape",)):
+                await person.press(*keys)
+            assert person.app.is_running
+        await person.pilot.resize_terminal(120, 40)
+        if person.main._zoomed:
+            await person.press("z")
+        await person.until(lambda: shown_panes(person) == list(ORDER), "columns")
+        await until_fitting(person)

@@ -1,0 +1,68 @@
+"""The units of a layer, one by one."""
+
+from __future__ import annotations
+
+from person import ENDLESS, Opener
+
+from d2ltui.tui.widgets.lines import LinesView
+
+
+async def test_the_units_of_a_layer_are_looked_at_while_they_are_shown(open_app: Opener) -> None:
+    """At 80 columns the layers are behind a tab, and are looked at seldom, without their units."""
+    async with open_app({**ENDLESS, "model": "mlp", "hidden": "16"}, size=(80, 24)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        assert not person.app.observed
+        await person.press("u")
+        units = person.app.screen.query_one("#units", LinesView)
+
+        def shown() -> str:
+            return "\n".join("".join(text for _, text in line) for line in units.lines)
+
+        await person.until(lambda: "never active" in shown(), "the units")
+        await person.press("escape")
+        await person.settle()
+        assert not person.app.observed
+        await person.press("space")
+        await person.until_word("paused")
+        await person.press("u")
+        units = person.app.screen.query_one("#units", LinesView)
+        await person.until(lambda: "never active" in shown(), "the units during a pause")
+
+
+async def test_the_units_are_there_when_a_run_has_ended_that_nobody_looked_into(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "moons", "hidden": "8", "epochs": 3}, size=(80, 24)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert not person.app.observed
+        await person.press("u")
+        await person.until(lambda: "8 units:" in person.text(), "the units of the ReLU")
+
+
+async def test_the_units_are_looked_at_whatever_becomes_of_the_screen_below(open_app: Opener) -> None:
+    async with open_app({**ENDLESS, "model": "mlp", "hidden": "16"}) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        assert person.app.observed
+        await person.press("u")
+        await person.pilot.resize_terminal(80, 24)  # a tab without layers, below
+        await person.settle()
+        assert person.app.observed
+        assert person.live.layers is not None
+        step = person.live.layers.step
+
+        def units() -> bool:
+            probed = person.live.layers
+            return probed is not None and probed.step > step and probed.layers[1].unit_activity is not None
+
+        await person.until(units, "another look at the units")
+        await person.press("escape")
+        await person.settle()
+        assert not person.app.observed
+        await person.pilot.resize_terminal(120, 40)
+        await person.until(lambda: person.app.observed, "the layers in sight again")
+        await person.press("L")
+        await person.settle()
+        assert not person.app.observed, "nobody sees them behind another screen"
+        await person.press("escape")
+        await person.until(lambda: person.app.observed, "the layers in sight once more")
