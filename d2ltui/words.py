@@ -1,6 +1,18 @@
-"""Words that go with numbers."""
+"""Words that go with numbers, and text from elsewhere made fit to be shown."""
 
 from __future__ import annotations
+
+import re
+from typing import Any
+
+MAX_TEXT = 1000  # characters that are shown of a text from elsewhere: a path may be long
+MAX_VALUE = 80  # and of a value that is told of in a sentence
+_UNKNOWN = "\ufffd"
+# Marks that stand on the character before them: some languages need two or three, a hundred cover the lines above.
+_MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
+_TOO_MANY_MARKS = re.compile(f"([{_MARKS}]{{3}})[{_MARKS}]+")
+# What Python takes for printable, and no terminal shows: fillers, joiners, selectors.
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\U000e0100-\U000e01ef]")
 
 
 def counted(number: int, noun: str, form: str = "") -> str:
@@ -11,3 +23,46 @@ def counted(number: int, noun: str, form: str = "") -> str:
 def are(number: int) -> str:
     """`is` or `are`, as so many do."""
     return "is" if number == 1 else "are"
+
+
+def printable(text: object, most: int = MAX_TEXT, *, lines: bool = False) -> str:
+    """`text`, from a file, a server, another program or the system, as what may be shown and printed.
+
+    Each character that a terminal would obey instead of showing it (C0 and C1 controls, and so every escape sequence),
+    that would reorder its neighbours or hide between them (bidirectional marks, zero-width characters, fillers), or
+    that cannot be encoded (lone surrogates) becomes U+FFFD; white space of any other kind becomes a space. A longer
+    text than `most` characters is cut, and ends with "…". With `lines`, ends of lines stay.
+    """
+    shown = text if isinstance(text, str) else str(text)
+    if len(shown) > most:
+        shown = f"{shown[: max(0, most - 1)]}…"
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else _stand_in(c, lines) for c in shown)
+    if not shown.isascii():
+        shown = _TOO_MANY_MARKS.sub(r"\1", _UNSEEN.sub(_UNKNOWN, shown))
+    return shown
+
+
+def _stand_in(character: str, lines: bool) -> str:
+    if character == "\n" and lines:
+        return "\n"
+    return " " if character.isspace() and not "\x1c" <= character <= "\x1f" else _UNKNOWN
+
+
+def printable_values(value: Any, most: int = MAX_TEXT, *, lines: tuple[str, ...] = ()) -> Any:
+    """`value`, plain values as JSON and TOML have them, with every text and every key `printable`.
+
+    What stands under the keys `lines` keeps its ends of lines.
+    """
+    if isinstance(value, str):
+        return printable(value, most)
+    if isinstance(value, dict):
+        return {
+            printable(key, MAX_VALUE): printable(item, most, lines=True)
+            if key in lines and isinstance(item, str)
+            else printable_values(item, most, lines=lines)
+            for key, item in value.items()
+        }
+    if isinstance(value, (list, tuple)):
+        return [printable_values(item, most, lines=lines) for item in value]
+    return value

@@ -1,10 +1,34 @@
-"""One is one, and others are many."""
+"""One is one, and others are many; and nothing from elsewhere is more than text."""
 
 from __future__ import annotations
 
-import pytest
+import unicodedata
 
-from d2ltui.words import are, counted
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from d2ltui.words import MAX_TEXT, are, counted, printable, printable_values
+
+HOSTILE = [
+    "\x1b]52;c;aGVsbG8=\x07",
+    "\x1b]0;title\x1b\\",
+    "\x1b[2J",
+    "\x9b2J",
+    b"\xc2\x9b2J".decode(),
+    "\x90q\x9c",
+    "a\u202eb\u2066c",
+    "zero\u200bwidth\ufeff",
+    "soft\u00adhyphen",
+    "\udc9b2J",
+    "\ud800",
+    "back\x08\x7f",
+    "return\rover",
+    "filler\u3164\u115f",
+    "tag\U000e0041",
+    "private\ue000",
+    "e" + "\u0301" * 100,
+]
 
 
 @pytest.mark.parametrize(
@@ -13,3 +37,50 @@ from d2ltui.words import are, counted
 def test_numbers(number: int, told: str) -> None:
     assert f"{counted(number, 'step')} {are(number)}" == told
     assert counted(1024, "step", ",") == "1,024 steps"
+
+
+def harmless(text: str) -> bool:
+    """Whether a terminal shows every character of it, and nothing else."""
+    return all(unicodedata.category(c)[0] in "LMNPS" or c == " " for c in text.replace("\ufffd", "?"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
+    shown = printable(text)
+    assert harmless(shown)
+    assert len(shown) <= len(text)
+    assert shown != text
+    shown.encode()
+
+
+@given(st.text())
+def test_any_text_is_harmless(text: str) -> None:
+    shown = printable(text)
+    assert harmless(shown)
+    assert printable(shown) == shown
+    assert harmless(printable(text, lines=True).replace("\n", ""))
+
+
+@pytest.mark.parametrize("text", ["", "plain", "Größe 3×4 → ½", "日本語", "é", "e\u0301", "naïve – “so”…", "🙂", "✓▲"])
+def test_what_people_write_stays(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_white_space_is_a_space_and_lines_stay_where_they_may() -> None:
+    assert printable("a\tb\nc\r\nd\u00a0e\u2028f") == "a b c  d e f"
+    assert printable("a\nb\tc", lines=True) == "a\nb c"
+
+
+def test_a_long_text_is_cut() -> None:
+    assert printable("x" * MAX_TEXT) == "x" * MAX_TEXT
+    assert printable("x" * 20_000, 80) == "x" * 79 + "…"
+    assert len(printable("\x1b" * 10**6)) == MAX_TEXT
+
+
+def test_values_keep_their_shape() -> None:
+    hostile = {"a\x1b": ["\x9b", 1, {"b": None, "c": 0.5}], "why": "1\n2", "more": [("\n", True)]}
+    assert printable_values(hostile, lines=("why",)) == {
+        "a\ufffd": ["\ufffd", 1, {"b": None, "c": 0.5}],
+        "why": "1\n2",
+        "more": [[" ", True]],
+    }
