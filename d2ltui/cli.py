@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gc
 import io
 import sys
@@ -12,7 +11,12 @@ import click
 
 from d2ltui import __version__, catalogue
 from d2ltui.commands.options import MAX_RUNS, Command, fps_option, hangup_option, refused, run_options, whole
-from d2ltui.config import FIELDS, ConfigError, RunConfig, check_environment, parse, read_toml, resolve
+from d2ltui.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
+from d2ltui.config_file import read_toml
+from d2ltui.similar import did_you_mean
+from d2ltui.words import MAX_VALUE, printable
+
+MAX_LINE = 2000  # characters of a sentence on standard error
 
 
 def configure(options: dict[str, Any]) -> RunConfig:
@@ -60,9 +64,10 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None:
-            close = difflib.get_close_matches(name, self.commands, n=1, cutoff=0.5)
-            hint = f" (did you mean {close[0]}?)" if close else ""
-            raise click.UsageError(f"command: '{name}' is not known{hint}; allowed: {', '.join(self.commands)}")
+            hint = did_you_mean(name, self.commands)
+            raise click.UsageError(
+                f"command: '{printable(name, MAX_VALUE)}' is not known{hint}; allowed: {', '.join(self.commands)}"
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -246,15 +251,16 @@ def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: s
 
     The exit status is 0 when every claim holds, 1 when one does not.
     """
-    from d2ltui.lessons import LESSONS, SEEDS, nearest
+    from d2ltui.lessons import LESSONS, SEEDS
     from d2ltui.lessons.command import list_lessons, measure
 
     if name is None:
         ctx.exit(list_lessons(as_json))
     if name not in LESSONS and name != "all":
-        close = nearest(name)
-        hint = f" (did you mean {close}?)" if close else ""
-        raise click.UsageError(f"lesson: '{name}' is not known{hint}; allowed: {', '.join(LESSONS)}, all")
+        hint = did_you_mean(name, [*LESSONS, "all"])
+        raise click.UsageError(
+            f"lesson: '{printable(name, MAX_VALUE)}' is not known{hint}; allowed: {', '.join(LESSONS)}, all"
+        )
     try:
         root = parse("data_dir", data_dir) if data_dir is not None else None
         chosen = [LESSONS[name]] if name in LESSONS else LESSONS.values()
@@ -270,6 +276,14 @@ def _show(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+def _unknown_option(error: click.NoSuchOption) -> str:
+    """What click words differently from version to version, and proposes without need."""
+    context = error.ctx or click.Context(cli)
+    known = [option for param in context.command.params for option in param.opts]
+    typed = printable(error.option_name, MAX_VALUE)
+    return f"option: '{typed}' is not known{did_you_mean(typed, known)}; allowed: see {context.command_path} --help"
+
+
 def main() -> NoReturn:
     """The entry point: every wrong argument ends as one sentence and exit status 2, never as a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -278,16 +292,10 @@ def main() -> NoReturn:
         status = cli.main(standalone_mode=False, prog_name="d2ltui")
     except click.exceptions.Exit as stop:
         status = stop.exit_code
-    except click.NoSuchOption as error:  # versions of click word it differently
-        close = f" (did you mean {' or '.join(error.possibilities)}?)" if error.possibilities else ""
-        command = error.ctx.command_path if error.ctx is not None else "d2ltui"
-        click.echo(
-            f"d2ltui: option: '{error.option_name}' is not known{close}; allowed: see {command} --help", err=True
-        )
-        status = error.exit_code
     except click.ClickException as error:
-        for line in error.format_message().splitlines():
-            click.echo(f"d2ltui: {line}", err=True)
+        sentences = _unknown_option(error) if isinstance(error, click.NoSuchOption) else error.format_message()
+        for line in sentences.splitlines():
+            click.echo(f"d2ltui: {printable(line, MAX_LINE)}", err=True)
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = 130

@@ -6,11 +6,9 @@ wherever it was written: it names the field, the value, and what is allowed.
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -18,10 +16,14 @@ from typing import Literal
 import msgspec
 
 from d2ltui import catalogue
+from d2ltui.similar import did_you_mean
+from d2ltui.words import MAX_VALUE, printable
 
 MAX_WIDTH = 65_536
 MAX_LAYERS = 200
 MAX_EPOCHS = 1_000_000
+MAX_DIGITS = 400  # of a number as text: 1e-400 is 0, written out or not
+MAX_PATH = 250  # characters of a path that are told
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -147,16 +149,26 @@ class ConfigError(ValueError):
 
 def wrong(name: str, value: object, allowed: str, hint: str = "") -> Problem:
     """The sentence for a wrong value: the field, the value, what is allowed."""
+    return Problem(name, f"{name}: {_shown(name, value)} is not allowed{hint}; allowed: {allowed}")
+
+
+def _shown(name: str, value: object) -> str:
+    most = MAX_PATH if name in FIELDS and FIELDS[name].kind == "path" else MAX_VALUE
+    if isinstance(value, str):
+        return f"'{printable(value, most)}'"
     try:
-        shown = f"'{value}'" if isinstance(value, str) else str(value)
+        return printable(value, most)
     except ValueError:  # Python does not write out a whole number of more than 4300 digits
-        shown = "a number that long"
-    return Problem(name, f"{name}: {shown} is not allowed{hint}; allowed: {allowed}")
+        return "a number that long"
+    except RecursionError:
+        return "a list that deep"
 
 
 def _number(field: Field, value: object) -> float | int | None:
     """`value` as the field's kind of number, or None where it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and len(value) > MAX_DIGITS:
         return None
     try:
         number = float(value)
@@ -180,6 +192,8 @@ def _in_range(field: Field, number: float) -> bool:
 def _integers(field: Field, value: object) -> tuple[int, ...] | None:
     parts: list[object]
     if isinstance(value, str):
+        if len(value) > MAX_LAYERS * 20:  # more than that many numbers, or none
+            return None
         parts = [part for part in re.split(r"[,\s]+", value.strip()) if part] if value.strip() else []
         if re.search(r",\s*,|^\s*,|,\s*$", value):
             return None
@@ -203,8 +217,7 @@ def parse(name: str, value: object) -> object:
     if field.kind == "choice":
         if value in field.choices:
             return value
-        close = difflib.get_close_matches(str(value).lower(), field.choices, n=1, cutoff=0.5)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = did_you_mean(value, field.choices) if isinstance(value, str) else ""
         raise ConfigError([wrong(name, value, field.allowed, hint)])
     if field.kind == "device":
         if isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", value):
@@ -300,9 +313,9 @@ def resolve(given: Mapping[str, object]) -> RunConfig:
     parsed: dict[str, object] = {}
     for name, value in given.items():
         if name not in FIELDS:
-            close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            problems.append(Problem(name, f"{name}: no such field{hint}; allowed: {', '.join(FIELDS)}"))
+            shown = printable(name, MAX_VALUE)
+            said = f"{shown}: no such field{did_you_mean(name, FIELDS)}; allowed: {', '.join(FIELDS)}"
+            problems.append(Problem(name, said))
             continue
         try:
             parsed[name] = parse(name, value)
@@ -326,77 +339,3 @@ def resolve(given: Mapping[str, object]) -> RunConfig:
             seen.setdefault(problem.field, problem)
         raise ConfigError(seen.values())
     return config
-
-
-def to_toml(config: RunConfig) -> str:
-    """`config` as a configuration file, with the fields that its model has."""
-    import tomli_w  # only where a file is written
-
-    names = ("model", "dataset", *applicable_fields(config.model), "data_dir")
-    values = {name: getattr(config, name) for name in names}
-    values["hidden"] = list(config.hidden) if "hidden" in values else None
-    return tomli_w.dumps({name: value for name, value in values.items() if value is not None})
-
-
-def _line(text: str, key: str) -> str:
-    found = re.search(rf"^[ \t]*\[{{0,2}}[ \t]*[\"']?{re.escape(key)}(?![\w-])", text, re.MULTILINE)
-    return f", line {text[: found.end()].count(chr(10)) + 1}" if found else ""
-
-
-def line_in(path: str | Path, key: str) -> str:
-    """Where `key` stands in a configuration file that has been read, such as `, line 2`; "" where that is not known."""
-    try:
-        return _line(Path(path).read_text(encoding="utf-8-sig"), key)
-    except (OSError, ValueError):  # it is another one by now
-        return ""
-
-
-def from_toml(text: str, source: str) -> dict[str, object]:
-    """The fields that a configuration file gives, unvalidated: `resolve` does that.
-
-    Raises:
-        ConfigError: where `text` is no TOML (with the line) or has a key that is no field (with the line).
-    """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        values: dict[str, object] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        why = str(error).replace("at end of document", f"at line {text.rstrip().count(chr(10)) + 1}, the end")
-        raise ConfigError([Problem("", f"config: {source} is not valid TOML: {why}")]) from None
-    except ValueError:  # from int()
-        raise ConfigError([Problem("", f"config: {source} has a whole number of more than 4300 digits")]) from None
-    except RecursionError:
-        raise ConfigError([Problem("", f"config: {source} has too many brackets within brackets")]) from None
-    problems = []
-    for key in values:
-        if key not in FIELDS:
-            line = _line(text, key)
-            close = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.5)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            message = f"config: {source}{line}: no such field: {key}{hint}; allowed: {', '.join(FIELDS)}"
-            problems.append(Problem("", message))
-    if problems:
-        raise ConfigError(problems)
-    return values
-
-
-def read_toml(path: str | Path) -> dict[str, object]:
-    """`from_toml` of a file.
-
-    Raises:
-        ConfigError: also where the file cannot be read.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    except UnicodeDecodeError:
-        reason = "it is not UTF-8 text"
-    except ValueError:  # a zero byte
-        reason = "no file can have this name"
-    else:
-        return from_toml(text, str(path))
-    raise ConfigError([Problem("", f"config: {path} cannot be read ({reason})")])

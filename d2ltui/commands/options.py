@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from d2ltui.config import FIELDS, ConfigError, line_in
+from d2ltui.config import FIELDS, MAX_PATH, ConfigError
+from d2ltui.config_file import line_in
+from d2ltui.words import MAX_VALUE, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_FPS = 4.0
@@ -23,14 +25,15 @@ class Command(click.Command):
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             places = [param for param in self.params if isinstance(param, click.Argument) and param.name]
+            extra = printable(rest[0], MAX_VALUE)
             if not places:
                 allowed = f"options alone, see {ctx.command_path} --help"
-                raise click.UsageError(f"{self.name}: '{rest[0]}' is not allowed; allowed: {allowed}")
+                raise click.UsageError(f"{self.name}: '{extra}' is not allowed; allowed: {allowed}")
             last = places[-1]
             metavar = (last.metavar or str(last.name).upper()).strip("[]")
-            before = ctx.params[str(last.name)]
+            before = printable(ctx.params[str(last.name)], MAX_VALUE)
             raise click.UsageError(
-                f"{metavar.partition('|')[0]}: '{rest[0]}' is not allowed beside '{before}'; allowed: one {metavar}"
+                f"{metavar.partition('|')[0]}: '{extra}' is not allowed beside '{before}'; allowed: one {metavar}"
             )
         return rest
 
@@ -49,7 +52,7 @@ def refused(
             if name in typed:
                 said = FIELDS[name].option.lstrip("-") + said[len(name) :]
             elif name in filed and path is not None:
-                said = f"config: {path}{line_in(path, name)}: {said}"
+                said = f"config: {printable(path, MAX_PATH)}{line_in(path, name)}: {said}"
         sentences.append(said)
     return click.UsageError("\n".join(sentences))
 
@@ -73,7 +76,8 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
     except ValueError:
         fps = 0.0
     if not 0 < fps <= 60:
-        raise click.UsageError(f"max-fps: '{value}' is not allowed; allowed: a number greater than 0, up to 60")
+        shown = printable(value, MAX_VALUE)
+        raise click.UsageError(f"max-fps: '{shown}' is not allowed; allowed: a number greater than 0, up to 60")
     return fps
 
 
@@ -102,7 +106,8 @@ def hangup_option(command: F) -> F:
 
 def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value not in HANGUP:
-        raise click.UsageError(f"on-hangup: '{value}' is not allowed; allowed: {', '.join(HANGUP)}")
+        shown = printable(value, MAX_VALUE)
+        raise click.UsageError(f"on-hangup: '{shown}' is not allowed; allowed: {', '.join(HANGUP)}")
     return value
 
 
@@ -115,7 +120,8 @@ def whole(name: str, high: int | None = None) -> Callable[[click.Context, click.
             return None
         number = int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else 0
         if number < 1 or (high is not None and number > high):
-            raise click.UsageError(f"{name}: '{value}' is not allowed; allowed: {allowed}")
+            shown = printable(value, MAX_VALUE)
+            raise click.UsageError(f"{name}: '{shown}' is not allowed; allowed: {allowed}")
         return number
 
     return check

@@ -12,7 +12,8 @@ from typing import Any
 import click
 
 from d2ltui.commands.options import Command, hangup_option, refused
-from d2ltui.config import FIELDS, ConfigError, Problem, RunConfig, parse, read_toml
+from d2ltui.config import FIELDS, ConfigError, Problem, RunConfig, parse
+from d2ltui.config_file import read_toml
 from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
 from d2ltui.words import are, counted
 

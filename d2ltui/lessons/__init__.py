@@ -2,7 +2,6 @@
 
 For an interface (nothing of this imports PyTorch):
     `LESSONS`, name → `Lesson`: title, section, claim, formula, text, experiments (role, fields of its RunConfig).
-    `nearest(name)` proposes a name for an unknown one.
 
 To measure (in a thread of its own; PyTorch is imported by the first run):
     bench = Bench(LESSONS["vanishing"], seeds=3, on_run=...)
@@ -12,8 +11,6 @@ To measure (in a thread of its own; PyTorch is imported by the first run):
 """
 
 from __future__ import annotations
-
-import difflib
 
 from d2ltui.lessons import activations, basics, generalisation, gradients, outputs, relus
 from d2ltui.lessons.bench import SEEDS, Bench, BenchRun
@@ -30,7 +27,6 @@ __all__ = [
     "LessonCancelled",
     "LessonError",
     "Verdict",
-    "nearest",
 ]
 
 # In the order of the book.
@@ -39,9 +35,3 @@ LESSONS: dict[str, Lesson] = {
     for group in (basics, outputs, activations, gradients, relus, generalisation)
     for lesson in group.LESSONS
 }
-
-
-def nearest(name: str) -> str | None:
-    """The name that `name` was probably meant to be."""
-    close = difflib.get_close_matches(name.lower(), [*LESSONS, "all"], n=1, cutoff=0.5)
-    return close[0] if close else None

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import msgspec
 
-from d2ltui.config import ConfigError, RunConfig, read_toml, resolve, to_toml
+from d2ltui.config import ConfigError, RunConfig, resolve
+from d2ltui.config_file import read_toml, to_toml
 from d2ltui.store import home
 from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.listing import DAMAGED, info

@@ -9,7 +9,6 @@ part of the name, the group or the note, unless it is a field's name. What a run
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 import re
@@ -21,6 +20,7 @@ import msgspec
 from d2ltui.config import FIELDS as CONFIG_FIELDS
 from d2ltui.config import ConfigError
 from d2ltui.config import parse as parse_field
+from d2ltui.similar import did_you_mean
 from d2ltui.store.errors import NotAllowed
 from d2ltui.store.listing import FIGURES, STATUSES, RunInfo
 
@@ -81,8 +81,7 @@ def _condition(word: str) -> Condition:
         return Condition("", "", word.lower())
     name, sign, value = found[1].replace("-", "_"), found[2].replace("==", "="), found[3]
     if name not in FIELDS:
-        close = difflib.get_close_matches(name, FIELDS, n=1, cutoff=0.5)
-        hint = f" (did you mean {close[0]}?)" if close else ""
+        hint = did_you_mean(name, FIELDS)
         raise NotAllowed(f"filter: '{name}' is no field of a run{hint}; allowed: {', '.join(FIELDS)}")
     ordered = name in NUMBERS or (name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("float", "int"))
     if sign not in ("=", "!=") and not ordered:

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 
 from d2ltui import events
-from d2ltui.config import RunConfig, to_toml
+from d2ltui.config import RunConfig
+from d2ltui.config_file import to_toml
 from d2ltui.store import environment, home
 from d2ltui.store.errors import StoreError
 from d2ltui.store.requests import take_requests

@@ -8,7 +8,8 @@ import pytest
 from person import ENDLESS, SMALL, Opener, Person
 from textual.widgets import Input, Static
 
-from d2ltui.config import read_toml, resolve
+from d2ltui.config import resolve
+from d2ltui.config_file import read_toml
 from d2ltui.tui.keys import KEYS, help_rows
 from d2ltui.tui.screens.dialogs import ConfirmScreen, HelpScreen, SaveScreen, TextScreen
 from d2ltui.tui.screens.main import SMOOTHING

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from d2ltui import __version__, catalogue, cli, headless
-from d2ltui.config import FIELDS, RunConfig, resolve, to_toml
+from d2ltui.config import FIELDS, RunConfig, resolve
+from d2ltui.config_file import to_toml
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         ("--model softmax --hidden 3", "hidden: '3' is not allowed (model softmax has no hidden); allowed: with "),
         ("--config /no/such.toml", "config: /no/such.toml cannot be read (No such file or directory)"),
         ("--learning-rate 1", "option: '--learning-rate' is not known; allowed: see d2ltui train --help"),
-        ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size or --dataset?); allowed: "),
+        ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size?); allowed: "),
         ("--lr", "requires an argument"),
         ("digits", "train: 'digits' is not allowed; allowed: options alone, see d2ltui train --help"),
     ],
@@ -119,7 +120,7 @@ def test_every_wrong_value_has_its_sentence(command) -> None:  # type: ignore[no
     ("content", "said"),
     [
         ("lr = 0.1\nlearning = 1\n", "line 2: no such field: learning"),
-        ("lr = 0.1\nepoch = 1\n", "line 2: no such field: epoch; did you mean epochs?"),
+        ("lr = 0.1\nepoch = 1\n", "line 2: no such field: epoch (did you mean epochs?)"),
         ("lr = 0.1\nepochs = = 1\n", "at line 2"),
         ("lr = 0\n", "run.toml, line 1: lr: 0 is not allowed"),
         ("epochs = 1\nlr = nan\n", "run.toml, line 2: lr: nan is not allowed"),

@@ -22,6 +22,8 @@ from d2ltui.config import (
     parse,
     resolve,
 )
+from d2ltui.similar import nearest
+from d2ltui.words import MAX_VALUE, printable
 
 GOOD = [
     ("model", "linear", "linear"),
@@ -139,9 +141,10 @@ def test_good_values(name: str, value: object, expected: object) -> None:
 def test_the_sentence_names_the_field_the_value_and_what_is_allowed(name: str, value: object, allowed: str) -> None:
     message = sentence(name, value)
     assert message.startswith(f"{name}: ")
-    assert str(value) in message
+    assert printable(value, MAX_VALUE).rstrip("…") in message
     assert allowed in message
     assert "\n" not in message
+    assert len(message) < 500
 
 
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.kind in ("int", "float", "ints")])
@@ -149,7 +152,10 @@ def test_a_number_too_long_to_write_out_is_still_one_sentence(name: str) -> None
     message = sentence(name, 10**5000)
     assert message.startswith(f"{name}: ")
     assert FIELDS[name].allowed in message
-    assert str(sentence(name, "9" * 5000)).startswith(f"{name}: ")
+    for text in ("9" * 5000, "0" * 5000, "1" + "0" * 20_000, ",".join(["1"] * 20_000)):
+        message = sentence(name, text)
+        assert message.startswith(f"{name}: '{text[:70]}")
+        assert len(message) < 300
 
 
 @pytest.mark.parametrize(
@@ -161,6 +167,7 @@ def test_a_number_too_long_to_write_out_is_still_one_sentence(name: str) -> None
         ("implementation", "scrath", "scratch"),
         ("dataset", "fashion_mnist", "fashion-mnist"),
         ("dataset", "digit", "digits"),
+        ("dataset", "fashion", "fashion-mnist"),
         ("activation", "sigmoyd", "sigmoid"),
         ("init", "xaver", "xavier"),
         ("optimizer", "adagrd", "adagrad"),
@@ -172,6 +179,28 @@ def test_the_nearest_name_is_proposed(name: str, value: str, nearest: str) -> No
 
 def test_nothing_is_proposed_where_nothing_is_near() -> None:
     assert "did you mean" not in sentence("model", "zzzzzzzz")
+    for other in ("iris", "wine", "boston", "cifar10", "titanic", "x" * 100_000):
+        assert "did you mean" not in sentence("dataset", other)
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("trian", "train"),  # two exchanged
+        ("tran", "train"),
+        ("trainn", "train"),
+        ("exprot", "export"),
+        ("lesons", "lessons"),
+        ("comp", "compare"),
+        ("co", None),  # too little to say
+        ("watsh", "watch"),
+        ("trial", None),
+        ("start", None),
+        ("", None),
+    ],
+)
+def test_a_name_is_proposed_only_where_it_is_close(word: str, meant: str | None) -> None:
+    assert nearest(word, ["train", "export", "lessons", "compare", "watch", "models", "runs"]) == meant
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -182,7 +211,8 @@ def test_no_text_does_more_than_be_refused(name: str, text: str) -> None:
     except ConfigError as error:
         (problem,) = error.problems
         assert problem.field == name
-        assert f"'{text}'" in problem.message
+        assert f"'{printable(text, MAX_VALUE)}'" in problem.message
+        assert problem.message.isprintable()
 
 
 anything = st.recursive(
@@ -212,7 +242,7 @@ def test_an_unknown_field() -> None:
     with pytest.raises(ConfigError, match=r"^learning_rate: no such field; allowed: model, ") as caught:
         resolve({"learning_rate": 1})
     assert len(caught.value.problems) == 1
-    with pytest.raises(ConfigError, match=r"^epoch: no such field; did you mean epochs\?; allowed: "):
+    with pytest.raises(ConfigError, match=r"^epoch: no such field \(did you mean epochs\?\); allowed: "):
         resolve({"epoch": 1})
 
 

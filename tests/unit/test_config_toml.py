@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -11,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui import catalogue
-from d2ltui.config import MAX_WIDTH, ConfigError, RunConfig, from_toml, read_toml, resolve, to_toml
+from d2ltui.config import MAX_WIDTH, ConfigError, RunConfig, resolve
+from d2ltui.config_file import MAX_BYTES, from_toml, read_toml, to_toml
+from d2ltui.words import printable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -116,7 +120,7 @@ def test_an_unknown_key_has_its_line(text: str, key: str | None, line: int | Non
 
 
 def test_an_unknown_key_gets_the_nearest_name() -> None:
-    assert "epoch; did you mean epochs?; allowed: model, " in message("epoch = 3")
+    assert "epoch (did you mean epochs?); allowed: model, " in message("epoch = 3")
 
 
 def test_a_key_that_cannot_be_found_again_has_no_line() -> None:
@@ -163,4 +167,82 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError) as caught:
             read_toml(path)
-        assert str(caught.value) == f"config: {path} cannot be read ({reason})"
+        assert str(caught.value) == f"config: {printable(path)} cannot be read ({reason})"
+
+
+# Files that are there to do harm
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_toml(path)
+    said = [problem.message for problem in caught.value.problems]
+    assert all(message.startswith("config: ") and message.isprintable() and len(message) < 600 for message in said)
+    return "\n".join(said)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero"), Path("/dev/null"), Path("/dev/tty")):
+        assert refused(path).startswith(f"config: {path} cannot be read (")
+    monkeypatch.chdir(tmp_path)  # a socket's name must be short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket")
+        assert "cannot be read (" in refused(tmp_path / "socket")
+
+
+def test_no_more_is_read_than_a_run_can_take(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    with path.open("wb") as file:
+        file.truncate(10**12)  # sparse
+    assert refused(path) == (
+        f"config: {path} cannot be read (it has 1,000,000,000,000 bytes or more, and a configuration at most 16,384)"
+    )
+    path.write_text("lr = 1\n" + "#" * (MAX_BYTES - 7))
+    assert read_toml(path) == {"lr": 1}
+    path.write_text("lr = 1\n" + "#" * MAX_BYTES)
+    assert "16,391 bytes or more" in refused(path)
+    assert "4,300,000" not in refused(Path("/proc/self/maps"))  # whose size is said to be 0
+
+
+@pytest.mark.parametrize("size", [MAX_BYTES - 1, 10**6])
+@pytest.mark.parametrize(
+    "unit", ["a{n}=1\n", "hidden", "[", "a.", "[a.", "{{a=", "a = {{b = ", '"', "x" * 999 + "{n} = 1\n", "\0", "lr=1\n"]
+)
+def test_bombs_are_told_in_a_few_sentences(tmp_path: Path, unit: str, size: int) -> None:
+    path = tmp_path / "run.toml"
+    begin = "hidden = '" if unit == "hidden" else ""
+    content = "".join(unit.format(n=n) for n in range(size // len(unit)))
+    path.write_text(begin + content[: size - 20] + ("'" if begin else ""))
+    with pytest.raises(ConfigError) as caught:
+        resolve(read_toml(path))
+    assert len(caught.value.problems) <= 6
+    assert all(len(problem.message) < 600 for problem in caught.value.problems)
+
+
+def test_many_unknown_keys_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("".join(f"key{n} = {n}\n" for n in range(1000)))
+    told = refused(path).splitlines()
+    assert len(told) == 6
+    assert told[-1] == f"config: {path}: 995 more keys are no such field"
+
+
+def test_a_list_of_200_decimal_numbers_is_none_too_many() -> None:
+    assert from_toml(f"hidden = [{', '.join(['64.0'] * 200)}]", "run.toml")["hidden"] == [64.0] * 200
+
+
+def test_nothing_from_a_file_reaches_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "run\x1b]0;x\x07.toml"
+    for text in (
+        '"\\u001b]52;c;eA==\\u0007" = 1',
+        'dataset = "\\u001b[2J\\u202e"',
+        'device = "\\u009b2J"',
+        'data_dir = "/\\u001b]0;x\\u0007"',
+        "lr = '\x1b[2J'",
+        "hidden = ['\u202e']",
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ConfigError) as caught:
+            resolve(read_toml(path))
+        assert str(caught.value).isprintable()

@@ -26,13 +26,13 @@ from d2ltui.lessons import (
     LessonError,
     Verdict,
     gradients,
-    nearest,
     outputs,
     relus,
 )
 from d2ltui.lessons.basics import yield_batches
 from d2ltui.lessons.lesson import Experiment, Measured, figure, shown
 from d2ltui.models import functional
+from d2ltui.similar import nearest
 
 
 @pytest.fixture(autouse=True)
@@ -221,7 +221,7 @@ def test_nothing_is_imported_before_something_is_measured() -> None:
     ("name", "meant"), [("vanish", "vanishing"), ("Dropout", "dropout"), ("xyz", None), ("al", "all")]
 )
 def test_the_nearest_name(name: str, meant: str | None) -> None:
-    assert nearest(name) == meant
+    assert nearest(name, [*LESSONS, "all"]) == meant
 
 
 @pytest.mark.parametrize(

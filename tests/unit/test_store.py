@@ -11,7 +11,8 @@ import pytest
 from runs import short
 
 from d2ltui import catalogue, events
-from d2ltui.config import RunConfig, from_toml, resolve
+from d2ltui.config import RunConfig, resolve
+from d2ltui.config_file import from_toml
 from d2ltui.live import LiveRun
 from d2ltui.store import StoreError, home, schema, session
 from d2ltui.store.listing import find, info, runs

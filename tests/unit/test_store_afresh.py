@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from d2ltui import cli, events
-from d2ltui.config import RunConfig, resolve, to_toml
+from d2ltui.config import RunConfig, resolve
+from d2ltui.config_file import to_toml
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
 from d2ltui.engine.worker import Worker

@@ -11,7 +11,8 @@ from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.widgets import Input
 
-from d2ltui.config import ConfigError, RunConfig, parse, to_toml
+from d2ltui.config import ConfigError, RunConfig, parse
+from d2ltui.config_file import to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.layer_lines import gradient_lines, layer_lines
 from d2ltui.tui.pace import Pace
