@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 import msgspec
+import numpy as np
 
 from d2ltui import events
 from d2ltui.config import RunConfig
@@ -46,17 +45,19 @@ class LiveRun:
     def epoch(self) -> int:
         """The epoch that is being trained, from 1; the last one after the end."""
         per_epoch = self.started.steps_per_epoch if self.started is not None else self.config.steps_per_epoch
-        return min(
-            self.config.epochs,
-            len(self.epochs) + 1 if self.step % per_epoch or not self.epochs else self.step // per_epoch,
-        )
+        # By steps: of a run whose database was lost, the first epochs are not known.
+        return min(self.config.epochs, max(1, -(-self.step // per_epoch)))
 
     def __call__(self, event: events.Event) -> None:
         """Take an event in. Called by the engine's thread only."""
         match event:
             case events.StepsTrained():
-                self.losses.extend(event.losses)
-                self.metrics.extend(event.metrics)
+                for series, values in ((self.losses, event.losses), (self.metrics, event.metrics)):
+                    # Steps that were never told of (their writer was killed) leave a gap, so that an index stays a
+                    # step's number.
+                    if (missing := event.step - len(values) - len(series)) > 0:
+                        series.extend(np.full(missing, np.nan, np.float32))
+                    series.extend(values)
                 self.step = event.step
                 self.seconds = event.seconds
             case events.EpochEnded():
@@ -92,10 +93,8 @@ class LiveRun:
 
     def _go_back(self, event: events.RunResumed) -> None:
         """Forget what was told of steps after those that the run goes on from."""
-        # Steps that were never told of (their writer was killed) leave a gap, so that an index stays a step's number.
         for series in (self.losses, self.metrics):
             series.truncate(min(event.step, len(series)))
-            series.extend([math.nan] * (event.step - len(series)))
         self.epochs = self.epochs.until(event.step)
         self.probes = [probed for probed in self.probes if probed.step <= event.step]
         self.layers = self.probes[-1] if self.probes else None

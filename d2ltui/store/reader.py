@@ -11,6 +11,8 @@ One thread uses a reader. Reading takes a few milliseconds and keeps the writer 
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,6 +60,7 @@ class RunReader:
         self._connection = open_run(path, patience=patience)
         self._last = {"log": 0, "layers": 0, "findings": 0}
         self._steps = self._epochs = 0
+        self._ended: events.RunEnded | None = None  # read, and not told yet
         self._alive, self._looked = False, 0.0
         try:
             self.meta: dict[str, Any] = self._read_meta()
@@ -128,16 +131,18 @@ class RunReader:
             self._connection.execute("BEGIN")
             try:
                 self.meta = self._read_meta()
-                ended = self._read_log()
+                self._read_log()
                 self._read_layers()
                 self._read_findings()
-                # A LiveRun's `epoch` follows from both: whoever looks must not see a step without its epoch for long.
+                # Whoever looks must not see a step without its epoch for long.
                 self._read_epochs()
                 self._read_steps()
-                if ended is not None:
-                    self.live(ended)
+                if self._ended is not None:
+                    self.live(self._ended)
+                    self._ended = None
             finally:
-                self._connection.execute("COMMIT")
+                with contextlib.suppress(sqlite3.Error):  # SQLite may have ended it by itself
+                    self._connection.execute("COMMIT")
         except DAMAGE as error:
             raise damaged(self.path, error) from None
         return self.live.version != before
@@ -145,21 +150,20 @@ class RunReader:
     def _read_meta(self) -> dict[str, Any]:
         return read_meta(self._connection)
 
-    def _read_log(self) -> events.RunEnded | None:
-        """Everything that is told seldom; the end, if there is one, is returned: it comes last."""
-        ended: events.RunEnded | None = None
+    def _read_log(self) -> None:
+        """Everything that is told seldom. The end, if there is one, is kept: it comes last."""
         query = "SELECT id, time, kind, data, crc FROM log WHERE id > ? ORDER BY id"
         for number, when, kind, data, stored in self._connection.execute(query, (self._last["log"],)).fetchall():
             check(stored, when, kind, data)
+            event = from_json(data, LOGGED[kind]) if kind in LOGGED else None
             self._last["log"] = number
-            if kind not in LOGGED:
+            if event is None:
                 continue
-            event = from_json(data, LOGGED[kind])
             if isinstance(event, events.RunEnded):
-                ended = event
+                self._ended = event  # until it is told: what is read before that may fail
                 continue
             if isinstance(event, events.RunResumed):
-                ended = None
+                self._ended = None
                 self._steps = min(self._steps, event.step)
                 self._epochs = min(self._epochs, event.epoch - 1)
             self.live(event)
@@ -167,7 +171,6 @@ class RunReader:
                 # Where this reader lags behind, what it has not seen is still to be read: no gap.
                 for series in (self.live.losses, self.live.metrics):
                     series.truncate(min(len(series), self._steps))
-        return ended
 
     def _chunks(self, table: str, dtype: np.dtype[Any], have: int) -> Iterator[np.ndarray[Any, Any]]:
         """The records of a table after the first `have` ones."""
@@ -215,8 +218,8 @@ class RunReader:
         query = "SELECT id, step, data, crc FROM findings WHERE id > ? ORDER BY id DESC LIMIT 1"
         for number, step, data, stored in self._connection.execute(query, (self._last["findings"],)).fetchall():
             check(stored, step, data)
-            self._last["findings"] = number
             self.live(unpack(data, events.FindingsChanged))
+            self._last["findings"] = number
 
     def gap(self) -> tuple[int, str]:
         """After how many steps the history begins, and what the damaged database of before is called, "" if it is gone.

@@ -67,7 +67,7 @@ class Curves:
         An axis moves seldom: it spans all epochs, or half, or a quarter of them, as soon as the run fits.
         """
         live = self.live
-        steps = max(1, len(live.losses)) / live.config.steps_per_epoch
+        steps = max(1, live.step, len(live.losses)) / live.config.steps_per_epoch
         if live.ended is not None:
             return min(steps, float(live.config.epochs))
         shown = live.config.epochs

@@ -10,6 +10,7 @@ from runs import run, short
 from d2ltui import events
 from d2ltui.config import resolve
 from d2ltui.live import MAX_LAYERS, LiveRun
+from d2ltui.tui.screens.runs_curves import span
 
 
 def steps(step: int, n: int) -> events.StepsTrained:
@@ -66,6 +67,19 @@ def test_the_epoch_that_is_trained(step: int, ended: int, expected: int) -> None
     for epoch in range(1, ended + 1):
         live(events.EpochEnded(epoch, 10 * epoch, 1.0, 1.0, 0.5, 0.5, 0.1))
     assert live.epoch == expected
+
+
+def test_of_a_run_whose_first_epochs_are_lost_the_epoch_is_still_known() -> None:
+    live = LiveRun(short(epochs=5000))
+    live(events.RunResumed(20_000, 2001, 1.0, 0.1))
+    for epoch in range(1001, 2001):
+        live(events.EpochEnded(epoch, 10 * epoch, 1.0, 1.0, 0.5, 0.5, 0.1))
+    assert live.epoch == 2000
+    live(steps(20_015, 15))
+    assert live.epoch == 2002
+    assert len(live.losses) == live.step == 20_015
+    assert np.isnan(live.losses.values()[:20_000]).all()
+    assert span(live) == 2048
 
 
 def test_a_whole_run_is_kept() -> None:

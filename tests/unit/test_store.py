@@ -149,6 +149,27 @@ def test_steps_that_were_never_told_of_are_a_gap(opened: Session) -> None:
         assert [epoch.epoch for epoch in reader.live.epochs] == [1, 2, 4]
 
 
+@pytest.mark.parametrize("failing", ["_read_layers", "_read_findings", "_read_epochs", "_read_steps"])
+def test_an_end_is_told_though_the_reading_of_it_failed_once(
+    opened: Session, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    take(opened, START, *story(1, 20))
+    with RunReader(opened.path) as reader:
+        take(opened, *story(21, 30), ENDED)
+
+        def fails() -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(reader, failing, fails)
+        with pytest.raises(StoreError, match="disk I/O error"):
+            reader.poll()
+        assert reader.live.ended is None
+        monkeypatch.undo()
+        reader.poll()
+        assert reader.live.ended == ENDED
+        assert (reader.live.step, len(reader.live.losses), len(reader.live.epochs)) == (30, 30, 3)
+
+
 def test_a_long_run_keeps_looks_from_everywhere(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened._layers, "_max_rows", 50)
     for step in range(1, 1001):

@@ -70,7 +70,7 @@ def span(live: LiveRun) -> int:
 
     One that may still grow gets room by doubling, so that the axis seldom changes.
     """
-    done = max(1, len(live.epochs))
+    done = live.epochs[-1].epoch if live.epochs else 1  # not their number: the first ones may be lost
     return done if live.ended is not None else min(live.config.epochs, 1 << (done - 1).bit_length())
 
 
