@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2ltui.catalogue import DatasetInfo
 from d2ltui.data import Dataset
+from d2ltui.spec.catalogue import DatasetInfo
 
 
 def load(info: DatasetInfo, seed: int) -> Dataset:

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 import torch
 
-from d2ltui.apart import apart
-from d2ltui.catalogue import DatasetInfo
 from d2ltui.data import DataError, Dataset, LoadCancelled, Progress
+from d2ltui.nn.import_in_thread import apart
+from d2ltui.spec.catalogue import DatasetInfo
 
 TIMEOUT = 10.0  # seconds without a byte
 CHUNK = 64 * 1024  # bytes

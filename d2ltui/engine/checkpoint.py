@@ -28,8 +28,8 @@ import msgspec
 import torch
 from torch import Tensor
 
-from d2ltui import events
-from d2ltui.config import RunConfig
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig
 
 FORMAT = "d2ltui checkpoint"
 VERSION = 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from d2ltui.catalogue import LayerSpec
+from d2ltui.spec.catalogue import LayerSpec
 
 # A step of fewer multiplications and additions than this is done sooner by one thread than two have agreed on who does
 # what; on a busy machine, where one of them has to wait for a processor, fifty times sooner.

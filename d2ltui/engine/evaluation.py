@@ -7,9 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from d2ltui.catalogue import Task
-from d2ltui.engine.recorder import scores
-from d2ltui.models import Network
+from d2ltui.engine.metrics import scores
+from d2ltui.nn import Network
+from d2ltui.spec.catalogue import Task
 
 # Values of a layer at once: on a CPU they stay in its cache, 4 MiB of float32; a GPU wants large batches.
 VALUES_CPU = 1 << 20

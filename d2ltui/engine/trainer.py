@@ -11,23 +11,23 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from d2ltui import catalogue, events
-from d2ltui.config import RunConfig
 from d2ltui.data import DataError, Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
-from d2ltui.engine import account
+from d2ltui.diagnosis.monitor import Monitor
+from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
+from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, make_current, place, select, set_threads
 from d2ltui.engine.evaluation import evaluate
-from d2ltui.engine.garbage import leave_libraries_alone
-from d2ltui.engine.health import Monitor
-from d2ltui.engine.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
-from d2ltui.engine.recorder import Recorder
-from d2ltui.epochs import Epochs
-from d2ltui.models import build, load_state, make_optimizer, set_lr
-from d2ltui.streams import seed_for
+from d2ltui.engine.gc import leave_libraries_alone
+from d2ltui.engine.metrics import Recorder
+from d2ltui.history.epochs import Epochs
+from d2ltui.nn import build, load_state, make_optimizer, set_lr
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.seeds import seed_for
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
 # takes softmax regression to losses of 1e29 and no further.
@@ -92,7 +92,7 @@ class Trainer:
             self._emit(events.StatusChanged("loading"))
             self._prepare()
             self._train()
-            message = account.result(self.config.task, self._epochs[-1])
+            message = summary.result(self.config.task, self._epochs[-1])
         except (Stopped, LoadCancelled):
             status = "stopped"
             message = f"stopped after step {self._step:,}" if self._loaded else "stopped while loading"
@@ -106,7 +106,7 @@ class Trainer:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, trace = "failed", traceback.format_exc()
             layers = [layer.spec for layer in self.network.layers] if hasattr(self, "network") else []
-            field, message = account.blame(error, self.config, self._device_name, layers)
+            field, message = summary.blame(error, self.config, self._device_name, layers)
         finally:
             self._clock.stop()
         if self._diverged:
@@ -117,7 +117,7 @@ class Trainer:
             parameters = self._parameters()
         except Exception:  # a device that has failed fails again: what it failed of is told already
             parameters = None
-        summary = account.summary(
+        summary = summary.summary(
             self.config, self._device_name, status, self._epochs, self._step, self._clock.seconds, parameters
         )
         ended = events.RunEnded(status, message, summary, field, trace)
@@ -126,7 +126,7 @@ class Trainer:
 
     def _parameters(self) -> dict[str, object] | None:
         regression = self.config.task == "regression" and hasattr(self, "network")
-        return account.parameters(self.network, self._data.truth) if regression else None
+        return summary.parameters(self.network, self._data.truth) if regression else None
 
     def _tell_end(self, ended: events.RunEnded) -> None:
         """Every sink hears of the end, also where another one fails."""
@@ -372,7 +372,7 @@ class Trainer:
 
     def _go_blind(self, error: Exception) -> None:
         """A look for which there is no memory ends the looks, not the run."""
-        if not account.is_out_of_memory(error):
+        if not summary.is_out_of_memory(error):
             raise error
         self._prober.give_up()
         self._monitor.give_up(self._step, self._device_name)

@@ -13,7 +13,7 @@ from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure, shown
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from d2ltui.events import LayerStats
+    from d2ltui.spec.events import LayerStats
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 
@@ -82,8 +82,8 @@ STARTS = (0.01, 0.1, 1.0, 5.0)
 
 def sigmoid_saturates(bench: Bench) -> Measured:
     """Section 5.1.2's slopes, and the share of saturated outputs against the initial standard deviation."""
-    from d2ltui.engine.probes import probe
-    from d2ltui.models import build
+    from d2ltui.diagnosis.probes import probe
+    from d2ltui.nn import build
 
     (role,) = (experiment.role for experiment in bench.lesson.experiments)
     shares = []
@@ -115,7 +115,7 @@ def sigmoid_saturates(bench: Bench) -> Measured:
 def _slope(activation: str, at: float) -> float:
     import torch
 
-    from d2ltui.models import functional
+    from d2ltui.nn import functional
 
     functions = {"sigmoid": functional.sigmoid, "tanh": functional.tanh, "relu": functional.relu}
     x = torch.tensor(at, dtype=torch.float64, requires_grad=True)

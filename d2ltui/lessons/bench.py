@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from d2ltui import catalogue, events
-from d2ltui.config import RunConfig, resolve
 from d2ltui.engine.control import Control
+from d2ltui.history.live import LiveRun
 from d2ltui.lessons.lesson import Lesson, LessonCancelled, LessonError, Verdict
-from d2ltui.live import LiveRun
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import RunConfig, resolve
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from d2ltui.data import Dataset
-    from d2ltui.models import Network
+    from d2ltui.nn import Network
 
 SEEDS = 3
 _FASHION_MNIST = (
@@ -63,7 +63,7 @@ class Trained(NamedTuple):
 
     def layers(self, x: Tensor, y: Tensor, units: bool = False) -> tuple[events.LayerStats, ...]:
         """Every layer's figures on the samples x, y."""
-        from d2ltui.engine.probes import probe
+        from d2ltui.diagnosis.probes import probe
 
         device = self.network.parameters()[0].device
         return probe(self.network, x.to(device), y.to(device), units=units).layers

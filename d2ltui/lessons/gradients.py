@@ -11,7 +11,7 @@ from d2ltui.lessons.lesson import Experiment, Figure, Lesson, Measured, figure, 
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
-    from d2ltui.models import Network
+    from d2ltui.nn import Network
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 DEPTHS = (2, 4, 6, 8, 10)
@@ -20,7 +20,7 @@ WIDTH = 64
 
 def _norms(network: Network, data: Dataset) -> list[float]:
     """The norm of each layer's weight gradient, from the first layer to the last, on a batch of 256."""
-    from d2ltui.engine.probes import probe, probe_batch
+    from d2ltui.diagnosis.probes import probe, probe_batch
 
     device = network.parameters()[0].device
     x, y = (t.to(device) for t in probe_batch(data.x_train, data.y_train))
@@ -122,7 +122,7 @@ def exploding(bench: Bench) -> Measured:
     """Products of random matrices; a network that starts too large; and how often gradients explode or vanish."""
     import torch
 
-    from d2ltui.models import build
+    from d2ltui.nn import build
 
     generator = torch.Generator().manual_seed(0)
     largest = []

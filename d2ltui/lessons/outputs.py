@@ -19,7 +19,7 @@ def softmax(bench: Bench, function: Function | None = None) -> Measured:
     """Section 4.1's properties of softmax, or of another function, on random logits."""
     import torch
 
-    from d2ltui.models import functional
+    from d2ltui.nn import functional
 
     function = function or functional.softmax
     not_positive, turned, off, zeros = 0, 0, 0.0, []
@@ -66,7 +66,7 @@ def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function
     """Section 4.5's numerical stability: the formula as it stands, and with the maximum subtracted."""
     import torch
 
-    from d2ltui.models import functional
+    from d2ltui.nn import functional
 
     shifted, naive = shifted or functional.softmax, naive or functional.naive_softmax
     invariance, error = 0.0, 0.0

@@ -9,7 +9,7 @@ from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
-    from d2ltui.models import Network
+    from d2ltui.nn import Network
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 SICK = {**DIGITS, "hidden": "256,256", "init": "normal", "init_std": 1.0, "epochs": 10}
@@ -39,7 +39,7 @@ def _follow(bench: Bench, role: str, seed: int) -> Deaths:
     units = bench.config(role).hidden[0]
 
     def look(network: Network, data: Dataset = data) -> None:
-        from d2ltui.engine.probes import probe
+        from d2ltui.diagnosis.probes import probe
 
         device = network.parameters()[0].device
         layers = probe(network, data.x_train.to(device), data.y_train.to(device), units=True).layers

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from d2ltui.events import LayerStats
+from d2ltui.spec.events import LayerStats
 from d2ltui.store.listing import describe
 from d2ltui.store.reader import RunReader
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import msgspec
 
-from d2ltui.config import FIELDS as CONFIG_FIELDS
-from d2ltui.config import ConfigError
-from d2ltui.config import parse as parse_field
-from d2ltui.similar import did_you_mean
+from d2ltui.spec.config import FIELDS as CONFIG_FIELDS
+from d2ltui.spec.config import ConfigError
+from d2ltui.spec.config import parse as parse_field
+from d2ltui.spec.similar import did_you_mean
 from d2ltui.store.errors import NotAllowed
 from d2ltui.store.listing import FIGURES, STATUSES, RunInfo
 

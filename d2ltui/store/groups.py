@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from d2ltui.live import LiveRun
+from d2ltui.history.live import LiveRun
 
 
 class Band(NamedTuple):

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from d2ltui.config import RunConfig
-from d2ltui.events import ENDED
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.events import ENDED
 from d2ltui.store import home
 from d2ltui.store.environment import is_alive
 from d2ltui.store.errors import NotAllowed, StoreError

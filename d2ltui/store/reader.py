@@ -22,10 +22,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from d2ltui import events
-from d2ltui.config import RunConfig
-from d2ltui.epochs import EPOCHS
-from d2ltui.live import MAX_PROBES, LiveRun
+from d2ltui.history.epochs import EPOCHS
+from d2ltui.history.live import MAX_PROBES, LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig
 from d2ltui.store import environment, home
 from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.requests import Request, ask

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 
-from d2ltui import events
+from d2ltui.spec import events
 from d2ltui.store.errors import Damaged, StoreError, reason
 
 VERSION = 1

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from d2ltui import events
-from d2ltui.config import RunConfig
-from d2ltui.config_file import to_toml
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.config_file import to_toml
 from d2ltui.store import environment, home
 from d2ltui.store.errors import StoreError
 from d2ltui.store.requests import take_requests

@@ -21,15 +21,15 @@ from pathlib import Path
 
 import numpy as np
 
-from d2ltui import events
-from d2ltui.config import RunConfig
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import counted
 from d2ltui.store import home
-from d2ltui.store.afresh import has_checkpoint
 from d2ltui.store.errors import StoreError, reason
+from d2ltui.store.recovery import has_checkpoint
 from d2ltui.store.requests import Request, take_requests
 from d2ltui.store.schema import PATIENCE, is_lock
 from d2ltui.store.session import Session
-from d2ltui.words import counted
 
 EVERY = 0.4  # seconds between two transactions
 RETRY = 5.0  # seconds between two attempts after a failure

@@ -22,24 +22,24 @@ from textual.app import App
 from textual.filter import LineFilter
 
 from d2ltui.charts.client import ChartClient
-from d2ltui.config import RunConfig
+from d2ltui.spec.config import RunConfig
 from d2ltui.tui.keys import APP_BINDINGS
-from d2ltui.tui.locale import AsciiFilter, is_utf8
-from d2ltui.tui.machine import Machine
-from d2ltui.tui.measuring import Measuring
+from d2ltui.tui.render.key_queue import KeyHandled, TypedKeys
+from d2ltui.tui.render.locale import AsciiFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.stored import StoredRuns
-from d2ltui.tui.typed import KeyHandled, TypedKeys
+from d2ltui.tui.services.lesson_runner import Measuring
+from d2ltui.tui.services.machine import Machine
+from d2ltui.tui.services.stored import StoredRuns
 
 if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.notifications import SeverityLevel
 
     from d2ltui.engine.control import Control, Mode
-    from d2ltui.engine.worker import Worker
-    from d2ltui.live import LiveRun
-    from d2ltui.recording import Recording
-    from d2ltui.tui.watching import Watching
+    from d2ltui.history.live import LiveRun
+    from d2ltui.runner.recording import Recording
+    from d2ltui.runner.worker import Worker
+    from d2ltui.tui.services.watching import Watching
 
 # How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
 JOIN_TIMEOUT = 1.0
@@ -99,7 +99,7 @@ class D2LApp(App[None]):
         """Textual's choice, with a prompt escape key where it is the usual one."""
         driver = super().get_driver_class()
         if driver.__name__ == "LinuxDriver":
-            from d2ltui.tui.driver import PromptDriver
+            from d2ltui.tui.render.driver import PromptDriver
 
             return PromptDriver
         return driver
@@ -185,7 +185,7 @@ class D2LApp(App[None]):
     def worker(self) -> Worker:
         """The owner of the training thread. Made after the first paint: its histories need numpy."""
         if self._worker is None:
-            from d2ltui.engine.worker import Worker
+            from d2ltui.runner.worker import Worker
 
             self._worker = Worker()
         return self._worker
@@ -219,7 +219,7 @@ class D2LApp(App[None]):
 
     def start_run(self, config: RunConfig, mode: Mode) -> None:
         """End the run that there is, and begin another."""
-        from d2ltui.recording import Recording
+        from d2ltui.runner.recording import Recording
 
         self.stored.leave()
         self.clear_notifications()  # they are of what was on the screen before
@@ -270,7 +270,7 @@ class D2LApp(App[None]):
     def run_ended(self, live: LiveRun) -> None:
         """A run has ended and its end is on the screen."""
         if self._exit_when_done:
-            from d2ltui.events import exit_status
+            from d2ltui.spec.events import exit_status
 
             self.leave(exit_status(live.status))
 
@@ -376,7 +376,7 @@ def run_app(
         if last.status in ("failed", "diverged"):  # the screen that said so is gone
             print(f"{last.status}: {last.message}", file=sys.stderr, flush=True)
         if as_json:
-            from d2ltui.events import to_json
+            from d2ltui.spec.events import to_json
 
             print(to_json(last.summary), flush=True)
     if not ended or "torch" in sys.modules:

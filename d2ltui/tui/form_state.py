@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from d2ltui import catalogue
-from d2ltui.config import ConfigError, RunConfig, applicable_fields, resolve
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, resolve
 
 
 def as_text(value: object) -> str:
@@ -41,7 +41,7 @@ class FormState:
 
     def choices(self, name: str) -> tuple[str, ...]:
         """What may be chosen for `name` beside the other fields' present values."""
-        from d2ltui.config import FIELDS
+        from d2ltui.spec.config import FIELDS
 
         if name == "dataset":
             return catalogue.datasets_for(self["model"])

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from d2ltui import events
+from d2ltui.spec import events
 
 RECORD = struct.Struct("=cdq")  # kind, time (monotonic), steps
 KINDS = {"training": b"t", "paused": b"p"}
@@ -59,8 +59,8 @@ TRAINERS: list[Any] = []  # the one that trains now
 
 def listen_to_control(log: StepLog) -> None:
     """Log when a pause or a stop was asked for, and how many steps had been trained then."""
-    from d2ltui.engine import worker
     from d2ltui.engine.control import Control
+    from d2ltui.runner import worker
 
     run = worker._run
 
@@ -121,7 +121,7 @@ def toggle_panes(seconds: float, sampling: bool, log: StepLog) -> None:
             self.app.observe("panes", shown)
             prober = getattr(TRAINERS[0], "_prober", None) if TRAINERS else None
             if prober is not None and not sampling:
-                from d2ltui.engine.probes import SAMPLE_EVERY
+                from d2ltui.diagnosis.probes import SAMPLE_EVERY
 
                 assert hasattr(prober, "_sample_every")
                 prober._sample_every = SAMPLE_EVERY if shown else None
@@ -136,18 +136,18 @@ def main() -> None:
     path, *arguments = sys.argv[1:]
     log = StepLog(path)
     if arguments[:1] == ["train"]:
-        from d2ltui.headless import Progress
+        from d2ltui.runner.headless import Progress
 
         listen(Progress, log)
     else:
-        from d2ltui.live import LiveRun
+        from d2ltui.history.live import LiveRun
 
         listen(LiveRun, log)
         listen_to_control(log)
         ignore_continue()
         if seconds := os.environ.get("D2LTUI_BENCH_TOGGLE"):
             toggle_panes(float(seconds), os.environ.get("D2LTUI_BENCH_SAMPLING") != "no", log)
-    from d2ltui.cli import main as command
+    from d2ltui.cli.app import main as command
 
     sys.argv[1:] = arguments
     command()

@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from d2ltui.config import RunConfig, resolve
 from d2ltui.data import load
 from d2ltui.engine.device import select
+from d2ltui.spec.config import RunConfig, resolve
 
 from .child import StepLog
 

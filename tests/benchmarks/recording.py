@@ -10,11 +10,11 @@ import time
 import numpy as np
 import psutil
 
-from d2ltui import events
 from d2ltui.charts.client import ChartClient
-from d2ltui.config import RunConfig, resolve
-from d2ltui.live import LiveRun
-from d2ltui.tui.plots import Curves
+from d2ltui.charts.of_run import Curves
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig, resolve
 
 from .context import Context
 from .figures import Figure

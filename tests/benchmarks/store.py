@@ -32,11 +32,11 @@ from pathlib import Path
 import numpy as np
 import pyte
 
-from d2ltui import events
-from d2ltui.config import RunConfig, resolve
 from d2ltui.engine.control import Control
-from d2ltui.live import LiveRun
-from d2ltui.recording import Recording
+from d2ltui.history.live import LiveRun
+from d2ltui.runner.recording import Recording
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import home
 from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import RunStore
@@ -135,7 +135,7 @@ def kills(count: int, seed: int = 0) -> dict[str, object]:
     """Kill a training `count` times and resume it each time."""
     import sklearn.datasets  # noqa: F401 - once, for all children
 
-    from d2ltui.engine.worker import _import_engine
+    from d2ltui.runner.worker import _import_engine
 
     _import_engine()
 
@@ -184,7 +184,7 @@ def kills(count: int, seed: int = 0) -> dict[str, object]:
 
 def record(config: RunConfig, total: int, store: RunStore) -> None:
     """Tell `store` of a run of `total` steps as the engine does."""
-    from d2ltui import catalogue
+    from d2ltui.spec import catalogue
 
     draw = np.random.default_rng(0)
     per_epoch = config.steps_per_epoch

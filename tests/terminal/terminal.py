@@ -155,7 +155,7 @@ def application(
     *arguments: str, size: tuple[int, int] = (120, 40), before: str = "", **environment: str
 ) -> Iterator[Terminal]:
     """`d2ltui` with `arguments` in a terminal; `before` is Python that runs first. Nothing of it is left at the end."""
-    code = f"{before}\nfrom d2ltui.cli import main\nmain()"
+    code = f"{before}\nfrom d2ltui.cli.app import main\nmain()"
     terminal = Terminal([sys.executable, "-c", code, *arguments], *size, environment)
     started: list[psutil.Process] = []
     try:

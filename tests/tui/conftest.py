@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from person import PATIENCE, SMALL, Opener, Person
 
-from d2ltui.config import RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.tui.app import D2LApp
 
 # Before PyTorch is imported: networks this small are no faster with more threads, and far slower on a busy machine.

@@ -8,10 +8,10 @@ import pytest
 from person import Opener
 from textual.widgets import DataTable
 
-from d2ltui.config import resolve
 from d2ltui.engine.control import Control
-from d2ltui.engine.worker import Worker
-from d2ltui.recording import Recording
+from d2ltui.runner.recording import Recording
+from d2ltui.runner.worker import Worker
+from d2ltui.spec.config import resolve
 from d2ltui.store import home
 from d2ltui.store.listing import info, runs
 

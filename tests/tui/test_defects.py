@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from d2ltui.config import resolve
+from d2ltui.spec.config import resolve
 from d2ltui.tui.app import D2LApp
 
 

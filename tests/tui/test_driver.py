@@ -19,7 +19,7 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from d2ltui.tui.driver import PromptDriver
+from d2ltui.tui.render.driver import PromptDriver
 
 
 class Keyboard:

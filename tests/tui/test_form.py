@@ -6,8 +6,8 @@ import pytest
 from person import SMALL, Opener, Person
 from textual.widgets import Input, Static
 
-from d2ltui import catalogue
-from d2ltui.config import FIELDS, ConfigError, applicable_fields, parse, resolve
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import FIELDS, ConfigError, applicable_fields, parse, resolve
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane

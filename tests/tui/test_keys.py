@@ -8,8 +8,8 @@ import pytest
 from person import ENDLESS, SMALL, Opener, Person
 from textual.widgets import Input, Static
 
-from d2ltui.config import resolve
-from d2ltui.config_file import read_toml
+from d2ltui.spec.config import resolve
+from d2ltui.spec.config_file import read_toml
 from d2ltui.tui.keys import KEYS, help_rows
 from d2ltui.tui.screens.dialogs import ConfirmScreen, HelpScreen, SaveScreen, TextScreen
 from d2ltui.tui.screens.main import SMOOTHING
@@ -327,7 +327,7 @@ async def test_a_choice_lists_all_with_their_meaning(open_app: Opener) -> None:
 
 
 async def test_traceback_shows_the_whole_error(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    from d2ltui.models.network import Network
+    from d2ltui.nn.network import Network
 
     def forward(self: Network, x: object) -> object:
         raise RuntimeError("broken on purpose")

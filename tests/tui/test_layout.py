@@ -12,11 +12,11 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import RadioButton
 
+from d2ltui.charts.of_run import Curves
 from d2ltui.charts.spec import ChartSpec
-from d2ltui.config import resolve
-from d2ltui.events import LayersProbed
-from d2ltui.live import LiveRun
-from d2ltui.tui.plots import Curves
+from d2ltui.history.live import LiveRun
+from d2ltui.spec.config import resolve
+from d2ltui.spec.events import LayersProbed
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.widgets.charts import ChartPane, LayersPane

@@ -113,7 +113,7 @@ async def test_ctrl_r_pressed_many_times_leaves_one_run(open_app: Opener) -> Non
 
 
 async def test_a_failed_run_says_why_and_the_next_one_trains(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    from d2ltui.models.network import Network
+    from d2ltui.nn.network import Network
 
     original = Network.__call__
     calls = []

@@ -11,8 +11,8 @@ import pytest
 from person import SMALL, Opener, Person
 from textual.widgets import DataTable, Input, Static
 
-from d2ltui import events
-from d2ltui.config import resolve
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
 from d2ltui.store import home, listing
 from d2ltui.store import reader as reader_module
 from d2ltui.store.session import Session

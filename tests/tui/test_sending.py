@@ -19,7 +19,7 @@ from textual.geometry import Region, Size
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from d2ltui.tui.sending import _SURELY_ONE, Sparing, in_single_cells
+from d2ltui.tui.render.compositor import _SURELY_ONE, Sparing, in_single_cells
 from d2ltui.tui.widgets.lines import LinesView
 
 WIDTH, HEIGHT = 24, 5

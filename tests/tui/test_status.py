@@ -13,10 +13,10 @@ from textual.selection import SELECT_ALL
 from textual.strip import Strip
 from textual.widget import Widget
 
-from d2ltui import events
-from d2ltui.catalogue import layer_plan
-from d2ltui.config import resolve
-from d2ltui.live import LiveRun
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.catalogue import layer_plan
+from d2ltui.spec.config import resolve
 from d2ltui.tui.widgets.status import Speed, StatusLine
 
 CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 50})

@@ -13,8 +13,8 @@ import pytest
 from person import ENDLESS, SMALL, Opener, Person
 from textual.widgets import DataTable, Input, Static
 
-from d2ltui.config import resolve
-from d2ltui.recording import Recording
+from d2ltui.runner.recording import Recording
+from d2ltui.spec.config import resolve
 from d2ltui.store import StoreError, home
 from d2ltui.store.listing import runs
 from d2ltui.store.reader import RunReader

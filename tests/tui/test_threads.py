@@ -8,7 +8,7 @@ import threading
 import pytest
 from textual.app import App
 
-from d2ltui.tui.threads import begin, in_thread
+from d2ltui.tui.services.threads import begin, in_thread
 
 
 async def test_a_result_and_an_error_come_back() -> None:

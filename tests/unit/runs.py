@@ -13,12 +13,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from d2ltui import events
-from d2ltui.catalogue import DATASETS
-from d2ltui.config import RunConfig, resolve
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
+from d2ltui.spec import events
+from d2ltui.spec.catalogue import DATASETS
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import home
 
 E = TypeVar("E", bound=events.Event)

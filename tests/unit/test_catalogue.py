@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui import catalogue
-from d2ltui.catalogue import DATASETS, MODELS, defaults, layer_plan
-from d2ltui.config import FIELDS, resolve
+from d2ltui.spec import catalogue
+from d2ltui.spec.catalogue import DATASETS, MODELS, defaults, layer_plan
+from d2ltui.spec.config import FIELDS, resolve
 
 PAIRS = [(model, dataset) for model in MODELS for dataset in catalogue.datasets_for(model)]
 

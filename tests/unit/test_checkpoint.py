@@ -12,14 +12,14 @@ import pytest
 import torch
 from runs import during_step, run
 
-from d2ltui import events
-from d2ltui.config import RunConfig, resolve
 from d2ltui.engine import checkpoint as checkpoint_module
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Pace, read
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
-from d2ltui.models import concise
-from d2ltui.models.products import onednn_works
+from d2ltui.nn import concise
+from d2ltui.nn.accel.onednn import onednn_works
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig, resolve
 
 # Two batches in an epoch of 5, then one that is smaller: every kind of place to stop at.
 GIVEN = {"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 300, "epochs": 4, "device": "cpu"}

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from d2ltui import __version__, catalogue, cli, headless
-from d2ltui.config import FIELDS, RunConfig, resolve
-from d2ltui.config_file import to_toml
+from d2ltui import __version__
+from d2ltui.cli import app
+from d2ltui.runner import headless
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import FIELDS, RunConfig, resolve
+from d2ltui.spec.config_file import to_toml
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
         out, err = capfd.readouterr()
         assert isinstance(stop.value.code, int)
         return stop.value.code, out, err
@@ -234,7 +237,7 @@ def test_help(command, arguments: list[str], option: str) -> None:  # type: igno
 
 def test_the_list_of_commands_cuts_nothing_off(command) -> None:  # type: ignore[no-untyped-def]
     listed = command("--help")[1].partition("Commands:\n")[2]
-    assert [line.split()[0] for line in listed.splitlines()] == sorted(cli.cli.commands)
+    assert [line.split()[0] for line in listed.splitlines()] == sorted(app.cli.commands)
     assert "..." not in listed
 
 
@@ -271,9 +274,9 @@ def test_datasets(command) -> None:  # type: ignore[no-untyped-def]
 def test_an_unknown_command(command, typed: str, meant: str) -> None:  # type: ignore[no-untyped-def]
     status, out, err = command(typed)
     assert (status, out) == (2, "")
-    assert {"train", "models", "datasets"} <= set(cli.cli.commands)
+    assert {"train", "models", "datasets"} <= set(app.cli.commands)
     assert err == (
-        f"d2ltui: command: '{typed}' is not known (did you mean {meant}?); allowed: {', '.join(cli.cli.commands)}\n"
+        f"d2ltui: command: '{typed}' is not known (did you mean {meant}?); allowed: {', '.join(app.cli.commands)}\n"
     )
 
 

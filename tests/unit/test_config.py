@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui import catalogue
-from d2ltui.config import (
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import (
     FIELDS,
     MAX_EPOCHS,
     MAX_LAYERS,
@@ -22,8 +22,8 @@ from d2ltui.config import (
     parse,
     resolve,
 )
-from d2ltui.similar import nearest
-from d2ltui.words import MAX_VALUE, printable
+from d2ltui.spec.similar import nearest
+from d2ltui.spec.text import MAX_VALUE, printable
 
 GOOD = [
     ("model", "linear", "linear"),

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui import catalogue
-from d2ltui.config import MAX_WIDTH, ConfigError, RunConfig, resolve
-from d2ltui.config_file import MAX_BYTES, from_toml, read_toml, to_toml
-from d2ltui.words import printable
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import MAX_WIDTH, ConfigError, RunConfig, resolve
+from d2ltui.spec.config_file import MAX_BYTES, from_toml, read_toml, to_toml
+from d2ltui.spec.text import printable
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 from runs import Tape, during_step, run, short
 
-from d2ltui import events
 from d2ltui.engine.control import Control
-from d2ltui.models import get_lr
+from d2ltui.nn import get_lr
+from d2ltui.spec import events
 
 
 class WhenPaused:

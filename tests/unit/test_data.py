@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from d2ltui import data
-from d2ltui.catalogue import DATASETS
-from d2ltui.config import resolve
 from d2ltui.data import Dataset
+from d2ltui.spec.catalogue import DATASETS
+from d2ltui.spec.config import resolve
 
 EMBEDDED = [name for name, info in DATASETS.items() if info.embedded]
 

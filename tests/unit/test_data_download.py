@@ -22,9 +22,9 @@ import torch
 from torchvision.datasets import FashionMNIST
 
 from d2ltui import data
-from d2ltui.catalogue import DATASETS
-from d2ltui.config import RunConfig, resolve
 from d2ltui.data import DataError, LoadCancelled, vision
+from d2ltui.spec.catalogue import DATASETS
+from d2ltui.spec.config import RunConfig, resolve
 
 NOBODY = 65534
 TRAIN, VAL = 40, 20  # samples of the small Fashion-MNIST that is served here

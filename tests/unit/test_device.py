@@ -6,11 +6,11 @@ import pytest
 import torch
 from runs import run, short
 
-from d2ltui.catalogue import layer_plan
-from d2ltui.config import resolve
 from d2ltui.data import Dataset, LoadCancelled
 from d2ltui.engine import device, trainer
 from d2ltui.engine.device import DeviceError, available, select, set_threads
+from d2ltui.spec.catalogue import layer_plan
+from d2ltui.spec.config import resolve
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.epochs import EPOCHS, Epochs
-from d2ltui.events import EpochEnded
+from d2ltui.history.epochs import EPOCHS, Epochs
+from d2ltui.spec.events import EpochEnded
 
 
 def ended(number: int) -> EpochEnded:

@@ -15,12 +15,12 @@ import pytest
 import torch
 from torch import nn
 
-from d2ltui import cli
-from d2ltui.config import RunConfig, resolve
+from d2ltui.cli import app
 from d2ltui.data import load
 from d2ltui.engine.control import Control
-from d2ltui.headless import run
-from d2ltui.recording import Recording
+from d2ltui.runner.headless import run
+from d2ltui.runner.recording import Recording
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store.export import as_json, csv_lines, json_text
 from d2ltui.store.reader import RunReader
 
@@ -47,7 +47,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
         out, err = capfd.readouterr()
         assert isinstance(stop.value.code, int)
         return stop.value.code, out, err

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from d2ltui.commands.network_code import weights
-from d2ltui.config import resolve
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
-from d2ltui.headless import run
-from d2ltui.recording import Recording
+from d2ltui.runner.headless import run
+from d2ltui.runner.recording import Recording
+from d2ltui.spec.config import resolve
 from d2ltui.store import StoreError, home
+from d2ltui.store.export_code import weights
 
 CONFIG = resolve({"dataset": "moons", "epochs": 2, "batch_size": 300, "device": "cpu", "hidden": "4"})
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui import catalogue
-from d2ltui.config import ConfigError, resolve
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import ConfigError, resolve
 from d2ltui.tui.form_state import FormState, as_text
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from d2ltui.models import functional
+from d2ltui.nn import functional
 
 # Both sides of 0, 0 itself, the smallest numbers, and both tails.
 POINTS = [-1e4, -100.0, -20.0, -1.5, -1e-6, -1e-12, 0.0, 1e-12, 1e-6, 0.3, 2.0, 20.0, 100.0, 1e4]

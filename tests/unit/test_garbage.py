@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from d2ltui.config import resolve
 from d2ltui.engine.control import Control
-from d2ltui.engine.garbage import leave_libraries_alone
+from d2ltui.engine.gc import leave_libraries_alone
 from d2ltui.engine.trainer import Trainer
+from d2ltui.spec.config import resolve
 
 
 class Ring:

@@ -9,15 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from d2ltui import catalogue, events
-from d2ltui.config import FIELDS, RunConfig, resolve
 from d2ltui.data import load
-from d2ltui.engine import health, probes
+from d2ltui.diagnosis import monitor, probes
+from d2ltui.diagnosis.monitor import LIMITS, RULES, Monitor, examine
 from d2ltui.engine.control import Control
-from d2ltui.engine.health import LIMITS, RULES, Monitor, examine
 from d2ltui.engine.trainer import Trainer
-from d2ltui.live import MAX_PROBES, LiveRun
-from d2ltui.models import build
+from d2ltui.history.live import MAX_PROBES, LiveRun
+from d2ltui.nn import build
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import FIELDS, RunConfig, resolve
 
 MLP = {"model": "mlp", "dataset": "digits", "device": "cpu"}
 SICK = {**MLP, "hidden": "256,256", "init": "normal", "init_std": 1.0, "lr": 3.0}
@@ -355,7 +355,7 @@ def test_the_monitor_forgets_the_middle_and_keeps_the_start() -> None:
     config = resolve(MLP)
     monitor = Monitor(config, catalogue.layer_plan(config))
     monitor.look(looked(0, layer(1), loss=2.3), [], config.lr)
-    for step in range(1, 3 * health.MAX_HISTORY):
+    for step in range(1, 3 * monitor.MAX_HISTORY):
         monitor.look(looked(step, layer(1), loss=2.2), [], config.lr)
     told = monitor.look(looked(1000, layer(1), loss=23.0), [], config.lr)
     assert told is not None

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from d2ltui.events import LayersProbed, LayerStats
-from d2ltui.tui.history_lines import LABEL_WIDTH, heatmap_lines
+from d2ltui.spec.events import LayersProbed, LayerStats
+from d2ltui.tui.panes.history_lines import LABEL_WIDTH, heatmap_lines
 from d2ltui.tui.screens.layer import unit_lines
 
 

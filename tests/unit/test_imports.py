@@ -21,12 +21,12 @@ def loaded(modules: str) -> set[str]:
 @pytest.mark.parametrize(
     ("modules", "allowed"),
     [
-        ("d2ltui.config, d2ltui.catalogue, d2ltui.events, d2ltui.cli, d2ltui.__main__", set()),
-        ("d2ltui.headless, d2ltui.engine.control", set()),
-        ("d2ltui.series, d2ltui.live, d2ltui.engine.worker", {"numpy"}),
+        ("d2ltui.spec.config, d2ltui.spec.catalogue, d2ltui.spec.events, d2ltui.cli.app, d2ltui.__main__", set()),
+        ("d2ltui.runner.headless, d2ltui.engine.control", set()),
+        ("d2ltui.history.series, d2ltui.history.live, d2ltui.runner.worker", {"numpy"}),
         ("d2ltui.tui.app", {"textual", "psutil"}),
         # torchvision and scikit-learn wait until a data set wants them.
-        ("d2ltui.engine.trainer, d2ltui.models, d2ltui.data, d2ltui.data.vision", {"torch", "numpy"}),
+        ("d2ltui.engine.trainer, d2ltui.nn, d2ltui.data, d2ltui.data.vision", {"torch", "numpy"}),
     ],
 )
 def test_imports_bring_in_no_more_than_they_need(modules: str, allowed: set[str]) -> None:

@@ -14,7 +14,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from d2ltui import catalogue
 from d2ltui.data.batches import data_iter
 from d2ltui.lessons import (
     LESSONS,
@@ -31,8 +30,9 @@ from d2ltui.lessons import (
 )
 from d2ltui.lessons.basics import yield_batches
 from d2ltui.lessons.lesson import Experiment, Measured, figure, shown
-from d2ltui.models import functional
-from d2ltui.similar import nearest
+from d2ltui.nn import functional
+from d2ltui.spec import catalogue
+from d2ltui.spec.similar import nearest
 
 
 @pytest.fixture(autouse=True)
@@ -210,7 +210,7 @@ def test_every_lesson_is_complete() -> None:
 
 def test_nothing_is_imported_before_something_is_measured() -> None:
     code = (
-        "import sys; from d2ltui.lessons import LESSONS; import d2ltui.lessons.command; "
+        "import sys; from d2ltui.lessons import LESSONS; import d2ltui.cli.lessons; "
         "print([m for m in ('torch', 'sklearn', 'textual') if m in sys.modules], len(LESSONS))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,14 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from d2ltui.engine import probes
-from d2ltui.events import LayersProbed, LayerStats
+from d2ltui.diagnosis import probes
 from d2ltui.lessons import LESSONS, Bench, Lesson, LessonCancelled
 from d2ltui.lessons import activations as activation_lessons
 from d2ltui.lessons.basics import yield_batches
 from d2ltui.lessons.bench import Trained
 from d2ltui.lessons.lesson import Experiment, Measured
-from d2ltui.models import Network
+from d2ltui.nn import Network
+from d2ltui.spec.events import LayersProbed, LayerStats
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
-from d2ltui.cli import cli
+from d2ltui.cli.app import cli
 from d2ltui.lessons import LESSONS, Bench, LessonError, Verdict
 from d2ltui.lessons.lesson import Figure
 

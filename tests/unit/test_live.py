@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from runs import run, short
 
-from d2ltui import events
-from d2ltui.config import resolve
-from d2ltui.live import MAX_LAYERS, LiveRun
+from d2ltui.history.live import MAX_LAYERS, LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
 from d2ltui.tui.screens.runs_curves import span
 
 

@@ -7,11 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from d2ltui import events
-from d2ltui.catalogue import layer_plan
-from d2ltui.config import resolve
-from d2ltui.live import LiveRun
-from d2ltui.tui.machine import CROWDED, PATIENCE, Machine, physical
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.catalogue import layer_plan
+from d2ltui.spec.config import resolve
+from d2ltui.tui.services.machine import CROWDED, PATIENCE, Machine, physical
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from d2ltui.tui.pace import SHARE, SLOWEST, Pace
+from d2ltui.tui.render.frame_limiter import SHARE, SLOWEST, Pace
 
 
 class Clocks:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2ltui import events
 from d2ltui.charts.draw import draw
-from d2ltui.config import resolve
-from d2ltui.epochs import EPOCHS, Epochs
-from d2ltui.live import LiveRun
-from d2ltui.tui.plots import FEWEST_EPOCHS, Curves, EpochCurve, epoch_curve
+from d2ltui.charts.of_run import FEWEST_EPOCHS, Curves, EpochCurve, epoch_curve
+from d2ltui.history.epochs import EPOCHS, Epochs
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
 
 PER_EPOCH = 45  # of the MLP on digits, in batches of 32
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from d2ltui import catalogue, events
-from d2ltui.config import RunConfig, resolve
 from d2ltui.data import Dataset, load
-from d2ltui.engine import probes
+from d2ltui.diagnosis import probes
+from d2ltui.diagnosis.probes import NUM_BINS, Prober, figures, probe, probe_batch
 from d2ltui.engine.control import Control
-from d2ltui.engine.probes import NUM_BINS, Prober, figures, probe, probe_batch
 from d2ltui.engine.trainer import Trainer
-from d2ltui.models import Network, build
+from d2ltui.nn import Network, build
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import RunConfig, resolve
 
 IMPLEMENTATIONS = ("concise", "scratch")
 

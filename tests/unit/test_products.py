@@ -9,13 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from d2ltui import models
-from d2ltui.config import RunConfig, resolve
-from d2ltui.models import concise, products
-from d2ltui.models.concise import ConciseNetwork
-from d2ltui.models.products import OneDNNLinear
+from d2ltui import nn
+from d2ltui.nn import concise
+from d2ltui.nn.accel import onednn
+from d2ltui.nn.accel.onednn import OneDNNLinear
+from d2ltui.nn.concise import ConciseNetwork
+from d2ltui.spec.config import RunConfig, resolve
 
-needs_onednn = pytest.mark.skipif(not products.onednn_works(), reason="this PyTorch has no oneDNN")
+needs_onednn = pytest.mark.skipif(not onednn.onednn_works(), reason="this PyTorch has no oneDNN")
 
 
 def layers(num_inputs: int, num_outputs: int) -> tuple[OneDNNLinear, nn.Linear]:
@@ -73,7 +74,7 @@ def test_only_the_gradients_that_are_asked_for_are_computed(monkeypatch: pytest.
     x = torch.randn(3, 5)
     ours.weight.requires_grad_(False)
     output = ours(x)
-    monkeypatch.setattr(products, "product", lambda *tensors: pytest.fail("a product that nobody wants"))
+    monkeypatch.setattr(onednn, "product", lambda *tensors: pytest.fail("a product that nobody wants"))
     output.sum().backward()
     assert ours.weight.grad is None
     assert ours.bias.grad is not None
@@ -86,8 +87,8 @@ def test_a_network_of_them_follows_the_path_of_the_plain_one(monkeypatch: pytest
     ends = []
     for faster in (True, False):
         monkeypatch.setattr(concise, "onednn_is_faster", lambda faster=faster: faster)
-        network = models.build(config)
-        optimizer = models.make_optimizer(config, network)
+        network = nn.build(config)
+        optimizer = nn.make_optimizer(config, network)
         for _ in range(20):
             optimizer.zero_grad()
             network.loss(network(x), y).backward()  # type: ignore[no-untyped-call]
@@ -99,7 +100,7 @@ def test_a_network_of_them_follows_the_path_of_the_plain_one(monkeypatch: pytest
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5)
 
 
-def kinds(network: models.Network) -> list[type[nn.Linear]]:
+def kinds(network: nn.Network) -> list[type[nn.Linear]]:
     assert isinstance(network, ConciseNetwork)
     return [type(module) for module in network.module if isinstance(module, nn.Linear)]
 
@@ -123,7 +124,7 @@ def test_large_products_in_single_precision_on_a_cpu_alone(
 ) -> None:
     monkeypatch.setattr(concise, "onednn_is_faster", lambda: True)
     config: RunConfig = resolve({"dataset": "fashion-mnist", **options})
-    assert kinds(models.build(config, dtype=dtype, device=device)) == expected
+    assert kinds(nn.build(config, dtype=dtype, device=device)) == expected
 
 
 @pytest.mark.parametrize(
@@ -143,10 +144,10 @@ def test_they_are_faster_where_mkl_leaves_the_wide_registers_alone(
     info = tmp_path / "cpuinfo"
     if vendor is not None:
         info.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\n")
-    monkeypatch.setattr(products, "CPU_INFO", info)
+    monkeypatch.setattr(onednn, "CPU_INFO", info)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: mkl)
-    assert products.onednn_is_faster.__wrapped__() is faster
+    assert onednn.onednn_is_faster.__wrapped__() is faster
 
 
 def _raises(error: Exception) -> Callable[..., Tensor]:
@@ -175,5 +176,5 @@ OTHERS: dict[str, Callable[..., Tensor]] = {
 def test_an_operator_that_is_not_what_it_was_is_not_used(
     operator: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products, "product", operator)
-    assert not products.onednn_works()
+    monkeypatch.setattr(onednn, "product", operator)
+    assert not onednn.onednn_works()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, r2_score
 
-from d2ltui.engine.recorder import MAX_STEPS, MAX_VALUES, Recorder, scores
+from d2ltui.engine.metrics import MAX_STEPS, MAX_VALUES, Recorder, scores
 
 
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12), seed=st.integers(0, 99))

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from d2ltui import headless
 from d2ltui.engine.control import Control
-from d2ltui.headless import Signals
+from d2ltui.runner import headless
+from d2ltui.runner.headless import Signals
 
 
 @pytest.fixture

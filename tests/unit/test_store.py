@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from runs import short
 
-from d2ltui import catalogue, events
-from d2ltui.config import RunConfig, resolve
-from d2ltui.config_file import from_toml
-from d2ltui.live import LiveRun
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.config_file import from_toml
 from d2ltui.store import StoreError, home, schema, session
 from d2ltui.store.listing import find, info, runs
 from d2ltui.store.reader import RunReader

@@ -12,17 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from d2ltui import cli, events
-from d2ltui.config import RunConfig, resolve
-from d2ltui.config_file import to_toml
+from d2ltui.cli import app
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
-from d2ltui.engine.worker import Worker
-from d2ltui.recording import Recording
+from d2ltui.runner.recording import Recording
+from d2ltui.runner.worker import Worker
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.config_file import to_toml
 from d2ltui.store import Damaged, StoreError, home, schema
-from d2ltui.store.afresh import mend_config
 from d2ltui.store.listing import info, runs
 from d2ltui.store.reader import RunReader
+from d2ltui.store.recovery import mend_config
 from d2ltui.store.session import Session
 
 CONFIG = resolve(
@@ -65,7 +66,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            app.main()
         out, err = capfd.readouterr()
         return int(end.value.code or 0), out, err
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from d2ltui.config import resolve
+from d2ltui.spec.config import resolve
 from d2ltui.store import NotAllowed
 from d2ltui.store.filters import FIELDS, matches, parse
 from d2ltui.store.listing import RunInfo

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from runs import read_by_another, short
 
-from d2ltui import events
+from d2ltui.spec import events
 from d2ltui.store import StoreError, home, listing, schema
 from d2ltui.store.listing import Rows, find, info, runs
 from d2ltui.store.reader import RunReader

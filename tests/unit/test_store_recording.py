@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-from d2ltui import recording as recording_module
-from d2ltui.config import RunConfig, resolve
 from d2ltui.engine.checkpoint import CheckpointError, read
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
-from d2ltui.engine.worker import Worker
-from d2ltui.headless import run
-from d2ltui.recording import Recording
+from d2ltui.runner import recording as recording_module
+from d2ltui.runner.headless import run
+from d2ltui.runner.recording import Recording
+from d2ltui.runner.worker import Worker
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import StoreError, home
 from d2ltui.store.listing import info
 from d2ltui.store.reader import RunReader

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from runs import read_by_another, short
 
-from d2ltui import events
 from d2ltui.engine.control import Control
-from d2ltui.engine.worker import Worker
-from d2ltui.recording import Recording
+from d2ltui.runner.recording import Recording
+from d2ltui.runner.worker import Worker
+from d2ltui.spec import events
 from d2ltui.store import home, schema
 from d2ltui.store.listing import info
 from d2ltui.store.reader import RunReader

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from runs import read_by_another, short
 
-from d2ltui import events
+from d2ltui.spec import events
 from d2ltui.store import home, schema, session, writer
 from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import RunStore

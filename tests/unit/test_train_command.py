@@ -14,11 +14,11 @@ import pytest
 import torch
 from runs import short
 
-from d2ltui import events
-from d2ltui.config import RunConfig, resolve
 from d2ltui.engine import device as device_module
-from d2ltui.headless import Progress, Teller, train
-from d2ltui.models.network import Network
+from d2ltui.nn.network import Network
+from d2ltui.runner.headless import Progress, Teller, train
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig, resolve
 
 
 def outcome(
@@ -201,7 +201,7 @@ def test_a_line_is_one_piece_whoever_else_writes(monkeypatch: pytest.MonkeyPatch
 
 def test_the_bar_is_drawn_over_itself_and_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     now = SimpleNamespace(monotonic=lambda: 1e9)
-    monkeypatch.setattr("d2ltui.headless.time", now)
+    monkeypatch.setattr("d2ltui.runner.headless.time", now)
     out, err = io.StringIO(), Terminal()
     progress = Progress(short(), out, err)
     progress(events.Loading("fashion-mnist: downloading x, 1.0 of 2.0 MB", 0.5))

@@ -12,15 +12,15 @@ from runs import during_step, run, short
 from sklearn.metrics import accuracy_score, r2_score
 from torch import nn
 
-from d2ltui import events
-from d2ltui.config import RunConfig, resolve
 from d2ltui.data import load
 from d2ltui.engine import clock as clock_module
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.trainer import Trainer
-from d2ltui.streams import seed_for
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.seeds import seed_for
 
 COMMON = (
     "model", "implementation", "dataset", "device", "seed", "epochs", "steps", "seconds", "steps_per_s", "train_loss",
@@ -240,9 +240,9 @@ def test_looking_never_changes_a_run(monkeypatch: pytest.MonkeyPatch, implementa
     # Look after every single step, pause in between, look away and back.
     monkeypatch.setattr(trainer_module, "PUBLISH_EVERY", 0.0)
     monkeypatch.setattr(trainer_module, "PROBE_EVERY", 0.0)
-    monkeypatch.setattr("d2ltui.engine.probes.EARLY_PROBE_EVERY", 0.0)
-    monkeypatch.setattr("d2ltui.engine.probes.PROBE_EVERY", 0.0)
-    monkeypatch.setattr("d2ltui.engine.probes.SHARE", 1e9)
+    monkeypatch.setattr("d2ltui.diagnosis.probes.EARLY_PROBE_EVERY", 0.0)
+    monkeypatch.setattr("d2ltui.diagnosis.probes.PROBE_EVERY", 0.0)
+    monkeypatch.setattr("d2ltui.diagnosis.probes.SHARE", 1e9)
     control = Control()
     control.observe(True)
     during_step(

@@ -8,18 +8,18 @@ import pytest
 import torch
 from runs import Tape, run, short
 
-from d2ltui import events
-from d2ltui.catalogue import layer_plan
-from d2ltui.config import resolve
-from d2ltui.engine import account
+from d2ltui.diagnosis.probes import Prober
 from d2ltui.engine import device as device_module
+from d2ltui.engine import summary
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, available, select
-from d2ltui.engine.probes import Prober
 from d2ltui.engine.trainer import Trainer
-from d2ltui.models.network import Network
+from d2ltui.nn.network import Network
+from d2ltui.spec import events
+from d2ltui.spec.catalogue import layer_plan
+from d2ltui.spec.config import resolve
 
 
 class FailsAt:
@@ -83,20 +83,20 @@ def test_too_little_memory_is_the_widths_where_the_weights_are_the_larger_part(e
     wide, narrow = ({"model": "mlp", "dataset": "digits", "hidden": hidden} for hidden in ("4096,4096", "16"))
     for given, field in ((wide, "hidden"), (narrow, "batch_size")):
         config = resolve({**given, "batch_size": 256})
-        assert account.blame(error, config, "cuda:0", layer_plan(config))[0] == field
-        assert account.blame(error, config, "cuda:0", [])[0] == "hidden", "it was not built yet"
+        assert summary.blame(error, config, "cuda:0", layer_plan(config))[0] == field
+        assert summary.blame(error, config, "cuda:0", [])[0] == "hidden", "it was not built yet"
 
 
 def test_a_gpu_that_has_failed_is_told_of_in_a_sentence() -> None:
     error = RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
-    field, message = account.blame(error, resolve({}), "cuda:0", [])
+    field, message = summary.blame(error, resolve({}), "cuda:0", [])
     assert field == ""
     assert message.startswith("RuntimeError: CUDA error: an illegal memory access was encountered; start d2ltui again")
     assert "\n" not in message
     busy = RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel errors ...")
-    message = account.blame(busy, resolve({}), "cuda:0", [])[1]
+    message = summary.blame(busy, resolve({}), "cuda:0", [])[1]
     assert message == "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable"
-    assert account.blame(ValueError("two\nlines"), resolve({}), "cpu", [])[1] == "ValueError: two\nlines"
+    assert summary.blame(ValueError("two\nlines"), resolve({}), "cpu", [])[1] == "ValueError: two\nlines"
 
 
 class Kept:
@@ -127,7 +127,7 @@ def test_a_look_that_has_no_memory_ends_the_looks_and_not_the_run(
         return original(self, step, *rest, **options)
 
     monkeypatch.setattr(trainer_module.Prober, method, limited)
-    monkeypatch.setattr("d2ltui.engine.probes.FIRST_PROBE", 0.0)
+    monkeypatch.setattr("d2ltui.diagnosis.probes.FIRST_PROBE", 0.0)
     monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.0)
     tape, keeper = Tape(), Kept()
     ended = Trainer(short(epochs=4), Control(), [tape], keeper=keeper).run()
@@ -259,7 +259,7 @@ def test_the_end_is_told_though_the_device_fails_again(monkeypatch: pytest.Monke
     def broken(*_: object) -> object:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
-    monkeypatch.setattr("d2ltui.engine.account.parameters", broken)
+    monkeypatch.setattr("d2ltui.engine.summary.parameters", broken)
     _, tape = run(short())
     assert tape.ended.status == "finished"
     assert tape.ended.summary["parameters"] is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.words import MAX_TEXT, are, counted, printable, printable_values
+from d2ltui.spec.text import MAX_TEXT, are, counted, printable, printable_values
 
 HOSTILE = [
     "\x1b]52;c;aGVsbG8=\x07",

@@ -11,14 +11,14 @@ import pytest
 import torch
 from runs import short
 
-from d2ltui import events
-from d2ltui.config import RunConfig
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
-from d2ltui.engine.worker import Worker
-from d2ltui.live import LiveRun
-from d2ltui.models.network import Network
-from d2ltui.recording import Recording
+from d2ltui.history.live import LiveRun
+from d2ltui.nn.network import Network
+from d2ltui.runner.recording import Recording
+from d2ltui.runner.worker import Worker
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig
 from d2ltui.store.listing import info
 from d2ltui.store.reader import RunReader
 

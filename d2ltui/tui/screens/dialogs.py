@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from d2ltui.tui.sending import Sparing
+from d2ltui.tui.render.compositor import Sparing
 from d2ltui.tui.widgets.options import Options
 
 # Opaque: to see the screen below through it, all of that would be drawn again, twice, and 80 KB sent down the link.

@@ -11,13 +11,13 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Style
-from d2ltui.tui.layer_lines import TextLine, percent
-from d2ltui.tui.sending import Sparing
+from d2ltui.spec.text import are, counted
+from d2ltui.tui.panes.layer_lines import TextLine, percent
+from d2ltui.tui.render.compositor import Sparing
 from d2ltui.tui.widgets.lines import LinesView
-from d2ltui.words import are, counted
 
 if TYPE_CHECKING:
-    from d2ltui.events import LayerStats
+    from d2ltui.spec.events import LayerStats
     from d2ltui.tui.app import D2LApp
 
 DEAD = "x"

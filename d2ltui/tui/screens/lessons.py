@@ -13,25 +13,25 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from d2ltui.charts.overlay import letter, overlay, style
 from d2ltui.charts.spec import ChartError, ChartSpec, Style
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
+from d2ltui.spec.text import counted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
-from d2ltui.tui.locale import spelled
-from d2ltui.tui.measuring import newest_of_each_role
-from d2ltui.tui.overlay import letter, overlay, style
-from d2ltui.tui.sending import Sparing
-from d2ltui.tui.threads import begin
+from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.locale import spelled
+from d2ltui.tui.services.lesson_runner import newest_of_each_role
+from d2ltui.tui.services.threads import begin
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.options import Options
 from d2ltui.tui.widgets.pane import Pane
-from d2ltui.words import counted
 
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import BenchRun
     from d2ltui.tui.app import D2LApp
-    from d2ltui.tui.measuring import Measurement, Measuring
+    from d2ltui.tui.services.lesson_runner import Measurement, Measuring
 
 NARROW = 100
 

@@ -11,11 +11,11 @@ from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.widgets import Input
 
-from d2ltui.config import ConfigError, RunConfig, parse
-from d2ltui.config_file import to_toml
+from d2ltui.spec.config import ConfigError, RunConfig, parse
+from d2ltui.spec.config_file import to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
-from d2ltui.tui.layer_lines import gradient_lines, layer_lines
-from d2ltui.tui.pace import Pace
+from d2ltui.tui.panes.layer_lines import gradient_lines, layer_lines
+from d2ltui.tui.render.frame_limiter import Pace
 from d2ltui.tui.screens.opening import OpeningScreen
 from d2ltui.tui.screens.panes import NARROW
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
@@ -27,10 +27,10 @@ from d2ltui.tui.widgets.status import StatusLine
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 if TYPE_CHECKING:
+    from d2ltui.charts.of_run import Curves
     from d2ltui.charts.spec import ChartSpec
     from d2ltui.engine.control import Mode
-    from d2ltui.live import LiveRun
-    from d2ltui.tui.plots import Curves
+    from d2ltui.history.live import LiveRun
 
 # Seconds: how often to look for the engine's answer to a key, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
@@ -105,7 +105,7 @@ class MainScreen(OpeningScreen):
         if trouble:
             self._hint = self._trouble = trouble
         if live is not None and (self._curves is None or self._curves.live is not live):
-            from d2ltui.tui.plots import Curves
+            from d2ltui.charts.of_run import Curves
 
             self._curves, self._trouble = Curves(live), trouble
             self._show_titles(live.config)

@@ -9,9 +9,9 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from d2ltui.tui.sending import Sparing
+from d2ltui.tui.render.cached import Hollow
+from d2ltui.tui.render.compositor import Sparing
 from d2ltui.tui.widgets.fields import ChoiceField
-from d2ltui.tui.widgets.kept import Hollow
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TABS, TabStrip

@@ -13,21 +13,21 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
+from d2ltui.charts.overlay import letter
 from d2ltui.charts.spec import ChartError, Style
 from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
-from d2ltui.tui.overlay import letter
+from d2ltui.tui.render.compositor import Sparing
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
-from d2ltui.tui.sending import Sparing
-from d2ltui.tui.threads import begin, in_thread
+from d2ltui.tui.services.threads import begin, in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.runs_table import RunsTable
 
 if TYPE_CHECKING:
-    from d2ltui.live import LiveRun
+    from d2ltui.history.live import LiveRun
     from d2ltui.store.listing import RunInfo
     from d2ltui.tui.app import D2LApp
 

@@ -12,18 +12,18 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Style
-from d2ltui.tui.finding_lines import finding_lines
-from d2ltui.tui.threads import begin
+from d2ltui.spec.text import counted
+from d2ltui.tui.panes.finding_lines import finding_lines
+from d2ltui.tui.services.threads import begin
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
-from d2ltui.words import counted
 
 if TYPE_CHECKING:
     from d2ltui.charts.client import ChartClient
-    from d2ltui.events import Finding, LayersProbed, LayerStats
-    from d2ltui.live import LiveRun
-    from d2ltui.tui.layer_lines import TextLine
-    from d2ltui.tui.plots import Curves
+    from d2ltui.charts.of_run import Curves
+    from d2ltui.history.live import LiveRun
+    from d2ltui.spec.events import Finding, LayersProbed, LayerStats
+    from d2ltui.tui.panes.layer_lines import TextLine
 
 KEPT_SIZES = 4
 
@@ -252,7 +252,7 @@ class LayersPane(ScrollingPane):
             return
         self.subtitle(f"step {probed.step:,}")
         if history and live is not None:
-            from d2ltui.tui.history_lines import heatmap_lines  # it needs numpy, which the first paint must not
+            from d2ltui.tui.panes.history_lines import heatmap_lines  # it needs numpy, which the first paint must not
 
             self.view.show(heatmap_lines(live.probes, width, height, ascii))
             return

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d2ltui.tui.keys import WIDE_ACTIONS
-from d2ltui.tui.widgets.kept import Kept
+from d2ltui.tui.render.cached import Kept
 
 
 class KeysLine(Kept, Widget):

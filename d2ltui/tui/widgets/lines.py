@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from d2ltui.charts.spec import Style
-from d2ltui.tui.sending import Gathered
+from d2ltui.tui.render.compositor import Gathered
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,7 +11,7 @@ from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.widget import Widget
 
-from d2ltui.tui.widgets.kept import Hollow
+from d2ltui.tui.render.cached import Hollow
 
 if TYPE_CHECKING:
     from typing_extensions import Self

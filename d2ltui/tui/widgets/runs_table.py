@@ -12,7 +12,7 @@ from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 from d2ltui.tui.form_state import as_text
-from d2ltui.tui.layer_lines import number
+from d2ltui.tui.panes.layer_lines import number
 
 if TYPE_CHECKING:
     from d2ltui.store.listing import RunInfo

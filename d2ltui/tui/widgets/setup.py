@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import RadioButton, RadioSet, Static
 
-from d2ltui import catalogue
-from d2ltui.config import FIELDS, RunConfig, applicable_fields
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.tui.form_state import FormState, as_text
+from d2ltui.tui.render.cached import Hollow
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
-from d2ltui.tui.widgets.kept import Hollow
 from d2ltui.tui.widgets.pane import Pane, takes_focus
 
 SHOWN_LAYERS = 7

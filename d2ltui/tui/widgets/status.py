@@ -13,14 +13,14 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from d2ltui import events
-from d2ltui.tui.widgets.kept import Kept
+from d2ltui.spec import events
+from d2ltui.tui.render.cached import Kept
 from d2ltui.tui.widgets.lines import changed_cells
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from d2ltui.live import LiveRun
+    from d2ltui.history.live import LiveRun
 
 BAR_WIDTH = 20
 _MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",

@@ -1,0 +1,52 @@
+"""Several runs on one axis, each with its letter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from d2ltui.charts.of_run import epoch_curve
+from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.history.live import LiveRun
+
+# Not DATA: several themes have one colour for it and for VALIDATION.
+_STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.WARNING, Style.TEXT, Style.AXIS)
+
+
+def letter(index: int) -> str:
+    """The name of curve number `index` in the legend."""
+    return chr(ord("a") + index % 26)
+
+
+def style(index: int) -> Style:
+    """Its colour."""
+    return _STYLES[index % len(_STYLES)]
+
+
+def overlay(
+    lives: Sequence[LiveRun],
+    figure: str,
+    width: int,
+    height: int,
+    ascii: bool,
+    empty: str,
+    lowest: float = -math.inf,
+    epochs: int | None = None,
+) -> ChartSpec:
+    """`figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there.
+
+    The axis has so many `epochs`, or as many as the longest run is to have.
+    """
+    lines = []
+    for index, live in enumerate(lives):
+        x, y = epoch_curve(live.epochs, figure, width, lowest)
+        lines.append(Line(letter(index), style(index), x, y, marker=letter(index)))
+    return ChartSpec(
+        width=width,
+        height=height,
+        lines=lines,
+        x_high=float(epochs or max((live.config.epochs for live in lives), default=1)),
+        x_label="epoch",
+        ascii=ascii,
+        empty_text=empty,
+    )

@@ -1,0 +1,303 @@
+"""The commands. Heavy imports stand inside the command that needs them."""
+
+from __future__ import annotations
+
+import gc
+import io
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from d2ltui import __version__
+from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, refused, run_options, whole
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
+from d2ltui.spec.config_file import read_toml
+from d2ltui.spec.similar import did_you_mean
+from d2ltui.spec.text import MAX_VALUE, printable
+
+MAX_LINE = 2000  # characters of a sentence on standard error
+
+
+def configure(options: dict[str, Any]) -> RunConfig:
+    """The run that the options, and the file behind `--config`, describe; options win.
+
+    Raises:
+        click.UsageError: with the sentence that says what is wrong; exit status 2.
+    """
+    given = {name: options[name] for name in FIELDS if options.get(name) is not None}
+    path, filed = options.get("config_file"), dict[str, object]()
+    try:
+        if path is not None:
+            filed = read_toml(path)
+        config = resolve({**filed, **given})
+        check_environment(config)
+        return config
+    except ConfigError as error:
+        raise refused(error, given, filed, path) from None
+
+
+class Commands(click.Group):
+    """A group that proposes the nearest command for an unknown one.
+
+    The commands about stored runs are imported when a command is asked for: the application has no need of them.
+    """
+
+    command_class = Command
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._complete()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        self._complete()
+        return super().get_command(ctx, cmd_name)
+
+    def _complete(self) -> None:
+        from d2ltui.cli import stored
+
+        for command in (stored.runs, stored.show, stored.compare, stored.export, stored.sweep):
+            self.add_command(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            hint = did_you_mean(name, self.commands)
+            raise click.UsageError(
+                f"command: '{printable(name, MAX_VALUE)}' is not known{hint}; allowed: {', '.join(self.commands)}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@run_options
+@click.option("--start", is_flag=True, help="Begin to train at once.")
+@click.option("--exit-when-done", is_flag=True, help="Leave when the run has ended.")
+@click.option("--json", "as_json", is_flag=True, help="With --exit-when-done: print the result as JSON afterwards.")
+@fps_option
+@click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@hangup_option
+@click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(
+    ctx: click.Context,
+    /,
+    start: bool,
+    exit_when_done: bool,
+    as_json: bool,
+    max_fps: float,
+    no_store: bool,
+    on_hangup: str,
+    **options: Any,
+) -> None:
+    """Learn and watch deep learning in a terminal.
+
+    Without a command, opens the application; the options preset its form.
+    """
+    ctx.obj = options
+    if ctx.invoked_subcommand is not None:
+        for name in ("start", "exit_when_done", "as_json", "max_fps", "no_store", "on_hangup"):
+            flag = "json" if name == "as_json" else name.replace("_", "-")
+            if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+                raise click.UsageError(
+                    f"{flag}: --{flag} before a command concerns the application alone; allowed: without "
+                    f"'{ctx.invoked_subcommand}', or what 'd2ltui {ctx.invoked_subcommand} --help' lists after it"
+                )
+        return
+    ctx.exit(
+        _open_application(
+            configure(options),
+            start=start,
+            exit_when_done=exit_when_done,
+            as_json=as_json,
+            max_fps=max_fps,
+            store=not no_store,
+            on_hangup=on_hangup,
+        )
+    )
+
+
+def _open_application(config: RunConfig, **options: Any) -> int:
+    _want_terminal()
+    # Nothing of what is imported and built until the first paint is garbage; `D2LApp` lets it be looked for again.
+    gc.disable()
+    from d2ltui.tui.app import run_app
+
+    return run_app(config, **options)
+
+
+def _want_terminal() -> None:
+    missing = [
+        name
+        for name, stream in (("input", sys.__stdin__), ("error", sys.__stderr__))
+        if stream is None or not stream.isatty()
+    ]
+    if missing:
+        raise click.UsageError(
+            f"the application needs a terminal, and standard {' and standard '.join(missing)} "
+            f"{'are none' if missing[1:] else 'is none'}; "
+            "'d2ltui train' does the same training without one"
+        )
+
+
+@cli.command()
+@click.argument("run", default="latest")
+@fps_option
+@click.pass_context
+def watch(ctx: click.Context, run: str, max_fps: float) -> None:
+    """Open the application on a stored RUN, live.
+
+    RUN is a name, its beginning, or latest, and is shown while it is trained.
+    """
+    from d2ltui.cli.stored import find_run
+
+    path, config = find_run(run)
+    ctx.exit(_open_application(config or resolve({}), max_fps=max_fps, watch=path))
+
+
+@cli.command()
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.option("--quiet", is_flag=True, help="No progress and no table.")
+@click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@click.option("--resume", metavar="RUN", help="Go on with a stored run (a name, its beginning, or latest).")
+@click.option("--seeds", metavar="N", callback=whole("seeds", MAX_RUNS), help="Train N times, with N seeds.")
+@hangup_option
+@click.pass_context
+def train(
+    ctx: click.Context,
+    /,
+    as_json: bool,
+    quiet: bool,
+    no_store: bool,
+    resume: str | None,
+    seeds: int | None,
+    on_hangup: Any,
+    **options: Any,
+) -> None:
+    """Train without the interface.
+
+    Progress goes to standard error, a table of epochs to standard output.
+    """
+    from d2ltui.cli import stored
+
+    given = {**ctx.obj, **{name: value for name, value in options.items() if value is not None}}
+    if resume is not None:
+        others = {**given, "seeds": seeds, "no_store": no_store or None}
+        typed = [name for name, value in others.items() if value is not None]
+        if typed:
+            shown = " ".join("--" + name.removesuffix("_file").replace("_", "-") for name in typed)
+            raise click.UsageError(f"resume: {shown} is not allowed with it; allowed: --json, --quiet, --on-hangup")
+        ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, on_hangup=on_hangup))
+    config = configure(given)
+    if seeds is not None:
+        ctx.exit(stored.train_seeds(config, seeds, as_json, quiet, not no_store, on_hangup))
+    from d2ltui.runner.headless import train as train_headless
+
+    ctx.exit(train_headless(config, as_json=as_json, quiet=quiet, store=not no_store, on_hangup=on_hangup))
+
+
+@cli.command()
+def models() -> None:
+    """The models, and their defaults on each data set."""
+    for model in catalogue.MODELS.values():
+        click.echo(f"{model.name}: {model.title} (section {model.section})")
+        click.echo(f"    {model.description}")
+        click.echo(f"    fields: {', '.join(model.fields)}")
+        for dataset in catalogue.datasets_for(model.name):
+            values = catalogue.defaults(model.name, dataset)
+            # What is the same everywhere, and init_std, which only one init has, would hide the rest.
+            names = [name for name in model.fields if name not in ("init_std", "seed", "device")]
+            shown = [f"{name} {_show(values[name])}" for name in names]
+            click.echo(f"    on {dataset}: {', '.join(shown)}")
+        click.echo()
+    click.echo("implementations: " + "; ".join(f"{k}: {v}" for k, v in catalogue.IMPLEMENTATIONS.items()))
+    for title, table in (
+        ("activations", catalogue.ACTIVATIONS),
+        ("initialisations", catalogue.INITS),
+        ("optimisers", catalogue.OPTIMIZERS),
+    ):
+        click.echo(f"{title}:")
+        for name, text in table.items():
+            click.echo(f"    {name:<10} {text}")
+
+
+@cli.command()
+def datasets() -> None:
+    """The data sets, their parts, and how they are normalised."""
+    for data in catalogue.DATASETS.values():
+        shape = "×".join(map(str, data.input_shape))
+        outputs = f"{data.num_outputs} classes" if data.task == "classification" else "a number"
+        click.echo(f"{data.name}: {data.description}")
+        click.echo(
+            f"    {data.task}, {shape} inputs → {outputs}; {data.train_size} train + {data.val_size} validation "
+            f"samples; normalisation: {data.normalisation}"
+        )
+        if data.classes:
+            click.echo(f"    classes: {', '.join(data.classes)}")
+        click.echo(f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once"))
+
+
+@cli.command()
+@click.argument("name", required=False, metavar="[NAME|all]")
+@click.option("--seeds", metavar="N", callback=whole("seeds"), help="Measure N times where chance matters.")
+@click.option("--data-dir", metavar="PATH", help="With Fashion-MNIST in it: lessons that can use it do.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.pass_context
+def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: str | None, as_json: bool) -> None:
+    """List the lessons, or measure one, or all of them.
+
+    The exit status is 0 when every claim holds, 1 when one does not.
+    """
+    from d2ltui.cli.lessons import list_lessons, measure
+    from d2ltui.lessons import LESSONS, SEEDS
+
+    if name is None:
+        ctx.exit(list_lessons(as_json))
+    if name not in LESSONS and name != "all":
+        hint = did_you_mean(name, [*LESSONS, "all"])
+        raise click.UsageError(
+            f"lesson: '{printable(name, MAX_VALUE)}' is not known{hint}; allowed: {', '.join(LESSONS)}, all"
+        )
+    try:
+        root = parse("data_dir", data_dir) if data_dir is not None else None
+        chosen = [LESSONS[name]] if name in LESSONS else LESSONS.values()
+        if root is None and any(lesson.uses_images for lesson in chosen):
+            check_environment()
+    except ConfigError as error:
+        raise refused(error, ("data_dir",)) from None
+    names = tuple(LESSONS) if name == "all" else (name,)
+    ctx.exit(measure(names, seeds or SEEDS, None if root is None else str(root), as_json))
+
+
+def _show(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _unknown_option(error: click.NoSuchOption) -> str:
+    """What click words differently from version to version, and proposes without need."""
+    context = error.ctx or click.Context(cli)
+    known = [option for param in context.command.params for option in param.opts]
+    typed = printable(error.option_name, MAX_VALUE)
+    return f"option: '{typed}' is not known{did_you_mean(typed, known)}; allowed: see {context.command_path} --help"
+
+
+def main() -> NoReturn:
+    """The entry point: every wrong argument ends as one sentence and exit status 2, never as a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where the locale has no → or ², a ? is better than a traceback
+    try:
+        status = cli.main(standalone_mode=False, prog_name="d2ltui")
+    except click.exceptions.Exit as stop:
+        status = stop.exit_code
+    except click.ClickException as error:
+        sentences = _unknown_option(error) if isinstance(error, click.NoSuchOption) else error.format_message()
+        for line in sentences.splitlines():
+            click.echo(f"d2ltui: {printable(line, MAX_LINE)}", err=True)
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,241 @@
+"""`runs`, `show`, `compare`: what the store holds, as text."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from d2ltui.charts.spec import ChartSpec, Line
+from d2ltui.cli import text
+from d2ltui.history.live import LiveRun
+from d2ltui.history.series import Reducer, smooth
+from d2ltui.spec.config import FIELDS, RunConfig
+from d2ltui.spec.text import counted
+from d2ltui.store import filters
+from d2ltui.store.errors import Damaged
+from d2ltui.store.listing import DAMAGED, RunInfo, describe, runs
+from d2ltui.store.reader import RunReader
+
+SMOOTHING = 0.6
+
+
+def list_runs(conditions: Sequence[str], as_json: bool) -> None:
+    """`d2ltui runs`: a row for each run that fulfils the conditions, the oldest first.
+
+    Raises:
+        StoreError: where a condition is wrong, or the runs cannot be read.
+    """
+    parsed = filters.parse(conditions)
+    found = [run for run in runs() if filters.matches(parsed, run)]
+    if as_json:
+        text.say(json.dumps([run.to_json() for run in found], ensure_ascii=False, allow_nan=False))
+        return
+    rows = [_row(run) for run in found]
+    if rows:
+        text.table(
+            ("run", "status", "begun", "lr", "epochs", "steps", "train loss", "val loss", "metric"), rows, left=2
+        )
+    for run in found:
+        if run.problem:
+            text.say(run.problem)
+    for run in found:
+        if run.note:
+            text.say(f"{run.name}: {run.note.splitlines()[0]}")
+    if not rows:
+        text.say("no run" + (" fulfils these conditions" if parsed else " yet: 'd2ltui train' makes one"))
+
+
+def _row(run: RunInfo) -> tuple[str, ...]:
+    if run.status == DAMAGED or run.config is None:
+        return (run.name, run.status, *("–",) * 7)
+    figures = run.figures
+    metric = figures.get("val_accuracy", figures.get("val_r2"))
+    return (
+        run.name,
+        run.status,
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
+        f"{run.config.lr:g}",
+        f"{run.epochs}/{run.config.epochs}",
+        str(run.steps),
+        text.figure(figures.get("train_loss")),
+        text.figure(figures.get("val_loss")),
+        text.figure(metric),
+    )
+
+
+def show(path: Path) -> None:
+    """`d2ltui show`: one run, with its curves.
+
+    Raises:
+        StoreError: where it cannot be read.
+    """
+    from d2ltui.charts.of_run import Curves
+
+    try:
+        with RunReader(path) as reader:
+            live, meta = reader.live, reader.meta
+            run = describe(path, meta)
+            after, kept = reader.gap()
+    except Damaged as error:
+        hint = f"; 'd2ltui train --resume {path.name}' can still go on from its checkpoint"
+        raise Damaged(f"{error}{hint if _can_go_on(path) else ''}") from None
+    config = live.config
+    text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
+    begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
+    trained = f"{counted(run.steps, 'step')}, {run.seconds:.2f} s"
+    text.say(f"begun {begun} on {run.host}, {run.device or config.device}; {trained}")
+    if after:
+        where = f"is kept as {kept}" if kept else "is gone"
+        text.say(f"its history begins after step {after:,}: the run.db of before {where}")
+    if run.group:
+        text.say(f"group {run.group}")
+    if run.note:
+        text.say(f"note: {run.note}")
+    text.say("  ".join(f"{name} {text.value(value)}" for name, value in _settings(config).items()))
+    versions = meta.get("environment", {})
+    text.say(
+        "  ".join(
+            f"{name} {versions[name]}" for name in ("d2ltui", "python", "torch", "git_commit") if name in versions
+        )
+    )
+    if live.started is not None:
+        text.say(" · ".join(layer.title for layer in live.started.layers))
+    text.say()
+    curves, width, ascii = Curves(live), text.width(), text.is_ascii()
+    text.say("loss")
+    text.chart(curves.loss(width, text.HEIGHT, log=False, smoothing=SMOOTHING, ascii=ascii))
+    text.say(metric_name(config))
+    text.chart(curves.metric(width, text.HEIGHT, smoothing=SMOOTHING, ascii=ascii))
+    if live.epochs:
+        text.say()
+        _epochs(live)
+    for change in live.lr_changes:
+        text.say(f"lr {change.lr:g} after step {change.step:,}")
+    for finding in live.findings:
+        text.say(f"{finding.severity}: {finding.what}")
+        text.say(f"    {finding.why}")
+        text.say(f"    try: {finding.try_}")
+
+
+def _can_go_on(path: Path) -> bool:
+    """Whether a damaged run has a checkpoint that is whole. Imports PyTorch where it has any."""
+    from d2ltui.runner.recording import last_checkpoint
+    from d2ltui.store import StoreError, recovery
+
+    if not recovery.has_checkpoint(path):
+        return False
+    try:
+        return last_checkpoint(path, recovery.config_of(path))[0] is not None
+    except (StoreError, ValueError):  # ValueError: a CheckpointError, too
+        return False
+
+
+def metric_name(config: RunConfig) -> str:
+    """What the metric of a run is."""
+    return "accuracy" if config.task == "classification" else "R²"
+
+
+def _settings(config: RunConfig) -> dict[str, object]:
+    from d2ltui.spec.config import applicable_fields
+
+    names = ("model", "dataset", *applicable_fields(config.model))
+    return {name: getattr(config, name) for name in names if name != "data_dir"}
+
+
+def _epochs(live: LiveRun, most: int = 10) -> None:
+    """The epochs: all, or some of them and the last."""
+    every = max(1, -(-len(live.epochs) // most))
+    chosen = live.epochs[every - 1 :: every]
+    if chosen[-1].epoch != live.epochs[-1].epoch:
+        chosen.append(live.epochs[-1])
+    metric = metric_name(live.config)
+    text.table(
+        ("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds"),
+        [
+            (
+                str(epoch.epoch),
+                *(f"{x:.4g}" for x in (epoch.train_loss, epoch.val_loss, epoch.train_metric, epoch.val_metric)),
+                f"{epoch.seconds:.2f}",
+            )
+            for epoch in chosen
+        ],
+        left=0,
+    )
+
+
+def compare(paths: Sequence[Path]) -> None:
+    """`d2ltui compare`: several runs in common charts, what differs between them, and how they ended.
+
+    Raises:
+        StoreError: where one cannot be read.
+    """
+    lives, infos = [], []
+    for path in paths:
+        with RunReader(path) as reader:
+            lives.append(reader.live)
+            infos.append(describe(path, reader.meta))
+    letters = [text.LETTERS[i % len(text.LETTERS)] for i in range(len(lives))]
+    for letter, run in zip(letters, infos, strict=True):
+        text.say(f"{letter}  {run.name}: {run.status}")
+    text.say()
+    text.say("training loss")
+    text.chart(overlay([training_curve(live) for live in lives], letters))
+    text.say("validation loss")
+    text.chart(overlay([epoch_curve(live, "val_loss") for live in lives], letters))
+    if len({live.config.task for live in lives}) == 1:
+        text.say(f"validation {metric_name(lives[0].config)}")
+        text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters))
+    text.say()
+    configs = [live.config for live in lives]
+    rows = [(name, *(text.value(getattr(config, name)) for config in configs)) for name in differences(configs)]
+    figures = list(dict.fromkeys(name for run in infos for name in run.figures))
+    rows += [(name, *(text.figure(run.figures.get(name)) for run in infos)) for name in figures]
+    rows.append(("epochs ended", *(str(run.epochs) for run in infos)))
+    rows.append(("seconds", *(f"{run.seconds:.2f}" for run in infos)))
+    text.table(("", *letters), rows)
+
+
+def differences(configs: Sequence[RunConfig]) -> list[str]:
+    """The fields in which configurations differ."""
+    return [name for name in FIELDS if len({getattr(config, name) for config in configs}) > 1]
+
+
+def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:
+    """Epochs and smoothed training loss."""
+    buckets = max(2, 2 * text.width())
+    reduced = Reducer(live.losses).reduce(len(live.losses), buckets)
+    per_epoch = live.started.steps_per_epoch if live.started is not None else live.config.steps_per_epoch
+    return (reduced.x / per_epoch).tolist(), smooth(reduced.mean, SMOOTHING).tolist()
+
+
+def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:
+    """Epochs and a figure of theirs."""
+    from d2ltui.charts import of_run
+
+    return of_run.epoch_curve(live.epochs, figure, text.width())
+
+
+def overlay(curves: Sequence[tuple[list[float], list[float]]], letters: Sequence[str]) -> ChartSpec:
+    """Several curves in one chart, each with its letter on it."""
+    lines = []
+    for i, ((x, y), letter) in enumerate(zip(curves, letters, strict=True)):
+        every = max(1, len(x) // 6)
+        offset = (i * every) // max(1, len(curves))  # letters of curves that lie on each other stay readable
+        style = text.FIRST_RUN + i
+        lines.append(Line("", style, x, y))
+        # Gaps between the letters: a line of their own would cut the curve's corners.
+        marks = [point for at in zip(x, y, strict=True) for point in (at, (at[0], math.nan))]
+        chosen = [marks[j + k] for j in range(2 * offset, len(marks), 2 * every) for k in (0, 1)]
+        lines.append(Line(letter, style, [a for a, _ in chosen], [b for _, b in chosen], marker=letter))
+    return ChartSpec(
+        width=text.width(),
+        height=text.HEIGHT,
+        lines=lines,
+        x_high=max((x[-1] for x, _ in curves if x), default=1.0),
+        x_label="epoch",
+        ascii=text.is_ascii(),
+        empty_text="nothing yet",
+    )

@@ -1,0 +1,135 @@
+"""`d2ltui lessons`: list them, or measure one or all."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+
+from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
+from d2ltui.lessons.lesson import shown
+from d2ltui.spec.text import counted
+
+WIDTH = 100
+
+
+def list_lessons(as_json: bool) -> int:
+    """Print every lesson's name and claim; returns the exit status."""
+    if as_json:
+        keys = ("name", "title", "section", "claim", "formula", "text")
+        print(_json([{key: getattr(lesson, key) for key in keys} for lesson in LESSONS.values()]))
+        return 0
+    for lesson in LESSONS.values():
+        print(f"{lesson.name}: {lesson.title} (section {lesson.section})")
+        print(_wrapped(lesson.claim, "    "))
+    return 0
+
+
+def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: bool) -> int:
+    """Measure the lessons called `names`; returns the exit status, 0 when every claim holds and 1 when one does not.
+
+    Prints the page of a single one, figures and verdicts, or with `as_json` one object as the last line of standard
+    output; progress on standard error.
+    """
+    began = time.perf_counter()
+    verdicts = []
+    for name in names:
+        lesson = LESSONS[name]
+        if len(names) == 1 and not as_json:
+            _print_page(lesson)
+        progress = _Progress(lesson)
+        try:
+            verdict = Bench(lesson, seeds=seeds, data_dir=data_dir, on_run=progress).verdict()
+        except LessonError as error:
+            verdict = Verdict(name, lesson.claim, False, (), f"not measured: {error}", seeds, 0.0)
+        finally:
+            progress.clear()
+        verdicts.append(verdict)
+        if not as_json:
+            _print_verdict(verdict)
+    holds = all(verdict.holds for verdict in verdicts)
+    seconds = round(time.perf_counter() - began, 1)
+    if as_json:
+        print(_json({"holds": holds, "seconds": seconds, "lessons": [_as_dict(verdict) for verdict in verdicts]}))
+    elif len(verdicts) > 1:
+        number = sum(verdict.holds for verdict in verdicts)
+        print(f"{number} of {len(verdicts)} claims hold ({seconds:.0f} s)")
+    return 0 if holds else 1
+
+
+def _as_dict(verdict: Verdict) -> dict[str, object]:
+    figures = [
+        {
+            "what": figure.what,
+            "value": figure.value,
+            "low": figure.low,
+            "high": figure.high,
+            "unit": figure.unit,
+            "holds": figure.holds,
+        }
+        for figure in verdict.figures
+    ]
+    return {
+        "name": verdict.name,
+        "claim": verdict.claim,
+        "holds": verdict.holds,
+        "figures": figures,
+        "comment": verdict.comment,
+        "seeds": verdict.seeds,
+        "seconds": verdict.seconds,
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _print_page(lesson: Lesson) -> None:
+    print(f"{lesson.title} (section {lesson.section})\n")
+    print(_wrapped(f"Claim: {lesson.claim}"), f"\n{textwrap.indent(lesson.formula, '    ')}\n", sep="\n")
+    for paragraph in lesson.text.split("\n\n"):
+        print(_wrapped(paragraph), end="\n\n")
+    for experiment in lesson.experiments:
+        fields = ", ".join(f"{name} {value}" for name, value in experiment.given.items())
+        print(_wrapped(f"{experiment.role}: {fields}", "    "))
+    if lesson.experiments:
+        print()
+    sys.stdout.flush()
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    seeds = counted(verdict.seeds, "seed")
+    print(f"{verdict.name}: {'holds' if verdict.holds else 'DOES NOT HOLD'} ({seeds}, {verdict.seconds:.1f} s)")
+    for figure in verdict.figures:
+        band = f" (claimed: {figure.band})" if figure.band else ""
+        mark = "  " if figure.holds else "✗ "
+        unit = f" {figure.unit}" if figure.unit else ""
+        print(f"  {mark}{figure.what}: {shown(figure.value)}{unit}{band}")
+    print(_wrapped(verdict.comment, "    "), flush=True)
+
+
+class _Progress:
+    """Which run is being trained: one line that is overwritten on a terminal, one line for each lesson elsewhere."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
+        self._terminal = sys.stderr.isatty()
+        self._count = 0
+        if not self._terminal:
+            print(f"{lesson.name} …", file=sys.stderr, flush=True)
+
+    def __call__(self, run: BenchRun) -> None:
+        self._count += 1
+        if self._terminal:
+            text = f"{self._lesson.name}, run {self._count}: {run.role}, seed {run.seed}"
+            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self._terminal and self._count:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,127 @@
+"""Options that several commands have, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+import click
+
+from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError
+from d2ltui.spec.config_file import line_in
+from d2ltui.spec.text import MAX_VALUE, printable
+
+F = TypeVar("F", bound=Callable[..., Any])
+MAX_FPS = 4.0
+HANGUP = ("continue", "stop")
+MAX_RUNS = 1000  # of one command
+
+
+class Command(click.Command):
+    """A command that says of a word too many where it stands and what may stand there: click says neither."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            places = [param for param in self.params if isinstance(param, click.Argument) and param.name]
+            extra = printable(rest[0], MAX_VALUE)
+            if not places:
+                allowed = f"options alone, see {ctx.command_path} --help"
+                raise click.UsageError(f"{self.name}: '{extra}' is not allowed; allowed: {allowed}")
+            last = places[-1]
+            metavar = (last.metavar or str(last.name).upper()).strip("[]")
+            before = printable(ctx.params[str(last.name)], MAX_VALUE)
+            raise click.UsageError(
+                f"{metavar.partition('|')[0]}: '{extra}' is not allowed beside '{before}'; allowed: one {metavar}"
+            )
+        return rest
+
+
+def refused(
+    error: ConfigError, typed: Collection[str] = (), filed: Collection[str] = (), path: str | None = None
+) -> click.UsageError:
+    """What is wrong with a run that the options `typed` and the fields `filed` of the file `path` describe.
+
+    An option is called what it is called on the command line, and a value from the file is told with its place.
+    """
+    sentences = []
+    for problem in error.problems:
+        name, said = problem.field, problem.message
+        if name and said.startswith(f"{name}: "):
+            if name in typed:
+                said = FIELDS[name].option.lstrip("-") + said[len(name) :]
+            elif name in filed and path is not None:
+                said = f"config: {printable(path, MAX_PATH)}{line_in(path, name)}: {said}"
+        sentences.append(said)
+    return click.UsageError("\n".join(sentences))
+
+
+def run_options(command: F) -> F:
+    """Give `command` an option for every field of a run, and `--config`. Values are validated by `resolve`."""
+    command = click.option("--config", "config_file", metavar="FILE.toml", help="Take the run from a file.")(command)
+    for field in reversed(FIELDS.values()):
+        text = field.help[:1].upper() + field.help[1:] + "."
+        if field.choices:
+            metavar, text = "|".join(field.choices), text
+        else:
+            metavar = {"float": "F", "int": "N", "ints": "N,N,…", "device": "NAME", "path": "PATH"}[field.kind]
+        command = click.option(field.option, field.name, metavar=metavar, help=text)(command)
+    return command
+
+
+def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    try:
+        fps = float(value)
+    except ValueError:
+        fps = 0.0
+    if not 0 < fps <= 60:
+        shown = printable(value, MAX_VALUE)
+        raise click.UsageError(f"max-fps: '{shown}' is not allowed; allowed: a number greater than 0, up to 60")
+    return fps
+
+
+def fps_option(command: F) -> F:
+    """`--max-fps`."""
+    return click.option(
+        "--max-fps",
+        default=str(MAX_FPS),
+        show_default=True,
+        metavar="F",
+        callback=_fps,
+        help="Redraw at most so often a second.",
+    )(command)
+
+
+def hangup_option(command: F) -> F:
+    """`--on-hangup`."""
+    return click.option(
+        "--on-hangup",
+        default=HANGUP[0],
+        metavar="|".join(HANGUP),
+        callback=_hangup,
+        help="What to do when the terminal is gone: train on unseen, or stop (with a checkpoint).",
+    )(command)
+
+
+def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if value not in HANGUP:
+        shown = printable(value, MAX_VALUE)
+        raise click.UsageError(f"on-hangup: '{shown}' is not allowed; allowed: {', '.join(HANGUP)}")
+    return value
+
+
+def whole(name: str, high: int | None = None) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
+    """A check for an option that is a whole number from 1 to `high`, or from 1 on."""
+    allowed = "a whole number, 1 or more" if high is None else f"a whole number from 1 to {high}"
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+        if value is None:
+            return None
+        number = int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else 0
+        if number < 1 or (high is not None and number > high):
+            shown = printable(value, MAX_VALUE)
+            raise click.UsageError(f"{name}: '{shown}' is not allowed; allowed: {allowed}")
+        return number
+
+    return check

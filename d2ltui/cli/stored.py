@@ -1,0 +1,298 @@
+"""The commands about stored runs, as the command line has them. Heavy imports stand inside the commands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from d2ltui.cli.options import Command, hangup_option, refused
+from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, parse
+from d2ltui.spec.config_file import read_toml
+from d2ltui.spec.text import are, counted
+from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Turns what the store says into one sentence and an exit status: 2 for wrong arguments, 1 for the rest."""
+    try:
+        yield
+    except NotAllowed as error:
+        raise click.UsageError(str(error)) from None
+    except ConfigError as error:
+        raise refused(error) from None
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def find_run(reference: str) -> tuple[Path, RunConfig | None]:
+    """The directory and the configuration of the run that `reference` means; None where it cannot be read."""
+    from d2ltui.store.listing import find, info
+
+    with told():
+        path = find(reference)
+        return path, info(path).config
+
+
+def resume(reference: str, *, as_json: bool, quiet: bool, on_hangup: Any) -> int:
+    """`train --resume`: the exit status."""
+    from d2ltui.runner.headless import train
+    from d2ltui.store.listing import find
+    from d2ltui.store.recovery import config_of
+
+    with told():
+        path = find(reference)
+        return train(config_of(path), as_json, quiet, on_hangup=on_hangup, resume=path)
+
+
+def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store: bool, on_hangup: Any) -> int:
+    """`train --seeds`: the exit status."""
+    from d2ltui.cli.sweep import train_all, with_seeds
+
+    with told():
+        configs = with_seeds(config, seeds)
+    return train_all(configs, ["seed"], "seeds", as_json=as_json, quiet=quiet, store=store, on_hangup=on_hangup)
+
+
+@click.command(cls=Command)
+@click.argument("filters", metavar="[FILTER]...", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+def runs(filters: tuple[str, ...], as_json: bool) -> None:
+    """List the stored runs, the oldest first.
+
+    All of them, or those that fulfil conditions such as lr>=0.1 model=mlp.
+    """
+    from d2ltui.cli.inspect import list_runs
+
+    with told():
+        list_runs(filters, as_json)
+
+
+@click.command(cls=Command)
+@click.argument("run", metavar="RUN")
+def show(run: str) -> None:
+    """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest."""
+    from d2ltui.cli.inspect import show as show_run
+    from d2ltui.store.listing import find
+
+    with told():
+        show_run(find(run))
+
+
+@click.command(cls=Command)
+@click.argument("names", metavar="RUN RUN...", nargs=-1)
+def compare(names: tuple[str, ...]) -> None:
+    """Several runs in common charts, and what differs between them."""
+    from d2ltui.cli.inspect import compare as compare_runs
+    from d2ltui.store.listing import find
+
+    if len(names) < 2:
+        given = f"{counted(len(names), 'run')} {are(len(names))}"
+        raise click.UsageError(f"compare: {given} not allowed; allowed: two or more")
+    with told():
+        compare_runs([find(name) for name in names])
+
+
+_FORMATS = {
+    "csv": "A row for each step.",
+    "json": "Everything but the histograms.",
+    "svg": "The curves as a picture.",
+    "code": "Python that builds the network.",
+    "weights": "The weights, for that network: a PyTorch file.",
+    "tensorboard": "Scalars and histograms, in a directory.",
+}
+
+
+def _formats(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, text in reversed(_FORMATS.items()):
+        command = click.option(f"--{name}", name, is_flag=True, help=text)(command)
+    return command
+
+
+@click.command(cls=Command)
+@click.argument("run", metavar="RUN")
+@_formats
+@click.option("--output", "-o", metavar="PATH", help="Where to write it; a file that is there is not overwritten.")
+def export(run: str, output: str | None, **given: bool) -> None:
+    """Write one run for other programs.
+
+    To standard output, or with --output into a file.
+    """
+    from d2ltui.store.listing import find
+
+    forms = [name for name in _FORMATS if given[name]]
+    if len(forms) != 1:
+        found, one = (f"--{' --'.join(forms)}", "one of ") if forms else ("no format", "")
+        raise click.UsageError(f"export: {found} is not allowed; allowed: {one}--{', --'.join(_FORMATS)}")
+    (form,) = forms
+    if output is None and form in ("weights", "tensorboard"):
+        raise click.UsageError(f"output: it is missing; allowed: with --{form}, -o (--output) PATH")
+    with told():
+        path = find(run)
+        target = Path(output) if output is not None else None
+        if target is not None and os.path.lexists(target):
+            directory = form == "tensorboard" and target.is_dir()
+            if not directory or not _is_empty(target):
+                more = ", or an empty directory" if directory else ""
+                raise NotAllowed(f"output: '{output}' is not allowed; allowed: a path where there is nothing yet{more}")
+        _export(path, form, target)
+
+
+def _is_empty(directory: Path) -> bool:
+    """TensorBoard reads all event files of a directory as one run: a second export would double every figure."""
+    try:
+        return not any(directory.iterdir())
+    except OSError as error:
+        raise unwritten(directory, error) from None
+
+
+def _export(path: Path, form: str, target: Path | None) -> None:
+    from d2ltui.store.reader import RunReader
+
+    with RunReader(path) as reader:
+        config = reader.live.config
+        if form == "tensorboard":
+            from d2ltui.store import export_tensorboard
+
+            assert target is not None
+            export_tensorboard.write(reader, target)
+        elif form == "weights":
+            from d2ltui.store.export_code import weights
+
+            _write(target, iter([weights(path, config)]))
+        elif form == "code":
+            from d2ltui.store.export_code import code
+
+            _write(target, iter([code(config, path.name).encode()]))
+        elif form == "svg":
+            _write(target, iter([_svg(reader).encode()]))
+        else:
+            from d2ltui.store.export import csv_lines, json_text
+
+            lines = csv_lines(reader) if form == "csv" else iter([json_text(reader)])
+            _write(target, (line.encode() for line in lines))
+
+
+def _svg(reader: Any) -> str:
+    from d2ltui.charts.of_run import Curves
+    from d2ltui.cli.inspect import SMOOTHING, metric_name
+    from d2ltui.store.export_svg import picture
+
+    curves = Curves(reader.live)
+    loss = curves.loss(240, 40, log=False, smoothing=SMOOTHING, ascii=False)
+    metric = curves.metric(240, 40, smoothing=SMOOTHING, ascii=False)
+    return picture(reader.path.name, (("loss", loss), (metric_name(reader.live.config), metric)))
+
+
+def _write(target: Path | None, parts: Iterator[bytes]) -> None:
+    try:
+        if target is None:
+            stream = getattr(sys.stdout, "buffer", None)
+            if stream is None:
+                return
+            for part in parts:
+                stream.write(part)
+            stream.flush()
+            return
+        with open(target, "xb") as file:
+            for part in parts:
+                file.write(part)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if target is not None:
+            raise unwritten(target, error) from None
+        raise StoreError(f"output: standard output cannot be written ({reason(error)})") from None
+
+
+def _sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option("--config", "config_file", metavar="FILE.toml", help="Take the rest from a file.")(command)
+    for field in reversed(FIELDS.values()):
+        text = field.help[:1].upper() + field.help[1:] + "."
+        commas = field.kind not in ("ints", "path")
+        metavar = "VALUE,VALUE,…" if commas else "N,N,…" if field.kind == "ints" else "PATH"
+        more = "" if commas else " Repeat the option for more values." if field.kind == "ints" else ""
+        command = click.option(field.option, field.name, metavar=metavar, multiple=True, help=text + more)(command)
+    return command
+
+
+def _check_each(values: Mapping[str, Sequence[str]]) -> None:
+    """That every value of every option is one, and another: the same run twice is a slip, not a grid."""
+    problems: list[Problem] = []
+    for name, texts in values.items():
+        known: list[object] = []
+        for text in texts:
+            try:
+                value = parse(name, text)
+            except ConfigError as error:
+                problems.extend(error.problems)
+                break
+            if value in known:
+                problems.append(Problem(name, f"{name}: '{text}' is not allowed twice; allowed: each value once"))
+                break
+            known.append(value)
+    if problems:
+        raise ConfigError(problems)
+
+
+@click.command(cls=Command)
+@_sweep_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.option("--quiet", is_flag=True, help="No progress and no table.")
+@click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@hangup_option
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    /,
+    as_json: bool,
+    quiet: bool,
+    no_store: bool,
+    on_hangup: Any,
+    config_file: str | None,
+    **given: Any,
+) -> None:
+    """Train a grid of runs, one after another.
+
+    --lr 0.01,0.1 --activation relu,sigmoid are four runs.
+    """
+    from d2ltui.cli.sweep import grid, train_all
+
+    values: dict[str, list[str]] = {}
+    for name in FIELDS:
+        for text in given[name] or ():
+            commas = FIELDS[name].kind not in ("ints", "path")
+            values.setdefault(name, []).extend(text.split(",") if commas else [text])
+    before = {name: value for name, value in (ctx.obj or {}).items() if value is not None}
+    path, filed = before.pop("config_file", None), dict[str, object]()
+    path = config_file or path
+    with told():
+        try:
+            _check_each(values)
+            if path is not None:
+                filed = read_toml(path)
+            fixed: dict[str, object] = {**filed, **before}
+            fixed |= {name: found[0] for name, found in values.items() if len(found) == 1}
+            varied = {name: found for name, found in values.items() if len(found) > 1}
+            if not varied:
+                raise NotAllowed("sweep: one run is not allowed; allowed: more than one value for some option")
+            configs = grid(fixed, varied)
+        except ConfigError as error:
+            raise refused(error, {**before, **values}, filed, path) from None
+    ctx.exit(
+        train_all(
+            configs,
+            list(varied),
+            "sweep",
+            as_json=as_json,
+            quiet=quiet,
+            store=not no_store,
+            on_hangup=on_hangup,
+        )
+    )

@@ -1,0 +1,210 @@
+"""Several runs one after another: the same with other seeds, or a grid of hyperparameters."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from d2ltui.charts.spec import Band as BandSpec
+from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.cli import text
+from d2ltui.cli.options import MAX_RUNS
+from d2ltui.engine.control import Control
+from d2ltui.history.live import LiveRun
+from d2ltui.runner.headless import OnHangup, Progress, Signals, Teller, guarded, run, unwritable
+from d2ltui.runner.recording import Recording
+from d2ltui.spec import events
+from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
+from d2ltui.spec.events import to_json
+from d2ltui.store.groups import band, mean_and_sd
+
+_FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_r2", "seconds")
+
+
+def with_seeds(config: RunConfig, seeds: int) -> list[RunConfig]:
+    """The same run `seeds` times, with its seed and the ones that follow.
+
+    Raises:
+        ConfigError: where there are too many, or a seed would be too large.
+    """
+    allowed = f"a whole number from 1 to {MAX_RUNS}"
+    if not 1 <= seeds <= MAX_RUNS:
+        raise ConfigError([Problem("seeds", f"seeds: {seeds} is not allowed; allowed: {allowed}")])
+    if config.seed + seeds - 1 > FIELDS["seed"].high:
+        largest = int(FIELDS["seed"].high)
+        raise ConfigError(
+            [Problem("seed", f"seed: {config.seed} is not allowed; allowed: to {largest - seeds + 1} here")]
+        )
+    return [msgspec.structs.replace(config, seed=config.seed + i) for i in range(seeds)]
+
+
+def grid(given: Mapping[str, object], varied: Mapping[str, Sequence[str]]) -> list[RunConfig]:
+    """Every combination of the `varied` fields' values, the last field changing fastest; `given` are the others.
+
+    Raises:
+        ConfigError: where one of them cannot be run, or they are too many.
+    """
+    total = 1
+    for values in varied.values():
+        total *= len(values)
+    if total > MAX_RUNS:
+        raise ConfigError([Problem("", f"sweep: {total} runs are not allowed; allowed: {MAX_RUNS} at most")])
+    combinations = itertools.product(*varied.values())
+    configs = [resolve({**given, **dict(zip(varied, values, strict=True))}) for values in combinations]
+    for config in configs:
+        check_environment(config)
+    return configs
+
+
+def train_all(
+    configs: Sequence[RunConfig],
+    fields: Sequence[str],
+    kind: Literal["seeds", "sweep"],
+    *,
+    as_json: bool,
+    quiet: bool,
+    store: bool,
+    on_hangup: OnHangup,
+) -> int:
+    """Train `configs` one after another, with a table that fills; returns the exit status.
+
+    `fields` are those in which they differ. A run that diverges is a result of a sweep, and a failure elsewhere.
+    """
+    out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
+    group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
+    table = _Table(configs, fields)
+    lives: list[LiveRun] = []
+    with Signals(on_hangup) as signals:
+        from d2ltui.engine.device import DeviceError, select  # PyTorch: seconds
+
+        try:
+            for name in dict.fromkeys(config.device for config in configs):
+                select(name)
+        except DeviceError as error:
+            print(f"d2ltui: {error}", file=err)
+            return 2
+        try:
+            if not quiet:
+                text.say(table.header())
+            for index, config in enumerate(configs):
+                live = _train_one(config, signals, err, _place(group, kind, index, len(configs)), quiet, store)
+                lives.append(live)
+                if not quiet:
+                    text.say(table.row(live))
+                    out.flush()
+                if signals.caught is not None:
+                    break
+            if not quiet:
+                _summarise(lives, kind)
+                if store:
+                    print(f"stored as group {group}: d2ltui runs group={group}", file=err)
+            if as_json:
+                print(to_json(_summary(lives, fields, kind, group if store else None)), file=out, flush=True)
+        except OSError as error:
+            return unwritable(error, err)
+    if signals.status is not None:
+        return signals.status
+    bad = ("failed",) if kind == "sweep" else ("failed", "diverged")
+    return 1 if any(live.status in bad for live in lives) else 0
+
+
+def _place(group: str, kind: str, index: int, total: int) -> dict[str, object]:
+    return {"name": group, "kind": kind, "index": index + 1, "total": total}
+
+
+def _train_one(
+    config: RunConfig, signals: Signals, err: Any, group: dict[str, object], quiet: bool, store: bool
+) -> LiveRun:
+    control = Control()
+    signals.watch(control)
+    recording = Recording.new(config, control, group=group, on_trouble=Teller(err)) if store else None
+    live = recording.live if recording is not None else LiveRun(config)
+    sinks: list[events.Sink] = [live]
+    with open(os.devnull, "w", encoding="utf-8") as null:
+        if not quiet and err.isatty():  # elsewhere the table has to do
+            sinks.append(guarded(Progress(config, null, err), control, signals))
+        run(config, control, sinks, recording)
+    if live.status == "failed" and live.ended is not None:
+        print(f"d2ltui: {live.ended.message}", file=err)
+    return live
+
+
+class _Table:
+    """Lines as wide as their widest cell can become, so that each can be printed as soon as it is known."""
+
+    def __init__(self, configs: Sequence[RunConfig], fields: Sequence[str]) -> None:
+        metric = "accuracy" if configs[0].task == "classification" else "R²"
+        self._fields = fields
+        self._header = (*fields, "status", "train loss", "val loss", f"val {metric}", "seconds")
+        widest = [max(len(text.value(getattr(config, name))) for config in configs) for name in fields]
+        self._widths = [max(a, len(b)) for a, b in zip((*widest, 8, 10, 10, 10, 8), self._header, strict=True)]
+
+    def _line(self, cells: Sequence[str]) -> str:
+        return "  ".join(cell.rjust(size) for cell, size in zip(cells, self._widths, strict=True))
+
+    def header(self) -> str:
+        return self._line(self._header)
+
+    def row(self, live: LiveRun) -> str:
+        last = live.epochs[-1] if live.epochs else None
+        figures = (last.train_loss, last.val_loss, last.val_metric) if last is not None else (None,) * 3
+        varied = (text.value(getattr(live.config, name)) for name in self._fields)
+        return self._line((*varied, live.status, *map(text.figure, figures), f"{live.seconds:.2f}"))
+
+
+def _figures(lives: Sequence[LiveRun]) -> dict[str, tuple[float, float]]:
+    """Mean and sd of the figures of the runs that have finished."""
+    summaries = [live.ended.summary for live in lives if live.ended is not None and live.status == "finished"]
+    found: dict[str, tuple[float, float]] = {}
+    for name in _FIGURES:
+        values = [value for summary in summaries if isinstance(value := summary.get(name), (int, float))]
+        if values:
+            found[name] = mean_and_sd(values)
+    return found
+
+
+def _summarise(lives: Sequence[LiveRun], kind: str) -> None:
+    if kind == "sweep":
+        finished = [live for live in lives if live.status == "finished" and live.epochs]
+        if finished:
+            best = min(finished, key=lambda live: live.epochs[-1].val_loss)
+            text.say(f"least validation loss: {text.figure(best.epochs[-1].val_loss)}")
+        return
+    for name, (mean, sd) in _figures(lives).items():
+        text.say(f"{name.replace('_', ' ')}: {mean:.4g} ± {sd:.2g}")
+    for figure, title in (("val_loss", "validation loss"), ("val_metric", "validation metric")):
+        found = band(lives, figure)
+        text.say(f"{title}: mean, and band from the lowest to the highest of {len(lives)}")
+        text.chart(
+            ChartSpec(
+                width=text.width(),
+                height=text.HEIGHT,
+                lines=[Line("mean", Style.VALIDATION, found.epochs, found.mean)],
+                bands=[BandSpec(found.epochs, found.low, found.high, label="band")],
+                x_high=float(lives[0].config.epochs),
+                x_label="epoch",
+                ascii=text.is_ascii(),
+                empty_text="no epoch has ended",
+            )
+        )
+
+
+def _summary(lives: Sequence[LiveRun], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
+    runs: list[dict[str, object]] = []
+    for live in lives:
+        assert live.ended is not None
+        varied = {name: msgspec.to_builtins(getattr(live.config, name)) for name in fields}
+        runs.append({**varied, **live.ended.summary})
+    found: dict[str, object] = {"kind": kind, "group": group, "runs": runs}
+    if kind == "seeds":
+        figures = _figures(lives)
+        found["mean"] = {name: mean for name, (mean, _) in figures.items()}
+        found["sd"] = {name: sd for name, (_, sd) in figures.items()}
+    return found

@@ -1,0 +1,1 @@
+"""Looking inside a network, and judging what is seen."""

@@ -1,0 +1,87 @@
+"""What to change, as values of named hyperparameters: concrete, and always allowed with the run's other fields."""
+
+from __future__ import annotations
+
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import RunConfig
+
+Remedy = dict[str, object]
+
+# Rates that usually work: the book's for plain SGD, PyTorch's own defaults for the adaptive ones (momentum's tenfold
+# effective step taken out of SGD's).
+_USUAL_LR = {"momentum": 0.01, "adagrad": 0.01, "rmsprop": 0.001, "adam": 0.001}
+
+
+def usual_lr(config: RunConfig) -> float:
+    """A learning rate that works for this model, data set and optimiser."""
+    if config.optimizer == "sgd":
+        return float(str(catalogue.defaults(config.model, config.dataset)["lr"]))
+    return _USUAL_LR[config.optimizer]
+
+
+def good_init(config: RunConfig) -> str:
+    """The initialisation made for the activation: Kaiming for ReLU, Xavier for the others (section 5.4)."""
+    return "kaiming" if config.model == "mlp" and config.activation == "relu" else "xavier"
+
+
+def calm(config: RunConfig) -> Remedy:
+    """Against everything that is too large: a proper initialisation, and no more than the usual rate.
+
+    Where both are in order already, a tenth of the rate.
+    """
+    remedy: Remedy = {}
+    if config.init in ("normal", "zeros") and config.model != "linear":
+        remedy["init"] = good_init(config)
+    if config.lr > usual_lr(config):
+        remedy["lr"] = usual_lr(config)
+    elif not remedy:
+        remedy["lr"] = _rounded(config.lr / 10)
+    return remedy
+
+
+def hurry(config: RunConfig) -> Remedy:
+    """Against a rate that is too low: the usual one, or ten times as much."""
+    usual = usual_lr(config)
+    return {"lr": usual if config.lr < usual else _rounded(config.lr * 10)}
+
+
+def carry_gradient(config: RunConfig) -> Remedy:
+    """Against a gradient that does not reach the first layers: ReLU and its initialisation, or fewer layers."""
+    remedy: Remedy = {}
+    if config.activation != "relu":
+        remedy["activation"] = "relu"
+    if config.init != "kaiming":
+        remedy["init"] = "kaiming"
+    if config.lr > usual_lr(config):
+        remedy["lr"] = usual_lr(config)
+    if not remedy and len(config.hidden) > 1:
+        remedy["hidden"] = config.hidden[: max(1, len(config.hidden) // 2)]
+    return remedy
+
+
+def desaturate(config: RunConfig) -> Remedy:
+    """Against flat ends: weights that start small enough, else an activation without flat ends on both sides."""
+    return calm(config) if config.init == "normal" or config.lr > usual_lr(config) else carry_gradient(config)
+
+
+def regularise(config: RunConfig) -> Remedy:
+    """Against overfitting: dropout where there are hidden layers without it, else (more) weight decay."""
+    if config.model == "mlp" and config.dropout == 0:
+        return {"dropout": 0.5}
+    return {"weight_decay": _rounded(config.weight_decay * 10) if config.weight_decay > 0 else 0.01}
+
+
+def in_words(remedy: Remedy) -> str:
+    """`lr 0.1 and init kaiming`."""
+    shown = [f"{name} {_value(value)}" for name, value in remedy.items()]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")

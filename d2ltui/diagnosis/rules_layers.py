@@ -1,0 +1,180 @@
+"""Rules about layers: what is wrong with what flows forward and backward through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from d2ltui.diagnosis import remedies
+from d2ltui.diagnosis.evidence import LIMITS, Run, grade, name_of, number, others, percent, worst
+from d2ltui.spec.catalogue import ACTIVATION_TITLES
+from d2ltui.spec.events import Finding, LayerStats
+from d2ltui.spec.text import are
+
+# Activations whose outputs lie on one side of 0 whatever comes in; others' may do so by chance, in a narrow layer.
+NEVER_NEGATIVE = (ACTIVATION_TITLES["relu"], ACTIVATION_TITLES["sigmoid"])
+
+_VANISHING_WHY = {
+    "sigmoid": "Going backward, each sigmoid multiplies the gradient by its slope, which is 0.25 at most.",
+    "tanh": "Going backward, each tanh multiplies the gradient by its slope: 1 at most, near 0 where it is saturated.",
+    "relu": "Going backward, the gradient is multiplied by each layer's weights, and by 0 where a ReLU is off.",
+    "identity": "Going backward, the gradient is multiplied by each layer's weights; small ones make it shrink.",
+}
+
+
+def exploding_gradient(run: Run) -> Iterator[Finding]:
+    """A layer's gradient is enormous. One that is not finite is divergence's to tell."""
+
+    def norm(layer: LayerStats) -> float | None:
+        finite = layer.gradient_norm is not None and math.isfinite(layer.gradient_norm)
+        return layer.gradient_norm if finite else None
+
+    found = worst(run.layers, norm, LIMITS["exploding"].warning)
+    if found is None or run.diverged_at is not None:
+        return
+    layer, figure, more = found
+    remedy = remedies.calm(run.config)
+    yield Finding(
+        rule="exploding-gradient",
+        severity=grade("exploding", figure),
+        layer=layer.index,
+        step=run.step,
+        figure=figure,
+        what=f"The gradient explodes: its norm is {number(figure)} in {name_of(layer)} {run.when}{others(more)}.",
+        why="Going backward, the gradient is multiplied by each layer's weights; large ones make it grow on its way.",
+        try_=f"Start from smaller weights, or take shorter steps: {remedies.in_words(remedy)}.",
+        remedy=remedy,
+    )
+
+
+def dead_relu(run: Run) -> Iterator[Finding]:
+    """Units that are 0 for every sample that is looked at."""
+    found = worst(run.layers, lambda layer: layer.dead, LIMITS["dead"].warning)
+    if found is None:
+        return
+    layer, figure, more = found
+    dead = round(figure * layer.num_units)
+    remedy = remedies.calm(run.config)
+    adagrad = run.config.implementation == "concise" and run.config.optimizer != "adagrad"
+    yield Finding(
+        rule="dead-relu",
+        severity=grade("dead", figure),
+        layer=layer.index,
+        step=run.step,
+        figure=figure,
+        what=f"{percent(figure)} of the units of {name_of(layer)} are dead {run.when}: "
+        f"{dead} of {layer.num_units} {are(dead)} 0 for each of the samples looked at"
+        f"{others(more)}.",
+        why="Where a ReLU is 0 so is its slope: a unit that is 0 for every sample gets no gradient, and its weights "
+        "move no more but by weight decay or what is left of momentum.",
+        try_=f"Train again with {remedies.in_words(remedy)}"
+        + ("; optimizer adagrad shortens its steps by itself." if adagrad else "."),
+        remedy=remedy,
+    )
+
+
+def saturation(run: Run) -> Iterator[Finding]:
+    """Outputs at the flat ends of sigmoid or tanh."""
+    found = worst(run.layers, lambda layer: layer.saturated, LIMITS["saturated"].warning)
+    if found is None:
+        return
+    layer, figure, more = found
+    remedy = remedies.desaturate(run.config)
+    ends = "below 0.01 or above 0.99" if layer.title == "Sigmoid" else "beyond ±0.98"
+    yield Finding(
+        rule="saturation",
+        severity=grade("saturated", figure),
+        layer=layer.index,
+        step=run.step,
+        figure=figure,
+        what=f"{percent(figure)} of the outputs of {name_of(layer)} are saturated, {ends}, {run.when}{others(more)}.",
+        why="There the activation is flat: its slope, by which the gradient is multiplied, is almost 0.",
+        try_=f"Keep what goes into the activation small: {remedies.in_words(remedy)}.",
+        remedy=remedy,
+    )
+
+
+def vanishing_gradient(run: Run) -> Iterator[Finding]:
+    """The first layer gets next to nothing of the last one's gradient."""
+    having = [(layer, layer.gradient_norm) for layer in run.layers if layer.gradient_norm is not None]
+    norms = [norm for _, norm in having]
+    if len(having) < 2 or not all(map(math.isfinite, norms)) or run.loss == 0:
+        return
+    first, last = having[0][0], having[-1][0]
+    figure = norms[0] / norms[-1] if norms[-1] > 0 else 0.0 if norms[0] == 0 else math.inf
+    limit = LIMITS["vanishing"]
+    if figure >= limit.warning:
+        return
+    if max(norms) == 0:
+        what = f"No layer's weights get a gradient {run.when}: its norm is 0 in all of them."
+    elif figure == 0:
+        what = f"No gradient reaches {name_of(first)} {run.when}: its norm is 0 there, and {number(norms[-1])} in "
+        what += f"{name_of(last)}."
+    else:
+        what = f"The gradient vanishes: its norm is {number(norms[0])} in {name_of(first)} and {number(norms[-1])} in "
+        what += f"{name_of(last)}, a ratio of {number(figure)} {run.when}."
+    why = _VANISHING_WHY[run.config.activation]
+    if run.config.init == "zeros":
+        why = "Weights that are all 0 pass nothing on, and units that start equal stay equal."
+    remedy = remedies.carry_gradient(run.config)
+    yield Finding(
+        rule="vanishing-gradient",
+        severity="alarm" if figure < limit.alarm else "warning",
+        layer=first.index,
+        step=run.step,
+        figure=figure,
+        what=what,
+        why=why,
+        try_=f"Let the gradient through: {remedies.in_words(remedy)}." if remedy else "Use units that are alive.",
+        remedy=remedy,
+    )
+
+
+def no_activation(run: Run) -> Iterator[Finding]:
+    """Hidden layers without an activation are one linear map."""
+    linear = [spec for spec in run.plan if spec.kind == "linear"]
+    if run.config.model != "mlp" or run.config.activation != "identity" or len(linear) < 2:
+        return
+    n = len(linear)
+    if n > 4:
+        product, bias = f"W1·W2·…·W{n}", f"b1·W2·…·W{n} + … + b{n}"
+    else:
+        product = "·".join(f"W{i}" for i in range(1, n + 1))
+        terms = ("·".join((f"b{i}", *(f"W{j}" for j in range(i + 1, n + 1)))) for i in range(1, n + 1))
+        bias = " + ".join(terms)
+    yield Finding(
+        rule="no-activation",
+        severity="note",
+        layer=None,
+        step=run.step,
+        figure=float(n),
+        what=f"The network is linear, {run.when} as at any other: its {n} layers do what one "
+        f"{linear[0].num_inputs}×{linear[-1].num_outputs} matrix does, W = {product}, with the bias b = {bias}.",
+        why="A linear map of a linear map is a linear map, however many there are: depth counts only with something "
+        "bent between the layers.",
+        try_="Bend it: activation relu.",
+        remedy={"activation": "relu"},
+    )
+
+
+def not_zero_centred(run: Run) -> Iterator[Finding]:
+    """Outputs of an activation that are never negative."""
+    having = [layer for layer in run.layers if layer.title in NEVER_NEGATIVE and layer.mean > 0 and layer.sd > 0]
+    if not having:
+        return
+    layer = having[0]
+    relu = layer.title == ACTIVATION_TITLES["relu"]
+    comparing = "nothing, ReLU makes up for it; to compare: activation tanh."
+    yield Finding(
+        rule="not-zero-centred",
+        severity="note",
+        layer=layer.index,
+        step=run.step,
+        figure=layer.mean,
+        what=f"The outputs of {name_of(layer)} are not zero-centred: from {number(layer.minimum)} to "
+        f"{number(layer.maximum)}, mean {number(layer.mean)}, {run.when}{others(len(having) - 1)}.",
+        why="Inputs that are never negative give all the weights into a unit gradients of one sign, sample by sample, "
+        "so that they are pushed up or down together.",
+        try_=comparing if relu else "Use an activation that is zero-centred: tanh.",
+        remedy={} if relu else {"activation": "tanh"},
+    )

@@ -1,0 +1,146 @@
+"""Rules about training: divergence, the learning rate, overfitting."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from d2ltui.diagnosis import remedies
+from d2ltui.diagnosis.evidence import LIMITS, Run, grade, name_of, number, percent
+from d2ltui.spec.events import Finding, LayersProbed, Severity
+from d2ltui.spec.text import are, counted
+
+LR_STEPS = 50  # before, a step may well be large beside weights that start small
+LOW_STEPS = 100  # before, a slow start is no sign
+OVERFIT_EPOCHS = 5  # since the lowest validation loss
+MEMORISED = 0.05  # of its start: a train loss that has come down so far while the validation part learned nothing
+
+
+def divergence(run: Run) -> Iterator[Finding]:
+    """The loss is not finite, or far above that of the start and of a guess."""
+    broken = [layer for layer in run.layers if layer.nonfinite]
+    severity: Severity = "alarm"
+    if run.diverged_at is not None or broken or not math.isfinite(run.loss):
+        figure, layer = math.inf, broken[0].index if broken else None
+        what = f"The loss is beyond all bounds {run.when}"
+        # Weights that are broken may well give a small one again; and one that is not finite stands in no chart.
+        if max(run.start, run.guess) <= run.loss < math.inf:
+            what += f", {number(run.loss)}"
+        if broken:
+            number_of = broken[0].nonfinite
+            what += f": {counted(number_of, 'output', ',')} of {name_of(broken[0])} {are(number_of)} nan or infinite"
+        what += "."
+    else:
+        start, guess = run.start, run.guess
+        figure, layer = run.loss / max(start, guess, math.ulp(0.0)), None
+        if run.step == 0 or figure < LIMITS["diverging"].warning:
+            return
+        severity = grade("diverging", figure)
+        of = f"it started at {number(start)}" if start > guess else f"a guess has {number(guess)}"
+        what = f"The loss grows: it is {number(run.loss)} {run.when}, and {of}."
+    remedy = remedies.calm(run.config)
+    yield Finding(
+        rule="divergence",
+        severity=severity,
+        layer=layer,
+        step=run.step,
+        figure=figure,
+        what=what,
+        why="Steps that are too long for the slope overshoot the valley, land higher on its other side, and grow.",
+        try_=f"Train again with {remedies.in_words(remedy)}.",
+        remedy=remedy,
+    )
+
+
+def learning_rate(run: Run) -> Iterator[Finding]:
+    """Steps that are too long, or too short, beside the weights."""
+    told = [ratio for probed in run.probes if probed.step >= LR_STEPS and (ratio := _ratio(probed)) is not None]
+    # A look tells of the last step that was measured: the same figure again is that step again.
+    measured = [ratio for ratio, before in zip(told, [None, *told], strict=False) if ratio != before]
+    if not measured or run.diverged_at is not None:
+        return
+    figure, lr = measured[-1], run.config.lr
+    high, low, learned = LIMITS["lr_high"], LIMITS["lr_low"], LIMITS["not_learning"]
+    # One long step is an accident, two of them at two looks are a habit. Weights that hover around 0 because there is
+    # nothing to learn move by long steps, too: what tells is a loss that a guess would beat.
+    if min(measured[-2:]) >= high.warning and run.loss > learned.alarm * run.guess:
+        remedy = remedies.calm(run.config)
+        yield Finding(
+            rule="learning-rate-high",
+            severity=grade("lr_high", figure),
+            layer=None,
+            step=run.step,
+            figure=figure,
+            what=f"The learning rate {lr:g} is too high: one step moves a layer's weights by {percent(figure)} of "
+            f"their norm, and the loss is {number(run.loss)} {run.when}.",
+            why="About 0.1 % is usual; steps as long as the weights themselves jump over what was learned.",
+            try_=f"Train again with {remedies.in_words(remedy)}.",
+            remedy=remedy,
+        )
+    slow = 0 < max(measured[-2:]) < low.warning and run.step >= LOW_STEPS
+    if slow and run.loss > learned.warning * run.start and _gradient_arrives(run):
+        remedy = remedies.hurry(run.config)
+        yield Finding(
+            rule="learning-rate-low",
+            severity="warning",
+            layer=None,
+            step=run.step,
+            figure=figure,
+            what=f"The learning rate {lr:g} is too low: one step moves the weights by {100 * figure:.2g} % of their "
+            f"norm at most, and the loss is {number(run.loss)} {run.when}; it started at {number(run.start)}.",
+            why="About 0.1 % is usual; much shorter steps learn, too, but take for ever.",
+            try_=f"Train with {remedies.in_words(remedy)}.",
+            remedy=remedy,
+        )
+
+
+def _ratio(probed: LayersProbed) -> float | None:
+    """The largest of the layers' ‖Δw‖/‖w‖."""
+    ratios = [layer.update_ratio for layer in probed.layers if layer.update_ratio is not None]
+    return max(filter(math.isfinite, ratios), default=None)
+
+
+def _gradient_arrives(run: Run) -> bool:
+    """Whether short steps are the rate's fault and not the gradient's."""
+    norms = [layer.gradient_norm for layer in run.layers if layer.gradient_norm is not None]
+    return norms[0] >= LIMITS["vanishing"].warning * norms[-1]
+
+
+def overfitting(run: Run) -> Iterator[Finding]:
+    """The validation loss rises while the train loss falls, or does not come down with it at all."""
+    epochs = run.epochs
+    if len(epochs) <= OVERFIT_EPOCHS:
+        return
+    first, last = epochs[0], epochs[-1]
+    best = epochs.best("val_loss")
+    recent = min(epoch.val_loss for epoch in epochs[-3:])  # a single bad epoch is an accident
+    if not math.isfinite(recent) or best.val_loss <= 0 or last.train_loss >= recent:
+        return
+    figure = recent / best.val_loss
+    rises = figure >= LIMITS["overfitting"].warning and last.epoch - best.epoch >= OVERFIT_EPOCHS
+    forgets = first.epoch == 1 and recent >= LIMITS["not_learning"].warning * first.val_loss
+    losses = f"the train loss has come down to {number(last.train_loss)}"
+    if rises:
+        what = (
+            f"The network overfits: the validation loss was {number(best.val_loss)} after epoch {best.epoch} and is "
+            f"{number(last.val_loss)} after epoch {last.epoch}, at step {last.step:,}, while {losses}."
+        )
+    elif forgets and last.train_loss <= MEMORISED * first.train_loss:
+        what = (
+            f"The network memorises: {losses} after epoch {last.epoch}, at step {last.step:,}, and the validation loss "
+            f"is {number(last.val_loss)}, {number(first.val_loss)} after the first."
+        )
+    else:
+        return
+    remedy = remedies.regularise(run.config)
+    yield Finding(
+        rule="overfitting",
+        severity=grade("overfitting", figure),
+        layer=None,
+        step=run.step,
+        figure=figure,
+        what=what,
+        why="It learns by heart what is true of the training samples only.",
+        try_=f"Hold it back: {remedies.in_words(remedy)}; or take more data, or fewer epochs.",
+        remedy=remedy,
+    )

@@ -1,0 +1,117 @@
+"""What is said of a run at its end: the summary that `--json` prints, and a sentence for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from d2ltui.nn import Network
+from d2ltui.spec import events
+from d2ltui.spec.catalogue import LayerSpec, Task
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import counted
+
+
+def result(task: Task, last: events.EpochEnded) -> str:
+    """How a finished run ended."""
+    metric = "accuracy" if task == "classification" else "R²"
+    return (
+        f"after {counted(last.epoch, 'epoch')}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
+        f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
+    )
+
+
+def blame(error: Exception, config: RunConfig, device: str, layers: Sequence[LayerSpec]) -> tuple[str, str]:
+    """The hyperparameter to blame for `error`, or "", and the sentence that says what happened.
+
+    `layers` are the network's where it was built already when it happened.
+    """
+    if not is_out_of_memory(error):
+        said = str(error)
+        if "CUDA error" in said:
+            said = said.strip().split("\n", 1)[0]  # below it CUDA explains how to debug kernels
+            if any(words in said for words in _FOR_GOOD):
+                said += "; start d2ltui again, for a process in which that has happened computes no more on a GPU"
+        return "", f"{type(error).__name__}: {said}" if said else type(error).__name__
+    weights = sum(layer.parameters for layer in layers)  # and as many gradients; a batch has outputs and theirs
+    too_wide = config.model == "mlp" and weights >= config.batch_size * sum(layer.num_outputs for layer in layers)
+    field = "hidden" if too_wide else "batch_size"
+    value = ",".join(map(str, config.hidden)) if too_wide else str(config.batch_size)
+    return field, f"{field}: {value} does not fit into the memory of {device}; allowed: what fits, so try fewer"
+
+
+# What it is called where it is a plain RuntimeError: by the CPU's allocator, by CUDA's libraries, outside PyTorch's own
+# allocator.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "_STATUS_ALLOC_FAILED",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate",  # whose handle takes memory
+    "MPS backend out of memory",
+)
+# After these CUDA fails whatever a process asks of it.
+_FOR_GOOD = ("illegal memory access", "misaligned address", "device-side assert", "launch failure", "launch timed out")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether `error` says that there is not memory enough."""
+    told = any(words in str(error) for words in _OUT_OF_MEMORY)
+    return told or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def summary(
+    config: RunConfig,
+    device: str,
+    status: events.Status,
+    epochs: Sequence[events.EpochEnded],
+    step: int,
+    seconds: float,
+    parameters: dict[str, object] | None,
+) -> dict[str, object]:
+    """What `--json` prints. A figure that is not there, or not finite, is None."""
+    last = epochs[-1] if epochs else None
+    found: dict[str, object] = {
+        "model": config.model,
+        "implementation": config.implementation,
+        "dataset": config.dataset,
+        "device": device,
+        "seed": config.seed,
+        "epochs": last.epoch if last else 0,
+        "steps": step,
+        "seconds": round(seconds, 4),
+        "steps_per_s": round(step / seconds, 2) if seconds > 0 else 0.0,
+        "train_loss": _finite(last.train_loss if last else None),
+        "val_loss": _finite(last.val_loss if last else None),
+        "status": status,
+    }
+    if config.task == "classification":
+        found["train_accuracy"] = _finite(last.train_metric if last else None)
+        found["val_accuracy"] = _finite(last.val_metric if last else None)
+    else:
+        found["val_r2"] = _finite(last.val_metric if last else None)
+        found["parameters"] = parameters
+    return found
+
+
+def parameters(network: Network, truth: tuple[Tensor, Tensor] | None) -> dict[str, object]:
+    """Linear regression's weights and bias, and where the truth is known, how far it is from them."""
+    _, weight, bias = network.weights()[-1]
+    w, b = weight.detach().cpu().flatten(), bias.detach().cpu().flatten()
+    found: dict[str, object] = {"weight": _finites(w), "bias": _finite(float(b))}
+    if truth is not None:
+        true_w, true_b = truth
+        found["weight_error"] = _finites(true_w.flatten() - w)
+        found["bias_error"] = _finite(float(true_b.flatten() - b))
+    return found
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _finites(values: Tensor) -> list[float | None]:
+    return [_finite(value) for value in values.tolist()]

@@ -1,0 +1,114 @@
+"""LiveRun: a run in memory, written by the engine's thread and read by whoever shows it."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from d2ltui.history.epochs import Epochs
+from d2ltui.history.series import Array, Series
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig
+
+# Looks at the layers that are kept, and layers in all of them: a look at a hundred layers takes half a megabyte.
+MAX_PROBES = 512
+MAX_LAYERS = 20_000
+
+
+class LiveRun:
+    """Everything that is known of one run.
+
+    It is a sink: the engine's thread calls it with each event, and nothing else writes to it. Readers look whenever
+    they like and never wait: each attribute is replaced by a new value or, for `epochs` and the series, only grows.
+    `version` changes whenever anything else does.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.status: events.Status = "loading"
+        self.loading: events.Loading | None = None
+        self.started: events.RunStarted | None = None
+        self.ended: events.RunEnded | None = None
+        self.layers: events.LayersProbed | None = None
+        self.probes: list[events.LayersProbed] = []  # from the start to now, at most MAX_PROBES
+        self.findings: tuple[events.Finding, ...] = ()
+        self.epochs = Epochs()
+        self.losses = Series()
+        self.metrics = Series()
+        self.step = 0
+        self.seconds = 0.0
+        self.lr = config.lr
+        self.lr_changes: list[events.LearningRateChanged] = []
+        self.version = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is being trained, from 1; the last one after the end."""
+        per_epoch = self.started.steps_per_epoch if self.started is not None else self.config.steps_per_epoch
+        # By steps: of a run whose database was lost, the first epochs are not known.
+        return min(self.config.epochs, max(1, -(-self.step // per_epoch)))
+
+    def __call__(self, event: events.Event) -> None:
+        """Take an event in. Called by the engine's thread only."""
+        match event:
+            case events.StepsTrained():
+                for series, values in ((self.losses, event.losses), (self.metrics, event.metrics)):
+                    # Steps that were never told of (their writer was killed) leave a gap, so that an index stays a
+                    # step's number.
+                    if (missing := event.step - len(values) - len(series)) > 0:
+                        series.extend(np.full(missing, np.nan, np.float32))
+                    series.extend(values)
+                self.step = event.step
+                self.seconds = event.seconds
+            case events.EpochEnded():
+                self.epochs.append(event)
+                self.seconds = event.seconds
+            case events.LayersProbed():
+                self.layers = event
+                self._keep(event)
+            case events.FindingsChanged():
+                self.findings = event.findings
+            case events.StatusChanged():
+                self.status = event.status
+            case events.Loading():
+                self.loading = event
+            case events.RunStarted():
+                self.started = event
+            case events.LearningRateChanged():
+                self.lr = event.lr
+                self.lr_changes.append(event)
+            case events.RunResumed():
+                self._go_back(event)
+            case events.RunEnded():
+                self.ended = event
+                self.status = event.status
+        self.version += 1
+
+    def add_epochs(self, rows: Array) -> None:
+        """Take many epochs in at once, as rows of Epochs, where a long run is read."""
+        if len(rows):
+            self.epochs.extend(rows)
+            self.seconds = float(rows["seconds"][-1])
+            self.version += 1
+
+    def _go_back(self, event: events.RunResumed) -> None:
+        """Forget what was told of steps after those that the run goes on from."""
+        for series in (self.losses, self.metrics):
+            series.truncate(min(event.step, len(series)))
+        self.epochs = self.epochs.until(event.step)
+        self.probes = [probed for probed in self.probes if probed.step <= event.step]
+        self.layers = self.probes[-1] if self.probes else None
+        self.lr_changes = [change for change in self.lr_changes if change.step <= event.step]
+        self.findings, self.ended = (), None
+        self.step, self.seconds, self.lr = event.step, event.seconds, event.lr
+
+    def _keep(self, probed: events.LayersProbed) -> None:
+        """Add to the history. A full one loses every second entry, so that it always spans the whole run."""
+        probes = [*self.probes, msgspec.structs.replace(probed, layers=tuple(map(_without_units, probed.layers)))]
+        if len(probes) > min(MAX_PROBES, max(2, MAX_LAYERS // max(1, len(probed.layers)))):
+            probes = [*probes[:-1:2], probes[-1]]
+        self.probes = probes  # a new list: a reader keeps the one that it has
+
+
+def _without_units(layer: events.LayerStats) -> events.LayerStats:
+    return layer if layer.unit_activity is None else msgspec.structs.replace(layer, unit_activity=None)

@@ -1,0 +1,31 @@
+"""The book's models, each from scratch and concise, built from one plan of layers."""
+
+from __future__ import annotations
+
+import torch
+
+from d2ltui.nn.concise import ConciseNetwork
+from d2ltui.nn.init import initial_parameters
+from d2ltui.nn.network import Layer, Network
+from d2ltui.nn.optim import Optimizer, get_lr, load_state, make_optimizer, set_lr
+from d2ltui.nn.scratch import ScratchNetwork
+from d2ltui.spec.catalogue import DatasetInfo, layer_plan
+from d2ltui.spec.config import RunConfig
+
+__all__ = ["Layer", "Network", "Optimizer", "build", "get_lr", "load_state", "make_optimizer", "set_lr"]
+
+
+def build(
+    config: RunConfig,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    dataset: DatasetInfo | None = None,
+) -> Network:
+    """The network that `config` describes, with its initial weights, on `device`, in training mode.
+
+    `dataset` gives the numbers of inputs and outputs, where it is another than the one that `config` names.
+    """
+    plan = layer_plan(config, dataset)
+    kind = ScratchNetwork if config.implementation == "scratch" else ConciseNetwork
+    return kind(config, plan, initial_parameters(config, plan), dtype, device)

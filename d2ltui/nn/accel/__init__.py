@@ -1,0 +1,1 @@
+"""Measured accelerations of layers and optimisers."""

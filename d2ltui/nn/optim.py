@@ -1,0 +1,165 @@
+"""Optimisers: torch.optim's for concise models, the book's own SGD from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+from torch.optim.sgd import sgd
+
+from d2ltui.nn.accel.compiler import import_compiler
+from d2ltui.nn.accel.kernels import update_for
+from d2ltui.nn.concise import ConciseNetwork
+from d2ltui.nn.functional import SGD
+from d2ltui.nn.network import Network
+from d2ltui.spec.config import RunConfig
+
+# PyTorch refuses to multiply a float32 tensor with a number that is larger than any of its own, whatever becomes of it.
+# Adam divides the learning rate by 0.1 first.
+LARGEST_FACTOR = torch.finfo(torch.float32).max / 16
+# What of a group of torch.optim's says how the update is computed, and not which.
+_KERNELS = ("fused", "foreach")
+
+_TORCH_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+}
+
+
+class Optimizer(Protocol):
+    """What `functional.SGD` and torch.optim's have in common."""
+
+    def step(self) -> Any:
+        """Moves the parameters."""
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What there is to save."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Goes on from what was saved."""
+
+
+class PlainSGD:
+    """`torch.optim.SGD` without momentum: its groups, its state and its update, not its `step` and `zero_grad`.
+
+    Those enter a profiler's range each time, look for hooks and sort the tensors by device and dtype: 50 to 70 µs
+    of a step, while linear regression's forward and backward pass take 80. The update is torch's functional one; on a
+    GPU, where a step takes as long as it takes to launch its kernels, for all parameters at once.
+    """
+
+    def __init__(self, params: Any, lr: float) -> None:
+        self._inner = torch.optim.SGD(params, lr=lr)
+        self.param_groups = self._inner.param_groups
+        self._foreach = self.param_groups[0]["params"][0].device.type == "cuda"
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Moves every parameter that has a gradient against it."""
+        for group in self.param_groups:
+            params = [param for param in group["params"] if param.grad is not None]
+            sgd(
+                params,
+                [param.grad for param in params],
+                [None] * len(params),
+                foreach=self._foreach,
+                weight_decay=group["weight_decay"],
+                momentum=0.0,
+                lr=group["lr"],
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+            )
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """As torch.optim.SGD's."""
+        return self._inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Goes on from `state_dict()`, of this or of torch.optim.SGD."""
+        self._inner.load_state_dict(state)
+        self.param_groups = self._inner.param_groups
+
+
+def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
+    """The optimiser that `config` names, over `network`. Weight decay concerns weights, not biases.
+
+    Raises:
+        ValueError: where a network from scratch is to have another than SGD.
+    """
+    if not isinstance(network, ConciseNetwork):
+        if config.optimizer != "sgd":
+            raise ValueError(f"optimizer: '{config.optimizer}' is not allowed; allowed: from scratch, sgd")
+        return SGD(network.parameters(), config.lr)
+    import_compiler()
+    params: list[Any] = list(network.parameters())
+    lr, weight_decay = _factor(config.lr), _factor(config.weight_decay)
+    if weight_decay > 0:
+        linear = network.linear_parameters()
+        params = [
+            {"params": [weight for _, weight, _ in linear], "weight_decay": weight_decay},
+            {"params": [bias for _, _, bias in linear], "weight_decay": 0.0},
+        ]
+    update = update_for(config.optimizer, network.parameters()[0].device.type)
+    if update == "plain":
+        return PlainSGD(params, lr)
+    make = partial(_TORCH_OPTIMIZERS[config.optimizer], params, lr=lr)
+    if update == "fused":
+        try:
+            return make(fused=True)
+        except RuntimeError:  # older versions have not every fused kernel for every device
+            pass
+    return make()
+
+
+def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
+    """Let `optimizer` go on from a `state_dict()`, which another device's may have been.
+
+    Which kernels it has the state does not say: those that were chosen for this device stay.
+
+    Raises:
+        ValueError, TypeError, KeyError: where the state is another optimiser's.
+    """
+    if isinstance(optimizer, torch.optim.Optimizer | PlainSGD):
+        # Before it is loaded, not after: a fused kernel wants its count of steps where the parameters are.
+        kernels = [{name: group.get(name) for name in _KERNELS} for group in optimizer.param_groups]
+        groups = state["param_groups"]
+        if len(groups) == len(kernels):  # else PyTorch says what is wrong
+            state = {**state, "param_groups": [{**a, **b} for a, b in zip(groups, kernels, strict=True)]}
+    optimizer.load_state_dict(state)
+
+
+def get_lr(optimizer: Optimizer) -> float:
+    """The learning rate now."""
+    if isinstance(optimizer, SGD):
+        return optimizer.lr
+    assert isinstance(optimizer, torch.optim.Optimizer | PlainSGD)
+    return float(optimizer.param_groups[0]["lr"])
+
+
+def set_lr(optimizer: Optimizer, lr: float) -> None:
+    """Another learning rate from the next step on."""
+    if isinstance(optimizer, SGD):
+        optimizer.lr = lr
+        return
+    assert isinstance(optimizer, torch.optim.Optimizer | PlainSGD)
+    for group in optimizer.param_groups:
+        group["lr"] = _factor(lr)
+
+
+def _factor(value: float) -> float:
+    """`value`, or the largest that a tensor can be multiplied with: with either, no run comes to anything."""
+    return min(value, LARGEST_FACTOR)

@@ -1,0 +1,1 @@
+"""A run assembled: engine, store and whoever watches, tied together."""

@@ -1,0 +1,346 @@
+"""`d2ltui train`: the same training without the interface."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
+
+from d2ltui.engine.control import Control
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.events import exit_status, to_json
+
+if TYPE_CHECKING:
+    from d2ltui.runner.recording import Recording
+
+OnHangup: TypeAlias = Literal["continue", "stop"]
+BAR_WIDTH = 24
+REDRAW_EVERY = 0.2
+OPEN_TIMEOUT = 5.0  # seconds that a slow disk may take before the run's name is told
+
+
+def write_line(stream: TextIO, text: str) -> None:
+    """A line in one piece: print() writes its end apart, and another thread's line may come between."""
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+class Progress:
+    """A bar on a terminal, plain lines elsewhere; and a table of epochs on standard output."""
+
+    def __init__(self, config: RunConfig, out: TextIO, err: TextIO) -> None:
+        self._config, self._out, self._err = config, out, err
+        self._bar = err.isatty()
+        self._drawn = 0.0
+        self._bar_shown = False
+        self._told: str | None = None
+        self._classes = config.task == "classification"
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.Loading():
+                self._loading(event)
+            case events.RunStarted():
+                layers = " · ".join(layer.title for layer in event.layers)
+                parameters = sum(layer.parameters for layer in event.layers)
+                self._line(
+                    f"{event.config.model} ({event.config.implementation}) on {event.config.dataset}: "
+                    f"{event.num_train} train + {event.num_val} validation samples"
+                )
+                self._line(f"{layers}: {parameters} parameters; {event.device}, data {event.residence}")
+                metric = "accuracy" if self._classes else "R²"
+                self._row("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds")
+            case events.StepsTrained():
+                self._draw(event.step, event.seconds)
+            case events.EpochEnded():
+                self._clear()
+                figures = (event.train_loss, event.val_loss, event.train_metric, event.val_metric)
+                self._row(str(event.epoch), *(f"{figure:.4g}" for figure in figures), f"{event.seconds:.2f}")
+                if not self._bar and not self._out.isatty():
+                    self._line(
+                        f"epoch {event.epoch}/{self._config.epochs}: train loss {event.train_loss:.4g}, "
+                        f"val loss {event.val_loss:.4g}"
+                    )
+            case events.RunEnded():
+                self._clear()
+                repeated = event.message.startswith(event.status)  # "stopped after step 12"
+                self._line(event.message if repeated else f"{event.status}: {event.message}")
+
+    def _row(self, *cells: str) -> None:
+        widths = (7, 11, 11, 15, 15, 9)
+        print(
+            "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)),
+            file=self._out,
+            flush=True,
+        )
+
+    def _line(self, text: str) -> None:
+        self._clear()
+        write_line(self._err, text)
+
+    def _loading(self, event: events.Loading) -> None:
+        if not self._bar:
+            kind = event.message.partition(",")[0]
+            if kind != self._told:
+                self._told = kind
+                self._line(event.message)
+            return
+        if time.monotonic() - self._drawn >= REDRAW_EVERY or event.fraction is None:
+            self._show(event.message if event.fraction is None else f"{event.message} {self._blocks(event.fraction)}")
+
+    def _draw(self, step: int, seconds: float) -> None:
+        if not self._bar or time.monotonic() - self._drawn < REDRAW_EVERY:
+            return
+        config = self._config
+        rate = step / seconds if seconds > 0 else 0.0
+        left = (config.total_steps - step) / rate if rate else 0.0
+        epoch = min(config.epochs, step // config.steps_per_epoch + 1)
+        self._show(
+            f"epoch {epoch}/{config.epochs} {self._blocks(step / config.total_steps)} "
+            f"{rate:.0f} steps/s, {left:.0f} s left"
+        )
+
+    def _blocks(self, fraction: float) -> str:
+        done = round(min(1.0, fraction) * BAR_WIDTH)
+        return "[" + "#" * done + "." * (BAR_WIDTH - done) + "]"
+
+    def _show(self, text: str) -> None:
+        self._drawn = time.monotonic()
+        self._bar_shown = True
+        try:
+            width = os.get_terminal_size(self._err.fileno()).columns
+        except OSError:
+            width = 80
+        print(f"\r\x1b[K{text[: max(1, width - 1)]}", end="", file=self._err, flush=True)
+
+    def _clear(self) -> None:
+        if self._bar_shown:
+            self._bar_shown = False
+            print("\r\x1b[K", end="", file=self._err, flush=True)
+
+
+class Signals:
+    """While it is open, signals are requests to whatever run is `watch`ed.
+
+    SIGINT and SIGTERM end it after the current step; the second one does not wait for that. SIGHUP, the terminal that
+    is gone, ends it or lets it go on unseen. `caught` is the signal that is to end everything, or None.
+    """
+
+    def __init__(self, on_hangup: OnHangup = "continue") -> None:
+        self._on_hangup = on_hangup
+        self._control: Control | None = None
+        self._previous: dict[int, signal._HANDLER] = {}
+        self._terminals: list[int] = []
+        self._asked = False  # whether a person or a system has asked for the end: a hang-up is no such request
+        self.caught: int | None = None
+
+    def __enter__(self) -> Signals:
+        # Asked now: a terminal that is gone is none any more.
+        self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._end)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+            self._previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hang_up)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, where a signal decides it."""
+        return 128 + self.caught if self.caught is not None else None
+
+    def watch(self, control: Control) -> None:
+        """From here on, `control` is who is asked."""
+        self._control = control
+        if self.caught is not None:
+            control.stop()
+
+    def lost_terminal(self) -> bool:
+        """The terminal is gone; whether the run goes on."""
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in self._terminals:
+            os.dup2(null, number)  # whatever is printed now has somewhere to go
+        os.close(null)
+        if self._on_hangup == "stop":
+            self._stop(signal.SIGHUP)
+        return self._on_hangup == "continue"
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        if self._asked:  # asked twice: do not wait for the step
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        self._asked = True
+        self._stop(number)
+
+    def _hang_up(self, number: int, frame: FrameType | None) -> None:
+        self.lost_terminal()
+
+    def _stop(self, number: int) -> None:
+        self.caught = number
+        if self._control is not None:
+            self._control.stop()
+
+
+class _Findings:
+    """A sink that keeps what is found in the run, the gravest first."""
+
+    def __init__(self) -> None:
+        self._found: tuple[events.Finding, ...] = ()
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.FindingsChanged):
+            self._found = event.findings
+
+    def tell(self, err: TextIO) -> None:
+        """Print the gravest one, where the run is sick of it: what it is, why, and what to try."""
+        if self._found and self._found[0].severity != "note":
+            gravest = self._found[0]
+            lines = (f"{gravest.severity}: {gravest.what}", f"    {gravest.why}", f"    try: {gravest.try_}")
+            print("\n".join(lines), file=err, flush=True)
+
+
+class _Guard:
+    """A sink around another: output that cannot be written stops the run instead of breaking it."""
+
+    def __init__(self, sink: events.Sink, control: Control, signals: Signals) -> None:
+        self._sink, self._control, self._signals = sink, control, signals
+        self.error: OSError | None = None
+        self._unseen = False
+
+    def __call__(self, event: events.Event) -> None:
+        if self.error is not None or self._unseen:
+            return
+        try:
+            self._sink(event)
+        except OSError as error:
+            if error.errno == errno.EIO and self._signals.lost_terminal():
+                self._unseen = True  # a terminal that vanished before the signal came
+                return
+            self.error = error
+            self._control.stop()
+
+
+def guarded(sink: events.Sink, control: Control, signals: Signals) -> events.Sink:
+    """`sink`, whose failing output ends the run."""
+    return _Guard(sink, control, signals)
+
+
+class Teller:
+    """Prints what goes wrong with storing, from whatever thread."""
+
+    def __init__(self, err: TextIO) -> None:
+        self._err = err
+
+    def __call__(self, sentence: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            write_line(self._err, f"{chr(13) + chr(27) + '[K' if self._err.isatty() else ''}d2ltui: {sentence}")
+
+
+def run(
+    config: RunConfig, control: Control, sinks: Sequence[events.Sink], recording: Recording | None
+) -> events.RunEnded:
+    """Train `config` in this thread, and store it with `recording`."""
+    from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
+
+    if recording is None:
+        return Trainer(config, control, sinks).run()
+    try:
+        return Trainer(
+            config,
+            control,
+            [*sinks, recording.store],
+            keeper=recording,
+            resume=recording.checkpoint if recording.resumes else None,
+            probes=recording.past_probes,
+        ).run()
+    finally:
+        while not recording.close():
+            pass  # the last checkpoint is on its way; a second signal waits for nothing
+
+
+def train(
+    config: RunConfig,
+    as_json: bool,
+    quiet: bool,
+    *,
+    store: bool = False,
+    on_hangup: OnHangup = "continue",
+    resume: Path | None = None,
+) -> int:
+    """Train `config` in this thread and print about it; returns the exit status.
+
+    A signal ends the run after the current step (see `Signals`); the exit status is then 128 + the signal's number.
+    With `store` the run is stored; `resume` is the directory of a stored one to go on with, and `config` its own.
+
+    Raises:
+        StoreError: where `resume` cannot go on.
+    """
+    control = Control()
+    out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
+    with Signals(on_hangup) as signals:
+        signals.watch(control)
+        recording: Recording | None = None
+        if resume is not None:
+            from d2ltui.runner.recording import Recording
+
+            recording = Recording.resume(resume, control, on_trouble=Teller(err))
+        from d2ltui.engine.device import DeviceError, select
+
+        try:
+            select(config.device)
+        except DeviceError as error:
+            print(f"d2ltui: {error}", file=err)
+            if recording is not None:
+                recording.close()
+            return 2
+        if store and recording is None:
+            from d2ltui.runner.recording import Recording
+
+            recording = Recording.new(config, control, on_trouble=Teller(err))
+            if recording.store.wait_opened(OPEN_TIMEOUT) and not quiet:
+                Teller(err)(f"the run is stored as {recording.store.name}")
+        guard = _Guard(Progress(config, out, err), control, signals)
+        findings = _Findings()
+        ended = run(config, control, [] if quiet else [guard, findings], recording)
+        status = signals.status or exit_status(ended.status)
+        try:
+            if quiet and ended.status in ("failed", "diverged"):
+                print(f"d2ltui: {ended.message}", file=err)
+            if guard.error is None:
+                findings.tell(err)
+            if as_json:
+                print(to_json(ended.summary), file=out, flush=True)
+            if guard.error is not None:
+                raise guard.error
+        except OSError as error:
+            status = unwritable(error, err) or status
+        return status
+
+
+def unwritable(error: OSError, err: TextIO) -> int:
+    """Says what is wrong with the output, unless its reader has just had enough; returns the exit status."""
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            print(f"d2ltui: the output cannot be written ({error.strerror})", file=err)
+    # What is still buffered has nowhere to go; the interpreter must not try again when it ends.
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except OSError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return 0 if isinstance(error, BrokenPipeError) else 1

@@ -1,0 +1,327 @@
+"""What there is to choose: models, data sets, activations, initialisations, optimisers, and their defaults.
+
+Plain values only. The interface shows all of this before PyTorch is imported, and `models` and `data` build from the
+same tables, so what is shown is what is built.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from d2ltui.spec.config import RunConfig
+
+Task = Literal["regression", "classification"]
+
+
+class ModelInfo(msgspec.Struct, frozen=True):
+    """A model of the book."""
+
+    name: str
+    title: str
+    task: Task
+    section: str
+    description: str
+    fields: tuple[str, ...]  # the hyperparameters it has, in the order in which a form shows them
+    default_dataset: str
+
+
+class DatasetInfo(msgspec.Struct, frozen=True):
+    """A data set: its task, its shape, its parts, and what is done to it before a model sees it."""
+
+    name: str
+    title: str
+    task: Task
+    origin: Literal["synthetic", "scikit-learn", "torchvision"]
+    input_shape: tuple[int, ...]
+    num_outputs: int
+    train_size: int
+    val_size: int
+    normalisation: str
+    description: str
+    classes: tuple[str, ...] = ()
+
+    @property
+    def num_inputs(self) -> int:
+        """The number of numbers in one sample."""
+        size = 1
+        for n in self.input_shape:
+            size *= n
+        return size
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it needs neither a download nor a data directory."""
+        return self.origin != "torchvision"
+
+
+class LayerSpec(msgspec.Struct, frozen=True):
+    """One layer of a network, before it is built. `index` counts from 1, as a reader does."""
+
+    index: int
+    kind: Literal["linear", "activation", "dropout"]
+    name: str
+    num_inputs: int
+    num_outputs: int
+    parameters: int
+
+    @property
+    def title(self) -> str:
+        """How a learner reads it: `Linear 784→256`, `ReLU`."""
+        if self.kind == "linear":
+            return f"{self.name} {self.num_inputs}→{self.num_outputs}"
+        return self.name
+
+
+_COMMON = ("optimizer", "lr", "weight_decay", "batch_size", "epochs", "init", "init_std", "seed", "device")
+
+MODELS: dict[str, ModelInfo] = {
+    info.name: info
+    for info in (
+        ModelInfo(
+            name="linear",
+            title="Linear regression",
+            task="regression",
+            section="3.4, 3.5",
+            description="ŷ = Xw + b, fitted by squared error",
+            fields=_COMMON,
+            default_dataset="synthetic-linear",
+        ),
+        ModelInfo(
+            name="softmax",
+            title="Softmax regression",
+            task="classification",
+            section="4.4, 4.5",
+            description="softmax(XW + b), fitted by cross-entropy",
+            fields=_COMMON,
+            default_dataset="digits",
+        ),
+        ModelInfo(
+            name="mlp",
+            title="Multilayer perceptron",
+            task="classification",
+            section="5.2",
+            description="hidden layers with an activation function between them",
+            fields=("hidden", "activation", "dropout", *_COMMON),
+            default_dataset="digits",
+        ),
+    )
+}
+
+_FASHION = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+_TEN_DIGITS = tuple("0123456789")
+
+DATASETS: dict[str, DatasetInfo] = {
+    info.name: info
+    for info in (
+        DatasetInfo(
+            name="synthetic-linear",
+            title="synthetic linear",
+            task="regression",
+            origin="synthetic",
+            input_shape=(2,),
+            num_outputs=1,
+            train_size=1000,
+            val_size=1000,
+            normalisation="none",
+            description="y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd 0.01",
+        ),
+        DatasetInfo(
+            name="moons",
+            title="two moons",
+            task="classification",
+            origin="synthetic",
+            input_shape=(2,),
+            num_outputs=2,
+            train_size=800,
+            val_size=200,
+            normalisation="each input to mean 0, sd 1",
+            description="two interleaving half circles, noise sd 0.15",
+            classes=("upper", "lower"),
+        ),
+        DatasetInfo(
+            name="circles",
+            title="two circles",
+            task="classification",
+            origin="synthetic",
+            input_shape=(2,),
+            num_outputs=2,
+            train_size=800,
+            val_size=200,
+            normalisation="each input to mean 0, sd 1",
+            description="a circle inside another, noise sd 0.08: no straight line separates them",
+            classes=("outer", "inner"),
+        ),
+        DatasetInfo(
+            name="spirals",
+            title="three spirals",
+            task="classification",
+            origin="synthetic",
+            input_shape=(2,),
+            num_outputs=3,
+            train_size=1200,
+            val_size=300,
+            normalisation="each input to mean 0, sd 1",
+            description="three arms wound around each other, noise sd 0.03",
+            classes=("first", "second", "third"),
+        ),
+        DatasetInfo(
+            name="digits",
+            title="digits",
+            task="classification",
+            origin="scikit-learn",
+            input_shape=(8, 8),
+            num_outputs=10,
+            train_size=1437,
+            val_size=360,
+            normalisation="pixels from 0…16 to 0…1",
+            description="real handwritten digits, 8×8 grey levels",
+            classes=_TEN_DIGITS,
+        ),
+        DatasetInfo(
+            name="diabetes",
+            title="diabetes",
+            task="regression",
+            origin="scikit-learn",
+            input_shape=(10,),
+            num_outputs=1,
+            train_size=353,
+            val_size=89,
+            normalisation="inputs and target to mean 0, sd 1",
+            description="real patients: ten measurements, and the disease's progress a year later",
+        ),
+        DatasetInfo(
+            name="mnist",
+            title="MNIST",
+            task="classification",
+            origin="torchvision",
+            input_shape=(28, 28),
+            num_outputs=10,
+            train_size=60000,
+            val_size=10000,
+            normalisation="pixels from 0…255 to 0…1",
+            description="real handwritten digits, 28×28 grey levels; 12 MB, downloaded once",
+            classes=_TEN_DIGITS,
+        ),
+        DatasetInfo(
+            name="fashion-mnist",
+            title="Fashion-MNIST",
+            task="classification",
+            origin="torchvision",
+            input_shape=(28, 28),
+            num_outputs=10,
+            train_size=60000,
+            val_size=10000,
+            normalisation="pixels from 0…255 to 0…1",
+            description="the book's: real pictures of clothes, 28×28 grey levels; 31 MB, downloaded once",
+            classes=_FASHION,
+        ),
+    )
+}
+
+IMPLEMENTATIONS: dict[str, str] = {
+    "concise": "torch.nn and torch.optim",
+    "scratch": "tensors, formulas and a generator of batches",
+}
+ACTIVATIONS: dict[str, str] = {
+    "identity": "none: any depth is one linear map",
+    "sigmoid": "1 / (1 + e⁻ˣ), between 0 and 1",
+    "tanh": "between −1 and 1, zero-centred",
+    "relu": "max(0, x)",
+}
+ACTIVATION_TITLES: dict[str, str] = {
+    "identity": "Identity",
+    "sigmoid": "Sigmoid",
+    "tanh": "Tanh",
+    "relu": "ReLU",
+}
+INITS: dict[str, str] = {
+    "default": "the book's for the model: torch.nn's own (concise) or N(0, 0.01²) (from scratch, and linear)",
+    "normal": "N(0, init_std²), biases zero",
+    "xavier": "uniform, variance 2 / (n_in + n_out), biases zero",
+    "kaiming": "normal, variance 2 / n_in, biases zero",
+    "zeros": "all zero",
+}
+OPTIMIZERS: dict[str, str] = {
+    "sgd": "minibatch stochastic gradient descent",
+    "momentum": "SGD with momentum 0.9",
+    "adagrad": "a rate for each parameter, from its past gradients",
+    "rmsprop": "Adagrad that forgets",
+    "adam": "momentum and RMSprop together",
+}
+SCRATCH_OPTIMIZERS = ("sgd",)
+
+_BASE: dict[str, object] = {
+    "implementation": "concise",
+    "hidden": (256,),
+    "activation": "relu",
+    "init": "default",
+    "init_std": 0.01,
+    "optimizer": "sgd",
+    "lr": 0.1,
+    "weight_decay": 0.0,
+    "dropout": 0.0,
+    "batch_size": 256,
+    "epochs": 10,
+    "seed": 0,
+    "device": "auto",
+    "data_dir": None,
+}
+# The book's settings where the book has the experiment (sections 3.4, 4.4, 5.2); elsewhere settings that learn well.
+_DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
+    ("linear", "synthetic-linear"): {"lr": 0.03, "batch_size": 32, "epochs": 3},
+    ("linear", "diabetes"): {"lr": 0.01, "batch_size": 32, "epochs": 30},
+    ("softmax", "digits"): {"batch_size": 32, "epochs": 100},
+    ("softmax", "moons"): {"batch_size": 32, "epochs": 20},
+    ("softmax", "circles"): {"batch_size": 32, "epochs": 20},
+    ("softmax", "spirals"): {"batch_size": 32, "epochs": 20},
+    ("mlp", "digits"): {"batch_size": 32, "epochs": 100},
+    ("mlp", "moons"): {"batch_size": 32, "epochs": 50, "hidden": (32,)},
+    ("mlp", "circles"): {"batch_size": 32, "epochs": 50, "hidden": (32,)},
+    ("mlp", "spirals"): {"batch_size": 32, "epochs": 200, "hidden": (64, 64)},
+}
+
+
+def default_model(dataset: str) -> str:
+    """The model that the application proposes for a data set."""
+    return "linear" if DATASETS[dataset].task == "regression" else "mlp"
+
+
+def defaults(model: str, dataset: str) -> dict[str, object]:
+    """Every hyperparameter's default for `model` on `dataset`, by field name."""
+    return {"model": model, "dataset": dataset, **_BASE, **_DEFAULTS.get((model, dataset), {})}
+
+
+def datasets_for(model: str) -> tuple[str, ...]:
+    """The data sets whose task `model` can do."""
+    return tuple(info.name for info in DATASETS.values() if info.task == MODELS[model].task)
+
+
+def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[LayerSpec, ...]:
+    """The layers that `config` describes, in order, with shapes and numbers of parameters.
+
+    `dataset` gives the numbers of inputs and outputs, where it is another than the one that `config` names.
+
+    An identity activation has no layer of its own: it does nothing, and a learner should see that nothing is there.
+    """
+    data = dataset or DATASETS[config.dataset]
+    layers: list[LayerSpec] = []
+
+    def add(kind: Literal["linear", "activation", "dropout"], name: str, n_in: int, n_out: int) -> None:
+        parameters = (n_in + 1) * n_out if kind == "linear" else 0
+        layers.append(LayerSpec(len(layers) + 1, kind, name, n_in, n_out, parameters))
+
+    width = data.num_inputs
+    for num_hiddens in config.hidden if config.model == "mlp" else ():
+        add("linear", "Linear", width, num_hiddens)
+        width = num_hiddens
+        if config.activation != "identity":
+            add("activation", ACTIVATION_TITLES[config.activation], width, width)
+        if config.dropout > 0:
+            add("dropout", f"Dropout {config.dropout:g}", width, width)
+    add("linear", "Linear", width, data.num_outputs)
+    return tuple(layers)

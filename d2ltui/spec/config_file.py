@@ -1,0 +1,120 @@
+"""A run as a TOML file, for `--config`: written, and read with suspicion.
+
+What is read may be anybody's, or no file at all: its kind and its size are checked first, and no more is read than a
+configuration can have.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError, Problem, RunConfig, applicable_fields
+from d2ltui.spec.similar import did_you_mean
+from d2ltui.spec.text import MAX_VALUE, printable
+
+MAX_BYTES = 16 * 1024  # a run with 200 layers takes two
+MAX_KEYS = 5  # that are no fields and get a sentence each
+# The parser's time grows with the square of the parts of a dotted key. A list of 200 decimal numbers has as many dots.
+_MAX_DOTS = 250
+
+
+def to_toml(config: RunConfig) -> str:
+    """`config` as a configuration file, with the fields that its model has."""
+    import tomli_w  # only where a file is written
+
+    names = ("model", "dataset", *applicable_fields(config.model), "data_dir")
+    values = {name: getattr(config, name) for name in names}
+    values["hidden"] = list(config.hidden) if "hidden" in values else None
+    return tomli_w.dumps({name: value for name, value in values.items() if value is not None})
+
+
+def read_toml(path: str | Path) -> dict[str, object]:
+    """`from_toml` of a file.
+
+    Raises:
+        ConfigError: also where the file cannot be read.
+    """
+    try:
+        text = _read(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except ValueError:  # a zero byte
+        reason = "no file can have this name"
+    else:
+        return from_toml(text, str(path))
+    raise ConfigError([Problem("", f"config: {printable(path, MAX_PATH)} cannot be read ({reason})")])
+
+
+def _read(path: str | Path) -> str:
+    # Opened before it is asked what it is, so that it cannot become another in between; a FIFO is not waited for.
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(file, "rb", buffering=0) as stream:  # which refuses a directory
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("it is no regular file")
+        content = b""
+        if found.st_size <= MAX_BYTES:
+            while len(content) <= MAX_BYTES and (more := stream.read(MAX_BYTES + 1 - len(content))):
+                content += more
+        size = max(found.st_size, len(content))
+        if size > MAX_BYTES:
+            raise OSError(f"it has {size:,} bytes or more, and a configuration at most {MAX_BYTES:,}")
+    return content.decode("utf-8-sig")
+
+
+def from_toml(text: str, source: str) -> dict[str, object]:
+    """The fields that a configuration file gives, unvalidated: `resolve` does that.
+
+    Raises:
+        ConfigError: where `text` is no TOML (with the line) or has a key that is no field (with the line).
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    place = f"config: {printable(source, MAX_PATH)}"
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > _MAX_DOTS and not line.lstrip().startswith("#"):
+            raise ConfigError([Problem("", f"{place}, line {number}: more than {_MAX_DOTS} dots are not allowed")])
+    try:
+        values: dict[str, object] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        why = str(error).replace("at end of document", f"at line {text.rstrip().count(chr(10)) + 1}, the end")
+        raise ConfigError([Problem("", f"{place} is not valid TOML: {printable(why, MAX_PATH)}")]) from None
+    except ValueError:  # from int()
+        raise ConfigError([Problem("", f"{place} has a whole number of more than 4300 digits")]) from None
+    except RecursionError:
+        raise ConfigError([Problem("", f"{place} has too many brackets within brackets")]) from None
+    unknown = [key for key in values if key not in FIELDS]
+    problems = [
+        Problem(
+            "",
+            f"{place}{_line(text, key)}: no such field: {printable(key, MAX_VALUE)}{did_you_mean(key, FIELDS)}; "
+            f"allowed: {', '.join(FIELDS)}",
+        )
+        for key in unknown[:MAX_KEYS]
+    ]
+    if more := len(unknown) - len(problems):
+        problems.append(Problem("", f"{place}: {more:,} more {'keys are' if more > 1 else 'key is'} no such field"))
+    if problems:
+        raise ConfigError(problems)
+    return values
+
+
+def line_in(path: str | Path, key: str) -> str:
+    """Where `key` stands in a configuration file that has been read, such as `, line 2`; "" where that is not known."""
+    try:
+        return _line(_read(path), key)
+    except (OSError, ValueError):  # it is another one by now
+        return ""
+
+
+def _line(text: str, key: str) -> str:
+    found = re.search(rf"^[ \t]*\[{{0,2}}[ \t]*[\"']?{re.escape(key)}(?![\w-])", text, re.MULTILINE)
+    return f", line {text[: found.end()].count(chr(10)) + 1}" if found else ""

@@ -1,0 +1,207 @@
+"""What happens in a run, as values: frozen, plain numbers and text, never tensors or the trainer itself.
+
+The engine emits them to sinks: functions that take an event and return at once. `live.LiveRun` is one, a store or a
+progress bar another.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+
+from d2ltui.spec.catalogue import LayerSpec
+from d2ltui.spec.config import RunConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Status: TypeAlias = Literal["ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed"]
+ENDED: tuple[Status, ...] = ("finished", "stopped", "diverged", "failed")
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Anything that the engine tells."""
+
+
+class StatusChanged(Event, frozen=True):
+    """The run is in another state from here on."""
+
+    status: Status
+
+
+class Loading(Event, frozen=True):
+    """What is being loaded. `fraction` from 0 to 1, or None where it is not known."""
+
+    message: str
+    fraction: float | None = None
+
+
+class RunStarted(Event, frozen=True):
+    """Data and model are ready; training begins. `num_train` and `num_val` count samples."""
+
+    config: RunConfig
+    device: str
+    layers: tuple[LayerSpec, ...]
+    num_train: int
+    num_val: int
+    steps_per_epoch: int
+    residence: str  # where the training data is kept, in words
+    threads: int = 1  # with which PyTorch computes it, on a CPU
+
+
+class StepsTrained(Event, frozen=True):
+    """A block of steps, the last of which is step number `step` (the first step of a run is number 1).
+
+    `losses` and `metrics` hold one float32 for each step of the block, in order: the batch's mean loss, and its
+    accuracy or R². Readers must not write to them.
+    """
+
+    step: int
+    losses: npt.NDArray[np.float32]
+    metrics: npt.NDArray[np.float32]
+    seconds: float  # of training, since the start of the run
+
+
+class EpochEnded(Event, frozen=True):
+    """One pass over the training data is over, and the validation part has been evaluated.
+
+    `train_loss` and `train_metric` are means over the epoch's own batches, as they were when trained on; `metric` is
+    accuracy (classification) or R² (regression). `seconds` counts training since the start of the run.
+    """
+
+    epoch: int
+    step: int
+    train_loss: float
+    val_loss: float
+    train_metric: float
+    val_metric: float
+    seconds: float
+
+
+class LayerStats(msgspec.Struct, frozen=True):
+    """One layer on the probe batch: its outputs' moments, and their histogram.
+
+    `counts` are of equal bins over [`minimum`, `maximum`].
+    `zeros` is the fraction of outputs that are exactly 0, `dead` that of units that are 0 for every sample,
+    `saturated` that of outputs at the activation's flat ends (sigmoid outside [.01, .99], tanh beyond ±.98); both are
+    None where the word has no meaning. `nonfinite` counts outputs that are nan or infinite; they are in no bin and no
+    moment, and the fractions are of the others.
+
+    Of a layer's weights (None, and no counts, where it has none): `gradient_norm` is the norm of the loss's gradient
+    with respect to them, `gradient_counts` their histogram in equal bins over [`gradient_minimum`,
+    `gradient_maximum`], `weight_norm` their own norm. `update_ratio` is ‖Δw‖ / ‖w‖ of one training step, the latest
+    one that was measured (None before the first). `sign_share` is the share of a unit's incoming weight gradients that
+    carry the more frequent sign, from .5 to 1, averaged over the units that have any.
+
+    `unit_activity`, only when asked for and only of activations: for each unit, the first 1024 at most, the share of
+    samples for which it passes a gradient on: for a ReLU its output is not 0, elsewhere it is not saturated. 0 is a
+    dead, or always saturated, unit.
+    """
+
+    index: int
+    title: str
+    counts: tuple[int, ...]
+    mean: float
+    sd: float
+    minimum: float
+    maximum: float
+    zeros: float
+    dead: float | None
+    saturated: float | None
+    nonfinite: int
+    gradient_norm: float | None
+    weight_norm: float | None
+    kind: str = "linear"  # LayerSpec's
+    num_units: int = 0
+    update_ratio: float | None = None
+    sign_share: float | None = None
+    gradient_counts: tuple[int, ...] = ()
+    gradient_minimum: float = 0.0
+    gradient_maximum: float = 0.0
+    unit_activity: tuple[float, ...] | None = None
+
+
+class LayersProbed(Event, frozen=True):
+    """Every layer, looked at after `step` training steps. `loss` is the mean loss of the probe batch."""
+
+    step: int
+    layers: tuple[LayerStats, ...]
+    loss: float = math.nan
+
+
+Severity: TypeAlias = Literal["note", "warning", "alarm"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that a rule found in a run, in words.
+
+    `what` says it with the figure, the layer and the step; `why` explains it in one sentence; `try_` says what to
+    change. `remedy` is that change as values of named hyperparameters, to be put into the form: always allowed with
+    the run's other fields, and empty where nothing needs to change. `layer` is LayerSpec's index, or None where the
+    finding is about the whole network. `figure` is the number that the rule judged.
+    """
+
+    rule: str
+    severity: Severity
+    layer: int | None
+    step: int
+    figure: float
+    what: str
+    why: str
+    try_: str
+    remedy: dict[str, object]
+
+
+class FindingsChanged(Event, frozen=True):
+    """What is found in the run from `step` on: all of it, the gravest first. Empty when all is well again."""
+
+    step: int
+    findings: tuple[Finding, ...]
+
+
+class LearningRateChanged(Event, frozen=True):
+    """From `step` on, another learning rate."""
+
+    step: int
+    lr: float
+
+
+class RunResumed(Event, frozen=True):
+    """An earlier training goes on after `step` steps, in `epoch`: whatever was told of later steps is void."""
+
+    step: int
+    epoch: int
+    seconds: float
+    lr: float
+
+
+class RunEnded(Event, frozen=True):
+    """The last event of every run.
+
+    `message` says why in one sentence and `field` names the hyperparameter to blame, if there is one; `traceback` is
+    kept for those who ask. `summary` is what `--json` prints.
+    """
+
+    status: Status
+    message: str
+    summary: dict[str, object]
+    field: str = ""
+    traceback: str | None = None
+
+
+Sink: TypeAlias = Callable[[Event], None]
+
+
+def exit_status(status: str) -> int:
+    """The exit status for how a run ended."""
+    return 1 if status in ("failed", "diverged") else 0
+
+
+def to_json(summary: dict[str, object]) -> str:
+    """One line that any JSON parser takes: what is not finite is null already."""
+    return json.dumps(summary, allow_nan=False, ensure_ascii=False)

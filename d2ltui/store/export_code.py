@@ -1,0 +1,78 @@
+"""A run's network as code of one's own, and its weights for it."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import RunConfig
+from d2ltui.store.errors import NotAllowed, StoreError
+
+_MODULES = {"Sigmoid": "nn.Sigmoid()", "Tanh": "nn.Tanh()", "ReLU": "nn.ReLU()"}
+
+
+def code(config: RunConfig, name: str) -> str:
+    """Python that builds the network of run `name` as a plain `nn.Sequential` and loads the exported weights."""
+    info = catalogue.DATASETS[config.dataset]
+    lines = []
+    for spec in catalogue.layer_plan(config):
+        if spec.kind == "linear":
+            lines.append(f"    nn.Linear({spec.num_inputs}, {spec.num_outputs}),")
+        elif spec.kind == "dropout":
+            lines.append(f"    nn.Dropout({config.dropout!r}),")
+        else:
+            lines.append(f"    {_MODULES[spec.name]},")
+    shape = " × ".join(map(str, info.input_shape))
+    outputs = f"logits of {info.num_outputs} classes" if config.task == "classification" else "the prediction"
+    return "\n".join(
+        (
+            "import torch",
+            "from torch import nn",
+            "",
+            f"# {info.name}: inputs of {shape} numbers, flattened to (n, {info.num_inputs}), float32;",
+            f"# normalisation: {info.normalisation}. Outputs: {outputs}.",
+            "net = nn.Sequential(",
+            *lines,
+            ")",
+            f"# d2ltui export {name} --weights -o weights.pt",
+            'net.load_state_dict(torch.load("weights.pt", weights_only=True))',
+            "net.eval()",
+            "",
+        )
+    )
+
+
+def weights(path: Path, config: RunConfig) -> bytes:
+    """The weights of the run's last checkpoint, for the network of `code`: a state_dict as PyTorch saves it.
+
+    Where that cannot be used they are those of the one before, as they are for a run that goes on; standard error says
+    so.
+
+    Raises:
+        StoreError: where there is no checkpoint, or it cannot be read.
+    """
+    import torch
+
+    from d2ltui.engine.checkpoint import CheckpointError
+    from d2ltui.runner.recording import last_checkpoint
+
+    try:
+        checkpoint, damage = last_checkpoint(path, config)
+    except CheckpointError as error:
+        raise StoreError(str(error)) from None
+    if checkpoint is None:
+        raise NotAllowed(f"run: {path.name} has no checkpoint, and so no weights to export")
+    if damage:
+        print(f"d2ltui: {damage}", file=sys.stderr)
+    state = {}
+    for name, value in checkpoint.model.items():
+        index, _, kind = name.partition(".")
+        # From scratch, a weight is (n_in, n_out), as in the book; nn.Linear's is (n_out, n_in).
+        if config.implementation == "scratch" and kind == "weight":
+            value = value.T.contiguous()
+        state[f"{int(index) - 1}.{kind}"] = value
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()

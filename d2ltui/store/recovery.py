@@ -1,0 +1,64 @@
+"""What is known of a run whose database is damaged or gone: enough to go on from its checkpoint.
+
+And the other way round: what the database gives back to the configuration's file beside it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+
+from d2ltui.spec.config import ConfigError, RunConfig, resolve
+from d2ltui.spec.config_file import read_toml, to_toml
+from d2ltui.store import home
+from d2ltui.store.errors import Damaged, StoreError, reason
+from d2ltui.store.listing import DAMAGED, info
+from d2ltui.store.schema import open_run
+
+
+def config_of(path: Path) -> RunConfig:
+    """The configuration of the run in directory `path`: its database's, or else what config.toml says.
+
+    Raises:
+        StoreError: where neither can be read.
+    """
+    run = info(path)
+    if run.config is not None:
+        return run.config
+    if run.status != DAMAGED:  # another process holds it
+        raise StoreError(run.problem)
+    with contextlib.suppress(Damaged):  # a newer database, say, is not damaged: only then does the file beside it count
+        open_run(path).close()
+    try:
+        return resolve(read_toml(path / home.CONFIG))
+    except ConfigError as error:
+        raise Damaged(f"{run.problem}, and of its {home.CONFIG}: {error.problems[0].message}") from None
+
+
+def has_checkpoint(path: Path) -> bool:
+    """Whether there is one to try."""
+    return any((path / name).is_file() for name in (home.CHECKPOINT, home.PREVIOUS))
+
+
+def mend_config(path: Path, config: RunConfig) -> str:
+    """Write config.toml again where it does not say what `config`, the run's own, is; what was done, or "".
+
+    It is what the run is known by once its database is lost: it must be right before that, not only then. Where the
+    data lie may be another place by now.
+    """
+    file, text = path / home.CONFIG, to_toml(config)
+    try:
+        if msgspec.structs.replace(resolve(read_toml(file)), data_dir=config.data_dir) == config:
+            return ""
+        wrong = f"config: {file} is not what the run was trained with"
+    except ConfigError as error:
+        wrong = error.problems[0].message
+    try:
+        for left in path.glob(f".{home.CONFIG}-*"):  # by a process that was killed here
+            left.unlink(missing_ok=True)
+        home.write_atomically(file, lambda out: out.write(text.encode()))
+    except OSError as failure:
+        return f"{wrong}; it cannot be written again ({reason(failure)})"
+    return f"{wrong}; it is written again from {home.DATABASE}"

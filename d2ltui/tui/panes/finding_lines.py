@@ -1,0 +1,37 @@
+"""From findings to lines of text. No widgets here."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from d2ltui.charts.spec import Style
+from d2ltui.spec.events import Finding
+from d2ltui.tui.panes.layer_lines import TextLine
+
+_MARKS = {"alarm": "▲", "warning": "△", "note": "·"}
+_STYLES = {"alarm": Style.WARNING, "warning": Style.VALIDATION, "note": Style.TEXT}
+
+
+def finding_lines(findings: Sequence[Finding], selected: int, width: int) -> tuple[list[TextLine], list[int]]:
+    """What, why and what to try of each finding, wrapped; and each finding's first line.
+
+    The selected one is marked: its remedy is the one that the key applies.
+    """
+    lines: list[TextLine] = []
+    starts: list[int] = []
+    for index, finding in enumerate(findings):
+        starts.append(len(lines))
+        pointer = "›" if index == selected and len(findings) > 1 else " "
+        head = f"{pointer}{_MARKS[finding.severity]} "
+        lines += _wrapped(finding.what, width, _STYLES[finding.severity], head)
+        lines += _wrapped(finding.why, width, Style.AXIS, "   ")
+        if finding.try_:
+            key = " (key f puts it into the form)" if finding.remedy else ""
+            lines += _wrapped(f"Try: {finding.try_}{key}", width, Style.TEXT, "   ")
+    return lines, starts
+
+
+def _wrapped(text: str, width: int, style: Style, head: str) -> list[TextLine]:
+    body = textwrap.wrap(text, max(8, width - len(head))) or [""]
+    return [[(int(style), (head if i == 0 else " " * len(head)) + line)] for i, line in enumerate(body)]

@@ -1,0 +1,93 @@
+"""From a look at the layers to lines of text. No widgets here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from d2ltui.charts.sparkline import columns
+from d2ltui.charts.spec import Style
+from d2ltui.spec.events import LayerStats
+
+TextLine = list[tuple[int, str]]
+MAX_HISTOGRAM_ROWS = 8
+
+
+def number(value: float) -> str:
+    """A figure in at most seven characters."""
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return str(value)
+    if 0.001 <= abs(value) < 9999.5:
+        return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
+    text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return text if len(text) <= 7 else f"{value:.0e}".replace("e+", "e")
+
+
+def percent(fraction: float) -> str:
+    """`0 %`, `12.5 %`, `100 %`; never 0 for what is not zero."""
+    if 0 < fraction < 0.001:
+        return "<0.1 %"
+    return f"{100 * fraction:.3g} %"
+
+
+def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bool) -> list[TextLine]:
+    """For each layer its name and fractions, its histogram, as high as there is room for, and its moments."""
+    rows = min(MAX_HISTOGRAM_ROWS, max(1, height // max(1, len(layers)) - 2))
+    lines: list[TextLine] = []
+    for layer in layers:
+        share = f"zero {percent(layer.zeros)}"
+        if layer.dead is not None:
+            share += f"  dead {percent(layer.dead)}"
+        if layer.saturated is not None:
+            share += f"  saturated {percent(layer.saturated)}"
+        alarming = bool((layer.dead or 0) > 0.5 or (layer.saturated or 0) > 0.5 or layer.nonfinite)
+        if layer.nonfinite:
+            share = f"not finite: {layer.nonfinite}"
+        title = f"{layer.index} {layer.title}"
+        if len(title) + len(share) >= width:
+            share = share.replace(" %", "%").replace("  ", " ")
+        gap = " " * max(1, width - len(title) - len(share))
+        lines.append([(Style.TEXT, title + gap), (Style.WARNING if alarming else Style.AXIS, share)])
+        figures = [number(x) for x in (layer.minimum, layer.maximum, layer.mean, layer.sd)]
+        if layer.nonfinite and not sum(layer.counts):
+            figures = ["–"] * 4  # of nothing
+        low, high = f"{figures[0]:>7} ", f" {figures[1]:<7}"
+        *upper, bottom = columns(layer.counts, max(1, width - len(low) - len(high)), rows, ascii)
+        lines.extend([(Style.AXIS, " " * len(low)), (Style.TRAIN, bars)] for bars in upper)
+        lines.append([(Style.AXIS, low), (Style.TRAIN, bottom), (Style.AXIS, high)])
+        of = " of the rest" if layer.nonfinite and sum(layer.counts) else ""
+        lines.append([(Style.AXIS, f"{'mean':>7} {figures[2]}  sd {figures[3]}{of}")])
+    return lines
+
+
+def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bool) -> list[TextLine]:
+    """A bar for the norm of each layer's gradient, on a logarithmic axis from the smallest decade to the largest."""
+    having = [(layer, layer.gradient_norm) for layer in layers if layer.gradient_norm is not None]
+    positive = [norm for _, norm in having if norm > 0 and math.isfinite(norm)]
+    if not having:
+        return []
+    low = math.floor(min((math.log10(norm) for norm in positive), default=0.0)) - 1
+    high = max(low + 1, math.ceil(max((math.log10(norm) for norm in positive), default=1.0)))
+    label_width = max(len(f"{layer.index} {layer.title}") for layer, _ in having)
+    space = max(1, width - label_width - 10)
+    lines: list[TextLine] = []
+    for layer, norm in having:
+        share = (math.log10(norm) - low) / (high - low) if norm > 0 and math.isfinite(norm) else 0.0
+        cells = round(share * space)
+        bar = ("#" if ascii else "▇") * cells + " " * (space - cells)
+        lines.append(
+            [
+                (Style.TEXT, f"{layer.index} {layer.title}".ljust(label_width + 1)),
+                (Style.TRAIN, bar),
+                (Style.AXIS, f" {number(norm):>7}"),
+            ]
+        )
+    if not positive:
+        return lines
+    scale = f"‖gradient‖, log axis from 1e{low} to 1e{high}"
+    if len(scale) > width:
+        scale = f"log axis 1e{low} to 1e{high}"
+    lines.append([(Style.AXIS, scale[:width])])
+    return lines

@@ -1,0 +1,86 @@
+"""Kept and Hollow: widgets that are drawn once and then shown again until something about them changes.
+
+With every frame Textual renders each widget near what has changed. It keeps single lines itself; but to find them again
+it works out backgrounds, titles and styles anew, which takes longer than to draw the few lines that have changed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual.geometry import Region, Size
+from textual.strip import Strip
+
+from d2ltui.tui.render.compositor import Gathered
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Kept(Gathered):
+    """Its rows stay as they are until `refresh()` is called, or its size or its style changes."""
+
+    _kept: tuple[Region, Size, list[Strip]] | None = None
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`."""
+        size = self.outer_size
+        if self._kept is None or self._kept[0] != crop or self._kept[1] != size:
+            self._kept = (crop, size, self._draw_rows(crop))
+        return self._kept[2]
+
+    def _draw_rows(self, crop: Region) -> list[Strip]:
+        return super().render_lines(crop)
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Something about it may look otherwise."""
+        self._kept = None
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def notify_style_update(self) -> None:
+        """The theme, or the focus, has changed."""
+        super().notify_style_update()
+        self._kept = None
+
+
+class Hollow(Kept):
+    """A widget that shows nothing but its frame: what it holds lies in front of the rest.
+
+    All rows within the frame are alike, so one is rendered for all of them. Every container on a screen is rendered
+    where the layout changes, seen or not: together they took longer than all that they hold.
+    """
+
+    _rows_within: dict[tuple[int, int, int], Strip] | None = None  # by first column, columns, and the widget's width
+
+    def _draw_rows(self, crop: Region) -> list[Strip]:
+        lines: list[Strip] = []
+        below = self.outer_size.height - self.gutter.bottom
+        row = crop.y
+        while row < crop.bottom:
+            if self.gutter.top <= row < below:
+                count = min(below, crop.bottom) - row
+                lines += [self._row_within(crop.x, row, crop.width)] * count
+            else:
+                count = 1
+                lines += super()._draw_rows(Region(crop.x, row, crop.width, 1))
+            row += count
+        return lines
+
+    def _row_within(self, x: int, y: int, width: int) -> Strip:
+        if self._rows_within is None:
+            self._rows_within = {}
+        where = (x, width, self.outer_size.width)
+        if where not in self._rows_within:
+            (self._rows_within[where],) = super()._draw_rows(Region(x, y, width, 1))
+        return self._rows_within[where]
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Something about it may look otherwise; with `regions`, of its frame."""
+        if not regions:
+            self._rows_within = None
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def notify_style_update(self) -> None:
+        """The theme, or the focus, has changed."""
+        super().notify_style_update()
+        self._rows_within = None

@@ -1,0 +1,1 @@
+"""What the screens use: watched runs, stored runs, the machine."""

@@ -1,0 +1,148 @@
+"""The application and what is stored: a run of another process to watch, an older one to go on with.
+
+Whatever reads a run's directory does so in a thread: it may be on a network, and another process may hold it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d2ltui.spec.text import counted
+from d2ltui.tui.services.threads import in_thread
+
+if TYPE_CHECKING:
+    from d2ltui.tui.app import D2LApp
+    from d2ltui.tui.services.watching import Watching
+
+SLOW = 0.5  # seconds of reading after which it is said what the screen waits for
+BUSY = "a run is in progress here: stop it first"
+
+
+class StoredRuns:
+    """The stored runs that the application shows or goes on with."""
+
+    def __init__(self, app: D2LApp) -> None:
+        self._app = app
+        self.watched: Watching | None = None  # the one on the screen
+        self._opening: Watching | None = None  # the one that is read for the first time
+        self._told = ""
+        self._resuming = ""  # the run that is read to be gone on with
+
+    # Watching
+
+    def watch(self, run: Path | str) -> None:
+        """Show a stored run (its directory or name), live where another process trains it, once it has been read."""
+        from d2ltui.tui.services.watching import Watching
+
+        if self._app.training:
+            self._app.notify(BUSY, severity="warning")
+            return
+        if self._opening is not None:
+            self._opening.close()
+        # Through the application's queue: what is raised there reaches the screen.
+        opening = self._opening = Watching(run, lambda opened: self._app.call_later(self._opened, opened))
+
+        def still() -> None:
+            if self._opening is opening:
+                self._app.notify(f"reading {opening.name} …")
+
+        self._app.set_timer(SLOW, still)
+
+    def _opened(self, watching: Watching) -> None:
+        if watching is not self._opening:
+            watching.close()  # something else has been asked for meanwhile
+            return
+        self._opening = None
+        if not watching.ready:
+            if watching.defect is not None:
+                raise watching.defect
+            self._app.notify(watching.problem, severity="error")
+            return
+        self.leave()
+        self.watched, self._told = watching, ""
+        self._app.main.show_run(watching.name, watching.live.config)
+        self._app.main.tick()
+
+    def trouble(self) -> None:
+        """Say, once, what keeps the watched run from being read."""
+        if self.watched is None:
+            return
+        if self.watched.defect is not None:
+            raise self.watched.defect
+        if (problem := self.watched.problem) != self._told:  # it is looked for at every tick
+            self._told = problem
+            if problem:
+                self._app.notify(problem, severity="warning")
+
+    def leave(self, timeout: float = 0.0) -> None:
+        """Watch no longer, and wait so many seconds for the threads. The run goes on."""
+        for watching in (self.watched, self._opening):
+            if watching is not None:
+                watching.close()
+                watching.join(timeout)
+        self.watched = self._opening = None
+
+    async def offer(self) -> None:
+        """Offer to watch a run that another process trains."""
+        from d2ltui.store import StoreError, listing
+        from d2ltui.tui.screens.dialogs import ConfirmScreen
+
+        try:
+            active = await in_thread(listing.active)
+        except StoreError:
+            return  # the runs screen says what is wrong
+        if not active or self._app.live is not None or self._app.screen is not self._app.main:
+            return
+        run = active[0]
+        if self._app.in_use:  # a question would take the keys that are on their way to something else
+            self._app.notify(f"Another process is training {run.name}: R, then enter, shows it.")
+            return
+
+        def answered(watches: bool | None) -> None:
+            if watches:
+                self.watch(run.path)
+
+        done = f"{run.status}, {counted(run.epochs, 'epoch')} done"
+        question = f"Another process is training {run.name} ({done}). Watch it?"
+        self._app.push_screen(ConfirmScreen(question, "watch", "not now"), answered)
+
+    # Going on
+
+    async def resume(self, name: str) -> bool:
+        """Go on with a stored run; False, and a sentence on the screen, where that cannot be."""
+        from d2ltui.engine.control import Control
+        from d2ltui.runner.recording import Recording
+        from d2ltui.store import StoreError, home
+
+        control = Control()
+        if why := self._taken():
+            self._app.notify(why, severity="warning")
+            return False
+        self._resuming = name
+        try:
+            recording = await in_thread(
+                lambda: Recording.resume(home.path_of(name), control), undo=lambda unwanted: unwanted.close()
+            )
+        except StoreError as error:
+            self._app.notify(str(error), severity="error")
+            return False
+        finally:
+            self._resuming = ""
+        if why := self._taken():  # meanwhile
+            await in_thread(recording.close)
+            self._app.notify(why, severity="warning")
+            return False
+        self._app.go_on(recording, control)
+        self._app.main.show_run(name, recording.config)
+        return True
+
+    def _taken(self) -> str:
+        """Why no run can begin now, "" where one can."""
+        if self._app.training:
+            return BUSY
+        if self._resuming:  # begun anew, it would find the run in use: by ourselves
+            return f"{self._resuming} is being read"
+        if self._app.measuring.busy:  # both would draw from PyTorch's one generator
+            return "a lesson is being measured: stop it first (L, then x)"
+        return ""
