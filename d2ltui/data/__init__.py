@@ -8,10 +8,10 @@ from typing import TypeAlias
 
 from torch import Tensor
 
+from d2ltui.nn.seeds import seed_for
 from d2ltui.spec import catalogue
 from d2ltui.spec.catalogue import DatasetInfo
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.seeds import seed_for
 
 __all__ = ["DataError", "Dataset", "LoadCancelled", "load"]
 

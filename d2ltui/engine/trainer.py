@@ -25,9 +25,9 @@ from d2ltui.engine.gc import leave_libraries_alone
 from d2ltui.engine.metrics import Recorder
 from d2ltui.history.epochs import Epochs
 from d2ltui.nn import build, load_state, make_optimizer, set_lr
+from d2ltui.nn.seeds import seed_for
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.seeds import seed_for
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
 # takes softmax regression to losses of 1e29 and no further.
@@ -117,10 +117,10 @@ class Trainer:
             parameters = self._parameters()
         except Exception:  # a device that has failed fails again: what it failed of is told already
             parameters = None
-        summary = summary.summary(
+        totals = summary.summary(
             self.config, self._device_name, status, self._epochs, self._step, self._clock.seconds, parameters
         )
-        ended = events.RunEnded(status, message, summary, field, trace)
+        ended = events.RunEnded(status, message, totals, field, trace)
         self._tell_end(ended)
         return ended
 

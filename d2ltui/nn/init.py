@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from d2ltui.nn.seeds import seed_for
 from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.seeds import seed_for
 
 
 def initial_parameters(config: RunConfig, plan: Iterable[LayerSpec]) -> list[tuple[Tensor, Tensor]]:

@@ -14,9 +14,9 @@ CODE = """
 import os, sys, threading
 before = dict(os.environ)
 import d2ltui.engine.trainer
-from d2ltui import models
-from d2ltui.config import resolve
-from d2ltui.engine.worker import _import_engine
+from d2ltui import nn as models
+from d2ltui.spec.config import resolve
+from d2ltui.runner.worker import _import_engine
 assert "torch._dynamo" not in sys.modules  # a second
 config = resolve({"optimizer": "adam", "hidden": "4"})
 ahead = threading.Thread(target=_import_engine)

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from d2ltui.data import load
-from d2ltui.diagnosis import monitor, probes
-from d2ltui.diagnosis.monitor import LIMITS, RULES, Monitor, examine
+from d2ltui.diagnosis import probes
+from d2ltui.diagnosis.monitor import LIMITS, MAX_HISTORY, RULES, Monitor, examine
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.live import MAX_PROBES, LiveRun
@@ -355,7 +355,7 @@ def test_the_monitor_forgets_the_middle_and_keeps_the_start() -> None:
     config = resolve(MLP)
     monitor = Monitor(config, catalogue.layer_plan(config))
     monitor.look(looked(0, layer(1), loss=2.3), [], config.lr)
-    for step in range(1, 3 * monitor.MAX_HISTORY):
+    for step in range(1, 3 * MAX_HISTORY):
         monitor.look(looked(step, layer(1), loss=2.2), [], config.lr)
     told = monitor.look(looked(1000, layer(1), loss=23.0), [], config.lr)
     assert told is not None

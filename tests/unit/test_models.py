@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from runs import samples
 from torch import nn
 
-from d2ltui import nn
+from d2ltui import nn as models
 from d2ltui.data.batches import data_iter
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import RunConfig, resolve
 
 
-def train(network: nn.Network, config: RunConfig, steps: int) -> None:
+def train(network: models.Network, config: RunConfig, steps: int) -> None:
     x, y = samples(config)
-    optimizer = nn.make_optimizer(config, network)
+    optimizer = models.make_optimizer(config, network)
     order = torch.Generator().manual_seed(2)
     done = 0
     while done < steps:
@@ -45,7 +45,7 @@ def test_from_scratch_and_concise_end_at_the_same_parameters(given: dict[str, ob
     networks = []
     for implementation in ("scratch", "concise"):
         config = resolve({**common, "implementation": implementation})
-        network = nn.build(config, dtype=torch.float64)
+        network = models.build(config, dtype=torch.float64)
         if config.model == "linear":
             # The book's two losses differ by the factor ½; everything else has to agree.
             network.loss = torch.nn.functional.mse_loss
@@ -62,7 +62,7 @@ def test_from_scratch_and_concise_end_at_the_same_parameters(given: dict[str, ob
 
 def test_the_books_losses_differ_by_a_half() -> None:
     scratch, concise = (
-        nn.build(resolve({"model": "linear", "implementation": name})) for name in ("scratch", "concise")
+        models.build(resolve({"model": "linear", "implementation": name})) for name in ("scratch", "concise")
     )
     y_hat, y = torch.tensor([[1.0], [4.0]]), torch.tensor([[0.0], [1.0]])
     assert scratch.loss(y_hat, y).item() == 2.5
@@ -71,16 +71,16 @@ def test_the_books_losses_differ_by_a_half() -> None:
 
 def test_weight_decay_is_a_penalty_in_the_objective_from_scratch_and_the_optimisers_in_torch() -> None:
     given = {"model": "linear", "weight_decay": 3.0, "init": "normal", "init_std": 1.0}
-    scratch = nn.build(resolve({**given, "implementation": "scratch"}))
+    scratch = models.build(resolve({**given, "implementation": "scratch"}))
     concise_config = resolve({**given, "implementation": "concise"})
-    concise = nn.build(concise_config)
+    concise = models.build(concise_config)
     loss = torch.tensor(1.0)
     (_, w, _) = scratch.weights()[0]
     assert scratch.objective(loss).item() == pytest.approx(1.0 + 3.0 * (w**2).sum().item() / 2)
     assert concise.objective(loss) is loss
-    weights, biases = nn.make_optimizer(concise_config, concise).param_groups
+    weights, biases = models.make_optimizer(concise_config, concise).param_groups
     assert (weights["weight_decay"], biases["weight_decay"]) == (3.0, 0.0)
-    without = nn.build(resolve({"model": "linear", "implementation": "scratch"}))
+    without = models.build(resolve({"model": "linear", "implementation": "scratch"}))
     assert without.objective(loss) is loss
 
 
@@ -106,7 +106,7 @@ mlp_fields = st.fixed_dictionaries(
 def test_what_is_built_is_what_was_planned(given: dict[str, object], more: dict[str, object]) -> None:
     config = resolve({**given, **more} if given["model"] == "mlp" else given)
     plan = layer_plan(config)
-    network = nn.build(config, dtype=torch.float64)
+    network = models.build(config, dtype=torch.float64)
     network.train(False)
     assert tuple(layer.spec for layer in network.layers) == plan
     assert sum(p.numel() for p in network.parameters()) == sum(spec.parameters for spec in plan)
@@ -126,7 +126,7 @@ def test_what_is_built_is_what_was_planned(given: dict[str, object], more: dict[
 @pytest.mark.parametrize("init", ["normal", "xavier", "kaiming", "zeros"])
 def test_both_implementations_start_from_the_same_weights(init: str) -> None:
     given = {"dataset": "digits", "hidden": "9,5", "init": init, "seed": 11}
-    scratch, concise = (nn.build(resolve({**given, "implementation": name})) for name in ("scratch", "concise"))
+    scratch, concise = (models.build(resolve({**given, "implementation": name})) for name in ("scratch", "concise"))
     for (spec, w, b), (other, expected_w, expected_b) in zip(scratch.weights(), concise.weights(), strict=True):
         assert spec == other
         assert torch.equal(w, expected_w)
@@ -136,7 +136,7 @@ def test_both_implementations_start_from_the_same_weights(init: str) -> None:
 
 def standard_deviation(**given: object) -> tuple[float, float]:
     """Of the first layer's weights, and the largest bias."""
-    (_, weight, bias) = nn.build(resolve({"dataset": "fashion-mnist", **given})).weights()[0]
+    (_, weight, bias) = models.build(resolve({"dataset": "fashion-mnist", **given})).weights()[0]
     assert abs(weight.mean().item()) < 5 * weight.std().item() / math.sqrt(weight.numel())
     return weight.std().item(), bias.abs().max().item()
 
@@ -162,7 +162,7 @@ def test_initial_weights_have_the_spread_that_is_promised() -> None:
 def test_linear_regression_starts_as_in_the_book_in_both_implementations() -> None:
     for implementation in ("scratch", "concise"):
         drawn = [
-            nn.build(resolve({"dataset": "diabetes", "implementation": implementation, "seed": seed}))
+            models.build(resolve({"dataset": "diabetes", "implementation": implementation, "seed": seed}))
             for seed in range(200)
         ]
         weights = torch.cat([network.weights()[0][1] for network in drawn])
@@ -172,7 +172,7 @@ def test_linear_regression_starts_as_in_the_book_in_both_implementations() -> No
 
 def test_the_default_of_torch_nn_is_torch_nns() -> None:
     """The range of the default is that of a fresh nn.Linear, which `build` draws itself to control the seed."""
-    (_, weight, bias) = nn.build(resolve({"model": "softmax", "dataset": "fashion-mnist"})).weights()[0]
+    (_, weight, bias) = models.build(resolve({"model": "softmax", "dataset": "fashion-mnist"})).weights()[0]
     fresh = nn.Linear(784, 10)
     assert weight.std().item() == pytest.approx(fresh.weight.std().item(), rel=0.05)
     assert weight.abs().max().item() == pytest.approx(fresh.weight.abs().max().item(), rel=0.01)
@@ -181,7 +181,7 @@ def test_the_default_of_torch_nn_is_torch_nns() -> None:
 
 def test_seeds_decide_the_weights_and_nothing_else_is_drawn() -> None:
     before = torch.get_rng_state()
-    first, same, other = (nn.build(resolve({"seed": seed})).state() for seed in (1, 1, 2))
+    first, same, other = (models.build(resolve({"seed": seed})).state() for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["1.weight"], other["1.weight"])
@@ -190,7 +190,7 @@ def test_seeds_decide_the_weights_and_nothing_else_is_drawn() -> None:
 @pytest.mark.parametrize("implementation", ["scratch", "concise"])
 def test_dropout_drops_in_training_only(implementation: str) -> None:
     config = resolve({"dropout": 0.5, "hidden": "400", "init": "kaiming", "implementation": implementation})
-    network = nn.build(config, dtype=torch.float64)
+    network = models.build(config, dtype=torch.float64)
     x, _ = samples(config)
     torch.manual_seed(0)
     trained = {spec.kind: output for spec, output in network.trace(x)}
@@ -211,7 +211,7 @@ def test_dropout_drops_in_training_only(implementation: str) -> None:
 def test_a_hundred_layers_and_layers_of_one_unit(implementation: str) -> None:
     for hidden in ([4] * 100, [1], [1] * 5):
         config = resolve({"hidden": hidden, "init": "xavier", "implementation": implementation})
-        network = nn.build(config)
+        network = models.build(config)
         x, y = samples(config, dtype=torch.float32)
         loss = network.loss(network(x), y)
         loss.backward()
@@ -223,14 +223,14 @@ def test_a_hundred_layers_and_layers_of_one_unit(implementation: str) -> None:
 @pytest.mark.parametrize("implementation", ["scratch", "concise"])
 def test_a_state_is_a_copy_that_brings_the_network_back(implementation: str) -> None:
     config = resolve({"hidden": "6", "implementation": implementation})
-    network = nn.build(config, dtype=torch.float64)
+    network = models.build(config, dtype=torch.float64)
     x, _ = samples(config)
     before, state = network(x), network.state()
     train(network, config, steps=5)
     assert not torch.equal(network(x), before)
     network.load_state(state)
     assert torch.equal(network(x), before)
-    other = nn.build(resolve({"hidden": "7", "implementation": implementation}))
+    other = models.build(resolve({"hidden": "7", "implementation": implementation}))
     with pytest.raises(ValueError, match=r"state: 1\.weight of shape .* is not allowed; allowed: "):
         other.load_state(state)
     with pytest.raises(ValueError, match=r"state: 1\.weight is not allowed; allowed: 1\.weight, 1\.bias"):
@@ -239,7 +239,7 @@ def test_a_state_is_a_copy_that_brings_the_network_back(implementation: str) -> 
 
 def test_weights_follow_training() -> None:
     config = resolve({"model": "softmax"})
-    network = nn.build(config, dtype=torch.float64)
+    network = models.build(config, dtype=torch.float64)
     (_, weight, _) = network.weights()[0]
     before = weight.clone()
     train(network, config, steps=3)

@@ -7,7 +7,7 @@ import torch
 from runs import samples
 from torch import nn
 
-from d2ltui import nn
+from d2ltui import nn as models
 from d2ltui.nn import concise
 from d2ltui.nn.accel.kernels import update_for
 from d2ltui.nn.concise import ConciseNetwork
@@ -44,9 +44,9 @@ def test_which_update_a_run_gets(device: str, plain: set[str], fused: set[str]) 
 def test_every_optimiser_is_torchs_and_does_what_the_plain_one_does(name: str, dtype: torch.dtype) -> None:
     """A fused kernel is chosen for speed: it has to move the weights as the plain loop over tensors does."""
     config = resolve({"optimizer": name, "lr": 0.01, "hidden": "8", "weight_decay": 0.01})
-    network, plain = (nn.build(config, dtype=dtype) for _ in range(2))
+    network, plain = (models.build(config, dtype=dtype) for _ in range(2))
     assert isinstance(plain, ConciseNetwork)
-    optimizer = nn.make_optimizer(config, network)
+    optimizer = models.make_optimizer(config, network)
     assert type(optimizer) is (PlainSGD if name == "sgd" else KINDS[name])
     linear = plain.linear_parameters()
     groups = [
@@ -69,36 +69,36 @@ def test_every_optimiser_is_torchs_and_does_what_the_plain_one_does(name: str, d
 @pytest.mark.parametrize("given", [{"optimizer": name} for name in KINDS] + [{"implementation": "scratch"}])
 def test_the_learning_rate_can_be_read_and_set(given: dict[str, object]) -> None:
     config = resolve({**given, "lr": 0.25, "weight_decay": 0.1})
-    network = nn.build(config)
-    optimizer = nn.make_optimizer(config, network)
-    assert nn.get_lr(optimizer) == 0.25
-    nn.set_lr(optimizer, 0.0)
-    assert nn.get_lr(optimizer) == 0.0
+    network = models.build(config)
+    optimizer = models.make_optimizer(config, network)
+    assert models.get_lr(optimizer) == 0.25
+    models.set_lr(optimizer, 0.0)
+    assert models.get_lr(optimizer) == 0.0
     x, y = samples(config, dtype=torch.float32)
     before = network.state()
     network.loss(network(x), y).backward()
     optimizer.step()
     assert all(torch.equal(value, before[name]) for name, value in network.state().items())
-    nn.set_lr(optimizer, 0.5)
+    models.set_lr(optimizer, 0.5)
     saved = optimizer.state_dict()
-    again = nn.make_optimizer(config, network)
+    again = models.make_optimizer(config, network)
     again.load_state_dict(saved)
-    assert nn.get_lr(again) == 0.5
+    assert models.get_lr(again) == 0.5
 
 
 def test_only_sgd_is_there_from_scratch() -> None:
     config = resolve({"optimizer": "adam"})
-    network = nn.build(resolve({"implementation": "scratch"}))
+    network = models.build(resolve({"implementation": "scratch"}))
     with pytest.raises(ValueError, match="optimizer: 'adam' is not allowed; allowed: from scratch, sgd"):
-        nn.make_optimizer(config, network)
+        models.make_optimizer(config, network)
 
 
 @pytest.mark.parametrize("foreach", [False, True], ids=["one by one", "all at once, as on a GPU"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
 def test_plain_sgd_moves_as_torchs_and_takes_over_its_state(weight_decay: float, foreach: bool) -> None:
     config = resolve({"hidden": "8", "lr": 0.1, "weight_decay": weight_decay})
-    network, theirs = (nn.build(config) for _ in range(2))
-    optimizer = nn.make_optimizer(config, network)
+    network, theirs = (models.build(config) for _ in range(2))
+    optimizer = models.make_optimizer(config, network)
     assert isinstance(optimizer, PlainSGD)
     optimizer._foreach = foreach
     optimizer.step()  # nothing has a gradient yet
@@ -114,9 +114,9 @@ def test_plain_sgd_moves_as_torchs_and_takes_over_its_state(weight_decay: float,
             net.loss(net(x), y).backward()
             opt.step()
     assert all(torch.equal(p, q) for p, q in zip(network.parameters(), theirs.parameters(), strict=True))
-    nn.set_lr(optimizer, 0.0)
+    models.set_lr(optimizer, 0.0)
     optimizer.load_state_dict(expected.state_dict())
-    assert nn.get_lr(optimizer) == 0.1
+    assert models.get_lr(optimizer) == 0.1
     before = network.state()
     optimizer.step()
     assert not torch.equal(network.state()["1.weight"], before["1.weight"])
@@ -129,8 +129,8 @@ def test_a_factor_that_no_float32_holds_raises_nothing(field: str, name: str, fu
     """Only some of the fused kernels take it as it is, and not every device has those."""
     how = {"implementation": "scratch"} if name == "scratch" else {"optimizer": name}
     config = resolve({**how, "dataset": "digits", "hidden": "8", field: 1e39})
-    network = nn.build(config)
-    optimizer = nn.make_optimizer(config, network)
+    network = models.build(config)
+    optimizer = models.make_optimizer(config, network)
     if isinstance(optimizer, torch.optim.Optimizer) and not fused:
         for group in optimizer.param_groups:
             group["fused"] = False
@@ -139,7 +139,7 @@ def test_a_factor_that_no_float32_holds_raises_nothing(field: str, name: str, fu
         optimizer.zero_grad()
         network.objective(network.loss(network(x), y)).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        nn.set_lr(optimizer, 1e300)
+        models.set_lr(optimizer, 1e300)
     if field == "lr" or name in ("sgd", "momentum", "scratch"):  # the others divide by what they have seen
         assert not network.loss(network(x), y).item() < 1e20
 
@@ -152,7 +152,7 @@ def test_a_wide_weight_is_kept_by_column_where_that_is_faster_and_is_the_same_ma
 ) -> None:
     monkeypatch.setattr(concise, "onednn_is_faster", lambda: False)
     config = resolve({"dataset": "fashion-mnist", "hidden": str(hidden), "optimizer": optimizer})
-    network = nn.build(config)
+    network = models.build(config)
     assert isinstance(network, ConciseNetwork)
     weight, narrow = (weight for _, weight, _ in network.linear_parameters())
     assert weight.shape == (hidden, 784)
@@ -168,5 +168,5 @@ def test_a_wide_weight_is_kept_by_column_where_that_is_faster_and_is_the_same_ma
     network.loss(network(x), y).backward()  # type: ignore[no-untyped-call]
     nn.functional.cross_entropy(plain(x), y).backward()  # type: ignore[no-untyped-call]
     torch.testing.assert_close(weight.grad, first.weight.grad)
-    nn.make_optimizer(config, network).step()
+    models.make_optimizer(config, network).step()
     assert weight.is_contiguous() is not by_column  # moved where it lies

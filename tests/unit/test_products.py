@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from d2ltui import nn
+from d2ltui import nn as models
 from d2ltui.nn import concise
 from d2ltui.nn.accel import onednn
 from d2ltui.nn.accel.onednn import OneDNNLinear
@@ -87,8 +87,8 @@ def test_a_network_of_them_follows_the_path_of_the_plain_one(monkeypatch: pytest
     ends = []
     for faster in (True, False):
         monkeypatch.setattr(concise, "onednn_is_faster", lambda faster=faster: faster)
-        network = nn.build(config)
-        optimizer = nn.make_optimizer(config, network)
+        network = models.build(config)
+        optimizer = models.make_optimizer(config, network)
         for _ in range(20):
             optimizer.zero_grad()
             network.loss(network(x), y).backward()  # type: ignore[no-untyped-call]
@@ -100,7 +100,7 @@ def test_a_network_of_them_follows_the_path_of_the_plain_one(monkeypatch: pytest
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-5)
 
 
-def kinds(network: nn.Network) -> list[type[nn.Linear]]:
+def kinds(network: models.Network) -> list[type[nn.Linear]]:
     assert isinstance(network, ConciseNetwork)
     return [type(module) for module in network.module if isinstance(module, nn.Linear)]
 
@@ -124,7 +124,7 @@ def test_large_products_in_single_precision_on_a_cpu_alone(
 ) -> None:
     monkeypatch.setattr(concise, "onednn_is_faster", lambda: True)
     config: RunConfig = resolve({"dataset": "fashion-mnist", **options})
-    assert kinds(nn.build(config, dtype=dtype, device=device)) == expected
+    assert kinds(models.build(config, dtype=dtype, device=device)) == expected
 
 
 @pytest.mark.parametrize(

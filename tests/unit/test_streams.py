@@ -6,7 +6,7 @@ from typing import get_args
 
 import torch
 
-from d2ltui.spec.seeds import Use, seed_for
+from d2ltui.nn.seeds import Use, seed_for
 
 USES: tuple[Use, ...] = get_args(Use)
 

@@ -18,9 +18,9 @@ from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.trainer import Trainer
+from d2ltui.nn.seeds import seed_for
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
-from d2ltui.spec.seeds import seed_for
 
 COMMON = (
     "model", "implementation", "dataset", "device", "seed", "epochs", "steps", "seconds", "steps_per_s", "train_loss",
