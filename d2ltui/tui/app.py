@@ -23,6 +23,7 @@ from textual.filter import LineFilter
 
 from d2ltui.charts.client import ChartClient
 from d2ltui.spec.config import RunConfig
+from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.render.key_queue import KeyHandled, TypedKeys
 from d2ltui.tui.render.locale import AsciiFilter, is_utf8
@@ -77,6 +78,7 @@ class D2LApp(App[None]):
         self.stored = StoredRuns(self)
         self.data_dir = config.data_dir
         self._typed = TypedKeys(self)
+        self._early = EarlyInput(self)
         self._config = config
         self._start = start
         self._exit_when_done = exit_when_done
@@ -121,13 +123,22 @@ class D2LApp(App[None]):
         return main
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys come one after the other."""
-        if not isinstance(event, events.Key) or event.is_forwarded:
+        """Keys come one after the other, and nothing that a person does comes before the screen is there."""
+        if not isinstance(event, (events.InputEvent, events.Paste)) or event.is_forwarded:
+            await super().on_event(event)
+        elif self._early.keeps(event):
+            pass
+        elif not isinstance(event, events.Key):
             await super().on_event(event)
         elif self._typed.may_pass(event):
             target = self.focused or self.screen
             await super().on_event(event)
             self._typed.given_to(target)
+
+    async def on_screen_ready(self, message: ScreenReady) -> None:
+        """What a person has done before the screen was there."""
+        for event in self._early.released():
+            await self.on_event(event)
 
     async def on_key_handled(self, message: KeyHandled) -> None:
         """The next key, if one waits."""

@@ -10,8 +10,9 @@ from contextlib import suppress
 
 from textual import constants
 from textual._parser import ParseEOF, ParseError
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+
+from d2ltui.tui.parser import InputParser
 
 IDLE = 0.1  # seconds between two looks at whether to end
 
@@ -41,7 +42,7 @@ class PromptDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until the end; see LinuxDriver, from which everything but the times is."""
-        parser = XTermParser(self._debug)
+        parser = InputParser(self._debug)
         # What is not UTF-8 is left out: another character set's letters, line noise, a paste of either.
         decode = getincrementaldecoder("utf-8")("ignore").decode
         with selectors.SelectSelector() as selector:

@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.options import Options
 
 # Opaque: to see the screen below through it, all of that would be drawn again, twice, and 80 KB sent down the link.
@@ -28,7 +29,7 @@ _BOX = """
 """
 
 
-class Boxed(Sparing):
+class Boxed(Once, Sparing):
     """A box in the middle of the screen; of a screen of a few rows, all of it."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (10, "-high")]

@@ -14,6 +14,7 @@ from d2ltui.charts.spec import Style
 from d2ltui.spec.text import are, counted
 from d2ltui.tui.panes.layer_lines import TextLine, percent
 from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     return lines
 
 
-class LayerScreen(Sparing, ModalScreen[None]):
+class LayerScreen(Once, Sparing, ModalScreen[None]):
     """The units of a layer, live; ← and → go to the other layers."""
 
     DEFAULT_CSS = """

@@ -21,6 +21,7 @@ from d2ltui.spec.text import counted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import Sparing
 from d2ltui.tui.render.locale import spelled
+from d2ltui.tui.screens.once import Once
 from d2ltui.tui.services.lesson_runner import newest_of_each_role
 from d2ltui.tui.services.threads import begin
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -72,7 +73,7 @@ def mark(measuring: Measuring, lesson: Lesson) -> str:
     return "✓" if measurement.verdict.holds else "✗"
 
 
-class LessonsScreen(Sparing, Screen[None]):
+class LessonsScreen(Once, Sparing, Screen[None]):
     """Read, run, judge."""
 
     CSS = """
@@ -190,7 +191,7 @@ class LessonsScreen(Sparing, Screen[None]):
 
         measurement = self.app.measuring.of(self.lesson)
         if measurement is not None and measurement.traceback:
-            self.app.push_screen(TextScreen("Why the lesson failed", measurement.traceback))
+            self.open(TextScreen("Why the lesson failed", measurement.traceback))
         else:
             self.app.notify("no lesson has failed with an error to show")
 
@@ -198,7 +199,7 @@ class LessonsScreen(Sparing, Screen[None]):
         """All keys."""
         from d2ltui.tui.screens.dialogs import HelpScreen
 
-        self.app.push_screen(HelpScreen(help_rows(LESSONS_KEYS)))
+        self.open(HelpScreen(help_rows(LESSONS_KEYS)))
 
     def action_close(self) -> None:
         """Back to the main screen; a measurement goes on."""

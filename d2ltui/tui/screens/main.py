@@ -364,7 +364,7 @@ class MainScreen(OpeningScreen):
             if path is not None:
                 self._say(f"saved: d2ltui --config {path}")
 
-        self.app.push_screen(SaveScreen(to_toml(config), f"{config.model}-{config.dataset}.toml"), saved)
+        self.open(SaveScreen(to_toml(config), f"{config.model}-{config.dataset}.toml"), saved)
 
     def action_remedy(self) -> None:
         """Put the remedy of the selected finding into the form."""

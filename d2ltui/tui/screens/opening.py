@@ -26,7 +26,7 @@ class OpeningScreen(PanesScreen):
             if value is not None:
                 field.choose(value)
 
-        self.app.push_screen(ChoiceScreen(FIELDS[field.field].label, choices, field.value), take)
+        self.open(ChoiceScreen(FIELDS[field.field].label, choices, field.value), take)
 
     def action_open_layer(self) -> None:
         """The units of a layer."""
@@ -36,7 +36,7 @@ class OpeningScreen(PanesScreen):
         if live is None or live.layers is None:
             self._say("no layer to open before a run begins")
             return
-        self.app.push_screen(LayerScreen())
+        self.open(LayerScreen())
 
     def action_traceback(self) -> None:
         """The whole error of a failed run."""
@@ -46,13 +46,13 @@ class OpeningScreen(PanesScreen):
         if live is None or live.ended is None or live.ended.status != "failed":
             self._say("no run has failed with an error to show")
             return
-        self.app.push_screen(TextScreen("Why the run failed", live.ended.traceback or live.ended.message))
+        self.open(TextScreen("Why the run failed", live.ended.traceback or live.ended.message))
 
     def action_lessons(self) -> None:
         """What to see, and experiments that prove it."""
         from d2ltui.tui.screens.lessons import LessonsScreen
 
-        self.app.push_screen(LessonsScreen())
+        self.open(LessonsScreen())
 
     def action_runs(self) -> None:
         """The stored runs."""
@@ -63,13 +63,13 @@ class OpeningScreen(PanesScreen):
                 self.app.stored.watch(name)
             self.tick()
 
-        self.app.push_screen(RunsScreen(), chosen)
+        self.open(RunsScreen(), chosen)
 
     def action_help(self) -> None:
         """All keys."""
         from d2ltui.tui.screens.dialogs import HelpScreen
 
-        self.app.push_screen(HelpScreen([*help_rows(KEYS), *FIELD_HELP]))
+        self.open(HelpScreen([*help_rows(KEYS), *FIELD_HELP]))
 
     def action_quit_asking(self) -> None:
         """Quit; ask first while a run goes on."""
@@ -84,4 +84,4 @@ class OpeningScreen(PanesScreen):
                 self.app.leave()
 
         question = "A run is in progress. Quit and end it?"
-        self.app.push_screen(ConfirmScreen(question, "quit", "go on"), answered)
+        self.open(ConfirmScreen(question, "quit", "go on"), answered)

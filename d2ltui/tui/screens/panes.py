@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from d2ltui.tui.render.cached import Hollow
 from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
@@ -23,7 +24,7 @@ NARROW = 100  # columns; below, one tab at a time
 ORDER = tuple(pane for panes in TABS.values() for pane in panes)
 
 
-class PanesScreen(Sparing, Hollow, Screen[None]):
+class PanesScreen(Once, Sparing, Hollow, Screen[None]):
     """A screen of the panes in `TABS`, in the columns `#setup`, `#curves` and `#inside`."""
 
     app: D2LApp

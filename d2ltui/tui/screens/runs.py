@@ -19,6 +19,7 @@ from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.render.compositor import Sparing
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
+from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
 from d2ltui.tui.services.threads import begin, in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -35,7 +36,7 @@ NARROW = 100
 POLL_EVERY = 2.0
 
 
-class RunsScreen(Sparing, Screen["str | None"]):
+class RunsScreen(Once, Sparing, Screen["str | None"]):
     """All stored runs. Leaves with the name of a run to open, or None.
 
     Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.
@@ -275,7 +276,7 @@ class RunsScreen(Sparing, Screen["str | None"]):
                 self._baseline = new if self._baseline == name else self._baseline
                 self._show_curves()
 
-        self.app.push_screen(AskScreen("Rename the run to", name, attempt=attempt), renamed)
+        self.open(AskScreen("Rename the run to", name, attempt=attempt), renamed)
 
     def action_note(self) -> None:
         """Write something about the run."""
@@ -287,7 +288,7 @@ class RunsScreen(Sparing, Screen["str | None"]):
                 self.run_worker(self._attempt(lambda: home.set_note(name, text)))
 
         present = next((run.note for run in self._runs if run.name == name), "")
-        self.app.push_screen(AskScreen(f"A note on {name}", present, empty_allowed=True), noted)
+        self.open(AskScreen(f"A note on {name}", present, empty_allowed=True), noted)
 
     def action_delete(self) -> None:
         """Delete the run; asks."""
@@ -307,7 +308,7 @@ class RunsScreen(Sparing, Screen["str | None"]):
             if deletes:
                 self.run_worker(delete())
 
-        self.app.push_screen(ConfirmScreen(f"Delete {name} for good?", "delete", "keep"), answered)
+        self.open(ConfirmScreen(f"Delete {name} for good?", "delete", "keep"), answered)
 
     async def _attempt(self, act: Callable[[], object]) -> bool:
         """Do something to the store; False, and a sentence on the screen, where that cannot be."""
@@ -322,7 +323,7 @@ class RunsScreen(Sparing, Screen["str | None"]):
 
     def action_help(self) -> None:
         """All keys."""
-        self.app.push_screen(HelpScreen([*help_rows(RUNS_KEYS), TABLE_HELP]))
+        self.open(HelpScreen([*help_rows(RUNS_KEYS), TABLE_HELP]))
 
     def action_close(self) -> None:
         """Leave the filter, or the screen."""

@@ -1,0 +1,51 @@
+"""What a terminal sends, as keys, clicks and sizes; whatever it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import events
+from textual._parser import ParseEOF, ParseError
+from textual._xterm_parser import XTermParser
+from textual.message import Message
+
+
+class InputParser(XTermParser):
+    """Textual's parser, which goes on after what it cannot read.
+
+    A terminal that tells its size as nothing has the next click divided by it, a number too large to be a character
+    is one all the same: what is raised there ends the parser, and no key is ever read again.
+    """
+
+    def feed(self, data: str) -> Iterable[Message]:
+        """The messages that `data` completes."""
+        if not data:  # the end
+            yield from super().feed(data)
+            return
+        for character in data:
+            try:
+                yield from (message for message in super().feed(character) if _is_possible(message))
+            except (ParseEOF, ParseError):
+                raise
+            except (ArithmeticError, LookupError, ValueError):
+                self._begin_anew()
+
+    def parse_mouse_code(self, code: str) -> Message | None:
+        """A click; where it is, in cells."""
+        if not (_has_area(self.terminal_size) and _has_area(self.terminal_pixel_size)):
+            self.mouse_pixels = False  # there is nothing to convert them with
+        return super().parse_mouse_code(code)
+
+    def _begin_anew(self) -> None:
+        kept = self.terminal_size, self.terminal_pixel_size, self.mouse_pixels, self._debug_log_file
+        super().__init__()
+        self.terminal_size, self.terminal_pixel_size, self.mouse_pixels, self._debug_log_file = kept
+
+
+def _has_area(size: tuple[int, int] | None) -> bool:
+    return size is not None and size[0] > 0 and size[1] > 0
+
+
+def _is_possible(message: Message) -> bool:
+    """A window without rows or columns shows nothing; a terminal that tells of one does not know its size."""
+    return not isinstance(message, events.Resize) or message.size.area > 0

@@ -1,0 +1,33 @@
+"""Once: a screen that closes once, and opens others only while it is in front."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.await_complete import AwaitComplete
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    ScreenMixin = Screen[Any]
+else:
+    ScreenMixin = object  # Textual takes a style sheet from the first base that is a widget
+
+Result = TypeVar("Result")
+
+
+class Once(ScreenMixin):
+    """Clicks and keys that come together may each ask for the same: the second one finds the screen closed already.
+
+    Textual would then close whatever is in front instead, and raise where nothing is left.
+    """
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Close it, if it is in front."""
+        return super().dismiss(result) if self.is_active else AwaitComplete()
+
+    def open(self, screen: Screen[Result], answered: Callable[[Result | None], None] | None = None) -> None:
+        """Put `screen` in front of this one, unless another one is there already."""
+        if self.is_active:
+            self.app.push_screen(screen, answered)

@@ -1,0 +1,247 @@
+"""The storm in a real pseudo-terminal: what a person's application would bear."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import random
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pexpect
+import psutil
+
+from .weather import PROBE, Gust, Weather
+
+# The backgrounds of Textual's two themes, as they are told to the terminal.
+DARK, LIGHT = b"48;2;18;18;18", b"48;2;224;224;224"
+HANG = 60.0  # seconds without an answer that count as a hang
+MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
+EXITS = {0, 130}  # the statuses of `q` and `ctrl+c`
+ROOM = (30, 8)  # columns and rows in which the answer to a probe can be seen for certain
+
+
+class Blown(Exception):
+    """The application did not bear it."""
+
+
+class Report(NamedTuple):
+    """How a session went."""
+
+    events: int
+    probes: int
+    longest: float  # seconds that a probe waited
+
+
+def run(
+    arguments: Sequence[str],
+    home: Path,
+    cwd: Path,
+    seed: str,
+    events: int,
+    limit: float,
+    environment: Mapping[str, str] | None = None,
+) -> Report:
+    """Start the application and throw `events` at it, the first ones while it starts; it may end when it is told to.
+
+    Raises:
+        Blown: with what happened and the last events, where it fails, hangs, or answers after `limit` seconds.
+    """
+    session = Session(arguments, home, cwd, limit, environment or {})
+    try:
+        return session.weather(seed, events)
+    except Blown as blown:
+        last = "\n".join(f"    {gust.what} {gust.size or gust.data!r}" for gust in session.last)
+        raise Blown(f"{blown}\nafter event {session.thrown} of {seed}; the last ones:\n{last}") from None
+    finally:
+        session.close()
+
+
+class Session:
+    """One application, from its start to its end."""
+
+    def __init__(
+        self, arguments: Sequence[str], home: Path, cwd: Path, limit: float, environment: Mapping[str, str]
+    ) -> None:
+        root = str(Path(__file__).resolve().parents[2])
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "LC_ALL")}
+        inherited |= {
+            "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1",
+            "D2LTUI_HOME": str(home), "PYTHONPATH": root,
+            "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9",  # nothing is downloaded
+        }  # fmt: skip
+        self._home, self._limit = home, limit
+        self.last: collections.deque[Gust] = collections.deque(maxlen=60)
+        self.thrown, self.probes, self.longest = 0, 0, 0.0
+        self._tail = bytearray()  # what it has said last
+        self._background, self._size, self._ended = DARK, (80, 24), False
+        self._failures = set(home.glob("failed-*.log"))
+        code = "from d2ltui.cli.app import main; main()"
+        self._child = pexpect.spawn(
+            sys.executable, ["-c", code, *arguments], env=inherited | dict(environment), cwd=str(cwd),
+            dimensions=(24, 80), timeout=None, preexec_fn=_bounded,
+        )  # fmt: skip
+        self._process = psutil.Process(self._child.pid)
+        self._started: list[psutil.Process] = []
+
+    def weather(self, seed: str, events: int) -> Report:
+        """Throw `events` at it, or until it ends."""
+        weather = Weather(seed)
+        chance = random.Random(f"probes of {seed}")
+        self._read(chance.choice((0.0, chance.uniform(0.0, 1.5))))  # early: before there is anything to answer
+        gusts, due = weather.gusts(), chance.randint(5, 60)
+        while self.thrown < events:
+            self._throw(next(gusts))
+            if self._over():
+                return self._good_end()
+            if self.thrown >= due:
+                due = self.thrown + chance.randint(20, 60)
+                if not self._answers():
+                    return self._good_end()
+        if self._answers():
+            self._leave()
+        return self._good_end()
+
+    def _throw(self, gust: Gust) -> None:
+        self.thrown += 1
+        self.last.append(gust)
+        if gust.size is not None:
+            self._resize(gust.size)
+        else:
+            self._write(gust.data)
+        self._read(gust.pause)
+
+    def _resize(self, size: tuple[int, int]) -> None:
+        self._size = size
+        with contextlib.suppress(OSError):
+            self._child.setwinsize(size[1], size[0])
+
+    def _write(self, data: bytes) -> None:
+        """All of it; the application may take its time to read."""
+        deadline = time.monotonic() + HANG
+        os.set_blocking(self._child.fileno(), False)
+        while data and not self._ended:
+            try:
+                data = data[os.write(self._child.fileno(), data) :]
+            except BlockingIOError:
+                self._read(0.02)
+                self._go_on()
+            except OSError:
+                self._ended = True
+            if time.monotonic() > deadline:
+                raise Blown(f"it has read no key for {HANG:g} s")
+
+    def _read(self, seconds: float) -> None:
+        """Take in what comes within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not self._ended:
+            ready, _, _ = select.select([self._child.fileno()], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return
+            try:
+                data = os.read(self._child.fileno(), 1 << 16)
+            except BlockingIOError:
+                continue
+            except OSError:  # Linux's way to say that nobody holds the other end
+                data = b""
+            self._ended = not data
+            self._tail += data
+            del self._tail[: -(1 << 18)]
+            if time.monotonic() >= deadline:
+                return
+
+    def _go_on(self) -> bool:
+        """What the shell's `fg` would do, after ctrl+z."""
+        with contextlib.suppress(psutil.Error):
+            if self._process.status() == psutil.STATUS_STOPPED:
+                os.kill(self._process.pid, signal.SIGCONT)
+                return True
+        return False
+
+    def _over(self) -> bool:
+        if not self._ended and self._go_on():
+            self._read(0.1)
+        return self._ended or not self._child.isalive()
+
+    def _answers(self) -> bool:
+        """Whether it goes on; every key that was thrown has been answered then, and one more within the limit."""
+        if self._size[0] < ROOM[0] or self._size[1] < ROOM[1]:
+            self._resize((80, 24))
+        self._read(0.25)  # a sequence that was cut off is given up
+        if not self._ask(HANG):
+            return False
+        load = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # others take their share of the processor
+        waited = time.monotonic()
+        if not self._ask(HANG):
+            return False
+        waited = time.monotonic() - waited
+        self.probes += 1
+        self.longest = max(self.longest, waited / load)
+        if waited > self._limit * load:
+            raise Blown(f"a key waited {waited:.2f} s (load {load:.1f})")
+        return True
+
+    def _ask(self, patience: float) -> bool:
+        """Have it show the other theme. False where it has ended."""
+        self._background = LIGHT if self._background == DARK else DARK
+        self._tail.clear()
+        self._write(PROBE)
+        deadline = time.monotonic() + patience
+        while self._background not in self._tail:
+            if self._over():
+                return False
+            if time.monotonic() > deadline:
+                raise Blown(f"no answer to a key for {patience:g} s; it has said {bytes(self._tail[-300:])!r}")
+            self._read(0.01)
+        return True
+
+    def _leave(self) -> None:
+        """ctrl+c, which acts everywhere."""
+        self._write(b"\x03")
+        deadline = time.monotonic() + HANG
+        while not self._over():
+            if time.monotonic() > deadline:
+                raise Blown(f"ctrl+c has not ended it within {HANG:g} s")
+            self._read(0.05)
+
+    def _good_end(self) -> Report:
+        with contextlib.suppress(psutil.Error):
+            self._started = self._process.children(recursive=True)
+        deadline = time.monotonic() + HANG
+        while self._child.isalive():
+            if time.monotonic() > deadline:
+                raise Blown(f"it has not ended within {HANG:g} s")
+            time.sleep(0.02)
+        status = self._child.exitstatus if self._child.signalstatus is None else 128 + int(self._child.signalstatus)
+        said = bytes(self._tail[-3000:]).decode(errors="replace")
+        for failure in sorted(set(self._home.glob("failed-*.log")) - self._failures):
+            raise Blown(f"the interface failed:\n{failure.read_text()[-4000:]}")
+        if status not in EXITS or "Traceback" in said:
+            raise Blown(f"it ended with {status}, saying:\n{said}")
+        return Report(self.thrown, self.probes, self.longest)
+
+    def close(self) -> None:
+        """Nothing of it is left."""
+        with contextlib.suppress(psutil.Error):
+            self._started += self._process.children(recursive=True)
+        with contextlib.suppress(ProcessLookupError, pexpect.ExceptionPexpect, OSError):
+            if self._child.isalive():
+                os.kill(self._child.pid, signal.SIGKILL)
+            self._child.close(force=True)
+        _, alive = psutil.wait_procs(self._started, timeout=5)
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def _bounded() -> None:
+    """In the child, before it begins."""
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

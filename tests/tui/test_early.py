@@ -1,0 +1,95 @@
+"""What a person does before a screen is there, and twice at once."""
+
+from __future__ import annotations
+
+import pytest
+from person import SMALL, Opener
+from test_typed import arrive
+from textual import events
+
+from d2ltui.spec.config import resolve
+from d2ltui.tui.app import D2LApp
+from d2ltui.tui.keys import KEYS
+from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen
+from d2ltui.tui.screens.runs import RunsScreen
+from d2ltui.tui.widgets.fields import ChoiceField
+
+EARLY = [name for entry in KEYS for name in entry.key.split(",") if name not in ("ctrl+c", "ctrl+z", "q", "ctrl+t")]
+
+
+def click_at(app: D2LApp, x: int, y: int, times: int) -> None:
+    """Clicks as the driver posts them, all at once."""
+    for kind in (events.MouseDown, events.MouseUp) * times:
+        app.post_message(kind(None, x, y, 0, 0, 1, False, False, False, screen_x=x, screen_y=y))
+
+
+@pytest.mark.parametrize("keys", [EARLY, ["ctrl+r"]])
+async def test_keys_before_the_screen_is_there_wait_for_it(keys: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Posted as soon as the screen is on the stack, and has nothing in it."""
+    app = D2LApp(resolve(SMALL), ascii=False, store=False)
+    init = app._init_mode
+
+    async def init_and_press(mode: str) -> object:
+        answer = init(mode)
+        arrive(app, *keys)
+        click_at(app, 3, 3, 2)
+        app.post_message(events.Paste("5"))
+        return await answer
+
+    monkeypatch.setattr(app, "_init_mode", init_and_press)
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            for _ in range(20):
+                await pilot.pause(0.01)
+            assert app.is_running
+            assert app._typed._count > 0  # and they have come
+    finally:
+        app.stop_run()
+        app.join(30)
+        app.charts.close()
+
+
+async def test_clicks_in_one_burst_open_a_run_once(open_app: Opener) -> None:
+    async with open_app() as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        for times in (2, 3, 5):
+            await person.press("R")
+            screen = person.app.screen
+            assert isinstance(screen, RunsScreen)
+            await person.until(lambda screen=screen: screen._table.row_count == 1, "the run")
+            await person.settle()
+            x, y, *_ = screen._table.region
+            click_at(person.app, x + 5, y + 1, times)
+            await person.until(lambda: person.app.screen is person.main, "the main screen")
+            await person.settle()
+            assert person.app.is_running
+            assert person.app.screen_stack == [person.main]
+
+
+async def test_a_screen_closes_once_whoever_asks_for_it_again(open_app: Opener) -> None:
+    async with open_app() as person:
+        await person.press("R")
+        runs = person.app.screen
+        assert isinstance(runs, RunsScreen)
+        answers: list[object] = []
+        dialog = ConfirmScreen("?", "yes", "no")
+        runs.open(dialog, answers.append)
+        await person.settle()
+        runs.dismiss(None)  # not in front: neither it nor what covers it is closed
+        assert person.app.screen is dialog
+        for _ in range(3):
+            dialog.dismiss(True)
+        await person.settle()
+        assert answers == [True]
+        assert person.app.screen is runs
+
+
+async def test_clicks_in_one_burst_list_the_choices_once(open_app: Opener) -> None:
+    async with open_app() as person:
+        field = person.field("dataset")
+        assert isinstance(field, ChoiceField)
+        click_at(person.app, field.region.x + 1, field.region.y, 3)
+        await person.until(lambda: isinstance(person.app.screen, ChoiceScreen), "the list")
+        await person.settle()
+        assert len(person.app.screen_stack) == 2
