@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -13,13 +12,14 @@ from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Reducer, smooth
 from d2ltui.spec.config import FIELDS, RunConfig
-from d2ltui.spec.text import counted
+from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.store import filters
 from d2ltui.store.errors import Damaged
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, runs
 from d2ltui.store.reader import RunReader
 
 SMOOTHING = 0.6
+MAX_NOTE_SHOWN = 200  # characters of a note in a list
 
 
 def list_runs(conditions: Sequence[str], as_json: bool) -> None:
@@ -31,7 +31,7 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
     parsed = filters.parse(conditions)
     found = [run for run in runs() if filters.matches(parsed, run)]
     if as_json:
-        text.say(json.dumps([run.to_json() for run in found], ensure_ascii=False, allow_nan=False))
+        text.say(json_line([run.to_json() for run in found]))
         return
     rows = [_row(run) for run in found]
     if rows:
@@ -43,7 +43,7 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
             text.say(run.problem)
     for run in found:
         if run.note:
-            text.say(f"{run.name}: {run.note.splitlines()[0]}")
+            text.say(f"{run.name}: {printable(run.note.splitlines()[0], MAX_NOTE_SHOWN)}")
     if not rows:
         text.say("no run" + (" fulfils these conditions" if parsed else " yet: 'd2ltui train' makes one"))
 

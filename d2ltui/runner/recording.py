@@ -172,7 +172,7 @@ class Recording:
                 self._damaged = False
             except Exception as error:  # also what PyTorch makes of a full disk
                 kept = "; the last one is kept" if recovery.has_checkpoint(path) else ""
-                raise StoreError(f"no checkpoint ({reason(error)}){kept}") from None
+                raise StoreError(f"no checkpoint ({home.gone(path) or reason(error)}){kept}") from None
             finally:
                 self._took = time.perf_counter() - began
                 with self._counting:

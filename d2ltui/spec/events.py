@@ -6,7 +6,6 @@ progress bar another.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -15,6 +14,7 @@ import msgspec
 
 from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import json_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -204,4 +204,4 @@ def exit_status(status: str) -> int:
 
 def to_json(summary: dict[str, object]) -> str:
     """One line that any JSON parser takes: what is not finite is null already."""
-    return json.dumps(summary, allow_nan=False, ensure_ascii=False)
+    return json_line(summary)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 MAX_TEXT = 1000  # characters that are shown of a text from elsewhere: a path may be long
@@ -49,20 +52,34 @@ def _stand_in(character: str, lines: bool) -> str:
     return " " if character.isspace() and not "\x1c" <= character <= "\x1f" else _UNKNOWN
 
 
-def printable_values(value: Any, most: int = MAX_TEXT, *, lines: tuple[str, ...] = ()) -> Any:
+def printable_values(value: Any, most: int = MAX_TEXT, *, lines: Mapping[str, int] = MappingProxyType({})) -> Any:
     """`value`, plain values as JSON and TOML have them, with every text and every key `printable`.
 
-    What stands under the keys `lines` keeps its ends of lines.
+    What stands under the keys `lines` keeps its ends of lines, and may be so long.
     """
     if isinstance(value, str):
         return printable(value, most)
     if isinstance(value, dict):
         return {
-            printable(key, MAX_VALUE): printable(item, most, lines=True)
+            printable(key, MAX_VALUE): printable(item, lines[key], lines=True)
             if key in lines and isinstance(item, str)
             else printable_values(item, most, lines=lines)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):
+        if set(map(type, value)) <= {int, float}:  # a histogram
+            return list(value)
         return [printable_values(item, most, lines=lines) for item in value]
     return value
+
+
+def json_line(value: object) -> str:
+    """`value` as one line of JSON that any parser takes, and that no terminal obeys: what cannot be shown is escaped.
+
+    Raises:
+        ValueError: where a number is not finite.
+    """
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

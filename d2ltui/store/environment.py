@@ -8,11 +8,14 @@ import platform
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 from d2ltui import __version__
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
-STALE = 15.0  # seconds without a sign of life after which a process on another machine counts as gone
+# Seconds without a sign of life after which a process on another machine counts as gone. It gives one every two; the
+# rest is for clocks that do not agree.
+STALE = 90.0
 
 
 def environment() -> dict[str, object]:
@@ -52,18 +55,45 @@ def process() -> dict[str, object]:
     import psutil
 
     pid = os.getpid()
-    return {"pid": pid, "host": socket.gethostname(), "started": psutil.Process(pid).create_time()}
+    found = {"pid": pid, "host": socket.gethostname(), "started": psutil.Process(pid).create_time()}
+    if boot := _boot():
+        found |= {"boot": boot, "ticks": _ticks(pid)}
+    return found
+
+
+def _boot() -> str:
+    """What names this start of the system; "" where it does not say."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _ticks(pid: int) -> int:
+    """When a process began, in the system's ticks since its start: no clock that is set changes that. 0: it is gone."""
+    try:
+        # After the name, which may hold anything: the state is field 3, the start field 22.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return 0 if fields[0] in (b"Z", b"X") else int(fields[19])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def is_alive(found: object, sign: object) -> bool:
     """Whether the process that `process()` described still is there. `sign` is the time of its last sign of life."""
     if not isinstance(found, dict):
         return False
-    pid, started = found.get("pid"), found.get("started")
-    if found.get("host") != socket.gethostname():
+    pid, started, boot, ticks = (found.get(name) for name in ("pid", "started", "boot", "ticks"))
+    here = found.get("host") == socket.gethostname()
+    if isinstance(pid, int) and pid > 0 and boot and boot == _boot():
+        if ticks and _ticks(pid) == ticks:
+            return True
+        if here:
+            return False
+    if not here:
         return isinstance(sign, (int, float)) and abs(time.time() - sign) < STALE
-    if not isinstance(pid, int) or not isinstance(started, (int, float)) or pid <= 0:
-        return False
+    if not isinstance(pid, int) or not isinstance(started, (int, float)) or pid <= 0 or boot:
+        return False  # one of before the system's last start, too
     import psutil
 
     try:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from d2ltui.spec.text import printable
+
+MAX_SENTENCE = 2000  # two long paths, and what is wrong with them
+MAX_REASON = 200
+
 # What the system says of a path where nothing can be written, whatever it is: another path is the remedy.
 _OF_THE_PATH = (
     errno.ENOENT,
@@ -20,7 +25,10 @@ _OF_THE_PATH = (
 
 
 class StoreError(Exception):
-    """Something that cannot be done with a stored run. Its text is one sentence."""
+    """Something that cannot be done with a stored run. Its text is one sentence, and fit to be shown."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence, MAX_SENTENCE))
 
 
 class NotAllowed(StoreError):
@@ -34,11 +42,11 @@ class Damaged(StoreError):
 def reason(error: BaseException) -> str:
     """Why, in a few words: the operating system's where it is its business."""
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return printable(error.strerror, MAX_REASON)
     if isinstance(error, UnicodeDecodeError):
         return "its text is not readable"
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return printable(lines[0], MAX_REASON) if lines else type(error).__name__
 
 
 def unwritten(target: Path, error: OSError) -> StoreError:

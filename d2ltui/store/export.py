@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import msgspec
 
 from d2ltui.spec.events import LayerStats
+from d2ltui.spec.text import json_line
 from d2ltui.store.listing import describe
 from d2ltui.store.reader import RunReader
 
@@ -83,7 +83,7 @@ def _figures(layer: LayerStats) -> dict[str, Any]:
 
 def json_text(reader: RunReader) -> str:
     """`as_json` as one line that any JSON parser takes."""
-    return json.dumps(as_json(reader), ensure_ascii=False, allow_nan=False) + "\n"
+    return json_line(as_json(reader)) + "\n"
 
 
 def _finite(value: float) -> float | None:

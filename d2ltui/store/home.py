@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from d2ltui.spec.files import open_regular, read_regular
+from d2ltui.spec.text import printable
 from d2ltui.store.errors import NotAllowed, StoreError, reason
 
 try:
@@ -23,16 +27,27 @@ DATABASE, CONFIG, LOG, NOTE, LOCK = "run.db", "config.toml", "log.txt", "note.tx
 CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
 LATEST = "latest"
 MADE, GONE = ".new-", ".old-"  # what begins the names of directories that are no run yet, and none any more
+# What renaming a directory to a name says where something is there already.
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EACCES)
 LEFT = 86_400.0  # seconds after which such a one was left by a process that was killed
 MAX_NAME = 100
 NAMES = f"1 to {MAX_NAME} letters, digits, '-', '_' or '.', the first a letter or digit, and not 'latest'"
 
 
 def home() -> Path:
-    """D2LTUI_HOME, or the user's data directory. It need not exist."""
+    """D2LTUI_HOME, or the user's data directory. It need not exist.
+
+    Raises:
+        NotAllowed: where D2LTUI_HOME begins with a user that there is not.
+    """
     given = os.environ.get("D2LTUI_HOME")
     if given:
-        return Path(given).expanduser().absolute()
+        try:
+            return Path(given).expanduser().absolute()
+        except RuntimeError:  # ~ and a user that there is not
+            user = given.partition("/")[0]
+            why = f"there is no user '{user[1:]}' with a home"
+            raise NotAllowed(f"D2LTUI_HOME: '{given}' is not allowed ({why}); allowed: a directory") from None
     import platformdirs
 
     return platformdirs.user_data_path("d2ltui", appauthor=False)
@@ -56,11 +71,39 @@ def names() -> list[str]:
     """
     try:
         with os.scandir(runs_dir()) as entries:
-            return sorted(e.name for e in entries if is_name(e.name) and e.is_dir(follow_symlinks=False))
+            return sorted(e.name for e in entries if is_name(e.name) and _is_directory(e))
     except FileNotFoundError:
         return []
     except OSError as error:
         raise StoreError(f"runs: {runs_dir()} cannot be read ({reason(error)})") from None
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:  # of one entry, which may go while it is looked at
+        return False
+
+
+def is_left(path: Path) -> bool:
+    """Whether directory `path` is no run but a name alone: empty, or gone. One process may give it a run just now."""
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def gone(path: Path) -> str:
+    """What is missing of the run in directory `path`, in words, whoever has removed it; "" where nothing is."""
+    with contextlib.suppress(OSError):
+        if not os.path.lexists(path):
+            return "its directory is gone: deleted, or renamed"
+        if not os.path.lexists(path / DATABASE):
+            return f"its {DATABASE} is gone: deleted, or renamed"
+    return ""
 
 
 def path_of(name: str) -> Path:
@@ -72,7 +115,13 @@ def path_of(name: str) -> Path:
     if not is_name(name):
         raise NotAllowed(f"run: '{name}' is not allowed; allowed: {NAMES}")
     path = runs_dir() / name
-    if path.is_symlink() or not path.is_dir():
+    try:
+        known = stat.S_ISDIR(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        known = False
+    except OSError as error:
+        raise StoreError(f"run: {name} cannot be read ({reason(error)})") from None
+    if not known:
         raise NotAllowed(f"run: '{name}' is not known; allowed: what 'd2ltui runs' lists")
     return path
 
@@ -95,10 +144,14 @@ def create(stem: str, fill: Callable[[Path], None]) -> Path:
         while True:
             number += 1
             path = parent / f"{stem}-{number}"
-            with contextlib.suppress(FileExistsError):
-                path.mkdir()  # reserves the name: a directory may be renamed to an empty one only
+            try:
+                # In one step, so that there is no moment at which a name has no run: a directory takes the place of
+                # nothing, or of an empty one.
+                made.rename(path)
                 break
-        made.rename(path)
+            except OSError as error:
+                if error.errno not in _TAKEN or not os.path.lexists(path):
+                    raise
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
@@ -113,10 +166,15 @@ def _tidy(parent: Path) -> None:
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
-                if entry.name.startswith((MADE, GONE)) and entry.is_dir(follow_symlinks=False):
+                ours = entry.name.startswith((MADE, GONE))
+                if (ours or is_name(entry.name)) and entry.is_dir(follow_symlinks=False):
                     found = entry.stat(follow_symlinks=False)
-                    if time.time() - max(found.st_mtime, found.st_ctime) > LEFT:
+                    if time.time() - max(found.st_mtime, found.st_ctime) <= LEFT:
+                        continue
+                    if ours:
                         shutil.rmtree(entry.path, ignore_errors=True)
+                    elif found.st_nlink <= 2 and is_left(Path(entry.path)):
+                        os.rmdir(entry.path)  # an empty one alone
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object], *, previous: Path | None = None) -> None:
@@ -190,7 +248,7 @@ class Lock:
             StoreError: where another process has it, or the directory cannot be written.
         """
         try:
-            self._file = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+            self._file = open_regular(path / LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StoreError(f"run: {path.name} cannot be written ({reason(error)})") from None
         if fcntl is not None:
@@ -260,10 +318,10 @@ MAX_NOTE = 10_000
 def note(path: Path) -> str:
     """What somebody wrote about the run in directory `path`."""
     try:
-        with open(path / NOTE, encoding="utf-8", errors="replace") as file:
-            return file.read(MAX_NOTE).strip()
+        text = read_regular(path / NOTE, 4 * MAX_NOTE).decode("utf-8", "replace")
     except OSError:
         return ""
+    return printable(text.strip(), MAX_NOTE, lines=True)
 
 
 def set_note(name: str, text: str) -> None:

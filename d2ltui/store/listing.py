@@ -105,27 +105,28 @@ def _read(path: Path, patience: float | None) -> tuple[RunInfo, dict[str, Any] |
         with contextlib.closing(open_run(path, patience=patience)) as connection:
             try:
                 meta = read_meta(connection)
-                return describe(path, meta), meta
+                # A list of many keeps no more than its rows are made of.
+                return describe(path, meta), {key: meta[key] for key in meta if key != "summary"}
             except DAMAGE as error:
                 raise damaged(path, error) from None
     except Busy as error:
         return RunInfo(path.name, path, BUSY, created=_made(path), problem=str(error)), None
     except StoreError as error:
-        return RunInfo(path.name, path, DAMAGED, problem=str(error)), None
+        return RunInfo(path.name, path, DAMAGED, problem=str(error), note=home.note(path)), None
 
 
 def _made(path: Path) -> float:
     """When a run was made, about, as its directory tells: its configuration is written once."""
     try:
-        return (path / home.CONFIG).stat().st_mtime
+        return os.lstat(path / home.CONFIG).st_mtime
     except OSError:
         return 0.0
 
 
 def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
-    """A row from what `meta` holds. Raises what is in `schema.DAMAGE`."""
+    """A row from what `schema.read_meta` has found in the run's directory `path`."""
     config = msgspec.convert(meta["config"], RunConfig)
-    status, progress = meta["status"], meta.get("progress", {})
+    status, progress = meta["status"], meta.get("progress") or {}
     if status not in ENDED and not is_alive(meta.get("process"), meta.get("sign")):
         status = INTERRUPTED
     metric = "accuracy" if config.task == "classification" else "r2"
@@ -141,22 +142,22 @@ def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
         created=float(meta["created"]),
         config=config,
         device=meta.get("device", ""),
-        host=environment.get("host", ""),
-        steps=int(progress.get("step", 0)),
-        epochs=int(progress.get("epoch", 0)),
+        host=str(environment.get("host", "")),
+        steps=progress.get("step", 0),
+        epochs=progress.get("epoch", 0),
         seconds=float(progress.get("seconds", 0.0)),
         figures=figures,
         message=meta.get("message", ""),
         findings=tuple(meta.get("findings", ())),
         note=home.note(path),
-        group=str(group.get("name", "")),
+        group=group.get("name", ""),
     )
 
 
 def stamp(path: Path) -> tuple[float, ...] | None:
     """What changes whenever a run's database does; None where it may change without, or cannot be looked at."""
     try:
-        found = os.stat(path / home.DATABASE)
+        found = os.lstat(path / home.DATABASE)
     except OSError:
         return None
     if time.time() - max(found.st_mtime, found.st_ctime) <= SETTLED:
@@ -181,7 +182,8 @@ class Rows:
         parent = home.runs_dir()
         paths = [parent / name for name in home.names()]
         self._known = {path: self._row(path) for path in paths}
-        return sorted((row for _, row, _ in self._known.values()), key=lambda run: (run.created, run.name))
+        rows = [row for _, row, _ in self._known.values() if row.status != DAMAGED or not home.is_left(row.path)]
+        return sorted(rows, key=lambda run: (run.created, run.name))
 
     def _row(self, path: Path) -> tuple[tuple[float, ...] | None, RunInfo, dict[str, Any] | None]:
         now = stamp(path)  # before the run is read: what is written meanwhile is read the next time
@@ -221,10 +223,16 @@ def find(reference: str) -> Path:
         NotAllowed: where there is none, or more than one.
     """
     if reference == home.LATEST:
-        found = [run for run in runs() if run.status != DAMAGED]
-        if not found:
+        listed = runs()
+        found = [run for run in listed if run.status != DAMAGED]
+        if found:
+            return found[-1].path
+        if not listed:
             raise NotAllowed(f"run: there is none yet in {home.runs_dir()}; 'd2ltui train' makes one")
-        return found[-1].path
+        problem = listed[-1].problem
+        if len(listed) == 1:
+            raise StoreError(problem)
+        raise StoreError(f"run: none of the {len(listed)} in {home.runs_dir()} can be read; of the last one, {problem}")
     if not home.is_name(reference):
         raise NotAllowed(f"run: '{reference}' is not allowed; allowed: a run's name, the beginning of one, or latest")
     names = home.names()

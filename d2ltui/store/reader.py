@@ -26,6 +26,7 @@ from d2ltui.history.epochs import EPOCHS
 from d2ltui.history.live import MAX_PROBES, LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import printable, printable_values
 from d2ltui.store import environment, home
 from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.requests import Request, ask
@@ -33,14 +34,15 @@ from d2ltui.store.schema import (
     BEGUN,
     DAMAGE,
     EPOCH,
+    LINES,
     LOGGED,
     STEP,
+    Budget,
     check,
     damaged,
     from_json,
     open_run,
     read_meta,
-    unpack,
 )
 
 ALIVE_EVERY = 1.0  # seconds between two looks at the other process
@@ -127,6 +129,8 @@ class RunReader:
     def poll(self) -> bool:
         """Take in what has come since the last time; True where anything has."""
         before = self.live.version
+        if missing := home.gone(self.path):  # what is open still can be read, and would for ever be the same
+            raise StoreError(f"run: {self.path.name} cannot be read ({missing})")
         try:
             self._connection.execute("BEGIN")
             try:
@@ -153,8 +157,9 @@ class RunReader:
     def _read_log(self) -> None:
         """Everything that is told seldom. The end, if there is one, is kept: it comes last."""
         query = "SELECT id, time, kind, data, crc FROM log WHERE id > ? ORDER BY id"
-        for number, when, kind, data, stored in self._connection.execute(query, (self._last["log"],)).fetchall():
+        for number, when, kind, data, stored in self._connection.execute(query, (self._last["log"],)):
             check(stored, when, kind, data)
+            _in_order(self._last["log"], number)
             event = from_json(data, LOGGED[kind]) if kind in LOGGED else None
             self._last["log"] = number
             if event is None:
@@ -178,8 +183,11 @@ class RunReader:
             f"SELECT first, count, data, crc FROM {table} WHERE first >= "
             f"coalesce((SELECT max(first) FROM {table} WHERE first <= ?), 0) ORDER BY first"
         )
+        before = 0
         for first, count, data, stored in self._connection.execute(query, (have + 1,)):
             check(stored, first, count, data)
+            _in_order(before, first)
+            before = first
             records = np.frombuffer(data, dtype)[max(0, have - first + 1) :]
             if len(records):
                 yield records
@@ -204,21 +212,31 @@ class RunReader:
 
     def _read_layers(self) -> None:
         where, last = "FROM layers WHERE id > ?", self._last["layers"]
-        numbers = [number for (number,) in self._connection.execute(f"SELECT id {where} ORDER BY id", (last,))]
+        numbers: list[int] = []
+        for (number,) in self._connection.execute(f"SELECT id {where} ORDER BY id", (last,)):
+            _in_order(numbers[-1] if numbers else last, number)
+            numbers.append(number)
         if len(numbers) > MAX_PROBES:
             numbers = [*numbers[: -1 : -(-len(numbers) // MAX_PROBES)], numbers[-1]]
+        budget = Budget()
         for number in numbers:
             row = self._connection.execute("SELECT step, data, crc FROM layers WHERE id = ?", (number,)).fetchone()
             check(row[2], row[0], row[1])
-            self.live(unpack(row[1], events.LayersProbed))
+            self._look(budget.unpack(row[1], events.LayersProbed))
             self._last["layers"] = number
+
+    def _look(self, probed: events.LayersProbed) -> None:
+        """Take in a look: one of a network as the others were of."""
+        if self.live.layers is not None and _indexes(probed) != _indexes(self.live.layers):
+            raise ValueError("its looks are at different networks")
+        self.live(probed)
 
     def _read_findings(self) -> None:
         """Only the last ones count."""
         query = "SELECT id, step, data, crc FROM findings WHERE id > ? ORDER BY id DESC LIMIT 1"
         for number, step, data, stored in self._connection.execute(query, (self._last["findings"],)).fetchall():
             check(stored, step, data)
-            self.live(unpack(data, events.FindingsChanged))
+            self.live(Budget().unpack(data, events.FindingsChanged))
             self._last["findings"] = number
 
     def gap(self) -> tuple[int, str]:
@@ -227,11 +245,15 @@ class RunReader:
         (0, "") where nothing is missing at the beginning.
         """
         after, kept = 0, ""
-        for _, kind, data in self.log():
-            if kind == BEGUN:
-                after, kept = int(data["step"]), str(data["kept"])
-            elif kind == events.RunResumed.__name__:  # from an earlier checkpoint: the steps in between came again
-                after = min(after, int(data["step"]))
+        log = self.log()
+        try:
+            for _, kind, data in log:
+                if kind == BEGUN:
+                    after, kept = int(data["step"]), str(data["kept"])
+                elif kind == events.RunResumed.__name__:  # from an earlier checkpoint: the steps in between came again
+                    after = min(after, int(data["step"]))
+        except DAMAGE as error:
+            raise damaged(self.path, error) from None
         return after, kept if after else ""
 
     def log(self) -> list[tuple[float, str, dict[str, Any]]]:
@@ -240,9 +262,14 @@ class RunReader:
 
         try:
             rows = self._connection.execute("SELECT time, kind, data, crc FROM log ORDER BY id").fetchall()
+            found = []
             for when, kind, data, stored in rows:
                 check(stored, when, kind, data)
-            return [(when, kind, json.loads(data)) for when, kind, data, _ in rows]
+                fields = printable_values(json.loads(data), lines=LINES)
+                if not isinstance(when, float) or not isinstance(kind, str) or not isinstance(fields, dict):
+                    raise ValueError("a line of its log is none")
+                found.append((when, printable(kind), fields))
+            return found
         except DAMAGE as error:
             raise damaged(self.path, error) from None
 
@@ -250,10 +277,21 @@ class RunReader:
         """Every stored look at the layers, in order: more than a LiveRun keeps."""
         try:
             # At once: an open cursor would keep the run's own process from writing.
+            budget = Budget()
             for step, data, stored in self._connection.execute(
                 "SELECT step, data, crc FROM layers ORDER BY id"
             ).fetchall():
                 check(stored, step, data)
-                yield unpack(data, events.LayersProbed)
+                yield budget.unpack(data, events.LayersProbed)
         except DAMAGE as error:
             raise damaged(self.path, error) from None
+
+
+def _in_order(before: int, number: object) -> None:
+    """Of a tree of pages some of which are the same, SQLite reads rows again and again; their numbers tell."""
+    if not isinstance(number, int) or number <= before:
+        raise ValueError("its rows are not in order")
+
+
+def _indexes(probed: events.LayersProbed) -> list[int]:
+    return [layer.index for layer in probed.layers]

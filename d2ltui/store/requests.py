@@ -11,12 +11,14 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from d2ltui.spec.files import read_regular
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError, reason
 
 Verb: TypeAlias = Literal["pause", "resume", "step", "epoch", "stop", "lr"]
 PREFIX = "request-"
 _MAX_BYTES = 1000
+_MAX_AT_ONCE = 1000
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,14 +47,13 @@ def take_requests(path: Path) -> list[Request]:
     found = []
     try:
         with os.scandir(path) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX))
+            names = sorted(entry.name for entry in entries if entry.name.startswith(PREFIX))[:_MAX_AT_ONCE]
     except OSError:
         return []
     for name in names:
-        with contextlib.suppress(OSError, ValueError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, ValueError, RecursionError, msgspec.MsgspecError):
             try:
-                with open(path / name, "rb") as file:
-                    request = msgspec.convert(json.loads(file.read(_MAX_BYTES)), Request)
+                request = msgspec.convert(json.loads(read_regular(path / name, _MAX_BYTES)), Request)
             finally:
                 os.unlink(path / name)
             if request.verb != "lr" or (request.lr is not None and 0 < request.lr < float("inf")):

@@ -13,8 +13,12 @@ is the schema's version, `PRAGMA application_id` says whose database it is.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
 import sqlite3
+import sys
 import zlib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +27,10 @@ import msgspec
 import numpy as np
 
 from d2ltui.spec import events
+from d2ltui.spec.files import check_regular, open_regular
+from d2ltui.spec.text import printable_values
 from d2ltui.store.errors import Damaged, StoreError, reason
+from d2ltui.store.plausible import check_event, check_meta
 
 VERSION = 1
 APPLICATION = 0x64326C74  # "d2lt"
@@ -57,6 +64,7 @@ CREATE TABLE log(
     crc INTEGER NOT NULL
 );
 """
+_STATEMENTS = {statement.strip() for statement in TABLES.split(";")}
 # What reading a database with flipped bytes can end in.
 DAMAGE = (
     sqlite3.Error,
@@ -85,7 +93,12 @@ LOGGED: dict[str, type[events.Event]] = {
 # The log's first line in a database that has taken a damaged one's place: of the steps up to `step` nothing is known
 # here but what the checkpoint holds of their epochs, and `kept` is what the old one is called now ("": it was gone).
 BEGUN = "Begun"
-E_ = TypeVar("E_")
+E_ = TypeVar("E_", bound=events.Event)
+MAX_VALUE_BYTES = 16 * 2**20  # of one value in a database; the largest is a look at many layers
+MAX_META = 256 * 2**10  # characters of all of `meta`: a list reads that of every run
+MAX_UNPACKED, MAX_UNPACKED_IN_ALL = 8 * 2**20, 256 * 2**20  # bytes of one look at the layers, and of all of them
+LINES = {"traceback": 100_000}  # what may have more than one line, and how many characters
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")  # how a journal ends that names another file, for SQLite to delete
 
 
 class Busy(StoreError):
@@ -112,8 +125,13 @@ def to_json(value: object) -> str:
 
 
 def from_json(text: str, kind: type[E_]) -> E_:
-    """What `to_json` wrote."""
-    return msgspec.convert(json.loads(text), kind, strict=False)
+    """What `to_json` wrote, with every text in it fit to be shown.
+
+    Raises what is in DAMAGE where it can be no event.
+    """
+    event = msgspec.convert(printable_values(json.loads(text), lines=LINES), kind, strict=False)
+    check_event(event)
+    return event
 
 
 def pack(value: object) -> bytes:
@@ -121,9 +139,23 @@ def pack(value: object) -> bytes:
     return zlib.compress(to_json(value).encode(), 1)
 
 
-def unpack(data: bytes, kind: type[E_]) -> E_:
-    """What `pack` packed."""
-    return from_json(zlib.decompress(data).decode(), kind)
+class Budget:
+    """How much may be unpacked in one go: a few bytes of zlib can be gigabytes."""
+
+    def __init__(self, most: int = MAX_UNPACKED_IN_ALL) -> None:
+        self._left = most
+
+    def unpack(self, data: bytes, kind: type[E_]) -> E_:
+        """What `pack` packed. Raises what is in DAMAGE where that is too much, or something else."""
+        inflate = zlib.decompressobj()
+        most = min(self._left, MAX_UNPACKED)
+        text = inflate.decompress(data, most + 1)
+        if len(text) > most:
+            raise ValueError("it unpacks to more than a run can have")
+        if not inflate.eof:
+            raise ValueError("it is cut off")
+        self._left -= len(text)
+        return from_json(text.decode(), kind)
 
 
 def connect(
@@ -154,6 +186,8 @@ def connect(
         connection.execute("PRAGMA synchronous=FULL")
     else:
         connection.execute("PRAGMA query_only=ON")
+    if sys.version_info >= (3, 11):
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     return connection
 
 
@@ -165,25 +199,51 @@ def open_run(path: Path, *, writes: bool = False, patience: float | None = None)
         Damaged: where there is none, or it is no run's database any more.
         StoreError: where it is newer, or cannot be opened.
     """
-    file = path / "run.db"
-    if not file.is_file():
-        raise Damaged(f"run: {path.name} is incomplete (it has no run.db)")
+    _check_files(path)
     connection = None
     try:
-        connection = connect(file, writes=writes, patience=patience)
+        connection = connect(path / "run.db", writes=writes, patience=patience)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error as error:
+        if application == APPLICATION and version <= VERSION:
+            _check_tables(connection)
+            return connection
+        size = os.stat(path / "run.db").st_size
+    except (sqlite3.Error, ValueError) as error:
         if connection is not None:
             connection.close()
         raise damaged(path, error) from None
-    if application == APPLICATION and version <= VERSION:
-        return connection
+    except OSError as error:
+        raise StoreError(f"run: {path.name} cannot be read (run.db: {reason(error)})") from None
     connection.close()
     if application == APPLICATION:
         raise StoreError(f"run: {path.name} is from a newer d2ltui (schema {version}; this one reads {VERSION})")
-    why = "incomplete (its run.db is empty)" if not file.stat().st_size else "damaged (run.db is no run's database)"
+    why = "damaged (run.db is no run's database)" if size else "incomplete (its run.db is empty)"
     raise Damaged(f"run: {path.name} is {why}")
+
+
+def _check_files(path: Path) -> None:
+    """That SQLite will find files where it looks for some: a pipe it would wait for, a link it would follow."""
+    for name in ("run.db", "run.db-journal", "run.db-wal", "run.db-shm"):
+        try:
+            if not check_regular(path / name) and name == "run.db":
+                raise Damaged(f"run: {path.name} is incomplete (it has no run.db)")
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                raise Damaged(f"run: {path.name} is damaged ({name}: {reason(error)})") from None
+            raise StoreError(f"run: {path.name} cannot be read ({name}: {reason(error)})") from None
+    with contextlib.suppress(OSError), os.fdopen(open_regular(path / "run.db-journal"), "rb") as journal:
+        if journal.seek(0, os.SEEK_END) >= len(_SUPER_JOURNAL):
+            journal.seek(-len(_SUPER_JOURNAL), os.SEEK_END)
+            if journal.read() == _SUPER_JOURNAL:
+                raise Damaged(f"run: {path.name} is damaged (run.db-journal: it names another file)")
+
+
+def _check_tables(connection: sqlite3.Connection) -> None:
+    """That the tables are those of a run, and nothing stands in for one: reading a view can run for ever."""
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        if kind != "table" or (sql not in _STATEMENTS and name != "sqlite_sequence"):
+            raise ValueError(f"it has a {kind} {name} that is not a run's")
 
 
 def is_lock(error: BaseException) -> bool:
@@ -201,12 +261,20 @@ def damaged(path: Path, error: BaseException) -> StoreError:
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:
-    """All of `meta`. Raises what is in DAMAGE."""
-    found = {}
+    """All of `meta`, every value of a kind and size that it may be, every text fit to be shown.
+
+    Raises what is in DAMAGE.
+    """
+    found: dict[str, Any] = {}
+    size = 0
     for key, value, stored in connection.execute("SELECT key, value, crc FROM meta"):
         check(stored, key, value)
-        found[key] = json.loads(value)
+        size += len(value)
+        if size > MAX_META or not isinstance(key, str) or key in found:
+            raise ValueError("its meta is more than a run can have")
+        found[key] = printable_values(json.loads(value))
     for key in ("created", "config", "status"):
         if key not in found:  # a page that has lost rows has no checksum that differs
             raise ValueError(f"its {key} is missing")
+    check_meta(found)
     return found

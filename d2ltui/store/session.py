@@ -15,6 +15,7 @@ import numpy as np
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
+from d2ltui.spec.files import open_regular
 from d2ltui.store import environment, home
 from d2ltui.store.errors import StoreError
 from d2ltui.store.requests import take_requests
@@ -74,7 +75,8 @@ class Session:
         take_requests(path)  # what was asked of an earlier process is void
         for name in (home.CHECKPOINT, home.DATABASE):
             for left in path.glob(f".{name}-*"):  # by a process that was killed
-                left.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # a directory of that name is nobody's business
+                    left.unlink()
 
     @staticmethod
     def make(path: Path, config: RunConfig, group: dict[str, object] | None) -> None:
@@ -283,8 +285,8 @@ class Session:
     def _write_text(self) -> None:
         if not self._text:
             return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        with open(os.open(self.path / home.LOG, flags, 0o644), "a", encoding="utf-8", errors="replace") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with open(open_regular(self.path / home.LOG, flags), "a", encoding="utf-8", errors="replace") as file:
             if file.tell() < MAX_LOG_BYTES:
                 file.write("".join(self._text))
         self._text.clear()

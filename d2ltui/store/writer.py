@@ -23,9 +23,9 @@ import numpy as np
 
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.text import counted
+from d2ltui.spec.text import counted, printable
 from d2ltui.store import home
-from d2ltui.store.errors import StoreError, reason
+from d2ltui.store.errors import MAX_SENTENCE, StoreError, reason
 from d2ltui.store.recovery import has_checkpoint
 from d2ltui.store.requests import Request, take_requests
 from d2ltui.store.schema import PATIENCE, is_lock
@@ -239,14 +239,15 @@ class RunStore:
         else:
             self._locked_since = None
             self._try_at = time.monotonic() + RETRY
-            why = reason(error)
+            why = home.gone(session.path) or reason(error)
         if not self._failing:
             self._failing = True
             self._say(f"store: {session.path} takes no more ({why}); the run goes on in memory")
 
     def _give_up(self, error: Exception) -> None:
         no = "not" if self._session is not None and not self._session.stored else "no longer"
-        self._say(f"store: the run is {no} stored ({reason(error)}); it goes on in memory")
+        why = (self.path is not None and home.gone(self.path)) or reason(error)
+        self._say(f"store: the run is {no} stored ({why}); it goes on in memory")
         if self._session is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._session.close()
@@ -258,9 +259,11 @@ class RunStore:
         try:
             job(self.path)
         except Exception as error:  # an operating system's, or what PyTorch makes of one
-            self._say(f"store: {reason(error)}")
+            if not (self._failing and home.gone(self.path)):  # which has been said
+                self._say(f"store: {reason(error)}")
 
     def _say(self, sentence: str) -> None:
+        sentence = printable(sentence, MAX_SENTENCE)
         if sentence == self.trouble:
             return  # once is enough: a full disk is tried again and again
         self.trouble = sentence

@@ -326,14 +326,14 @@ class D2LApp(App[None]):
         if error is None:
             super()._print_error_renderables()
             return
-        from d2ltui.store import home
+        from d2ltui.store import StoreError, home
 
-        path = home.home() / f"failed-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
         try:
+            path = home.home() / f"failed-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
             where = f"the traceback is in {path}"
-        except OSError as unwritten:
+        except (OSError, StoreError) as unwritten:
             where = f"the traceback could not be kept ({unwritten})"
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         print(f"d2ltui: the interface failed ({what}); {where}", file=sys.__stderr__)

@@ -387,6 +387,7 @@ def test_a_schema_from_the_future() -> None:
 def test_a_half_written_directory(content: bytes | None) -> None:
     path = home.runs_dir() / "half"
     path.mkdir(parents=True)
+    (path / "config.toml").touch()
     if content is not None:
         (path / "run.db").write_bytes(content)
     with pytest.raises(StoreError, match=r"half is (incomplete|damaged)"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.spec.text import MAX_TEXT, are, counted, printable, printable_values
+from d2ltui.spec.text import MAX_TEXT, are, counted, json_line, printable, printable_values
 
 HOSTILE = [
     "\x1b]52;c;aGVsbG8=\x07",
@@ -79,8 +80,18 @@ def test_a_long_text_is_cut() -> None:
 
 def test_values_keep_their_shape() -> None:
     hostile = {"a\x1b": ["\x9b", 1, {"b": None, "c": 0.5}], "why": "1\n2", "more": [("\n", True)]}
-    assert printable_values(hostile, lines=("why",)) == {
+    assert printable_values(hostile, lines={"why": 100}) == {
         "a\ufffd": ["\ufffd", 1, {"b": None, "c": 0.5}],
         "why": "1\n2",
         "more": [[" ", True]],
     }
+
+
+def test_json_says_everything_and_shows_nothing_else() -> None:
+    value = {"path": "a\x9b2J\u202e\udc9bü\x1b", "n": 1.5}
+    line = json_line(value)
+    assert harmless(line)
+    assert "ü" in line
+    assert json.loads(line) == value
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        json_line([float("nan")])
