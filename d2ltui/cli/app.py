@@ -15,7 +15,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.similar import did_you_mean
-from d2ltui.spec.text import MAX_VALUE, printable
+from d2ltui.spec.text import printable, quoted
 
 MAX_LINE = 2000  # characters of a sentence on standard error
 
@@ -66,9 +66,7 @@ class Commands(click.Group):
         name = args[0]
         if self.get_command(ctx, name) is None:
             hint = did_you_mean(name, self.commands)
-            raise click.UsageError(
-                f"command: '{printable(name, MAX_VALUE)}' is not known{hint}; allowed: {', '.join(self.commands)}"
-            )
+            raise click.UsageError(f"command: {quoted(name)} is not known{hint}; allowed: {', '.join(self.commands)}")
         return super().resolve_command(ctx, args)
 
 
@@ -106,7 +104,10 @@ def cli(
                     f"{flag}: --{flag} before a command concerns the application alone; allowed: without "
                     f"'{ctx.invoked_subcommand}', or what 'd2ltui {ctx.invoked_subcommand} --help' lists after it"
                 )
+        _refuse_unused(ctx, ctx.invoked_subcommand, options)
         return
+    if as_json and not exit_when_done:
+        raise click.UsageError("json: --json alone is not allowed; allowed: with --exit-when-done")
     ctx.exit(
         _open_application(
             configure(options),
@@ -118,6 +119,22 @@ def cli(
             on_hangup=on_hangup,
         )
     )
+
+
+def _refuse_unused(ctx: click.Context, name: str, options: dict[str, Any]) -> None:
+    """That run options before a command are of use to it: nothing that is typed is dropped in silence."""
+    command = cli.get_command(ctx, name)
+    taken = {param.name for param in command.params} if command is not None else set()
+    for option, value in options.items():
+        if value is not None and option not in taken:
+            flag = option.removesuffix("_file").replace("_", "-")
+            raise click.UsageError(
+                f"{flag}: --{flag} before '{name}' is not allowed; allowed: before commands that train, or "
+                f"what 'd2ltui {name} --help' lists, after it"
+            )
+        if value is not None and "model" not in taken:
+            flag = option.replace("_", "-")
+            raise click.UsageError(f"{flag}: --{flag} before '{name}' is not allowed; allowed: after it")
 
 
 def _open_application(config: RunConfig, **options: Any) -> int:
@@ -256,12 +273,15 @@ def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: s
     from d2ltui.lessons import LESSONS, SEEDS
 
     if name is None:
+        for option, value in (("seeds", seeds), ("data-dir", data_dir)):
+            if value is not None:
+                raise click.UsageError(
+                    f"{option}: --{option} is not allowed without a lesson; allowed: with NAME or all"
+                )
         ctx.exit(list_lessons(as_json))
     if name not in LESSONS and name != "all":
         hint = did_you_mean(name, [*LESSONS, "all"])
-        raise click.UsageError(
-            f"lesson: '{printable(name, MAX_VALUE)}' is not known{hint}; allowed: {', '.join(LESSONS)}, all"
-        )
+        raise click.UsageError(f"lesson: {quoted(name)} is not known{hint}; allowed: {', '.join(LESSONS)}, all")
     try:
         root = parse("data_dir", data_dir) if data_dir is not None else None
         chosen = [LESSONS[name]] if name in LESSONS else LESSONS.values()
@@ -281,8 +301,10 @@ def _unknown_option(error: click.NoSuchOption) -> str:
     """What click words differently from version to version, and proposes without need."""
     context = error.ctx or click.Context(cli)
     known = [option for param in context.command.params for option in param.opts]
-    typed = printable(error.option_name, MAX_VALUE)
-    return f"option: '{typed}' is not known{did_you_mean(typed, known)}; allowed: see {context.command_path} --help"
+    typed = error.option_name
+    return (
+        f"option: {quoted(typed)} is not known{did_you_mean(typed, known)}; allowed: see {context.command_path} --help"
+    )
 
 
 def main() -> NoReturn:

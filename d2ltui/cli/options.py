@@ -9,7 +9,7 @@ import click
 
 from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError
 from d2ltui.spec.config_file import line_in
-from d2ltui.spec.text import MAX_VALUE, printable
+from d2ltui.spec.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_FPS = 4.0
@@ -25,15 +25,15 @@ class Command(click.Command):
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             places = [param for param in self.params if isinstance(param, click.Argument) and param.name]
-            extra = printable(rest[0], MAX_VALUE)
+            extra = quoted(rest[0])
             if not places:
                 allowed = f"options alone, see {ctx.command_path} --help"
-                raise click.UsageError(f"{self.name}: '{extra}' is not allowed; allowed: {allowed}")
+                raise click.UsageError(f"{self.name}: {extra} is not allowed; allowed: {allowed}")
             last = places[-1]
             metavar = (last.metavar or str(last.name).upper()).strip("[]")
-            before = printable(ctx.params[str(last.name)], MAX_VALUE)
+            before = quoted(ctx.params[str(last.name)])
             raise click.UsageError(
-                f"{metavar.partition('|')[0]}: '{extra}' is not allowed beside '{before}'; allowed: one {metavar}"
+                f"{metavar.partition('|')[0]}: {extra} is not allowed beside {before}; allowed: one {metavar}"
             )
         return rest
 
@@ -76,8 +76,7 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
     except ValueError:
         fps = 0.0
     if not 0 < fps <= 60:
-        shown = printable(value, MAX_VALUE)
-        raise click.UsageError(f"max-fps: '{shown}' is not allowed; allowed: a number greater than 0, up to 60")
+        raise click.UsageError(f"max-fps: {quoted(value)} is not allowed; allowed: a number greater than 0, up to 60")
     return fps
 
 
@@ -106,8 +105,7 @@ def hangup_option(command: F) -> F:
 
 def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value not in HANGUP:
-        shown = printable(value, MAX_VALUE)
-        raise click.UsageError(f"on-hangup: '{shown}' is not allowed; allowed: {', '.join(HANGUP)}")
+        raise click.UsageError(f"on-hangup: {quoted(value)} is not allowed; allowed: {', '.join(HANGUP)}")
     return value
 
 
@@ -120,8 +118,7 @@ def whole(name: str, high: int | None = None) -> Callable[[click.Context, click.
             return None
         number = int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else 0
         if number < 1 or (high is not None and number > high):
-            shown = printable(value, MAX_VALUE)
-            raise click.UsageError(f"{name}: '{shown}' is not allowed; allowed: {allowed}")
+            raise click.UsageError(f"{name}: {quoted(value)} is not allowed; allowed: {allowed}")
         return number
 
     return check

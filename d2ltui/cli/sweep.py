@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +24,7 @@ from d2ltui.runner.recording import Recording
 from d2ltui.spec import events
 from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
+from d2ltui.spec.text import counted
 from d2ltui.store.groups import band, mean_and_sd
 
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_r2", "seconds")
@@ -80,7 +82,7 @@ def train_all(
     out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
     group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     table = _Table(configs, fields)
-    lives: list[LiveRun] = []
+    done: list[_Done] = []
     with Signals(on_hangup) as signals:
         from d2ltui.engine.device import DeviceError, select  # PyTorch: seconds
 
@@ -94,25 +96,31 @@ def train_all(
             if not quiet:
                 text.say(table.header())
             for index, config in enumerate(configs):
-                live = _train_one(config, signals, err, _place(group, kind, index, len(configs)), quiet, store)
-                lives.append(live)
+                done.append(_train_one(config, signals, err, _place(group, kind, index, len(configs)), quiet, store))
                 if not quiet:
-                    text.say(table.row(live))
+                    text.say(table.row(done[-1].live))
                     out.flush()
                 if signals.caught is not None:
                     break
             if not quiet:
-                _summarise(lives, kind)
+                _summarise(done, fields, kind)
                 if store:
                     print(f"stored as group {group}: d2ltui runs group={group}", file=err)
             if as_json:
-                print(to_json(_summary(lives, fields, kind, group if store else None)), file=out, flush=True)
+                print(to_json(_summary(done, fields, kind, group if store else None)), file=out, flush=True)
         except OSError as error:
             return unwritable(error, err)
     if signals.status is not None:
         return signals.status
     bad = ("failed",) if kind == "sweep" else ("failed", "diverged")
-    return 1 if any(live.status in bad for live in lives) else 0
+    return 1 if any(one.live.status in bad for one in done) else 0
+
+
+class _Done(NamedTuple):
+    """A run that has ended, and its name in the store, where it is in there."""
+
+    live: LiveRun
+    name: str | None
 
 
 def _place(group: str, kind: str, index: int, total: int) -> dict[str, object]:
@@ -121,7 +129,7 @@ def _place(group: str, kind: str, index: int, total: int) -> dict[str, object]:
 
 def _train_one(
     config: RunConfig, signals: Signals, err: Any, group: dict[str, object], quiet: bool, store: bool
-) -> LiveRun:
+) -> _Done:
     control = Control()
     signals.watch(control)
     recording = Recording.new(config, control, group=group, on_trouble=Teller(err)) if store else None
@@ -133,7 +141,7 @@ def _train_one(
         run(config, control, sinks, recording)
     if live.status == "failed" and live.ended is not None:
         print(f"d2ltui: {live.ended.message}", file=err)
-    return live
+    return _Done(live, recording.store.name if recording is not None else None)
 
 
 class _Table:
@@ -159,35 +167,51 @@ class _Table:
         return self._line((*varied, live.status, *map(text.figure, figures), f"{live.seconds:.2f}"))
 
 
-def _figures(lives: Sequence[LiveRun]) -> dict[str, tuple[float, float]]:
-    """Mean and sd of the figures of the runs that have finished."""
-    summaries = [live.ended.summary for live in lives if live.ended is not None and live.status == "finished"]
-    found: dict[str, tuple[float, float]] = {}
+def _finished(done: Sequence[_Done]) -> list[_Done]:
+    return [one for one in done if one.live.status == "finished" and one.live.epochs]
+
+
+def _figures(finished: Sequence[_Done]) -> dict[str, tuple[float, float | None]]:
+    """Mean and sd of the figures that all of the runs have; they have finished."""
+    summaries = [one.live.ended.summary for one in finished if one.live.ended is not None]
+    found: dict[str, tuple[float, float | None]] = {}
     for name in _FIGURES:
         values = [value for summary in summaries if isinstance(value := summary.get(name), (int, float))]
-        if values:
+        if values and len(values) == len(summaries):
             found[name] = mean_and_sd(values)
     return found
 
 
-def _summarise(lives: Sequence[LiveRun], kind: str) -> None:
+def _best(done: Sequence[_Done]) -> _Done | None:
+    """The finished run of the least validation loss."""
+    finite = [one for one in _finished(done) if math.isfinite(one.live.epochs[-1].val_loss)]
+    return min(finite, key=lambda one: one.live.epochs[-1].val_loss, default=None)
+
+
+def _summarise(done: Sequence[_Done], fields: Sequence[str], kind: str) -> None:
+    finished = _finished(done)
+    text.say(f"{len(finished)} of {counted(len(done), 'run')} finished")
     if kind == "sweep":
-        finished = [live for live in lives if live.status == "finished" and live.epochs]
-        if finished:
-            best = min(finished, key=lambda live: live.epochs[-1].val_loss)
-            text.say(f"least validation loss: {text.figure(best.epochs[-1].val_loss)}")
+        if (best := _best(done)) is not None:
+            varied = ", ".join(f"{name} {text.value(getattr(best.live.config, name))}" for name in fields)
+            name = f"{best.name}: " if best.name else ""
+            text.say(f"least validation loss: {text.figure(best.live.epochs[-1].val_loss)} ({name}{varied})")
         return
-    for name, (mean, sd) in _figures(lives).items():
-        text.say(f"{name.replace('_', ' ')}: {mean:.4g} ± {sd:.2g}")
+    if not finished:
+        return
+    for name, (mean, sd) in _figures(finished).items():
+        text.say(f"{name.replace('_', ' ')}: {mean:.4g}" + (f" ± {sd:.2g}" if sd is not None else ""))
+    lives = [one.live for one in finished]
+    of = f"the {len(finished)} that finished" if len(finished) < len(done) else str(len(done))
     for figure, title in (("val_loss", "validation loss"), ("val_metric", "validation metric")):
         found = band(lives, figure)
-        text.say(f"{title}: mean, and band from the lowest to the highest of {len(lives)}")
+        text.say(f"{title}: mean, and band from the lowest to the highest of {of}" if len(lives) > 1 else title)
         text.chart(
             ChartSpec(
                 width=text.width(),
                 height=text.HEIGHT,
                 lines=[Line("mean", Style.VALIDATION, found.epochs, found.mean)],
-                bands=[BandSpec(found.epochs, found.low, found.high, label="band")],
+                bands=[BandSpec(found.epochs, found.low, found.high, label="band")] if len(lives) > 1 else [],
                 x_high=float(lives[0].config.epochs),
                 x_label="epoch",
                 ascii=text.is_ascii(),
@@ -196,15 +220,19 @@ def _summarise(lives: Sequence[LiveRun], kind: str) -> None:
         )
 
 
-def _summary(lives: Sequence[LiveRun], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
+def _summary(done: Sequence[_Done], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
+    """What `--json` prints: `n` runs have finished; `mean` and `sd` are theirs, and a single one has no sd."""
     runs: list[dict[str, object]] = []
-    for live in lives:
+    for live, name in done:
         assert live.ended is not None
-        varied = {name: msgspec.to_builtins(getattr(live.config, name)) for name in fields}
-        runs.append({**varied, **live.ended.summary})
-    found: dict[str, object] = {"kind": kind, "group": group, "runs": runs}
+        varied = {field: msgspec.to_builtins(getattr(live.config, field)) for field in fields}
+        runs.append({**varied, **live.ended.summary, **({"run": name} if name else {})})
+    found: dict[str, object] = {"kind": kind, "group": group, "runs": runs, "n": len(_finished(done))}
     if kind == "seeds":
-        figures = _figures(lives)
+        figures = _figures(_finished(done))
         found["mean"] = {name: mean for name, (mean, _) in figures.items()}
         found["sd"] = {name: sd for name, (_, sd) in figures.items()}
+    else:
+        best = _best(done)
+        found["best"] = None if best is None else runs[done.index(best)]
     return found

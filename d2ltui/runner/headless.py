@@ -323,7 +323,8 @@ def train(
             if guard.error is None:
                 findings.tell(err)
             if as_json:
-                print(to_json(ended.summary), file=out, flush=True)
+                name = recording.store.name if recording is not None else None
+                print(to_json({**ended.summary, **({"run": name} if name else {})}), file=out, flush=True)
             if guard.error is not None:
                 raise guard.error
         except OSError as error:

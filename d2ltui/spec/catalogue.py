@@ -239,6 +239,8 @@ ACTIVATION_TITLES: dict[str, str] = {
     "tanh": "Tanh",
     "relu": "ReLU",
 }
+# Fields that one value of another field alone has a use for.
+ONLY_WITH: dict[str, tuple[str, str]] = {"init_std": ("init", "normal")}
 INITS: dict[str, str] = {
     "default": "the book's for the model: torch.nn's own (concise) or N(0, 0.01²) (from scratch, and linear)",
     "normal": "N(0, init_std²), biases zero",
@@ -255,7 +257,7 @@ OPTIMIZERS: dict[str, str] = {
 }
 SCRATCH_OPTIMIZERS = ("sgd",)
 
-_BASE: dict[str, object] = {
+BASE: dict[str, object] = {
     "implementation": "concise",
     "hidden": (256,),
     "activation": "relu",
@@ -293,7 +295,7 @@ def default_model(dataset: str) -> str:
 
 def defaults(model: str, dataset: str) -> dict[str, object]:
     """Every hyperparameter's default for `model` on `dataset`, by field name."""
-    return {"model": model, "dataset": dataset, **_BASE, **_DEFAULTS.get((model, dataset), {})}
+    return {"model": model, "dataset": dataset, **BASE, **_DEFAULTS.get((model, dataset), {})}
 
 
 def datasets_for(model: str) -> tuple[str, ...]:

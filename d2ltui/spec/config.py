@@ -220,7 +220,7 @@ def parse(name: str, value: object) -> object:
         hint = did_you_mean(value, field.choices) if isinstance(value, str) else ""
         raise ConfigError([wrong(name, value, field.allowed, hint)])
     if field.kind == "device":
-        if isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]+)?", value):
+        if isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:[0-9]{1,4})?", value):
             return value
         raise ConfigError([wrong(name, value, field.allowed)])
     if field.kind == "path":
@@ -273,16 +273,14 @@ def _directory(name: str, value: object) -> str | None:
     raise ConfigError([wrong(name, value, FIELDS["data_dir"].allowed, reason)])
 
 
-def _misfits(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]:
+def _misfits(config: RunConfig, given: Mapping[str, object], unused: bool) -> Iterable[Problem]:
     """What is wrong between fields that are each right."""
     model, data = catalogue.MODELS[config.model], catalogue.DATASETS[config.dataset]
     if data.task != model.task:
         allowed = f"with model {model.name}, {', '.join(catalogue.datasets_for(model.name))}"
         yield wrong("dataset", data.name, allowed, f" (its task is {data.task})")
-    for name in given:
-        if name in FIELDS and name not in _always_applicable() and name not in model.fields:
-            having = [m.name for m in catalogue.MODELS.values() if name in m.fields]
-            yield wrong(name, given[name], f"with model {' or '.join(having)}", f" (model {model.name} has no {name})")
+    if not unused:
+        yield from _unused(config, given)
     if config.implementation == "scratch" and config.optimizer not in catalogue.SCRATCH_OPTIMIZERS:
         yield wrong(
             "optimizer",
@@ -294,6 +292,23 @@ def _misfits(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem
         yield wrong("batch_size", config.batch_size, f"1 to {data.train_size}, the training samples of {data.name}")
 
 
+def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]:
+    """What is given, and the run has no use for: nobody should believe that it had an effect."""
+    fields = catalogue.MODELS[config.model].fields
+    for name in given:
+        if name not in FIELDS or name in _always_applicable():
+            continue
+        if name not in fields:
+            having = [m.name for m in catalogue.MODELS.values() if name in m.fields]
+            yield wrong(
+                name, given[name], f"with model {' or '.join(having)}", f" (model {config.model} has no {name})"
+            )
+        elif name in catalogue.ONLY_WITH:
+            other, value = catalogue.ONLY_WITH[name]
+            if (chosen := getattr(config, other)) != value:
+                yield wrong(name, given[name], f"with {other} {value}", f" ({other} {chosen} has no {name})")
+
+
 def _always_applicable() -> tuple[str, ...]:
     return ("model", "implementation", "dataset", "data_dir")
 
@@ -303,8 +318,10 @@ def applicable_fields(model: str) -> tuple[str, ...]:
     return ("implementation", *catalogue.MODELS[model].fields)
 
 
-def resolve(given: Mapping[str, object]) -> RunConfig:
+def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
     """The run that `given` (field name to value, possibly text) describes; what is not given gets the book's default.
+
+    With `unused`, fields that the run has no use for may be given, too: stored runs of older versions have them.
 
     Raises:
         ConfigError: with a sentence for every wrong field.
@@ -332,7 +349,7 @@ def resolve(given: Mapping[str, object]) -> RunConfig:
     config = msgspec.convert(values, RunConfig)
     if not {"model", "dataset"} & {problem.field for problem in problems}:
         # Otherwise the defaults that stand in for what was meant would be held against the other fields.
-        problems.extend(_misfits(config, given))
+        problems.extend(_misfits(config, given, unused))
     if problems:
         seen: dict[str, Problem] = {}
         for problem in problems:

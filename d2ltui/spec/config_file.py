@@ -12,6 +12,7 @@ import stat
 import sys
 from pathlib import Path
 
+from d2ltui.spec import catalogue
 from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError, Problem, RunConfig, applicable_fields
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
@@ -23,12 +24,15 @@ _MAX_DOTS = 250
 
 
 def to_toml(config: RunConfig) -> str:
-    """`config` as a configuration file, with the fields that its model has."""
+    """`config` as a configuration file, with the fields that its model has a use for."""
     import tomli_w  # only where a file is written
 
     names = ("model", "dataset", *applicable_fields(config.model), "data_dir")
     values = {name: getattr(config, name) for name in names}
     values["hidden"] = list(config.hidden) if "hidden" in values else None
+    for name, (other, needed) in catalogue.ONLY_WITH.items():
+        if getattr(config, other) != needed and values.get(name) == catalogue.BASE[name]:
+            values[name] = None
     return tomli_w.dumps({name: value for name, value in values.items() if value is not None})
 
 
@@ -104,6 +108,10 @@ def from_toml(text: str, source: str) -> dict[str, object]:
         problems.append(Problem("", f"{place}: {more:,} more {'keys are' if more > 1 else 'key is'} no such field"))
     if problems:
         raise ConfigError(problems)
+    for name, (other, needed) in catalogue.ONLY_WITH.items():
+        # Files of older versions have it whether it is of use or not; where it is the default, it changes nothing.
+        if values.get(other) != needed and values.get(name) == catalogue.BASE[name]:
+            del values[name]
     return values
 
 

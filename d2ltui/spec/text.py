@@ -46,6 +46,11 @@ def printable(text: object, most: int = MAX_TEXT, *, lines: bool = False) -> str
     return shown
 
 
+def quoted(text: object) -> str:
+    """A value that somebody typed, as it is told of in a sentence."""
+    return f"'{printable(text, MAX_VALUE)}'"
+
+
 def _stand_in(character: str, lines: bool) -> str:
     if character == "\n" and lines:
         return "\n"

@@ -21,6 +21,7 @@ from d2ltui.spec.config import FIELDS as CONFIG_FIELDS
 from d2ltui.spec.config import ConfigError
 from d2ltui.spec.config import parse as parse_field
 from d2ltui.spec.similar import did_you_mean
+from d2ltui.spec.text import quoted
 from d2ltui.store.errors import NotAllowed
 from d2ltui.store.listing import FIGURES, STATUSES, RunInfo
 
@@ -74,15 +75,15 @@ def _condition(word: str) -> Condition:
     found = _CONDITION.fullmatch(word)
     if found is None:
         if re.search(r"[<>=!]", word):
-            raise NotAllowed(f"filter: '{word}' is not allowed; allowed: FIELD, one of {_OPERATORS}, and a value")
+            raise NotAllowed(f"filter: {quoted(word)} is not allowed; allowed: FIELD, one of {_OPERATORS}, and a value")
         if word.replace("-", "_") in FIELDS:  # looked for in names, it would silently find nothing
             how = f"{word}, one of {_OPERATORS}, and a value, such as lr>=0.1 or status=finished"
-            raise NotAllowed(f"filter: '{word}' alone is not allowed; allowed: {how}")
+            raise NotAllowed(f"filter: {quoted(word)} alone is not allowed; allowed: {how}")
         return Condition("", "", word.lower())
     name, sign, value = found[1].replace("-", "_"), found[2].replace("==", "="), found[3]
     if name not in FIELDS:
         hint = did_you_mean(name, FIELDS)
-        raise NotAllowed(f"filter: '{name}' is no field of a run{hint}; allowed: {', '.join(FIELDS)}")
+        raise NotAllowed(f"filter: {quoted(name)} is no field of a run{hint}; allowed: {', '.join(FIELDS)}")
     ordered = name in NUMBERS or (name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("float", "int"))
     if sign not in ("=", "!=") and not ordered:
         raise NotAllowed(f"filter: '{sign}' is not allowed with {name}; allowed: = and !=")
@@ -95,7 +96,7 @@ _OPERATORS = " ".join(OPERATORS)
 def _value(name: str, text: str) -> Any:
     if name == "status":
         if text not in STATUSES:
-            raise NotAllowed(f"filter: status '{text}' is not known; allowed: {', '.join(STATUSES)}")
+            raise NotAllowed(f"filter: status {quoted(text)} is not known; allowed: {', '.join(STATUSES)}")
         return text
     if name in TEXTS:
         return text
@@ -110,5 +111,5 @@ def _value(name: str, text: str) -> Any:
     except ValueError:
         number = math.nan
     if number != number:
-        raise NotAllowed(f"filter: {name} '{text}' is not allowed; allowed: a number")
+        raise NotAllowed(f"filter: {name} {quoted(text)} is not allowed; allowed: a number")
     return number

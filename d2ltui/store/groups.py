@@ -37,6 +37,6 @@ def band(lives: Sequence[LiveRun], figure: str) -> Band:
     )
 
 
-def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
-    """Of some numbers; the sd is the sample's (n - 1), 0 for a single one."""
-    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
+    """Of some numbers; the sd is the sample's (n - 1), and a single number has none."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None

@@ -18,6 +18,7 @@ import msgspec
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import ENDED
+from d2ltui.spec.text import quoted
 from d2ltui.store import home
 from d2ltui.store.environment import is_alive
 from d2ltui.store.errors import NotAllowed, StoreError
@@ -234,7 +235,9 @@ def find(reference: str) -> Path:
             raise StoreError(problem)
         raise StoreError(f"run: none of the {len(listed)} in {home.runs_dir()} can be read; of the last one, {problem}")
     if not home.is_name(reference):
-        raise NotAllowed(f"run: '{reference}' is not allowed; allowed: a run's name, the beginning of one, or latest")
+        raise NotAllowed(
+            f"run: {quoted(reference)} is not allowed; allowed: a run's name, the beginning of one, or latest"
+        )
     names = home.names()
     if reference in names:
         return home.path_of(reference)
@@ -242,9 +245,9 @@ def find(reference: str) -> Path:
     if len(begun) == 1:
         return home.path_of(begun[0])
     if begun:
-        raise NotAllowed(f"run: '{reference}' begins the names of {_some(begun)}; allowed: one of them")
+        raise NotAllowed(f"run: {quoted(reference)} begins the names of {_some(begun)}; allowed: one of them")
     raise NotAllowed(
-        f"run: '{reference}' is not known; allowed: {_some(names) if names else 'nothing, there is no run'}"
+        f"run: {quoted(reference)} is not known; allowed: {_some(names) if names else 'nothing, there is no run'}"
     )
 
 

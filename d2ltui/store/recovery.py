@@ -32,7 +32,7 @@ def config_of(path: Path) -> RunConfig:
     with contextlib.suppress(Damaged):  # a newer database, say, is not damaged: only then does the file beside it count
         open_run(path).close()
     try:
-        return resolve(read_toml(path / home.CONFIG))
+        return resolve(read_toml(path / home.CONFIG), unused=True)
     except ConfigError as error:
         raise Damaged(f"{run.problem}, and of its {home.CONFIG}: {error.problems[0].message}") from None
 
@@ -50,7 +50,7 @@ def mend_config(path: Path, config: RunConfig) -> str:
     """
     file, text = path / home.CONFIG, to_toml(config)
     try:
-        if msgspec.structs.replace(resolve(read_toml(file)), data_dir=config.data_dir) == config:
+        if msgspec.structs.replace(resolve(read_toml(file), unused=True), data_dir=config.data_dir) == config:
             return ""
         wrong = f"config: {file} is not what the run was trained with"
     except ConfigError as error:

@@ -389,7 +389,8 @@ def run_app(
         if as_json:
             from d2ltui.spec.events import to_json
 
-            print(to_json(last.summary), flush=True)
+            name = app.run_name
+            print(to_json({**last.summary, **({"run": name} if name else {})}), flush=True)
     if not ended or "torch" in sys.modules:
         # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
         # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.

@@ -52,7 +52,7 @@ class FormState:
     def visible(self) -> tuple[str, ...]:
         """The fields to show, in order."""
         names = applicable_fields(self["model"])
-        hidden = {"init_std"} if self["init"] != "normal" else set()
+        hidden = {name for name, (other, needed) in catalogue.ONLY_WITH.items() if self[other] != needed}
         return tuple(name for name in names if name not in hidden)
 
     def set(self, name: str, text: str) -> None:

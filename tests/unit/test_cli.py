@@ -66,7 +66,10 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         ("--data-dir /no/such", "data-dir: '/no/such' is not allowed (there is no such directory); allowed: an "),
         ("--implementation scratch --optimizer adam", "optimizer: 'adam' is not allowed (the from-scratch "),
         ("--model softmax --hidden 3", "hidden: '3' is not allowed (model softmax has no hidden); allowed: with "),
+        ("--init-std 1", "init-std: '1' is not allowed (init default has no init_std); allowed: with init normal"),
+        ("--dataset iris", "dataset: 'iris' is not allowed; allowed: synthetic-linear, "),
         ("--config /no/such.toml", "config: /no/such.toml cannot be read (No such file or directory)"),
+        ("--config /dev/zero", "config: /dev/zero cannot be read (it is no regular file)"),
         ("--learning-rate 1", "option: '--learning-rate' is not known; allowed: see d2ltui train --help"),
         ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size?); allowed: "),
         ("--lr", "requires an argument"),
@@ -218,6 +221,63 @@ def test_flags_of_the_application_are_not_lost_in_silence(  # type: ignore[no-un
     status, _, err = command(flag, "train")
     assert (status, trained, err.count("\n")) == (2, [], 1)
     assert err.startswith(f"d2ltui: {flag[2:].partition('=')[0]}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("--lr 3 runs", "lr: --lr before 'runs' is not allowed; allowed: before commands that train"),
+        ("--hidden 3 watch latest", "hidden: --hidden before 'watch' is not allowed"),
+        ("--config x.toml models", "config: --config before 'models' is not allowed"),
+        ("--data-dir /tmp lessons dropout", "data-dir: --data-dir before 'lessons' is not allowed; allowed: after it"),
+        ("--json", "json: --json alone is not allowed; allowed: with --exit-when-done"),
+        ("lessons --seeds 3", "seeds: --seeds is not allowed without a lesson; allowed: with NAME or all"),
+        ("lessons --data-dir /tmp", "data-dir: --data-dir is not allowed without a lesson; allowed: with NAME or all"),
+    ],
+)
+def test_nothing_that_is_typed_is_dropped_in_silence(command, arguments: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command(*arguments.split())
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"d2ltui: {said}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--dataset", "{}"),
+        ("train", "--device", "cuda:{}"),
+        ("train", "--seeds", "{}"),
+        ("train", "--on-hangup", "{}"),
+        ("train", "--max-fps", "{}"),
+        ("train", "--{}", "1"),
+        ("train", "{}"),
+        ("train", "--config", "{}"),
+        ("train", "--data-dir", "{}"),
+        ("train", "--resume", "{}"),
+        ("--max-fps", "{}"),
+        ("{}",),
+        ("lessons", "{}"),
+        ("lessons", "dropout", "{}"),
+        ("show", "{}"),
+        ("show", "latest", "{}"),
+        ("runs", "{}=1"),
+        ("runs", "status={}"),
+        ("runs", "lr>{}"),
+        ("export", "{}", "--csv"),
+        ("sweep", "--lr", "1,{}"),
+        ("sweep", "--lr", "1,2", "{}"),
+    ],
+)
+def test_words_of_20_000_characters_and_of_control(  # type: ignore[no-untyped-def]
+    command, trained: list[RunConfig], d2ltui_home: Path, arguments: tuple[str, ...]
+) -> None:
+    for word in ("x" * 20_000, "\x1b]52;c;eA==\x07", "\x9b2J\u202e\n\udc9b", "9" * 20_000):
+        status, _, err = command(*(part.format(word) for part in arguments))
+        assert status in ((0, 2) if arguments[0] == "runs" else (2,))  # a word may be part of a name
+        assert trained == []
+        assert len(err) < 1500
+        assert all(line.isprintable() for line in err.split("\n"))
+        assert "Traceback" not in err
 
 
 # Commands

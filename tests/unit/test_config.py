@@ -286,6 +286,19 @@ def test_a_field_that_the_model_has_not(model: str, name: str, value: str) -> No
     )
 
 
+@pytest.mark.parametrize("init", ["default", "xavier", "kaiming", "zeros"])
+def test_a_standard_deviation_that_no_weight_would_have(init: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve({"init": init, "init_std": "0.5"})
+    (problem,) = caught.value.problems
+    assert problem.field == "init_std"
+    assert problem.message == (
+        f"init_std: '0.5' is not allowed (init {init} has no init_std); allowed: with init normal"
+    )
+    assert resolve({"init": init, "init_std": "0.5"}, unused=True).init_std == 0.5
+    assert resolve({"init": "normal", "init_std": "0.5"}).init_std == 0.5
+
+
 def test_from_scratch_has_sgd_and_says_so() -> None:
     assert resolve({"implementation": "scratch"}).optimizer == "sgd"
     with pytest.raises(ConfigError, match=r"^optimizer: 'adam' is not allowed .*only SGD.*; allowed: .*sgd"):

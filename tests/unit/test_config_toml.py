@@ -34,7 +34,6 @@ def configs(draw: st.DrawFn) -> RunConfig:
         "dataset": dataset,
         "implementation": draw(st.sampled_from(list(catalogue.IMPLEMENTATIONS))),
         "init": draw(st.sampled_from(list(catalogue.INITS))),
-        "init_std": draw(positive),
         "lr": draw(positive),
         "weight_decay": draw(st.floats(min_value=0, allow_infinity=False)),
         "batch_size": draw(st.integers(1, catalogue.DATASETS[dataset].train_size)),
@@ -43,6 +42,8 @@ def configs(draw: st.DrawFn) -> RunConfig:
         "device": draw(st.sampled_from(["auto", "cpu", "cuda", "cuda:7", "mps"])),
         "data_dir": draw(st.sampled_from([None, "/"])),
     }
+    if given["init"] == "normal":
+        given["init_std"] = draw(positive)
     if given["implementation"] == "concise":
         given["optimizer"] = draw(st.sampled_from(list(catalogue.OPTIMIZERS)))
     if model == "mlp":
@@ -69,6 +70,18 @@ def test_a_saved_run_holds_the_fields_that_the_model_has() -> None:
     assert "hidden" not in to_toml(resolve({"model": "linear"}))
     assert "data_dir" not in to_toml(resolve({}))
     assert "hidden = [\n    256,\n    128,\n]" in to_toml(resolve({"hidden": "256,128"}))
+
+
+def test_a_standard_deviation_is_saved_where_it_is_of_use() -> None:
+    assert "init_std" not in to_toml(resolve({}))
+    assert "init_std = 0.01\n" in to_toml(resolve({"init": "normal"}))
+    # Older versions wrote it always.
+    assert from_toml("init_std = 0.01\n", "run.toml") == {}
+    assert from_toml("init = 'normal'\ninit_std = 0.01\n", "run.toml")["init_std"] == 0.01
+    with pytest.raises(ConfigError, match=r"^init_std: 0\.5 is not allowed \(init default has no init_std\)"):
+        resolve(from_toml("init_std = 0.5\n", "run.toml"))
+    stored = resolve({"init": "xavier", "init_std": 0.5}, unused=True)
+    assert resolve(from_toml(to_toml(stored), "run.toml"), unused=True) == stored
 
 
 def message(text: str) -> str:

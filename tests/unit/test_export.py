@@ -301,6 +301,14 @@ def test_seeds_and_a_sweep_are_groups(command) -> None:  # type: ignore[no-untyp
     assert "diverged" in [one["status"] for one in sweep["runs"]]
     listed = json.loads(command("runs", f"group={sweep['group']}", "--json")[1])
     assert len(listed) == 4
+    assert [one["name"] for one in listed] == [one["run"] for one in sweep["runs"]]
+    best = min((one for one in sweep["runs"] if one["status"] == "finished"), key=lambda one: one["val_loss"])
+    assert sweep["best"] == best
+    finished = sum(one["status"] == "finished" for one in sweep["runs"])
+    assert sweep["n"] == finished < 4
+    assert f"{finished} of 4 runs finished" in out
+    told = f"({best['run']}: activation {best['activation']}, lr 0.1)"
+    assert f"least validation loss: {best['val_loss']:.4g} {told}" in out
     assert len(json.loads(command("runs", f"group={found['group']}", "--json")[1])) == 3
 
 
