@@ -1,6 +1,23 @@
-"""`python -m d2ltui` is the `d2ltui` command."""
+"""`python -m d2ltui`, and the `d2ltui` command."""
 
-from d2ltui.cli.app import main
+from d2ltui.spec import startup
+
+startup.prepare()
+
+# Only now is it certain where these are imported from.
+import signal  # noqa: E402
+from typing import NoReturn  # noqa: E402
+
+from d2ltui.cli import app  # noqa: E402
+
+
+def main() -> NoReturn:
+    """The entry point of the process."""
+    try:
+        app.main()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to tidy up
+
 
 if __name__ == "__main__":
     main()

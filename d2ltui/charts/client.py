@@ -12,13 +12,12 @@ import asyncio
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 
 from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Reply, Request
+from d2ltui.spec import startup
 
 _LENGTH_SIZE = 4
 _LONGEST_REPLY = 64 * 2**20
@@ -71,18 +70,15 @@ class ChartClient:
         """Start the helper, if none runs. It needs no event loop, and returns before the helper is ready."""
         if self._process is not None or self._given_up or self._closed:
             return
-        # Where this package was found, the helper finds it too.
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "d2ltui.charts.server"],
+                startup.command("d2ltui.charts.server"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": path},
+                env=startup.environment(),
             )
         except OSError as error:
             self._give_up(f"the chart helper cannot be started ({error}); charts are drawn in this process")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shutil
 import socket
 import subprocess
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from d2ltui import __version__
 
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn")
+_GIT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "", "GIT_TERMINAL_PROMPT": "0"}
 # Seconds without a sign of life after which a process on another machine counts as gone. It gives one every two; the
 # rest is for clocks that do not agree.
 STALE = 90.0
@@ -36,12 +38,21 @@ def environment() -> dict[str, object]:
 
 
 def _git_commit() -> str:
+    """The commit of the current directory's repository, "" where there is none.
+
+    That repository may be anybody's: nothing that its configuration names is run, and nothing fetched.
+    """
+    path = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if os.path.isabs(part)]
+    git = shutil.which("git", path=os.pathsep.join(path))  # not a program of this name in the current directory
+    if git is None:
+        return ""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
+            [git, "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "rev-parse", "--verify", "HEAD"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env={**os.environ, **_GIT},
             timeout=2.0,
             check=False,
         )

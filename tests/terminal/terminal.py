@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import pexpect
 import psutil
@@ -19,7 +20,7 @@ import pyte
 PATIENCE = 60.0  # seconds until what was waited for counts as missing
 KEYS = {"enter": "\r", "tab": "\t", "escape": "\x1b", "down": "\x1b[B", "up": "\x1b[A", "right": "\x1b[C"}
 # What an application switches on, and has to switch off again: alternate screen, mouse, focus, pasting.
-MODES = ("1049", "1000", "1002", "1003", "1004", "1006", "1015", "2004")
+MODES = ("1049", "1000", "1002", "1003", "1004", "1006", "1015", "1016", "2004", "2048")
 
 
 class _Screen(pyte.Screen):
@@ -135,6 +136,9 @@ class Terminal:
         assert state.get("1049") == b"l", "the alternate screen was not left"
         assert state.get("25") == b"h", "the cursor stays hidden"
         assert [mode for mode in MODES if state.get(mode) == b"h"] == []
+        assert state.get("7", b"h") == b"h", "lines are not wrapped"
+        pushed, popped = re.findall(rb"\x1b\[>\d+u", bytes(self.raw)), re.findall(rb"\x1b\[<\d*u", bytes(self.raw))
+        assert len(pushed) == len(popped), "Kitty's keyboard mode stays on"
         with contextlib.suppress(termios.error):  # nobody holds the other end any more
             assert termios.tcgetattr(self.child.fileno())[:4] == self._settings[:4]
 
@@ -150,13 +154,20 @@ class Terminal:
             self.child.close(force=True)
 
 
+T = TypeVar("T", bound=Terminal)
+
+
 @contextlib.contextmanager
 def application(
-    *arguments: str, size: tuple[int, int] = (120, 40), before: str = "", **environment: str
-) -> Iterator[Terminal]:
+    *arguments: str,
+    size: tuple[int, int] = (120, 40),
+    before: str = "",
+    within: type[T] = Terminal,  # type: ignore[assignment]
+    **environment: str,
+) -> Iterator[T]:
     """`d2ltui` with `arguments` in a terminal; `before` is Python that runs first. Nothing of it is left at the end."""
-    code = f"{before}\nfrom d2ltui.cli.app import main\nmain()"
-    terminal = Terminal([sys.executable, "-c", code, *arguments], *size, environment)
+    code = ["-c", f"{before}\nfrom d2ltui.__main__ import main\nmain()"] if before else ["-m", "d2ltui"]
+    terminal = within([sys.executable, *code, *arguments], *size, environment)
     started: list[psutil.Process] = []
     try:
         yield terminal

@@ -1,0 +1,86 @@
+"""How a process of ours starts: it imports nothing from the current directory, and has its three standard streams.
+
+Imports nothing but what the interpreter has imported already: a `struct.py` beside the user must not be found before
+this module has run.
+"""
+
+import os
+import sys
+
+
+def prepare() -> None:
+    """To be called first, by whatever is started as `d2ltui`."""
+    keep_out_current_directory()
+    open_standard_streams()
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ctrl+c among the imports: an end, and no traceback
+
+
+def keep_out_current_directory() -> None:
+    """Take the current directory off the import path, where `python -m` and an empty part of PYTHONPATH put it.
+
+    Only what comes before the standard library is looked at: a directory of installed packages may be the current one.
+    The directory that d2ltui itself is imported from, a source tree, moves to the end, where it hides nothing.
+    """
+    standard = os.path.dirname(os.__file__)
+    before = sys.path[: sys.path.index(standard)] if standard in sys.path else list(sys.path)
+    unsafe = [entry for entry in before if not os.path.isabs(entry) or _is_current(entry)]
+    if not unsafe:
+        return
+    root = _root()
+    sys.path[:] = [entry for entry in before if entry not in unsafe] + sys.path[len(before) :]
+    if any(os.path.realpath(entry or os.curdir) == root for entry in unsafe) and root not in sys.path:
+        sys.path.append(root)
+
+
+def catch_interrupts() -> None:
+    """From here on ctrl+c is a KeyboardInterrupt again, so that what is begun is tidied up."""
+    import signal
+
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def open_standard_streams() -> None:
+    """Open what was closed before the start (`2>&-`): otherwise the run's database would be standard error.
+
+    Python's own `sys.stderr` stays None; what a library in C prints goes nowhere.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+
+
+def command(module: str) -> list[str]:
+    """The command that starts `module`'s `main()` in a Python that imports nothing from the current directory.
+
+    Python 3.10 has no `-P`; there `-c` puts the current directory first, from where it is taken at once.
+    """
+    path = f"import sys; sys.path = [*filter(None, sys.path), {_root()!r}]"
+    return [sys.executable, "-c", f"{path}; from {module} import main; main()"]
+
+
+def environment() -> dict[str, str]:
+    """The environment for `command`: PYTHONPATH without the current directory, and Python 3.11's safe path."""
+    found = {**os.environ, "PYTHONSAFEPATH": "1"}
+    parts = found.pop("PYTHONPATH", "").split(os.pathsep)
+    safe = [part for part in parts if os.path.isabs(part) and not _is_current(part)]
+    if safe:
+        found["PYTHONPATH"] = os.pathsep.join(safe)
+    return found
+
+
+def _is_current(path: str) -> bool:
+    try:
+        return os.path.samefile(path, os.curdir)
+    except OSError:  # either is gone
+        return False
+
+
+def _root() -> str:
+    """The directory in which the package `d2ltui` lies."""
+    return os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
