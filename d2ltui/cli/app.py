@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -11,7 +12,7 @@ import click
 
 from d2ltui import __version__
 from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, refused, run_options, whole
-from d2ltui.spec import catalogue
+from d2ltui.spec import catalogue, output, startup, terminal
 from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.similar import did_you_mean
@@ -49,6 +50,13 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._complete()
         return super().list_commands(ctx)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """What a command prints may be too much for its reader: `d2ltui runs | head -1`."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            ctx.exit(output.unwritable(error, None))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         self._complete()
@@ -147,6 +155,16 @@ def _open_application(config: RunConfig, **options: Any) -> int:
 
 
 def _want_terminal() -> None:
+    _want_streams()
+    if not terminal.moves_cursor():
+        name = os.environ.get("TERM", "")
+        raise click.UsageError(
+            f"TERM: '{name}' is not allowed for the application, which moves the cursor; allowed: the name of "
+            "your terminal, such as xterm-256color; 'd2ltui train' does the same training without it"
+        )
+
+
+def _want_streams() -> None:
     missing = [
         name
         for name, stream in (("input", sys.__stdin__), ("error", sys.__stderr__))
@@ -308,10 +326,12 @@ def _unknown_option(error: click.NoSuchOption) -> str:
 
 
 def main() -> NoReturn:
-    """The entry point: every wrong argument ends as one sentence and exit status 2, never as a traceback."""
+    """The command line: every wrong argument ends as one sentence and exit status 2, never as a traceback."""
+    startup.prepare()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # where the locale has no → or ², a ? is better than a traceback
     try:
+        startup.catch_interrupts()
         status = cli.main(standalone_mode=False, prog_name="d2ltui")
     except click.exceptions.Exit as stop:
         status = stop.exit_code
@@ -322,4 +342,5 @@ def main() -> NoReturn:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = 130
-    sys.exit(status if isinstance(status, int) else 0)
+    unwritten = output.flush()
+    sys.exit(unwritten or (status if isinstance(status, int) else 0))

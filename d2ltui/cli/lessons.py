@@ -9,7 +9,9 @@ import time
 from collections.abc import Sequence
 
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
-from d2ltui.lessons.lesson import shown
+from d2ltui.lessons.lesson import LessonCancelled, shown
+from d2ltui.spec import terminal
+from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted
 
 WIDTH = 100
@@ -34,21 +36,15 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
     output; progress on standard error.
     """
     began = time.perf_counter()
-    verdicts = []
-    for name in names:
-        lesson = LESSONS[name]
-        if len(names) == 1 and not as_json:
-            _print_page(lesson)
-        progress = _Progress(lesson)
-        try:
-            verdict = Bench(lesson, seeds=seeds, data_dir=data_dir, on_run=progress).verdict()
-        except LessonError as error:
-            verdict = Verdict(name, lesson.claim, False, (), f"not measured: {error}", seeds, 0.0)
-        finally:
-            progress.clear()
-        verdicts.append(verdict)
-        if not as_json:
-            _print_verdict(verdict)
+    verdicts: list[Verdict] = []
+    with Signals(on_hangup="stop") as signals:
+        for name in names:
+            verdict = _measure_one(LESSONS[name], signals, seeds, data_dir, page=len(names) == 1 and not as_json)
+            if verdict is None:
+                return signals.status or 1
+            verdicts.append(verdict)
+            if not as_json:
+                _print_verdict(verdict)
     holds = all(verdict.holds for verdict in verdicts)
     seconds = round(time.perf_counter() - began, 1)
     if as_json:
@@ -57,6 +53,24 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
         number = sum(verdict.holds for verdict in verdicts)
         print(f"{number} of {len(verdicts)} claims hold ({seconds:.0f} s)")
     return 0 if holds else 1
+
+
+def _measure_one(lesson: Lesson, signals: Signals, seeds: int, data_dir: str | None, page: bool) -> Verdict | None:
+    """The verdict; None where a signal has ended the measurement."""
+    if page:
+        _print_page(lesson)
+    progress = _Progress(lesson)
+    bench = Bench(lesson, seeds=seeds, data_dir=data_dir, on_run=progress)
+    signals.watch(bench)
+    try:
+        verdict = bench.verdict()
+    except LessonCancelled:
+        return None
+    except LessonError as error:
+        verdict = Verdict(lesson.name, lesson.claim, False, (), f"not measured: {error}", seeds, 0.0)
+    finally:
+        progress.clear()
+    return None if signals.caught is not None else verdict
 
 
 def _as_dict(verdict: Verdict) -> dict[str, object]:
@@ -119,7 +133,7 @@ class _Progress:
 
     def __init__(self, lesson: Lesson) -> None:
         self._lesson = lesson
-        self._terminal = sys.stderr.isatty()
+        self._terminal = sys.stderr.isatty() and terminal.moves_cursor()
         self._count = 0
         if not self._terminal:
             print(f"{lesson.name} …", file=sys.stderr, flush=True)
@@ -128,7 +142,8 @@ class _Progress:
         self._count += 1
         if self._terminal:
             text = f"{self._lesson.name}, run {self._count}: {run.role}, seed {run.seed}"
-            print(f"\r\x1b[K{text[:78]}", end="", file=sys.stderr, flush=True)
+            columns, _ = terminal.size(sys.stderr)
+            print(f"\r\x1b[K{text[: max(1, columns - 1)]}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         if self._terminal and self._count:

@@ -204,7 +204,7 @@ def _write(target: Path | None, parts: Iterator[bytes]) -> None:
             for part in parts:
                 file.write(part)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
     except OSError as error:
         if target is not None:
             raise unwritten(target, error) from None

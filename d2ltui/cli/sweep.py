@@ -19,12 +19,14 @@ from d2ltui.cli import text
 from d2ltui.cli.options import MAX_RUNS
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
-from d2ltui.runner.headless import OnHangup, Progress, Signals, Teller, guarded, run, unwritable
+from d2ltui.runner.headless import Progress, Teller, guarded, has_bar, run
 from d2ltui.runner.recording import Recording
 from d2ltui.spec import events
 from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
 from d2ltui.spec.text import counted
+from d2ltui.spec.output import unwritable
+from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.store.groups import band, mean_and_sd
 
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_r2", "seconds")
@@ -109,7 +111,8 @@ def train_all(
             if as_json:
                 print(to_json(_summary(done, fields, kind, group if store else None)), file=out, flush=True)
         except OSError as error:
-            return unwritable(error, err)
+            status = unwritable(error, err)
+            return signals.status or status
     if signals.status is not None:
         return signals.status
     bad = ("failed",) if kind == "sweep" else ("failed", "diverged")
@@ -136,7 +139,7 @@ def _train_one(
     live = recording.live if recording is not None else LiveRun(config)
     sinks: list[events.Sink] = [live]
     with open(os.devnull, "w", encoding="utf-8") as null:
-        if not quiet and err.isatty():  # elsewhere the table has to do
+        if not quiet and has_bar(err):  # elsewhere the table has to do
             sinks.append(guarded(Progress(config, null, err), control, signals))
         run(config, control, sinks, recording)
     if live.status == "failed" and live.ended is not None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 
 import click
 
 from d2ltui.charts.spec import ChartSpec, Style
+from d2ltui.spec import terminal
 
 WIDTH, HEIGHT = 100, 16
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -26,7 +26,7 @@ _RUN_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 def width() -> int:
     """Columns for charts: the terminal's, within reason."""
-    return max(40, min(WIDTH, shutil.get_terminal_size((80, 24)).columns))
+    return max(40, min(WIDTH, terminal.size(sys.stdout, sys.stderr)[0]))
 
 
 def is_ascii() -> bool:

@@ -6,23 +6,22 @@ import contextlib
 import errno
 import io
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, TextIO
 
 from d2ltui.engine.control import Control
-from d2ltui.spec import events
+from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, to_json
+from d2ltui.spec.output import unwritable
+from d2ltui.spec.signals import OnHangup, Signals
 
 if TYPE_CHECKING:
     from d2ltui.runner.recording import Recording
 
-OnHangup: TypeAlias = Literal["continue", "stop"]
 BAR_WIDTH = 24
 REDRAW_EVERY = 0.2
 OPEN_TIMEOUT = 5.0  # seconds that a slow disk may take before the run's name is told
@@ -34,12 +33,26 @@ def write_line(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
+def has_bar(err: TextIO) -> bool:
+    """Whether progress is a bar: on a terminal where a line can be erased."""
+    return err.isatty() and terminal.moves_cursor()
+
+
+def _same_place(out: TextIO, err: TextIO) -> bool:
+    """Whether both streams go into one file, pipe or terminal: `train 2>&1 | tee log`."""
+    try:
+        return os.path.samestat(os.fstat(out.fileno()), os.fstat(err.fileno()))
+    except (OSError, ValueError):  # closed, or no file at all
+        return False
+
+
 class Progress:
     """A bar on a terminal, plain lines elsewhere; and a table of epochs on standard output."""
 
     def __init__(self, config: RunConfig, out: TextIO, err: TextIO) -> None:
         self._config, self._out, self._err = config, out, err
-        self._bar = err.isatty()
+        self._bar = has_bar(err)
+        self._tells_epochs = not self._bar and not out.isatty() and not _same_place(out, err)
         self._drawn = 0.0
         self._bar_shown = False
         self._told: str | None = None
@@ -65,7 +78,7 @@ class Progress:
                 self._clear()
                 figures = (event.train_loss, event.val_loss, event.train_metric, event.val_metric)
                 self._row(str(event.epoch), *(f"{figure:.4g}" for figure in figures), f"{event.seconds:.2f}")
-                if not self._bar and not self._out.isatty():
+                if self._tells_epochs:
                     self._line(
                         f"epoch {event.epoch}/{self._config.epochs}: train loss {event.train_loss:.4g}, "
                         f"val loss {event.val_loss:.4g}"
@@ -116,83 +129,13 @@ class Progress:
     def _show(self, text: str) -> None:
         self._drawn = time.monotonic()
         self._bar_shown = True
-        try:
-            width = os.get_terminal_size(self._err.fileno()).columns
-        except OSError:
-            width = 80
-        print(f"\r\x1b[K{text[: max(1, width - 1)]}", end="", file=self._err, flush=True)
+        columns, _ = terminal.size(self._err)
+        print(f"\r\x1b[K{text[: max(1, columns - 1)]}", end="", file=self._err, flush=True)
 
     def _clear(self) -> None:
         if self._bar_shown:
             self._bar_shown = False
             print("\r\x1b[K", end="", file=self._err, flush=True)
-
-
-class Signals:
-    """While it is open, signals are requests to whatever run is `watch`ed.
-
-    SIGINT and SIGTERM end it after the current step; the second one does not wait for that. SIGHUP, the terminal that
-    is gone, ends it or lets it go on unseen. `caught` is the signal that is to end everything, or None.
-    """
-
-    def __init__(self, on_hangup: OnHangup = "continue") -> None:
-        self._on_hangup = on_hangup
-        self._control: Control | None = None
-        self._previous: dict[int, signal._HANDLER] = {}
-        self._terminals: list[int] = []
-        self._asked = False  # whether a person or a system has asked for the end: a hang-up is no such request
-        self.caught: int | None = None
-
-    def __enter__(self) -> Signals:
-        # Asked now: a terminal that is gone is none any more.
-        self._terminals = [number for number in (0, 1, 2) if os.isatty(number)]
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._end)
-        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
-            self._previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hang_up)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    @property
-    def status(self) -> int | None:
-        """The exit status, where a signal decides it."""
-        return 128 + self.caught if self.caught is not None else None
-
-    def watch(self, control: Control) -> None:
-        """From here on, `control` is who is asked."""
-        self._control = control
-        if self.caught is not None:
-            control.stop()
-
-    def lost_terminal(self) -> bool:
-        """The terminal is gone; whether the run goes on."""
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in self._terminals:
-            os.dup2(null, number)  # whatever is printed now has somewhere to go
-        os.close(null)
-        if self._on_hangup == "stop":
-            self._stop(signal.SIGHUP)
-        return self._on_hangup == "continue"
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:  # asked twice: do not wait for the step
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-        self._asked = True
-        self._stop(number)
-
-    def _hang_up(self, number: int, frame: FrameType | None) -> None:
-        self.lost_terminal()
-
-    def _stop(self, number: int) -> None:
-        self.caught = number
-        if self._control is not None:
-            self._control.stop()
 
 
 class _Findings:
@@ -247,7 +190,8 @@ class Teller:
 
     def __call__(self, sentence: str) -> None:
         with contextlib.suppress(OSError, ValueError):
-            write_line(self._err, f"{chr(13) + chr(27) + '[K' if self._err.isatty() else ''}d2ltui: {sentence}")
+            begin = "\r\x1b[K" if has_bar(self._err) else ""
+            write_line(self._err, f"{begin}d2ltui: {sentence}")
 
 
 def run(
@@ -283,7 +227,8 @@ def train(
 ) -> int:
     """Train `config` in this thread and print about it; returns the exit status.
 
-    A signal ends the run after the current step (see `Signals`); the exit status is then 128 + the signal's number.
+    A signal ends the run after the current step (see `Signals`); the exit status is then 128 + the signal's number. So
+    does a reader of standard output that has had enough, as in `train | head`: the run is stopped, and the status 141.
     With `store` the run is stored; `resume` is the directory of a stored one to go on with, and `config` its own.
 
     Raises:
@@ -328,20 +273,7 @@ def train(
             if guard.error is not None:
                 raise guard.error
         except OSError as error:
-            status = unwritable(error, err) or status
-        return status
-
-
-def unwritable(error: OSError, err: TextIO) -> int:
-    """Says what is wrong with the output, unless its reader has just had enough; returns the exit status."""
-    if not isinstance(error, BrokenPipeError):
-        with contextlib.suppress(OSError):
-            print(f"d2ltui: the output cannot be written ({error.strerror})", file=err)
-    # What is still buffered has nowhere to go; the interpreter must not try again when it ends.
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:
-                stream.flush()
-            except OSError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return 0 if isinstance(error, BrokenPipeError) else 1
+            if isinstance(error, BrokenPipeError) and ended.status == "stopped":
+                Teller(err)(f"nobody reads the output any more: {ended.message}")
+            status = unwritable(error, err)
+        return signals.status or status

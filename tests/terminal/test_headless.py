@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pexpect
 import pytest
+
+from d2ltui.store.listing import runs
 
 PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
 LINEAR = ("train", "--model", "linear", "--device", "cpu")
@@ -68,8 +71,10 @@ def test_a_signal_ends_the_run_with_what_was_done(tmp_path: Path, number: signal
 def test_a_reader_that_has_had_enough() -> None:
     command = f"{sys.executable} -m d2ltui {' '.join(ENDLESS)} | head -2; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 0
+    assert done.returncode == 141
     assert len(done.stdout.splitlines()) == 2
+    assert re.search(r"^d2ltui: nobody reads the output any more: stopped after step \d+$", done.stderr, re.MULTILINE)
+    assert [run.status for run in runs()] == ["stopped"]
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
 

@@ -142,7 +142,7 @@ def test_data_that_cannot_be_had(
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(BrokenPipeError(), 0), (OSError(errno.ENOSPC, "No space left on device"), 1)]
+    ("error", "expected"), [(BrokenPipeError(), 141), (OSError(errno.ENOSPC, "No space left on device"), 1)]
 )
 def test_a_table_that_cannot_be_written_stops_the_run(
     monkeypatch: pytest.MonkeyPatch, error: OSError, expected: int
