@@ -24,9 +24,9 @@ from d2ltui.runner.recording import Recording
 from d2ltui.spec import events
 from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
-from d2ltui.spec.text import counted
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
+from d2ltui.spec.text import counted
 from d2ltui.store.groups import band, mean_and_sd
 
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_r2", "seconds")

@@ -83,4 +83,6 @@ def _is_current(path: str) -> bool:
 
 def _root() -> str:
     """The directory in which the package `d2ltui` lies."""
-    return os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    import d2ltui
+
+    return os.path.dirname(os.path.dirname(os.path.realpath(d2ltui.__file__)))

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -22,6 +19,7 @@ from textual.app import App
 from textual.filter import LineFilter
 
 from d2ltui.charts.client import ChartClient
+from d2ltui.spec import output
 from d2ltui.spec.config import RunConfig
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
@@ -31,6 +29,7 @@ from d2ltui.tui.screens.main import MainScreen
 from d2ltui.tui.services.lesson_runner import Measuring
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns
+from d2ltui.tui.signals import AppSignals, suspend_group
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
     from d2ltui.runner.recording import Recording
     from d2ltui.runner.worker import Worker
+    from d2ltui.tui.render.driver import PromptDriver
     from d2ltui.tui.services.watching import Watching
 
 # How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
@@ -68,8 +68,10 @@ class D2LApp(App[None]):
         store: bool = True,
         on_hangup: str = "continue",
         watch: Path | None = None,
+        signals: AppSignals | None = None,
     ) -> None:
         super().__init__()
+        self.signals = signals
         self.charts = ChartClient(on_trouble=lambda message: self.notify(message, severity="warning"))
         self.machine = Machine()
         self.max_fps = max_fps
@@ -87,7 +89,6 @@ class D2LApp(App[None]):
         self._watch = watch
         self._trouble_told = ""
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
-        self.caught: int | None = None  # the signal that has ended that run
         self._worker: Worker | None = None
         self._observers: set[str] = set()
         self._ascii_filter = AsciiFilter()  # one: what was drawn through it stays good
@@ -149,7 +150,8 @@ class D2LApp(App[None]):
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""
         self.set_class(self.ascii, "-ascii")
-        self._on_signals()
+        if self.signals is not None:
+            self.signals.attach(self)
         # After ctrl+z and `fg` the terminal is empty: what has not changed has to be sent once more, too.
         self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.call_after_refresh(self._painted)
@@ -164,22 +166,12 @@ class D2LApp(App[None]):
         if self._start:
             self.main.action_run()
 
-    def _on_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return  # under test, in another thread: signals are not ours
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.leave, 128 + number)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        resume = signal.getsignal(signal.SIGCONT)
-        if callable(resume):  # Textual's, where there is a terminal
-            signal.signal(signal.SIGCONT, partial(_resume_on_terminal, resume))
+    # Signals: see `tui.signals`
 
-    def _hang_up(self) -> None:
+    def hang_up(self) -> None:
         """The terminal is gone. A run goes on to its end without it, unless it is told to stop."""
-        # Shells and kernels send it twice, and the second one may come when the loop no longer listens.
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        if self.signals is not None:
+            self.signals.ignore_hangups()
         if self.training and self._on_hangup == "continue":
             self.hung_up = True
             if self._worker is not None and self._worker.control is not None:
@@ -189,6 +181,49 @@ class D2LApp(App[None]):
             self.exit(return_code=0)
         else:
             self.leave(128 + signal.SIGHUP)
+
+    def action_suspend_process(self) -> None:
+        """ctrl+z: to the shell."""
+        if self.signals is None:
+            return super().action_suspend_process()
+        self._suspend_signal()
+        return suspend_group()
+
+    def suspend_to_shell(self) -> None:
+        """Give the terminal back, stop until a shell continues this process, and take the terminal again.
+
+        With `fg` it has it again. After `bg` it has not, and stops once more; nor where it is continued to end, and
+        then leaves the terminal alone.
+        """
+        driver, signals = self._terminal_driver, self.signals
+        if signals is None or driver is None or driver.suspended:
+            return
+        driver.suspend_application_mode()
+        number = signal.SIGTSTP
+        while not signals.end_wanted:
+            stopped = signals.stop_process(number)
+            if signals.wait_for(lambda: driver.in_foreground):
+                break
+            if not stopped:  # nor can anybody continue it: its shell is gone
+                self.hang_up()
+                return
+            number = signal.SIGTTOU
+        if signals.end_wanted:
+            return
+        driver.resume_application_mode()
+        if not stopped:
+            self.notify("No shell has started this: there is nothing to go back to. q quits.", severity="warning")
+
+    def continued(self) -> None:
+        """Somebody has continued this process; it may have been stopped, and its terminal used meanwhile."""
+        if (driver := self._terminal_driver) is not None:
+            driver.take_again()
+            self.refresh(layout=True)
+
+    @property
+    def _terminal_driver(self) -> PromptDriver | None:
+        driver: object = self._driver
+        return driver if hasattr(driver, "suspended") else None  # type: ignore[return-value]
 
     # The worker
 
@@ -339,19 +374,6 @@ class D2LApp(App[None]):
         print(f"d2ltui: the interface failed ({what}); {where}", file=sys.__stderr__)
 
 
-def _resume_on_terminal(
-    resume: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None
-) -> None:
-    """Textual's answer to SIGCONT, unless the terminal is gone.
-
-    The kernel sends SIGCONT after SIGHUP. Textual would then begin anew to write to what is gone, and wait for ever
-    for the thread that died of it.
-    """
-    with contextlib.suppress(OSError):
-        os.get_terminal_size(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
-        resume(number, frame)
-
-
 def run_app(
     config: RunConfig,
     *,
@@ -364,58 +386,71 @@ def run_app(
     watch: Path | None = None,
 ) -> int:
     """Run the application in this terminal; returns the exit status."""
-    app = D2LApp(
-        config,
-        start=start,
-        exit_when_done=exit_when_done,
-        max_fps=max_fps,
-        store=store,
-        on_hangup=on_hangup,
-        watch=watch,
-    )
-    # Before the terminal is taken: the helper's start wants untouched standard streams.
-    app.charts.start()
-    try:
-        app.run()
-    finally:
-        app.charts.close()
-        app.stored.leave(JOIN_TIMEOUT)
-    ended = _finish_run(app)
-    status = 128 + app.caught if app.caught is not None else app.return_code or 0
+    with AppSignals() as signals:
+        app = D2LApp(
+            config,
+            start=start,
+            exit_when_done=exit_when_done,
+            max_fps=max_fps,
+            store=store,
+            on_hangup=on_hangup,
+            watch=watch,
+            signals=signals,
+        )
+        # Before the terminal is taken: the helper's start wants untouched standard streams.
+        app.charts.start()
+        try:
+            app.run()
+        finally:
+            signals.detach()
+            app.charts.close()
+            app.stored.leave(JOIN_TIMEOUT)
+        ended = _finish_run(app, signals)
+        status = app.return_code or 0
+        if signals.ended_by is not None and (app.hung_up or status == 0):
+            status = 128 + signals.ended_by
+        status = _print_result(app, as_json) or status if exit_when_done else status
+        if not ended or "torch" in sys.modules:
+            # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
+            # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.
+            status = output.flush() or status
+            os._exit(status)
+        return status
+
+
+def _print_result(app: D2LApp, as_json: bool) -> int | None:
+    """What the run has come to, where the screen that said so is gone; the exit status where that cannot be printed."""
     last = app.live.ended if app.live is not None else None
-    if exit_when_done and last is not None:
-        if last.status in ("failed", "diverged"):  # the screen that said so is gone
+    if last is None:
+        return None
+    try:
+        if last.status in ("failed", "diverged"):
             print(f"{last.status}: {last.message}", file=sys.stderr, flush=True)
         if as_json:
             from d2ltui.spec.events import to_json
 
             name = app.run_name
             print(to_json({**last.summary, **({"run": name} if name else {})}), flush=True)
-    if not ended or "torch" in sys.modules:
-        # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
-        # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
-    return status
+    except OSError as error:
+        return output.unwritable(error, sys.stderr)
+    return None
 
 
-def _finish_run(app: D2LApp) -> bool:
+def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
     """Wait for the training thread; False where it does not end soon. Without a terminal, a run goes on to its end."""
     if not app.hung_up:
         app.stop_run()
         if app.join(JOIN_TIMEOUT) or app.live is None or app.live.started is None:
             return app.join(0)  # what still loads has nothing to store
-        print("d2ltui: storing the run …", file=sys.stderr, flush=True)
-        return app.join(STORE_TIMEOUT)
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        app.caught = number
+        with contextlib.suppress(OSError):
+            print("d2ltui: storing the run …", file=sys.stderr, flush=True)
+        until = time.monotonic() + STORE_TIMEOUT
+        while not (joined := app.join(0.1)) and time.monotonic() < until and not signals.impatient:
+            pass
+        return joined
+    signals.on_end = app.stop_run
+    if signals.ended_by is not None:
         app.stop_run()
-
-    signal.signal(signal.SIGTERM, terminate)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):  # whatever a library prints must not fail for want of a terminal
         os.dup2(null, descriptor)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -171,25 +170,3 @@ def test_no_terminal_is_one_sentence_and_status_2() -> None:
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
     assert line.startswith("d2ltui: the application needs a terminal, and standard input and standard error are none")
-
-
-def test_ctrl_z_leaves_the_terminal_to_the_shell_and_fg_paints_it_all_again() -> None:
-    with application(*SPIRALS) as terminal:
-        terminal.wait("^r run")
-        terminal.press("ctrl+r")
-        terminal.wait("training")
-        terminal.press("ctrl+z")
-        terminal.until(lambda: terminal.process.status() == psutil.STATUS_STOPPED, "a suspended process")
-        terminal.assert_restored()
-        while terminal.read(0.2):
-            pass
-        terminal.clear()
-        terminal.signal(signal.SIGCONT)
-        # What never changes is there, too: a terminal comes back empty.
-        for words in ("Multilayer perceptron", "weight decay", "What is happening", "^r run", "training"):
-            terminal.wait(words)
-        terminal.press("x")
-        terminal.wait("stopped")
-        terminal.press("q")
-        assert terminal.ended() == 0
-        terminal.assert_restored()

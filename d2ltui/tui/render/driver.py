@@ -1,20 +1,36 @@
-"""Textual's driver for Linux and macOS, with a prompt escape key."""
+"""Textual's driver for Linux and macOS, with a prompt escape key, for terminals that come and go."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
-import shutil
+import signal
+import termios
+import threading
+import time
 from codecs import getincrementaldecoder
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
-from textual import constants
+from textual import constants, events
 from textual._parser import ParseEOF, ParseError
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
+
+from d2ltui.spec import terminal
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from d2ltui.tui.signals import AppSignals
 
 from d2ltui.tui.parser import InputParser
 
 IDLE = 0.1  # seconds between two looks at whether to end
+# How long the way out waits for a terminal that takes nothing: flow control, a link that is dead. In seconds.
+DRAIN_TIMEOUT = 4.0
 
 
 class PromptDriver(LinuxDriver):
@@ -23,15 +39,115 @@ class PromptDriver(LinuxDriver):
     A terminal sends the escape character for that key, and also at the beginning of what it sends for an arrow. Only
     time tells which one it was: Textual waits for `ESCDELAY` milliseconds, but looks at the clock ten times a second
     only. Here it is looked at when it is due.
+
+    Between `suspend_application_mode` and `resume_application_mode` the terminal is the shell's, and is left alone,
+    also on the way out. Where another process group has it, its line discipline is left alone.
     """
+
+    suspended = False
+    _raw: list[Any] | None = None  # the line discipline that we have set
+    _keyboard = ""  # the flags of Kitty's keyboard protocol that Textual has asked for
+    _signals: AppSignals | None = None
+
+    def __init__(self, app: App[Any], **options: Any) -> None:
+        super().__init__(app, **options)
+        if self._size is None:  # Textual's first guess asks COLUMNS and LINES before the terminal
+            self._size = self._get_terminal_size()
+        self._signals = getattr(app, "signals", None)
+        if self._signals is not None:
+            self._signals.take()
 
     def _get_terminal_size(self) -> tuple[int, int]:
         """The size of the terminal that is drawn on: standard output may go into a file."""
-        fallback = (80, 24)
-        with suppress(OSError, ValueError):
-            if self._file is not None:
-                fallback = os.get_terminal_size(self._file.fileno())
-        return shutil.get_terminal_size(fallback)
+        return terminal.size(self._file, self.fileno)
+
+    @property
+    def in_foreground(self) -> bool:
+        """Whether the terminal is ours: a shell takes it from what is stopped or in the background."""
+        try:
+            return os.tcgetpgrp(self.fileno) == os.getpgrp()
+        except OSError:  # gone, or not the one that controls us
+            return True
+
+    def write(self, data: str) -> None:
+        """Send `data`, where there is a terminal to send it to. Waits for one that takes nothing, but not for ever."""
+        writer = self._writer_thread
+        if self.suspended or writer is None or not writer.is_alive():
+            return
+        if data.startswith("\x1b[>") and data.endswith("u"):
+            self._keyboard = data[3:-1]
+        while writer._queue.full() and writer.is_alive():
+            if self._signals is not None and self._signals.end_wanted:
+                self._discard()
+            time.sleep(IDLE / 10)
+        super().write(data)
+
+    def start_application_mode(self) -> None:
+        """Take the terminal."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        with suppress(termios.error):
+            self._raw = termios.tcgetattr(self.fileno)
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back as it was."""
+        if self.suspended:
+            return
+        with _from_background():
+            if not self.in_foreground:
+                self.attrs_before = None
+            super().stop_application_mode()
+
+    def disable_input(self) -> None:
+        """Read no more keys."""
+        if not self.suspended:
+            super().disable_input()
+
+    def close(self) -> None:
+        """End the thread that writes, as soon as the terminal has taken everything, or takes nothing more."""
+        writer = self._writer_thread
+        if self.suspended or writer is None or not writer.is_alive():
+            return
+        waiting, since = writer._queue.qsize(), time.monotonic()
+        threading.Thread(target=writer.stop, daemon=True).start()  # it waits where the queue is full
+        while writer.is_alive():
+            writer.join(IDLE / 10)
+            now = time.monotonic()
+            if writer._queue.qsize() != waiting:
+                waiting, since = writer._queue.qsize(), now
+            elif now - since > DRAIN_TIMEOUT:
+                self._discard()
+
+    def _discard(self) -> None:
+        """Throw away what the terminal has not taken, so that the next of it can be written."""
+        with suppress(termios.error, ValueError):
+            termios.tcflush(self._file.fileno() if self._file is not None else self.fileno, termios.TCOFLUSH)
+
+    def suspend_application_mode(self) -> None:
+        """Give the terminal to the shell."""
+        super().suspend_application_mode()
+        self.suspended = True
+
+    def resume_application_mode(self) -> None:
+        """Take it again. The application is told, and draws everything."""
+        self.suspended = False
+        self._must_signal_resume = True
+        super().resume_application_mode()
+
+    def take_again(self) -> None:
+        """Set everything once more, after another process may have changed it while this one was stopped."""
+        if self.suspended or not self.in_foreground:
+            return
+        if self._raw is not None:
+            with suppress(termios.error):
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self._raw)
+        self.write("\x1b[?25l\x1b[?1004h")
+        if self._keyboard:  # what Textual sends pushes the flags on a stack; this sets what is on top of it
+            self.write(f"\x1b[={self._keyboard};1u")
+        self._enable_mouse_support()
+        self._enable_bracketed_paste()
+        self._disable_line_wrap()
+        size = Size(*self._get_terminal_size())
+        self._app.post_message(events.Resize(size, size))
 
     def _run_input_thread(self) -> None:
         """A defect in this thread ends the application as one in the interface's does, and not as if all were well."""
@@ -52,7 +168,10 @@ class PromptDriver(LinuxDriver):
                 ending = self.exit_event.is_set()  # then once more: what was typed meanwhile is not left to the shell
                 typed = ""
                 if selector.select(patience):
-                    typed = decode(os.read(self.fileno, 1024 * 4), final=ending)
+                    data = self._read()
+                    if not data:
+                        break
+                    typed = decode(data, final=ending)
                     for event in parser.feed(typed) if typed else ():
                         self.process_message(event)
                 for event in parser.tick():
@@ -61,6 +180,28 @@ class PromptDriver(LinuxDriver):
         with suppress(ParseEOF, ParseError, EOFError):
             for _ in parser.feed(""):
                 pass
+
+    def _read(self) -> bytes:
+        """What has been typed; nothing where the terminal is gone, which counts as a hang-up."""
+        with suppress(OSError):
+            if data := os.read(self.fileno, 1024 * 4):
+                return data
+        if self._signals is not None and not self.exit_event.is_set():
+            os.kill(os.getpid(), signal.SIGHUP)
+        return b""
+
+
+@contextlib.contextmanager
+def _from_background() -> Iterator[None]:
+    """Within it, changing the terminal from the background does not stop the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTTOU, before)
 
 
 def _fail(error: Exception) -> None:
