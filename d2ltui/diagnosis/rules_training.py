@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.evidence import LIMITS, Run, grade, name_of, number, percent
@@ -54,15 +54,13 @@ def divergence(run: Run) -> Iterator[Finding]:
 
 def learning_rate(run: Run) -> Iterator[Finding]:
     """Steps that are too long, or too short, beside the weights."""
-    told = [ratio for probed in run.probes if probed.step >= LR_STEPS and (ratio := _ratio(probed)) is not None]
-    # A look tells of the last step that was measured: the same figure again is that step again.
-    measured = [ratio for ratio, before in zip(told, [None, *told], strict=False) if ratio != before]
-    if not measured or run.diverged_at is not None:
-        return
+    measured = _measured_steps(run.probes)
+    if len(measured) < 2 or run.diverged_at is not None:
+        return  # one long or short step is an accident; two of them are a habit
     figure, lr = measured[-1], run.config.lr
     high, low, learned = LIMITS["lr_high"], LIMITS["lr_low"], LIMITS["not_learning"]
-    # One long step is an accident, two of them at two looks are a habit. Weights that hover around 0 because there is
-    # nothing to learn move by long steps, too: what tells is a loss that a guess would beat.
+    # Weights that hover around 0 because there is nothing to learn move by long steps, too: what tells is a loss that
+    # a guess would beat.
     if min(measured[-2:]) >= high.warning and run.loss > learned.alarm * run.guess:
         remedy = remedies.calm(run.config)
         yield Finding(
@@ -94,10 +92,20 @@ def learning_rate(run: Run) -> Iterator[Finding]:
         )
 
 
-def _ratio(probed: LayersProbed) -> float | None:
-    """The largest of the layers' ‖Δw‖/‖w‖."""
-    ratios = [layer.update_ratio for layer in probed.layers if layer.update_ratio is not None]
-    return max(filter(math.isfinite, ratios), default=None)
+def _measured_steps(probes: Sequence[LayersProbed]) -> list[float]:
+    """The largest of the layers' ‖Δw‖/‖w‖ of each training step that was measured, in order, each step once.
+
+    A look tells of the latest step that was measured, so that looks without a new one repeat all of its figures.
+    """
+    steps: list[float] = []
+    before: list[float] = []
+    for probed in probes:
+        told = (layer.update_ratio for layer in probed.layers)
+        ratios = [ratio for ratio in told if ratio is not None and math.isfinite(ratio)]
+        if probed.step >= LR_STEPS and ratios and ratios != before:
+            steps.append(max(ratios))
+        before = ratios
+    return steps
 
 
 def _gradient_arrives(run: Run) -> bool:

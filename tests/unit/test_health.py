@@ -154,8 +154,8 @@ def test_a_rate_that_is_too_high_needs_long_steps_and_a_bad_loss() -> None:
     config = resolve({**MLP, "lr": 2})
     start = looked(0, layer(1), loss=2.3)
 
-    def found(ratio: float, loss: float, step: int = 500) -> dict[str, str]:
-        late = [looked(step + i, layer(1, update_ratio=ratio), loss=loss) for i in range(2)]
+    def found(ratio: float, loss: float, step: int = 500, steps: int = 2) -> dict[str, str]:
+        late = [looked(step + i, layer(1, update_ratio=ratio + 0.001 * i), loss=loss) for i in range(steps)]
         return rules(examine([start, *late], [], config))
 
     assert found(0.3, 2.5) == {"learning-rate-high": "warning"}
@@ -163,6 +163,31 @@ def test_a_rate_that_is_too_high_needs_long_steps_and_a_bad_loss() -> None:
     assert found(0.3, 1.0) == {}
     assert found(0.01, 2.5) == {}
     assert found(0.3, 2.5, step=10) == {}
+    assert found(1.5, 2.5, steps=1) == {}  # one long step is an accident
+
+
+def test_one_measured_step_is_no_habit_however_often_it_is_looked_at() -> None:
+    start = looked(0, layer(1), loss=2.3)
+
+    def found(lr: float, *ratios: float) -> dict[str, str]:
+        """The looks at these steps, of which equal neighbours are one step that was measured."""
+        late = [looked(500 + i, layer(1, update_ratio=ratio), layer(3), loss=2.5) for i, ratio in enumerate(ratios)]
+        return rules(examine([start, *late], [], resolve({**MLP, "lr": lr})))
+
+    assert found(2, 1.5) == {}
+    assert found(2, 1.5, 1.5, 1.5) == {}
+    assert found(2, 0.01, 1.5, 1.5) == {}
+    assert found(2, 1.5, 1.5, 1.6) == {"learning-rate-high": "alarm"}
+    assert found(1e-6, 1e-6) == {}
+    assert found(1e-6, 1e-6, 1e-6) == {}
+    assert found(1e-6, 1e-6, 1.1e-6) == {"learning-rate-low": "warning"}
+
+
+def test_a_step_that_was_measured_too_early_does_not_count_when_it_is_looked_at_later() -> None:
+    early = [looked(10, layer(1, update_ratio=1.5), loss=2.5), looked(60, layer(1, update_ratio=1.5), loss=2.5)]
+    later = looked(90, layer(1, update_ratio=1.6), loss=2.5)
+    config = resolve({**MLP, "lr": 2})
+    assert rules(examine([looked(0, layer(1), loss=2.3), *early, later], [], config)) == {}
 
 
 def test_a_rate_that_is_too_low_needs_short_steps_and_a_loss_that_stays() -> None:
@@ -170,7 +195,8 @@ def test_a_rate_that_is_too_low_needs_short_steps_and_a_loss_that_stays() -> Non
     start = looked(0, layer(1), loss=2.3)
 
     def found(ratio: float, loss: float, **given: object) -> tuple[events.Finding, ...]:
-        return examine([start, looked(500, layer(1, update_ratio=ratio, **given), layer(3), loss=loss)], [], config)
+        late = (layer(1, update_ratio=ratio * (1 + 0.01 * i), **given) for i in range(2))
+        return examine([start, *(looked(500, one, layer(3), loss=loss) for one in late)], [], config)
 
     (finding,) = found(1e-6, 2.29)
     assert (finding.rule, finding.remedy) == ("learning-rate-low", {"lr": 0.1})
@@ -206,8 +232,9 @@ def test_nothing_is_compared_with_a_start_that_is_not_known() -> None:
     config = resolve({**MLP, "lr": 1.0})
 
     def found(first: int, ratio: float, losses: tuple[float, float], config: RunConfig = config) -> dict[str, str]:
-        one, other = (looked(first + 500 * i, layer(1, update_ratio=ratio), loss=losses[i]) for i in range(2))
-        return rules(examine([one, other], [], config))
+        steps = (first, first + 500, first + 600)
+        told = zip(steps, (ratio, ratio * 1.01, ratio * 1.02), (*losses, losses[1]), strict=True)
+        return rules(examine([looked(s, layer(1, update_ratio=r), loss=loss) for s, r, loss in told], [], config))
 
     grown, stays = (0.5, 30.0), (2.0, 2.0)
     assert found(0, 0.01, grown) == {"divergence": "alarm"}
@@ -286,12 +313,13 @@ def sick_everywhere(config: RunConfig) -> tuple[events.Finding, ...]:
     bad = {"update_ratio": 2.0, "gradient_norm": 1e6}
     layers = [layer(1, **bad), layer(2, "ReLU", dead=1.0), layer(3, "Tanh", saturated=1.0), layer(4, **bad)]
     start, late = looked(0, layer(1), loss=2.0), looked(500, *layers, loss=1e5)
-    slow = looked(500, layer(1, update_ratio=1e-7), layer(3), loss=2.0)
+    later = looked(600, layer(1, **{**bad, "update_ratio": 2.1}), *layers[1:], loss=1e5)
+    slow = [looked(500, layer(1, update_ratio=ratio), layer(3), loss=2.0) for ratio in (1e-7, 1.1e-7)]
     vanished = looked(0, layer(1, gradient_norm=0.0), layer(3))
     told = epochs([1 / i for i in range(1, 20)], [1.0, *(0.1 * i for i in range(1, 19))])
     return (
-        *examine([start, late, late], told, config),
-        *examine([start, slow], [], config),
+        *examine([start, late, later], told, config),
+        *examine([start, *slow], [], config),
         *examine([vanished], [], config),
     )
 
