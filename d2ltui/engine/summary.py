@@ -14,6 +14,12 @@ from d2ltui.spec.catalogue import LayerSpec, Task
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.text import counted
 
+# Times the loss at the start, and of a guess. Rates that are too high make a loss hover at up to tens of times that
+# (cross-entropy's slope is bounded, so that it settles at a height in proportion to the rate): bad, but it goes down
+# again with a lower rate. At a hundred times, a squared error is an R² below −99, and a cross-entropy among ten classes
+# 230: the right class has a probability that float32 cannot tell from 0, where exp(−104) is.
+RAN_AWAY = 100.0
+
 
 def result(task: Task, last: events.EpochEnded) -> str:
     """How a finished run ended."""
@@ -21,6 +27,34 @@ def result(task: Task, last: events.EpochEnded) -> str:
     return (
         f"after {counted(last.epoch, 'epoch')}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
         f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
+    )
+
+
+def guess(config: RunConfig, variance: float, num_outputs: int) -> float:
+    """The loss of who knows nothing of the inputs: equal probabilities, or always the mean of the target.
+
+    `variance` is that of the training part's target. From scratch the squared loss has the factor ½ (section 3.4).
+    """
+    if config.task == "classification":
+        return math.log(num_outputs)
+    return variance / 2 if config.implementation == "scratch" else variance
+
+
+def has_run_away(last: events.EpochEnded, start: float, guess: float) -> bool:
+    """Whether a run that was trained to its end has diverged, though its loss is finite.
+
+    It has where its losses are beyond RAN_AWAY times those of the start and of a guess. Both losses of the last epoch
+    must be: the train loss is a mean over the epoch, so that noise does not count, and a network that overfits has a
+    low one; the validation loss is that of the weights as they ended, so that a bad batch with a recovery does not.
+    """
+    return min(last.train_loss, last.val_loss) > RAN_AWAY * max(start, guess)
+
+
+def ran_away(last: events.EpochEnded, start: float, guess: float, lr: float) -> str:
+    """What is said of such a run."""
+    return (
+        f"the loss is {last.train_loss:.3g} after step {last.step:,}, started at {start:.3g}, and is {guess:.3g} for a "
+        f"guess: a lower lr than {lr:g} may help"
     )
 
 

@@ -78,8 +78,9 @@ class Trainer:
         self._clock = Clock()
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
-        self._loaded = self._diverged = False
+        self._loaded = self._diverged = self._ran_away = False
         self._last_loss = 0.0
+        self._first_loss = math.inf  # before the first step; infinite while it is not known
 
     def run(self) -> events.RunEnded:
         """Load, build, train, evaluate, and end: whatever happens, RunEnded is the last event.
@@ -92,7 +93,7 @@ class Trainer:
             self._emit(events.StatusChanged("loading"))
             self._prepare()
             self._train()
-            message = summary.result(self.config.task, self._epochs[-1])
+            status, message = self._outcome()
         except (Stopped, LoadCancelled):
             status = "stopped"
             message = f"stopped after step {self._step:,}" if self._loaded else "stopped while loading"
@@ -123,6 +124,13 @@ class Trainer:
         ended = events.RunEnded(status, message, totals, field, trace)
         self._tell_end(ended)
         return ended
+
+    def _outcome(self) -> tuple[events.Status, str]:
+        """Of a run that was trained to its end."""
+        last = self._epochs[-1]
+        if not self._ran_away:
+            return "finished", summary.result(self.config.task, last)
+        return "diverged", summary.ran_away(last, self._first_loss, self._guess, self._lr)
 
     def _parameters(self) -> dict[str, object] | None:
         regression = self.config.task == "regression" and hasattr(self, "network")
@@ -158,6 +166,7 @@ class Trainer:
         self.network = build(config, device=self._device, dataset=data.info)
         self._optimizer = make_optimizer(config, self.network)
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
+        self._guess = summary.guess(config, variance, data.info.num_outputs)
         self._recorder = Recorder(config.task, variance)
         self._recorder_capacity = self._recorder.capacity(config.batch_size, data.info.num_outputs)
         self._x_train, self._y_train, residence = place(data.x_train, data.y_train, self._device)
@@ -208,11 +217,12 @@ class Trainer:
         except Stopped:
             self._finish()
             raise
+        self._ran_away = summary.has_run_away(self._epochs[-1], self._first_loss, self._guess)
         self._finish()
 
     def _finish(self) -> None:
         self._clock.stop()
-        if not self._diverged:  # broken weights are not worth the place of good ones
+        if not (self._diverged or self._ran_away):  # broken weights are not worth the place of good ones
             self._pace.keep(self._checkpoint)
         self._probe(last=True)
 
@@ -313,6 +323,8 @@ class Trainer:
         if not len(self._recorder):
             return
         losses, metrics, sizes = self._recorder.take()
+        if self._step == len(losses):  # the first block of a run that has just begun
+            self._first_loss = float(losses[0])
         broken = np.flatnonzero(~(losses <= LARGEST_LOSS))  # nan is not less than anything
         if len(broken):
             # The steps after the first broken loss trained on nothing: they are not part of the run.
@@ -423,5 +435,9 @@ class Trainer:
         self._epoch_order, self._epoch_sums = checkpoint.order, np.array(checkpoint.sums)
         self._order.set_state(checkpoint.order)
         self._epochs = Epochs.of(checkpoint.history())
+        start = next((probed.loss for probed in self._past_probes if probed.step == 0), math.nan)
+        if not math.isfinite(start) and len(self._epochs):
+            start = self._epochs[0].train_loss  # the first that is known of
+        self._first_loss = start if math.isfinite(start) else math.inf
         self._monitor.remember([probed for probed in self._past_probes if probed.step <= self._step])
         return events.RunResumed(self._step, self._epoch, self._clock.seconds, self._lr)
