@@ -32,14 +32,18 @@ def overlay(
     empty: str,
     lowest: float = -math.inf,
     epochs: int | None = None,
+    factors: Sequence[float] | None = None,
 ) -> ChartSpec:
     """`figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there.
 
-    The axis has so many `epochs`, or as many as the longest run is to have.
+    The axis has so many `epochs`, or as many as the longest run is to have. `factors` bring the runs' figures to one
+    unit, one for each run.
     """
     lines = []
     for index, live in enumerate(lives):
         x, y = epoch_curve(live.epochs, figure, width, lowest)
+        if factors is not None:
+            y = [factors[index] * value for value in y]
         lines.append(Line(letter(index), style(index), x, y, marker=letter(index)))
     return ChartSpec(
         width=width,

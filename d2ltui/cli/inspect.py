@@ -11,6 +11,7 @@ from d2ltui.charts.spec import ChartSpec, Line
 from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Reducer, smooth
+from d2ltui.spec import comparison
 from d2ltui.spec.config import FIELDS, RunConfig
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.store import filters
@@ -169,6 +170,8 @@ def _epochs(live: LiveRun, most: int = 10) -> None:
 def compare(paths: Sequence[Path]) -> None:
     """`d2ltui compare`: several runs in common charts, what differs between them, and how they ended.
 
+    Losses are in one unit. Of runs from scratch and concise ones it says why their curves differ.
+
     Raises:
         StoreError: where one cannot be read.
     """
@@ -181,10 +184,12 @@ def compare(paths: Sequence[Path]) -> None:
     for letter, run in zip(letters, infos, strict=True):
         text.say(f"{letter}  {run.name}: {run.status}")
     text.say()
+    factors = comparison.loss_factors([live.config for live in lives])
     text.say("training loss")
-    text.chart(overlay([training_curve(live) for live in lives], letters))
+    text.chart(overlay([scaled(training_curve(live), f) for live, f in zip(lives, factors, strict=True)], letters))
     text.say("validation loss")
-    text.chart(overlay([epoch_curve(live, "val_loss") for live in lives], letters))
+    in_one_unit = [scaled(epoch_curve(live, "val_loss"), f) for live, f in zip(lives, factors, strict=True)]
+    text.chart(overlay(in_one_unit, letters))
     if len({live.config.task for live in lives}) == 1:
         text.say(f"validation {metric_name(lives[0].config)}")
         text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters))
@@ -192,10 +197,22 @@ def compare(paths: Sequence[Path]) -> None:
     configs = [live.config for live in lives]
     rows = [(name, *(text.value(getattr(config, name)) for config in configs)) for name in differences(configs)]
     figures = list(dict.fromkeys(name for run in infos for name in run.figures))
-    rows += [(name, *(text.figure(run.figures.get(name)) for run in infos)) for name in figures]
+    for name in figures:
+        values = [run.figures.get(name) for run in infos]
+        if name.endswith("loss"):
+            values = [v if v is None else factor * v for v, factor in zip(values, factors, strict=True)]
+        rows.append((name, *map(text.figure, values)))
     rows.append(("epochs ended", *(str(run.epochs) for run in infos)))
     rows.append(("seconds", *(f"{run.seconds:.2f}" for run in infos)))
     text.table(("", *letters), rows)
+    for sentence in comparison.explanations(configs):
+        text.say(f"note: {sentence}.")
+
+
+def scaled(curve: tuple[list[float], list[float]], factor: float) -> tuple[list[float], list[float]]:
+    """A curve whose values are multiplied with `factor`."""
+    x, y = curve
+    return x, [factor * value for value in y]
 
 
 def differences(configs: Sequence[RunConfig]) -> list[str]:

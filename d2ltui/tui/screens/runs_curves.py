@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.charts.overlay import letter, overlay
 from d2ltui.charts.spec import ChartSpec
+from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig, applicable_fields
 from d2ltui.store import StoreError, home, listing
 from d2ltui.tui.form_state import as_text
@@ -53,7 +54,10 @@ class Histories:
 
 
 def differences(configs: dict[str, RunConfig]) -> str:
-    """The fields in which the runs differ, a line each; the first run is what the others are compared with."""
+    """The fields in which the runs differ, a line each; the first run is what the others are compared with.
+
+    Of runs from scratch and concise ones also why their curves differ.
+    """
     names = dict.fromkeys(
         name for config in configs.values() for name in ("model", "dataset", *applicable_fields(config.model))
     )
@@ -62,7 +66,8 @@ def differences(configs: dict[str, RunConfig]) -> str:
         values = {run: as_text(getattr(config, name)) for run, config in configs.items()}
         if len(set(values.values())) > 1:
             lines.append(f"{name}: " + ", ".join(f"{letter(i)} {value}" for i, value in enumerate(values.values())))
-    return "\n".join(lines) or "the configurations are the same"
+    facts = "\n".join(lines) or "the configurations are the same"
+    return "\n\n".join([facts, *(f"{said}." for said in comparison.explanations(list(configs.values())))])
 
 
 def span(live: LiveRun) -> int:
@@ -75,13 +80,14 @@ def span(live: LiveRun) -> int:
 
 
 def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
-    """The validation losses of several runs on one axis, and their values at epoch `cursor`."""
+    """The validation losses of several runs on one axis and in one unit, and their values at epoch `cursor`."""
     values = []
+    factors = comparison.loss_factors([live.config for live in lives.values()])
     for index, (name, live) in enumerate(lives.items()):
         at = live.epochs.at(cursor)
-        value = f"{number(at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
+        value = f"{number(factors[index] * at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
         values.append(f"{letter(index)} {name}: {value}")
     empty = "no epoch has ended in these" if lives else "space marks runs; their curves appear here"
     longest = max((span(live) for live in lives.values()), default=1)
-    spec = overlay(list(lives.values()), "val_loss", width, height, ascii, empty, epochs=longest)
+    spec = overlay(list(lives.values()), "val_loss", width, height, ascii, empty, epochs=longest, factors=factors)
     return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""

@@ -1,0 +1,85 @@
+"""Runs from scratch and concise beside each other: in which unit their losses are, and why their curves differ.
+
+Both draw the same initial weights where `init` is anything but `default`, and both take the same batches. So softmax
+regression and the multilayer perceptron follow one trajectory, but for rounding, unless there is dropout. Linear
+regression does not: its two losses, the book's (sections 3.4 and 3.5), differ by the factor ½.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from d2ltui.spec.config import RunConfig
+
+LOSS_UNIT = (
+    "losses of linear regression are shown as (ŷ − y)², which is twice what training from scratch reports: its loss "
+    "is ½(ŷ − y)²"
+)
+_HALF = (
+    "the ½ in the loss from scratch halves the gradient: with the same lr, concise moves twice as far in a step "
+    "(from scratch, {scratch} moves as concise does with {concise})"
+)
+_INIT = (
+    "with init default the weights start differently: N(0, 0.01²), biases 0, from scratch; torch.nn's own in concise. "
+    "Every other init gives both the same"
+)
+_DROPOUT = "with dropout each draws masks of its own, so that other units are dropped"
+_SAME = "from scratch and concise follow the same trajectory here, but for rounding"
+
+
+def loss_factors(configs: Sequence[RunConfig]) -> list[float]:
+    """What to multiply each run's losses with, so that they can be compared: 1 where they are comparable as they are.
+
+    Where linear regression from scratch stands beside a concise one, its ½(ŷ − y)² is shown as (ŷ − y)².
+    """
+    linear = [config.implementation for config in configs if config.model == "linear"]
+    mixed = len(set(linear)) > 1
+    return [2.0 if mixed and _halved(config) else 1.0 for config in configs]
+
+
+def explanations(configs: Sequence[RunConfig]) -> list[str]:
+    """Why the curves of runs from scratch and of concise ones differ, or that they do not, a sentence each."""
+    pairs = [
+        (scratch, concise)
+        for scratch in configs
+        for concise in configs
+        if scratch.implementation == "scratch" and concise.implementation == "concise"
+        if (scratch.model, scratch.dataset) == (concise.model, concise.dataset)
+    ]
+    found: dict[str, None] = {}
+    for scratch, concise in pairs:
+        sentences = reasons(scratch, concise)
+        if not sentences and not _differ(scratch, concise):
+            sentences = [_SAME]
+        found |= dict.fromkeys(sentences)
+    if 2.0 in loss_factors(configs):
+        found = {LOSS_UNIT: None, **found}
+    return list(found)
+
+
+def reasons(scratch: RunConfig, concise: RunConfig) -> list[str]:
+    """Why these two, of one model and data set, do not follow the same trajectory, whatever else is equal."""
+    found = []
+    if concise.model == "linear":
+        found.append(_HALF.format(scratch=_pace(concise, 2.0), concise=_pace(concise, 1.0)))
+    elif "default" in (scratch.init, concise.init):
+        found.append(_INIT)
+    if concise.model == "mlp" and min(scratch.dropout, concise.dropout) > 0:
+        found.append(_DROPOUT)
+    return found
+
+
+def _pace(config: RunConfig, factor: float) -> str:
+    """A learning rate and, where there is one, the weight decay that goes with it: its penalty has no ½ to lose."""
+    decay = f" and weight_decay {config.weight_decay / factor:g}" if config.weight_decay > 0 else ""
+    return f"lr {factor * config.lr:g}{decay}"
+
+
+def _halved(config: RunConfig) -> bool:
+    return config.model == "linear" and config.implementation == "scratch"
+
+
+def _differ(a: RunConfig, b: RunConfig) -> bool:
+    """Whether anything but how they are built, and where, is different."""
+    apart = ("implementation", "device", "data_dir")
+    return any(getattr(a, name) != getattr(b, name) for name in RunConfig.__struct_fields__ if name not in apart)
