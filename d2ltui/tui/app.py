@@ -23,6 +23,7 @@ from d2ltui.spec import output
 from d2ltui.spec.config import RunConfig
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
+from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, TypedKeys
 from d2ltui.tui.render.locale import AsciiFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
@@ -49,7 +50,7 @@ STORE_TIMEOUT = 30.0
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
-class D2LApp(App[None]):
+class D2LApp(FrameApp, App[None]):
     """d2ltui's interface."""
 
     CSS_PATH = "app.tcss"
@@ -153,7 +154,7 @@ class D2LApp(App[None]):
         if self.signals is not None:
             self.signals.attach(self)
         # After ctrl+z and `fg` the terminal is empty: what has not changed has to be sent once more, too.
-        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
+        self.app_resume_signal.subscribe(self, lambda _: self.redraw())
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:

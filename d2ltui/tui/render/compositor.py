@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+
+from d2ltui.tui.render.cells import in_single_cells
+from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, missing
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
     WidgetMixin = Widget
 else:
     ScreenMixin = WidgetMixin = object  # Textual takes a style sheet from the first base that is a widget
-
-# Characters of one cell, as Rich counts them: Latin, Greek, punctuation, arrows and mathematics, frames and blocks,
-# most of the geometric shapes, braille.
-_SURELY_ONE = re.compile(r"[ -~¡-¬®-˿Ͱ-Ͽ‐-‧‰-⁞⁰-₞←-⋿─-◼⠀-⣿]*")
-
-
-def in_single_cells(text: str) -> bool:
-    """Whether every character takes one cell: not two, as Chinese and many emoji do, nor none, as an added accent."""
-    return _SURELY_ONE.fullmatch(text) is not None or all(cell_len(character) == 1 for character in text)
 
 
 class Cells(NamedTuple):
@@ -160,7 +151,9 @@ class Sparing(ScreenMixin):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._compositor = SparingCompositor()
+        self._batches = not missing(self)
+        if self._batches:
+            self._compositor = SparingCompositor()
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
@@ -169,7 +162,7 @@ class Sparing(ScreenMixin):
         Textual's way there takes three rounds of messages and of its event loop for each widget, and each round is a
         struggle with the training thread for the interpreter's lock.
         """
-        if Gathered.changed is not None:  # within another one
+        if Gathered.changed is not None or not self._batches:  # within another one; Textual is not as we know it
             yield
             return
         changed = Gathered.changed = set()

@@ -1,0 +1,70 @@
+"""An application whose terminal gets differences, whichever of its screens draws and whatever has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, RenderableType
+from textual import events
+from textual.app import App
+from textual.screen import Screen
+
+from d2ltui.tui.render.compositor import CellsUpdate
+from d2ltui.tui.render.frame import Drawn, TerminalFrame
+from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, missing
+
+if TYPE_CHECKING:
+    AppMixin = App[Any]
+else:
+    AppMixin = object  # Textual looks for style sheets beside the first base that is an application
+
+
+class FrameUpdate(CompositorUpdate):
+    """What a compositor has drawn, as the difference to what the terminal shows."""
+
+    def __init__(self, frame: TerminalFrame, compositor: Compositor, update: CompositorUpdate) -> None:
+        self._frame, self._compositor, self._update = frame, compositor, update
+
+    def render_segments(self, console: Console) -> str:
+        """The characters and control sequences for the terminal, which is expected to get them."""
+        update = self._update
+        if isinstance(update, CellsUpdate) and self._frame.known:
+            return self._frame.draw(console, (Drawn(x, y, (strip,)) for x, y, strip in update.cells))
+        if not isinstance(update, LayoutUpdate):
+            update = self._compositor.render_full_update()
+        return self._frame.draw(console, _lines(update), update.region.size)
+
+
+def _lines(update: LayoutUpdate) -> Iterator[Drawn]:
+    for y, strips in enumerate(update.strips, update.region.y):
+        yield Drawn(update.region.x, y, strips)
+
+
+class FrameApp(AppMixin):
+    """Keeps the last frame, and forgets it where the terminal may no longer show it."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.frame = TerminalFrame()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Every frame of every screen goes through here to the terminal."""
+        if isinstance(renderable, CompositorUpdate) and not self.is_inline and not missing(screen):
+            renderable = FrameUpdate(self.frame, screen._compositor, renderable)
+        elif renderable is not None:
+            self.frame.forget()
+        super()._display(screen, renderable)
+
+    async def on_event(self, event: events.Event) -> None:
+        """The terminal has another size, or had one for a moment: it may have cut or moved what it shows."""
+        if isinstance(event, events.Resize):
+            self.frame.forget()
+            if self.screen_stack and event.size == self.size:  # otherwise a new layout comes
+                self.redraw()
+        await super().on_event(event)
+
+    def redraw(self) -> None:
+        """Send everything anew."""
+        self.frame.forget()
+        self.screen.refresh()

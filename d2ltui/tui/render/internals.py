@@ -1,0 +1,53 @@
+"""What is used of Textual though it is not promised, in one place, and whether it is still there.
+
+Textual may change these names with any release. Then everything is drawn as Textual does it: with more bytes and more
+time for a frame, but rightly.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate
+from textual.app import App
+from textual.screen import Screen
+from textual.widget import Widget
+
+__all__ = ["Compositor", "CompositorUpdate", "LayoutUpdate", "missing"]
+
+_OF_CLASSES: dict[type, tuple[str, ...]] = {
+    Compositor: (
+        "_regions_to_spans",
+        "render_full_update",
+        "render_partial_update",
+        "update_widgets",
+        "visible_widgets",
+    ),
+    App: ("_display",),
+    Screen: ("_compositor_refresh", "_refresh_layout"),
+    Widget: ("check_idle", "render_lines"),
+}
+_OF_COMPOSITORS = ("_dirty_regions", "size")
+_OF_SCREENS = (
+    "_compositor",
+    "_dirty_widgets",
+    "_layout_required",
+    "_scroll_required",
+    "_repaint_required",
+    "_recompose_required",
+    "_refresh_styles_required",
+)
+
+
+@cache
+def _missing_of_classes() -> tuple[str, ...]:
+    names = [
+        f"{owner.__name__}.{name}" for owner, all_ in _OF_CLASSES.items() for name in all_ if not hasattr(owner, name)
+    ]
+    compositor = Compositor()
+    return (*names, *(f"Compositor.{name}" for name in _OF_COMPOSITORS if not hasattr(compositor, name)))
+
+
+def missing(screen: Screen[object]) -> tuple[str, ...]:
+    """The names that are no longer there; `screen` is any screen that has been initialised."""
+    return (*_missing_of_classes(), *(f"Screen.{name}" for name in _OF_SCREENS if not hasattr(screen, name)))

@@ -1,0 +1,45 @@
+"""A terminal emulator, and what can be seen of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyte
+from rich.console import Console
+from textual.strip import Strip
+
+CONSOLE = Console(color_system="truecolor", force_terminal=True)
+
+Look = tuple[str, str, str, bool, bool, bool, bool, bool]
+
+
+class Emulator:
+    """A terminal of some size, where lines are not wrapped: Textual switches that off."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.screen = pyte.Screen(width, height)
+        self.stream = pyte.Stream(self.screen)
+        self.stream.feed("\x1b[?7l")
+
+    def feed(self, sent: str) -> None:
+        self.stream.feed(sent)
+
+    def looks(self) -> list[list[Look]]:
+        """Each cell's character, colours and attributes: of a blank, only what is seen of it."""
+        screen = self.screen
+        return [[look(screen.buffer[y][x]) for x in range(screen.columns)] for y in range(screen.lines)]
+
+
+def look(cell: pyte.screens.Char) -> Look:
+    foreground, bold, italics = cell.fg, cell.bold, cell.italics
+    if cell.data == " " and not (cell.reverse or cell.underscore or cell.strikethrough):
+        foreground, bold, italics = "", False, False
+    return (cell.data, foreground, cell.bg, bold, italics, cell.underscore, cell.strikethrough, cell.reverse)
+
+
+def drawn_anew(strips: Iterable[Strip], width: int, height: int) -> list[list[Look]]:
+    """What a terminal shows that gets whole lines, as Textual renders them."""
+    emulator = Emulator(width, height)
+    for y, strip in enumerate(strips):
+        emulator.feed(f"\x1b[{y + 1};1H{strip.render(CONSOLE)}")
+    return emulator.looks()
