@@ -6,24 +6,26 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import pyte
 import pytest
+from emulator import CONSOLE, Emulator, Look, drawn_anew
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rich.cells import cell_len
-from rich.console import Console
+from textual import events
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region, Size
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 
-from d2ltui.tui.render.compositor import _SURELY_ONE, Sparing, in_single_cells
+from d2ltui.tui.render import internals
+from d2ltui.tui.render.app import FrameApp
+from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.frame import Drawn
 from d2ltui.tui.widgets.lines import LinesView
 
 WIDTH, HEIGHT = 24, 5
-CONSOLE = Console(color_system="truecolor", force_terminal=True)
 
 
 class Drawings(Sparing, Screen[None]):
@@ -39,7 +41,7 @@ class Drawings(Sparing, Screen[None]):
         yield LinesView(id="away")
 
 
-class Two(App[None]):
+class Two(FrameApp, App[None]):
     """An application of that one screen."""
 
     CSS = """
@@ -65,10 +67,9 @@ class Two(App[None]):
             [[(ord(character) % 4, character) for character in text] for text in texts]
         )
 
-    def shown(self) -> list[list[object]]:
+    def shown(self) -> list[list[Look]]:
         """Every cell of the screen, drawn anew."""
-        lines = self.screen._compositor.render_strips()
-        return cells("".join(f"\x1b[{y + 1};1H{line.render(CONSOLE)}" for y, line in enumerate(lines)))
+        return drawn_anew(self.screen._compositor.render_strips(), WIDTH, HEIGHT)
 
 
 def listen(patch: pytest.MonkeyPatch) -> list[str]:
@@ -84,16 +85,16 @@ def listen(patch: pytest.MonkeyPatch) -> list[str]:
     return sent
 
 
-def cells(sent: str) -> list[list[object]]:
+def cells(sent: str) -> list[list[Look]]:
     """Characters and styles, as a terminal has them that got `sent`."""
-    screen = pyte.Screen(WIDTH, HEIGHT)
-    pyte.Stream(screen).feed(sent)
-    return [[screen.buffer[y][x] for x in range(WIDTH)] for y in range(HEIGHT)]
+    emulator = Emulator(WIDTH, HEIGHT)
+    emulator.feed(sent)
+    return emulator.looks()
 
 
 def text(sent: str) -> str:
     """What is written of it, without where and how."""
-    lines = ("".join(cell.data for cell in line).strip() for line in cells(sent))  # type: ignore[attr-defined]
+    lines = ("".join(cell[0] for cell in line).strip() for line in cells(sent))
     return "|".join(line for line in lines if line)
 
 
@@ -260,22 +261,15 @@ async def test_below_another_screen_nothing_is_shown_at_once(monkeypatch: pytest
         below = app.drawings
         app.push_screen(Screen())
         await pilot.pause(0.1)
-        sent.clear()
+        before = len(sent)
         with below.at_once():
             below.query_one("#left", LinesView).show([[(1, "abc")]])
         await asyncio.sleep(0.2)
-        assert "abc" not in text("".join(sent))
+        assert "abc" not in text("".join(sent[before:]))
         app.pop_screen()
         await asyncio.sleep(0.2)
-        assert "abc" in text("".join(sent))
+        assert "abc" in text("".join(sent[before:]))
         assert cells("".join(sent)) == app.shown()
-
-
-def test_what_surely_takes_one_cell_does() -> None:
-    assert all(cell_len(chr(code)) == 1 for code in range(0x10000) if _SURELY_ONE.fullmatch(chr(code)))
-    assert in_single_cells("│ −3.4 ⣿⡇ ▁▂▃ ● ŷ")
-    assert not in_single_cells("漢")
-    assert not in_single_cells("漢e\u0301")  # on the average, one each
 
 
 @pytest.mark.parametrize("shown", ["漢字漢字", "漢字e\u0301e\u0301"])
@@ -286,6 +280,7 @@ async def test_a_character_of_two_cells_is_not_halved(monkeypatch: pytest.Monkey
         app.show("left", shown)
         await pilot.pause()
         sent.clear()
+        app.frame.draw(CONSOLE, [Drawn(0, 0, [Strip.blank(WIDTH)])])  # the terminal has lost that line
         app.screen.query_one("#left", LinesView).refresh(Region(3, 0, 2, 1))  # from the second half of 字 on
         await pilot.pause()
         assert text("".join(sent)).startswith("漢字")
@@ -319,3 +314,48 @@ async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         await pilot.pause(0.02)
+
+
+async def test_without_what_is_used_of_textual_it_draws_as_it_always_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(internals._OF_CLASSES, Screen, ("_compositor_refresh", "no_longer_there"))
+    internals._missing_of_classes.cache_clear()
+    sent: list[str] = []
+
+    def display(self: App[None], screen: Screen[object], renderable: object) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            sent.append(renderable.render_segments(CONSOLE))
+
+    monkeypatch.setattr(App, "_display", display)
+    app = Two()
+    try:
+        async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+            assert internals.missing(app.screen) == ("Screen.no_longer_there",)
+            with app.drawings.at_once():
+                app.show("left", "abcdefgh", "one")
+            await until(pilot, lambda: cells("".join(sent)) == app.shown() and "one" in text("".join(sent)))
+            assert type(app.screen._compositor) is internals.Compositor
+    finally:
+        internals._missing_of_classes.cache_clear()
+
+
+async def test_everything_that_is_used_of_textual_is_there() -> None:
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)):
+        assert internals.missing(app.screen) == ()
+
+
+async def test_where_the_terminal_was_lost_all_of_it_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it has its old size again, as after a resize there and back."""
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "abcdefgh", "one")
+        await pilot.pause(0.1)
+        for lose in (app.redraw, lambda: app.post_message(events.Resize(app.size, app.size))):
+            sent.clear()
+            lose()
+            await until(pilot, lambda: cells("".join(sent)) == app.shown())
+        sent.clear()
+        app.frame.forget()
+        app.show("right", "two")  # only that has changed
+        await until(pilot, lambda: cells("".join(sent)) == app.shown())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from rich.console import Console
 from rich.control import Control
 from textual.geometry import Region
+from textual.reactive import Reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -149,11 +150,25 @@ class Gathered(WidgetMixin):
 class Sparing(ScreenMixin):
     """A screen whose frames cost little, and go down a slow line."""
 
+    # Who has the focus is seen of the widgets concerned: Textual draws the whole screen again.
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._batches = not missing(self)
         if self._batches:
             self._compositor = SparingCompositor()
+
+    def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
+        """Style those again that look otherwise with the focus within them, and not, as Textual, all that they hold.
+
+        No rule of ours tells how something looks by whether the focus is within what holds it.
+        """
+        if not self._batches:
+            super()._update_focus_styles(focused, blurred)
+            return
+        nodes = (node for leaf in (focused, blurred) if leaf is not None for node in leaf.ancestors_with_self)
+        self.app.stylesheet.update_nodes({node for node in nodes if node._has_focus_within}, animate=True)
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:

@@ -20,15 +20,13 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 
 from d2ltui.spec import terminal
+from d2ltui.tui.parser import InputParser
+from d2ltui.tui.render.app import FrameApp
 
 if TYPE_CHECKING:
     from textual.app import App
 
     from d2ltui.tui.signals import AppSignals
-
-from d2ltui.tui.parser import InputParser
-
-from d2ltui.tui.render.app import FrameApp
 
 IDLE = 0.1  # seconds between two looks at whether to end
 # How long the way out waits for a terminal that takes nothing: flow control, a link that is dead. In seconds.
@@ -85,8 +83,10 @@ class PromptDriver(LinuxDriver):
         super().write(data)
 
     def start_application_mode(self) -> None:
-        """Take the terminal."""
+        """Take the terminal. It is empty."""
         super().start_application_mode()  # type: ignore[no-untyped-call]
+        if isinstance(self._app, FrameApp):
+            self._app.frame.forget()
         with suppress(termios.error):
             self._raw = termios.tcgetattr(self.fileno)
 
@@ -150,12 +150,6 @@ class PromptDriver(LinuxDriver):
         self._disable_line_wrap()
         size = Size(*self._get_terminal_size())
         self._app.post_message(events.Resize(size, size))
-
-    def start_application_mode(self) -> None:
-        """At the start, and when the terminal is ours again: it is empty."""
-        super().start_application_mode()  # type: ignore[no-untyped-call]
-        if isinstance(self._app, FrameApp):
-            self._app.frame.forget()
 
     def _run_input_thread(self) -> None:
         """A defect in this thread ends the application as one in the interface's does, and not as if all were well."""

@@ -24,12 +24,13 @@ _OF_CLASSES: dict[type, tuple[str, ...]] = {
         "visible_widgets",
     ),
     App: ("_display",),
-    Screen: ("_compositor_refresh", "_refresh_layout"),
+    Screen: ("_compositor_refresh", "_refresh_layout", "_update_focus_styles"),
     Widget: ("check_idle", "render_lines"),
 }
 _OF_COMPOSITORS = ("_dirty_regions", "size")
 _OF_SCREENS = (
     "_compositor",
+    "_has_focus_within",
     "_dirty_widgets",
     "_layout_required",
     "_scroll_required",
