@@ -15,6 +15,7 @@ from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, ref
 from d2ltui.spec import catalogue, output, startup, terminal
 from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
 from d2ltui.spec.config_file import read_toml
+from d2ltui.spec.memory import check_memory
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import printable, quoted
 
@@ -34,6 +35,7 @@ def configure(options: dict[str, Any]) -> RunConfig:
             filed = read_toml(path)
         config = resolve({**filed, **given})
         check_environment(config)
+        check_memory(config)
         return config
     except ConfigError as error:
         raise refused(error, given, filed, path) from None

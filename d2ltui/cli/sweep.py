@@ -24,6 +24,7 @@ from d2ltui.runner.recording import Recording
 from d2ltui.spec import events
 from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
+from d2ltui.spec.memory import check_memory
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted
@@ -64,6 +65,7 @@ def grid(given: Mapping[str, object], varied: Mapping[str, Sequence[str]]) -> li
     configs = [resolve({**given, **dict(zip(varied, values, strict=True))}) for values in combinations]
     for config in configs:
         check_environment(config)
+        check_memory(config)
     return configs
 
 

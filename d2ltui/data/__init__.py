@@ -12,14 +12,21 @@ from d2ltui.nn.seeds import seed_for
 from d2ltui.spec import catalogue
 from d2ltui.spec.catalogue import DatasetInfo
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import printable
 
 __all__ = ["DataError", "Dataset", "LoadCancelled", "load"]
 
 Progress: TypeAlias = Callable[[str, "float | None"], None]
 
 
+MAX_SENTENCE = 2000  # characters: it may hold several paths and servers
+
+
 class DataError(Exception):
-    """A data set that cannot be had. Its text is one sentence: what was tried, and what to do."""
+    """A data set that cannot be had. Its text is one sentence, fit for a terminal: what was tried, and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence, MAX_SENTENCE))
 
 
 class LoadCancelled(Exception):

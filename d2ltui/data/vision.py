@@ -1,30 +1,39 @@
 """MNIST and Fashion-MNIST: torchvision's files and readers, with a download that can be watched and given up.
 
-torchvision's own download prints a bar, has no timeout and cannot be stopped, so the files are fetched here,
-from the places that its classes name, checked against the sums that they name, and read by torchvision.
+torchvision's own download prints a bar, has no timeout, no limit and cannot be stopped, so the files are fetched by
+`download`, from the places that its classes name, checked against the sums that they name, and read by torchvision.
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
+import functools
+import gzip
 import os
 import struct
 import tempfile
-import urllib.request
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import torch
 
-from d2ltui.data import DataError, Dataset, LoadCancelled, Progress
+from d2ltui.data import DataError, Dataset, LoadCancelled, Progress, download
 from d2ltui.nn.import_in_thread import apart
 from d2ltui.spec.catalogue import DatasetInfo
+from d2ltui.spec.files import kind
+from d2ltui.spec.folders import FOLDERS, RAW, where_else
+from d2ltui.spec.text import quoted
 
-TIMEOUT = 10.0  # seconds without a byte
-CHUNK = 64 * 1024  # bytes
+CHUNK = 1024 * 1024  # bytes
+MORE = 1024 * 1024  # bytes by which gzip may make a file larger, with much to spare
+# Where the same files are to be had by https, for a mirror that has none: their author's own, of the same checksums.
+_SECURE = {
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/": (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/"
+    )
+}
 
 
 def load(info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
@@ -37,24 +46,26 @@ def load(info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled:
     root = data_root(data_dir)
     datasets = apart(_torchvision_datasets)
     torchvision_class: Any = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[info.name]
-    raw = root / torchvision_class.__name__ / "raw"
+    raw = root / FOLDERS[info.name] / RAW
     with _leaving_no_empty_folder(raw):
         _fetch_missing(info, torchvision_class, root, raw, progress, cancelled)
     parts = []
-    for train, prefix, size in ((True, "train", info.train_size), (False, "t10k", info.val_size)):
+    for prefix, size in (("train", info.train_size), ("t10k", info.val_size)):
         if cancelled():
             raise LoadCancelled
         height, width = info.input_shape
         _check_file(info, raw / f"{prefix}-images-idx3-ubyte", (size, height, width))
         _check_file(info, raw / f"{prefix}-labels-idx1-ubyte", (size,))
         try:
-            part = torchvision_class(str(root), train=train)
+            # Not by its class: that prefers an old version's `processed`, which torch.load would have to read.
+            images = datasets.mnist.read_image_file(str(raw / f"{prefix}-images-idx3-ubyte"))
+            labels = datasets.mnist.read_label_file(str(raw / f"{prefix}-labels-idx1-ubyte"))
         except OSError as error:
             raise _unreadable(info, error) from error
-        largest = int(part.targets.max())
+        largest = int(labels.max())
         if largest >= info.num_outputs:
             raise _broken(info, raw / f"{prefix}-labels-idx1-ubyte", f"it has a label {largest}")
-        parts += [part.data.reshape(size, -1).to(torch.float32).div_(255.0), part.targets.to(torch.int64)]
+        parts += [images.reshape(size, -1).to(torch.float32).div_(255.0), labels.to(torch.int64)]
     return Dataset(info, *parts)
 
 
@@ -77,7 +88,7 @@ def data_root(data_dir: str | None) -> Path:
             root = Path(value).expanduser()
             # Where it may not look, Path's own raises instead of saying no.
             if not os.path.isdir(root):
-                raise DataError(f"{name}: '{value}' is not allowed; allowed: an existing, readable directory")
+                raise DataError(f"{name}: {quoted(value)} is not allowed; allowed: an existing, readable directory")
             return root
     import platformdirs
 
@@ -105,7 +116,7 @@ def _fetch_missing(
     cancelled: Callable[[], bool],
 ) -> None:
     """Downloads and unpacks each of the class's files that is not in `raw`; what is there stays as it is."""
-    from torchvision.datasets.utils import check_integrity, extract_archive
+    from torchvision.datasets.utils import check_integrity
 
     for archive, md5 in torchvision_class.resources:
         if os.path.exists(raw / Path(archive).stem):
@@ -117,82 +128,55 @@ def _fetch_missing(
                 path = raw / archive
                 if not check_integrity(path, md5):
                     path = Path(folder) / archive
-                    _download(info, torchvision_class.mirrors, path, md5, root, progress, cancelled)
+                    reasons = download.fetch(
+                        [f"{mirror}{archive}" for mirror in _mirrors(torchvision_class.mirrors)],
+                        path,
+                        functools.partial(check_integrity, md5=md5),
+                        _size_of(info, archive) + MORE,
+                        f"{info.name}: downloading {archive}",
+                        progress,
+                        cancelled,
+                    )
+                    if reasons:
+                        raise _not_found(info, root, f"could not be downloaded from {' or '.join(reasons)}")
                 progress(f"{info.name}: unpacking {archive}", None)
-                extract_archive(str(path), folder)
+                _unpack(info, path, Path(folder) / path.stem, cancelled)
                 os.replace(Path(folder) / path.stem, raw / path.stem)
         except OSError as error:
             where = error.filename or raw
-            raise DataError(
-                f"{info.name}: not found in {root}, and {where} cannot be written "
-                f"({error.strerror or error}); "
-                "choose another --data-dir, or try the data set digits (--dataset digits), which needs no download"
-            ) from error
+            why = f"{where} cannot be written ({error.strerror or error}); choose another --data-dir"
+            raise _not_found(info, root, why) from error
 
 
-def _download(
-    info: DatasetInfo,
-    mirrors: list[str],
-    path: Path,
-    md5: str,
-    root: Path,
-    progress: Progress,
-    cancelled: Callable[[], bool],
-) -> None:
-    """Fetches `path.name` into `path` from the first of `mirrors` that has it whole and right."""
-    from torchvision.datasets.utils import check_integrity
-
-    reasons = []
-    for mirror in mirrors:
-        try:
-            chunks = _open(f"{mirror}{path.name}")
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            reasons.append(f"{urlsplit(mirror).netloc} ({_reason(error)})")
-            continue
-        with chunks as response, path.open("wb") as file:
-            reason = _copy(response, file, f"{info.name}: downloading {path.name}", progress, cancelled)
-        if reason is None and not check_integrity(path, md5):
-            reason = f"{path.name} came with a wrong checksum"
-        if reason is None:
-            return
-        reasons.append(f"{urlsplit(mirror).netloc} ({reason})")
-    raise DataError(
-        f"{info.name}: not found in {root}, and could not be downloaded from {' or '.join(reasons)}; "
-        "try the data set digits (--dataset digits), which needs no download"
-    )
+def _not_found(info: DatasetInfo, root: Path, why: str) -> DataError:
+    hint = where_else(root, info.name) or "try the data set digits (--dataset digits), which needs no download"
+    return DataError(f"{info.name}: not found in {root}, and {why}; {hint}")
 
 
-def _open(url: str) -> Any:
-    # Some servers refuse urllib's own name.
-    request = urllib.request.Request(url, headers={"User-Agent": "d2ltui"})
-    return urllib.request.urlopen(request, timeout=TIMEOUT)
+def _mirrors(mirrors: Sequence[str]) -> list[str]:
+    """What there is by https comes first: a plain one tells everybody between, and is last."""
+    all_ = [*mirrors, *(_SECURE[mirror] for mirror in mirrors if mirror in _SECURE)]
+    return sorted(all_, key=lambda mirror: not mirror.startswith("https:"))
 
 
-def _copy(response: Any, file: Any, message: str, progress: Progress, cancelled: Callable[[], bool]) -> str | None:
-    """Copies the response's body; returns why it is not whole, or None where it is."""
-    total, done = response.length, 0
-    of = f" of {total / 1e6:.1f}" if total else ""
-    while True:
-        if cancelled():
-            raise LoadCancelled
-        progress(f"{message}, {done / 1e6:.1f}{of} MB", done / total if total else None)
-        try:
-            chunk = response.read1(CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            return _reason(error)
-        if not chunk:
-            break
-        file.write(chunk)
-        done += len(chunk)
-    return f"it ended after {done} of {total} bytes" if total and done < total else None
+def _size_of(info: DatasetInfo, archive: str) -> int:
+    """Bytes of an unpacked file: a header of four bytes and four for each axis, and a byte for each pixel or label."""
+    samples = info.train_size if archive.startswith("train-") else info.val_size
+    return 16 + samples * info.num_inputs if "-images-" in archive else 8 + samples
 
 
-def _reason(error: BaseException) -> str:
-    """Why a download failed, in words."""
-    cause = getattr(error, "reason", None) or error
-    if isinstance(cause, TimeoutError):
-        return f"no answer in {TIMEOUT:g} s"
-    return str(getattr(cause, "strerror", None) or cause) or type(cause).__name__
+def _unpack(info: DatasetInfo, archive: Path, target: Path, cancelled: Callable[[], bool]) -> None:
+    """Unpacks no more than a byte above what the file should have."""
+    left = _size_of(info, archive.name) + 1
+    try:
+        with gzip.open(archive) as packed, target.open("wb") as file:
+            while left and (chunk := packed.read(min(CHUNK, left))):
+                if cancelled():
+                    raise LoadCancelled
+                file.write(chunk)
+                left -= len(chunk)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise _broken(info, archive, str(error)) from error
 
 
 def _check_file(info: DatasetInfo, path: Path, shape: tuple[int, ...]) -> None:
@@ -200,9 +184,12 @@ def _check_file(info: DatasetInfo, path: Path, shape: tuple[int, ...]) -> None:
     header = struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape)
     size = len(header) + torch.Size(shape).numel()
     try:
+        found = path.stat()
+        if words := kind(found.st_mode):
+            raise _broken(info, path, f"it is {words}, not a file")
         with path.open("rb") as file:
             start = file.read(len(header))
-        actual = path.stat().st_size
+        actual = found.st_size
     except OSError as error:
         raise _unreadable(info, error) from error
     if actual != size:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from d2ltui.spec.catalogue import LayerSpec
+from d2ltui.spec.config import ConfigError, RunConfig
+from d2ltui.spec.memory import check_memory, needed, too_large
 
 # A step of fewer multiplications and additions than this is done sooner by one thread than two have agreed on who does
 # what; on a busy machine, where one of them has to wait for a processor, fifty times sooner.
@@ -71,6 +73,20 @@ def place(x: Tensor, y: Tensor, device: torch.device) -> tuple[Tensor, Tensor, s
         if x.nbytes + y.nbytes > free // 2:
             return x, y, "streamed to the device"
     return x.to(device), y.to(device), "on the device"
+
+
+def check_fits(config: RunConfig, device: torch.device) -> None:
+    """That there is memory for a run, before anything of it is built.
+
+    Raises:
+        ConfigError: with one sentence, where there is not.
+    """
+    check_memory(config)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # kept, and not in use
+        if (takes := needed(config, checkpoint=False)) > free:
+            raise ConfigError([too_large(config, takes, free, f"the memory of {device}")])
 
 
 def set_threads(device: torch.device, layers: Iterable[LayerSpec], batch_size: int) -> int:

@@ -19,7 +19,7 @@ from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import DeviceError, make_current, place, select, set_threads
+from d2ltui.engine.device import DeviceError, check_fits, make_current, place, select, set_threads
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.gc import leave_libraries_alone
 from d2ltui.engine.metrics import Recorder
@@ -27,7 +27,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.nn import build, load_state, make_optimizer, set_lr
 from d2ltui.nn.seeds import seed_for
 from d2ltui.spec import catalogue, events
-from d2ltui.spec.config import RunConfig
+from d2ltui.spec.config import ConfigError, RunConfig
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
 # takes softmax regression to losses of 1e29 and no further.
@@ -101,6 +101,8 @@ class Trainer:
             status, message, field = "failed", str(error), "dataset"
         except DeviceError as error:
             status, message, field = "failed", str(error), "device"
+        except ConfigError as error:
+            status, message, field = "failed", error.problems[0].message, error.problems[0].field
         except CheckpointError as error:
             status, message = "failed", str(error)
         except Exception as error:
@@ -157,6 +159,7 @@ class Trainer:
         self._stop_if_asked()
         self._data = self._load()
         self._stop_if_asked()
+        check_fits(config, self._device)
         self._data_mark = data_mark(self._data.x_train, self._data.y_train)
         torch.manual_seed(seed_for(config.seed, "dropout"))  # which draws from the global generator
         self._order = torch.Generator().manual_seed(seed_for(config.seed, "order"))

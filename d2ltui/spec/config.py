@@ -6,6 +6,7 @@ wherever it was written: it names the field, the value, and what is allowed.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.folders import root_above
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
 
@@ -269,8 +271,14 @@ def _directory(name: str, value: object) -> str | None:
     except (ValueError, RuntimeError):  # a zero byte; ~ and a user that there is not
         reason = " (no directory can have this name)"
     else:
-        return str(path)
-    raise ConfigError([wrong(name, value, FIELDS["data_dir"].allowed, reason)])
+        if (root := root_above(path)) is None:
+            return str(path)
+        reason = " (it lies within torchvision's root)"
+    allowed = FIELDS["data_dir"].allowed
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        if (root := root_above(Path(value).expanduser())) is not None:
+            allowed = printable(root, MAX_PATH)
+    raise ConfigError([wrong(name, value, allowed, reason)])
 
 
 def _misfits(config: RunConfig, given: Mapping[str, object], unused: bool) -> Iterable[Problem]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 import sys
 from pathlib import Path
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError, Problem, RunConfig, applicable_fields
+from d2ltui.spec.files import kind
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
 
@@ -60,8 +60,8 @@ def _read(path: str | Path) -> str:
     file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with os.fdopen(file, "rb", buffering=0) as stream:  # which refuses a directory
         found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError("it is no regular file")
+        if words := kind(found.st_mode):
+            raise OSError(f"it is {words}, not a file")
         content = b""
         if found.st_size <= MAX_BYTES:
             while len(content) <= MAX_BYTES and (more := stream.read(MAX_BYTES + 1 - len(content))):

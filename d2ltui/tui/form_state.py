@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, resolve
+from d2ltui.spec.memory import check_memory
 
 
 def as_text(value: object) -> str:
@@ -82,8 +83,10 @@ class FormState:
         # What is not on the screen cannot be wrong.
         names = ("model", "dataset", "data_dir", *self.visible())
         given = {name: self._texts[name] for name in names}
-        self._last = resolve(given)
-        return self._last
+        config = resolve(given)
+        check_memory(config)
+        self._last = config
+        return config
 
     def problems(self) -> dict[str, str]:
         """The sentence for each wrong field."""

@@ -69,7 +69,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         ("--init-std 1", "init-std: '1' is not allowed (init default has no init_std); allowed: with init normal"),
         ("--dataset iris", "dataset: 'iris' is not allowed; allowed: synthetic-linear, "),
         ("--config /no/such.toml", "config: /no/such.toml cannot be read (No such file or directory)"),
-        ("--config /dev/zero", "config: /dev/zero cannot be read (it is no regular file)"),
+        ("--config /dev/zero", "config: /dev/zero cannot be read (it is a device, not a file)"),
         ("--learning-rate 1", "option: '--learning-rate' is not known; allowed: see d2ltui train --help"),
         ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size?); allowed: "),
         ("--lr", "requires an argument"),

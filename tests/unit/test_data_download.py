@@ -22,7 +22,7 @@ import torch
 from torchvision.datasets import FashionMNIST
 
 from d2ltui import data
-from d2ltui.data import DataError, LoadCancelled, vision
+from d2ltui.data import DataError, LoadCancelled, download, vision
 from d2ltui.spec.catalogue import DATASETS
 from d2ltui.spec.config import RunConfig, resolve
 
@@ -166,8 +166,11 @@ def test_a_download_that_fails_leaves_nothing_behind(
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_progress_is_in_megabytes(config: RunConfig, server: Server, tmp_path: Path) -> None:
-    body = os.urandom(2_500_000)
+def test_progress_is_in_megabytes(
+    config: RunConfig, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vision, "MORE", 10**7)
+    body = b"\x1f\x8b" + os.urandom(2_499_998)
     server.archives = {"train-images-idx3-ubyte.gz": body}
     seen: list[tuple[str, float | None]] = []
     with pytest.raises(DataError):
@@ -243,7 +246,7 @@ def test_no_network(config: RunConfig, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_server_that_does_not_answer(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vision, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -261,7 +264,7 @@ def test_the_next_mirror_is_tried(config: RunConfig, server: Server, monkeypatch
 
 
 def test_cancelling_leaves_nothing_behind(config: RunConfig, server: Server, tmp_path: Path) -> None:
-    server.archives["t10k-images-idx3-ubyte.gz"] = os.urandom(1_000_000)
+    server.archives["t10k-images-idx3-ubyte.gz"] = b"\x1f\x8b" + os.urandom(999_998)
     seen: list[str] = []
     with pytest.raises(LoadCancelled):
         data.load(
@@ -299,6 +302,32 @@ def test_a_root_that_cannot_be_written(config: RunConfig, tmp_path: Path) -> Non
     message = refusal(config)
     assert f"{raw(tmp_path)} cannot be written (" in message
     assert "choose another --data-dir" in message
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
+def test_what_is_no_file_is_not_waited_for(config: RunConfig, tmp_path: Path, name: str) -> None:
+    write_raw(tmp_path)
+    (raw(tmp_path) / name).unlink()
+    os.mkfifo(raw(tmp_path) / name)
+    assert f"{raw(tmp_path) / name} is damaged or foreign (it is a pipe, not a file)" in refusal(config)
+
+
+def test_nothing_is_read_but_the_files(config: RunConfig, tmp_path: Path) -> None:
+    """Old versions of torchvision kept pickles, which its class prefers."""
+    write_raw(tmp_path)
+    processed = tmp_path / "FashionMNIST" / "processed"
+    processed.mkdir()
+    for name in ("training.pt", "test.pt"):
+        (processed / name).write_bytes(b"no pickle")
+    assert len(data.load(config).x_train) == TRAIN
+
+
+def test_files_at_hand_elsewhere_are_told_of(config: RunConfig, server: Server, tmp_path: Path) -> None:
+    server.archives = {}
+    (tmp_path / "fashion").mkdir()
+    (tmp_path / "fashion" / "train-images-idx3-ubyte.gz").touch()
+    told = f"; if the files in {tmp_path / 'fashion'} are it, move them to {raw(tmp_path)}"
+    assert refusal(config).endswith(told)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,155 @@
+"""Fetching one file whose checksum and largest size are known, from somebody who may send anything."""
+
+from __future__ import annotations
+
+import http.client
+import queue
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from d2ltui.data import LoadCancelled, Progress
+from d2ltui.spec.text import printable
+
+TIMEOUT = 10.0  # seconds without a byte
+OPEN_TIMEOUT = 30.0  # seconds until the file begins to come: redirects and a header that trickles, too
+WINDOW, SLOWEST = 30.0, 1024  # bytes a second, over so many seconds
+CHUNK = 64 * 1024  # bytes
+POLL = 0.1  # seconds between two looks at whether somebody has given up
+MAX_REASON = 120  # characters
+_GZIP = b"\x1f\x8b"
+
+
+def fetch(
+    urls: Sequence[str],
+    path: Path,
+    whole: Callable[[Path], bool],
+    limit: int,
+    message: str,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> list[str]:
+    """A gzip file of `limit` bytes at most, as `whole` wants it, into `path`, from the first of `urls` that has it.
+
+    Returns nothing where that went well, and otherwise for each of `urls` its host and why not.
+
+    Raises:
+        OSError: where `path` cannot be written.
+        LoadCancelled: soon after `cancelled()` has turned true.
+    """
+    reasons = []
+    for url in urls:
+        reason = _fetch(url, path, limit, message, progress, cancelled)
+        if reason is None and not whole(path):
+            reason = f"{path.name} came with a wrong checksum"
+        if reason is None:
+            return []
+        reasons.append(f"{urlsplit(url).netloc} ({reason})")
+    return reasons
+
+
+def _fetch(
+    url: str, path: Path, limit: int, message: str, progress: Progress, cancelled: Callable[[], bool]
+) -> str | None:
+    try:
+        opened = _open(url, cancelled)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return _reason(error)
+    with opened as response, path.open("wb") as file:
+        return _copy(response, file, limit, message, progress, cancelled)
+
+
+class _OnlyToHttps(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to https and to nothing else: not to plain http, and not to a file of this machine."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        fp.close()  # urllib would read its body first, however long it is
+        if urlsplit(newurl).scheme != "https":
+            raise urllib.error.URLError(f"it redirects to {newurl}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _open(url: str, cancelled: Callable[[], bool]) -> Any:
+    """The response to a request for `url`.
+
+    Waited for from another thread, because a name's look-up has no timeout, and a header that trickles none that ends.
+    """
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def ask() -> None:
+        # Some servers refuse urllib's own name.
+        request = urllib.request.Request(url, headers={"User-Agent": "d2ltui"})
+        try:
+            answer: Any = urllib.request.build_opener(_OnlyToHttps).open(request, timeout=TIMEOUT)
+        except BaseException as error:  # raised again where it is waited for
+            answer = error
+        if given_up.is_set() and hasattr(answer, "close"):
+            answer.close()
+        answers.put(answer)
+
+    threading.Thread(target=ask, name="d2ltui-download", daemon=True).start()
+    until = time.monotonic() + OPEN_TIMEOUT
+    while True:
+        try:
+            answer = answers.get(timeout=POLL)
+            break
+        except queue.Empty:
+            if cancelled():
+                given_up.set()
+                raise LoadCancelled from None
+            if time.monotonic() > until:
+                given_up.set()
+                raise TimeoutError(f"no answer in {OPEN_TIMEOUT:g} s") from None
+    if isinstance(answer, urllib.error.HTTPError):
+        answer.close()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _copy(
+    response: Any, file: IO[bytes], limit: int, message: str, progress: Progress, cancelled: Callable[[], bool]
+) -> str | None:
+    """Copies the response's body; returns why it cannot be the file, or None."""
+    total, done = response.length, 0
+    if total is not None and total > limit:
+        return f"it offers {total:,} bytes, and the file has no more than {limit:,}"
+    of = f" of {total / 1e6:.1f}" if total else ""
+    began, begun_with = time.monotonic(), 0
+    while True:
+        if cancelled():
+            raise LoadCancelled
+        progress(f"{message}, {done / 1e6:.1f}{of} MB", done / total if total else None)
+        try:
+            chunk = response.read1(CHUNK)
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: what chunks' sizes are not
+            return _reason(error)
+        if not chunk:
+            break
+        if not done and not chunk.startswith(_GZIP[: len(chunk)]):
+            page = chunk.lstrip()[:1] == b"<"
+            return "it sent a web page instead of the file" if page else "what it sent is no gzip file"
+        file.write(chunk)
+        done += len(chunk)
+        if done > limit:
+            return f"it sent more than {limit:,} bytes, and the file has no more"
+        if (took := time.monotonic() - began) > WINDOW:
+            if done - begun_with < SLOWEST * took:
+                return f"it sent {done - begun_with:,} bytes in {took:.0f} s"
+            began, begun_with = time.monotonic(), done
+    return f"it ended after {done} of {total} bytes" if total and done < total else None
+
+
+def _reason(error: BaseException) -> str:
+    """Why a download failed, in a few words, none of which a terminal obeys."""
+    cause = getattr(error, "reason", None) or error
+    if isinstance(cause, TimeoutError):
+        return str(cause) if str(cause).startswith("no answer") else f"no answer in {TIMEOUT:g} s"
+    said = " ".join(str(getattr(cause, "strerror", None) or cause).split())
+    return printable(said, MAX_REASON) or type(cause).__name__

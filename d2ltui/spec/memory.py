@@ -1,0 +1,113 @@
+"""Whether a run fits into memory, before anything of it is built."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import ConfigError, Problem, RunConfig, wrong
+
+SMALL = 256 * 2**20  # bytes: what takes less is not asked about
+_FLOAT = 4  # bytes
+# Tensors as large as the weights that an optimiser keeps.
+_STATES = {"sgd": 0, "momentum": 1, "adagrad": 1, "rmsprop": 1, "adam": 2}
+
+
+def weights(config: RunConfig) -> int:
+    """Bytes of the network's parameters."""
+    return _FLOAT * sum((n_in + 1) * n_out for n_in, n_out in _linear(config))
+
+
+def activations(config: RunConfig) -> int:
+    """Bytes of the linear layers' outputs for a batch, and of their gradients."""
+    return 2 * _FLOAT * config.batch_size * sum(n_out for _, n_out in _linear(config))
+
+
+def needed(config: RunConfig, *, checkpoint: bool = True) -> int:
+    """Bytes that training takes at least: parameters, gradients, the optimiser's state, a batch's outputs.
+
+    With `checkpoint`, also the copy that is being written.
+    """
+    states = _STATES.get(config.optimizer, 0)
+    copies = 2 + states + (1 + states if checkpoint else 0)
+    return copies * weights(config) + activations(config)
+
+
+def check_memory(config: RunConfig) -> None:
+    """That this machine has the memory that `config` takes. On a GPU, only what is taken here on the way there.
+
+    Raises:
+        ConfigError: with one sentence, where it does not.
+    """
+    # Weights are drawn here and copied to where they are trained.
+    takes = 2 * weights(config) if _elsewhere(config.device) else needed(config)
+    if takes > SMALL and takes > (free := free_memory()):
+        raise ConfigError([too_large(config, takes, free)])
+
+
+def too_large(config: RunConfig, takes: int, free: int, where: str = "memory") -> Problem:
+    """The sentence for a run that does not fit, about the field that makes it large."""
+    name = "hidden" if config.model == "mlp" and weights(config) >= activations(config) else "batch_size"
+    value = ",".join(map(str, config.hidden)) if name == "hidden" else str(config.batch_size)
+    hint = f" (training takes at least {_size(takes)} of {where}, and {_size(free)} are free)"
+    shown = wrong(name, value, "what fits, so try fewer", hint)
+    return Problem(name, shown.message)
+
+
+def free_memory() -> int:
+    """Bytes that this process may still take: the machine's, or what its control group leaves."""
+    import psutil
+
+    available: int = psutil.virtual_memory().available
+    return max(0, min([available, *_control_groups()]))
+
+
+def _linear(config: RunConfig) -> Iterator[tuple[int, int]]:
+    data = catalogue.DATASETS[config.dataset]
+    widths = [data.num_inputs, *(config.hidden if config.model == "mlp" else ()), data.num_outputs]
+    return itertools.pairwise(widths)
+
+
+def _elsewhere(device: str) -> bool:
+    """Whether `device` has, or may turn out to have, memory of its own."""
+    return device.startswith("cuda") or (
+        device == "auto" and sys.platform == "linux" and os.path.exists("/dev/nvidiactl")
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
+
+
+def _control_groups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """Bytes that each limit of this process's control groups leaves; none where there are no such limits."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for line in own.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers == "":
+                names, base = ("memory.max", "memory.current", "inactive_file"), root
+            elif "memory" in controllers.split(","):
+                names, base = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"), root / "memory"
+            else:
+                continue
+            group = base / path.lstrip("/")
+            # Every group above has its say, too; within a container its own group is the root.
+            for directory in (group, *group.parents):
+                with contextlib.suppress(OSError, ValueError):
+                    found.append(_left(directory, *names))
+                if directory == base:
+                    break
+    return found
+
+
+def _left(group: Path, limit: str, usage: str, cache: str) -> int:
+    most = int((group / limit).read_text())  # ValueError: "max"
+    used = int((group / usage).read_text())
+    kept = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+    return most - used + int(kept.get(cache, 0))
