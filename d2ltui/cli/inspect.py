@@ -14,6 +14,7 @@ from d2ltui.history.series import Reducer, smooth
 from d2ltui.spec import comparison
 from d2ltui.spec.config import FIELDS, RunConfig
 from d2ltui.spec.text import counted, json_line, printable
+from d2ltui.spec.versions import unknown_fields
 from d2ltui.store import filters
 from d2ltui.store.errors import Damaged
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, runs
@@ -96,6 +97,9 @@ def show(path: Path) -> None:
     if run.note:
         text.say(f"note: {run.note}")
     text.say("  ".join(f"{name} {text.value(value)}" for name, value in _settings(config).items()))
+    if unknown := unknown_fields(config):
+        shown = "  ".join(f"{printable(name)} {printable(text.value(value))}" for name, value in unknown.items())
+        text.say(f"not known to this version: {shown}")
     versions = meta.get("environment", {})
     text.say(
         "  ".join(

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.versions import differing_fields, plain_config, read_config
 
 FORMAT = "d2ltui checkpoint"
 VERSION = 1
@@ -81,7 +82,7 @@ class Checkpoint:
     def write(self, file: BinaryIO) -> None:
         """Write it as PyTorch's own format, with a checksum of everything."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        values["config"] = msgspec.to_builtins(self.config)
+        values["config"] = plain_config(self.config)
         buffer = io.BytesIO()  # of a disk that is full, PyTorch's own writer tells in its own words
         torch.save({"format": FORMAT, "version": VERSION, "checksum": _checksum(values), **values}, buffer)
         file.write(buffer.getbuffer())
@@ -165,16 +166,17 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         newer = f"checkpoint: {path} was written by a newer d2ltui (version {version}); this one reads {VERSION}"
         raise CheckpointError(newer)
     names = [field.name for field in dataclasses.fields(Checkpoint)]
-    values = {name: found[name] for name in names if name in found}
+    # Whatever else another version has put there is part of the checksum, and of no use here.
+    every = {name: value for name, value in found.items() if name not in ("format", "version", "checksum")}
+    values = {name: every[name] for name in names if name in every}
     try:
-        differs = len(values) < len(names) or found.get("checksum") != _checksum(values)
+        differs = len(values) < len(names) or found.get("checksum") != _checksum(every)
     except Exception as error:  # a tensor of a kind that no checkpoint has
         raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
     if differs:
         raise CheckpointError(f"checkpoint: {path} is damaged (its checksum differs)")
     try:
-        # Lists where JSON-like values have tuples: `convert` makes them what the fields say.
-        values["config"] = msgspec.convert(values["config"], RunConfig, strict=False)
+        values["config"] = read_config(values["config"])
         # Of whom the checksum is right may still be another program: what a field cannot be is found out here.
         for name, kind in _KINDS.items():
             try:
@@ -184,13 +186,10 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         if values["epochs"].dim() != 2 or values["epochs"].shape[1] != len(events.EpochEnded.__struct_fields__):
             raise TypeError(f"epochs: a tensor of shape {tuple(values['epochs'].shape)}")
         checkpoint = Checkpoint(**values)
-    except (msgspec.ValidationError, TypeError) as error:
+    except (msgspec.ValidationError, TypeError, KeyError) as error:
         raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
-    if checkpoint.config != config:
-        others = [name for name in RunConfig.__struct_fields__ if _of(checkpoint.config, name) != _of(config, name)]
-        # The same run may have moved to a machine that keeps its data elsewhere.
-        if others != ["data_dir"]:
-            raise CheckpointError(f"checkpoint: {path} is of another run (its {', '.join(others)} differs)")
+    if others := differing_fields(checkpoint.config, config):
+        raise CheckpointError(f"checkpoint: {path} is of another run (its {', '.join(others)} differs)")
     return checkpoint
 
 
@@ -221,10 +220,6 @@ def _unreadable(path: Path, error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):
         return "cannot be read (it holds more than tensors and plain values, and nothing else is read from a file)"
     return f"cannot be read ({_first_line(error)})"
-
-
-def _of(config: RunConfig, name: str) -> object:
-    return getattr(config, name)
 
 
 def _first_line(error: Exception) -> str:

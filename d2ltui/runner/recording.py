@@ -20,6 +20,8 @@ from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import printable
+from d2ltui.spec.versions import unknown_choices, unknown_fields
 from d2ltui.store import home, recovery
 from d2ltui.store.errors import Damaged, NotAllowed, StoreError, reason
 from d2ltui.store.listing import DAMAGED, INTERRUPTED, RunInfo, info
@@ -121,6 +123,9 @@ class Recording:
         from d2ltui.engine.checkpoint import CheckpointError
 
         assert self._resumed is not None
+        if (unknown := unknown_fields(self.config)) and self._on_trouble is not None:
+            names = ", ".join(printable(f"{name} = {value!r}") for name, value in unknown.items())
+            self._on_trouble(f"run: this d2ltui does not know {names}; {self._resumed.name} goes on without")
         found, damage = last_checkpoint(self._resumed, self.config)
         if damage:
             self._damaged = True
@@ -238,6 +243,8 @@ def _stored(path: Path) -> tuple[LiveRun, str]:
         with RunReader(path) as reader:
             reader.check_pages()
             _check_resumable(info(path))
+            if unknown := unknown_choices(reader.live.config):
+                raise NotAllowed(f"run: {path.name} cannot go on here: this d2ltui does not know {', '.join(unknown)}")
             return reader.live, ""
     except Damaged as error:
         if not recovery.has_checkpoint(path):

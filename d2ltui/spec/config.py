@@ -98,8 +98,11 @@ FIELDS: dict[str, Field] = _table(
 )
 
 
-class RunConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=False):
-    """A run, completely described. Build it with `resolve`, which fills in defaults and validates."""
+class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
+    """A run, completely described. Build it with `resolve`, which fills in defaults and validates.
+
+    What has been stored, by whatever version, is read by `versions.read_config`.
+    """
 
     model: str
     implementation: str

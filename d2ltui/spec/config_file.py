@@ -16,6 +16,7 @@ from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError, Problem, RunConfig
 from d2ltui.spec.files import kind
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
+from d2ltui.spec.versions import unknown_fields
 
 MAX_BYTES = 16 * 1024  # a run with 200 layers takes two
 MAX_KEYS = 5  # that are no fields and get a sentence each
@@ -24,7 +25,7 @@ _MAX_DOTS = 250
 
 
 def to_toml(config: RunConfig) -> str:
-    """`config` as a configuration file, with the fields that its model has a use for."""
+    """`config` as a configuration file: the fields that it has a use for, and those that only another version knows."""
     import tomli_w  # only where a file is written
 
     names = ("model", "dataset", *applicable_fields(config.model), "data_dir")
@@ -33,10 +34,11 @@ def to_toml(config: RunConfig) -> str:
     for name, (other, needed) in catalogue.ONLY_WITH.items():
         if getattr(config, other) != needed and values.get(name) == catalogue.BASE[name]:
             values[name] = None
+    values |= unknown_fields(config)
     return tomli_w.dumps({name: value for name, value in values.items() if value is not None})
 
 
-def read_toml(path: str | Path) -> dict[str, object]:
+def read_toml(path: str | Path, *, foreign: bool = False) -> dict[str, object]:
     """`from_toml` of a file.
 
     Raises:
@@ -51,7 +53,7 @@ def read_toml(path: str | Path) -> dict[str, object]:
     except ValueError:  # a zero byte
         reason = "no file can have this name"
     else:
-        return from_toml(text, str(path))
+        return from_toml(text, str(path), foreign=foreign)
     raise ConfigError([Problem("", f"config: {printable(path, MAX_PATH)} cannot be read ({reason})")])
 
 
@@ -72,8 +74,10 @@ def _read(path: str | Path) -> str:
     return content.decode("utf-8-sig")
 
 
-def from_toml(text: str, source: str) -> dict[str, object]:
+def from_toml(text: str, source: str, *, foreign: bool = False) -> dict[str, object]:
     """The fields that a configuration file gives, unvalidated: `resolve` does that.
+
+    `foreign` is what another version may have written: keys that are no field are allowed.
 
     Raises:
         ConfigError: where `text` is no TOML (with the line) or has a key that is no field (with the line).
@@ -95,7 +99,7 @@ def from_toml(text: str, source: str) -> dict[str, object]:
         raise ConfigError([Problem("", f"{place} has a whole number of more than 4300 digits")]) from None
     except RecursionError:
         raise ConfigError([Problem("", f"{place} has too many brackets within brackets")]) from None
-    unknown = [key for key in values if key not in FIELDS]
+    unknown = [] if foreign else [key for key in values if key not in FIELDS]
     problems = [
         Problem(
             "",

@@ -39,6 +39,10 @@ class Damaged(StoreError):
     """A run's database is gone, or holds other bytes than were written. The run's checkpoint may be whole."""
 
 
+class Newer(StoreError):
+    """A run that a newer version has stored, in a way that this one does not read. Nothing is wrong with it."""
+
+
 def reason(error: BaseException) -> str:
     """Why, in a few words: the operating system's where it is its business."""
     if isinstance(error, OSError) and error.strerror:

@@ -8,13 +8,20 @@ from pathlib import Path
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.versions import unknown_choices
 from d2ltui.store.errors import NotAllowed, StoreError
 
 _MODULES = {"Sigmoid": "nn.Sigmoid()", "Tanh": "nn.Tanh()", "ReLU": "nn.ReLU()"}
 
 
 def code(config: RunConfig, name: str) -> str:
-    """Python that builds the network of run `name` as a plain `nn.Sequential` and loads the exported weights."""
+    """Python that builds the network of run `name` as a plain `nn.Sequential` and loads the exported weights.
+
+    Raises:
+        StoreError: where another version has chosen something for it that this one does not have.
+    """
+    if unknown := unknown_choices(config):
+        raise StoreError(f"run: {name} cannot be written as code: this d2ltui does not know {', '.join(unknown)}")
     info = catalogue.DATASETS[config.dataset]
     lines = []
     for spec in catalogue.layer_plan(config):

@@ -19,13 +19,14 @@ import msgspec
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import ENDED
 from d2ltui.spec.text import quoted
+from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
 from d2ltui.store.environment import is_alive
-from d2ltui.store.errors import NotAllowed, StoreError
+from d2ltui.store.errors import Newer, NotAllowed, StoreError
 from d2ltui.store.schema import DAMAGE, Busy, damaged, open_run, read_meta
 
-INTERRUPTED, DAMAGED, BUSY = "interrupted", "damaged", "busy"
-STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED, BUSY)
+INTERRUPTED, DAMAGED, BUSY, NEWER = "interrupted", "damaged", "busy", "newer"
+STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED, BUSY, NEWER)
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "train_r2", "val_r2")
 PATIENCE = 0.05  # seconds that a list waits for the process that writes one of its runs
 SETTLED = 2.0  # seconds after which a file's times tell for certain that it is the same: some clocks are coarse
@@ -35,7 +36,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     """What a list shows of a run.
 
     `status` is `interrupted` where nobody trains a run that has not ended. Where the run cannot be read, `problem` says
-    why in one sentence, and it is `damaged`, or `busy`: another process holds it just now. `figures` are the last
+    why in one sentence, and it is `damaged`, or `busy`: another process holds it just now, or `newer`: another version
+    has stored it in a way that this one does not read; the row has what is known all the same. `figures` are the last
     epoch's (see FIGURES), `epochs` those that are over.
     """
 
@@ -88,7 +90,7 @@ class RunInfo(msgspec.Struct, frozen=True):
             "epochs": self.epochs,
             "seconds": round(self.seconds, 4),
             **self.figures,
-            "config": msgspec.to_builtins(self.config),
+            "config": plain_config(self.config) if self.config is not None else None,
             "findings": list(self.findings),
             "message": self.message or self.problem,
             "path": str(self.path),
@@ -112,8 +114,27 @@ def _read(path: Path, patience: float | None) -> tuple[RunInfo, dict[str, Any] |
                 raise damaged(path, error) from None
     except Busy as error:
         return RunInfo(path.name, path, BUSY, created=_made(path), problem=str(error)), None
+    except Newer as error:
+        return _newer(path, patience, str(error)), None
     except StoreError as error:
         return RunInfo(path.name, path, DAMAGED, problem=str(error), note=home.note(path)), None
+
+
+def _newer(path: Path, patience: float | None, problem: str) -> RunInfo:
+    """A row for a run of a later schema: what has stayed where it was."""
+    with (
+        contextlib.suppress(StoreError, *DAMAGE),
+        contextlib.closing(open_run(path, patience=patience, newer=True)) as c,
+    ):
+        return msgspec.structs.replace(describe(path, read_meta(c)), status=NEWER, problem=problem)
+    return RunInfo(path.name, path, NEWER, created=_made(path), note=home.note(path), problem=problem)
+
+
+def unreadable(path: Path, config: RunConfig) -> str:
+    """Why the run in directory `path` means nothing to this version, as a sentence; "" where it does."""
+    if can_be_shown(config):
+        return ""
+    return f"run: {path.name} is from a newer d2ltui ({' and '.join(unknown_choices(config))} is not known to this one)"
 
 
 def _made(path: Path) -> float:
@@ -126,20 +147,22 @@ def _made(path: Path) -> float:
 
 def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
     """A row from what `schema.read_meta` has found in the run's directory `path`."""
-    config = msgspec.convert(meta["config"], RunConfig)
+    config = read_config(meta["config"])
+    problem = unreadable(path, config)
     status, progress = meta["status"], meta.get("progress") or {}
     if status not in ENDED and not is_alive(meta.get("process"), meta.get("sign")):
         status = INTERRUPTED
-    metric = "accuracy" if config.task == "classification" else "r2"
     names = {"train_loss": "train_loss", "val_loss": "val_loss"}
-    names |= {"train_metric": f"train_{metric}", "val_metric": f"val_{metric}"}
+    if not problem:
+        metric = "accuracy" if config.task == "classification" else "r2"
+        names |= {"train_metric": f"train_{metric}", "val_metric": f"val_{metric}"}
     figures = {new: progress[old] for old, new in names.items() if progress.get(old) is not None}
     figures = {name: value for name, value in figures.items() if value - value == 0}  # finite
     group, environment = meta.get("group") or {}, meta.get("environment") or {}
     return RunInfo(
         name=path.name,
         path=path,
-        status=status,
+        status=NEWER if problem else status,
         created=float(meta["created"]),
         config=config,
         device=meta.get("device", ""),
@@ -152,6 +175,7 @@ def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
         findings=tuple(meta.get("findings", ())),
         note=home.note(path),
         group=group.get("name", ""),
+        problem=problem,
     )
 
 
@@ -225,7 +249,7 @@ def find(reference: str) -> Path:
     """
     if reference == home.LATEST:
         listed = runs()
-        found = [run for run in listed if run.status != DAMAGED]
+        found = [run for run in listed if run.status not in (DAMAGED, NEWER)]
         if found:
             return found[-1].path
         if not listed:

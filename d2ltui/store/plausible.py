@@ -7,16 +7,19 @@ pass is a ValueError (or one of msgspec's) that names the field; for the store, 
 from __future__ import annotations
 
 import math
+import re
 from typing import Annotated, Any
 
 import msgspec
 
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import FIELDS, RunConfig, parse
+from d2ltui.spec.versions import can_be_shown, read_config
 
 MAX_SHOWN_LAYERS = 1000  # of a network; 200 hidden ones are 601 with their activations and dropout
 MAX_BINS = 1024
 MAX_FINDINGS = 100
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # of a model, a data set, an activation
 _LATEST = 253_402_300_800.0  # the year 10000, as Unix time
 _MOST = 2**53  # a count that is one exactly, also as a float
 
@@ -53,7 +56,7 @@ class _Meta(msgspec.Struct):
     """The values of `meta` that this program reads."""
 
     created: float
-    config: RunConfig
+    config: dict[str, Any]
     status: events.Status
     environment: dict[str, str | int | float | None] = {}
     group: _Group | None = None
@@ -70,7 +73,7 @@ class _Meta(msgspec.Struct):
 def check_meta(found: dict[str, Any]) -> None:
     """That `found`, all of `meta`, can be a run's. Raises ValueError or TypeError."""
     meta = msgspec.convert(found, _Meta)
-    check_config(meta.config)
+    check_config(read_config(meta.config))
     for name, value in (("created", meta.created), ("sign", meta.sign), ("ended", meta.ended)):
         if not 0 <= value < _LATEST:
             raise ValueError(f"its {name} is {value:g}, which is no time")
@@ -79,10 +82,17 @@ def check_meta(found: dict[str, Any]) -> None:
 
 
 def check_config(config: RunConfig) -> None:
-    """That each field of `config` is one that could be typed; where the data lie is this machine's business."""
+    """That each field of `config` is one that could be typed, or the name of something that another version has.
+
+    Where the data lie is this machine's business.
+    """
     for name in RunConfig.__struct_fields__:
         if name in FIELDS and FIELDS[name].kind != "path":
-            parse(name, getattr(config, name))
+            value = getattr(config, name)
+            if FIELDS[name].kind != "choice" or not isinstance(value, str) or not _NAME.fullmatch(value):
+                parse(name, value)
+    if not can_be_shown(config):
+        return
     if catalogue.DATASETS[config.dataset].task != config.task:
         raise ValueError(f"model {config.model} cannot be trained on {config.dataset}")
 

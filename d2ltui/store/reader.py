@@ -12,6 +12,7 @@ One thread uses a reader. Reading takes a few milliseconds and keeps the writer 
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,16 +20,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from d2ltui.history.epochs import EPOCHS
 from d2ltui.history.live import MAX_PROBES, LiveRun
 from d2ltui.spec import events
-from d2ltui.spec.config import RunConfig
 from d2ltui.spec.text import printable, printable_values
+from d2ltui.spec.versions import read_config
 from d2ltui.store import environment, home
-from d2ltui.store.errors import Damaged, StoreError, reason
+from d2ltui.store.errors import Damaged, Newer, StoreError, reason
+from d2ltui.store.listing import unreadable
 from d2ltui.store.requests import Request, ask
 from d2ltui.store.schema import (
     BEGUN,
@@ -54,7 +55,8 @@ class RunReader:
 
     Raises, as `poll` does:
         Busy: where that was too short (see `schema.PATIENCE`, which None stands for).
-        StoreError: where it is damaged, incomplete, from a newer version, or gone.
+        Newer: where it is from a newer version.
+        StoreError: where it is damaged, incomplete, or gone.
     """
 
     def __init__(self, path: Path, *, patience: float | None = None) -> None:
@@ -66,7 +68,10 @@ class RunReader:
         self._alive, self._looked = False, 0.0
         try:
             self.meta: dict[str, Any] = self._read_meta()
-            self.live = LiveRun(msgspec.convert(self.meta["config"], RunConfig))
+            config = read_config(self.meta["config"])
+            if why := unreadable(path, config):
+                raise Newer(why)
+            self.live = LiveRun(config)
             self.poll()
         except BaseException as error:
             self.close()
@@ -258,8 +263,6 @@ class RunReader:
 
     def log(self) -> list[tuple[float, str, dict[str, Any]]]:
         """Every event of the log: its time (Unix), its kind, its fields."""
-        import json
-
         try:
             rows = self._connection.execute("SELECT time, kind, data, crc FROM log ORDER BY id").fetchall()
             found = []

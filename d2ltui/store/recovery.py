@@ -8,10 +8,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-import msgspec
-
-from d2ltui.spec.config import ConfigError, RunConfig, resolve
+from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, resolve
 from d2ltui.spec.config_file import read_toml, to_toml
+from d2ltui.spec.versions import differing_fields, with_unknown
 from d2ltui.store import home
 from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.listing import DAMAGED, info
@@ -32,9 +31,20 @@ def config_of(path: Path) -> RunConfig:
     with contextlib.suppress(Damaged):  # a newer database, say, is not damaged: only then does the file beside it count
         open_run(path).close()
     try:
-        return resolve(read_toml(path / home.CONFIG), unused=True)
+        return _read_config(path / home.CONFIG)
     except ConfigError as error:
         raise Damaged(f"{run.problem}, and of its {home.CONFIG}: {error.problems[0].message}") from None
+
+
+def _read_config(file: Path) -> RunConfig:
+    """What config.toml says, and be it another version's.
+
+    Raises:
+        ConfigError: where it cannot be read, or a field has a value that is not allowed.
+    """
+    values = read_toml(file, foreign=True)
+    config = resolve({name: value for name, value in values.items() if name in FIELDS}, unused=True)
+    return with_unknown(config, {name: value for name, value in values.items() if name not in FIELDS})
 
 
 def has_checkpoint(path: Path) -> bool:
@@ -50,7 +60,7 @@ def mend_config(path: Path, config: RunConfig) -> str:
     """
     file, text = path / home.CONFIG, to_toml(config)
     try:
-        if msgspec.structs.replace(resolve(read_toml(file), unused=True), data_dir=config.data_dir) == config:
+        if not differing_fields(_read_config(file), config):
             return ""
         wrong = f"config: {file} is not what the run was trained with"
     except ConfigError as error:

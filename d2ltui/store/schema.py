@@ -29,7 +29,9 @@ import numpy as np
 from d2ltui.spec import events
 from d2ltui.spec.files import check_regular, open_regular
 from d2ltui.spec.text import printable_values
-from d2ltui.store.errors import Damaged, StoreError, reason
+from d2ltui.spec.versions import plain_config, read_config
+from d2ltui.store.errors import Damaged, Newer, StoreError, reason
+from d2ltui.store.migrations import migrate
 from d2ltui.store.plausible import check_event, check_meta
 
 VERSION = 1
@@ -129,7 +131,13 @@ def from_json(text: str, kind: type[E_]) -> E_:
 
     Raises what is in DAMAGE where it can be no event.
     """
-    event = msgspec.convert(printable_values(json.loads(text), lines=LINES), kind, strict=False)
+    values = printable_values(json.loads(text), lines=LINES)
+    if kind is events.RunStarted and isinstance(values, dict):
+        config = read_config(values.get("config"))  # any version's
+        event = msgspec.convert({**values, "config": plain_config(config)}, kind, strict=False)
+        event = msgspec.structs.replace(event, config=config)
+    else:
+        event = msgspec.convert(values, kind, strict=False)
     check_event(event)
     return event
 
@@ -191,13 +199,16 @@ def connect(
     return connection
 
 
-def open_run(path: Path, *, writes: bool = False, patience: float | None = None) -> sqlite3.Connection:
-    """The database of the run in directory `path`, of a version that this program reads.
+def open_run(
+    path: Path, *, writes: bool = False, patience: float | None = None, newer: bool = False
+) -> sqlite3.Connection:
+    """The database of the run in directory `path`, of a version that this program reads; with `newer`, of any.
 
     Raises:
         Busy: where another process has held it for `patience` seconds (None: PATIENCE).
         Damaged: where there is none, or it is no run's database any more.
-        StoreError: where it is newer, or cannot be opened.
+        Newer: where its version is newer.
+        StoreError: where it cannot be opened.
     """
     _check_files(path)
     connection = None
@@ -206,7 +217,11 @@ def open_run(path: Path, *, writes: bool = False, patience: float | None = None)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application == APPLICATION and version <= VERSION:
+            connection = migrate(connection, version, VERSION, writes=writes)
             _check_tables(connection)
+            return connection
+        if application == APPLICATION and newer:
+            _check_tables(connection, only="meta")
             return connection
         size = os.stat(path / "run.db").st_size
     except (sqlite3.Error, ValueError) as error:
@@ -217,7 +232,7 @@ def open_run(path: Path, *, writes: bool = False, patience: float | None = None)
         raise StoreError(f"run: {path.name} cannot be read (run.db: {reason(error)})") from None
     connection.close()
     if application == APPLICATION:
-        raise StoreError(f"run: {path.name} is from a newer d2ltui (schema {version}; this one reads {VERSION})")
+        raise Newer(f"run: {path.name} is from a newer d2ltui (schema {version}; this one reads {VERSION})")
     why = "damaged (run.db is no run's database)" if size else "incomplete (its run.db is empty)"
     raise Damaged(f"run: {path.name} is {why}")
 
@@ -239,9 +254,14 @@ def _check_files(path: Path) -> None:
                 raise Damaged(f"run: {path.name} is damaged (run.db-journal: it names another file)")
 
 
-def _check_tables(connection: sqlite3.Connection) -> None:
-    """That the tables are those of a run, and nothing stands in for one: reading a view can run for ever."""
+def _check_tables(connection: sqlite3.Connection, only: str = "") -> None:
+    """That the tables are those of a run, and nothing stands in for one: reading a view can run for ever.
+
+    With `only`, that this table is.
+    """
     for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_master"):
+        if only and name != only:
+            continue
         if kind != "table" or (sql not in _STATEMENTS and name != "sqlite_sequence"):
             raise ValueError(f"it has a {kind} {name} that is not a run's")
 

@@ -16,6 +16,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
 from d2ltui.spec.files import open_regular
+from d2ltui.spec.versions import plain_config
 from d2ltui.store import environment, home
 from d2ltui.store.errors import StoreError
 from d2ltui.store.requests import take_requests
@@ -42,6 +43,8 @@ SIGN_EVERY = 2.0  # seconds between two signs of life
 MAX_LAYERS, MAX_LAYERS_BYTES = 2048, 16 * 2**20
 MAX_FINDINGS, MAX_FINDINGS_BYTES = 1024, 4 * 2**20
 Entry = tuple[float, str, str]  # of the log: time, kind, data
+# The keys of `meta` that say how a run has gone.
+_OF_THE_HISTORY = ("device", "findings", "summary", "message", "ended")
 MAX_LOG_BYTES = 2**20  # of log.txt, after which only what matters most is added
 
 
@@ -143,7 +146,7 @@ class Session:
 
     def _take_other(self, event: events.Event) -> None:
         if type(event).__name__ in LOGGED and not isinstance(event, events.RunResumed):  # `_go_back` wrote that
-            self._log.append((time.time(), type(event).__name__, to_json(event)))
+            self._log.append((time.time(), type(event).__name__, _event_json(event)))
         match event:
             case events.StatusChanged():
                 self._meta["status"] = event.status
@@ -185,7 +188,9 @@ class Session:
         # From its first moment on, the new one says where its history begins: the process may end in the next.
         kept = home.name_aside(self.path)
         begun = [(time.time(), BEGUN, to_json({"step": step, "kept": kept}))]
-        meta = {"created": created, "group": group if isinstance(group, dict) else None, "progress": {"step": step}}
+        # What another version keeps there is kept, and what is said of the history goes with it.
+        meta = {key: value for key, value in known.items() if key not in _OF_THE_HISTORY}
+        meta |= {"created": created, "group": group if isinstance(group, dict) else None, "progress": {"step": step}}
         _create(made, self._config, meta, begun, self._epochs)
         journal.unlink(missing_ok=True)
         home.put_aside(self.path)
@@ -302,7 +307,7 @@ def _create(
     """A new database, with `meta`, with `log`, and with what is prepared in `tables`."""
     meta = {
         **meta,
-        "config": msgspec.to_builtins(config),
+        "config": plain_config(config),
         "status": "loading",
         "environment": environment.environment(),
         "process": environment.process(),
@@ -320,6 +325,12 @@ def _create(
         connection.execute("COMMIT")
     finally:
         connection.close()
+
+
+def _event_json(event: events.Event) -> str:
+    if not isinstance(event, events.RunStarted):
+        return to_json(event)
+    return to_json({**msgspec.to_builtins(event), "config": plain_config(event.config)})
 
 
 def _write_log(connection: sqlite3.Connection, log: Sequence[Entry]) -> None:

@@ -379,7 +379,7 @@ def test_a_schema_from_the_future() -> None:
     connection.close()
     with pytest.raises(StoreError, match=r"is from a newer d2ltui \(schema 7; this one reads 1\)"):
         RunReader(path)
-    assert runs()[0].status == "damaged"
+    assert runs()[0].status == "newer"
     assert "newer d2ltui" in runs()[0].problem
 
 

@@ -171,13 +171,12 @@ def config(**changed: object) -> dict[str, object]:
     [
         *WRONG,
         config(batch_size=0),
-        config(model="oracle"),
+        config(model="an oracle"),
         config(dataset="digits"),
         config(epochs=-3),
         config(hidden=[]),
         config(lr=float("nan")),
         config(device="\x1b[2J"),
-        config(more=1),
     ],
     ids=str,
 )
@@ -298,7 +297,7 @@ def test_the_latest_of_runs_that_cannot_be_read(path: Path) -> None:
     other = home.create("other", lambda made: Session.make(made, CONFIG, None))
     assert find("latest") == other
     (other / home.DATABASE).write_bytes(b"")
-    with pytest.raises(StoreError, match=r"none of the 2 in .* can be read; of the last one, run: other-1 is"):
+    with pytest.raises(StoreError, match=r"none of the 2 in .* can be read; of the last one, run: linear-1 is"):
         find("latest")
     home.delete(other.name)
     home.delete(path.name)
