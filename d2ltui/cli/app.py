@@ -13,9 +13,11 @@ import click
 from d2ltui import __version__
 from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, refused, run_options, whole
 from d2ltui.spec import catalogue, output, startup, terminal
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.memory import check_memory
+from d2ltui.spec.registry import left_out
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import printable, quoted
 
@@ -106,6 +108,8 @@ def cli(
     Without a command, opens the application; the options preset its form.
     """
     ctx.obj = options
+    for problem in left_out():
+        click.echo(f"d2ltui: {problem}", err=True)
     if ctx.invoked_subcommand is not None:
         for name in ("start", "exit_when_done", "as_json", "max_fps", "no_store", "on_hangup"):
             flag = "json" if name == "as_json" else name.replace("_", "-")
@@ -253,7 +257,7 @@ def models() -> None:
         click.echo()
     click.echo("implementations: " + "; ".join(f"{k}: {v}" for k, v in catalogue.IMPLEMENTATIONS.items()))
     for title, table in (
-        ("activations", catalogue.ACTIVATIONS),
+        ("activations", {item.name: item.formula for item in ACTIVATIONS.values()}),
         ("initialisations", catalogue.INITS),
         ("optimisers", catalogue.OPTIMIZERS),
     ):

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from d2ltui.nn import Network
 from d2ltui.nn.concise import ConciseNetwork
+from d2ltui.spec.activations import activation_of
 from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.events import LayersProbed, LayerStats
 
@@ -42,9 +43,16 @@ EARLY_PROBES, EARLY_PROBE_EVERY = 5, 0.5
 # they come every PROBE_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing.
 SHARE, LOOKED_AT_SHARE = 0.01, 0.03
 
-# An output is saturated where the activation is flat: its slope there is less than a twentieth of its largest
-# (section 5.1.2: the gradient of sigmoid and tanh vanishes for large inputs).
-SATURATED = {"Sigmoid": (0.01, 0.99), "Tanh": (-0.98, 0.98)}
+
+def flat_ends(spec: LayerSpec) -> tuple[float, float] | None:
+    """The outputs beyond which a layer is saturated; None where it has no flat ends, or nothing is known of it."""
+    activation = activation_of(spec.name)
+    return activation.flat_ends if activation is not None else None
+
+
+def _can_die(spec: LayerSpec) -> bool:
+    activation = activation_of(spec.name)
+    return activation is not None and activation.can_die
 
 
 def probe_batch(x: Tensor, y: Tensor, width: int = 1) -> tuple[Tensor, Tensor]:
@@ -272,7 +280,7 @@ def _histogram(parts: list[Tensor], zero: Tensor) -> tuple[Tensor, Tensor, Tenso
 @torch.no_grad()
 def _outputs(spec: LayerSpec, output: Tensor) -> Tensor:
     """A layer's output (n, units): the share of units that are 0 for every sample, then `figures`."""
-    row = figures(output, SATURATED.get(spec.name))
+    row = figures(output, flat_ends(spec))
     return torch.cat(((output == 0).all(dim=0).to(row.dtype).mean().reshape(1), row))
 
 
@@ -280,8 +288,9 @@ def _outputs(spec: LayerSpec, output: Tensor) -> Tensor:
 def _activity(spec: LayerSpec, output: Tensor) -> Tensor:
     """The share of samples that each unit of `output` (n, units) passes a gradient for; the first MAX_UNITS of them."""
     output = output[:, :MAX_UNITS]
-    if spec.name in SATURATED:
-        low, high = SATURATED[spec.name]
+    ends = flat_ends(spec)
+    if ends is not None:
+        low, high = ends
         active = (output >= low) & (output <= high)
     else:
         active = output != 0
@@ -335,8 +344,8 @@ def _stats(
         minimum=low,
         maximum=high,
         zeros=zeros,
-        dead=dead if spec.name == "ReLU" else None,
-        saturated=saturated if spec.name in SATURATED else None,
+        dead=dead if _can_die(spec) else None,
+        saturated=saturated if flat_ends(spec) is not None else None,
         nonfinite=int(nonfinite),
         gradient_norm=gradient_norm,
         weight_norm=weight_norm,

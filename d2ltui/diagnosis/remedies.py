@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 
 Remedy = dict[str, object]
@@ -20,8 +21,8 @@ def usual_lr(config: RunConfig) -> float:
 
 
 def good_init(config: RunConfig) -> str:
-    """The initialisation made for the activation: Kaiming for ReLU, Xavier for the others (section 5.4)."""
-    return "kaiming" if config.model == "mlp" and config.activation == "relu" else "xavier"
+    """The initialisation made for the activation, such as Kaiming for ReLU (section 5.4)."""
+    return ACTIVATIONS[config.activation].init if config.model == "mlp" else "xavier"
 
 
 def calm(config: RunConfig) -> Remedy:

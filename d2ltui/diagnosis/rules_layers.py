@@ -7,19 +7,23 @@ from collections.abc import Iterator
 
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.evidence import LIMITS, Run, grade, name_of, number, others, percent, worst
-from d2ltui.spec.catalogue import ACTIVATION_TITLES
+from d2ltui.spec.activations import ACTIVATIONS, activation_of
 from d2ltui.spec.events import Finding, LayerStats
 from d2ltui.spec.text import are
 
-# Activations whose outputs lie on one side of 0 whatever comes in; others' may do so by chance, in a narrow layer.
-NEVER_NEGATIVE = (ACTIVATION_TITLES["relu"], ACTIVATION_TITLES["sigmoid"])
+_VANISHING = "Going backward, the gradient is multiplied by each layer's weights; small ones make it shrink."
 
-_VANISHING_WHY = {
-    "sigmoid": "Going backward, each sigmoid multiplies the gradient by its slope, which is 0.25 at most.",
-    "tanh": "Going backward, each tanh multiplies the gradient by its slope: 1 at most, near 0 where it is saturated.",
-    "relu": "Going backward, the gradient is multiplied by each layer's weights, and by 0 where a ReLU is off.",
-    "identity": "Going backward, the gradient is multiplied by each layer's weights; small ones make it shrink.",
-}
+
+def _is_never_negative(layer: LayerStats) -> bool:
+    """Whether outputs lie on one side of 0 whatever comes in; others' may do so by chance, in a narrow layer."""
+    activation = activation_of(layer.title)
+    return activation is not None and activation.never_negative
+
+
+def _flat_ends_in_words(layer: LayerStats) -> str:
+    activation = activation_of(layer.title)
+    low, high = (activation.flat_ends if activation is not None else None) or (math.nan, math.nan)
+    return f"beyond ±{high:g}" if low == -high else f"below {low:g} or above {high:g}"
 
 
 def exploding_gradient(run: Run) -> Iterator[Finding]:
@@ -80,7 +84,7 @@ def saturation(run: Run) -> Iterator[Finding]:
         return
     layer, figure, more = found
     remedy = remedies.desaturate(run.config)
-    ends = "below 0.01 or above 0.99" if layer.title == "Sigmoid" else "beyond ±0.98"
+    ends = _flat_ends_in_words(layer)
     yield Finding(
         rule="saturation",
         severity=grade("saturated", figure),
@@ -113,7 +117,7 @@ def vanishing_gradient(run: Run) -> Iterator[Finding]:
     else:
         what = f"The gradient vanishes: its norm is {number(norms[0])} in {name_of(first)} and {number(norms[-1])} in "
         what += f"{name_of(last)}, a ratio of {number(figure)} {run.when}."
-    why = _VANISHING_WHY[run.config.activation]
+    why = ACTIVATIONS[run.config.activation].vanishing or _VANISHING
     if run.config.init == "zeros":
         why = "Weights that are all 0 pass nothing on, and units that start equal stay equal."
     remedy = remedies.carry_gradient(run.config)
@@ -159,11 +163,11 @@ def no_activation(run: Run) -> Iterator[Finding]:
 
 def not_zero_centred(run: Run) -> Iterator[Finding]:
     """Outputs of an activation that are never negative."""
-    having = [layer for layer in run.layers if layer.title in NEVER_NEGATIVE and layer.mean > 0 and layer.sd > 0]
+    having = [layer for layer in run.layers if _is_never_negative(layer) and layer.mean > 0 and layer.sd > 0]
     if not having:
         return
     layer = having[0]
-    relu = layer.title == ACTIVATION_TITLES["relu"]
+    relu = layer.title == ACTIVATIONS["relu"].title
     comparing = "nothing, ReLU makes up for it; to compare: activation tanh."
     yield Finding(
         rule="not-zero-centred",

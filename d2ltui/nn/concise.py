@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,14 +10,11 @@ from torch import Tensor, nn
 from d2ltui.nn.accel.kernels import update_for
 from d2ltui.nn.accel.onednn import LARGE, OneDNNLinear, onednn_is_faster
 from d2ltui.nn.network import Layer, Network
-from d2ltui.spec.catalogue import ACTIVATION_TITLES, LayerSpec
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.registry import load_object
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    ACTIVATION_TITLES["sigmoid"]: nn.Sigmoid,
-    ACTIVATION_TITLES["tanh"]: nn.Tanh,
-    ACTIVATION_TITLES["relu"]: nn.ReLU,
-}
 # A weight from so many inputs on, to so many outputs on, is kept by column on a CPU.
 WIDE, NARROW = 512, 16
 
@@ -71,7 +68,7 @@ class ConciseNetwork(Network):
             elif spec.kind == "dropout":
                 modules.append(nn.Dropout(config.dropout))
             else:
-                modules.append(ACTIVATIONS[spec.name]())
+                modules.append(load_object(ACTIVATIONS[config.activation].module)())
         self.module = nn.Sequential(*modules).to(device)
         loss = nn.functional.mse_loss if config.task == "regression" else nn.functional.cross_entropy
         super().__init__([Layer(*pair) for pair in zip(plan, modules, strict=True)], loss)

@@ -5,6 +5,7 @@ Shapes: n is the number of samples, q of classes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -77,6 +78,27 @@ def relu(x: Tensor) -> Tensor:
     """max(0, x), of any shape (section 5.1), with gradient 0 at 0 as torch's."""
     # Asked this way round, nan stays nan: a network that diverges must not look like a dead one.
     return torch.where(x <= 0, 0.0, x)
+
+
+def leaky_relu(x: Tensor) -> Tensor:
+    """x, and 0.01x below 0, of any shape (section 5.1): a ReLU that cannot die."""
+    return torch.where(x <= 0, 0.01 * x, x)
+
+
+def elu(x: Tensor) -> Tensor:
+    """x, and eˣ − 1 below 0, of any shape (Clevert et al., 2015)."""
+    # The branch that is not taken must not overflow: infinity times a gradient of 0 is nan.
+    return torch.where(x <= 0, torch.expm1(torch.where(x <= 0, x, 0.0)), x)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """x · Φ(x), of any shape (Hendrycks and Gimpel, 2016): Φ is the standard normal distribution's function."""
+    return x * (1 + torch.erf(x / math.sqrt(2))) / 2
+
+
+def silu(x: Tensor) -> Tensor:
+    """x · sigmoid(x), of any shape (section 5.1, where it is called swish)."""
+    return x * sigmoid(x)
 
 
 def dropout(x: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:

@@ -9,14 +9,10 @@ from torch import Tensor
 
 from d2ltui.nn import functional
 from d2ltui.nn.network import Layer, Network
-from d2ltui.spec.catalogue import ACTIVATION_TITLES, LayerSpec
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    ACTIVATION_TITLES["sigmoid"]: functional.sigmoid,
-    ACTIVATION_TITLES["tanh"]: functional.tanh,
-    ACTIVATION_TITLES["relu"]: functional.relu,
-}
+from d2ltui.spec.registry import load_object
 
 
 class Linear:
@@ -62,7 +58,7 @@ class ScratchNetwork(Network):
             elif spec.kind == "dropout":
                 forward = Dropout(config.dropout)
             else:
-                forward = ACTIVATIONS[spec.name]
+                forward = load_object(ACTIVATIONS[config.activation].scratch)
             layers.append(Layer(spec, forward))
         regression = config.task == "regression"
         super().__init__(layers, functional.squared_loss if regression else functional.cross_entropy)

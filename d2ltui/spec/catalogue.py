@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from d2ltui.spec.activations import ACTIVATIONS
+
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
 
@@ -227,18 +229,6 @@ IMPLEMENTATIONS: dict[str, str] = {
     "concise": "torch.nn and torch.optim",
     "scratch": "tensors, formulas and a generator of batches",
 }
-ACTIVATIONS: dict[str, str] = {
-    "identity": "none: any depth is one linear map",
-    "sigmoid": "1 / (1 + e⁻ˣ), between 0 and 1",
-    "tanh": "between −1 and 1, zero-centred",
-    "relu": "max(0, x)",
-}
-ACTIVATION_TITLES: dict[str, str] = {
-    "identity": "Identity",
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "relu": "ReLU",
-}
 # Fields that one value of another field alone has a use for.
 ONLY_WITH: dict[str, tuple[str, str]] = {"init_std": ("init", "normal")}
 INITS: dict[str, str] = {
@@ -322,7 +312,7 @@ def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[L
         add("linear", "Linear", width, num_hiddens)
         width = num_hiddens
         if config.activation != "identity":
-            add("activation", ACTIVATION_TITLES[config.activation], width, width)
+            add("activation", ACTIVATIONS[config.activation].title, width, width)
         if config.dropout > 0:
             add("dropout", f"Dropout {config.dropout:g}", width, width)
     add("linear", "Linear", width, data.num_outputs)

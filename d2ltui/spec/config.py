@@ -12,11 +12,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.folders import root_above
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
@@ -35,7 +36,7 @@ class Field(msgspec.Struct, frozen=True):
     label: str
     kind: Literal["choice", "float", "int", "ints", "device", "path"]
     help: str
-    choices: tuple[str, ...] = ()
+    choices: Any = ()  # a collection of names
     low: float = -math.inf
     high: float = math.inf
     low_open: bool = False  # whether `low` itself is excluded
@@ -83,7 +84,7 @@ FIELDS: dict[str, Field] = _table(
     ),
     Field("dataset", "data set", "choice", "the data set", tuple(catalogue.DATASETS)),
     Field("hidden", "hidden", "ints", "units of each hidden layer", low=1, high=MAX_WIDTH),
-    Field("activation", "activation", "choice", "between the layers", tuple(catalogue.ACTIVATIONS)),
+    Field("activation", "activation", "choice", "between the layers", ACTIVATIONS),
     Field("init", "init", "choice", "how the weights start", tuple(catalogue.INITS)),
     Field("init_std", "init sd", "float", "standard deviation of --init normal", low=0, low_open=True),
     Field("optimizer", "optimizer", "choice", "how the weights move", tuple(catalogue.OPTIMIZERS)),

@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.versions import unknown_choices
 from d2ltui.store.errors import NotAllowed, StoreError
-
-_MODULES = {"Sigmoid": "nn.Sigmoid()", "Tanh": "nn.Tanh()", "ReLU": "nn.ReLU()"}
 
 
 def code(config: RunConfig, name: str) -> str:
@@ -23,6 +22,9 @@ def code(config: RunConfig, name: str) -> str:
     if unknown := unknown_choices(config):
         raise StoreError(f"run: {name} cannot be written as code: this d2ltui does not know {', '.join(unknown)}")
     info = catalogue.DATASETS[config.dataset]
+    module, _, made = ACTIVATIONS[config.activation].module.partition(":")
+    imports = [] if module in ("", "torch.nn") else [f"from {module} import {made}"]
+    made = f"{made}()" if imports else f"nn.{made}()"
     lines = []
     for spec in catalogue.layer_plan(config):
         if spec.kind == "linear":
@@ -30,13 +32,14 @@ def code(config: RunConfig, name: str) -> str:
         elif spec.kind == "dropout":
             lines.append(f"    nn.Dropout({config.dropout!r}),")
         else:
-            lines.append(f"    {_MODULES[spec.name]},")
+            lines.append(f"    {made},")
     shape = " × ".join(map(str, info.input_shape))
     outputs = f"logits of {info.num_outputs} classes" if config.task == "classification" else "the prediction"
     return "\n".join(
         (
             "import torch",
             "from torch import nn",
+            *imports,
             "",
             f"# {info.name}: inputs of {shape} numbers, flattened to (n, {info.num_inputs}), float32;",
             f"# normalisation: {info.normalisation}. Outputs: {outputs}.",

@@ -48,7 +48,7 @@ class FormState:
             return catalogue.datasets_for(self["model"])
         if name == "optimizer" and self["implementation"] == "scratch":
             return catalogue.SCRATCH_OPTIMIZERS
-        return FIELDS[name].choices
+        return tuple(FIELDS[name].choices)
 
     def visible(self) -> tuple[str, ...]:
         """The fields to show, in order."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.catalogue import DATASETS, MODELS, defaults, layer_plan
 from d2ltui.spec.config import FIELDS, resolve
 
@@ -57,7 +58,7 @@ def test_a_model_is_whole(name: str) -> None:
 @given(
     dataset=st.sampled_from(catalogue.datasets_for("mlp")),
     hidden=st.lists(st.integers(1, 4096), min_size=1, max_size=12),
-    activation=st.sampled_from(list(catalogue.ACTIVATIONS)),
+    activation=st.sampled_from(list(ACTIVATIONS)),
     dropout=st.sampled_from([0.0, 0.5]),
 )
 def test_the_plan_of_an_mlp_counts_what_the_formula_counts(

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import MAX_WIDTH, ConfigError, RunConfig, resolve
 from d2ltui.spec.config_file import MAX_BYTES, from_toml, read_toml, to_toml
 from d2ltui.spec.text import printable
@@ -48,7 +49,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         given["optimizer"] = draw(st.sampled_from(list(catalogue.OPTIMIZERS)))
     if model == "mlp":
         given["hidden"] = draw(st.lists(st.integers(1, MAX_WIDTH), min_size=1, max_size=20))
-        given["activation"] = draw(st.sampled_from(list(catalogue.ACTIVATIONS)))
+        given["activation"] = draw(st.sampled_from(list(ACTIVATIONS)))
         given["dropout"] = draw(st.floats(0, 1, exclude_max=True))
     return resolve(given)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import ConfigError, resolve
 from d2ltui.tui.form_state import FormState, as_text
 
@@ -73,7 +74,7 @@ def test_from_scratch_offers_sgd_alone() -> None:
 def test_choices_of_data_sets_fit_the_model() -> None:
     form = FormState(resolve({"model": "linear"}))
     assert form.choices("dataset") == ("synthetic-linear", "diabetes")
-    assert form.choices("activation") == tuple(catalogue.ACTIVATIONS)
+    assert form.choices("activation") == tuple(ACTIVATIONS)
 
 
 def test_problems_stand_at_their_fields() -> None:

@@ -59,6 +59,25 @@ def test_activations_and_their_gradients_are_torchs_everywhere(
     torch.testing.assert_close(gradient, value_and_gradient(torchs, x)[1], rtol=0.0, atol=4 * eps)
 
 
+@pytest.mark.parametrize(
+    ("own", "torchs"),
+    [
+        (functional.leaky_relu, F.leaky_relu),
+        (functional.elu, F.elu),
+        (functional.gelu, F.gelu),
+        (functional.silu, F.silu),
+    ],
+)
+def test_relus_relatives_are_torchs_and_finite_everywhere(
+    own: Callable[[Tensor], Tensor], torchs: Callable[[Tensor], Tensor]
+) -> None:
+    x = double(POINTS)
+    y, gradient = value_and_gradient(own, x)
+    expected, slope = value_and_gradient(torchs, x)
+    torch.testing.assert_close(y, expected, rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(gradient, slope, rtol=1e-12, atol=1e-15)
+
+
 def test_gradients_at_zero() -> None:
     zero = double([0.0])
     assert value_and_gradient(functional.sigmoid, zero)[1].item() == 0.25

@@ -17,6 +17,7 @@ from d2ltui.engine.trainer import Trainer
 from d2ltui.history.live import MAX_PROBES, LiveRun
 from d2ltui.nn import build
 from d2ltui.spec import catalogue, events
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, resolve
 
 MLP = {"model": "mlp", "dataset": "digits", "device": "cpu"}
@@ -328,7 +329,7 @@ def sick_everywhere(config: RunConfig) -> tuple[events.Finding, ...]:
 @pytest.mark.parametrize("implementation", catalogue.IMPLEMENTATIONS)
 def test_every_remedy_is_allowed(model: str, implementation: str) -> None:
     optimizers = catalogue.OPTIMIZERS if implementation == "concise" else catalogue.SCRATCH_OPTIMIZERS
-    activations = catalogue.ACTIVATIONS if model == "mlp" else ("relu",)
+    activations = ACTIVATIONS if model == "mlp" else ("relu",)
     seen = set()
     for dataset, optimizer, init, activation, lr in itertools.product(
         catalogue.datasets_for(model), optimizers, catalogue.INITS, activations, (1e-5, 10.0)

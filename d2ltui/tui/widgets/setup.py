@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import RadioButton, RadioSet, Static
 
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.render.cached import Hollow
@@ -24,7 +25,7 @@ SHOWN_LAYERS = 7
 _MEANINGS: dict[str, dict[str, str]] = {
     "implementation": catalogue.IMPLEMENTATIONS,
     "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
-    "activation": catalogue.ACTIVATIONS,
+    "activation": {item.name: item.formula for item in ACTIVATIONS.values()},
     "init": catalogue.INITS,
     "optimizer": catalogue.OPTIMIZERS,
 }

@@ -1,0 +1,132 @@
+"""Registries: what there is to choose, one object for each, built in or brought by another package.
+
+A package adds to a registry with an entry point of the registry's group, such as `d2ltui.activations`, that names the
+object to add, or a list of them. A package that cannot be loaded is left out and named in `problems`.
+"""
+
+from __future__ import annotations
+
+import functools
+import pkgutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from d2ltui.spec.text import printable
+
+PREFIX = "d2ltui."  # of the groups of entry points
+
+
+class Named(Protocol):
+    """Anything with a name to choose it by."""
+
+    @property
+    def name(self) -> str:
+        """As an option, the form and a stored run have it."""
+
+
+T = TypeVar("T", bound=Named)
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Objects by name, in the order in which they were registered.
+
+    Args:
+        group: of the entry points that add to it.
+        kind: the class of its objects.
+    """
+
+    _all: ClassVar[list[Registry[Any]]] = []
+
+    def __init__(self, group: str, kind: type[T]) -> None:
+        self._group, self._kind = group, kind
+        self._items: dict[str, T] = {}
+        self._complete = False
+        self.problems: list[str] = []  # a sentence for each plug-in that was left out
+        Registry._all.append(self)
+
+    def register(self, item: T) -> T:
+        """Add `item`, and return it.
+
+        Raises:
+            TypeError: where it is of another class.
+            ValueError: where its name is taken.
+        """
+        if not isinstance(item, self._kind):
+            raise TypeError(f"it is a {type(item).__name__} and not a {self._kind.__name__}")
+        if item.name in self._items:
+            raise ValueError(f"the name '{item.name}' is taken")
+        self._items[item.name] = item
+        return item
+
+    def forget(self, name: str) -> None:
+        """Take out what was registered under `name`."""
+        self._items.pop(name, None)
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._items:
+            self._load_plugins()
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load_plugins()
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        self._load_plugins()
+        return len(self._items)
+
+    def _load_plugins(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        for name, load in plugins(self._group):
+            try:
+                found = load()
+                for item in found if isinstance(found, list | tuple) else [found]:
+                    self.register(item)
+            except Exception as error:  # whatever it raises, the program starts
+                why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                self.problems.append(printable(f"plug-in {name} ({self._group}) is left out: {why}", 300))
+
+
+def left_out() -> list[str]:
+    """A sentence for each plug-in that could not be loaded, of those that were asked for so far."""
+    return [problem for registry in Registry._all for problem in registry.problems]
+
+
+def plugins(group: str) -> Iterable[tuple[str, Any]]:
+    """The entry points of `group`, each with the function that loads it."""
+    if not _any_plugins():
+        return []
+    from importlib.metadata import entry_points
+
+    return [(point.name, point.load) for point in entry_points(group=group)]
+
+
+@functools.cache
+def _any_plugins() -> bool:
+    """Whether any installed package has an entry point for d2ltui.
+
+    Asked of the files themselves: to import `importlib.metadata` and let it read all of them takes longer than a
+    twentieth of the time to the first paint, mostly in vain.
+    """
+    mark = f"[{PREFIX}".encode()
+    for folder in dict.fromkeys(sys.path):
+        for file in Path(folder or ".").glob("*.*-info/entry_points.txt"):
+            try:
+                if mark in file.read_bytes():
+                    return True
+            except OSError:
+                continue
+    return False
+
+
+def load_object(reference: str) -> Any:
+    """What `reference` names: `module:name`, such as `torch.nn:ReLU`. It imports the module.
+
+    Raises:
+        ImportError, AttributeError: where there is no such module or name.
+    """
+    return pkgutil.resolve_name(reference)
