@@ -12,12 +12,9 @@ weights of the run that was never interrupted, bit for bit.
 from __future__ import annotations
 
 import dataclasses
-import errno
 import io
-import pickle
+import math
 import time
-import warnings
-import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,22 +25,27 @@ import msgspec
 import torch
 from torch import Tensor
 
-from d2ltui.spec import events
+from d2ltui.engine import tensor_file
+from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import printable
 from d2ltui.spec.versions import differing_fields, plain_config, read_config
 
 FORMAT = "d2ltui checkpoint"
 VERSION = 1
-_HEAD = b"PK\x03\x04"  # how the archives begin that PyTorch writes
 # Seconds between two checkpoints at ends of epochs, and within an epoch.
 EPOCH_EVERY = 1.0
 STEP_EVERY = 10.0
 SHARE = 0.005  # of the time that checkpoints may take: a large model's are further apart
+MAX_SENTENCE = 2000  # characters: two paths may be long
 MAX_EPOCHS = 1000  # whose figures a checkpoint holds: the last ones
 
 
 class CheckpointError(ValueError):
-    """A checkpoint from which no run can go on; the message is one sentence."""
+    """A checkpoint from which no run can go on; the message is one sentence, and fit to be shown."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(printable(sentence, MAX_SENTENCE))
 
 
 @dataclass(frozen=True)
@@ -152,13 +154,9 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         FileNotFoundError: where there is none.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about files that are no checkpoint of ours
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # whatever PyTorch makes of arbitrary bytes
-        raise CheckpointError(f"checkpoint: {path} {_unreadable(path, error)}") from None
+        found = tensor_file.load(path, _most_bytes(config))
+    except tensor_file.UnreadableError as error:
+        raise CheckpointError(f"checkpoint: {path} {error}") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise CheckpointError(f"checkpoint: {path} is not a checkpoint of d2ltui")
     version = found.get("version")
@@ -186,6 +184,7 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         if values["epochs"].dim() != 2 or values["epochs"].shape[1] != len(events.EpochEnded.__struct_fields__):
             raise TypeError(f"epochs: a tensor of shape {tuple(values['epochs'].shape)}")
         checkpoint = Checkpoint(**values)
+        _check_position(checkpoint)
     except (msgspec.ValidationError, TypeError, KeyError) as error:
         raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
     if others := differing_fields(checkpoint.config, config):
@@ -193,33 +192,22 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
     return checkpoint
 
 
-def _unreadable(path: Path, error: Exception) -> str:
-    """What is wrong with a file that PyTorch cannot read: its own words are about archives, or about how to read it
-    all the same.
-    """
-    try:
-        with open(path, "rb") as file:
-            head = file.read(len(_HEAD))
-        if not head:
-            return "is damaged (it is empty)"
-        if head != _HEAD:
-            return "is not a checkpoint of d2ltui"
-        if not zipfile.is_zipfile(path):
-            return "is damaged (its end is cut off)"
-        with zipfile.ZipFile(path) as archive:
-            whole = archive.testzip() is None
-    except OSError as failure:
-        # Where an archive's directory points before the file's beginning, Python tells of that as an invalid argument.
-        if failure.errno != errno.EINVAL:
-            return f"cannot be read ({failure.strerror or _first_line(failure)})"
-        whole = False
-    except Exception:  # whatever Python makes of arbitrary bytes
-        whole = False
-    if not whole:
-        return "is damaged (its bytes are not those that were written)"
-    if isinstance(error, pickle.UnpicklingError):
-        return "cannot be read (it holds more than tensors and plain values, and nothing else is read from a file)"
-    return f"cannot be read ({_first_line(error)})"
+def _check_position(checkpoint: Checkpoint) -> None:
+    """That it is a moment of its run: what came before it has a place in memory for every step. Raises TypeError."""
+    config, rows = checkpoint.config, checkpoint.epochs[:, :2]
+    if checkpoint.step > config.total_steps or checkpoint.epoch > config.epochs + 1:
+        raise TypeError(f"step {checkpoint.step} in epoch {checkpoint.epoch}, of {config.total_steps} steps")
+    if not (0 <= checkpoint.seconds < math.inf and 0 < checkpoint.lr < math.inf):
+        raise TypeError(f"{checkpoint.seconds} seconds, learning rate {checkpoint.lr}")
+    most = torch.tensor([config.epochs, config.total_steps])
+    if len(rows) > MAX_EPOCHS or not bool(((rows >= 1) & (rows <= most)).all()):
+        raise TypeError("epochs: not those of this run")
+
+
+def _most_bytes(config: RunConfig) -> int:
+    """More than a checkpoint of the run can have: weights, two numbers for each by the optimiser, and the rest."""
+    plain = msgspec.structs.replace(config, activation="identity")  # which has no weights, whatever it is
+    return 32 * sum(layer.parameters for layer in catalogue.layer_plan(plain)) + 16 * 2**20
 
 
 def _first_line(error: Exception) -> str:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from d2ltui.engine.checkpoint import Checkpoint
 
 
+MAX_LOST_STEPS = 2**27  # in place of which a new database has gaps: a gigabyte of them
+
+
 class Recording:
     """One run that is being stored. It is the engine's `Keeper`.
 
@@ -133,6 +136,11 @@ class Recording:
                 self._on_trouble(damage)
         if found is None and (self._stored_steps > 0 or self._begins_again):
             raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from")
+        if found is not None and self._begins_again and found.step > MAX_LOST_STEPS:
+            raise CheckpointError(
+                f"run: the checkpoint of {self._resumed.name} is of step {found.step:,}, and where its database is "
+                f"lost, a run goes on from step {MAX_LOST_STEPS:,} at most"
+            )
         if (mended := recovery.mend_config(self._resumed, self.config)) and self._on_trouble is not None:
             self._on_trouble(mended)
         if found is not None and self._begins_again:

@@ -262,7 +262,7 @@ def test_text_is_no_checkpoint(tmp_path: Path, text: bytes) -> None:
 
 
 def test_what_the_system_does_not_let_read(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"cannot be read \(Is a directory\)$"):
+    with pytest.raises(CheckpointError, match=r"cannot be read \(it is a directory, not a file\)$"):
         read(tmp_path, config())
 
 

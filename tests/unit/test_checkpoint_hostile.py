@@ -1,0 +1,139 @@
+"""Checkpoints that anybody may have written: small on the disk, and small in memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from runs import run
+
+from d2ltui.engine import checkpoint as checkpoint_module
+from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, read
+from d2ltui.spec.config import RunConfig, resolve
+
+
+def config() -> RunConfig:
+    return resolve({"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 300, "epochs": 4, "device": "cpu"})
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """The last checkpoint of a run that has ended."""
+    path = tmp_path / "checkpoint.pt"
+
+    class Shelf:
+        idle, took = True, 0.0
+
+        def keep(self, checkpoint: Checkpoint) -> None:
+            with open(path, "wb") as file:
+                checkpoint.write(file)
+
+    run(config(), keeper=Shelf())
+    return path
+
+
+def measured(path: Path, limit: int = 2**27) -> str:
+    """Why `path` is refused, and that this takes no memory: allocations beyond `limit` bytes fail meanwhile."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + limit, before[1]))
+    try:
+        with pytest.raises(CheckpointError) as error:
+            read(path, config())
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    return str(error.value).removeprefix(f"checkpoint: {path} ")
+
+
+class Called:
+    """What a pickle asks for by name."""
+
+    def __init__(self, called: object, *arguments: object) -> None:
+        self.called, self.arguments = called, arguments
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return self.called, self.arguments
+
+
+def many(value: object, depth: int) -> object:
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (lambda: {"1.weight": torch.zeros(1).expand(1_200_000_000)}, "a tensor of it is larger than its bytes"),
+        (lambda: dict.fromkeys(map(str, range(2000)), torch.zeros(4096)), "larger than its bytes"),
+        (lambda: many("x", 40), "larger than its bytes"),
+        (lambda: Called(bytearray, 2**33), "more than tensors and plain values"),
+        (lambda: Called(torch.Tensor, 2**32), "more than tensors and plain values"),
+        (lambda: Called(torch.UntypedStorage, 2**33), "more than tensors and plain values"),
+        (lambda: torch.zeros(3).to_sparse(), "more than tensors and plain values"),
+    ],
+)
+def test_a_small_checkpoint_takes_little(tmp_path: Path, model: Callable[[], object], why: str) -> None:
+    path = tmp_path / "small.pt"
+    torch.save({"format": "d2ltui checkpoint", "version": 1, "checksum": 0, "model": model()}, path)
+    assert path.stat().st_size < 200_000
+    assert why in measured(path)
+
+
+def archive(path: Path, method: int, **records: bytes) -> None:
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name, data in {"byteorder": b"little", **records}.items():
+            file.writestr(f"a/{name.replace('_', '.')}", data)
+
+
+def test_a_compressed_archive_is_none_of_ours(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.pt"
+    archive(path, zipfile.ZIP_DEFLATED, data_pkl=b"\0" * 2**26)
+    assert path.stat().st_size < 100_000
+    assert measured(path) == "is not a checkpoint of d2ltui (it is compressed)"
+
+
+def test_a_pickle_that_remembers_far_away(tmp_path: Path) -> None:
+    path = tmp_path / "memo.pt"
+    archive(path, zipfile.ZIP_STORED, data_pkl=b"\x80\x02]r\xff\xff\xff\x7f.")
+    assert measured(path) == "is damaged (its bytes are not those that were written)"
+
+
+def test_a_file_of_holes_is_not_read(whole: Path) -> None:
+    os.truncate(whole, 2**36)
+    assert measured(whole).startswith("is damaged (it has 68,719,476,736 bytes, and one of this run has ")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)]
+)
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    make(tmp_path / "checkpoint.pt")
+    with pytest.raises(CheckpointError, match=r"cannot be read \(it is a (pipe|link), not a file\)"):
+        read(tmp_path / "checkpoint.pt", config())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"step": 10**12},
+        {"epoch": 10**9},
+        {"seconds": float("nan")},
+        {"lr": float("inf")},
+        {"epochs": torch.full((3, 7), float("nan"), dtype=torch.float64)},
+        {"epochs": torch.full((3, 7), 1e15, dtype=torch.float64)},
+        {"epochs": torch.ones((5000, 7), dtype=torch.float64)},
+    ],
+    ids=str,
+)
+def test_a_moment_that_its_run_has_not(whole: Path, changed: dict[str, object]) -> None:
+    found = torch.load(whole, weights_only=True)
+    values = {name: value for name, value in found.items() if name not in ("format", "version", "checksum")} | changed
+    torch.save({**found, **values, "checksum": checkpoint_module._checksum(values)}, whole)
+    with pytest.raises(CheckpointError, match=r"checkpoint: .* is damaged \("):
+        read(whole, config())
