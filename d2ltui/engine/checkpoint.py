@@ -35,7 +35,7 @@ FORMAT = "d2ltui checkpoint"
 VERSION = 1
 # Seconds between two checkpoints at ends of epochs, and within an epoch.
 EPOCH_EVERY = 1.0
-STEP_EVERY = 10.0
+STEP_EVERY = 2.0
 SHARE = 0.005  # of the time that checkpoints may take: a large model's are further apart
 MAX_SENTENCE = 2000  # characters: two paths may be long
 MAX_EPOCHS = 1000  # whose figures a checkpoint holds: the last ones
@@ -224,7 +224,7 @@ class Keeper(Protocol):
 
     @property
     def took(self) -> float:
-        """Seconds that storing the last one took."""
+        """Seconds of processor time that storing the last one took: waiting for a disk keeps nobody from work."""
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Store a checkpoint, after everything that the run's sinks have been told before."""
@@ -236,9 +236,10 @@ class Pace:
     At the start, at a pause, and when the run finishes or is stopped, by whom ever, one is made in any case: `keep`
     asks nothing. (Weights that have diverged, or a step that has failed, are not worth the place of the last good one.)
     Between those, the end of an epoch is worth one only a second after the last one (EPOCH_EVERY): an epoch may take
-    milliseconds, as long as it takes a disk to have one for certain. Within an epoch it is ten (STEP_EVERY). Where a
-    checkpoint takes long, they are so far apart that they take 0.5 % of the time (SHARE). That much, then, is trained
-    again of a run whose process was killed outright.
+    milliseconds, as long as it takes a disk to have one for certain. Within an epoch it is two (STEP_EVERY). Where a
+    checkpoint takes the training or a processor long, they are so far apart that they take 0.5 % of the time (SHARE),
+    and none is made before the disk has the last one. That much, then, is trained again of a run whose process was
+    killed outright.
     """
 
     def __init__(self, keeper: Keeper | None) -> None:

@@ -169,7 +169,7 @@ class Recording:
 
     @property
     def took(self) -> float:
-        """Seconds that storing the last one took."""
+        """Seconds of processor time that storing the last one took."""
         return self._took
 
     def keep(self, checkpoint: Checkpoint) -> None:
@@ -178,7 +178,7 @@ class Recording:
             self._unwritten += 1
 
         def write(path: Path) -> None:
-            began = time.perf_counter()
+            began = time.thread_time()
             try:
                 previous = None if self._damaged else path / home.PREVIOUS
                 home.write_atomically(path / home.CHECKPOINT, checkpoint.write, previous=previous)
@@ -187,7 +187,7 @@ class Recording:
                 kept = "; the last one is kept" if recovery.has_checkpoint(path) else ""
                 raise StoreError(f"no checkpoint ({home.gone(path) or reason(error)}){kept}") from None
             finally:
-                self._took = time.perf_counter() - began
+                self._took = time.thread_time() - began
                 with self._counting:
                     self._unwritten -= 1
 
