@@ -21,7 +21,7 @@ def migrate(
     Raises:
         sqlite3.Error: where it cannot be done; the file is as it was.
     """
-    script = "".join(migrations.get(version, "") for version in range(have, want))
+    script = "".join(migrations.get(version, "") for version in range(max(0, have), want))
     if not script:
         return connection
     if not writes:

@@ -141,6 +141,7 @@ def in_schema(path: Path, r: random.Random) -> str:
             "DELETE FROM log",
             "DELETE FROM meta WHERE key = 'config'",
             "PRAGMA user_version = 9",
+            "PRAGMA user_version = -2147483648",
             "PRAGMA application_id = 5",
             "PRAGMA journal_mode=WAL",
             "INSERT INTO log(time, kind, data, crc) SELECT time, kind, data, crc FROM log",

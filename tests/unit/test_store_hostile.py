@@ -252,6 +252,13 @@ def test_tables_that_are_not_a_runs(path: Path, statement: str) -> None:
     assert info(path).status == "damaged"
 
 
+@pytest.mark.timeout(30)
+def test_a_schema_from_before_all_time(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path / home.DATABASE)) as connection:
+        connection.execute("PRAGMA user_version = -2147483648")
+    assert info(path).status == "stopped"
+
+
 def test_a_journal_that_names_another_file(path: Path, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
