@@ -11,6 +11,7 @@ import torch
 
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
+from d2ltui.engine.device import check_fits
 from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import build, make_optimizer
 from d2ltui.spec import memory
@@ -94,6 +95,22 @@ def test_a_run_that_comes_another_way_fails_before_it_is_built(little: None, mon
     assert (ended.status, ended.field) == ("failed", "hidden")
     assert ended.message.startswith("hidden: '65536,65536' is not allowed (training takes at least ")
     assert json.dumps(ended.summary)
+
+
+def test_a_gpu_has_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = resolve({"hidden": "16384,16384", "device": "cuda"})
+    free = memory.needed(config, checkpoint=False)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free - 1000, 10**12))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 5000)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 4000)
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 * memory.weights(config))
+    check_fits(config, torch.device("cuda:0"))  # with what PyTorch keeps and does not use
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 4001)
+    with pytest.raises(ConfigError, match=r"^hidden: '16384,16384' .* of the memory of cuda:0, and 2\.2 GB are free\)"):
+        check_fits(config, torch.device("cuda:0"))
+    monkeypatch.setattr(memory, "free_memory", lambda: 2 * memory.weights(config) - 1)
+    with pytest.raises(ConfigError, match=r"^hidden: .* of memory, and "):
+        check_fits(config, torch.device("cuda:0"))
 
 
 def test_a_control_group_has_its_say(tmp_path: Path) -> None:
