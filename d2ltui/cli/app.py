@@ -30,6 +30,15 @@ def configure(options: dict[str, Any]) -> RunConfig:
     Raises:
         click.UsageError: with the sentence that says what is wrong; exit status 2.
     """
+    return _described(options)[0]
+
+
+def _described(options: dict[str, Any]) -> tuple[RunConfig, frozenset[str]]:
+    """That run, and the fields that were given, on the command line or in the file.
+
+    Raises:
+        click.UsageError: with the sentence that says what is wrong; exit status 2.
+    """
     given = {name: options[name] for name in FIELDS if options.get(name) is not None}
     path, filed = options.get("config_file"), dict[str, object]()
     try:
@@ -38,7 +47,7 @@ def configure(options: dict[str, Any]) -> RunConfig:
         config = resolve({**filed, **given})
         check_environment(config)
         check_memory(config)
-        return config
+        return config, frozenset({**filed, **given})
     except ConfigError as error:
         raise refused(error, given, filed, path) from None
 
@@ -122,9 +131,11 @@ def cli(
         return
     if as_json and not exit_when_done:
         raise click.UsageError("json: --json alone is not allowed; allowed: with --exit-when-done")
+    config, typed = _described(options)
     ctx.exit(
         _open_application(
-            configure(options),
+            config,
+            typed=typed,
             start=start,
             exit_when_done=exit_when_done,
             as_json=as_json,
@@ -254,6 +265,9 @@ def models() -> None:
             names = [name for name in model.fields if name not in ("init_std", "seed", "device")]
             shown = [f"{name} {_show(values[name])}" for name in names]
             click.echo(f"    on {dataset}: {', '.join(shown)}")
+            others = [name for name in catalogue.OPTIMIZERS if name != values["optimizer"]]
+            rates = [f"{name} {_show(catalogue.defaults(model.name, dataset, name)['lr'])}" for name in others]
+            click.echo(f"        lr with {', '.join(rates)}")
         click.echo()
     click.echo("implementations: " + "; ".join(f"{k}: {v}" for k, v in catalogue.IMPLEMENTATIONS.items()))
     for title, table in (

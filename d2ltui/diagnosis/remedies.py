@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 
 Remedy = dict[str, object]
 
-# Rates that usually work: the book's for plain SGD, PyTorch's own defaults for the adaptive ones (momentum's tenfold
-# effective step taken out of SGD's).
-_USUAL_LR = {"momentum": 0.01, "adagrad": 0.01, "rmsprop": 0.001, "adam": 0.001}
-
 
 def usual_lr(config: RunConfig) -> float:
-    """A learning rate that works for this model, data set and optimiser."""
-    if config.optimizer == "sgd":
-        return float(str(catalogue.defaults(config.model, config.dataset)["lr"]))
-    return _USUAL_LR[config.optimizer]
+    """A learning rate that works for this model, data set, optimiser and activation: the default one."""
+    return catalogue.default_lr(config.model, config.dataset, config.optimizer, config.activation)
 
 
 def good_init(config: RunConfig) -> str:
@@ -53,8 +49,9 @@ def carry_gradient(config: RunConfig) -> Remedy:
         remedy["activation"] = "relu"
     if config.init != "kaiming":
         remedy["init"] = "kaiming"
-    if config.lr > usual_lr(config):
-        remedy["lr"] = usual_lr(config)
+    usual = usual_lr(msgspec.structs.replace(config, activation="relu"))
+    if config.lr > usual:  # another activation may have wanted more
+        remedy["lr"] = usual
     if not remedy and len(config.hidden) > 1:
         remedy["hidden"] = config.hidden[: max(1, len(config.hidden) // 2)]
     return remedy

@@ -254,7 +254,6 @@ BASE: dict[str, object] = {
     "init": "default",
     "init_std": 0.01,
     "optimizer": "sgd",
-    "lr": 0.1,
     "weight_decay": 0.0,
     "dropout": 0.0,
     "batch_size": 256,
@@ -265,8 +264,8 @@ BASE: dict[str, object] = {
 }
 # The book's settings where the book has the experiment (sections 3.4, 4.4, 5.2); elsewhere settings that learn well.
 _DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
-    ("linear", "synthetic-linear"): {"lr": 0.03, "batch_size": 32, "epochs": 3},
-    ("linear", "diabetes"): {"lr": 0.01, "batch_size": 32, "epochs": 30},
+    ("linear", "synthetic-linear"): {"batch_size": 32, "epochs": 3},
+    ("linear", "diabetes"): {"batch_size": 32, "epochs": 30},
     ("softmax", "digits"): {"batch_size": 32, "epochs": 100},
     ("softmax", "moons"): {"batch_size": 32, "epochs": 20},
     ("softmax", "circles"): {"batch_size": 32, "epochs": 20},
@@ -276,6 +275,31 @@ _DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
     ("mlp", "circles"): {"batch_size": 32, "epochs": 50, "hidden": (32,)},
     ("mlp", "spirals"): {"batch_size": 32, "epochs": 200, "hidden": (64, 64)},
 }
+# Default learning rates. SGD has the book's where the book has the experiment, and momentum a tenth of SGD's: it takes
+# 0.9 of each step again, so that one becomes 1/(1 − 0.9) = 10. Adam has PyTorch's default, 0.001, RMSprop a tenth of
+# PyTorch's (0.01 is Adam's 0.001 times ten, and moves as far) and Adagrad ten times PyTorch's (0.01), whose steps only
+# become shorter; a short training wants longer steps. All measured: `python -m tests.benchmarks.defaults`.
+_LR = {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.1, "rmsprop": 0.001, "adam": 0.001}
+_SHORT = {"rmsprop": 0.01, "adam": 0.01}  # 500 to 1,250 steps
+_LARGE = {"adagrad": 0.03}
+_LR_ON: dict[tuple[str, str], dict[str, float]] = {
+    # 96 steps from 0 to a bias of 4.2
+    ("linear", "synthetic-linear"): {"sgd": 0.03, "momentum": 0.003, "adagrad": 1.0, "rmsprop": 0.1, "adam": 0.3},
+    # More learns its 353 patients by heart.
+    ("linear", "diabetes"): {"sgd": 0.003, "momentum": 0.0003, "adagrad": 0.01},
+    ("softmax", "moons"): _SHORT,
+    ("softmax", "circles"): _SHORT,
+    ("softmax", "spirals"): _SHORT,
+    ("softmax", "mnist"): _LARGE,
+    ("softmax", "fashion-mnist"): _LARGE,
+    ("mlp", "moons"): {**_SHORT, "sgd": 0.3, "momentum": 0.03},
+    ("mlp", "circles"): _SHORT,
+    ("mlp", "spirals"): {"rmsprop": 0.003, "adam": 0.003},
+    ("mlp", "mnist"): _LARGE,
+    ("mlp", "fashion-mnist"): _LARGE,
+}
+# The sigmoid's slope is ¼ at most, so that its gradients are small; adaptive optimisers make up for that, but slowly.
+_LR_SIGMOID = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.3}
 
 
 def default_model(dataset: str) -> str:
@@ -283,9 +307,25 @@ def default_model(dataset: str) -> str:
     return "linear" if DATASETS[dataset].task == "regression" else "mlp"
 
 
-def defaults(model: str, dataset: str) -> dict[str, object]:
-    """Every hyperparameter's default for `model` on `dataset`, by field name."""
-    return {"model": model, "dataset": dataset, **BASE, **_DEFAULTS.get((model, dataset), {})}
+def default_lr(model: str, dataset: str, optimizer: str, activation: str) -> float:
+    """The learning rate that a run has where none is given. `activation` concerns a multilayer perceptron only."""
+    rates = {**_LR, **_LR_ON.get((model, dataset), {})}
+    if model == "mlp" and activation == "sigmoid":
+        rates |= _LR_SIGMOID
+    return rates[optimizer]
+
+
+def defaults(
+    model: str, dataset: str, optimizer: str = str(BASE["optimizer"]), activation: str = str(BASE["activation"])
+) -> dict[str, object]:
+    """Every hyperparameter's default for `model` on `dataset`, by field name, beside that choice of the two others."""
+    chosen = {"model": model, "dataset": dataset, "optimizer": optimizer, "activation": activation}
+    return {
+        **BASE,
+        **_DEFAULTS.get((model, dataset), {}),
+        **chosen,
+        "lr": default_lr(model, dataset, optimizer, activation),
+    }
 
 
 def datasets_for(model: str) -> tuple[str, ...]:

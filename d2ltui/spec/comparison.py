@@ -75,6 +75,18 @@ def _pace(config: RunConfig, factor: float) -> str:
     return f"lr {factor * config.lr:g}{decay}"
 
 
+def beside_concise(config: RunConfig) -> str:
+    """In few words, what training from scratch has in common with concise where all fields are `config`'s."""
+    found = []
+    if config.model == "linear":
+        found.append("its loss ½(ŷ − y)² has half of concise's gradient")
+    elif config.init == "default":
+        found.append("with init default other weights than concise's")
+    if config.model == "mlp" and config.dropout > 0:
+        found.append("other dropout masks than concise's")
+    return "; ".join(found) or "the trajectory is concise's, but for rounding"
+
+
 def _halved(config: RunConfig) -> bool:
     return config.model == "linear" and config.implementation == "scratch"
 

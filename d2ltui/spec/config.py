@@ -88,7 +88,7 @@ FIELDS: dict[str, Field] = _table(
     Field("init", "init", "choice", "how the weights start", tuple(catalogue.INITS)),
     Field("init_std", "init sd", "float", "standard deviation of --init normal", low=0, low_open=True),
     Field("optimizer", "optimizer", "choice", "how the weights move", tuple(catalogue.OPTIMIZERS)),
-    Field("lr", "lr", "float", "learning rate", low=0, low_open=True),
+    Field("lr", "lr", "float", "learning rate; its default depends on the optimizer", low=0, low_open=True),
     Field("weight_decay", "weight decay", "float", "weight λ of the penalty λ/2·‖w‖²", low=0),
     Field("dropout", "dropout", "float", "probability of dropping a hidden unit", low=0, high=1, high_open=True),
     Field("batch_size", "batch size", "int", "samples in a step", low=1),
@@ -357,7 +357,9 @@ def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
         model = catalogue.default_model(dataset) if isinstance(dataset, str) else "mlp"
     if not isinstance(dataset, str):
         dataset = catalogue.MODELS[model].default_dataset
-    values = {**catalogue.defaults(model, dataset), **parsed}
+    # The learning rate's default depends on these.
+    chosen = {name: str(parsed[name]) for name in ("optimizer", "activation") if name in parsed}
+    values = {**catalogue.defaults(model, dataset, **chosen), **parsed}
     config = msgspec.convert(values, RunConfig)
     if not {"model", "dataset"} & {problem.field for problem in problems}:
         # Otherwise the defaults that stand in for what was meant would be held against the other fields.

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +62,7 @@ class D2LApp(FrameApp, App[None]):
         self,
         config: RunConfig,
         *,
+        typed: Collection[str] = (),
         start: bool = False,
         exit_when_done: bool = False,
         max_fps: float = 4.0,
@@ -82,7 +83,7 @@ class D2LApp(FrameApp, App[None]):
         self.data_dir = config.data_dir
         self._typed = TypedKeys(self)
         self._early = EarlyInput(self)
-        self._config = config
+        self._config, self._given = config, typed
         self._start = start
         self._exit_when_done = exit_when_done
         self._store = store
@@ -110,7 +111,7 @@ class D2LApp(FrameApp, App[None]):
 
     def get_default_screen(self) -> MainScreen:
         """The main screen. (One on top of Textual's empty screen would have both painted at the start.)"""
-        return MainScreen(self._config)
+        return MainScreen(self._config, self._given)
 
     @property
     def in_use(self) -> bool:
@@ -378,6 +379,7 @@ class D2LApp(FrameApp, App[None]):
 def run_app(
     config: RunConfig,
     *,
+    typed: Collection[str] = (),
     start: bool = False,
     exit_when_done: bool = False,
     as_json: bool = False,
@@ -386,10 +388,14 @@ def run_app(
     on_hangup: str = "continue",
     watch: Path | None = None,
 ) -> int:
-    """Run the application in this terminal; returns the exit status."""
+    """Run the application in this terminal; returns the exit status.
+
+    `typed` are the fields of `config` that somebody gave it: they stay where a default would follow another choice.
+    """
     with AppSignals() as signals:
         app = D2LApp(
             config,
+            typed=typed,
             start=start,
             exit_when_done=exit_when_done,
             max_fps=max_fps,

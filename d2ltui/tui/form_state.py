@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, resolve
 from d2ltui.spec.memory import check_memory
+
+# The fields that the defaults of others depend on.
+_DECIDE = ("model", "dataset", "optimizer", "activation")
 
 
 def as_text(value: object) -> str:
@@ -22,14 +27,18 @@ def as_text(value: object) -> str:
 class FormState:
     """The run that is being described.
 
-    A field that was touched keeps its text when the model or the data set changes; the others follow the book's
-    defaults for the new combination.
+    A field that was touched keeps its text when another changes that its default depends on (the model, the data set;
+    of the learning rate also the optimiser and the activation); the others follow the defaults for the new combination.
+
+    Args:
+        config: the run to begin with. What differs from its defaults counts as touched.
+        typed: the fields that somebody gave it, which count as touched also where they are the default.
     """
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, typed: Collection[str] = ()) -> None:
         self._texts = {name: as_text(getattr(config, name)) for name in config.__struct_fields__}
-        standard = catalogue.defaults(config.model, config.dataset)
-        self._touched = {name for name, text in self._texts.items() if text != as_text(standard[name])}
+        standard = self._defaults()
+        self._touched = {name for name, text in self._texts.items() if text != standard[name]} | set(typed)
         self._last = config
 
     def __getitem__(self, name: str) -> str:
@@ -64,15 +73,19 @@ class FormState:
         self._touched.add(name)
         if name == "model" and self["dataset"] not in catalogue.datasets_for(text):
             self._texts["dataset"] = catalogue.MODELS[text].default_dataset
-        if name in ("model", "dataset"):
-            self._follow_defaults()
         if name == "implementation" and self["optimizer"] not in self.choices("optimizer"):
             self._texts["optimizer"] = self.choices("optimizer")[0]
+        if name in _DECIDE or name == "implementation":
+            self._follow_defaults()
+
+    def _defaults(self) -> dict[str, str]:
+        chosen = {name: self[name] for name in _DECIDE}
+        return {name: as_text(value) for name, value in catalogue.defaults(**chosen).items()}
 
     def _follow_defaults(self) -> None:
-        for name, value in catalogue.defaults(self["model"], self["dataset"]).items():
-            if name not in self._touched and name not in ("model", "dataset"):
-                self._texts[name] = as_text(value)
+        # An optimiser or an activation has no default but the first: what was chosen once stays chosen.
+        kept = self._touched.union(_DECIDE)
+        self._texts |= {name: text for name, text in self._defaults().items() if name not in kept}
 
     def resolve(self) -> RunConfig:
         """The run that the form describes.

@@ -124,6 +124,35 @@ async def test_options_count_as_touched(open_app: Opener) -> None:
         assert person.setup.state["epochs"] == "3"
 
 
+async def test_the_learning_rate_follows_the_optimiser_until_it_is_typed(open_app: Opener) -> None:
+    def shown(person: Person) -> str:
+        return person.field("lr").query_one(Input).value
+
+    async with open_app({"model": "mlp", "dataset": "digits"}) as person:
+        for optimizer in ("adam", "momentum"):
+            await person.choose("optimizer", optimizer)
+            assert shown(person) == as_text(catalogue.defaults("mlp", "digits", optimizer)["lr"])
+        await person.type("lr", "0.02")
+        await person.choose("optimizer", "adam")
+        assert shown(person) == "0.02"
+    async with open_app({"model": "mlp", "dataset": "digits"}, typed=("lr",)) as person:
+        await person.choose("optimizer", "adam")
+        assert shown(person) == "0.1"
+
+
+async def test_the_form_says_what_from_scratch_shares_with_concise(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "digits", "implementation": "scratch"}) as person:
+
+        def note() -> str:
+            return str(person.app.main.query_one("#form-note", Static).content)
+
+        assert "with init default other weights" in note()
+        await person.choose("init", "xavier")
+        assert "the trajectory is concise's" in note()
+        await person.choose_model("linear")
+        assert "half of concise's gradient" in note()
+
+
 async def test_from_scratch_offers_only_sgd(open_app: Opener) -> None:
     async with open_app({"model": "mlp", "optimizer": "adam"}) as person:
         optimizer = person.field("optimizer")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +34,38 @@ def test_the_books_settings_are_the_defaults() -> None:
         assert (fashion["lr"], fashion["batch_size"], fashion["epochs"]) == (0.1, 256, 10)
     assert defaults("mlp", "fashion-mnist")["hidden"] == (256,)
     assert defaults("mlp", "fashion-mnist")["activation"] == "relu"
+
+
+@pytest.mark.parametrize(("model", "dataset"), PAIRS)
+def test_the_default_learning_rate_belongs_to_the_optimiser(model: str, dataset: str) -> None:
+    def rate(**given: object) -> float:
+        return resolve({"model": model, "dataset": dataset, **given}).lr
+
+    rates = {optimizer: rate(optimizer=optimizer) for optimizer in catalogue.OPTIMIZERS}
+    assert rate() == rates["sgd"]
+    assert rates["momentum"] == pytest.approx(rates["sgd"] / 10)
+    for optimizer, expected in rates.items():
+        assert defaults(model, dataset, optimizer)["lr"] == expected
+        assert rate(optimizer=optimizer, lr=0.77) == 0.77
+        if model == "mlp":
+            assert rate(optimizer=optimizer, activation="tanh") == expected
+            assert rate(optimizer=optimizer, activation="sigmoid") >= expected
+    assert rate(implementation="scratch") == rates["sgd"]
+
+
+def test_what_is_said_of_pytorchs_learning_rates_is_true() -> None:
+    """Beside the table of rates, in a comment."""
+
+    def theirs(optimizer: type) -> object:
+        return inspect.signature(optimizer).parameters["lr"].default
+
+    on_digits = {name: defaults("mlp", "digits", name)["lr"] for name in catalogue.OPTIMIZERS}
+    assert (theirs(torch.optim.Adam), on_digits["adam"]) == (0.001, 0.001)
+    assert (theirs(torch.optim.RMSprop), on_digits["rmsprop"]) == (0.01, 0.001)
+    assert (theirs(torch.optim.Adagrad), on_digits["adagrad"]) == (0.01, 0.1)
+    comment = inspect.getsource(catalogue)
+    assert "Adam has PyTorch's default, 0.001, RMSprop a tenth of\n# PyTorch's (0.01" in comment
+    assert "Adagrad ten times PyTorch's (0.01)" in comment
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -356,3 +356,20 @@ def test_no_terminal(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type:
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "the application needs a terminal, and standard input and standard error are none" in err
     assert "d2ltui train" in err
+
+
+def test_the_default_learning_rate_is_the_optimisers_and_a_given_one_stays(
+    command, trained: list[RunConfig], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text('optimizer = "adam"\nlr = 0.1\n')
+    for arguments in (["--optimizer", "adam"], ["--optimizer", "adam", "--lr", "0.1"], ["--config", str(file)]):
+        assert command("train", *arguments)[0] == 0
+    assert [config.lr for config in trained] == [catalogue.defaults("mlp", "digits", "adam")["lr"], 0.1, 0.1]
+    # The application is told what was given: a default that follows another choice spares it.
+    opened: list[frozenset[str]] = []
+    monkeypatch.setattr(app, "_open_application", lambda config, typed, **options: opened.append(typed) or 0)
+    command("--lr", "0.1")
+    command("--config", str(file))
+    command("--seed", "1")
+    assert opened == [{"lr"}, {"lr", "optimizer"}, {"seed"}]

@@ -42,6 +42,47 @@ def test_untouched_fields_follow_the_books_defaults() -> None:
     assert form.resolve() == resolve({"model": "mlp", "dataset": "fashion-mnist"})
 
 
+def test_the_learning_rate_follows_the_optimiser_and_the_activation() -> None:
+    form = FormState(resolve({}))
+
+    def rate(**given: object) -> str:
+        return as_text(resolve(given).lr)
+
+    for optimizer in ("adam", "rmsprop", "adagrad", "momentum", "sgd", "adam"):
+        form.set("optimizer", optimizer)
+        assert form["lr"] == rate(optimizer=optimizer)
+    form.set("dataset", "moons")
+    assert form["lr"] == rate(optimizer="adam", dataset="moons")
+    form.set("activation", "sigmoid")
+    assert form["lr"] == rate(optimizer="adam", dataset="moons", activation="sigmoid")
+    form.set("implementation", "scratch")  # which has only SGD
+    assert form["lr"] == rate(dataset="moons", activation="sigmoid")
+    assert form.resolve() == resolve({"dataset": "moons", "activation": "sigmoid", "implementation": "scratch"})
+
+
+def test_a_learning_rate_that_was_typed_stays() -> None:
+    form = FormState(resolve({}))
+    form.set("lr", "0.7")
+    for name, text in (("optimizer", "adam"), ("activation", "sigmoid"), ("model", "softmax")):
+        form.set(name, text)
+        assert form["lr"] == "0.7"
+    # Also where it is the default of what it was typed beside: on the command line, in a file, in the form.
+    form = FormState(resolve({"lr": 0.1}), typed=("lr",))
+    form.set("optimizer", "adam")
+    assert form["lr"] == "0.1"
+    form = FormState(resolve({}))
+    form.set("lr", "0.")
+    form.set("lr", "0.1")
+    form.set("optimizer", "adam")
+    assert form["lr"] == "0.1"
+
+
+def test_the_default_of_another_optimiser_is_not_touched() -> None:
+    form = FormState(resolve({"optimizer": "adam"}))
+    form.set("optimizer", "sgd")
+    assert form.resolve() == resolve({})
+
+
 def test_touched_fields_stay() -> None:
     form = FormState(resolve({}))
     form.set("lr", "0.7")

@@ -113,7 +113,18 @@ def test_vanishing_gradient(ratio: float, severity: str | None) -> None:
     found = examine([probed], [], config)
     assert rules(found).get("vanishing-gradient") == severity
     if severity:
-        assert found[0].remedy == {"activation": "relu", "init": "kaiming"}
+        assert found[0].remedy == {"activation": "relu", "init": "kaiming", "lr": 0.1}
+
+
+def test_a_remedy_that_changes_the_activation_brings_a_rate_for_it() -> None:
+    """Sigmoid has a higher default rate than ReLU, which would not survive it."""
+    config = resolve({**MLP, "activation": "sigmoid", "hidden": "8,8"})
+    probed = looked(5, layer(1, gradient_norm=1e-7), layer(3, gradient_norm=0.1), layer(5, gradient_norm=0.2))
+    (finding,) = examine([probed], [], config)
+    relu = resolve({**MLP, "hidden": "8,8"})
+    assert config.lr > relu.lr
+    assert finding.remedy == {"activation": "relu", "init": "kaiming", "lr": relu.lr}
+    assert examine([probed], [], msgspec.structs.replace(config, lr=relu.lr))[0].remedy.keys() == {"activation", "init"}
 
 
 @pytest.mark.parametrize(("norm", "severity"), [(5.0, None), (200.0, "warning"), (3000.0, "alarm")])

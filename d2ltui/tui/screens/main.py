@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -45,9 +45,9 @@ class MainScreen(OpeningScreen):
     BINDINGS = SCREEN_BINDINGS
     AUTO_FOCUS = ""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, typed: Collection[str] = ()) -> None:
         super().__init__()
-        self._initial = config
+        self._initial, self._given = config, typed
         self._log = False
         self._smoothing = 2
         self._hint, self._trouble = WELCOME, ""  # the latter: why the run is not stored
@@ -63,7 +63,7 @@ class MainScreen(OpeningScreen):
         charts = self.app.charts
         yield TabStrip()
         with Columns(id="body"):
-            yield Setup(self._initial)
+            yield Setup(self._initial, self._given)
             with Column(id="curves"):
                 begin = "ctrl+r trains what the form describes"
                 yield ChartPane("Loss", self._loss, charts, begin, "loss", self._drawn)

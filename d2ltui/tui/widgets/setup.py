@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from textual.actions import SkipAction
 from textual.app import ComposeResult
@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import RadioButton, RadioSet, Static
 
-from d2ltui.spec import catalogue
+from d2ltui.spec import catalogue, comparison
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.tui.form_state import FormState, as_text
@@ -134,9 +134,9 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
             super().__init__()
             self.problems = problems
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, typed: Collection[str] = ()) -> None:
         super().__init__(id="setup")
-        self.state = FormState(config)
+        self.state = FormState(config, typed)
         self._problems: dict[str, str] = {}
         self._wide = False
 
@@ -269,7 +269,8 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
         self._note("#data-problem", problems.pop("dataset", ""))
         scratch = self.state["implementation"] == "scratch"
         self._note("#form-problem", "\n".join(problems.values()))
-        self._note("#form-note", "from scratch, the optimizer is SGD" if scratch else "")
+        beside = comparison.beside_concise(self.state.last_valid)
+        self._note("#form-note", f"from scratch, the optimizer is SGD; {beside}" if scratch else "")
 
     def _note(self, selector: str, text: str) -> None:
         note = self.query_one(selector, Static)
