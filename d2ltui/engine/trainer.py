@@ -406,7 +406,7 @@ class Trainer:
             lr=self._lr,
             sums=(loss_sum, metric_sum, samples),
             epochs=epochs_tensor(self._epochs),
-            model=copied(self.network.named_parameters()),
+            model=copied(self.network.state_dict()),
             optimizer=copied(self._optimizer.state_dict()),
             order=self._epoch_order.clone(),
             random=torch.get_rng_state(),

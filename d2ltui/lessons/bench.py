@@ -59,13 +59,14 @@ class Trained(NamedTuple):
 
         self.network.train(False)
         with torch.no_grad():
-            return self.network(x.to(self.network.parameters()[0].device)).cpu()
+            output: Tensor = self.network(x.to(next(self.network.parameters()).device))
+            return output.cpu()
 
     def layers(self, x: Tensor, y: Tensor, units: bool = False) -> tuple[events.LayerStats, ...]:
         """Every layer's figures on the samples x, y."""
         from d2ltui.diagnosis.probes import probe
 
-        device = self.network.parameters()[0].device
+        device = next(self.network.parameters()).device
         return probe(self.network, x.to(device), y.to(device), units=units).layers
 
 

@@ -22,7 +22,7 @@ def _norms(network: Network, data: Dataset) -> list[float]:
     """The norm of each layer's weight gradient, from the first layer to the last, on a batch of 256."""
     from d2ltui.diagnosis.probes import probe, probe_batch
 
-    device = network.parameters()[0].device
+    device = next(network.parameters()).device
     x, y = (t.to(device) for t in probe_batch(data.x_train, data.y_train))
     return [layer.gradient_norm for layer in probe(network, x, y).layers if layer.gradient_norm is not None]
 

@@ -41,7 +41,7 @@ def _follow(bench: Bench, role: str, seed: int) -> Deaths:
     def look(network: Network, data: Dataset = data) -> None:
         from d2ltui.diagnosis.probes import probe
 
-        device = network.parameters()[0].device
+        device = next(network.parameters()).device
         layers = probe(network, data.x_train.to(device), data.y_train.to(device), units=True).layers
         # Only a ReLU's units can be dead; a saturated one still has some slope.
         relu = next((layer for layer in layers if layer.dead is not None), None)

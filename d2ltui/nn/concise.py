@@ -40,7 +40,7 @@ def _by_column(config: RunConfig, spec: LayerSpec, device: torch.device | str) -
 
 
 class ConciseNetwork(Network):
-    """An `nn.Sequential`, kept as `module`. Weight decay is the optimiser's."""
+    """Layers of torch.nn. Weight decay is the optimiser's."""
 
     def __init__(
         self,
@@ -69,15 +69,9 @@ class ConciseNetwork(Network):
                 modules.append(nn.Dropout(config.dropout))
             else:
                 modules.append(load_object(ACTIVATIONS[config.activation].module)())
-        self.module = nn.Sequential(*modules).to(device)
         loss = nn.functional.mse_loss if config.task == "regression" else nn.functional.cross_entropy
         super().__init__([Layer(*pair) for pair in zip(plan, modules, strict=True)], loss)
-
-    def linear_parameters(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
-        return [(spec, layer.weight, layer.bias) for spec, layer in self.layers if isinstance(layer, nn.Linear)]
+        self.to(device)
 
     def weights(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
         return [(spec, weight.detach().T, bias.detach()) for spec, weight, bias in self.linear_parameters()]
-
-    def train(self, mode: bool = True) -> None:
-        self.module.train(mode)

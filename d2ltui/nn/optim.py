@@ -127,7 +127,7 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
             {"params": [weight for _, weight, _ in linear], "weight_decay": weight_decay},
             {"params": [bias for _, _, bias in linear], "weight_decay": 0.0},
         ]
-    update = update_for(config.optimizer, network.parameters()[0].device.type)
+    update = update_for(config.optimizer, next(network.parameters()).device.type)
     if update == "plain":
         return PlainSGD(params, lr)
     make = partial(TORCH_OPTIMIZERS[config.optimizer], params, lr=lr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from d2ltui.nn import functional
 from d2ltui.nn.network import Layer, Network
@@ -15,25 +15,41 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.registry import load_object
 
 
-class Linear:
+class Linear(nn.Module):
     """XW + b: X (n, n_in), W (n_in, n_out), b (n_out,) → (n, n_out) (section 3.4)."""
 
+    units_last = True  # what comes into one unit is a column of W, where nn.Linear has a row
+
     def __init__(self, w: Tensor, b: Tensor) -> None:
-        self.w = w.requires_grad_()
-        self.b = b.requires_grad_()
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(w), nn.Parameter(b)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        return x @ self.w + self.b
+    def forward(self, x: Tensor) -> Tensor:
+        """XW + b."""
+        return x @ self.weight + self.bias
 
 
-class Dropout:
+class Activation(nn.Module):
+    """A function of a tensor of any shape, as a layer (section 5.1)."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function of each number."""
+        return self.function(x)
+
+
+class Dropout(nn.Module):
     """`functional.dropout` with probability `p` while training, nothing otherwise (section 5.6)."""
 
     def __init__(self, p: float) -> None:
+        super().__init__()
         self.p = p
-        self.training = True
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
+        """What is left of `x`."""
         return functional.dropout(x, self.p) if self.training else x
 
 
@@ -51,15 +67,15 @@ class ScratchNetwork(Network):
         parameters = iter(initial)
         layers: list[Layer] = []
         for spec in plan:
-            forward: Callable[[Tensor], Tensor]
+            module: nn.Module
             if spec.kind == "linear":
                 w, b = next(parameters)
-                forward = Linear(w.to(device, dtype), b.to(device, dtype))
+                module = Linear(w.to(device, dtype), b.to(device, dtype))
             elif spec.kind == "dropout":
-                forward = Dropout(config.dropout)
+                module = Dropout(config.dropout)
             else:
-                forward = load_object(ACTIVATIONS[config.activation].scratch)
-            layers.append(Layer(spec, forward))
+                module = Activation(load_object(ACTIVATIONS[config.activation].scratch))
+            layers.append(Layer(spec, module))
         regression = config.task == "regression"
         super().__init__(layers, functional.squared_loss if regression else functional.cross_entropy)
         self.weight_decay = config.weight_decay
@@ -70,13 +86,5 @@ class ScratchNetwork(Network):
         penalty = sum(functional.l2_penalty(w) for _, w, _ in self.linear_parameters())
         return loss + self.weight_decay * penalty
 
-    def linear_parameters(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
-        return [(spec, layer.w, layer.b) for spec, layer in self.layers if isinstance(layer, Linear)]
-
     def weights(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
         return [(spec, w.detach(), b.detach()) for spec, w, b in self.linear_parameters()]
-
-    def train(self, mode: bool = True) -> None:
-        for _, layer in self.layers:
-            if isinstance(layer, Dropout):
-                layer.training = mode

@@ -6,7 +6,7 @@ same tables, so what is shown is what is built.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -59,11 +59,14 @@ class DatasetInfo(msgspec.Struct, frozen=True):
         return self.origin != "torchvision"
 
 
+LayerKind: TypeAlias = Literal["linear", "convolution", "activation", "dropout", "pooling", "flatten", "other"]
+
+
 class LayerSpec(msgspec.Struct, frozen=True):
     """One layer of a network, before it is built. `index` counts from 1, as a reader does."""
 
     index: int
-    kind: Literal["linear", "activation", "dropout"]
+    kind: LayerKind
     name: str
     num_inputs: int
     num_outputs: int
@@ -72,7 +75,7 @@ class LayerSpec(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         """How a learner reads it: `Linear 784→256`, `ReLU`."""
-        if self.kind == "linear":
+        if self.kind in ("linear", "convolution"):
             return f"{self.name} {self.num_inputs}→{self.num_outputs}"
         return self.name
 
@@ -343,7 +346,7 @@ def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[L
     data = dataset or DATASETS[config.dataset]
     layers: list[LayerSpec] = []
 
-    def add(kind: Literal["linear", "activation", "dropout"], name: str, n_in: int, n_out: int) -> None:
+    def add(kind: LayerKind, name: str, n_in: int, n_out: int) -> None:
         parameters = (n_in + 1) * n_out if kind == "linear" else 0
         layers.append(LayerSpec(len(layers) + 1, kind, name, n_in, n_out, parameters))
 

@@ -120,7 +120,7 @@ def test_what_is_built_is_what_was_planned(given: dict[str, object], more: dict[
     assert all(output.shape == (5, spec.num_outputs) for spec, output in outputs)
     assert torch.equal(outputs[-1][1], network(x))
     linear = [spec.kind for spec in plan].count("linear")
-    assert len(network.parameters()) == len(network.state()) == 2 * linear
+    assert len(list(network.parameters())) == len(network.state()) == 2 * linear
 
 
 @pytest.mark.parametrize("init", ["normal", "xavier", "kaiming", "zeros"])
@@ -244,4 +244,4 @@ def test_weights_follow_training() -> None:
     before = weight.clone()
     train(network, config, steps=3)
     assert not torch.equal(weight, before)
-    assert torch.equal(weight, network.parameters()[0].detach().T)
+    assert torch.equal(weight, next(network.parameters()).detach().T)

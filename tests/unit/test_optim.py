@@ -105,7 +105,7 @@ def test_plain_sgd_moves_as_torchs_and_takes_over_its_state(weight_decay: float,
     assert isinstance(optimizer, PlainSGD)
     optimizer._foreach = foreach
     optimizer.step()  # nothing has a gradient yet
-    weights, biases = theirs.parameters()[::2], theirs.parameters()[1::2]
+    weights, biases = list(theirs.parameters())[::2], list(theirs.parameters())[1::2]
     groups = [{"params": weights}, {"params": biases}] if weight_decay else [{"params": theirs.parameters()}]
     expected = torch.optim.SGD(groups, lr=1.0, foreach=False)
     expected.load_state_dict(optimizer.state_dict())
@@ -197,7 +197,9 @@ def test_a_wide_weight_is_kept_by_column_where_that_is_faster_and_is_the_same_ma
     assert torch.equal(weight, drawn.T)
     first = nn.Linear(784, hidden)
     plain = nn.Sequential(first, nn.ReLU(), nn.Linear(hidden, 10))
-    plain.load_state_dict(network.module.state_dict())
+    with torch.no_grad():
+        for parameter, ours in zip(plain.parameters(), network.parameters(), strict=True):
+            parameter.copy_(ours)
     x, y = torch.rand(8, 784), torch.arange(8)
     torch.testing.assert_close(network(x), plain(x))
     network.loss(network(x), y).backward()  # type: ignore[no-untyped-call]

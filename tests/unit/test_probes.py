@@ -13,7 +13,9 @@ from torch import Tensor
 
 from d2ltui.data import Dataset, load
 from d2ltui.diagnosis import probes
-from d2ltui.diagnosis.probes import NUM_BINS, Prober, figures, probe, probe_batch
+from d2ltui.diagnosis.figures import NUM_BINS, figures, norm, weight_figures
+from d2ltui.diagnosis.look import Look
+from d2ltui.diagnosis.probes import Prober, probe, probe_batch
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import Network, build
@@ -107,7 +109,7 @@ def test_both_implementations_are_seen_alike(implementation: str) -> None:
 def test_a_large_tensor_is_summed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     values = torch.randn(1000, generator=torch.Generator().manual_seed(0))
     whole = figures(values, (-1.0, 1.0))
-    monkeypatch.setattr(probes, "CHUNK", 64)
+    monkeypatch.setattr("d2ltui.diagnosis.figures.CHUNK", 64)
     torch.testing.assert_close(figures(values, (-1.0, 1.0)), whole, rtol=1e-12, atol=1e-12)
 
 
@@ -219,6 +221,7 @@ def test_weights_of_zero_have_no_ratio_to_speak_of() -> None:
     network = build(config)
     x, y = samples(config)
     prober = Prober(network, x, y)
+    prober.probe(0, units=False)
     prober.arm(0)
     layer = prober.probe(1, units=False).layers[0]
     assert layer.update_ratio is not None
@@ -288,15 +291,15 @@ def test_a_network_that_is_slow_to_look_at_is_looked_at_less_often_but_not_never
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
     config = mlp()
     prober = Prober(build(config), *samples(config))
-    at_once = probes.probe
+    at_once = probes.look
     for step, took in enumerate(times):
 
-        def look(*arguments: Any, took: float = took, **options: Any) -> events.LayersProbed:
+        def slow(*arguments: Any, took: float = took, **options: Any) -> Look:
             nonlocal now
             now += took
             return at_once(*arguments, **options)
 
-        monkeypatch.setattr(probes, "probe", look)
+        monkeypatch.setattr(probes, "look", slow)
         prober.probe(step, units=False)
     now += wait - 0.01
     assert not prober.due(observed=True)
@@ -364,11 +367,11 @@ def test_a_matrix_that_is_worked_on_in_parts_has_the_same_figures(
     matrix[0, 0] = 0.0
     if by_column:
         matrix = matrix.T.contiguous().T
-    whole = probes._weights(matrix, origin, True), probes._weights(matrix, origin, False)
-    monkeypatch.setattr(probes, "CHUNK", 14)
-    parts = probes._weights(matrix, origin, True), probes._weights(matrix, origin, False)
+    whole = weight_figures(matrix, origin), weight_figures(matrix.T, origin.T)
+    monkeypatch.setattr("d2ltui.diagnosis.figures.CHUNK", 14)
+    parts = weight_figures(matrix, origin), weight_figures(matrix.T, origin.T)
     for a, b in zip(whole, parts, strict=True):
         torch.testing.assert_close(a, b, equal_nan=True)
     wide = matrix.double()
-    torch.testing.assert_close(probes._norm(matrix), wide.norm())
-    torch.testing.assert_close(probes._norm(matrix, origin), (wide - origin.double()).norm(), rtol=1e-6, atol=0.0)
+    torch.testing.assert_close(norm(matrix), wide.norm())
+    torch.testing.assert_close(norm(matrix, origin), (wide - origin.double()).norm(), rtol=1e-6, atol=0.0)

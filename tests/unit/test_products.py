@@ -102,7 +102,7 @@ def test_a_network_of_them_follows_the_path_of_the_plain_one(monkeypatch: pytest
 
 def kinds(network: models.Network) -> list[type[nn.Linear]]:
     assert isinstance(network, ConciseNetwork)
-    return [type(module) for module in network.module if isinstance(module, nn.Linear)]
+    return [type(module) for module in network.children() if isinstance(module, nn.Linear)]
 
 
 @pytest.mark.parametrize(
