@@ -30,14 +30,18 @@ def width() -> int:
 
 
 def is_ascii() -> bool:
-    """Whether standard output takes ASCII only."""
+    """Whether charts are drawn in ASCII: standard output takes nothing else, or is a terminal without braille."""
+    return _takes_only_ascii() or (terminal.is_kernel_console() and sys.stdout.isatty())
+
+
+def _takes_only_ascii() -> bool:
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     return "utf" not in encoding.lower()
 
 
 def say(text: str = "") -> None:
     """A line; characters that standard output does not take become question marks."""
-    if is_ascii():
+    if _takes_only_ascii():
         text = text.replace("→", "->").replace("×", "x").encode("ascii", "replace").decode()
     click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
 

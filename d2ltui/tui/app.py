@@ -21,11 +21,12 @@ from textual.filter import LineFilter
 from d2ltui.charts.client import ChartClient
 from d2ltui.spec import output
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.terminal import is_kernel_console
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, TypedKeys
-from d2ltui.tui.render.locale import AsciiFilter, is_utf8
+from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
 from d2ltui.tui.services.lesson_runner import Measuring
 from d2ltui.tui.services.machine import Machine
@@ -77,7 +78,9 @@ class D2LApp(FrameApp, App[None]):
         self.charts = ChartClient(on_trouble=lambda message: self.notify(message, severity="warning"))
         self.machine = Machine()
         self.max_fps = max_fps
-        self.ascii = not is_utf8() if ascii is None else ascii
+        only_ascii = not is_utf8() if ascii is None else ascii
+        on_console = not only_ascii and ascii is None and is_kernel_console()
+        self.ascii = only_ascii or on_console  # for what is drawn with marks: neither has braille
         self.measuring = Measuring()
         self.stored = StoredRuns(self)
         self.data_dir = config.data_dir
@@ -93,12 +96,13 @@ class D2LApp(FrameApp, App[None]):
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
-        self._ascii_filter = AsciiFilter()  # one: what was drawn through it stays good
+        # One object: what was drawn through it stays good.
+        self._character_filter = AsciiFilter() if only_ascii else ConsoleFilter() if on_console else None
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's filters, and ours where the locale is not UTF-8."""
+        """Textual's filters, and ours where the terminal cannot show all characters."""
         filters = list(super().get_line_filters())
-        return [*filters, self._ascii_filter] if self.ascii else filters
+        return [*filters, self._character_filter] if self._character_filter is not None else filters
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, with a prompt escape key where it is the usual one."""
@@ -151,7 +155,8 @@ class D2LApp(FrameApp, App[None]):
 
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""
-        self.set_class(self.ascii, "-ascii")
+        self.set_class(self.console.color_system == "standard", "-few-colours")
+        self.set_class(isinstance(self._character_filter, AsciiFilter), "-ascii")
         if self.signals is not None:
             self.signals.attach(self)
         # After ctrl+z and `fg` the terminal is empty: what has not changed has to be sent once more, too.

@@ -122,3 +122,36 @@ class AsciiFilter(LineFilter):
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Translate every segment's text; widths stay."""
         return [Segment(to_ascii(text), style, control) for text, style, control in segments]
+
+
+# What the fonts of Linux's own console have beside ASCII, both the kernel's (code page 437) and those of console-setup:
+# straight lines, halves and whole blocks, shades, and a few signs.
+_ON_CONSOLE = frozenset("─│┌┐└┘├┤┬┴┼█▄▀░▒▓·±²½«»°µ")
+_CONSOLE_TABLE = {
+    "╌┄⎯╴╶╸╺▔━═": "─",
+    "┃║┆╎▏▕": "│",
+    "╭╔": "┌",
+    "╮╗": "┐",
+    "╰╚": "└",
+    "╯╝": "┘",
+    "▁▂": "_",
+    "▃▅": "▄",
+    "▆▇▉▊▋▌▐": "█",
+}
+_ON_CONSOLE_TRANSLATION = {ord(character): there for group, there in _CONSOLE_TABLE.items() for character in group}
+
+
+def to_console(text: str) -> str:
+    """`text` in characters that Linux's own console can show, as many cells wide."""
+    if text.isascii():
+        return text
+    translated = text.translate(_ON_CONSOLE_TRANSLATION)
+    return "".join(c if c.isascii() or c in _ON_CONSOLE else to_ascii(c) for c in translated)
+
+
+class ConsoleFilter(LineFilter):
+    """The same for Linux's own console, which takes UTF-8 and has a font of 256 characters."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Translate every segment's text; widths stay."""
+        return [Segment(to_console(text), style, control) for text, style, control in segments]

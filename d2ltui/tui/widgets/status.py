@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style as RichStyle
+from textual.color import Color
 from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
@@ -15,6 +16,7 @@ from textual.widget import Widget
 
 from d2ltui.spec import events
 from d2ltui.tui.render.cached import Kept
+from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
 from d2ltui.tui.widgets.lines import changed_cells
 
 if TYPE_CHECKING:
@@ -196,7 +198,12 @@ class StatusLine(Kept, Widget):
             segments.append(Segment(words, self._looks[_style(part)] + RichStyle(meta={"offset": (x, 0)})))
             x += cell_len(words)
         segments.append(Segment(" " * (width - 1 - x), edge))
-        return Strip(segments, width)
+        strip = Strip(segments, width)
+        # The other filters change colours, and the looks that were learned are of their making.
+        for line_filter in self.get_line_filters():
+            if isinstance(line_filter, (AsciiFilter, ConsoleFilter)):
+                strip = strip.apply_filter(line_filter, Color(0, 0, 0))
+        return strip
 
     def _learn(self, row: Strip) -> None:
         styles = [segment.style or RichStyle() for segment in row for _ in range(segment.cell_length)]
