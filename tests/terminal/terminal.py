@@ -99,12 +99,14 @@ class Terminal:
     def press(self, *keys: str) -> None:
         """Keys, one after the other, each read before the next one is hit; `ctrl+r` and the like by name."""
         for key in keys:
-            data = KEYS.get(key, key)
-            if key.startswith("ctrl+"):
-                data = chr(ord(key[-1].upper()) & 0x1F)
-            os.write(self.child.fileno(), data.encode())
+            self.send(key)
             while self.read(0.15):
                 pass
+
+    def send(self, key: str) -> None:
+        """A key, or several characters, without waiting for what becomes of it."""
+        data = chr(ord(key[-1].upper()) & 0x1F) if key.startswith("ctrl+") else KEYS.get(key, key)
+        os.write(self.child.fileno(), data.encode())
 
     def resize(self, columns: int, rows: int) -> None:
         self.child.setwinsize(rows, columns)

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from job import Job
+from signals_storm import CASES, attempt
 from terminal import application
 
 from d2ltui.store.listing import runs
@@ -75,3 +76,10 @@ def test_without_a_shell_ctrl_z_does_not_stop_for_ever() -> None:
         terminal.press("q")
         assert terminal.ended() == 0
         terminal.assert_restored()
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_a_share_of_the_storm(index: int) -> None:
+    """Cases that are soon over; all of them: `python tests/terminal/signals_storm.py --whole`."""
+    early = [case for case, (moment, _) in enumerate(CASES) if moment.name in ("0.3 s after the start", "painted")]
+    assert attempt((early[17 * index + 4], index, 0.02))[1] == ""
