@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ import click
 from d2ltui.cli.options import Command, hangup_option, refused
 from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, parse
 from d2ltui.spec.config_file import read_toml
-from d2ltui.spec.text import are, counted
+from d2ltui.spec.text import are, counted, printable
 from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
 
 
@@ -140,8 +141,23 @@ def export(run: str, output: str | None, **given: bool) -> None:
             directory = form == "tensorboard" and target.is_dir()
             if not directory or not _is_empty(target):
                 more = ", or an empty directory" if directory else ""
-                raise NotAllowed(f"output: '{output}' is not allowed; allowed: a path where there is nothing yet{more}")
+                there = "its files would be read as one run with these" if directory else "it is there already"
+                if not target.name:  # "", "." or "/"
+                    raise NotAllowed(f"output: '{output}' is not allowed; allowed: a path where there is nothing yet")
+                free = shlex.quote(printable(_free(target)))
+                raise NotAllowed(
+                    f"output: '{output}' is not allowed ({there}, and nothing is overwritten); allowed: a path where "
+                    f"there is nothing yet{more}, such as -o {free}"
+                )
         _export(path, form, target)
+
+
+def _free(target: Path) -> Path:
+    """A path beside `target` where there is nothing yet."""
+    number = 2
+    while os.path.lexists(free := target.with_name(f"{target.stem}-{number}{target.suffix}")):
+        number += 1
+    return free
 
 
 def _is_empty(directory: Path) -> bool:

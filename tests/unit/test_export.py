@@ -166,17 +166,23 @@ def test_svg_is_a_picture(path: Path, command) -> None:  # type: ignore[no-untyp
 
 def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "x").write_text("mine")
+    (tmp_path / "x-2").touch()
     for form in ("csv", "json", "svg", "code", "weights", "tensorboard"):
         status, out, err = command("export", path.name, f"--{form}", "-o", str(tmp_path / "x"))
         assert (status, out) == (2, "")
-        assert err == f"d2ltui: output: '{tmp_path}/x' is not allowed; allowed: a path where there is nothing yet\n"
+        assert err == (
+            f"d2ltui: output: '{tmp_path}/x' is not allowed (it is there already, and nothing is overwritten); allowed: "
+            f"a path where there is nothing yet, such as -o {tmp_path}/x-3\n"
+        )
     assert (tmp_path / "x").read_text() == "mine"
     (tmp_path / "tb").mkdir()
     (tmp_path / "tb" / "events.out.tfevents.1").write_text("of before")
     status, out, err = command("export", path.name, "--tensorboard", "-o", str(tmp_path / "tb"))
     assert (status, out) == (2, "")
-    allowed = "a path where there is nothing yet, or an empty directory"
-    assert err == f"d2ltui: output: '{tmp_path}/tb' is not allowed; allowed: {allowed}\n"
+    assert err.startswith(
+        f"d2ltui: output: '{tmp_path}/tb' is not allowed (its files would be read as one run with these"
+    )
+    assert err.endswith(f"nothing yet, or an empty directory, such as -o {tmp_path}/tb-2\n")
     assert len(list((tmp_path / "tb").iterdir())) == 1
 
 
