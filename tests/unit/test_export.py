@@ -171,8 +171,8 @@ def test_nothing_is_overwritten(path: Path, command, tmp_path: Path) -> None:  #
         status, out, err = command("export", path.name, f"--{form}", "-o", str(tmp_path / "x"))
         assert (status, out) == (2, "")
         assert err == (
-            f"d2ltui: output: '{tmp_path}/x' is not allowed (it is there already, and nothing is overwritten); allowed: "
-            f"a path where there is nothing yet, such as -o {tmp_path}/x-3\n"
+            f"d2ltui: output: '{tmp_path}/x' is not allowed (it is there already, and nothing is overwritten); "
+            f"allowed: a path where there is nothing yet, such as -o {tmp_path}/x-3\n"
         )
     assert (tmp_path / "x").read_text() == "mine"
     (tmp_path / "tb").mkdir()
