@@ -88,7 +88,10 @@ def show(path: Path) -> None:
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
     trained = f"{counted(run.steps, 'step')}, {run.seconds:.2f} s"
-    text.say(f"begun {begun} on {run.host}, {run.device or config.device}; {trained}")
+    device = run.device or config.device
+    if live.started is not None and device == "cpu":
+        device += f", {counted(live.started.threads, 'thread')}"
+    text.say(f"begun {begun} on {run.host}, {device}; {trained}")
     if after:
         where = f"is kept as {kept}" if kept else "is gone"
         text.say(f"its history begins after step {after:,}: the run.db of before {where}")
@@ -117,6 +120,8 @@ def show(path: Path) -> None:
     if live.epochs:
         text.say()
         _epochs(live)
+    for threads in live.thread_changes:
+        text.say(threads.sentence)
     for change in live.lr_changes:
         text.say(f"lr {change.lr:g} after step {change.step:,}")
     for finding in live.findings:

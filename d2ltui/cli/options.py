@@ -65,7 +65,14 @@ def run_options(command: F) -> F:
         if field.choices:
             metavar, text = "|".join(field.choices), text
         else:
-            metavar = {"float": "F", "int": "N", "ints": "N,N,…", "device": "NAME", "path": "PATH"}[field.kind]
+            metavar = {
+                "float": "F",
+                "int": "N",
+                "ints": "N,N,…",
+                "device": "NAME",
+                "threads": "auto|N",
+                "path": "PATH",
+            }[field.kind]
         command = click.option(field.option, field.name, metavar=metavar, help=text)(command)
     return command
 

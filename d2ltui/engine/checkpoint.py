@@ -33,6 +33,7 @@ from d2ltui.spec.versions import differing_fields, plain_config, read_config
 
 FORMAT = "d2ltui checkpoint"
 VERSION = 1
+_OPTIONAL = {"threads"}  # which checkpoints of earlier versions lack
 # Seconds between two checkpoints at ends of epochs, and within an epoch.
 EPOCH_EVERY = 1.0
 STEP_EVERY = 2.0
@@ -73,6 +74,7 @@ class Checkpoint:
     random: Tensor
     random_cuda: Tensor | None
     data: tuple[int, int, int]
+    threads: int = 0  # with which the step before it was computed; 0 where an earlier version did not tell
 
     def history(self) -> list[events.EpochEnded]:
         """The last epochs."""
@@ -143,6 +145,7 @@ _KINDS: dict[str, Any] = {
     "random": Tensor,
     "random_cuda": Tensor | None,
     "data": tuple[int, int, int],
+    "threads": _Count,
 }
 
 
@@ -168,7 +171,8 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
     every = {name: value for name, value in found.items() if name not in ("format", "version", "checksum")}
     values = {name: every[name] for name in names if name in every}
     try:
-        differs = len(values) < len(names) or found.get("checksum") != _checksum(every)
+        missing = [name for name in names if name not in values and name not in _OPTIONAL]
+        differs = missing or found.get("checksum") != _checksum(every)
     except Exception as error:  # a tensor of a kind that no checkpoint has
         raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
     if differs:

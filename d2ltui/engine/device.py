@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor
 
-from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import ConfigError, RunConfig
 from d2ltui.spec.memory import check_memory, needed, too_large
-
-# A step of fewer multiplications and additions than this is done sooner by one thread than two have agreed on who does
-# what; on a busy machine, where one of them has to wait for a processor, fifty times sooner.
-ONE_THREAD_FLOPS = 2e7
-_ALL_THREADS = torch.get_num_threads()
 
 
 class DeviceError(ValueError):
@@ -87,14 +79,3 @@ def check_fits(config: RunConfig, device: torch.device) -> None:
         free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # kept, and not in use
         if (takes := needed(config, checkpoint=False)) > free:
             raise ConfigError([too_large(config, takes, free, f"the memory of {device}")])
-
-
-def set_threads(device: torch.device, layers: Iterable[LayerSpec], batch_size: int) -> int:
-    """Let PyTorch use as many threads, in the present one, as a training step is worth; returns how many.
-
-    A step costs about 6 operations for each weight and sample: 2 forward, 4 backward.
-    """
-    flops = 6 * batch_size * sum(layer.parameters for layer in layers)
-    threads = 1 if device.type == "cpu" and flops < ONE_THREAD_FLOPS else _ALL_THREADS
-    torch.set_num_threads(threads)
-    return threads

@@ -19,10 +19,11 @@ from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import DeviceError, check_fits, make_current, place, select, set_threads
+from d2ltui.engine.device import DeviceError, check_fits, make_current, place, select
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.gc import leave_libraries_alone
 from d2ltui.engine.metrics import Recorder
+from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.history.epochs import Epochs
 from d2ltui.nn import build, load_state, make_optimizer, set_lr
 from d2ltui.nn.seeds import seed_for
@@ -157,6 +158,7 @@ class Trainer:
         self._device_name = str(self._device)
         make_current(self._device)
         self._stop_if_asked()
+        meter = CoreMeter()
         self._data = self._load()
         self._stop_if_asked()
         check_fits(config, self._device)
@@ -165,7 +167,9 @@ class Trainer:
         self._order = torch.Generator().manual_seed(seed_for(config.seed, "order"))
         data = self._data
         plan = catalogue.layer_plan(config, data.info)
-        threads = set_threads(self._device, plan, config.batch_size)
+        # A step costs about 6 operations for each weight and sample: 2 forward, 4 backward.
+        flops = 6 * config.batch_size * sum(layer.parameters for layer in plan)
+        self._threads = ThreadCount(config.threads, flops, self._device.type, meter)
         self.network = build(config, device=self._device, dataset=data.info)
         self._optimizer = make_optimizer(config, self.network)
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
@@ -181,7 +185,9 @@ class Trainer:
         self._begin_epoch(1)
         leave_libraries_alone()
         self._loaded = True
-        resumed = self._restore(self._resume()) if self._resume is not None else None
+        checkpoint = self._resume() if self._resume is not None else None
+        resumed = self._restore(checkpoint) if self._resume is not None else None
+        fewer = self._threads.choose(self._step, recorded=checkpoint.threads if checkpoint is not None else 0)
         self._emit(
             events.RunStarted(
                 config=config,
@@ -191,11 +197,13 @@ class Trainer:
                 num_val=len(data.x_val),
                 steps_per_epoch=math.ceil(len(data.x_train) / config.batch_size),
                 residence=residence,
-                threads=threads,
+                threads=self._threads.number,
             )
         )
         if resumed is not None:
             self._emit(resumed)
+        if fewer is not None:
+            self._emit(fewer)
 
     def _stop_if_asked(self) -> None:
         if self.control.stopping:
@@ -238,6 +246,7 @@ class Trainer:
         for epoch in range(self._epoch, self.config.epochs + 1):
             self._train_epoch(epoch)
             self._begin_epoch(epoch + 1)
+            self._adapt_threads(epoch_ended=True)
             if self._pace.due(within_epoch=False):
                 self._pace.keep(self._checkpoint)
             if epoch < self.config.epochs:
@@ -274,8 +283,15 @@ class Trainer:
         self._publish()
         self._evaluate(epoch)
 
+    def _adapt_threads(self, *, epoch_ended: bool) -> None:
+        if self._threads.due(epoch_ended=epoch_ended):
+            changed = self._threads.look(self._step, epoch_ended=epoch_ended)
+            if changed is not None:
+                self._emit(changed)
+
     def _between_steps(self) -> None:
         self._publish()
+        self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY
         if self._prober.due(self.control.observed):
             if self._prober.armed(self._step):
@@ -412,6 +428,7 @@ class Trainer:
             random=torch.get_rng_state(),
             random_cuda=torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
             data=self._data_mark,
+            threads=self._threads.number,
         )
 
     def _restore(self, checkpoint: Checkpoint | None) -> events.RunResumed:

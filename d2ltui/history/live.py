@@ -39,6 +39,7 @@ class LiveRun:
         self.seconds = 0.0
         self.lr = config.lr
         self.lr_changes: list[events.LearningRateChanged] = []
+        self.thread_changes: list[events.ThreadsChanged] = []
         self.version = 0
 
     @property
@@ -77,6 +78,8 @@ class LiveRun:
             case events.LearningRateChanged():
                 self.lr = event.lr
                 self.lr_changes.append(event)
+            case events.ThreadsChanged():
+                self.thread_changes.append(event)
             case events.RunResumed():
                 self._go_back(event)
             case events.RunEnded():
@@ -99,6 +102,7 @@ class LiveRun:
         self.probes = [probed for probed in self.probes if probed.step <= event.step]
         self.layers = self.probes[-1] if self.probes else None
         self.lr_changes = [change for change in self.lr_changes if change.step <= event.step]
+        self.thread_changes = [change for change in self.thread_changes if change.step <= event.step]
         self.findings, self.ended = (), None
         self.step, self.seconds, self.lr = event.step, event.seconds, event.lr
 

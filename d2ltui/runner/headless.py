@@ -18,12 +18,14 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, to_json
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
+from d2ltui.spec.text import counted
 
 if TYPE_CHECKING:
     from d2ltui.runner.recording import Recording
 
 BAR_WIDTH = 24
 REDRAW_EVERY = 0.2
+MAX_TOLD = 3  # changes of threads that are told again at the end
 OPEN_TIMEOUT = 5.0  # seconds that a slow disk may take before the run's name is told
 
 
@@ -57,6 +59,7 @@ class Progress:
         self._bar_shown = False
         self._told: str | None = None
         self._classes = config.task == "classification"
+        self._thread_changes: list[events.ThreadsChanged] = []
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -69,7 +72,8 @@ class Progress:
                     f"{event.config.model} ({event.config.implementation}) on {event.config.dataset}: "
                     f"{event.num_train} train + {event.num_val} validation samples"
                 )
-                self._line(f"{layers}: {parameters} parameters; {event.device}, data {event.residence}")
+                where = f"{event.device}, {counted(event.threads, 'thread')}" if event.device == "cpu" else event.device
+                self._line(f"{layers}: {parameters} parameters; {where}, data {event.residence}")
                 metric = "accuracy" if self._classes else "R²"
                 self._row("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds")
             case events.StepsTrained():
@@ -83,8 +87,13 @@ class Progress:
                         f"epoch {event.epoch}/{self._config.epochs}: train loss {event.train_loss:.4g}, "
                         f"val loss {event.val_loss:.4g}"
                     )
+            case events.ThreadsChanged():
+                self._thread_changes.append(event)
+                self._line(event.sentence)
             case events.RunEnded():
                 self._clear()
+                if self._thread_changes:  # what was said among the epochs may be far above by now
+                    self._line("; ".join(change.sentence for change in self._thread_changes[-MAX_TOLD:]))
                 repeated = event.message.startswith(event.status)  # "stopped after step 12"
                 self._line(event.message if repeated else f"{event.status}: {event.message}")
 

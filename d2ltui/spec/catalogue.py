@@ -80,7 +80,9 @@ class LayerSpec(msgspec.Struct, frozen=True):
         return self.name
 
 
-_COMMON = ("optimizer", "lr", "weight_decay", "batch_size", "epochs", "init", "init_std", "seed", "device")
+_COMMON = (
+    "optimizer", "lr", "weight_decay", "batch_size", "epochs", "init", "init_std", "seed", "device", "threads",
+)  # fmt: skip
 
 MODELS: dict[str, ModelInfo] = {
     info.name: info
@@ -263,6 +265,7 @@ BASE: dict[str, object] = {
     "epochs": 10,
     "seed": 0,
     "device": "auto",
+    "threads": "auto",
     "data_dir": None,
 }
 # The book's settings where the book has the experiment (sections 3.4, 4.4, 5.2); elsewhere settings that learn well.

@@ -18,13 +18,15 @@ import msgspec
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.cores import available_cores
 from d2ltui.spec.folders import root_above
 from d2ltui.spec.similar import did_you_mean
-from d2ltui.spec.text import MAX_VALUE, printable
+from d2ltui.spec.text import MAX_VALUE, are, counted, printable
 
 MAX_WIDTH = 65_536
 MAX_LAYERS = 200
 MAX_EPOCHS = 1_000_000
+MAX_THREADS = 1024
 MAX_DIGITS = 400  # of a number as text: 1e-400 is 0, written out or not
 MAX_PATH = 250  # characters of a path that are told
 
@@ -34,7 +36,7 @@ class Field(msgspec.Struct, frozen=True):
 
     name: str
     label: str
-    kind: Literal["choice", "float", "int", "ints", "device", "path"]
+    kind: Literal["choice", "float", "int", "ints", "device", "threads", "path"]
     help: str
     choices: Any = ()  # a collection of names
     low: float = -math.inf
@@ -54,6 +56,8 @@ class Field(msgspec.Struct, frozen=True):
             return ", ".join(self.choices)
         if self.kind == "device":
             return "auto, cpu, cuda, cuda:N, mps"
+        if self.kind == "threads":
+            return f"auto, or a whole number from {self.low:.0f} to {self.high:.0f}"
         if self.kind == "path":
             return "an existing, readable directory"
         if self.kind == "ints":
@@ -95,6 +99,7 @@ FIELDS: dict[str, Field] = _table(
     Field("epochs", "epochs", "int", "passes over the training data", low=1, high=MAX_EPOCHS),
     Field("seed", "seed", "int", "of weights, data and order", low=0, high=2**31 - 1),
     Field("device", "device", "device", "where to train: auto, cpu, cuda, cuda:N or mps"),
+    Field("threads", "threads", "threads", "of PyTorch on a CPU: auto (what is idle) or N", low=1, high=MAX_THREADS),
     Field("data_dir", "data dir", "path", "torchvision's root for mnist and fashion-mnist"),
 )
 
@@ -121,6 +126,7 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
     seed: int
     device: str
     data_dir: str | None = None
+    threads: int | str = "auto"  # runs that were stored before there was a choice have none
 
     @property
     def task(self) -> catalogue.Task:
@@ -236,20 +242,37 @@ def parse(name: str, value: object) -> object:
         if integers is None:
             raise ConfigError([wrong(name, value, field.allowed)])
         return integers
+    if field.kind == "threads" and value == "auto":
+        return value
     number = _number(field, value)
     if number is None or not _in_range(field, number):
         raise ConfigError([wrong(name, value, field.allowed)])
     return number
 
 
-def check_environment(config: RunConfig | None = None) -> None:
-    """That D2LTUI_DATA_DIR, which stands for a `data_dir` that is not given, is one where it is set.
+def check_threads(config: RunConfig) -> None:
+    """That this machine has a core for each of the threads that are asked for.
 
-    With a `config`, only where that run needs it.
+    Raises:
+        ConfigError: with one sentence, where it has not: threads that wait for a core hold up all the others.
+    """
+    if isinstance(config.threads, int) and config.threads > (cores := available_cores()):
+        allowed = f"auto, or a whole number from 1 to {cores}" if cores > 1 else "auto or 1"
+        raise ConfigError(
+            [wrong("threads", config.threads, allowed, f" (there {are(cores)} {counted(cores, 'core')})")]
+        )
+
+
+def check_environment(config: RunConfig | None = None) -> None:
+    """That this machine has what the run `config` needs: cores for its threads, and the directory of its data.
+
+    Without a `config`, that D2LTUI_DATA_DIR, which stands for a `data_dir` that is not given, is one where it is set.
 
     Raises:
         ConfigError: with one sentence, where it is not.
     """
+    if config is not None:
+        check_threads(config)
     if config is not None and (catalogue.DATASETS[config.dataset].embedded or config.data_dir is not None):
         return
     try:

@@ -14,7 +14,7 @@ import msgspec
 
 from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.text import json_line
+from d2ltui.spec.text import are, counted, json_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,6 +169,35 @@ class LearningRateChanged(Event, frozen=True):
 
     step: int
     lr: float
+
+
+class ThreadsChanged(Event, frozen=True):
+    """From `step` on, PyTorch computes with `threads` threads instead of `before`.
+
+    `cores` is how many there were for this process, and `others` how many of them other programs took. Where `threads`
+    is `before`, the number is fixed and stays, though it is more than what was left: told once, since such a run may be
+    many times slower than one with fewer threads.
+    """
+
+    step: int
+    threads: int
+    before: int
+    cores: int
+    others: float
+
+    @property
+    def sentence(self) -> str:
+        """What has changed, and why."""
+        held = f"other programs hold {self.others:.1f} of {counted(self.cores, 'core')}"
+        if self.threads == self.before:
+            fits = max(1, round(self.cores - self.others))
+            return f"{held}: --threads auto, or {fits}, trains faster than {self.before}"
+        if self.threads > self.before:
+            why = "there are cores idle again"
+        else:
+            why = held if self.others else f"there {are(self.cores)} {counted(self.cores, 'core')}"
+        after = f"after step {self.step:,}" if self.step else "from the start"
+        return f"{counted(self.threads, 'thread')} instead of {self.before} {after}: {why}"
 
 
 class RunResumed(Event, frozen=True):

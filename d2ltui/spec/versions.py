@@ -17,7 +17,7 @@ from d2ltui.spec.text import printable
 
 # By field that was added after the first version: what runs were trained with before. Not the field's default, which
 # may change.
-BEFORE: Mapping[str, object] = {}
+BEFORE: Mapping[str, object] = {"threads": "auto"}
 
 
 class ForeignConfig(RunConfig, frozen=True):

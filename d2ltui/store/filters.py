@@ -100,7 +100,7 @@ def _value(name: str, text: str) -> Any:
         return text
     if name in TEXTS:
         return text
-    if name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("choice", "ints"):
+    if name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("choice", "ints", "threads"):
         try:
             return parse_field(name, text)
         except ConfigError as error:

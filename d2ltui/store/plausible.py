@@ -115,6 +115,10 @@ def check_event(event: events.Event) -> None:
         case events.LearningRateChanged():
             _counts(step=event.step)
             _rate(event.lr)
+        case events.ThreadsChanged():
+            _counts(step=event.step, threads=event.threads, before=event.before, cores=event.cores)
+            if not 0 <= event.others <= event.cores:
+                raise ValueError(f"{event.others:g} cores taken by other programs")
         case events.FindingsChanged():
             _at_most(MAX_FINDINGS, findings=len(event.findings))
             _counts(step=event.step)

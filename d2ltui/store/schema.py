@@ -89,6 +89,7 @@ LOGGED: dict[str, type[events.Event]] = {
         events.RunStarted,
         events.RunResumed,
         events.LearningRateChanged,
+        events.ThreadsChanged,
         events.RunEnded,
     )
 }

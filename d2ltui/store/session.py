@@ -158,6 +158,8 @@ class Session:
                 self._say(f"goes on after step {event.step:,}")
             case events.LearningRateChanged():
                 self._say(f"lr {event.lr:g} after step {event.step:,}")
+            case events.ThreadsChanged():
+                self._say(event.sentence, minor=True)
             case events.RunEnded():
                 ended = {
                     "status": event.status,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from d2ltui.spec import catalogue
-from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, resolve
+from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, check_threads, resolve
 from d2ltui.spec.memory import check_memory
 
 # The fields that the defaults of others depend on.
@@ -98,6 +98,7 @@ class FormState:
         given = {name: self._texts[name] for name in names}
         config = resolve(given)
         check_memory(config)
+        check_threads(config)
         self._last = config
         return config
 

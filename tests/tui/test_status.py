@@ -234,7 +234,7 @@ MESSAGES = (
     "paused: space goes on",
     "hidden: 4096,4096 does not fit into the memory of cuda:0; allowed: what fits, so try fewer",
     "data_dir: '/home/somebody/with/a/long/path/to/the/data/sets' is not allowed; allowed: an existing directory",
-    "other programs keep the cores busy: OMP_NUM_THREADS=1 d2ltui trains faster",
+    "other programs hold 1.0 of 2 cores: --threads auto, or 1, trains faster than 2",
     "store: no checkpoint (No space left on device)\nand more",
 )
 

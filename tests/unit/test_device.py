@@ -1,4 +1,4 @@
-"""Where, and with how many threads, a run is trained."""
+"""Where a run is trained."""
 
 from __future__ import annotations
 
@@ -7,33 +7,8 @@ import torch
 from runs import run, short
 
 from d2ltui.data import Dataset, LoadCancelled
-from d2ltui.engine import device, trainer
-from d2ltui.engine.device import DeviceError, available, select, set_threads
-from d2ltui.spec.catalogue import layer_plan
-from d2ltui.spec.config import resolve
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before(monkeypatch: pytest.MonkeyPatch) -> object:
-    monkeypatch.setattr(device, "_ALL_THREADS", 2)
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize(
-    ("given", "threads"),
-    [
-        ({"model": "linear"}, 1),
-        ({"model": "mlp", "dataset": "digits"}, 1),
-        ({"model": "mlp", "dataset": "spirals"}, 1),
-        ({"model": "mlp", "dataset": "fashion-mnist"}, 2),
-    ],
-)
-def test_a_small_step_is_one_threads_work(given: dict[str, object], threads: int) -> None:
-    config = resolve(given)
-    assert set_threads(torch.device("cpu"), layer_plan(config), config.batch_size) == threads
-    assert torch.get_num_threads() == threads
+from d2ltui.engine import trainer
+from d2ltui.engine.device import DeviceError, available, select
 
 
 def test_auto_is_the_best_there_is_and_the_cpu_is_always_there() -> None:

@@ -178,8 +178,6 @@ class MainScreen(OpeningScreen):
         machine, hint = self.app.machine, self._hint
         if hint and hint == self._trouble and live is not None and live.ended is not None:
             hint = f"{live.ended.message}; {hint}"
-        # A run of another process is none of the programs that disturb it.
-        hint = hint or machine.advice(live if self.app.training else None)
         self._status_line.show(live, machine.describe(device), hint)
 
     def _draw_panes(self) -> None:

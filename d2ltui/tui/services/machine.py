@@ -1,5 +1,4 @@
-"""How busy the machine is: its processor, the memory of this process, and the GPU that is trained on; and what to do
-where other programs keep its cores busy."""
+"""How busy the machine is: its processor, the memory of this process, and the GPU that is trained on."""
 
 from __future__ import annotations
 
@@ -7,18 +6,10 @@ import contextlib
 import os
 import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from d2ltui.history.live import LiveRun
+from typing import Any
 
 MEASURE_EVERY = 1.0
 FIRST_GPU = "cuda:0"
-OTHERS = 0.5  # cores that other programs have to take before anything is said of them
-PATIENCE = 5  # looks that have to find the same: a moment may be anything
-SHARED_WORK = 1_000_000  # multiplications of a layer, from which on PyTorch shares them out to its threads
-CROWDED = "other programs keep the cores busy: OMP_NUM_THREADS={} d2ltui trains faster"
 
 
 class Machine:
@@ -30,8 +21,6 @@ class Machine:
         self._device = ""
         self._opening: threading.Thread | None = None
         self._process: Any = None
-        self._cores = 1
-        self._others: deque[float] = deque(maxlen=2 * PATIENCE - 1)  # cores that other programs took
         self._nvml: Any = None  # None also where there is no NVIDIA driver
 
     def _open(self) -> None:
@@ -46,7 +35,6 @@ class Machine:
         except Exception:
             # No driver, no library, no GPU: NVML says so in many ways, and each of them means that there is none.
             self._nvml = None
-        self._cores = psutil.cpu_count() or 1
         self._process = psutil.Process()
 
     def describe(self, device: str = FIRST_GPU) -> str:
@@ -70,28 +58,11 @@ class Machine:
 
         self._measured = now
         memory = gigabytes(self._process.memory_info().rss)
-        busy, own = psutil.cpu_percent(), self._process.cpu_percent()  # of all cores, of one
+        busy = psutil.cpu_percent()  # of all cores
         if not self._cpu:  # psutil has nothing to compare with yet, in this thread
             self._cpu = f"cpu   – %  mem {memory}"
             return
-        self._others.append((busy * self._cores - own) / 100)
         self._cpu = f"cpu {busy:3.0f} %  mem {memory}"
-
-    def advice(self, live: LiveRun | None) -> str:
-        """What to do where other programs slow `live` down, "" where they do not.
-
-        PyTorch's threads wait for each other, busily: one that has no core of its own holds up all of them.
-        """
-        if live is None or live.started is None or live.status != "training" or live.started.device != "cpu":
-            return ""
-        if len(self._others) < PATIENCE:
-            return ""
-        others = sorted(self._others)[len(self._others) // 2]  # the median
-        left = self._cores - others
-        if others < OTHERS or live.started.threads <= left + 0.5:
-            return ""
-        work = max(layer.num_inputs * layer.num_outputs for layer in live.started.layers) * live.config.batch_size
-        return CROWDED.format(max(1, round(left))) if work >= SHARED_WORK else ""
 
     def _gpu_text(self, device: str) -> str:
         if self._nvml is None:

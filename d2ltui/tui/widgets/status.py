@@ -121,6 +121,9 @@ class StatusLine(Kept, Widget):
             message = live.loading.message
             if fraction is not None:
                 message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {fraction:.0%}"
+        elif live is not None and status == "training" and live.thread_changes:
+            last = live.thread_changes[-1]
+            message = hint or (last.sentence if last.threads <= last.before else "")  # of what slows it down
         line = self._compose_line(live, status, machine, alone=not message)
         if line == self._line and message == self._message:
             return
