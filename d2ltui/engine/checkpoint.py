@@ -181,6 +181,8 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         values["config"] = read_config(values["config"])
         # Of whom the checksum is right may still be another program: what a field cannot be is found out here.
         for name, kind in _KINDS.items():
+            if name not in values:
+                continue
             try:
                 values[name] = msgspec.convert(values[name], kind)
             except msgspec.ValidationError as error:
