@@ -362,5 +362,9 @@ def main() -> NoReturn:
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         status = 130
+    except OSError as error:
+        if error.filename is not None:  # no output of ours: commands tell of the files that they read and write
+            raise
+        status = output.unwritable(error, sys.stderr)
     unwritten = output.flush()
     sys.exit(unwritten or (status if isinstance(status, int) else 0))

@@ -179,7 +179,8 @@ def _answers(job: Job) -> None:
 def _check_end(job: Job, moment: Moment, numbers: Sequence[signal.Signals], home: Path) -> None:
     if not job.await_(lambda: job.status is not None, PATIENCE):
         raise Failure(f"it does not end ({job._state()}):\n{job.text()}")
-    job.await_(lambda: False, 0.1)
+    while job.read(0.2):  # what it has sent before its end
+        pass
     allowed = {128 + number for number in numbers if number in (*ENDS, signal.SIGHUP)}
     if (signal.SIGHUP in numbers and moment.interface) or not allowed:
         allowed |= {143}  # sent by the storm, at last
@@ -266,7 +267,9 @@ def main() -> int:
     failed = []
     began = time.monotonic()
     with concurrent.futures.ProcessPoolExecutor(given.workers) as pool:
-        for done, (name, wrong) in enumerate(pool.map(attempt, cases), 1):
+        attempts = [pool.submit(attempt, case) for case in cases]
+        for done, ended in enumerate(concurrent.futures.as_completed(attempts), 1):
+            name, wrong = ended.result()
             if wrong:
                 failed.append(name)
                 print(f"FAILED {name}\n{wrong}\n", flush=True)

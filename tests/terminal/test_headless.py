@@ -96,6 +96,21 @@ def test_a_bar_on_a_terminal() -> None:
 # Nothing below imports PyTorch.
 
 
+@pytest.mark.parametrize("command", ["datasets", "models", "lessons", "train --help", "--help"])
+def test_a_full_disk_is_one_sentence(command: str) -> None:
+    with open("/dev/full", "w") as full:
+        process = start(*command.split(), stdout=full)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (1, "d2ltui: the output cannot be written (No space left on device)\n")
+
+
+def test_a_list_whose_reader_has_had_enough() -> None:
+    command = f"for _ in 1 2 3; do {sys.executable} -m d2ltui models; done | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout.splitlines()[-1] == "141"
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "cp437", "utf-8"])
 def test_lists_in_any_locale(encoding: str) -> None:
     done = subprocess.run(
