@@ -11,7 +11,7 @@ A rule names the worst layer and counts the others, so that a hundred sick layer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -21,20 +21,32 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.registry import Registry
 
-__all__ = ["LIMITS", "Monitor", "examine"]
+__all__ = ["LIMITS", "RULES", "Monitor", "Rule", "examine"]
 
-RULES: tuple[Callable[[Run], Iterator[events.Finding]], ...] = (
-    rules_training.divergence,
-    rules_layers.exploding_gradient,
-    rules_layers.dead_relu,
-    rules_layers.saturation,
-    rules_layers.vanishing_gradient,
-    rules_training.learning_rate,
-    rules_training.overfitting,
-    rules_layers.no_activation,
-    rules_layers.not_zero_centred,
-)
+
+class Rule(msgspec.Struct, frozen=True):
+    """Says what is wrong with a run, if anything is: `find(run)` yields findings."""
+
+    name: str
+    find: Callable[[Run], Iterator[events.Finding]]
+
+
+RULES: Registry[Rule] = Registry("d2ltui.rules", Rule)
+for _rule in (
+    Rule("divergence", rules_training.divergence),
+    Rule("exploding-gradient", rules_layers.exploding_gradient),
+    Rule("dead-relu", rules_layers.dead_relu),
+    Rule("saturation", rules_layers.saturation),
+    Rule("vanishing-gradient", rules_layers.vanishing_gradient),
+    Rule("learning-rate", rules_training.learning_rate),
+    Rule("overfitting", rules_training.overfitting),
+    Rule("no-activation", rules_layers.no_activation),
+    Rule("not-zero-centred", rules_layers.not_zero_centred),
+):
+    RULES.register(_rule)
+
 _GRAVITY: dict[events.Severity, int] = {"alarm": 0, "warning": 1, "note": 2}
 MAX_HISTORY = 64
 # A finding that stays is told again when its figure has moved by this share.
@@ -48,17 +60,27 @@ def examine(
     *,
     plan: Sequence[LayerSpec] | None = None,
     diverged_at: int | None = None,
+    rules: Iterable[Rule] | None = None,
+    failed: Callable[[Rule, Exception], None] | None = None,
 ) -> tuple[events.Finding, ...]:
     """What is found in a run: `probes` in order, from the start on where that is known, `epochs` in order.
 
     `plan` are the network's layers, where the config alone does not say (a data set of the caller's own).
     `diverged_at` is the step whose loss was not finite, if there was one. Without a probe nothing is found.
+    `rules` are those to ask, None for all. `failed` is told of a rule that raises; without it, the error passes.
     """
     if not probes:
         return ()
     ended = epochs if isinstance(epochs, Epochs) else Epochs.of(epochs)
     run = Run(tuple(probes), ended, config, tuple(plan) if plan is not None else None, diverged_at)
-    found = [finding for rule in RULES for finding in rule(run)]
+    found: list[events.Finding] = []
+    for rule in tuple(RULES.values() if rules is None else rules):
+        try:
+            found += rule.find(run)
+        except Exception as error:
+            if failed is None:
+                raise
+            failed(rule, error)
     return _gravest_first(found)
 
 
@@ -69,7 +91,9 @@ class Monitor:
         self._config, self._plan = config, tuple(plan)
         self._probes: list[events.LayersProbed] = []
         self._told: tuple[events.Finding, ...] = ()
-        self._blind: events.Finding | None = None
+        self._disabled: events.Finding | None = None
+        self._rules = list(RULES.values())
+        self._failures: list[tuple[str, Exception]] = []  # of rules, not told of yet
 
     def remember(self, probes: Sequence[events.LayersProbed]) -> None:
         """What was seen before, in order, where a run goes on."""
@@ -93,17 +117,34 @@ class Monitor:
             if len(self._probes) > MAX_HISTORY:
                 del self._probes[1]  # the first one stays: rules compare with the start
         config = msgspec.structs.replace(self._config, lr=lr)
-        found = examine(self._probes, epochs, config, plan=self._plan, diverged_at=diverged_at)
-        if self._blind is not None:
-            found = _gravest_first([*found, self._blind])
+        found = examine(
+            self._probes,
+            epochs,
+            config,
+            plan=self._plan,
+            diverged_at=diverged_at,
+            rules=self._rules,
+            failed=self._leave_out,
+        )
+        if self._disabled is not None:
+            found = _gravest_first([*found, self._disabled])
         if _same(self._told, found):
             return None
         self._told = found
         return events.FindingsChanged(step, found)
 
-    def give_up(self, step: int, device: str) -> None:
+    def _leave_out(self, rule: Rule, error: Exception) -> None:
+        self._rules.remove(rule)
+        self._failures.append((rule.name, error))
+
+    def take_failures(self) -> list[tuple[str, Exception]]:
+        """The rules that have failed since the last time, by name, with what they raised. They are asked no more."""
+        failures, self._failures = self._failures, []
+        return failures
+
+    def no_memory(self, step: int, device: str) -> None:
         """From now on the layers cannot be looked at: what is found includes that."""
-        self._blind = events.Finding(
+        self._disabled = events.Finding(
             rule="no-look",
             severity="warning",
             layer=None,

@@ -81,11 +81,11 @@ class Prober:
         self._times: deque[float] = deque(maxlen=3)  # seconds that the last looks took
         self._last: float | None = None
         self._count = 0
-        self.blind = False  # no more looks
+        self.disabled = False  # no more looks
 
     def due(self, observed: bool) -> bool:
         """Whether it is time for a look: soon after the last one while `observed`, seldom otherwise."""
-        if self.blind:
+        if self.disabled:
             return False
         if self._last is None:
             return True
@@ -104,14 +104,14 @@ class Prober:
 
     def arm(self, step: int) -> None:
         """Remember the weights after `step` steps, so that the next step can be measured."""
-        if self.blind:
+        if self.disabled:
             return
         self._before = [weight.detach().clone() for weight in self._weights.values()]
         self._armed_at = step
 
-    def give_up(self) -> None:
+    def disable(self) -> None:
         """Look no more, and let go of what was remembered for it."""
-        self.blind = True
+        self.disabled = True
         self._before, self._armed_at = [], None
 
     def armed(self, step: int) -> bool:

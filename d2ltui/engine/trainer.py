@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 import traceback
@@ -23,6 +22,7 @@ from d2ltui.engine.device import DeviceError, check_fits, make_current, place, s
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.gc import leave_libraries_alone
 from d2ltui.engine.metrics import Recorder
+from d2ltui.engine.observers import Inspection, Sinks
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.history.epochs import Epochs
 from d2ltui.nn import build, load_state, make_optimizer, set_lr
@@ -69,7 +69,7 @@ class Trainer:
     ) -> None:
         self.config = config
         self.control = control
-        self._sinks = tuple(sinks)
+        self._emit = Sinks(sinks)
         self._dataset = dataset
         self._sample_every = sample_every
         self._pace = Pace(keeper)
@@ -125,7 +125,7 @@ class Trainer:
             self.config, self._device_name, status, self._epochs, self._step, self._clock.seconds, parameters
         )
         ended = events.RunEnded(status, message, totals, field, trace)
-        self._tell_end(ended)
+        self._emit.end(ended)
         return ended
 
     def _outcome(self) -> tuple[events.Status, str]:
@@ -138,16 +138,6 @@ class Trainer:
     def _parameters(self) -> dict[str, object] | None:
         regression = self.config.task == "regression" and hasattr(self, "network")
         return summary.parameters(self.network, self._data.truth) if regression else None
-
-    def _tell_end(self, ended: events.RunEnded) -> None:
-        """Every sink hears of the end, also where another one fails."""
-        with contextlib.ExitStack() as stack:
-            for sink in reversed(self._sinks):
-                stack.callback(sink, ended)
-
-    def _emit(self, event: events.Event) -> None:
-        for sink in self._sinks:
-            sink(event)
 
     # Preparation
 
@@ -180,8 +170,8 @@ class Trainer:
         self._x_val, self._y_val = data.x_val.to(self._device), data.y_val.to(self._device)
         self._val_variance = float(data.y_val.double().var(correction=0)) if config.task == "regression" else 1.0
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_outputs for spec in plan))
-        self._prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
-        self._monitor = Monitor(config, plan)
+        prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
+        self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
         self._begin_epoch(1)
         leave_libraries_alone()
         self._loaded = True
@@ -293,8 +283,8 @@ class Trainer:
         self._publish()
         self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY
-        if self._prober.due(self.control.observed):
-            if self._prober.armed(self._step):
+        if self._inspection.due(self.control.observed):
+            if self._inspection.armed(self._step):
                 self._probe()
             else:
                 self._arm()
@@ -353,6 +343,7 @@ class Trainer:
             losses, metrics, sizes = losses[:end], metrics[:end], sizes[:end]
             self._last_loss = float(losses[-1])
         self._epoch_sums += (np.dot(losses, sizes), np.dot(metrics, sizes), sizes.sum())
+        self._emit.step = self._step
         self._emit(events.StepsTrained(self._step, losses, metrics, self._clock.seconds))
         if self._diverged:
             raise Stopped
@@ -380,33 +371,13 @@ class Trainer:
             raise Stopped
 
     def _probe(self, last: bool = False) -> None:
-        probed = None
-        if not self._prober.blind:
-            try:
-                # Who looks only afterwards may open a layer, too.
-                probed = self._prober.probe(self._step, units=last or self.control.observed)
-            except Exception as error:
-                self._go_blind(error)
-        if probed is not None:
-            self._emit(probed)
-        at = self._step if self._diverged else None
-        changed = self._monitor.look(probed, self._epochs, self._lr, at, self._step)
-        if changed is not None:
-            self._emit(changed)
+        # Who looks only afterwards may open a layer, too.
+        units = last or self.control.observed
+        self._inspection.look(self._step, units=units, epochs=self._epochs, lr=self._lr, diverged=self._diverged)
 
     def _arm(self) -> None:
-        try:
-            self._prober.arm(self._step)
-        except Exception as error:
-            self._go_blind(error)
+        if not self._inspection.arm(self._step):
             self._probe()  # which says so
-
-    def _go_blind(self, error: Exception) -> None:
-        """A look for which there is no memory ends the looks, not the run."""
-        if not summary.is_out_of_memory(error):
-            raise error
-        self._prober.give_up()
-        self._monitor.give_up(self._step, self._device_name)
 
     # Going on later
 
@@ -459,5 +430,5 @@ class Trainer:
         if not math.isfinite(start) and len(self._epochs):
             start = self._epochs[0].train_loss  # the first that is known of
         self._first_loss = start if math.isfinite(start) else math.inf
-        self._monitor.remember([probed for probed in self._past_probes if probed.step <= self._step])
+        self._inspection.remember([probed for probed in self._past_probes if probed.step <= self._step])
         return events.RunResumed(self._step, self._epoch, self._clock.seconds, self._lr)

@@ -40,6 +40,7 @@ class LiveRun:
         self.lr = config.lr
         self.lr_changes: list[events.LearningRateChanged] = []
         self.thread_changes: list[events.ThreadsChanged] = []
+        self.failures: list[events.ObserverFailed] = []  # of what watched the run
         self.version = 0
 
     @property
@@ -80,6 +81,8 @@ class LiveRun:
                 self.lr_changes.append(event)
             case events.ThreadsChanged():
                 self.thread_changes.append(event)
+            case events.ObserverFailed():
+                self.failures = [*self.failures, event]  # a new list: a reader keeps the one that it has
             case events.RunResumed():
                 self._go_back(event)
             case events.RunEnded():

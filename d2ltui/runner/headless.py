@@ -90,6 +90,8 @@ class Progress:
             case events.ThreadsChanged():
                 self._thread_changes.append(event)
                 self._line(event.sentence)
+            case events.ObserverFailed():
+                self._line(event.sentence)
             case events.RunEnded():
                 self._clear()
                 if self._thread_changes:  # what was said among the epochs may be far above by now

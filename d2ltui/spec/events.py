@@ -209,6 +209,23 @@ class RunResumed(Event, frozen=True):
     lr: float
 
 
+class ObserverFailed(Event, frozen=True):
+    """Something that watched the run, such as a rule or a look, has failed after `step` steps and watches no more.
+
+    The run itself goes on. `message` says why in one sentence; `traceback` is kept for those who ask.
+    """
+
+    step: int
+    observer: str
+    message: str
+    traceback: str
+
+    @property
+    def sentence(self) -> str:
+        """What to tell a person."""
+        return f"{self.observer} failed and is left out from step {self.step:,} on ({self.message}); the run goes on"
+
+
 class RunEnded(Event, frozen=True):
     """The last event of every run.
 

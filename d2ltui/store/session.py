@@ -160,6 +160,8 @@ class Session:
                 self._say(f"lr {event.lr:g} after step {event.step:,}")
             case events.ThreadsChanged():
                 self._say(event.sentence, minor=True)
+            case events.ObserverFailed():
+                self._say(f"{event.sentence}\n{event.traceback}".rstrip())
             case events.RunEnded():
                 ended = {
                     "status": event.status,

@@ -92,7 +92,7 @@ class D2LApp(FrameApp, App[None]):
         self._store = store
         self._on_hangup = on_hangup
         self._watch = watch
-        self._trouble_told = ""
+        self._trouble_told = self._failure_told = ""
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
@@ -287,7 +287,11 @@ class D2LApp(FrameApp, App[None]):
         self.worker.start(recording.config, "run", self.observed, lambda _: recording, control)
 
     def poll(self) -> str:
-        """Take in what has come of a watched run; returns, once, what went wrong with storing our own."""
+        """Take in what has come of a watched run; returns, once, what went wrong with storing or watching a run."""
+        failures = self.live.failures if self.live is not None else []
+        if failures and failures[-1].sentence != self._failure_told:
+            self._failure_told = failures[-1].sentence
+            return self._failure_told
         if self.stored.watched is not None:
             self.stored.trouble()
             return ""

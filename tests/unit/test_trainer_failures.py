@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from runs import Tape, run, short
 
+from d2ltui.diagnosis.monitor import RULES, Rule
 from d2ltui.diagnosis.probes import Prober
 from d2ltui.engine import device as device_module
 from d2ltui.engine import summary
@@ -23,15 +25,16 @@ from d2ltui.spec.config import resolve
 
 
 class FailsAt:
-    """A forward that raises at its n-th call, and works before."""
+    """A forward that raises at its n-th call, not counting looks at the layers, and works before."""
 
     def __init__(self, n: int, error: Exception) -> None:
         self.left, self.error, self.forward = n, error, Network.__call__
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def forward(network: Network, x: torch.Tensor) -> torch.Tensor:
-            self.left -= 1
-            if self.left == 0:
+            looked_at = torch.is_grad_enabled() and not network.training
+            self.left -= not looked_at
+            if self.left == 0 and not looked_at:
                 raise self.error
             return self.forward(network, x)
 
@@ -153,7 +156,7 @@ def test_divergence_is_told_also_where_nothing_can_be_looked_at(monkeypatch: pyt
     assert rules == ["divergence", "no-look"]
 
 
-def test_a_look_that_fails_otherwise_fails_the_run_when_its_checkpoint_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_that_fails_ends_the_looks_and_not_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Prober.probe
 
     def broken(self: Prober, step: int, units: bool) -> object:
@@ -162,10 +165,26 @@ def test_a_look_that_fails_otherwise_fails_the_run_when_its_checkpoint_is_kept(m
         return original(self, step, units)
 
     monkeypatch.setattr(Prober, "probe", broken)
-    keeper = Kept()
-    ended = Trainer(short(epochs=1), Control(), [], keeper=keeper).run()
-    assert (ended.status, ended.message) == ("failed", "ZeroDivisionError: a defect")
-    assert keeper.steps[-1] == 10
+    tape = Tape()
+    ended = Trainer(short(epochs=1), Control(), [tape]).run()
+    assert ended.status == "finished"
+    (told,) = tape.of(events.ObserverFailed)
+    assert (told.step, told.observer, told.message) == (10, "looking at the layers", "ZeroDivisionError: a defect")
+    assert "in broken" in told.traceback
+
+
+def test_a_rule_that_fails_is_left_out_and_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(run: object) -> Iterator[events.Finding]:
+        raise KeyError("gelu")
+        yield
+
+    rule = Rule("broken", broken)
+    monkeypatch.setitem(RULES._items, "broken", rule)
+    _, tape = run(short(lr=1e30))
+    assert tape.ended.status == "diverged"
+    (told,) = tape.of(events.ObserverFailed)
+    assert told.sentence.startswith("the rule broken failed and is left out from step 0 on (KeyError: 'gelu')")
+    assert tape.of(events.FindingsChanged)[-1].findings[0].rule == "divergence"
 
 
 def test_too_little_memory_for_the_network_blames_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,11 +256,12 @@ class Breaks:
             raise OSError("no space")
 
 
-def test_a_sink_that_fails_ends_the_run_for_all() -> None:
+def test_a_sink_that_fails_is_left_out_and_the_others_are_told() -> None:
     _, tape = run(short(), None, Breaks(events.EpochEnded))
-    assert tape.ended.status == "failed"
-    assert tape.ended.message == "OSError: no space"
-    assert tape.ended.traceback is not None
+    assert tape.ended.status == "finished"
+    (told,) = tape.of(events.ObserverFailed)
+    assert (told.observer, told.message) == ("Breaks", "OSError: no space")
+    assert len(tape.of(events.EpochEnded)) == short().epochs
 
 
 @pytest.mark.parametrize("first", [True, False])
