@@ -25,7 +25,7 @@ class Curves:
         self._losses = Reducer(live.losses)
         self._metrics = Reducer(live.metrics)
         # An R² far below zero (the first steps) would press everything else against the top.
-        self._lowest = -1.0 if live.config.task == "regression" else 0.0
+        self._lowest = -1.0 if live.header.task == "regression" else 0.0
         self._val_loss = EpochCurve("val_loss")
         self._val_metric = EpochCurve("val_metric", self._lowest)
 
@@ -56,7 +56,7 @@ class Curves:
 
     def _reduced(self, reducer: Reducer, shown: float, width: int) -> tuple[Reduced, list[float]]:
         """A history in two points per column, and where they are, in epochs."""
-        per_epoch = self.live.config.steps_per_epoch
+        per_epoch = self.live.header.steps_per_epoch or 1
         buckets = max(2, POINTS_PER_COLUMN * (width - AXIS_COLUMNS))
         steps = reducer.reduce(math.ceil(shown * per_epoch), buckets)
         return steps, (steps.x / per_epoch).tolist()
@@ -67,10 +67,10 @@ class Curves:
         An axis moves seldom: it spans all epochs, or half, or a quarter of them, as soon as the run fits.
         """
         live = self.live
-        steps = max(1, live.step, len(live.losses)) / live.config.steps_per_epoch
-        if live.ended is not None:
-            return min(steps, float(live.config.epochs))
-        shown = live.config.epochs
+        steps = live.header.in_epochs(max(1, live.step, len(live.losses)))
+        shown = live.header.epochs
+        if live.ended is not None or shown is None:
+            return steps if shown is None else min(steps, float(shown))
         while (half := math.ceil(shown / 2)) >= max(FEWEST_EPOCHS, steps):
             shown = half
         return float(shown)

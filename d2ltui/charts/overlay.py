@@ -49,7 +49,7 @@ def overlay(
         width=width,
         height=height,
         lines=lines,
-        x_high=float(epochs or max((live.config.epochs for live in lives), default=1)),
+        x_high=float(epochs or max((live.header.epochs or live.epoch for live in lives), default=1)),
         x_label="epoch",
         ascii=ascii,
         empty_text=empty,

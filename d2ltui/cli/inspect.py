@@ -115,7 +115,7 @@ def show(path: Path) -> None:
     curves, width, ascii = Curves(live), text.width(), text.is_ascii()
     text.say("loss")
     text.chart(curves.loss(width, text.HEIGHT, log=False, smoothing=SMOOTHING, ascii=ascii))
-    text.say(metric_name(config))
+    text.say(live.header.metric_title)
     text.chart(curves.metric(width, text.HEIGHT, smoothing=SMOOTHING, ascii=ascii))
     if live.epochs:
         text.say()
@@ -143,11 +143,6 @@ def _can_go_on(path: Path) -> bool:
         return False
 
 
-def metric_name(config: RunConfig) -> str:
-    """What the metric of a run is."""
-    return "accuracy" if config.task == "classification" else "R²"
-
-
 def _settings(config: RunConfig) -> dict[str, object]:
     from d2ltui.spec.config import applicable_fields
 
@@ -161,7 +156,7 @@ def _epochs(live: LiveRun, most: int = 10) -> None:
     chosen = live.epochs[every - 1 :: every]
     if chosen[-1].epoch != live.epochs[-1].epoch:
         chosen.append(live.epochs[-1])
-    metric = metric_name(live.config)
+    metric = live.header.metric_title
     text.table(
         ("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds"),
         [
@@ -199,8 +194,8 @@ def compare(paths: Sequence[Path]) -> None:
     text.say("validation loss")
     in_one_unit = [scaled(epoch_curve(live, "val_loss"), f) for live, f in zip(lives, factors, strict=True)]
     text.chart(overlay(in_one_unit, letters))
-    if len({live.config.task for live in lives}) == 1:
-        text.say(f"validation {metric_name(lives[0].config)}")
+    if len({live.header.task for live in lives}) == 1:
+        text.say(f"validation {lives[0].header.metric_title}")
         text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters))
     text.say()
     configs = [live.config for live in lives]
@@ -233,8 +228,7 @@ def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:
     """Epochs and smoothed training loss."""
     buckets = max(2, 2 * text.width())
     reduced = Reducer(live.losses).reduce(len(live.losses), buckets)
-    per_epoch = live.started.steps_per_epoch if live.started is not None else live.config.steps_per_epoch
-    return (reduced.x / per_epoch).tolist(), smooth(reduced.mean, SMOOTHING).tolist()
+    return (reduced.x / (live.header.steps_per_epoch or 1)).tolist(), smooth(reduced.mean, SMOOTHING).tolist()
 
 
 def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:

@@ -197,13 +197,13 @@ def _export(path: Path, form: str, target: Path | None) -> None:
 
 def _svg(reader: Any) -> str:
     from d2ltui.charts.of_run import Curves
-    from d2ltui.cli.inspect import SMOOTHING, metric_name
+    from d2ltui.cli.inspect import SMOOTHING
     from d2ltui.store.export_svg import picture
 
     curves = Curves(reader.live)
     loss = curves.loss(240, 40, log=False, smoothing=SMOOTHING, ascii=False)
     metric = curves.metric(240, 40, smoothing=SMOOTHING, ascii=False)
-    return picture(reader.path.name, (("loss", loss), (metric_name(reader.live.config), metric)))
+    return picture(reader.path.name, (("loss", loss), (reader.live.header.metric_title, metric)))
 
 
 def _write(target: Path | None, parts: Iterator[bytes]) -> None:

@@ -24,6 +24,7 @@ from d2ltui.runner.recording import Recording
 from d2ltui.spec import events
 from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
+from d2ltui.spec.header import header_of
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
@@ -153,7 +154,7 @@ class _Table:
     """Lines as wide as their widest cell can become, so that each can be printed as soon as it is known."""
 
     def __init__(self, configs: Sequence[RunConfig], fields: Sequence[str]) -> None:
-        metric = "accuracy" if configs[0].task == "classification" else "R²"
+        metric = header_of(configs[0]).metric_title
         self._fields = fields
         self._header = (*fields, "status", "train loss", "val loss", f"val {metric}", "seconds")
         widest = [max(len(text.value(getattr(config, name))) for config in configs) for name in fields]

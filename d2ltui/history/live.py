@@ -9,6 +9,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.history.series import Array, Series
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.header import header_of
 
 # Looks at the layers that are kept, and layers in all of them: a look at a hundred layers takes half a megabyte.
 MAX_PROBES = 512
@@ -27,6 +28,7 @@ class LiveRun:
         self.config = config
         self.status: events.Status = "loading"
         self.loading: events.Loading | None = None
+        self.header = header_of(config)
         self.started: events.RunStarted | None = None
         self.ended: events.RunEnded | None = None
         self.layers: events.LayersProbed | None = None
@@ -46,9 +48,8 @@ class LiveRun:
     @property
     def epoch(self) -> int:
         """The epoch that is being trained, from 1; the last one after the end."""
-        per_epoch = self.started.steps_per_epoch if self.started is not None else self.config.steps_per_epoch
         # By steps: of a run whose database was lost, the first epochs are not known.
-        return min(self.config.epochs, max(1, -(-self.step // per_epoch)))
+        return self.header.epoch_of(self.step)
 
     def __call__(self, event: events.Event) -> None:
         """Take an event in. Called by the engine's thread only."""
@@ -76,6 +77,10 @@ class LiveRun:
                 self.loading = event
             case events.RunStarted():
                 self.started = event
+                # What was loaded counts, not what the configuration promised.
+                self.header = msgspec.structs.replace(
+                    self.header, steps_per_epoch=event.steps_per_epoch, layers=event.layers
+                )
             case events.LearningRateChanged():
                 self.lr = event.lr
                 self.lr_changes.append(event)

@@ -280,7 +280,7 @@ def _times(
 def _epochs_to(run: Trained) -> int:
     """The first epoch with the accuracy; one more than there were, if none had it."""
     reached = (epoch.epoch for epoch in run.live.epochs if epoch.val_metric >= ACCURACY)
-    return next(reached, run.live.config.epochs + 1)
+    return next(reached, (run.live.header.epochs or 0) + 1)
 
 
 RELU_FAST = Lesson(

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+import msgspec
+
 from d2ltui.engine.control import Control
 from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, to_json
+from d2ltui.spec.header import header_of
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted
@@ -52,13 +55,12 @@ class Progress:
     """A bar on a terminal, plain lines elsewhere; and a table of epochs on standard output."""
 
     def __init__(self, config: RunConfig, out: TextIO, err: TextIO) -> None:
-        self._config, self._out, self._err = config, out, err
+        self._header, self._out, self._err = header_of(config), out, err
         self._bar = has_bar(err)
         self._tells_epochs = not self._bar and not out.isatty() and not _same_place(out, err)
         self._drawn = 0.0
         self._bar_shown = False
         self._told: str | None = None
-        self._classes = config.task == "classification"
         self._thread_changes: list[events.ThreadsChanged] = []
 
     def __call__(self, event: events.Event) -> None:
@@ -66,6 +68,7 @@ class Progress:
             case events.Loading():
                 self._loading(event)
             case events.RunStarted():
+                self._header = msgspec.structs.replace(self._header, steps_per_epoch=event.steps_per_epoch)
                 layers = " · ".join(layer.title for layer in event.layers)
                 parameters = sum(layer.parameters for layer in event.layers)
                 self._line(
@@ -74,7 +77,7 @@ class Progress:
                 )
                 where = f"{event.device}, {counted(event.threads, 'thread')}" if event.device == "cpu" else event.device
                 self._line(f"{layers}: {parameters} parameters; {where}, data {event.residence}")
-                metric = "accuracy" if self._classes else "R²"
+                metric = self._header.metric_title
                 self._row("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds")
             case events.StepsTrained():
                 self._draw(event.step, event.seconds)
@@ -84,7 +87,7 @@ class Progress:
                 self._row(str(event.epoch), *(f"{figure:.4g}" for figure in figures), f"{event.seconds:.2f}")
                 if self._tells_epochs:
                     self._line(
-                        f"epoch {event.epoch}/{self._config.epochs}: train loss {event.train_loss:.4g}, "
+                        f"epoch {event.epoch}/{self._header.epochs}: train loss {event.train_loss:.4g}, "
                         f"val loss {event.val_loss:.4g}"
                     )
             case events.ThreadsChanged():
@@ -124,12 +127,12 @@ class Progress:
     def _draw(self, step: int, seconds: float) -> None:
         if not self._bar or time.monotonic() - self._drawn < REDRAW_EVERY:
             return
-        config = self._config
+        header = self._header
+        total = header.total_steps or step
         rate = step / seconds if seconds > 0 else 0.0
-        left = (config.total_steps - step) / rate if rate else 0.0
-        epoch = min(config.epochs, step // config.steps_per_epoch + 1)
+        left = (total - step) / rate if rate else 0.0
         self._show(
-            f"epoch {epoch}/{config.epochs} {self._blocks(step / config.total_steps)} "
+            f"epoch {header.epoch_of(step + 1)}/{header.epochs} {self._blocks(step / total)} "
             f"{rate:.0f} steps/s, {left:.0f} s left"
         )
 

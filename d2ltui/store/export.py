@@ -18,7 +18,7 @@ _HISTOGRAMS = ("counts", "gradient_counts", "gradient_minimum", "gradient_maximu
 
 def metric_name(reader: RunReader) -> str:
     """What a run's metric is called: accuracy or r2."""
-    return "accuracy" if reader.live.config.task == "classification" else "r2"
+    return reader.live.header.metric
 
 
 def csv_lines(reader: RunReader) -> Iterator[str]:
@@ -28,14 +28,13 @@ def csv_lines(reader: RunReader) -> Iterator[str]:
     """
     live, metric = reader.live, metric_name(reader)
     yield f"step,epoch,train_loss,train_{metric},val_loss,val_{metric}\n"
-    per_epoch = live.started.steps_per_epoch if live.started is not None else live.config.steps_per_epoch
     ended = {epoch.step: epoch for epoch in live.epochs}
     # numpy's own text of a float32 is its shortest decimal.
     for i, (loss, score) in enumerate(zip(live.losses.values(), live.metrics.values(), strict=True)):
         step = i + 1
         epoch = ended.get(step)
         val = f"{_short(epoch.val_loss)},{_short(epoch.val_metric)}" if epoch is not None else ","
-        yield f"{step},{i // per_epoch + 1},{loss!s},{score!s},{val}\n"
+        yield f"{step},{live.header.epoch_of(step)},{loss!s},{score!s},{val}\n"
 
 
 def _short(value: float) -> str:

@@ -18,6 +18,7 @@ import msgspec
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import ENDED
+from d2ltui.spec.header import header_of
 from d2ltui.spec.text import quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
@@ -154,7 +155,7 @@ def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
         status = INTERRUPTED
     names = {"train_loss": "train_loss", "val_loss": "val_loss"}
     if not problem:
-        metric = "accuracy" if config.task == "classification" else "r2"
+        metric = header_of(config).metric
         names |= {"train_metric": f"train_{metric}", "val_metric": f"val_{metric}"}
     figures = {new: progress[old] for old, new in names.items() if progress.get(old) is not None}
     figures = {name: value for name, value in figures.items() if value - value == 0}  # finite

@@ -14,7 +14,7 @@ from d2ltui.charts.draw import draw
 from d2ltui.charts.of_run import FEWEST_EPOCHS, Curves, EpochCurve, epoch_curve
 from d2ltui.history.epochs import EPOCHS, Epochs
 from d2ltui.history.live import LiveRun
-from d2ltui.spec import events
+from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import resolve
 
 PER_EPOCH = 45  # of the MLP on digits, in batches of 32
@@ -39,6 +39,22 @@ def spans(live: LiveRun, width: int = 60) -> float:
 @pytest.mark.parametrize(("epochs", "trained", "expected"), [(3, 0, 3), (10, 1, 10), (1000, 1, 16), (1000, 20, 32)])
 def test_a_running_run_has_room_to_come_and_no_more_than_needed(epochs: int, trained: int, expected: float) -> None:
     assert spans(run_of(epochs, max(1, trained * PER_EPOCH))) == expected
+
+
+def test_a_run_on_other_data_than_its_configuration_names_has_the_epochs_that_it_trains() -> None:
+    """Four times the samples: four times the steps in an epoch, which the header knows from the run's start on."""
+    live = run_of(3, 1)
+    layers = catalogue.layer_plan(live.config)
+    live(events.RunStarted(live.config, "cpu", layers, 4 * 1437, 360, 4 * PER_EPOCH, "on the device"))
+    steps = 12 * PER_EPOCH
+    losses = np.linspace(2.0, 1.0, steps - 1, dtype=np.float32)
+    live(events.StepsTrained(steps, losses, 1 - losses / 3, 1.0))
+    assert live.epoch == 3
+    assert live.header.total_steps == steps
+    assert spans(live) == 3
+    assert max(Curves(live).loss(60, 12, log=False, smoothing=0.0, ascii=False).lines[0].x) == pytest.approx(
+        3, abs=0.05
+    )
 
 
 def test_the_axis_moves_seldom() -> None:

@@ -211,7 +211,7 @@ class RunsScreen(Once, Sparing, Screen["str | None"]):
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor along the epochs."""
-        longest = max((live.config.epochs for live in self._lives.values()), default=1)
+        longest = max((live.header.epochs or live.epoch for live in self._lives.values()), default=1)
         self._epoch = min(longest, max(1, self._epoch + by))
         self._show_curves()
 

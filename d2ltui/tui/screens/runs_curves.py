@@ -76,7 +76,7 @@ def span(live: LiveRun) -> int:
     One that may still grow gets room by doubling, so that the axis seldom changes.
     """
     done = live.epochs[-1].epoch if live.epochs else 1  # not their number: the first ones may be lost
-    return done if live.ended is not None else min(live.config.epochs, 1 << (done - 1).bit_length())
+    return done if live.ended is not None else min(live.header.epochs or done, 1 << (done - 1).bit_length())
 
 
 def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:

@@ -152,21 +152,22 @@ class StatusLine(Kept, Widget):
         width = self.app.size.width - 2
         wide = self.app.size.width >= 110
         if live is not None and live.started is not None:
-            config = live.config
+            header = live.header
             rate = self._speed.of(live)
-            parts.append(f"  epoch {live.epoch}/{config.epochs} ")
+            parts.append(f"  epoch {live.epoch}/{header.epochs or '?'} ")
             after = f" step {live.step:,}"
             if rate:
                 after += f"  {float(f'{rate:.3g}'):,.0f} steps/s"  # three digits: more of them only flicker
             if status in events.ENDED:
                 after += f"  {live.seconds:.1f} s"
-            elif rate:
-                after += f"  {clock((config.total_steps - live.step) / rate)} left"
+            elif rate and header.total_steps is not None:
+                after += f"  {clock((header.total_steps - live.step) / rate)} left"
             if wide and live.lr_changes:
                 after += f"  lr {live.lr:g}"
             # The bar gives way before a word goes to the next row.
             room = max(0, width - len(_text(parts)) - len(after))
-            done, left = progress_bar(live.step / config.total_steps, min(room, BAR_WIDTH if wide else BAR_WIDTH // 2))
+            share = live.step / header.total_steps if header.total_steps else 0.0
+            done, left = progress_bar(share, min(room, BAR_WIDTH if wide else BAR_WIDTH // 2))
             parts += [(done, "$primary"), (left, "$foreground 30%"), after]
         space = width - 2 - len(_text(parts))
         if alone and space < len(machine) <= width:

@@ -1,0 +1,73 @@
+"""RunHeader: what a run is, whoever trains it and however it was built.
+
+Histories, charts, screens and exports know a run by its header alone; a RunConfig is how this engine makes one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from d2ltui.spec.catalogue import LayerSpec, Task
+
+if TYPE_CHECKING:
+    from d2ltui.spec.config import RunConfig
+
+Metric = Literal["accuracy", "r2"]
+METRIC_TITLES: dict[Metric, str] = {"accuracy": "accuracy", "r2": "R²"}
+
+
+class RunHeader(msgspec.Struct, frozen=True):
+    """A run, as far as it is known from outside.
+
+    `params` are its hyperparameters, in order: names and plain values, whatever they are. `steps_per_epoch` and
+    `epochs` are None where nobody has said. `source` names the program that trains it.
+    """
+
+    params: dict[str, object] = {}
+    task: Task = "classification"
+    steps_per_epoch: int | None = None
+    epochs: int | None = None
+    layers: tuple[LayerSpec, ...] = ()
+    name: str = ""
+    source: str = "d2ltui"
+
+    @property
+    def metric(self) -> Metric:
+        """What is told beside the loss: accuracy, or R² in regression."""
+        return "accuracy" if self.task == "classification" else "r2"
+
+    @property
+    def metric_title(self) -> str:
+        """The metric as people write it."""
+        return METRIC_TITLES[self.metric]
+
+    @property
+    def total_steps(self) -> int | None:
+        """Training steps of the whole run, where that is known."""
+        if self.steps_per_epoch is None or self.epochs is None:
+            return None
+        return self.steps_per_epoch * self.epochs
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch, from 1, that step number `step` is part of; 1 where the length of an epoch is not known."""
+        if self.steps_per_epoch is None:
+            return 1
+        epoch = max(1, math.ceil(step / self.steps_per_epoch))
+        return epoch if self.epochs is None else min(epoch, self.epochs)
+
+    def in_epochs(self, steps: float) -> float:
+        """`steps` as a number of epochs; where the length of an epoch is not known, of steps."""
+        return steps / (self.steps_per_epoch or 1)
+
+
+def header_of(config: RunConfig) -> RunHeader:
+    """The header of a run of this engine before its data is loaded: what the configuration promises."""
+    return RunHeader(
+        params=msgspec.to_builtins(config),
+        task=config.task,
+        steps_per_epoch=config.steps_per_epoch,
+        epochs=config.epochs,
+    )
