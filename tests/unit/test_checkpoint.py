@@ -167,6 +167,21 @@ def test_epochs_that_follow_closely_are_not_all_kept(monkeypatch: pytest.MonkeyP
     assert pace.due(within_epoch=True)
 
 
+def test_a_busy_machine_does_not_keep_checkpoints_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(checkpoint_module, "time", SimpleNamespace(perf_counter=lambda: now))
+    pace = Pace(Shelf())
+
+    def take() -> Checkpoint:
+        nonlocal now
+        now += 0.5  # in which this thread has waited for a processor
+        return None  # type: ignore[return-value]
+
+    pace.keep(take)
+    now += 1.0
+    assert pace.due(within_epoch=False)
+
+
 @pytest.mark.parametrize("ends", ["finished", "stopped"])
 def test_of_short_epochs_one_a_second_is_kept_and_always_the_last_state(
     monkeypatch: pytest.MonkeyPatch, ends: str
