@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from . import inside, keys, recording, speed, starting, watching
+from . import inside, keys, recording, speed, starting, threads, watching
 from .context import Context
 from .figures import Figure, table
 
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
     "graph": speed.against_graph,
     "dataloader": speed.against_dataloader,
     "loggers": speed.against_loggers,
+    "threads": threads.threads,
     "interface-cpu": watching.interface_cpu,
     "keys": keys.key_presses,
     "bytes": watching.bytes_sent,
