@@ -22,6 +22,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "epochs": ("0", "-3", "x"),
     "seed": ("-1", "x"),
     "device": ("", "gpu", "cuda:x"),
+    "threads": ("", "0", "-1", "1000000", "many"),
     "data_dir": ("/no/such/directory",),
 }
 
