@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import time
 import traceback
@@ -63,6 +64,7 @@ def main() -> None:
     for name in arguments.names:
         if name not in BENCHMARKS:
             parser.error(f"NAME: '{name}' is not allowed; allowed: {', '.join(BENCHMARKS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what has been started is ended on the way out
     context = Context.create(arguments.data_dir, arguments.repeat)
     about = machine() | ({"gpu": context.gpu} if context.gpu else {})
     print("  ".join(f"{name} {value}" for name, value in about.items()), file=sys.stderr)
