@@ -282,29 +282,27 @@ _DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
     ("mlp", "spirals"): {"batch_size": 32, "epochs": 200, "hidden": (64, 64)},
 }
 # Default learning rates. SGD has the book's where the book has the experiment, and momentum a tenth of SGD's: it takes
-# 0.9 of each step again, so that one becomes 1/(1 − 0.9) = 10. Adam has PyTorch's default, 0.001, RMSprop a tenth of
-# PyTorch's (0.01 is Adam's 0.001 times ten, and moves as far) and Adagrad ten times PyTorch's (0.01), whose steps only
-# become shorter; a short training wants longer steps. All measured: `python -m tests.benchmarks.defaults`.
-_LR = {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.1, "rmsprop": 0.001, "adam": 0.001}
-_SHORT = {"rmsprop": 0.01, "adam": 0.01}  # 500 to 1,250 steps
-_LARGE = {"adagrad": 0.03}
+# 0.9 of each step again, so that one becomes 1/(1 − 0.9) = 10. Adam and Adagrad have PyTorch's defaults, 0.001 and
+# 0.01, and RMSprop a tenth of PyTorch's (0.01), which moves as far as Adam's. Short trainings and small networks take
+# longer steps; of wide layers those would kill ReLUs. All measured: `python -m tests.benchmarks.defaults`.
+_LR = {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.01, "rmsprop": 0.001, "adam": 0.001}
+_SMALL = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}  # few inputs, 500 to 1,250 steps
 _LR_ON: dict[tuple[str, str], dict[str, float]] = {
     # 96 steps from 0 to a bias of 4.2
     ("linear", "synthetic-linear"): {"sgd": 0.03, "momentum": 0.003, "adagrad": 1.0, "rmsprop": 0.1, "adam": 0.3},
     # More learns its 353 patients by heart.
-    ("linear", "diabetes"): {"sgd": 0.003, "momentum": 0.0003, "adagrad": 0.01},
-    ("softmax", "moons"): _SHORT,
-    ("softmax", "circles"): _SHORT,
-    ("softmax", "spirals"): _SHORT,
-    ("softmax", "mnist"): _LARGE,
-    ("softmax", "fashion-mnist"): _LARGE,
-    ("mlp", "moons"): {**_SHORT, "sgd": 0.3, "momentum": 0.03},
-    ("mlp", "circles"): _SHORT,
-    ("mlp", "spirals"): {"rmsprop": 0.003, "adam": 0.003},
-    ("mlp", "mnist"): _LARGE,
-    ("mlp", "fashion-mnist"): _LARGE,
+    ("linear", "diabetes"): {"sgd": 0.003, "momentum": 0.0003},
+    ("softmax", "moons"): _SMALL,
+    ("softmax", "circles"): _SMALL,
+    ("softmax", "spirals"): _SMALL,
+    ("softmax", "digits"): {"adagrad": 0.1},
+    ("softmax", "mnist"): {"adagrad": 0.03},
+    ("softmax", "fashion-mnist"): {"adagrad": 0.03},
+    ("mlp", "moons"): {**_SMALL, "sgd": 0.3, "momentum": 0.03},
+    ("mlp", "circles"): _SMALL,
+    ("mlp", "spirals"): {"adagrad": 0.03, "rmsprop": 0.003, "adam": 0.003},
 }
-# The sigmoid's slope is ¼ at most, so that its gradients are small; adaptive optimisers make up for that, but slowly.
+# The sigmoid's slope is ¼ at most, so that its gradients are small; RMSprop and Adam make up for that.
 _LR_SIGMOID = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.3}
 
 
