@@ -1,0 +1,193 @@
+"""What earlier versions have stored can be listed, shown, exported and resumed, with the figures of that time.
+
+A run that was interrupted ends with the losses and weights that it would have had without (see tests/golden).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shutil
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from d2ltui.cli import app
+from tests.golden import VERSIONS, expected, lacking, unpack
+
+Command = Callable[..., tuple[int, str, str]]
+pytestmark = pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name, scope="module")
+
+
+@pytest.fixture(scope="module")
+def golden_home(version: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy that nothing but reading happens to."""
+    return unpack(version, tmp_path_factory.mktemp("golden"))
+
+
+@pytest.fixture
+def command(golden_home: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+    monkeypatch.setenv("D2LTUI_HOME", str(golden_home))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+        with pytest.raises(SystemExit) as end:
+            app.main()
+        sys.stdout.flush()
+        out, err = capfdbinary.readouterr()
+        return int(end.value.code or 0), out.decode(), err.decode()
+
+    return run
+
+
+def rows_of(text: str) -> list[dict[str, float]]:
+    """A CSV file's rows; what is empty is left out."""
+    reader = csv.DictReader(io.StringIO(text))
+    return [{key: float(value) for key, value in row.items() if value} for row in reader]
+
+
+def test_runs_lists_all_with_their_figures(version: Path, command: Command) -> None:
+    status, out, err = command("runs", "--json")
+    assert (status, err) == (0, "")
+    found = {row["name"]: row for row in json.loads(out)}
+    wanted = {name: dict(run["row"]) for name, run in expected(version)["runs"].items()}
+    assert found.keys() == wanted.keys()
+    for row in wanted.values():
+        for words in ("path", "message"):  # of that machine; words that may be better by now
+            del row[words]
+    assert lacking(found, wanted) == []
+    assert {run["row"]["status"] for run in expected(version)["runs"].values()} >= {
+        "finished", "stopped", "diverged", "failed", "interrupted", "damaged"
+    }  # fmt: skip
+
+
+def test_filters_find_the_same_runs(version: Path, command: Command) -> None:
+    for text, names in expected(version)["filters"].items():
+        status, out, _ = command("runs", *text.split(), "--json")
+        assert (status, [row["name"] for row in json.loads(out)]) == (0, names), text
+
+
+def test_show_and_csv_and_json_have_the_same_figures(version: Path, command: Command) -> None:
+    for name, run in expected(version)["runs"].items():
+        row = run["row"]
+        status, out, err = command("show", name)
+        assert status == run["exit"]["show"], err
+        assert "Traceback" not in err
+        if status == 0:
+            last = run["json"]["epochs"][-1:]
+            shown = [f"{epoch[figure]:.4g}" for epoch in last for figure in ("train_loss", "val_loss")]
+            assert [text for text in (name, row["status"], *shown) if text not in out] == []
+        status, out, err = command("export", name, "--csv")
+        assert status == run["exit"]["csv"], err
+        for found, wanted in zip(rows_of(out), rows_of(run["csv"]), strict=True):
+            assert found.keys() >= wanted.keys(), name
+            for key, value in wanted.items():
+                assert found[key] == value or (math.isnan(found[key]) and math.isnan(value)), (name, key)
+        status, out, err = command("export", name, "--json")
+        assert status == run["exit"]["json"], err
+        if status == 0:
+            exported = json.loads(out)
+            figures = {key: value for key, value in run["json"].items() if key != "findings"}
+            assert lacking(exported, figures, name) == []
+            judged = ("rule", "severity", "layer", "step", "figure", "remedy")
+            for found, wanted in zip(exported["findings"], run["json"]["findings"], strict=True):
+                assert lacking(found, {key: wanted[key] for key in judged}, name) == []
+
+
+def test_compare_has_their_figures(version: Path, command: Command) -> None:
+    runs = expected(version)["runs"]
+    alike = ["finished-softmax", "sick-relus", "stopped-softmax", "recovered"]
+    for names in (alike, ["finished-linear", "finished-mlp"]):
+        status, out, err = command("compare", *names)
+        assert (status, err) == (0, "")
+        for name in names:
+            assert name in out
+            assert f"{runs[name]['row']['val_loss']:.4g}" in out
+    assert command("compare", "finished-linear", "damaged")[0] == 1
+
+
+def test_svg_and_tensorboard(version: Path, command: Command, tmp_path: Path) -> None:
+    for name in ("finished-linear", "interrupted-adam"):
+        status, out, _ = command("export", name, "--svg")
+        assert status == 0
+        assert name in "".join(ElementTree.fromstring(out).itertext())
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    assert command("export", "finished-mlp", "--tensorboard", "-o", str(tmp_path / "board"))[0] == 0
+    board = accumulator.EventAccumulator(str(tmp_path / "board"), size_guidance={"scalars": 0}).Reload()
+    epochs = expected(version)["runs"]["finished-mlp"]["json"]["epochs"]
+    found = [(scalar.step, scalar.value) for scalar in board.Scalars("loss/val")]
+    assert found == [(epoch["step"], epoch["val_loss"]) for epoch in epochs]
+
+
+def network_of(name: str, command: Command, directory: Path) -> tuple[dict[str, torch.Tensor], Any]:
+    """The exported weights of a run, and the network that the exported code makes of them."""
+    directory.mkdir()
+    status, _, err = command("export", name, "--weights", "-o", str(directory / "weights.pt"))
+    assert status == 0, err
+    names: dict[str, Any] = {}
+    code = command("export", name, "--code")[1].replace('"weights.pt"', repr(str(directory / "weights.pt")))
+    exec(code, names)
+    return torch.load(directory / "weights.pt", weights_only=True), names["net"]
+
+
+def check_network(name: str, wanted: dict[str, Any], command: Command, directory: Path, rtol: float) -> None:
+    weights, network = network_of(name, command, directory)
+    assert weights.keys() == wanted["weights"].keys(), name
+    for key, value in weights.items():
+        np.testing.assert_allclose(value.flatten(), wanted["weights"][key], rtol, rtol / 10, err_msg=f"{name}: {key}")
+    width = next(value for key, value in weights.items() if key.endswith("weight")).shape[1]
+    with torch.no_grad():
+        outputs = network(torch.linspace(-1, 1, 2 * width).reshape(2, -1))
+    np.testing.assert_allclose(outputs, wanted["outputs"], max(rtol, 1e-4), 1e-5, err_msg=name)
+
+
+def test_weights_and_code_make_the_same_network(version: Path, command: Command, tmp_path: Path) -> None:
+    checked = 0
+    for name, run in expected(version)["runs"].items():
+        if run["weights"]["status"]:
+            status = command("export", name, "--weights", "-o", str(tmp_path / name))[0]
+            assert status == run["weights"]["status"], name
+        else:
+            check_network(name, run["weights"], command, tmp_path / name, rtol=0.0)
+            checked += 1
+    assert checked >= 10
+
+
+def test_what_can_be_resumed_ends_as_if_it_had_never_ended(
+    version: Path, command: Command, golden_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tolerances are for other processors: on the one that made the store there is no difference."""
+    home = tmp_path / "home"
+    resumed = 0
+    for name, run in expected(version)["runs"].items():
+        wanted = run["resumed"]
+        if "failed-loading" in name:  # where its data were not, some may be by now
+            continue
+        shutil.copytree(golden_home / "runs" / name, home / "runs" / name)
+        monkeypatch.setenv("D2LTUI_HOME", str(home))
+        status, out, err = command("train", "--resume", name, "--quiet", "--json")
+        assert status == wanted["status"], f"{name}: {err}"
+        assert "Traceback" not in err
+        if status:
+            continue
+        resumed += 1
+        summary = json.loads(out.splitlines()[-1])
+        for figure, value in wanted["summary"].items():
+            if isinstance(value, float) and "second" not in figure and not figure.endswith("_per_s"):
+                assert summary[figure] == pytest.approx(value, rel=1e-3), (name, figure)
+            elif isinstance(value, (int, str)) and not isinstance(value, bool):
+                assert summary[figure] == value, (name, figure)
+        found = rows_of(command("export", name, "--csv")[1])
+        for row, other in zip(found, rows_of(wanted["csv"]), strict=True):
+            for key, value in other.items():
+                assert row[key] == pytest.approx(value, rel=1e-3, abs=1e-6, nan_ok=True), (name, key, row["step"])
+        check_network(name, wanted["weights"], command, tmp_path / name, rtol=1e-3)
+    assert resumed >= 10
