@@ -4,18 +4,18 @@ Imports nothing but what the interpreter has imported already: a `struct.py` bes
 this module has run.
 """
 
+# Built in: `signal` itself imports enough for a ctrl+c, or a file of that name, to come before it.
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 
 
 def prepare() -> None:
     """To be called first, by whatever is started as `d2ltui`."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # ctrl+c among the imports: an end, and no traceback
     keep_out_current_directory()
     open_standard_streams()
-    import signal
-
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ctrl+c among the imports: an end, and no traceback
 
 
 def keep_out_current_directory() -> None:
@@ -37,10 +37,8 @@ def keep_out_current_directory() -> None:
 
 def catch_interrupts() -> None:
     """From here on ctrl+c is a KeyboardInterrupt again, so that what is begun is tidied up."""
-    import signal
-
-    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if _signal.getsignal(_signal.SIGINT) == _signal.SIG_DFL:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 
 
 def open_standard_streams() -> None:

@@ -7,6 +7,7 @@ as it was, and waits for `fg` or `bg`. What happens it says on the socket, a lin
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -42,6 +43,8 @@ def main() -> None:
                 os.killpg(job, signal.SIGCONT)
             except ProcessLookupError:
                 return
+        with contextlib.suppress(ProcessLookupError):  # nobody is there any more who would see to it
+            os.killpg(job, signal.SIGKILL)
 
     say("started", job)
     threading.Thread(target=obey, daemon=True).start()
@@ -54,7 +57,8 @@ def main() -> None:
             say("stopped", os.WSTOPSIG(status), same)
             continue
         code = os.waitstatus_to_exitcode(status)
-        say("ended", code if code >= 0 else 128 - code, same)
+        with contextlib.suppress(OSError):
+            say("ended", code if code >= 0 else 128 - code, same)
         return
 
 
