@@ -17,6 +17,7 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.memory import check_memory
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.registry import left_out
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import printable, quoted
@@ -255,7 +256,7 @@ def train(
 @cli.command()
 def models() -> None:
     """The models, and their defaults on each data set."""
-    for model in catalogue.MODELS.values():
+    for model in MODELS.values():
         click.echo(f"{model.name}: {model.title} (section {model.section})")
         click.echo(f"    {model.description}")
         click.echo(f"    fields: {', '.join(model.fields)}")

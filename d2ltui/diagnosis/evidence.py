@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import catalogue
-from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import LayersProbed, LayerStats, Severity
+from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.text import counted
 
 

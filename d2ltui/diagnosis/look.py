@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from d2ltui.diagnosis.figures import figures, weight_figures, wide
 from d2ltui.nn.network import Network
 from d2ltui.spec.activations import ACTIVATIONS, Activation, activation_of
-from d2ltui.spec.catalogue import LayerKind, LayerSpec
 from d2ltui.spec.events import LayersProbed, LayerStats
+from d2ltui.spec.layers import LayerKind, LayerSpec
 
 MAX_UNITS = 1024  # of a layer, told one by one
 

@@ -19,8 +19,8 @@ from d2ltui.diagnosis import rules_layers, rules_training
 from d2ltui.diagnosis.evidence import LIMITS, Run
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
-from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.registry import Registry
 
 __all__ = ["LIMITS", "RULES", "Monitor", "Rule", "examine"]

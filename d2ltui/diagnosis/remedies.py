@@ -7,6 +7,7 @@ import msgspec
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.models import MODELS
 
 Remedy = dict[str, object]
 
@@ -18,7 +19,7 @@ def usual_lr(config: RunConfig) -> float:
 
 def good_init(config: RunConfig) -> str:
     """The initialisation made for the activation, such as Kaiming for ReLU (section 5.4)."""
-    return ACTIVATIONS[config.activation].init if config.model == "mlp" else "xavier"
+    return ACTIVATIONS[config.activation].init if "activation" in MODELS[config.model].fields else "xavier"
 
 
 def calm(config: RunConfig) -> Remedy:
@@ -64,7 +65,7 @@ def desaturate(config: RunConfig) -> Remedy:
 
 def regularise(config: RunConfig) -> Remedy:
     """Against overfitting: dropout where there are hidden layers without it, else (more) weight decay."""
-    if config.model == "mlp" and config.dropout == 0:
+    if "dropout" in MODELS[config.model].fields and config.dropout == 0:
         return {"dropout": 0.5}
     return {"weight_decay": _rounded(config.weight_decay * 10) if config.weight_decay > 0 else 0.01}
 

@@ -9,6 +9,7 @@ from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.evidence import LIMITS, Run, grade, name_of, number, others, percent, worst
 from d2ltui.spec.activations import ACTIVATIONS, activation_of
 from d2ltui.spec.events import Finding, LayerStats
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.text import are
 
 _VANISHING = "Going backward, the gradient is multiplied by each layer's weights; small ones make it shrink."
@@ -137,7 +138,7 @@ def vanishing_gradient(run: Run) -> Iterator[Finding]:
 def no_activation(run: Run) -> Iterator[Finding]:
     """Hidden layers without an activation are one linear map."""
     linear = [spec for spec in run.plan if spec.kind == "linear"]
-    if run.config.model != "mlp" or run.config.activation != "identity" or len(linear) < 2:
+    if "activation" not in MODELS[run.config.model].fields or run.config.activation != "identity" or len(linear) < 2:
         return
     n = len(linear)
     if n > 4:

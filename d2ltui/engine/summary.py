@@ -10,8 +10,10 @@ from torch import Tensor
 
 from d2ltui.nn import Network
 from d2ltui.spec import events
-from d2ltui.spec.catalogue import LayerSpec, Task
+from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.text import counted
 
 # Times the loss at the start, and of a guess. Rates that are too high make a loss hover at up to tens of times that
@@ -71,7 +73,9 @@ def blame(error: Exception, config: RunConfig, device: str, layers: Sequence[Lay
                 said += "; start d2ltui again, for a process in which that has happened computes no more on a GPU"
         return "", f"{type(error).__name__}: {said}" if said else type(error).__name__
     weights = sum(layer.parameters for layer in layers)  # and as many gradients; a batch has outputs and theirs
-    too_wide = config.model == "mlp" and weights >= config.batch_size * sum(layer.num_outputs for layer in layers)
+    too_wide = "hidden" in MODELS[config.model].fields and weights >= config.batch_size * sum(
+        layer.num_values for layer in layers
+    )
     field = "hidden" if too_wide else "batch_size"
     value = ",".join(map(str, config.hidden)) if too_wide else str(config.batch_size)
     return field, f"{field}: {value} does not fit into the memory of {device}; allowed: what fits, so try fewer"

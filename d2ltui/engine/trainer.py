@@ -169,7 +169,7 @@ class Trainer:
         self._x_train, self._y_train, residence = place(data.x_train, data.y_train, self._device)
         self._x_val, self._y_val = data.x_val.to(self._device), data.y_val.to(self._device)
         self._val_variance = float(data.y_val.double().var(correction=0)) if config.task == "regression" else 1.0
-        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_outputs for spec in plan))
+        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan))
         prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
         self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
         self._begin_epoch(1)

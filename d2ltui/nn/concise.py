@@ -11,8 +11,8 @@ from d2ltui.nn.accel.kernels import update_for
 from d2ltui.nn.accel.onednn import LARGE, OneDNNLinear, onednn_is_faster
 from d2ltui.nn.network import Layer, Network
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.registry import load_object
 
 # A weight from so many inputs on, to so many outputs on, is kept by column on a CPU.
@@ -49,6 +49,7 @@ class ConciseNetwork(Network):
         initial: Sequence[tuple[Tensor, Tensor]],
         dtype: torch.dtype,
         device: torch.device | str,
+        input_shape: tuple[int, ...] | None = None,
     ) -> None:
         parameters = iter(initial)
         modules: list[nn.Module] = []
@@ -65,13 +66,30 @@ class ConciseNetwork(Network):
                     linear.weight.copy_(weight.T)
                     linear.bias.copy_(bias)
                 modules.append(linear)
+            elif spec.kind == "convolution":
+                with torch.random.fork_rng(devices=[]):
+                    convolution = nn.Conv2d(
+                        spec.num_inputs, spec.num_outputs, spec.kernel, padding=spec.padding, dtype=dtype
+                    )
+                weight, bias = next(parameters)
+                with torch.no_grad():
+                    convolution.weight.copy_(weight)
+                    convolution.bias.copy_(bias)  # type: ignore[union-attr]
+                modules.append(convolution)
+            elif spec.kind == "pooling":
+                modules.append(nn.AvgPool2d(spec.kernel))
+            elif spec.kind == "flatten":
+                modules.append(nn.Flatten())
             elif spec.kind == "dropout":
                 modules.append(nn.Dropout(config.dropout))
             else:
                 modules.append(load_object(ACTIVATIONS[config.activation].module)())
         loss = nn.functional.mse_loss if config.task == "regression" else nn.functional.cross_entropy
-        super().__init__([Layer(*pair) for pair in zip(plan, modules, strict=True)], loss)
+        super().__init__([Layer(*pair) for pair in zip(plan, modules, strict=True)], loss, input_shape)
         self.to(device)
 
     def weights(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
-        return [(spec, weight.detach().T, bias.detach()) for spec, weight, bias in self.linear_parameters()]
+        return [
+            (spec, weight.detach().T if spec.kind == "linear" else weight.detach(), bias.detach())
+            for spec, weight, bias in self.linear_parameters()
+        ]

@@ -101,6 +101,23 @@ def silu(x: Tensor) -> Tensor:
     return x * sigmoid(x)
 
 
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor, padding: int = 0) -> Tensor:
+    """Cross-correlation of pictures with kernels, plus a bias (sections 7.2 to 7.4).
+
+    `x` (n, c_in, height, width), `weight` (c_out, c_in, k, k), `bias` (c_out,) → (n, c_out, …, …). As one product of
+    matrices: `unfold` puts what lies under a kernel into a column, for each place where it can lie.
+    """
+    c_out, _, k, _ = weight.shape
+    height, width = (size + 2 * padding - k + 1 for size in x.shape[2:])
+    columns = torch.nn.functional.unfold(x, k, padding=padding)
+    return (weight.reshape(c_out, -1) @ columns + bias[:, None]).reshape(len(x), c_out, height, width)
+
+
+def avg_pool2d(x: Tensor, k: int) -> Tensor:
+    """The mean of each k×k square of pictures (n, c, height, width), of whole squares only (section 7.5)."""
+    return x.unfold(2, k, k).unfold(3, k, k).mean(dim=(-2, -1))
+
+
 def dropout(x: Tensor, p: float, generator: torch.Generator | None = None) -> Tensor:
     """Zeros each number with probability `p` and divides the others by 1 − p, of any shape (section 5.6).
 

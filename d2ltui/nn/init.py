@@ -9,22 +9,29 @@ import torch
 from torch import Tensor
 
 from d2ltui.nn.seeds import seed_for
-from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
 
 
 def initial_parameters(config: RunConfig, plan: Iterable[LayerSpec]) -> list[tuple[Tensor, Tensor]]:
     """Weight (n_in, n_out) and bias (n_out,) of every linear layer of `plan` (section 5.4).
 
+    A convolution's weight is (n_out, n_in, kernel, kernel).
+
     All come from one generator seeded with `config.seed`, on the CPU and in float32 whatever the run's device
     and dtype, so that a seed means the same weights everywhere.
     """
     generator = torch.Generator().manual_seed(seed_for(config.seed, "weights"))
-    return [_draw(config, spec.num_inputs, spec.num_outputs, generator) for spec in plan if spec.kind == "linear"]
+    return [_draw(config, spec, generator) for spec in plan if spec.kind in ("linear", "convolution")]
 
 
-def _draw(config: RunConfig, n_in: int, n_out: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def _draw(config: RunConfig, spec: LayerSpec, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    n_in, n_out = spec.num_inputs, spec.num_outputs
     weight, bias = torch.zeros(n_in, n_out), torch.zeros(n_out)
+    if spec.kind == "convolution":
+        # Each unit of a channel has so many inputs, and each input goes into so many units of the next channels.
+        weight = torch.zeros(n_out, n_in, spec.kernel, spec.kernel)
+        n_in, n_out = n_in * spec.kernel**2, n_out * spec.kernel**2
     if config.init == "default":
         if config.model == "linear" or config.implementation == "scratch":
             weight.normal_(0, 0.01, generator=generator)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from d2ltui.spec.catalogue import LayerSpec
+from d2ltui.spec.layers import LayerSpec
 
 
 class Layer(NamedTuple):
@@ -24,14 +24,22 @@ class Network(nn.Module):
     `loss(output, y)` is the mean loss of a batch, a scalar: it is what is reported. `objective(loss)` is what
     is differentiated: the same tensor, except where weight decay is a penalty in the loss (from scratch).
 
+    Samples come flat, (n, num_inputs); `input_shape` is what the first layer wants of one, where that is another.
+
     A layer's module is called by the layer's number, so that parameters are named `1.weight`, `1.bias`, as in a
     checkpoint.
     """
 
     loss: Callable[[Tensor, Tensor], Tensor]
 
-    def __init__(self, layers: Sequence[Layer], loss: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: Callable[[Tensor, Tensor], Tensor],
+        input_shape: tuple[int, ...] | None = None,
+    ) -> None:
         super().__init__()
+        self._input_shape = input_shape
         self.layers = list(layers)
         self.loss = loss
         for spec, module in self.layers:
@@ -40,12 +48,17 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (n, num_outputs), or predictions (n, 1), of `x` (n, num_inputs)."""
+        x = self._shaped(x)
         for module in self._chain:
             x = module(x)
         return x
 
+    def _shaped(self, x: Tensor) -> Tensor:
+        return x if self._input_shape is None else x.reshape(len(x), *self._input_shape)
+
     def trace(self, x: Tensor) -> Iterator[tuple[LayerSpec, Tensor]]:
         """The same pass, yielding each layer's output; the last one is what `self(x)` returns."""
+        x = self._shaped(x)
         for spec, module in self.layers:
             x = module(x)
             yield spec, x
@@ -60,7 +73,10 @@ class Network(nn.Module):
         return [(spec, own["weight"], own["bias"]) for spec, own in having if own]
 
     def weights(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
-        """(spec, weight (n_in, n_out), bias (n_out,)) of every linear layer: views that follow training."""
+        """(spec, weight (n_in, n_out), bias (n_out,)) of every linear layer: views that follow training.
+
+        A convolution's weight is (n_out, n_in, kernel, kernel).
+        """
         raise NotImplementedError
 
     def state(self) -> dict[str, Tensor]:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from d2ltui.nn import functional
 from d2ltui.nn.network import Layer, Network
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.registry import load_object
 
 
@@ -27,6 +27,38 @@ class Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """XW + b."""
         return x @ self.weight + self.bias
+
+
+class Convolution(nn.Module):
+    """`functional.conv2d` with weight (n_out, n_in, kernel, kernel) and bias (n_out,) (sections 7.2 to 7.4)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, padding: int) -> None:
+        super().__init__()
+        self.weight, self.bias, self.padding = nn.Parameter(weight), nn.Parameter(bias), padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Feature maps (n, n_out, height, width) of pictures (n, n_in, …, …)."""
+        return functional.conv2d(x, self.weight, self.bias, self.padding)
+
+
+class AveragePooling(nn.Module):
+    """`functional.avg_pool2d` over squares of `kernel` × `kernel` (section 7.5)."""
+
+    def __init__(self, kernel: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The means of `x`."""
+        return functional.avg_pool2d(x, self.kernel)
+
+
+class Flatten(nn.Module):
+    """A row for each sample."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, ...) → (n, all of it)."""
+        return x.reshape(len(x), -1)
 
 
 class Activation(nn.Module):
@@ -63,6 +95,7 @@ class ScratchNetwork(Network):
         initial: Sequence[tuple[Tensor, Tensor]],
         dtype: torch.dtype,
         device: torch.device | str,
+        input_shape: tuple[int, ...] | None = None,
     ) -> None:
         parameters = iter(initial)
         layers: list[Layer] = []
@@ -71,13 +104,20 @@ class ScratchNetwork(Network):
             if spec.kind == "linear":
                 w, b = next(parameters)
                 module = Linear(w.to(device, dtype), b.to(device, dtype))
+            elif spec.kind == "convolution":
+                w, b = next(parameters)
+                module = Convolution(w.to(device, dtype), b.to(device, dtype), spec.padding)
+            elif spec.kind == "pooling":
+                module = AveragePooling(spec.kernel)
+            elif spec.kind == "flatten":
+                module = Flatten()
             elif spec.kind == "dropout":
                 module = Dropout(config.dropout)
             else:
                 module = Activation(load_object(ACTIVATIONS[config.activation].scratch))
             layers.append(Layer(spec, module))
         regression = config.task == "regression"
-        super().__init__(layers, functional.squared_loss if regression else functional.cross_entropy)
+        super().__init__(layers, functional.squared_loss if regression else functional.cross_entropy, input_shape)
         self.weight_decay = config.weight_decay
 
     def objective(self, loss: Tensor) -> Tensor:

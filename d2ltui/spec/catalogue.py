@@ -6,28 +6,17 @@ same tables, so what is shown is what is built.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.layers import LayerSpec
+from d2ltui.spec.models import MODELS
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
 
 Task = Literal["regression", "classification"]
-
-
-class ModelInfo(msgspec.Struct, frozen=True):
-    """A model of the book."""
-
-    name: str
-    title: str
-    task: Task
-    section: str
-    description: str
-    fields: tuple[str, ...]  # the hyperparameters it has, in the order in which a form shows them
-    default_dataset: str
 
 
 class DatasetInfo(msgspec.Struct, frozen=True):
@@ -58,64 +47,6 @@ class DatasetInfo(msgspec.Struct, frozen=True):
         """Whether it needs neither a download nor a data directory."""
         return self.origin != "torchvision"
 
-
-LayerKind: TypeAlias = Literal["linear", "convolution", "activation", "dropout", "pooling", "flatten", "other"]
-
-
-class LayerSpec(msgspec.Struct, frozen=True):
-    """One layer of a network, before it is built. `index` counts from 1, as a reader does."""
-
-    index: int
-    kind: LayerKind
-    name: str
-    num_inputs: int
-    num_outputs: int
-    parameters: int
-
-    @property
-    def title(self) -> str:
-        """How a learner reads it: `Linear 784→256`, `ReLU`."""
-        if self.kind in ("linear", "convolution"):
-            return f"{self.name} {self.num_inputs}→{self.num_outputs}"
-        return self.name
-
-
-_COMMON = (
-    "optimizer", "lr", "weight_decay", "batch_size", "epochs", "init", "init_std", "seed", "device", "threads",
-)  # fmt: skip
-
-MODELS: dict[str, ModelInfo] = {
-    info.name: info
-    for info in (
-        ModelInfo(
-            name="linear",
-            title="Linear regression",
-            task="regression",
-            section="3.4, 3.5",
-            description="ŷ = Xw + b, fitted by squared error",
-            fields=_COMMON,
-            default_dataset="synthetic-linear",
-        ),
-        ModelInfo(
-            name="softmax",
-            title="Softmax regression",
-            task="classification",
-            section="4.4, 4.5",
-            description="softmax(XW + b), fitted by cross-entropy",
-            fields=_COMMON,
-            default_dataset="digits",
-        ),
-        ModelInfo(
-            name="mlp",
-            title="Multilayer perceptron",
-            task="classification",
-            section="5.2",
-            description="hidden layers with an activation function between them",
-            fields=("hidden", "activation", "dropout", *_COMMON),
-            default_dataset="digits",
-        ),
-    )
-}
 
 _FASHION = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -320,44 +251,30 @@ def default_lr(model: str, dataset: str, optimizer: str, activation: str) -> flo
 
 
 def defaults(
-    model: str, dataset: str, optimizer: str = str(BASE["optimizer"]), activation: str = str(BASE["activation"])
+    model: str, dataset: str, optimizer: str = str(BASE["optimizer"]), activation: str | None = None
 ) -> dict[str, object]:
     """Every hyperparameter's default for `model` on `dataset`, by field name, beside that choice of the two others."""
-    chosen = {"model": model, "dataset": dataset, "optimizer": optimizer, "activation": activation}
+    usual = {**BASE, **MODELS[model].defaults, **_DEFAULTS.get((model, dataset), {})}
+    chosen = activation if activation is not None else str(usual["activation"])
     return {
-        **BASE,
-        **_DEFAULTS.get((model, dataset), {}),
-        **chosen,
-        "lr": default_lr(model, dataset, optimizer, activation),
+        **usual,
+        "model": model,
+        "dataset": dataset,
+        "optimizer": optimizer,
+        "activation": chosen,
+        "lr": default_lr(model, dataset, optimizer, chosen),
     }
 
 
 def datasets_for(model: str) -> tuple[str, ...]:
-    """The data sets whose task `model` can do."""
-    return tuple(info.name for info in DATASETS.values() if info.task == MODELS[model].task)
+    """The data sets that `model` can be trained on."""
+    spec = MODELS[model]
+    return tuple(info.name for info in DATASETS.values() if info.task == spec.task and not spec.refuses(info))
 
 
 def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[LayerSpec, ...]:
     """The layers that `config` describes, in order, with shapes and numbers of parameters.
 
-    `dataset` gives the numbers of inputs and outputs, where it is another than the one that `config` names.
-
-    An identity activation has no layer of its own: it does nothing, and a learner should see that nothing is there.
+    `dataset` gives the shapes of inputs and outputs, where it is another than the one that `config` names.
     """
-    data = dataset or DATASETS[config.dataset]
-    layers: list[LayerSpec] = []
-
-    def add(kind: LayerKind, name: str, n_in: int, n_out: int) -> None:
-        parameters = (n_in + 1) * n_out if kind == "linear" else 0
-        layers.append(LayerSpec(len(layers) + 1, kind, name, n_in, n_out, parameters))
-
-    width = data.num_inputs
-    for num_hiddens in config.hidden if config.model == "mlp" else ():
-        add("linear", "Linear", width, num_hiddens)
-        width = num_hiddens
-        if config.activation != "identity":
-            add("activation", ACTIVATIONS[config.activation].title, width, width)
-        if config.dropout > 0:
-            add("dropout", f"Dropout {config.dropout:g}", width, width)
-    add("linear", "Linear", width, data.num_outputs)
-    return tuple(layers)
+    return MODELS[config.model].plan(config, dataset or DATASETS[config.dataset])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.models import MODELS
 
 LOSS_UNIT = (
     "losses of linear regression are shown as (ŷ − y)², which is twice what training from scratch reports: its loss "
@@ -64,7 +65,7 @@ def reasons(scratch: RunConfig, concise: RunConfig) -> list[str]:
         found.append(_HALF.format(scratch=_pace(concise, 2.0), concise=_pace(concise, 1.0)))
     elif "default" in (scratch.init, concise.init):
         found.append(_INIT)
-    if concise.model == "mlp" and min(scratch.dropout, concise.dropout) > 0:
+    if "dropout" in MODELS[concise.model].fields and min(scratch.dropout, concise.dropout) > 0:
         found.append(_DROPOUT)
     return found
 
@@ -82,7 +83,7 @@ def beside_concise(config: RunConfig) -> str:
         found.append("its loss ½(ŷ − y)² has half of concise's gradient")
     elif config.init == "default":
         found.append("with init default other weights than concise's")
-    if config.model == "mlp" and config.dropout > 0:
+    if "dropout" in MODELS[config.model].fields and config.dropout > 0:
         found.append("other dropout masks than concise's")
     return "; ".join(found) or "the trajectory is concise's, but for rounding"
 

@@ -20,6 +20,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.cores import available_cores
 from d2ltui.spec.folders import root_above
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, are, counted, printable
 
@@ -78,7 +79,7 @@ def _table(*fields: Field) -> dict[str, Field]:
 
 
 FIELDS: dict[str, Field] = _table(
-    Field("model", "model", "choice", "the model", tuple(catalogue.MODELS)),
+    Field("model", "model", "choice", "the model", MODELS),
     Field(
         "implementation",
         "built",
@@ -131,7 +132,7 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
     @property
     def task(self) -> catalogue.Task:
         """Regression or classification."""
-        return catalogue.MODELS[self.model].task
+        return MODELS[self.model].task
 
     @property
     def steps_per_epoch(self) -> int:
@@ -227,7 +228,7 @@ def parse(name: str, value: object) -> object:
     """
     field = FIELDS[name]
     if field.kind == "choice":
-        if value in field.choices:
+        if isinstance(value, str) and value in field.choices:
             return value
         hint = did_you_mean(value, field.choices) if isinstance(value, str) else ""
         raise ConfigError([wrong(name, value, field.allowed, hint)])
@@ -310,7 +311,14 @@ def _directory(name: str, value: object) -> str | None:
 
 def _misfits(config: RunConfig, given: Mapping[str, object], unused: bool) -> Iterable[Problem]:
     """What is wrong between fields that are each right."""
-    model, data = catalogue.MODELS[config.model], catalogue.DATASETS[config.dataset]
+    model, data = MODELS[config.model], catalogue.DATASETS[config.dataset]
+    if data.task == model.task and (why := model.refuses(data)):
+        yield wrong(
+            "dataset",
+            data.name,
+            f"with model {model.name}, {', '.join(catalogue.datasets_for(model.name))}",
+            f" ({why})",
+        )
     if data.task != model.task:
         allowed = f"with model {model.name}, {', '.join(catalogue.datasets_for(model.name))}"
         yield wrong("dataset", data.name, allowed, f" (its task is {data.task})")
@@ -329,12 +337,12 @@ def _misfits(config: RunConfig, given: Mapping[str, object], unused: bool) -> It
 
 def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]:
     """What is given, and the run has no use for: nobody should believe that it had an effect."""
-    fields = catalogue.MODELS[config.model].fields
+    fields = MODELS[config.model].fields
     for name in given:
         if name not in FIELDS or name in _always_applicable():
             continue
         if name not in fields:
-            having = [m.name for m in catalogue.MODELS.values() if name in m.fields]
+            having = [m.name for m in MODELS.values() if name in m.fields]
             yield wrong(
                 name, given[name], f"with model {' or '.join(having)}", f" (model {config.model} has no {name})"
             )
@@ -350,7 +358,7 @@ def _always_applicable() -> tuple[str, ...]:
 
 def applicable_fields(model: str) -> tuple[str, ...]:
     """The fields that a form shows for `model` and that a saved configuration holds."""
-    return ("implementation", *catalogue.MODELS[model].fields)
+    return ("implementation", *MODELS[model].fields)
 
 
 def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
@@ -379,7 +387,7 @@ def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
     else:
         model = catalogue.default_model(dataset) if isinstance(dataset, str) else "mlp"
     if not isinstance(dataset, str):
-        dataset = catalogue.MODELS[model].default_dataset
+        dataset = MODELS[model].default_dataset
     # The learning rate's default depends on these.
     chosen = {name: str(parsed[name]) for name in ("optimizer", "activation") if name in parsed}
     values = {**catalogue.defaults(model, dataset, **chosen), **parsed}

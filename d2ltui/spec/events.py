@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
-from d2ltui.spec.catalogue import LayerSpec
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.text import are, counted, json_line
 
 if TYPE_CHECKING:

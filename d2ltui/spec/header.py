@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from d2ltui.spec.catalogue import LayerSpec, Task
+from d2ltui.spec.catalogue import Task
+from d2ltui.spec.layers import LayerSpec
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import ConfigError, Problem, RunConfig, wrong
+from d2ltui.spec.models import MODELS
 
 SMALL = 256 * 2**20  # bytes: what takes less is not asked about
 _FLOAT = 4  # bytes
@@ -20,12 +19,13 @@ _STATES = {"sgd": 0, "momentum": 1, "adagrad": 1, "rmsprop": 1, "adam": 2}
 
 def weights(config: RunConfig) -> int:
     """Bytes of the network's parameters."""
-    return _FLOAT * sum((n_in + 1) * n_out for n_in, n_out in _linear(config))
+    return _FLOAT * sum(layer.parameters for layer in catalogue.layer_plan(config))
 
 
 def activations(config: RunConfig) -> int:
-    """Bytes of the linear layers' outputs for a batch, and of their gradients."""
-    return 2 * _FLOAT * config.batch_size * sum(n_out for _, n_out in _linear(config))
+    """Bytes of the outputs of the layers with weights for a batch, and of their gradients."""
+    kept = sum(layer.num_values for layer in catalogue.layer_plan(config) if layer.parameters)
+    return 2 * _FLOAT * config.batch_size * kept
 
 
 def needed(config: RunConfig, *, checkpoint: bool = True) -> int:
@@ -52,7 +52,9 @@ def check_memory(config: RunConfig) -> None:
 
 def too_large(config: RunConfig, takes: int, free: int, where: str = "memory") -> Problem:
     """The sentence for a run that does not fit, about the field that makes it large."""
-    name = "hidden" if config.model == "mlp" and weights(config) >= activations(config) else "batch_size"
+    name = (
+        "hidden" if "hidden" in MODELS[config.model].fields and weights(config) >= activations(config) else "batch_size"
+    )
     value = ",".join(map(str, config.hidden)) if name == "hidden" else str(config.batch_size)
     hint = f" (training takes at least {_size(takes)} of {where}, and {_size(free)} are free)"
     shown = wrong(name, value, "what fits, so try fewer", hint)
@@ -65,12 +67,6 @@ def free_memory() -> int:
 
     available: int = psutil.virtual_memory().available
     return max(0, min([available, *_control_groups()]))
-
-
-def _linear(config: RunConfig) -> Iterator[tuple[int, int]]:
-    data = catalogue.DATASETS[config.dataset]
-    widths = [data.num_inputs, *(config.hidden if config.model == "mlp" else ()), data.num_outputs]
-    return itertools.pairwise(widths)
 
 
 def _elsewhere(device: str) -> bool:

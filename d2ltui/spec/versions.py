@@ -13,6 +13,7 @@ import msgspec
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.text import printable
 
 # By field that was added after the first version: what runs were trained with before. Not the field's default, which
@@ -70,7 +71,7 @@ def unknown_choices(config: RunConfig) -> list[str]:
 
 def _fields_of(config: RunConfig) -> tuple[str, ...]:
     """The fields that decide something: those that the model has, and that the others leave a meaning."""
-    if config.model not in catalogue.MODELS:
+    if config.model not in MODELS:
         return ("model", "dataset")
     used = (
         name
@@ -83,7 +84,7 @@ def _fields_of(config: RunConfig) -> tuple[str, ...]:
 
 def can_be_shown(config: RunConfig) -> bool:
     """Whether this version knows the model and the data set: without them, a run's figures mean nothing to it."""
-    return config.model in catalogue.MODELS and config.dataset in catalogue.DATASETS
+    return config.model in MODELS and config.dataset in catalogue.DATASETS
 
 
 def differing_fields(a: RunConfig, b: RunConfig) -> list[str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
+from d2ltui.spec.models import image_shape
 from d2ltui.spec.versions import unknown_choices
 from d2ltui.store.errors import NotAllowed, StoreError
 
@@ -25,10 +28,18 @@ def code(config: RunConfig, name: str) -> str:
     module, _, made = ACTIVATIONS[config.activation].module.partition(":")
     imports = [] if module in ("", "torch.nn") else [f"from {module} import {made}"]
     made = f"{made}()" if imports else f"nn.{made}()"
-    lines = []
-    for spec in catalogue.layer_plan(config):
+    plan = catalogue.layer_plan(config)
+    lines = [f"    nn.Unflatten(1, {image_shape(info)}),"] if _wants_images(plan) else []
+    for spec in plan:
         if spec.kind == "linear":
             lines.append(f"    nn.Linear({spec.num_inputs}, {spec.num_outputs}),")
+        elif spec.kind == "convolution":
+            padding = f", padding={spec.padding}" if spec.padding else ""
+            lines.append(f"    nn.Conv2d({spec.num_inputs}, {spec.num_outputs}, {spec.kernel}{padding}),")
+        elif spec.kind == "pooling":
+            lines.append(f"    nn.AvgPool2d({spec.kernel}),")
+        elif spec.kind == "flatten":
+            lines.append("    nn.Flatten(),")
         elif spec.kind == "dropout":
             lines.append(f"    nn.Dropout({config.dropout!r}),")
         else:
@@ -54,6 +65,10 @@ def code(config: RunConfig, name: str) -> str:
     )
 
 
+def _wants_images(plan: Sequence[LayerSpec]) -> bool:
+    return any(spec.kind == "convolution" for spec in plan)
+
+
 def weights(path: Path, config: RunConfig) -> bytes:
     """The weights of the run's last checkpoint, for the network of `code`: a state_dict as PyTorch saves it.
 
@@ -76,13 +91,15 @@ def weights(path: Path, config: RunConfig) -> bytes:
         raise NotAllowed(f"run: {path.name} has no checkpoint, and so no weights to export")
     if damage:
         print(f"d2ltui: {damage}", file=sys.stderr)
+    plan = {spec.index: spec for spec in catalogue.layer_plan(config)}
+    first = 0 if _wants_images(tuple(plan.values())) else 1  # of nn.Sequential's modules, which are counted from 0
     state = {}
     for name, value in checkpoint.model.items():
         index, _, kind = name.partition(".")
         # From scratch, a weight is (n_in, n_out), as in the book; nn.Linear's is (n_out, n_in).
-        if config.implementation == "scratch" and kind == "weight":
+        if config.implementation == "scratch" and kind == "weight" and plan[int(index)].kind == "linear":
             value = value.T.contiguous()
-        state[f"{int(index) - 1}.{kind}"] = value
+        state[f"{int(index) - first}.{kind}"] = value
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, check_threads, resolve
 from d2ltui.spec.memory import check_memory
+from d2ltui.spec.models import MODELS
 
 # The fields that the defaults of others depend on.
 _DECIDE = ("model", "dataset", "optimizer", "activation")
@@ -72,7 +73,9 @@ class FormState:
         self._texts[name] = text
         self._touched.add(name)
         if name == "model" and self["dataset"] not in catalogue.datasets_for(text):
-            self._texts["dataset"] = catalogue.MODELS[text].default_dataset
+            self._texts["dataset"] = MODELS[text].default_dataset
+        if name == "model" and "activation" not in self._touched:
+            self._texts["activation"] = str(catalogue.defaults(text, self["dataset"])["activation"])
         if name == "implementation" and self["optimizer"] not in self.choices("optimizer"):
             self._texts["optimizer"] = self.choices("optimizer")[0]
         if name in _DECIDE or name == "implementation":

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from d2ltui.history.live import LiveRun
-from d2ltui.spec.catalogue import MODELS
+from d2ltui.spec.models import MODELS
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.screens.main import MainScreen
 from d2ltui.tui.screens.panes import ORDER

@@ -8,6 +8,7 @@ from textual.widgets import Input, Static
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import FIELDS, ConfigError, applicable_fields, parse, resolve
+from d2ltui.spec.models import MODELS
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane
@@ -75,9 +76,11 @@ async def test_a_field_is_validated_at_each_key(open_app: Opener) -> None:
 
 async def test_the_form_shows_what_the_model_has(open_app: Opener) -> None:
     async with open_app({"model": "mlp"}) as person:
-        for name, model in catalogue.MODELS.items():
+        for name, model in MODELS.items():
             await person.choose_model(name)
             expected = {"dataset", *applicable_fields(name)} - {"init_std"}
+            if not catalogue.DATASETS[person.setup.state["dataset"]].embedded:
+                expected.add("data_dir")
             assert set(person.shown_fields()) == expected
             assert ("hidden" in person.shown_fields()) == (name == "mlp")
             offered = person.field("dataset")
@@ -88,6 +91,7 @@ async def test_the_form_shows_what_the_model_has(open_app: Opener) -> None:
         assert "init_std" in person.shown_fields()
         await person.choose("init", "xavier")
         assert "init_std" not in person.shown_fields()
+        await person.choose_model("mlp")
         assert "data_dir" not in person.shown_fields()
         await person.choose("dataset", "mnist")
         assert "data_dir" in person.shown_fields()

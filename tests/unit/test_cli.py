@@ -15,6 +15,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, resolve
 from d2ltui.spec.config_file import to_toml
+from d2ltui.spec.models import MODELS
 
 
 @pytest.fixture
@@ -309,7 +310,7 @@ def test_version(command) -> None:  # type: ignore[no-untyped-def]
 def test_models(command) -> None:  # type: ignore[no-untyped-def]
     status, out, err = command("models")
     assert (status, err) == (0, "")
-    for name, model in catalogue.MODELS.items():
+    for name, model in MODELS.items():
         assert f"{name}: {model.title}" in out
         for dataset in catalogue.datasets_for(name):
             assert f"on {dataset}: " in out

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.spec import catalogue
 from d2ltui.spec.config import (
     FIELDS,
     MAX_EPOCHS,
@@ -22,6 +21,7 @@ from d2ltui.spec.config import (
     parse,
     resolve,
 )
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.similar import nearest
 from d2ltui.spec.text import MAX_VALUE, printable
 
@@ -61,9 +61,9 @@ GOOD = [
     ("data_dir", None, None),
 ]
 BAD = [
-    ("model", "svm", "linear, softmax, mlp"),
-    ("model", "", "linear, softmax, mlp"),
-    ("model", ["mlp"], "linear, softmax, mlp"),
+    ("model", "svm", "linear, softmax, mlp, lenet"),
+    ("model", "", "linear, softmax, mlp, lenet"),
+    ("model", ["mlp"], "linear, softmax, mlp, lenet"),
     ("implementation", "keras", "concise, scratch"),
     ("dataset", "imagenet", "digits"),
     ("hidden", "", "1 to 200 whole numbers from 1 to 65536"),
@@ -79,7 +79,7 @@ BAD = [
     ("hidden", [True], "whole numbers"),
     ("hidden", [1] * (MAX_LAYERS + 1), "1 to 200"),
     ("hidden", MAX_WIDTH + 1, "from 1 to 65536"),
-    ("activation", "gelu", "identity, sigmoid, tanh, relu"),
+    ("activation", "softplus", "identity, sigmoid, tanh, relu, leaky-relu, elu, gelu, silu"),
     ("init", "ones", "default, normal, xavier, kaiming, zeros"),
     ("init_std", "0", "a finite number greater than 0"),
     ("optimizer", "lbfgs", "sgd, momentum, adagrad, rmsprop, adam"),
@@ -274,15 +274,18 @@ def test_a_data_set_of_another_task() -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "value"), [("hidden", "12"), ("activation", "relu"), ("dropout", "0.5")])
+@pytest.mark.parametrize(
+    ("name", "value", "having"),
+    [("hidden", "12", "mlp"), ("activation", "relu", "mlp or lenet"), ("dropout", "0.5", "mlp")],
+)
 @pytest.mark.parametrize("model", ["linear", "softmax"])
-def test_a_field_that_the_model_has_not(model: str, name: str, value: str) -> None:
+def test_a_field_that_the_model_has_not(model: str, name: str, value: str, having: str) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve({"model": model, name: value})
     (problem,) = caught.value.problems
     assert problem.field == name
     assert problem.message == (
-        f"{name}: '{value}' is not allowed (model {model} has no {name}); allowed: with model mlp"
+        f"{name}: '{value}' is not allowed (model {model} has no {name}); allowed: with model {having}"
     )
 
 
@@ -344,7 +347,7 @@ def test_a_config_is_a_value() -> None:
 def test_the_fields_of_a_form() -> None:
     assert "hidden" in applicable_fields("mlp")
     assert "hidden" not in applicable_fields("linear")
-    for model in catalogue.MODELS:
+    for model in MODELS:
         assert set(applicable_fields(model)) <= set(FIELDS)
 
 

@@ -16,6 +16,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import MAX_WIDTH, ConfigError, RunConfig, resolve
 from d2ltui.spec.config_file import MAX_BYTES, from_toml, read_toml, to_toml
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.text import printable
 
 if sys.version_info >= (3, 11):
@@ -27,7 +28,7 @@ else:
 @st.composite
 def configs(draw: st.DrawFn) -> RunConfig:
     """Any run."""
-    model = draw(st.sampled_from(list(catalogue.MODELS)))
+    model = draw(st.sampled_from(list(MODELS)))
     dataset = draw(st.sampled_from(catalogue.datasets_for(model)))
     positive = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
     given: dict[str, object] = {

@@ -270,7 +270,7 @@ def test_one_format_at_a_time(path: Path, command, tmp_path: Path) -> None:  # t
 
 def test_the_lists_and_charts(path: Path, command) -> None:  # type: ignore[no-untyped-def]
     other, _ = trained(resolve({"dataset": "moons", "epochs": 2, "batch_size": 300, "lr": 0.5, "device": "cpu"}))
-    status, out, err = command("runs", "lr<0.2", "model=mlp")
+    status, out, err = command("runs", "lr<0.4", "model=mlp")
     assert (status, err) == (0, "")
     assert [line.split()[0] for line in out.splitlines()] == ["run", path.name]
     (one,) = json.loads(command("runs", "lr=0.5", "--json")[1])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import ConfigError, resolve
+from d2ltui.spec.models import MODELS
 from d2ltui.tui.form_state import FormState, as_text
 
 
@@ -162,7 +163,7 @@ def test_what_is_not_on_the_screen_cannot_be_wrong() -> None:
 @given(
     st.lists(
         st.tuples(st.sampled_from(["hidden", "lr", "batch_size", "epochs", "dropout", "seed", "device"]), st.text())
-        | st.tuples(st.just("model"), st.sampled_from(list(catalogue.MODELS)))
+        | st.tuples(st.just("model"), st.sampled_from(list(MODELS)))
         | st.tuples(st.just("implementation"), st.sampled_from(list(catalogue.IMPLEMENTATIONS)))
         | st.tuples(st.just("init"), st.sampled_from(list(catalogue.INITS)))
         | st.tuples(st.sampled_from(["dataset", "optimizer"]), st.integers(0, 9)),

@@ -19,6 +19,7 @@ from d2ltui.nn import build
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, resolve
+from d2ltui.spec.models import MODELS
 
 MLP = {"model": "mlp", "dataset": "digits", "device": "cpu"}
 SICK = {**MLP, "hidden": "256,256", "init": "normal", "init_std": 1.0, "lr": 3.0}
@@ -336,7 +337,7 @@ def sick_everywhere(config: RunConfig) -> tuple[events.Finding, ...]:
     )
 
 
-@pytest.mark.parametrize("model", catalogue.MODELS)
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("implementation", catalogue.IMPLEMENTATIONS)
 def test_every_remedy_is_allowed(model: str, implementation: str) -> None:
     optimizers = catalogue.OPTIMIZERS if implementation == "concise" else catalogue.SCRATCH_OPTIMIZERS
@@ -475,7 +476,7 @@ def test_sick_networks_are_diagnosed(
 @pytest.mark.parametrize("seed", range(5))
 def test_default_runs_are_healthy(seed: int, dataset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "SHARE", 0.2)
-    for model in catalogue.MODELS:
+    for model in MODELS:
         if dataset not in catalogue.datasets_for(model):
             continue
         for implementation in catalogue.IMPLEMENTATIONS:

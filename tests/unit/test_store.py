@@ -14,6 +14,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import from_toml
+from d2ltui.spec.models import MODELS
 from d2ltui.store import StoreError, home, schema, session
 from d2ltui.store.listing import find, info, runs
 from d2ltui.store.reader import RunReader
@@ -217,7 +218,7 @@ def test_a_directory_holds_everything() -> None:
     path = stored()
     assert path == home.runs_dir() / "linear-synthetic-linear-1"
     assert from_toml((path / "config.toml").read_text(), "") == {"model": "linear", "dataset": "synthetic-linear"} | {
-        name: getattr(CONFIG, name) for name in ("implementation", *catalogue.MODELS["linear"].fields)
+        name: getattr(CONFIG, name) for name in ("implementation", *MODELS["linear"].fields)
     }
     lines = (path / "log.txt").read_text().splitlines()
     assert lines[-1].endswith("stopped: stopped by you")

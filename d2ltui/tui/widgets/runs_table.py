@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from rich.text import Text
 from textual.binding import Binding
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
+from d2ltui.spec.models import MODELS
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.panes.layer_lines import number
 
 if TYPE_CHECKING:
+    from d2ltui.spec.config import RunConfig
     from d2ltui.store.listing import RunInfo
 
 NOTE_WIDTH = 30  # of a note
 COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun", "note")
 Row = tuple[Text, ...]
+
+
+def _has(config: RunConfig | None, field: str) -> TypeGuard[RunConfig]:
+    """Whether the model of `config` has that field; of a model that this version does not know, nothing is shown."""
+    return config is not None and config.model in MODELS and field in MODELS[config.model].fields
 
 
 def row(run: RunInfo, mark: str) -> Row:
@@ -35,8 +42,8 @@ def row(run: RunInfo, mark: str) -> Row:
         number(loss) if loss is not None else "–",
         number(metric) if metric is not None else "–",
         as_text(config.lr) if config is not None else "",
-        as_text(config.hidden) if config is not None and config.model == "mlp" else "",
-        config.activation if config is not None and config.model == "mlp" else "",
+        as_text(config.hidden) if _has(config, "hidden") else "",
+        config.activation if _has(config, "activation") else "",
         time.strftime("%m-%d %H:%M", time.localtime(run.created)) if run.created else "",
         run.note if len(run.note) <= NOTE_WIDTH else run.note[: NOTE_WIDTH - 1] + "…",
     )

@@ -15,6 +15,7 @@ from textual.widgets import RadioButton, RadioSet, Static
 from d2ltui.spec import catalogue, comparison
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
+from d2ltui.spec.models import MODELS
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.render.cached import Hollow
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
@@ -146,7 +147,7 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
         with Vertical(classes="stack"):
             with Pane("Model", id="model-pane"):
                 with ModelChoice(id="model", compact=True):
-                    for info in catalogue.MODELS.values():
+                    for info in MODELS.values():
                         yield ModelButton(info.title, value=info.name == state["model"], name=info.name)
                 yield make_field("implementation", state)
                 yield Static(describe_network(config), id="network", classes="note", markup=False)
@@ -163,7 +164,7 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
 
     @staticmethod
     def _all_hyperparameters() -> Iterable[str]:
-        names = dict.fromkeys(name for model in ("mlp", "linear") for name in applicable_fields(model))
+        names = dict.fromkeys(name for model in ("mlp", *MODELS) for name in applicable_fields(model))
         return (name for name in names if name != "implementation")
 
     def on_mount(self) -> None:

@@ -1,0 +1,208 @@
+"""The models, and all that the program needs to know of each before it is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.layers import LayerKind, LayerSpec
+from d2ltui.spec.registry import Registry
+
+if TYPE_CHECKING:
+    from d2ltui.spec.catalogue import DatasetInfo
+    from d2ltui.spec.config import RunConfig
+
+
+class ModelSpec(msgspec.Struct, frozen=True):
+    """A model.
+
+    `fields` are the hyperparameters it has, in the order in which a form shows them, and `defaults` those that have
+    another default than elsewhere. `plan(config, data)` gives its layers for a data set, and `refuses(data)` says why
+    there are none for it, or "".
+
+    `build` is a reference, `module:function`, to what makes it an `nn.Module` from (config, layers), with its initial
+    weights; "" where the layers of the plan one after another are all there is to it.
+    """
+
+    name: str
+    title: str
+    task: Literal["regression", "classification"]
+    section: str
+    description: str
+    fields: tuple[str, ...]
+    default_dataset: str
+    plan: Callable[[RunConfig, DatasetInfo], tuple[LayerSpec, ...]]
+    defaults: dict[str, object] = {}
+    refuses: Callable[[DatasetInfo], str] = lambda data: ""
+    build: str = ""
+
+
+MODELS: Registry[ModelSpec] = Registry("d2ltui.models", ModelSpec)
+
+
+class Plan:
+    """A chain of layers in the making: each is added behind the last one.
+
+    Args:
+        config: the run's, which says which activation and how much dropout.
+        shape: of a sample.
+    """
+
+    def __init__(self, config: RunConfig, shape: tuple[int, ...]) -> None:
+        self._config, self._shape = config, shape
+        self.layers: list[LayerSpec] = []
+
+    def linear(self, num_outputs: int) -> None:
+        """Every input to every output."""
+        (num_inputs,) = self._shape
+        self._add("linear", "Linear", num_outputs, num_inputs, (num_inputs + 1) * num_outputs, (num_outputs,))
+
+    def activation(self) -> None:
+        """The run's activation function. An identity has no layer: it does nothing, which a learner should see."""
+        if self._config.activation != "identity":
+            self._same("activation", ACTIVATIONS[self._config.activation].title)
+
+    def dropout(self) -> None:
+        """The run's dropout, where it has any."""
+        if self._config.dropout > 0:
+            self._same("dropout", f"Dropout {self._config.dropout:g}")
+
+    def convolution(self, channels: int, kernel: int, padding: int = 0) -> None:
+        """`channels` kernels of kernel × kernel pixels (section 7.2)."""
+        before, height, width = self._shape
+        shape = (channels, height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1)
+        parameters = channels * (before * kernel * kernel + 1)
+        self._add("convolution", f"Conv {kernel}×{kernel}", channels, before, parameters, shape, kernel, padding)
+
+    def average_pooling(self, kernel: int) -> None:
+        """The means of squares of kernel × kernel pixels (section 7.5)."""
+        channels, height, width = self._shape
+        shape = (channels, height // kernel, width // kernel)
+        self._add("pooling", f"AvgPool {kernel}×{kernel}", channels, channels, 0, shape, kernel)
+
+    def flatten(self) -> None:
+        """All numbers of a sample in a row."""
+        numbers = self._shape[0] * self._shape[1] * self._shape[2]
+        self._add("flatten", "Flatten", numbers, numbers, 0, (numbers,))
+
+    def _same(self, kind: LayerKind, name: str) -> None:
+        self._add(kind, name, self._shape[0], self._shape[0], 0, self._shape)
+
+    def _add(
+        self,
+        kind: LayerKind,
+        name: str,
+        num_outputs: int,
+        num_inputs: int,
+        parameters: int,
+        shape: tuple[int, ...],
+        kernel: int = 0,
+        padding: int = 0,
+    ) -> None:
+        self._shape = shape
+        kept = shape if len(shape) > 1 else ()
+        index = len(self.layers) + 1
+        self.layers.append(LayerSpec(index, kind, name, num_inputs, num_outputs, parameters, kept, kernel, padding))
+
+
+def _one_linear(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+    plan = Plan(config, (data.num_inputs,))
+    plan.linear(data.num_outputs)
+    return tuple(plan.layers)
+
+
+def _mlp(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+    plan = Plan(config, (data.num_inputs,))
+    for num_hiddens in config.hidden:
+        plan.linear(num_hiddens)
+        plan.activation()
+        plan.dropout()
+    plan.linear(data.num_outputs)
+    return tuple(plan.layers)
+
+
+def image_shape(data: DatasetInfo) -> tuple[int, int, int]:
+    """Channels, height and width of a sample of `data`; a picture in grey levels has one channel."""
+    shape = data.input_shape
+    return (1, shape[0], shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
+
+
+LENET_SMALLEST = 12  # pixels: smaller ones are gone before the second convolution has a place to stand
+
+
+def _lenet(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+    plan = Plan(config, image_shape(data))
+    plan.convolution(6, kernel=5, padding=2)
+    plan.activation()
+    plan.average_pooling(2)
+    plan.convolution(16, kernel=5)
+    plan.activation()
+    plan.average_pooling(2)
+    plan.flatten()
+    for num_hiddens in (120, 84):
+        plan.linear(num_hiddens)
+        plan.activation()
+    plan.linear(data.num_outputs)
+    return tuple(plan.layers)
+
+
+def _no_image_for_lenet(data: DatasetInfo) -> str:
+    if len(data.input_shape) < 2:
+        return f"{data.name} has no pictures"
+    _, height, width = image_shape(data)
+    if min(height, width) < LENET_SMALLEST:
+        least = f"{LENET_SMALLEST}×{LENET_SMALLEST}"
+        return f"the pictures of {data.name} are {height}×{width}, and the model needs {least} or more"
+    return ""
+
+
+COMMON = ("optimizer", "lr", "weight_decay", "batch_size", "epochs", "init", "init_std", "seed", "device", "threads")
+
+for _model in (
+    ModelSpec(
+        name="linear",
+        title="Linear regression",
+        task="regression",
+        section="3.4, 3.5",
+        description="ŷ = Xw + b, fitted by squared error",
+        fields=COMMON,
+        default_dataset="synthetic-linear",
+        plan=_one_linear,
+    ),
+    ModelSpec(
+        name="softmax",
+        title="Softmax regression",
+        task="classification",
+        section="4.4, 4.5",
+        description="softmax(XW + b), fitted by cross-entropy",
+        fields=COMMON,
+        default_dataset="digits",
+        plan=_one_linear,
+    ),
+    ModelSpec(
+        name="mlp",
+        title="Multilayer perceptron",
+        task="classification",
+        section="5.2",
+        description="hidden layers with an activation function between them",
+        fields=("hidden", "activation", "dropout", *COMMON),
+        default_dataset="digits",
+        plan=_mlp,
+    ),
+    ModelSpec(
+        name="lenet",
+        title="LeNet",
+        task="classification",
+        section="7.6",
+        description="two convolutions with pooling, and three linear layers, on pictures",
+        fields=("activation", *COMMON),
+        default_dataset="fashion-mnist",
+        plan=_lenet,
+        defaults={"activation": "sigmoid", "init": "xavier", "batch_size": 128},
+        refuses=_no_image_for_lenet,
+    ),
+):
+    MODELS.register(_model)
