@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from . import inside, keys, recording, speed, starting, threads, watching
+from . import inside, key_table, keys, recording, speed, starting, threads, watching
 from .context import Context
 from .figures import Figure, table
 
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
     "threads": threads.threads,
     "interface-cpu": watching.interface_cpu,
     "keys": keys.key_presses,
+    "key-table": key_table.key_table,
     "bytes": watching.bytes_sent,
     "start": starting.start,
     "long-run": recording.long_run,

@@ -29,9 +29,14 @@ from .race import EndedEarly, read_log
 from .terminal import Terminal
 from .watching import wait_for_steps
 
-# Logarithmic axis, help and away, smoother, zoomed and back, less smooth, linear axis, ...
-SEQUENCE = ("l", "?", "\x1b", "]", "z", "z", "[")
-PRESSES = 70
+# Those after which the screen's fixed parts look otherwise: panes, logarithmic axis and back, help, smoother and less,
+# zoomed and back, the lessons, the runs, light and dark.
+TAB, SHIFT_TAB, ESCAPE, THEME = "\t", "\x1b[Z", "\x1b", "\x14"
+SEQUENCE = (
+    *(TAB, "l", "?", ESCAPE, "]", "z", "z", "[", TAB, "L", ESCAPE, SHIFT_TAB, "R", ESCAPE, "l", THEME, TAB, THEME),
+)
+SOON = (TAB, "l")  # the keys that are pressed most
+PRESSES = 6 * len(SEQUENCE)
 PAUSE = (0.6, 0.9)  # seconds between two keys: longer than any answer, and in no step with the frames
 STATUS_LINES = 5  # at the bottom: they change with each step
 FRAME = set("─│╭╮╰╯┌┐└┘├┤┬┴┼")
@@ -184,6 +189,11 @@ def key_presses(context: Context) -> list[Figure]:
         note = f"{len(values)} answers; median {percentile(values, 0.5):.0f} ms; by key: {slowest}"
         details: dict[str, object] = {"by_key": by_key}
         figures.append(Figure(f"{name}, p95", values, None, 50, "ms", note, p95, half_width=spread, details=details))
+        soon = [1000 * seconds for key, seconds in found if key in SOON]
+        at = percentile(soon, 0.95)
+        row = Figure(f"tab and l to the end of their answer, {model}, p95", soon, None, 35, "ms", "", at)
+        row.half_width = interval(soon, 0.95)
+        figures.append(row)
         figures.append(Figure(f"{name}, maximum", values, None, 250, "ms", value=max(values), half_width=0.0))
     return figures
 

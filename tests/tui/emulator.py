@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import pyte
 from rich.console import Console
@@ -39,7 +40,12 @@ def look(cell: pyte.screens.Char) -> Look:
 
 def drawn_anew(strips: Iterable[Strip], width: int, height: int) -> list[list[Look]]:
     """What a terminal shows that gets whole lines, as Textual renders them."""
-    emulator = Emulator(width, height)
-    for y, strip in enumerate(strips):
-        emulator.feed(f"\x1b[{y + 1};1H{strip.render(CONSOLE)}")
-    return emulator.looks()
+    lines = [list(_line(strip.render(CONSOLE), width)) for strip in strips]
+    return lines + [list(_line("", width)) for _ in range(height - len(lines))]
+
+
+@lru_cache(10_000)
+def _line(rendered: str, width: int) -> tuple[Look, ...]:
+    emulator = Emulator(width, 1)
+    emulator.feed(rendered)
+    return tuple(emulator.looks()[0])

@@ -89,10 +89,12 @@ def sent(before: Strip, after: Strip, term: str = "xterm") -> str:
     ("before", "after", "expected"),
     [
         ([("abc", "")], [("axc", "")], "\x1b[2;2Hx"),
-        ([("abc", "red")], [("abc", "bold red")], "\x1b[2H\x1b[1;31mabc\x1b[m"),
+        ([("abc", "red")], [("abc", "bold red")], "\x1b[1;31m\x1b[2Habc\x1b[m"),
         # Colours only where they change; a blank has none of its own.
-        ([("abc", "")], [("x y", "red")], "\x1b[2H\x1b[31mx y\x1b[m"),
-        ([("abcd", "")], [("wx", "red on blue"), ("yz", "green on blue")], "\x1b[2H\x1b[31;44mwx\x1b[32myz\x1b[m"),
+        ([("abc", "")], [("x y", "red")], "\x1b[31m\x1b[2Hx y\x1b[m"),
+        ([("abcd", "")], [("wx", "red on blue"), ("yz", "green on blue")], "\x1b[31;44m\x1b[2Hwx\x1b[32myz\x1b[m"),
+        # One pen after the other.
+        ([("abcd", "")], [("a", "red"), ("b", ""), ("c", "red"), ("d", "")], "\x1b[31m\x1b[2Ha\x1b[Cc\x1b[m"),
         # Short ways: over what lies between, or along the line.
         ([("abcdef", "")], [("xbcdey", "")], "\x1b[2Hxbcdey"),
         ([("abcdefghij", "")], [("xbcdefghiy", "")], "\x1b[2Hx\x1b[8Cy"),
@@ -110,8 +112,8 @@ def test_few_bytes(before: list, after: list, expected: str) -> None:
 
 def test_only_a_terminal_that_does_so_erases_to_a_background() -> None:
     before, after = strip(("a" * WIDTH, "")), strip((" " * WIDTH, "on blue"))
-    assert sent(before, after, "tmux-256color") == "\x1b[2H\x1b[44m\x1b[K\x1b[m"
-    assert sent(before, after, "screen-256color") == f"\x1b[2H\x1b[44m{' ' * WIDTH}\x1b[m"
+    assert sent(before, after, "tmux-256color") == "\x1b[44m\x1b[2H\x1b[K\x1b[m"
+    assert sent(before, after, "screen-256color") == f"\x1b[44m\x1b[2H{' ' * WIDTH}\x1b[m"
     assert sent(before, strip((" " * WIDTH, "")), "screen-256color") == "\x1b[2H\x1b[K"
 
 

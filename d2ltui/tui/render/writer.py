@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 
 from rich.cells import cell_len
 
@@ -10,6 +11,7 @@ from d2ltui.tui.render.cells import CONTINUED, SINGLE
 from d2ltui.tui.render.pen import PLAIN, Pen, change, for_blank
 
 ANYWHERE = -1  # a column or line that is not known
+SHORT = 5  # cells: so many blanks are written together with the text beside them
 
 
 class Writer:
@@ -29,9 +31,11 @@ class Writer:
         self._x = self._y = ANYWHERE
         self._pen = PLAIN
         self._out: list[str] = []
+        self._parts = Parts(grounds)
 
     def finish(self) -> str:
         """All that was written."""
+        self._write(self._parts)
         self._out.append(change(self._pen, PLAIN))
         return "".join(self._out)
 
@@ -40,16 +44,18 @@ class Writer:
         first = last = changed[0]
         for x in changed:
             if x > last + 1 and not self._is_short(cells, styles, last, x):
-                self._write(y, cells, styles, first, last + 1)
+                self._parts.add(y, cells, styles, first, last + 1)
                 first = x
             last = x
-        self._write(y, cells, styles, first, last + 1)
+        self._parts.add(y, cells, styles, first, last + 1)
 
     def write_odd(self, y: int, cells: list[str], styles: list[int]) -> None:
         """All of a line. Where a character's width is in doubt, what follows it is put in its place by its column."""
-        for first, end, odd in _parts(cells):
+        for first, end, odd in by_width(cells):
             if not odd:
-                self._write(y, cells, styles, first, end)
+                parts = Parts(self._grounds)
+                parts.add(y, cells, styles, first, end)
+                self._write(parts)
                 continue
             self._move(first, y)
             self._use(self._pens[styles[first]])
@@ -68,47 +74,34 @@ class Writer:
             and len("".join(cells[last + 1 : x]).encode()) <= 4
         )
 
-    def _write(self, y: int, cells: list[str], styles: list[int], x: int, end: int) -> None:
-        grounds, pens, out = self._grounds, self._pens, self._out
-        while x < end:
-            style = styles[x]
-            ground = grounds[style] if cells[x] == " " else None
-            after = x + 1
-            if ground is None:
-                while after < end and styles[after] == style and (cells[after] != " " or grounds[style] is None):
-                    after += 1
-                self._move(x, y)
-                self._use(pens[style])
-                out.append("".join(cells[x:after]))
-            else:
-                while after < end and cells[after] == " " and grounds[styles[after]] == ground:
-                    after += 1
-                self._move(x, y)
-                if self._erase(after - x, ground, after == end, after == self._width):
-                    x = after
+    def _write(self, parts: Parts) -> None:
+        """One pen after the other: to change a colour takes more bytes than to go from one place to another."""
+        pens, blanks = self._pens, parts.blanks
+        for number in sorted(parts.texts, key=lambda number: pens[number] != self._pen):  # the present one first
+            self._use(pens[number])
+            ground = self._grounds[number]
+            self._write_spans(parts.texts[number], [] if ground is None else blanks.pop(ground, []))
+        for ground, spans in blanks.items():
+            self._use_for_blank(ground)
+            self._write_spans([], spans)
+
+    def _write_spans(self, texts: list[Span], blanks: list[Span]) -> None:
+        """Texts and blanks that the present pen draws."""
+        spans = [(span.y, span.x, span, False) for span in texts] + [(span.y, span.x, span, True) for span in blanks]
+        if blanks and texts:
+            spans.sort(key=itemgetter(0, 1))
+        ends = {(span.y, span.x) for span in texts} if blanks else ()
+        for y, x, span, blank in spans:
+            end = span.end
+            self._move(x, y)
+            if blank and (self._erases or not self._pen.background):
+                sequence = "\x1b[K" if end == self._width else f"\x1b[{end - x}X"
+                if end - x > len(sequence) + (5 if (y, end) in ends else 0):  # the cursor stays where it is
+                    self._out.append(sequence)
                     continue
-                if after < end and grounds[styles[after]] == ground and self._grounds_differ(ground):
-                    self._use(pens[styles[after]])  # the next character's at once
-                else:
-                    self._use_for_blank(ground)
-                out.append(" " * (after - x))
+            self._out.append("".join(span.cells[x:end]))
             # Behind the last column terminals differ in where the cursor is.
-            self._x = after if after < self._width else ANYWHERE
-            x = after
-
-    def _grounds_differ(self, ground: str) -> bool:
-        return self._pen.decorates or self._pen.background != ground
-
-    def _erase(self, count: int, ground: str, last: bool, edge: bool) -> bool:
-        """Erase `count` cells, where that is shorter than to write them; the cursor stays where it is."""
-        if ground and not self._erases:
-            return False
-        sequence = "\x1b[K" if edge else f"\x1b[{count}X"
-        if count <= len(sequence) * (1 if last else 2):
-            return False
-        self._use_for_blank(ground)
-        self._out.append(sequence)
-        return True
+            self._x = end if end < self._width else ANYWHERE
 
     def _use(self, pen: Pen) -> None:
         if pen is not self._pen:
@@ -120,23 +113,77 @@ class Writer:
         self._out.append(sequence)
 
     def _move(self, x: int, y: int) -> None:
-        if self._y == y:
-            if self._x == x:
-                return
-            by = x - self._x
-            if self._x == ANYWHERE or by < 0:
-                sequence = f"\x1b[{x + 1}G" if x else "\r"
-            else:
-                sequence = f"\x1b[{by}C" if by > 1 else "\x1b[C"
-        elif self._x == x and y == self._y + 1:
-            sequence = "\x1b[B"
-        else:
+        by, down = x - self._x, y - self._y
+        if self._y == ANYWHERE or down < 0:
             sequence = f"\x1b[{y + 1};{x + 1}H" if x else f"\x1b[{y + 1}H"
+        elif self._x == ANYWHERE:
+            sequence = (f"\x1b[{x + 1}G" if x else "\r") if not down else f"\x1b[{y + 1};{x + 1}H"
+        else:
+            if by > 0:
+                along = f"\x1b[{by}C" if by > 1 else "\x1b[C"
+            elif x == 0:
+                along = "\r" if by else ""
+            else:
+                along = "\b" * -by if by > -4 else f"\x1b[{x + 1}G"
+            sequence = f"{along}\x1b[{down}B" if down > 1 else along + "\x1b[B" * down
+            if down and len(sequence) > len(anew := f"\x1b[{y + 1};{x + 1}H"):
+                sequence = anew
         self._out.append(sequence)
         self._x, self._y = x, y
 
 
-def _parts(cells: list[str]) -> Iterator[tuple[int, int, bool]]:
+class Span:
+    """Cells of a line from `x` to `end`."""
+
+    __slots__ = ("cells", "end", "x", "y")
+
+    def __init__(self, y: int, x: int, end: int, cells: list[str]) -> None:
+        self.y, self.x, self.end, self.cells = y, x, end, cells
+
+
+class Parts:
+    """Cells, parted by the pens that draw them.
+
+    Args:
+        grounds: by number of pen, what is seen of a blank: its background; None where there is more.
+    """
+
+    def __init__(self, grounds: Sequence[str | None]) -> None:
+        self._grounds = grounds
+        self.texts: dict[int, list[Span]] = {}  # by number of pen
+        self.blanks: dict[str, list[Span]] = {}  # by background; any pen that has it will do
+
+    def add(self, y: int, cells: list[str], styles: list[int], x: int, end: int) -> None:
+        """Those of a line from `x` to `end`; all are of one cell."""
+        grounds = self._grounds
+        text: Span | None = None  # the one that ends at x, if one does
+        text_style = 0
+        while x < end:
+            style, after = styles[x], x + 1
+            ground = grounds[style]
+            if ground is None or cells[x] != " ":
+                while after < end and styles[after] == style and (ground is None or cells[after] != " "):
+                    after += 1
+            else:
+                while after < end and cells[after] == " " and grounds[styles[after]] == ground:
+                    after += 1
+                if after - x <= SHORT and text is not None and grounds[text_style] == ground:
+                    style = text_style  # drawn with the text before it
+                elif after - x <= SHORT and after < end and grounds[styles[after]] == ground:
+                    style = styles[after]  # with the text behind it
+                else:
+                    self.blanks.setdefault(ground, []).append(Span(y, x, after, cells))
+                    text, x = None, after
+                    continue
+            if text is not None and text_style == style:
+                text.end = after
+            else:
+                text, text_style = Span(y, x, after, cells), style
+                self.texts.setdefault(style, []).append(text)
+            x = after
+
+
+def by_width(cells: list[str]) -> Iterator[tuple[int, int, bool]]:
     """A line in parts: first column, end, and whether it is one character whose width is in doubt."""
     first = x = 0
     while x < len(cells):

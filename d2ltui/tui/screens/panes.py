@@ -121,7 +121,8 @@ class PanesScreen(Once, Sparing, Hollow, Screen[None]):
         if self._zoomed is not None:
             self._zoomed = name
         self._tab = next(title for title, panes in TABS.items() if name in panes)
-        self._arrange()
+        if self._single:  # otherwise every pane is where it was
+            self._arrange()
         self.query_one(f"#{name}", Pane).focus_inside()
 
     def action_next_pane(self, by: int = 1) -> None:
