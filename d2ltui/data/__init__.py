@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
+import torch
 from torch import Tensor
 
-from d2ltui.nn.seeds import seed_for
-from d2ltui.spec import catalogue
-from d2ltui.spec.catalogue import DatasetInfo
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo
+from d2ltui.spec.registry import load_object
 from d2ltui.spec.text import printable
 
-__all__ = ["DataError", "Dataset", "LoadCancelled", "load"]
+__all__ = ["DataError", "Dataset", "LoadCancelled", "LoaderError", "check_loaded", "load"]
 
 Progress: TypeAlias = Callable[[str, "float | None"], None]
 
@@ -27,6 +28,10 @@ class DataError(Exception):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(printable(sentence, MAX_SENTENCE))
+
+
+class LoaderError(DataError):
+    """A data set whose loader failed of something else; that is the cause of this."""
 
 
 class LoadCancelled(Exception):
@@ -55,7 +60,7 @@ def load(
     progress: Progress = lambda message, fraction: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Dataset:
-    """The data set that `config` names, downloaded first where it is torchvision's and not there yet.
+    """The data set that `config` names, downloaded first where it is one that is, and not there yet.
 
     `progress(message, fraction)` is told what happens, `fraction` from 0 to 1 or None where it is not known.
 
@@ -63,12 +68,46 @@ def load(
         DataError: with one sentence, where the data cannot be had.
         LoadCancelled: soon after `cancelled()` has turned true.
     """
-    info = catalogue.DATASETS[config.dataset]
-    progress(f"{info.name}: loading", None)
-    if info.origin == "torchvision":
-        from d2ltui.data import vision
+    source = DATASET_SOURCES[config.dataset]
+    progress(f"{source.name}: loading", None)
+    try:
+        info = config.dataset_info
+        loader = load_object(source.loader)
+        loaded = loader(info, msgspec.structs.asdict(config), progress, cancelled)
+        check_loaded(info, loaded)
+    except (DataError, LoadCancelled, MemoryError):
+        raise
+    except Exception as error:  # whatever another package's loader raises, it is told in words
+        why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise LoaderError(f"{source.name}: cannot be loaded ({why})") from error
+    return loaded  # type: ignore[no-any-return]
 
-        return vision.load(info, config.data_dir, progress, cancelled)
-    from d2ltui.data import tabular
 
-    return tabular.load(info, seed_for(config.seed, "data"))
+def check_loaded(info: DatasetInfo, loaded: object) -> None:
+    """That `loaded` is the Dataset that `info` describes.
+
+    Raises:
+        DataError: where it is not, with what it has instead.
+    """
+    if not isinstance(loaded, Dataset):
+        raise DataError(f"{info.name}: its loader returns a {type(loaded).__name__} and not a Dataset")
+    classification = info.task == "classification"
+    for part, size in (("train", info.train_size), ("val", info.val_size)):
+        x, y = getattr(loaded, f"x_{part}"), getattr(loaded, f"y_{part}")
+        wanted = (
+            (f"x_{part}", x, (size, info.num_inputs), torch.float32),
+            (
+                f"y_{part}",
+                y,
+                (size,) if classification else (size, 1),
+                torch.int64 if classification else torch.float32,
+            ),
+        )
+        for name, tensor, shape, dtype in wanted:
+            if not isinstance(tensor, Tensor):
+                raise DataError(f"{info.name}: its {name} is a {type(tensor).__name__} and not a tensor")
+            if tensor.shape != shape or tensor.dtype != dtype:
+                has, should = f"{tuple(tensor.shape)} {tensor.dtype}", f"{shape} {dtype}"
+                raise DataError(f"{info.name}: its {name} is {has} instead of {should}".replace("torch.", ""))
+        if classification and not 0 <= int(y.min()) <= int(y.max()) < info.num_outputs:
+            raise DataError(f"{info.name}: its y_{part} has labels that are not from 0 to {info.num_outputs - 1}")

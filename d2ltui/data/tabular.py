@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from d2ltui.data import Dataset
-from d2ltui.spec.catalogue import DatasetInfo
+from d2ltui.data import Dataset, Progress
+from d2ltui.nn.seeds import seed_for
+from d2ltui.spec.datasets import DatasetInfo, Params
 
 
-def load(info: DatasetInfo, seed: int) -> Dataset:
-    """The data set called `info.name`. `seed` makes the synthetic ones; real ones are always the same."""
+def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
+    """The data set called `info.name`. `params["seed"]` makes the synthetic ones; real ones are always the same."""
+    seed = seed_for(params["seed"], "data")
     if info.name == "synthetic-linear":
         return _synthetic_linear(info, seed)
     # Imported here because scikit-learn takes seconds, which synthetic-linear need not wait for.

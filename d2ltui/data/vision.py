@@ -21,7 +21,7 @@ import torch
 
 from d2ltui.data import DataError, Dataset, LoadCancelled, Progress, download
 from d2ltui.nn.import_in_thread import apart
-from d2ltui.spec.catalogue import DatasetInfo
+from d2ltui.spec.datasets import DatasetInfo, Params
 from d2ltui.spec.files import kind
 from d2ltui.spec.folders import FOLDERS, RAW, where_else
 from d2ltui.spec.text import quoted
@@ -36,14 +36,14 @@ _SECURE = {
 }
 
 
-def load(info: DatasetInfo, data_dir: str | None, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
-    """Both parts of `info`, pixels in 0…1, from torchvision's root `data_dir` (None: see `data_root`).
+def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
+    """Both parts of `info`, pixels in 0…1, from torchvision's root `params["data_dir"]` (None: see `data_root`).
 
     Raises:
         DataError: where the files are neither there nor to be had, or not what they should be.
         LoadCancelled: when `cancelled()` turns true.
     """
-    root = data_root(data_dir)
+    root = data_root(params["data_dir"])
     datasets = apart(_torchvision_datasets)
     torchvision_class: Any = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST}[info.name]
     raw = root / FOLDERS[info.name] / RAW

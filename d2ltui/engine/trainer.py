@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from d2ltui.data import DataError, Dataset, LoadCancelled, load
+from d2ltui.data import DataError, Dataset, LoadCancelled, LoaderError, load
 from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.monitor import Monitor
 from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
@@ -100,6 +100,8 @@ class Trainer:
             message = f"stopped after step {self._step:,}" if self._loaded else "stopped while loading"
         except DataError as error:
             status, message, field = "failed", str(error), "dataset"
+            if isinstance(error, LoaderError):
+                trace = traceback.format_exc()
         except DeviceError as error:
             status, message, field = "failed", str(error), "device"
         except ConfigError as error:

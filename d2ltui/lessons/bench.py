@@ -16,6 +16,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.lessons.lesson import Lesson, LessonCancelled, LessonError, Verdict
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.dataset_source import SYNTHETIC
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -167,7 +168,7 @@ class Bench:
         from d2ltui.data import DataError, LoadCancelled, load
 
         self.go_on()
-        made = catalogue.DATASETS[config.dataset].origin == "synthetic"
+        made = catalogue.DATASETS[config.dataset].origin == SYNTHETIC
         key = (config.dataset, config.seed if made else None)
         if key not in self._loaded:
             try:

@@ -9,7 +9,7 @@ from d2ltui.nn.init import initial_parameters
 from d2ltui.nn.network import Layer, Network
 from d2ltui.nn.optim import Optimizer, get_lr, load_state, make_optimizer, set_lr
 from d2ltui.nn.scratch import ScratchNetwork
-from d2ltui.spec.catalogue import DATASETS, DatasetInfo, layer_plan
+from d2ltui.spec.catalogue import DatasetInfo, layer_plan
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.models import image_shape
 
@@ -29,6 +29,6 @@ def build(
     """
     plan = layer_plan(config, dataset)
     kind = ScratchNetwork if config.implementation == "scratch" else ConciseNetwork
-    data = dataset or DATASETS[config.dataset]
+    data = dataset or config.dataset_info
     shape = image_shape(data) if any(spec.kind == "convolution" for spec in plan) else None
     return kind(config, plan, initial_parameters(config, plan), dtype, device, shape)

@@ -6,160 +6,17 @@ same tables, so what is shown is what is built.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import math
+from typing import TYPE_CHECKING
 
-import msgspec
-
+from d2ltui.spec.datasets import DATASETS as DATASETS
+from d2ltui.spec.datasets import DatasetInfo as DatasetInfo
+from d2ltui.spec.datasets import Task as Task
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
-
-Task = Literal["regression", "classification"]
-
-
-class DatasetInfo(msgspec.Struct, frozen=True):
-    """A data set: its task, its shape, its parts, and what is done to it before a model sees it."""
-
-    name: str
-    title: str
-    task: Task
-    origin: Literal["synthetic", "scikit-learn", "torchvision"]
-    input_shape: tuple[int, ...]
-    num_outputs: int
-    train_size: int
-    val_size: int
-    normalisation: str
-    description: str
-    classes: tuple[str, ...] = ()
-
-    @property
-    def num_inputs(self) -> int:
-        """The number of numbers in one sample."""
-        size = 1
-        for n in self.input_shape:
-            size *= n
-        return size
-
-    @property
-    def embedded(self) -> bool:
-        """Whether it needs neither a download nor a data directory."""
-        return self.origin != "torchvision"
-
-
-_FASHION = (
-    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
-_TEN_DIGITS = tuple("0123456789")
-
-DATASETS: dict[str, DatasetInfo] = {
-    info.name: info
-    for info in (
-        DatasetInfo(
-            name="synthetic-linear",
-            title="synthetic linear",
-            task="regression",
-            origin="synthetic",
-            input_shape=(2,),
-            num_outputs=1,
-            train_size=1000,
-            val_size=1000,
-            normalisation="none",
-            description="y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd 0.01",
-        ),
-        DatasetInfo(
-            name="moons",
-            title="two moons",
-            task="classification",
-            origin="synthetic",
-            input_shape=(2,),
-            num_outputs=2,
-            train_size=800,
-            val_size=200,
-            normalisation="each input to mean 0, sd 1",
-            description="two interleaving half circles, noise sd 0.15",
-            classes=("upper", "lower"),
-        ),
-        DatasetInfo(
-            name="circles",
-            title="two circles",
-            task="classification",
-            origin="synthetic",
-            input_shape=(2,),
-            num_outputs=2,
-            train_size=800,
-            val_size=200,
-            normalisation="each input to mean 0, sd 1",
-            description="a circle inside another, noise sd 0.08: no straight line separates them",
-            classes=("outer", "inner"),
-        ),
-        DatasetInfo(
-            name="spirals",
-            title="three spirals",
-            task="classification",
-            origin="synthetic",
-            input_shape=(2,),
-            num_outputs=3,
-            train_size=1200,
-            val_size=300,
-            normalisation="each input to mean 0, sd 1",
-            description="three arms wound around each other, noise sd 0.03",
-            classes=("first", "second", "third"),
-        ),
-        DatasetInfo(
-            name="digits",
-            title="digits",
-            task="classification",
-            origin="scikit-learn",
-            input_shape=(8, 8),
-            num_outputs=10,
-            train_size=1437,
-            val_size=360,
-            normalisation="pixels from 0…16 to 0…1",
-            description="real handwritten digits, 8×8 grey levels",
-            classes=_TEN_DIGITS,
-        ),
-        DatasetInfo(
-            name="diabetes",
-            title="diabetes",
-            task="regression",
-            origin="scikit-learn",
-            input_shape=(10,),
-            num_outputs=1,
-            train_size=353,
-            val_size=89,
-            normalisation="inputs and target to mean 0, sd 1",
-            description="real patients: ten measurements, and the disease's progress a year later",
-        ),
-        DatasetInfo(
-            name="mnist",
-            title="MNIST",
-            task="classification",
-            origin="torchvision",
-            input_shape=(28, 28),
-            num_outputs=10,
-            train_size=60000,
-            val_size=10000,
-            normalisation="pixels from 0…255 to 0…1",
-            description="real handwritten digits, 28×28 grey levels; 12 MB, downloaded once",
-            classes=_TEN_DIGITS,
-        ),
-        DatasetInfo(
-            name="fashion-mnist",
-            title="Fashion-MNIST",
-            task="classification",
-            origin="torchvision",
-            input_shape=(28, 28),
-            num_outputs=10,
-            train_size=60000,
-            val_size=10000,
-            normalisation="pixels from 0…255 to 0…1",
-            description="the book's: real pictures of clothes, 28×28 grey levels; 31 MB, downloaded once",
-            classes=_FASHION,
-        ),
-    )
-}
 
 IMPLEMENTATIONS: dict[str, str] = {
     "concise": "torch.nn and torch.optim",
@@ -237,6 +94,29 @@ _LR_ON: dict[tuple[str, str], dict[str, float]] = {
 _LR_SIGMOID = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.3}
 
 
+_MANY_SAMPLES = 10_000  # from here on, the book's batches of 256 and its 10 epochs are steps enough
+_USUAL_STEPS = 2500
+
+
+def _usual_settings(data: DatasetInfo | None) -> dict[str, object]:
+    """The batch size and number of epochs for a data set that has no defaults of its own: both give it enough steps."""
+    if data is None or data.train_size >= _MANY_SAMPLES:
+        return {}
+    batch_size = min(32, data.train_size)
+    epochs = math.ceil(_USUAL_STEPS / math.ceil(data.train_size / batch_size))
+    return {"batch_size": batch_size, "epochs": min(200, max(10, epochs))}
+
+
+def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
+    """Learning rates for a data set that has none of its own, by optimiser."""
+    if data is None or MODELS[model].task != "regression":
+        return {}
+    # Of n inputs with variance 1, the loss's largest curvature is n + 1 at most, and steps beyond twice its inverse
+    # diverge. A rate of one digit is easier to read.
+    sgd = min(0.03, float(f"{1 / (data.num_inputs + 1):.0e}"))
+    return {"sgd": sgd, "momentum": sgd / 10, "rmsprop": 0.01, "adam": 0.01}
+
+
 def default_model(dataset: str) -> str:
     """The model that the application proposes for a data set."""
     return "linear" if DATASETS[dataset].task == "regression" else "mlp"
@@ -244,7 +124,7 @@ def default_model(dataset: str) -> str:
 
 def default_lr(model: str, dataset: str, optimizer: str, activation: str) -> float:
     """The learning rate that a run has where none is given. `activation` concerns a multilayer perceptron only."""
-    rates = {**_LR, **_LR_ON.get((model, dataset), {})}
+    rates = {**_LR, **_LR_ON.get((model, dataset), _usual_rates(model, DATASETS.get(dataset)))}
     if model == "mlp" and activation == "sigmoid":
         rates |= _LR_SIGMOID
     return rates[optimizer]
@@ -254,7 +134,10 @@ def defaults(
     model: str, dataset: str, optimizer: str = str(BASE["optimizer"]), activation: str | None = None
 ) -> dict[str, object]:
     """Every hyperparameter's default for `model` on `dataset`, by field name, beside that choice of the two others."""
-    usual = {**BASE, **MODELS[model].defaults, **_DEFAULTS.get((model, dataset), {})}
+    data = DATASETS.get(dataset)
+    usual = {**BASE, **_usual_settings(data), **MODELS[model].defaults, **_DEFAULTS.get((model, dataset), {})}
+    if data is not None and int(str(usual["batch_size"])) > data.train_size:
+        usual["batch_size"] = data.train_size
     chosen = activation if activation is not None else str(usual["activation"])
     return {
         **usual,
@@ -277,4 +160,4 @@ def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[L
 
     `dataset` gives the shapes of inputs and outputs, where it is another than the one that `config` names.
     """
-    return MODELS[config.model].plan(config, dataset or DATASETS[config.dataset])
+    return MODELS[config.model].plan(config, dataset or config.dataset_info)

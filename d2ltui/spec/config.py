@@ -19,6 +19,7 @@ import msgspec
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.cores import available_cores
+from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo, DescriptionError
 from d2ltui.spec.folders import root_above
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.similar import did_you_mean
@@ -87,7 +88,7 @@ FIELDS: dict[str, Field] = _table(
         "concise (torch.nn) or from scratch (tensors and formulas)",
         tuple(catalogue.IMPLEMENTATIONS),
     ),
-    Field("dataset", "data set", "choice", "the data set", tuple(catalogue.DATASETS)),
+    Field("dataset", "data set", "choice", "the data set", catalogue.DATASETS),
     Field("hidden", "hidden", "ints", "units of each hidden layer", low=1, high=MAX_WIDTH),
     Field("activation", "activation", "choice", "between the layers", ACTIVATIONS),
     Field("init", "init", "choice", "how the weights start", tuple(catalogue.INITS)),
@@ -101,7 +102,7 @@ FIELDS: dict[str, Field] = _table(
     Field("seed", "seed", "int", "of weights, data and order", low=0, high=2**31 - 1),
     Field("device", "device", "device", "where to train: auto, cpu, cuda, cuda:N or mps"),
     Field("threads", "threads", "threads", "of PyTorch on a CPU: auto (what is idle) or N", low=1, high=MAX_THREADS),
-    Field("data_dir", "data dir", "path", "torchvision's root for mnist and fashion-mnist"),
+    Field("data_dir", "data dir", "path", "torchvision's root, for data sets that are downloaded"),
 )
 
 
@@ -135,9 +136,18 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
         return MODELS[self.model].task
 
     @property
+    def dataset_info(self) -> DatasetInfo:
+        """The data set as it is for this run: its size and shape may depend on the parameters.
+
+        Raises:
+            DescriptionError: where there is none for these; `resolve` makes no such configuration.
+        """
+        return DATASET_SOURCES[self.dataset].describe(msgspec.structs.asdict(self))
+
+    @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the training data; the last one may be smaller."""
-        return math.ceil(catalogue.DATASETS[self.dataset].train_size / self.batch_size)
+        return math.ceil(self.dataset_info.train_size / self.batch_size)
 
     @property
     def total_steps(self) -> int:
@@ -274,7 +284,7 @@ def check_environment(config: RunConfig | None = None) -> None:
     """
     if config is not None:
         check_threads(config)
-    if config is not None and (catalogue.DATASETS[config.dataset].embedded or config.data_dir is not None):
+    if config is not None and (config.dataset_info.embedded or config.data_dir is not None):
         return
     try:
         _directory("D2LTUI_DATA_DIR", os.environ.get("D2LTUI_DATA_DIR"))
@@ -312,6 +322,10 @@ def _directory(name: str, value: object) -> str | None:
 def _misfits(config: RunConfig, given: Mapping[str, object], unused: bool) -> Iterable[Problem]:
     """What is wrong between fields that are each right."""
     model, data = MODELS[config.model], catalogue.DATASETS[config.dataset]
+    try:
+        data = config.dataset_info
+    except DescriptionError as error:
+        yield Problem("dataset", str(error))
     if data.task == model.task and (why := model.refuses(data)):
         yield wrong(
             "dataset",

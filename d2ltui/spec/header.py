@@ -5,12 +5,13 @@ Histories, charts, screens and exports know a run by its header alone; a RunConf
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from d2ltui.spec.catalogue import Task
+from d2ltui.spec.datasets import DescriptionError, Task
 from d2ltui.spec.layers import LayerSpec
 
 if TYPE_CHECKING:
@@ -66,9 +67,12 @@ class RunHeader(msgspec.Struct, frozen=True):
 
 def header_of(config: RunConfig) -> RunHeader:
     """The header of a run of this engine before its data is loaded: what the configuration promises."""
+    steps_per_epoch = None
+    with contextlib.suppress(DescriptionError):  # another version of the data set was another
+        steps_per_epoch = config.steps_per_epoch
     return RunHeader(
         params=msgspec.to_builtins(config),
         task=config.task,
-        steps_per_epoch=config.steps_per_epoch,
+        steps_per_epoch=steps_per_epoch,
         epochs=config.epochs,
     )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.datasets import DatasetInfo, Task
 from d2ltui.spec.layers import LayerKind, LayerSpec
 from d2ltui.spec.registry import Registry
 
 if TYPE_CHECKING:
-    from d2ltui.spec.catalogue import DatasetInfo
     from d2ltui.spec.config import RunConfig
 
 
@@ -29,7 +29,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
 
     name: str
     title: str
-    task: Literal["regression", "classification"]
+    task: Task
     section: str
     description: str
     fields: tuple[str, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import pkgutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -35,12 +35,13 @@ class Registry(Mapping[str, T], Generic[T]):
     Args:
         group: of the entry points that add to it.
         kind: the class of its objects.
+        check: raises ValueError, with what is wrong, for an object that cannot be offered.
     """
 
     _all: ClassVar[list[Registry[Any]]] = []
 
-    def __init__(self, group: str, kind: type[T]) -> None:
-        self._group, self._kind = group, kind
+    def __init__(self, group: str, kind: type[T], check: Callable[[T], None] = lambda item: None) -> None:
+        self._group, self._kind, self._check = group, kind, check
         self._items: dict[str, T] = {}
         self._complete = False
         self.problems: list[str] = []  # a sentence for each plug-in that was left out
@@ -51,10 +52,11 @@ class Registry(Mapping[str, T], Generic[T]):
 
         Raises:
             TypeError: where it is of another class.
-            ValueError: where its name is taken.
+            ValueError: where its name is taken, or something is wrong with it.
         """
         if not isinstance(item, self._kind):
             raise TypeError(f"it is a {type(item).__name__} and not a {self._kind.__name__}")
+        self._check(item)
         if item.name in self._items:
             raise ValueError(f"the name '{item.name}' is taken")
         self._items[item.name] = item

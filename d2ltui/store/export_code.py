@@ -24,7 +24,7 @@ def code(config: RunConfig, name: str) -> str:
     """
     if unknown := unknown_choices(config):
         raise StoreError(f"run: {name} cannot be written as code: this d2ltui does not know {', '.join(unknown)}")
-    info = catalogue.DATASETS[config.dataset]
+    info = config.dataset_info
     module, _, made = ACTIVATIONS[config.activation].module.partition(":")
     imports = [] if module in ("", "torch.nn") else [f"from {module} import {made}"]
     made = f"{made}()" if imports else f"nn.{made}()"

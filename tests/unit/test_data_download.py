@@ -23,8 +23,8 @@ from torchvision.datasets import FashionMNIST
 
 from d2ltui import data
 from d2ltui.data import DataError, LoadCancelled, download, vision
-from d2ltui.spec.catalogue import DATASETS
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.datasets import DATASET_SOURCES, DATASETS, DatasetSource
 
 NOBODY = 65534
 TRAIN, VAL = 40, 20  # samples of the small Fashion-MNIST that is served here
@@ -94,7 +94,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setattr(FashionMNIST, "resources", sums)
     monkeypatch.setattr(FashionMNIST, "mirrors", [server.url])
     small = msgspec.structs.replace(DATASETS["fashion-mnist"], train_size=TRAIN, val_size=VAL)
-    monkeypatch.setitem(DATASETS, "fashion-mnist", small)
+    # In the same place, whatever the order of data sets is.
+    monkeypatch.setitem(DATASET_SOURCES._items, "fashion-mnist", DatasetSource(small, "d2ltui.data.vision:load"))
     monkeypatch.delenv("D2LTUI_DATA_DIR", raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)

@@ -16,12 +16,34 @@ from d2ltui.spec.registry import Registry
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 # All commands in one process: PyTorch takes seconds to import.
+# "stopped" before one of them presses Ctrl-C as soon as there is a checkpoint; "form" lists what the form offers.
 RUN = """
-import json, sys
+import json, os, signal, sys, threading, time
+from pathlib import Path
+import click
 from click.testing import CliRunner
 from d2ltui.cli import app
+
+@app.cli.command()
+@click.argument("field")
+def form(field):
+    from d2ltui.spec.config import resolve
+    from d2ltui.tui.form_state import FormState
+    from d2ltui.tui.widgets.setup import make_field
+    state = FormState(resolve({}))
+    make_field(field, state)
+    click.echo(" ".join(state.choices(field)))
+
+def press():
+    while not list(Path(os.environ["D2LTUI_HOME"]).rglob("checkpoint*")):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
 results = []
 for arguments in json.loads(sys.argv[1]):
+    if arguments[0] == "stopped":
+        threading.Thread(target=press, daemon=True).start()
+        del arguments[0]
     result = CliRunner().invoke(app.cli, arguments)
     results.append((result.exit_code, result.stdout, result.stderr))
 print(json.dumps(results))
@@ -35,7 +57,8 @@ def installed(tmp_path: Path, d2ltui_home: Path):  # type: ignore[no-untyped-def
     site.mkdir()
 
     def run(file: str, group: str, reference: str, *commands: str) -> list[tuple[int, str, str]]:
-        shutil.copy(PLUGINS / file, site)
+        for plugin in PLUGINS.glob("*.py"):  # only the one that is asked for has entry points
+            shutil.copy(plugin, site)
         name = file.removesuffix(".py")
         info = site / f"{name}-1.0.dist-info"
         info.mkdir()
@@ -77,6 +100,65 @@ def test_an_activation_of_another_package_is_one_like_any_other(installed) -> No
     assert "nn.Mish()" in code[1]
     assert resolved[0] == 2
     assert "did you mean mish?" in resolved[2]
+
+
+def test_a_data_set_of_another_package_is_one_like_any_other(installed) -> None:  # type: ignore[no-untyped-def]
+    (offered, help_, listed, stopped, resumed, shown, code, csv, trained, scratch, large, misspelt) = installed(
+        "rings_plugin.py",
+        "d2ltui.datasets",
+        "RINGS",
+        "form dataset",
+        "train --help",
+        "datasets",
+        "stopped train --dataset rings --epochs 300 --json",
+        "train --resume latest --json",
+        "show latest",
+        "export latest --code",
+        "export latest --csv",
+        "train --dataset rings --json",
+        "train --dataset rings --implementation scratch --epochs 2 --json",
+        "train --dataset rings --batch-size 301",
+        "train --dataset ring",
+    )
+    assert "rings" in offered[1].split()
+    assert "rings" in help_[1]
+    assert "rings: three rings around one centre" in listed[1]
+    assert "300 train + 90 validation samples; normalisation: none" in listed[1]
+    assert json.loads(stopped[1].splitlines()[-1])["status"] == "stopped", stopped
+    whole = json.loads(resumed[1].splitlines()[-1])
+    assert (resumed[0], whole["status"]) == (0, "finished"), resumed
+    assert whole["steps"] == 300 * 10
+    assert shown[0] == 0
+    assert "rings" in shown[1]
+    assert "# rings: inputs of 2 numbers" in code[1]
+    assert "nn.Linear(2, 256)" in code[1]
+    assert len(csv[1].splitlines()) == 1 + whole["steps"]
+    # Nobody has chosen any settings for it: the usual ones learn it.
+    assert json.loads(trained[1].splitlines()[-1])["val_accuracy"] > 0.95, trained
+    assert scratch[0] == 0, scratch
+    assert large[0] == 2
+    assert "allowed: 1 to 300, the training samples of rings" in large[2]
+    assert "did you mean rings?" in misspelt[2]
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("NO_CLASSES", "ValueError: classes: 0 names are not allowed; allowed: one for each output"),
+        ("NO_LOADER", "ValueError: loader: 'somewhere' is no reference of the form module:function"),
+        ("WRONG_KIND", "TypeError: it is a DatasetInfo and not a DatasetSource"),
+        ("WRONG_SIZE", "ValidationError: Expected `int`, got `str` - at `$.train_size`"),
+    ],
+)
+def test_a_data_set_that_cannot_be_offered_is_left_out_and_named(
+    installed,  # type: ignore[no-untyped-def]
+    reference: str,
+    said: str,
+) -> None:
+    (listed,) = installed("broken_datasets_plugin.py", "d2ltui.datasets", reference, "datasets")
+    assert listed[0] == 0
+    (sentence,) = [line for line in listed[2].splitlines() if "plugin" in line]
+    assert sentence == f"d2ltui: plug-in broken_datasets_plugin (d2ltui.datasets) is left out: {said}"
 
 
 def test_a_plug_in_that_fails_is_left_out_and_named(installed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

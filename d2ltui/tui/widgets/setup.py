@@ -55,7 +55,7 @@ def describe_network(config: RunConfig) -> str:
 
 def describe_data(config: RunConfig) -> str:
     """What the data set is, its parts, and its normalisation."""
-    data = catalogue.DATASETS[config.dataset]
+    data = config.dataset_info
     shape = "×".join(map(str, data.input_shape))
     outputs = f"{data.num_outputs} classes" if data.task == "classification" else "one number"
     return (

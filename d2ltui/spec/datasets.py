@@ -1,0 +1,163 @@
+"""The data sets: those that come with the program, and those of other packages.
+
+Those that come with it are loaded by `d2ltui.data.tabular` and `d2ltui.data.vision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from d2ltui.spec.dataset_source import (
+    SYNTHETIC,
+    DatasetInfo,
+    DatasetSource,
+    DescriptionError,
+    Params,
+    Task,
+    check_source,
+)
+from d2ltui.spec.registry import Registry
+
+__all__ = ["DATASETS", "DATASET_SOURCES", "DatasetInfo", "DatasetSource", "DescriptionError", "Params", "Task"]
+
+DATASET_SOURCES: Registry[DatasetSource] = Registry("d2ltui.datasets", DatasetSource, check_source)
+
+
+class _Descriptions(Mapping[str, DatasetInfo]):
+    """Each data set by name, as it is where no parameter is given."""
+
+    def __getitem__(self, name: str) -> DatasetInfo:
+        return DATASET_SOURCES[name].info
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(DATASET_SOURCES)
+
+    def __len__(self) -> int:
+        return len(DATASET_SOURCES)
+
+
+DATASETS: Mapping[str, DatasetInfo] = _Descriptions()
+
+_FASHION = (
+    "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+_TEN_DIGITS = tuple("0123456789")
+
+for _loader, _infos in (
+    (
+        "d2ltui.data.tabular:load",
+        (
+            DatasetInfo(
+                name="synthetic-linear",
+                title="synthetic linear",
+                task="regression",
+                origin=SYNTHETIC,
+                input_shape=(2,),
+                num_outputs=1,
+                train_size=1000,
+                val_size=1000,
+                normalisation="none",
+                description="y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd 0.01",
+            ),
+            DatasetInfo(
+                name="moons",
+                title="two moons",
+                task="classification",
+                origin=SYNTHETIC,
+                input_shape=(2,),
+                num_outputs=2,
+                train_size=800,
+                val_size=200,
+                normalisation="each input to mean 0, sd 1",
+                description="two interleaving half circles, noise sd 0.15",
+                classes=("upper", "lower"),
+            ),
+            DatasetInfo(
+                name="circles",
+                title="two circles",
+                task="classification",
+                origin=SYNTHETIC,
+                input_shape=(2,),
+                num_outputs=2,
+                train_size=800,
+                val_size=200,
+                normalisation="each input to mean 0, sd 1",
+                description="a circle inside another, noise sd 0.08: no straight line separates them",
+                classes=("outer", "inner"),
+            ),
+            DatasetInfo(
+                name="spirals",
+                title="three spirals",
+                task="classification",
+                origin=SYNTHETIC,
+                input_shape=(2,),
+                num_outputs=3,
+                train_size=1200,
+                val_size=300,
+                normalisation="each input to mean 0, sd 1",
+                description="three arms wound around each other, noise sd 0.03",
+                classes=("first", "second", "third"),
+            ),
+            DatasetInfo(
+                name="digits",
+                title="digits",
+                task="classification",
+                origin="scikit-learn",
+                input_shape=(8, 8),
+                num_outputs=10,
+                train_size=1437,
+                val_size=360,
+                normalisation="pixels from 0…16 to 0…1",
+                description="real handwritten digits, 8×8 grey levels",
+                classes=_TEN_DIGITS,
+            ),
+            DatasetInfo(
+                name="diabetes",
+                title="diabetes",
+                task="regression",
+                origin="scikit-learn",
+                input_shape=(10,),
+                num_outputs=1,
+                train_size=353,
+                val_size=89,
+                normalisation="inputs and target to mean 0, sd 1",
+                description="real patients: ten measurements, and the disease's progress a year later",
+            ),
+        ),
+    ),
+    (
+        "d2ltui.data.vision:load",
+        (
+            DatasetInfo(
+                name="mnist",
+                title="MNIST",
+                task="classification",
+                origin="torchvision",
+                input_shape=(28, 28),
+                num_outputs=10,
+                train_size=60000,
+                val_size=10000,
+                normalisation="pixels from 0…255 to 0…1",
+                description="real handwritten digits, 28×28 grey levels; 12 MB, downloaded once",
+                downloaded=True,
+                classes=_TEN_DIGITS,
+            ),
+            DatasetInfo(
+                name="fashion-mnist",
+                title="Fashion-MNIST",
+                task="classification",
+                origin="torchvision",
+                input_shape=(28, 28),
+                num_outputs=10,
+                train_size=60000,
+                val_size=10000,
+                normalisation="pixels from 0…255 to 0…1",
+                description="the book's: real pictures of clothes, 28×28 grey levels; 31 MB, downloaded once",
+                downloaded=True,
+                classes=_FASHION,
+            ),
+        ),
+    ),
+):
+    for _info in _infos:
+        DATASET_SOURCES.register(DatasetSource(_info, _loader))
