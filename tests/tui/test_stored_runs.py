@@ -13,13 +13,18 @@ import pytest
 from person import ENDLESS, SMALL, Opener, Person
 from textual.widgets import DataTable, Input, Static
 
+from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
+from d2ltui.history.live import LiveRun
 from d2ltui.runner.recording import Recording
 from d2ltui.spec.config import resolve
 from d2ltui.store import StoreError, home
 from d2ltui.store.listing import runs
 from d2ltui.store.reader import RunReader
+from d2ltui.tui.panes.layer_lines import number
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs import RunsScreen, differences
+from d2ltui.tui.screens.runs_curves import marked_runs
 
 TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons"]
 
@@ -231,6 +236,22 @@ def test_differences_name_only_the_fields_that_differ() -> None:
     configs = {"one": resolve({"lr": 0.1}), "two": resolve({"lr": 0.2, "activation": "tanh"})}
     assert differences(configs).splitlines() == ["activation: a relu, b tanh", "lr: a 0.1, b 0.2"]
     assert differences({"one": resolve({}), "two": resolve({})}) == "the configurations are the same"
+
+
+def test_linear_regression_from_scratch_and_concise_share_a_unit_on_the_screen() -> None:
+    given = {"model": "linear", "epochs": 2, "batch_size": 100, "device": "cpu"}
+    lives = {}
+    for name in ("scratch", "concise"):
+        lives[name] = LiveRun(resolve({**given, "implementation": name}))
+        Trainer(lives[name].config, Control(), [lives[name]]).run()
+    spec, legend = marked_runs(lives, 2, 60, 12, ascii=False)
+    for line, live, factor in zip(spec.lines, lives.values(), (2.0, 1.0), strict=True):
+        assert line.y == [factor * epoch.val_loss for epoch in live.epochs]
+    assert number(2 * lives["scratch"].epochs[-1].val_loss) in legend
+    facts = differences({name: live.config for name, live in lives.items()})
+    assert "implementation: a scratch, b concise" in facts
+    assert "shown as (ŷ − y)²" in facts
+    assert "halves the gradient" in facts
 
 
 async def test_no_run_is_resumed_while_a_lesson_is_measured(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -281,9 +281,25 @@ def test_the_lists_and_charts(path: Path, command) -> None:  # type: ignore[no-u
     out = command("compare", path.name, other.name)[1]
     assert all(text in out for text in ("─A─ A  ─B─ B", "validation accuracy"))
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
-    assert rows["lr"] == ["0.1", "0.5"]
+    assert rows["lr"] == ["0.3", "0.5"]
     assert rows["epochs"] == ["ended", "3", "2"]
     assert "batch_size" not in rows
+    assert "note:" not in out
+
+
+def test_linear_regression_from_scratch_and_concise_are_compared_in_one_unit(command) -> None:  # type: ignore[no-untyped-def]
+    given = {"model": "linear", "epochs": 2, "batch_size": 100, "device": "cpu"}
+    runs = [trained(resolve({**given, "implementation": name})) for name in ("scratch", "concise")]
+    out = command("compare", *(path.name for path, _ in runs))[1]
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
+    scratch, concise = (float(value) for value in rows["val_loss"])
+    told = [json.loads(command("export", path.name, "--json")[1]) for path, _ in runs]
+    assert scratch == pytest.approx(2 * told[0]["epochs"][-1]["val_loss"], rel=1e-3)
+    assert concise == pytest.approx(told[1]["epochs"][-1]["val_loss"], rel=1e-3)
+    notes = [line for line in out.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 2
+    assert "shown as (ŷ − y)²" in notes[0]
+    assert "halves the gradient" in notes[1]
 
 
 def test_seeds_and_a_sweep_are_groups(command) -> None:  # type: ignore[no-untyped-def]
