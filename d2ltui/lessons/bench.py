@@ -156,7 +156,8 @@ class Bench:
         fields: dict[str, object] = {"seed": seed, **self._experiments[role], **given}
         if fields.get("dataset") in ("mnist", "fashion-mnist"):
             fields["data_dir"] = self._data_dir
-        return resolve(fields)
+        # An experiment that takes another's weights differently leaves their sd without a use.
+        return resolve(fields, unused=True)
 
     def data(self, config: RunConfig) -> Dataset:
         """The data set of `config`, loaded once, or once for each seed where the seed makes it.
