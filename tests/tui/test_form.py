@@ -92,6 +92,7 @@ async def test_the_form_shows_what_the_model_has(open_app: Opener) -> None:
         await person.choose("init", "xavier")
         assert "init_std" not in person.shown_fields()
         await person.choose_model("mlp")
+        await person.choose("dataset", "digits")
         assert "data_dir" not in person.shown_fields()
         await person.choose("dataset", "mnist")
         assert "data_dir" in person.shown_fields()
