@@ -18,6 +18,7 @@ from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.registry import left_out
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import printable, quoted
@@ -266,7 +267,7 @@ def models() -> None:
             names = [name for name in model.fields if name not in ("init_std", "seed", "device")]
             shown = [f"{name} {_show(values[name])}" for name in names]
             click.echo(f"    on {dataset}: {', '.join(shown)}")
-            others = [name for name in catalogue.OPTIMIZERS if name != values["optimizer"]]
+            others = [name for name in OPTIMIZERS if name != values["optimizer"]]
             rates = [f"{name} {_show(catalogue.defaults(model.name, dataset, name)['lr'])}" for name in others]
             click.echo(f"        lr with {', '.join(rates)}")
         click.echo()
@@ -274,7 +275,7 @@ def models() -> None:
     for title, table in (
         ("activations", {item.name: item.formula for item in ACTIVATIONS.values()}),
         ("initialisations", catalogue.INITS),
-        ("optimisers", catalogue.OPTIMIZERS),
+        ("optimisers", {spec.name: spec.title for spec in OPTIMIZERS.values()}),
     ):
         click.echo(f"{title}:")
         for name, text in table.items():

@@ -16,6 +16,8 @@ from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.functional import SGD
 from d2ltui.nn.network import Network
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.registry import load_object
 
 # PyTorch refuses to multiply a float32 tensor with a number that is larger than any of its own, whatever becomes of it.
 # Adam divides the learning rate by 0.1 first.
@@ -23,13 +25,11 @@ LARGEST_FACTOR = torch.finfo(torch.float32).max / 16
 # What of a group of torch.optim's says how the update is computed, and not which.
 _KERNELS = ("fused", "foreach")
 
-TORCH_OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "sgd": torch.optim.SGD,
-    "momentum": partial(torch.optim.SGD, momentum=0.9),
-    "adagrad": torch.optim.Adagrad,
-    "rmsprop": torch.optim.RMSprop,
-    "adam": torch.optim.Adam,
-}
+
+def torch_optimizer(name: str) -> Callable[..., torch.optim.Optimizer]:
+    """What makes the optimiser called `name`: a class of torch.optim's, or a plug-in's, with its options."""
+    spec = OPTIMIZERS[name]
+    return partial(load_object(spec.make), **spec.options)
 
 
 class Optimizer(Protocol):
@@ -115,7 +115,7 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
         ValueError: where a network from scratch is to have another than SGD.
     """
     if not isinstance(network, ConciseNetwork):
-        if config.optimizer != "sgd":
+        if not OPTIMIZERS[config.optimizer].from_scratch:
             raise ValueError(f"optimizer: '{config.optimizer}' is not allowed; allowed: from scratch, sgd")
         return SGD(network.parameters(), config.lr)
     import_compiler()
@@ -130,7 +130,8 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
     update = update_for(config.optimizer, next(network.parameters()).device.type)
     if update == "plain":
         return PlainSGD(params, lr)
-    make = partial(TORCH_OPTIMIZERS[config.optimizer], params, lr=lr)
+    # AdamW, alone among them, has a weight decay of its own where none is given.
+    make = partial(torch_optimizer(config.optimizer), params, lr=lr, weight_decay=0.0)
     if update == "fused":
         try:
             return make(fused=True)

@@ -14,6 +14,7 @@ from d2ltui.spec.datasets import DatasetInfo as DatasetInfo
 from d2ltui.spec.datasets import Task as Task
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
@@ -31,15 +32,6 @@ INITS: dict[str, str] = {
     "kaiming": "normal, variance 2 / n_in, biases zero",
     "zeros": "all zero",
 }
-OPTIMIZERS: dict[str, str] = {
-    "sgd": "minibatch stochastic gradient descent",
-    "momentum": "SGD with momentum 0.9",
-    "adagrad": "a rate for each parameter, from its past gradients",
-    "rmsprop": "Adagrad that forgets",
-    "adam": "momentum and RMSprop together",
-}
-SCRATCH_OPTIMIZERS = ("sgd",)
-
 BASE: dict[str, object] = {
     "implementation": "concise",
     "hidden": (256,),
@@ -69,11 +61,8 @@ _DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
     ("mlp", "circles"): {"batch_size": 32, "epochs": 50, "hidden": (32,)},
     ("mlp", "spirals"): {"batch_size": 32, "epochs": 200, "hidden": (64, 64)},
 }
-# Default learning rates. SGD has the book's where the book has the experiment, and momentum a tenth of SGD's: it takes
-# 0.9 of each step again, so that one becomes 1/(1 − 0.9) = 10. Adam and Adagrad have PyTorch's defaults, 0.001 and
-# 0.01, and RMSprop a tenth of PyTorch's (0.01), which moves as far as Adam's. Short trainings and small networks take
-# longer steps; of wide layers those would kill ReLUs. All measured: `python -m tests.benchmarks.defaults`.
-_LR = {"sgd": 0.1, "momentum": 0.01, "adagrad": 0.01, "rmsprop": 0.001, "adam": 0.001}
+# Learning rates that are better than the optimiser's usual one. Short trainings and small networks take longer steps;
+# of wide layers those would kill ReLUs. All measured: `python -m tests.benchmarks.defaults`.
 _SMALL = {"adagrad": 0.1, "rmsprop": 0.01, "adam": 0.01}  # few inputs, 500 to 1,250 steps
 _LR_ON: dict[tuple[str, str], dict[str, float]] = {
     # 96 steps from 0 to a bias of 4.2
@@ -124,10 +113,11 @@ def default_model(dataset: str) -> str:
 
 def default_lr(model: str, dataset: str, optimizer: str, activation: str) -> float:
     """The learning rate that a run has where none is given. `activation` concerns a multilayer perceptron only."""
-    rates = {**_LR, **_LR_ON.get((model, dataset), _usual_rates(model, DATASETS.get(dataset)))}
+    rates = dict(_LR_ON.get((model, dataset), _usual_rates(model, DATASETS.get(dataset))))
     if model == "mlp" and activation == "sigmoid":
         rates |= _LR_SIGMOID
-    return rates[optimizer]
+    spec = OPTIMIZERS[optimizer]
+    return rates.get(optimizer, rates.get(spec.rates_of, spec.lr))
 
 
 def defaults(

@@ -22,6 +22,7 @@ from d2ltui.spec.cores import available_cores
 from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo, DescriptionError
 from d2ltui.spec.folders import root_above
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS, from_scratch
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, are, counted, printable
 
@@ -93,7 +94,7 @@ FIELDS: dict[str, Field] = _table(
     Field("activation", "activation", "choice", "between the layers", ACTIVATIONS),
     Field("init", "init", "choice", "how the weights start", tuple(catalogue.INITS)),
     Field("init_std", "init sd", "float", "standard deviation of --init normal", low=0, low_open=True),
-    Field("optimizer", "optimizer", "choice", "how the weights move", tuple(catalogue.OPTIMIZERS)),
+    Field("optimizer", "optimizer", "choice", "how the weights move", OPTIMIZERS),
     Field("lr", "lr", "float", "learning rate; its default depends on the optimizer", low=0, low_open=True),
     Field("weight_decay", "weight decay", "float", "weight λ of the penalty λ/2·‖w‖²", low=0),
     Field("dropout", "dropout", "float", "probability of dropping a hidden unit", low=0, high=1, high_open=True),
@@ -338,11 +339,11 @@ def _misfits(config: RunConfig, given: Mapping[str, object], unused: bool) -> It
         yield wrong("dataset", data.name, allowed, f" (its task is {data.task})")
     if not unused:
         yield from _unused(config, given)
-    if config.implementation == "scratch" and config.optimizer not in catalogue.SCRATCH_OPTIMIZERS:
+    if config.implementation == "scratch" and config.optimizer not in from_scratch():
         yield wrong(
             "optimizer",
             config.optimizer,
-            "from scratch, sgd",
+            f"from scratch, {', '.join(from_scratch())}",
             " (the from-scratch implementation has only SGD)",
         )
     if config.batch_size > data.train_size:

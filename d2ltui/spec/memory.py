@@ -10,11 +10,10 @@ from pathlib import Path
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import ConfigError, Problem, RunConfig, wrong
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 
 SMALL = 256 * 2**20  # bytes: what takes less is not asked about
 _FLOAT = 4  # bytes
-# Tensors as large as the weights that an optimiser keeps.
-_STATES = {"sgd": 0, "momentum": 1, "adagrad": 1, "rmsprop": 1, "adam": 2}
 
 
 def weights(config: RunConfig) -> int:
@@ -33,7 +32,7 @@ def needed(config: RunConfig, *, checkpoint: bool = True) -> int:
 
     With `checkpoint`, also the copy that is being written.
     """
-    states = _STATES.get(config.optimizer, 0)
+    states = OPTIMIZERS[config.optimizer].states if config.optimizer in OPTIMIZERS else 0
     copies = 2 + states + (1 + states if checkpoint else 0)
     return copies * weights(config) + activations(config)
 

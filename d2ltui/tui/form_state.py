@@ -8,6 +8,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, check_threads, resolve
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import from_scratch
 
 # The fields that the defaults of others depend on.
 _DECIDE = ("model", "dataset", "optimizer", "activation")
@@ -57,7 +58,7 @@ class FormState:
         if name == "dataset":
             return catalogue.datasets_for(self["model"])
         if name == "optimizer" and self["implementation"] == "scratch":
-            return catalogue.SCRATCH_OPTIMIZERS
+            return from_scratch()
         return tuple(FIELDS[name].choices)
 
     def visible(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.optimizers import OPTIMIZERS
 
 from .population import train
 
@@ -154,7 +155,7 @@ def main() -> None:
     names = list(catalogue.DATASETS)
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.defaults", description="Try the default rates.")
     parser.add_argument("datasets", metavar="DATASET", nargs="*", help=f"all that are here, or some of: {names}")
-    parser.add_argument("--optimizer", action="append", choices=list(catalogue.OPTIMIZERS))
+    parser.add_argument("--optimizer", action="append", choices=list(OPTIMIZERS))
     parser.add_argument("--activation", action="append", choices=ACTIVATIONS)
     parser.add_argument("--seeds", type=int, default=len(REPORTING), choices=range(1, len(REPORTING) + 1))
     parser.add_argument("--decades", type=float, nargs="+", default=DECADES, help="with 0 among them")
@@ -164,9 +165,7 @@ def main() -> None:
     wanted = arguments.datasets or [name for name in names if name not in LARGE]
     lost = 0
     print(f"{'':<38} {'default':>8} {'score':>7} {'tuned lr':>9} {'score':>7} {'best':>7}  alarms")
-    for case in cases(
-        wanted, arguments.optimizer or list(catalogue.OPTIMIZERS), arguments.activation or [*ACTIVATIONS]
-    ):
+    for case in cases(wanted, arguments.optimizer or list(OPTIMIZERS), arguments.activation or [*ACTIVATIONS]):
         row = measure(case, tuple(arguments.decades), arguments.seeds)
         lost += not row.kept
         print(row.told, flush=True)

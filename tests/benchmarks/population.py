@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from d2ltui.data import load
 from d2ltui.nn.init import initial_parameters
-from d2ltui.nn.optim import TORCH_OPTIMIZERS
+from d2ltui.nn.optim import torch_optimizer
 from d2ltui.nn.seeds import seed_for
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
@@ -40,7 +40,7 @@ def train(config: RunConfig, seeds: Sequence[int], rates: Sequence[float]) -> Te
     rate = torch.tensor(rates).view(1, -1, 1, 1)
     parameters = _stacked(configs, len(rates))
     # One rate for all, and each run's own afterwards: a rate only scales the move that an optimiser makes.
-    optimizer = TORCH_OPTIMIZERS[config.optimizer](parameters, lr=1.0)
+    optimizer = torch_optimizer(config.optimizer)(parameters, lr=1.0)
     orders = [torch.Generator().manual_seed(seed_for(one.seed, "order")) for one in configs]
     which = torch.arange(len(seeds)).unsqueeze(1)
     for _ in range(config.epochs):

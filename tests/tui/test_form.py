@@ -9,6 +9,7 @@ from textual.widgets import Input, Static
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import FIELDS, ConfigError, applicable_fields, parse, resolve
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane
@@ -163,7 +164,7 @@ async def test_from_scratch_offers_only_sgd(open_app: Opener) -> None:
     async with open_app({"model": "mlp", "optimizer": "adam"}) as person:
         optimizer = person.field("optimizer")
         assert isinstance(optimizer, ChoiceField)
-        assert optimizer.choices == tuple(catalogue.OPTIMIZERS)
+        assert optimizer.choices == tuple(OPTIMIZERS)
         await person.choose("implementation", "scratch")
         assert optimizer.choices == ("sgd",)
         assert optimizer.value == "sgd"

@@ -15,6 +15,7 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.catalogue import DATASETS, defaults, layer_plan
 from d2ltui.spec.config import FIELDS, resolve
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 
 PAIRS = [(model, dataset) for model in MODELS for dataset in catalogue.datasets_for(model)]
 
@@ -42,7 +43,7 @@ def test_the_default_learning_rate_belongs_to_the_optimiser(model: str, dataset:
     def rate(**given: object) -> float:
         return resolve({"model": model, "dataset": dataset, **given}).lr
 
-    rates = {optimizer: rate(optimizer=optimizer) for optimizer in catalogue.OPTIMIZERS}
+    rates = {optimizer: rate(optimizer=optimizer) for optimizer in OPTIMIZERS}
     assert rate() == rates["sgd"]
     assert rates["momentum"] == pytest.approx(rates["sgd"] / 10)
     for optimizer, expected in rates.items():
@@ -60,7 +61,7 @@ def test_what_is_said_of_pytorchs_learning_rates_is_true() -> None:
     def theirs(optimizer: type) -> object:
         return inspect.signature(optimizer).parameters["lr"].default
 
-    on_digits = {name: defaults("mlp", "digits", name)["lr"] for name in catalogue.OPTIMIZERS}
+    on_digits = {name: defaults("mlp", "digits", name)["lr"] for name in OPTIMIZERS}
     assert (theirs(torch.optim.Adam), on_digits["adam"]) == (0.001, 0.001)
     assert (theirs(torch.optim.RMSprop), on_digits["rmsprop"]) == (0.01, 0.001)
     assert (theirs(torch.optim.Adagrad), on_digits["adagrad"]) == (0.01, 0.01)

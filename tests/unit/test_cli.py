@@ -16,6 +16,7 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, resolve
 from d2ltui.spec.config_file import to_toml
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def test_models(command) -> None:  # type: ignore[no-untyped-def]
     for field in ("dropout 0.0", "weight_decay 0.0", "init default"):
         assert field in out.partition("mlp: ")[2].partition("on digits: ")[2].splitlines()[0]
     assert "on synthetic-linear: optimizer sgd, lr 0.03, weight_decay 0.0, batch_size 32, epochs 3, init default" in out
-    for table in (ACTIVATIONS, catalogue.INITS, catalogue.OPTIMIZERS, catalogue.IMPLEMENTATIONS):
+    for table in (ACTIVATIONS, catalogue.INITS, OPTIMIZERS, catalogue.IMPLEMENTATIONS):
         for name in table:
             assert name in out
 

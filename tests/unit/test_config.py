@@ -82,7 +82,7 @@ BAD = [
     ("activation", "softplus", "identity, sigmoid, tanh, relu, leaky-relu, elu, gelu, silu"),
     ("init", "ones", "default, normal, xavier, kaiming, zeros"),
     ("init_std", "0", "a finite number greater than 0"),
-    ("optimizer", "lbfgs", "sgd, momentum, adagrad, rmsprop, adam"),
+    ("optimizer", "lbfgs", "sgd, momentum, adagrad, rmsprop, adam, adamw"),
     ("lr", "0", "a finite number greater than 0"),
     ("lr", "-0.1", "a finite number greater than 0"),
     ("lr", "nan", "a finite number greater than 0"),

@@ -17,6 +17,7 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import MAX_WIDTH, ConfigError, RunConfig, resolve
 from d2ltui.spec.config_file import MAX_BYTES, from_toml, read_toml, to_toml
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.text import printable
 
 if sys.version_info >= (3, 11):
@@ -47,7 +48,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
     if given["init"] == "normal":
         given["init_std"] = draw(positive)
     if given["implementation"] == "concise":
-        given["optimizer"] = draw(st.sampled_from(list(catalogue.OPTIMIZERS)))
+        given["optimizer"] = draw(st.sampled_from(list(OPTIMIZERS)))
     if model == "mlp":
         given["hidden"] = draw(st.lists(st.integers(1, MAX_WIDTH), min_size=1, max_size=20))
         given["activation"] = draw(st.sampled_from(list(ACTIVATIONS)))

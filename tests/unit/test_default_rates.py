@@ -11,13 +11,14 @@ from runs import run
 
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import resolve
+from d2ltui.spec.optimizers import OPTIMIZERS
 from tests.benchmarks.defaults import MARGIN, Case, measure
 from tests.benchmarks.population import train
 
 REGRESSIONS = catalogue.datasets_for("linear")
 QUICK = [
-    *(Case("linear", dataset, name, "relu") for dataset in REGRESSIONS for name in catalogue.OPTIMIZERS),
-    *(Case("mlp", "moons", name, "relu") for name in catalogue.OPTIMIZERS if name != "momentum"),
+    *(Case("linear", dataset, name, "relu") for dataset in REGRESSIONS for name in OPTIMIZERS),
+    *(Case("mlp", "moons", name, "relu") for name in OPTIMIZERS if name != "momentum"),
     Case("mlp", "moons", "momentum", "sigmoid"),
 ]
 
@@ -29,7 +30,7 @@ def test_a_default_rate_is_near_the_best_and_alarms_nobody(case: Case) -> None:
     assert row.score >= max(row.tuned, row.best) - MARGIN, row.told
 
 
-@pytest.mark.parametrize("optimizer", [name for name in catalogue.OPTIMIZERS if name != "sgd"])
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "sgd"])
 def test_no_optimiser_s_default_kills_the_relus_on_digits(optimizer: str) -> None:
     """A rate of 0.1 leaves 64 to 94 % of them dead with these."""
     config = resolve({"optimizer": optimizer, "device": "cpu", "epochs": 8})

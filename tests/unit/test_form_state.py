@@ -10,6 +10,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import ConfigError, resolve
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.tui.form_state import FormState, as_text
 
 
@@ -106,7 +107,7 @@ def test_a_model_keeps_a_data_set_that_it_can_do() -> None:
 
 def test_from_scratch_offers_sgd_alone() -> None:
     form = FormState(resolve({"optimizer": "adam"}))
-    assert form.choices("optimizer") == tuple(catalogue.OPTIMIZERS)
+    assert form.choices("optimizer") == tuple(OPTIMIZERS)
     form.set("implementation", "scratch")
     assert form.choices("optimizer") == ("sgd",)
     assert form["optimizer"] == "sgd"

@@ -20,6 +20,7 @@ from d2ltui.spec import catalogue, events
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, resolve
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS, from_scratch
 
 MLP = {"model": "mlp", "dataset": "digits", "device": "cpu"}
 SICK = {**MLP, "hidden": "256,256", "init": "normal", "init_std": 1.0, "lr": 3.0}
@@ -340,7 +341,7 @@ def sick_everywhere(config: RunConfig) -> tuple[events.Finding, ...]:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("implementation", catalogue.IMPLEMENTATIONS)
 def test_every_remedy_is_allowed(model: str, implementation: str) -> None:
-    optimizers = catalogue.OPTIMIZERS if implementation == "concise" else catalogue.SCRATCH_OPTIMIZERS
+    optimizers = OPTIMIZERS if implementation == "concise" else from_scratch()
     activations = ACTIVATIONS if model == "mlp" else ("relu",)
     seen = set()
     for dataset, optimizer, init, activation, lr in itertools.product(

@@ -16,8 +16,9 @@ from d2ltui.nn.accel.kernels import update_for
 from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.init import initial_parameters
 from d2ltui.nn.optim import PlainSGD
-from d2ltui.spec.catalogue import OPTIMIZERS, layer_plan
+from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import resolve
+from d2ltui.spec.optimizers import OPTIMIZERS
 
 KINDS = {
     "sgd": torch.optim.SGD,
@@ -25,14 +26,15 @@ KINDS = {
     "adagrad": torch.optim.Adagrad,
     "rmsprop": torch.optim.RMSprop,
     "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
 }
 
 
 @pytest.mark.parametrize(
     ("device", "plain", "fused"),
     [
-        ("cpu", {"sgd"}, {"momentum", "adagrad", "adam"}),
-        ("cuda", {"sgd"}, {"momentum", "adam"}),
+        ("cpu", {"sgd"}, {"momentum", "adagrad", "adam", "adamw"}),
+        ("cuda", {"sgd"}, {"momentum", "adam", "adamw"}),
         ("mps", set(), set()),
     ],
 )
@@ -54,7 +56,7 @@ def test_every_optimiser_is_torchs_and_does_what_the_plain_one_does(name: str, d
     linear = plain.linear_parameters()
     groups = [
         {"params": [w for _, w, _ in linear], "weight_decay": 0.01},
-        {"params": [b for _, _, b in linear]},
+        {"params": [b for _, _, b in linear], "weight_decay": 0.0},
     ]
     momentum = {"momentum": 0.9} if name == "momentum" else {}
     expected = KINDS[name](groups, lr=0.01, foreach=False, **momentum)

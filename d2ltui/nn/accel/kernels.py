@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 Update: TypeAlias = Literal["plain", "fused", "torch"]
 
 # Of Adagrad, PyTorch before 2.7 has the fused kernel for the CPU only, and says so at the first step.
-_FUSED = {"cpu": ("momentum", "adagrad", "adam"), "cuda": ("momentum", "adam")}
+_FUSED = {"cpu": ("momentum", "adagrad", "adam", "adamw"), "cuda": ("momentum", "adam", "adamw")}
 
 
 def update_for(optimizer: str, device: str) -> Update:

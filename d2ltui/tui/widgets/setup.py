@@ -16,6 +16,7 @@ from d2ltui.spec import catalogue, comparison
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.render.cached import Hollow
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
@@ -28,7 +29,7 @@ _MEANINGS: dict[str, dict[str, str]] = {
     "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
     "activation": {item.name: item.formula for item in ACTIVATIONS.values()},
     "init": catalogue.INITS,
-    "optimizer": catalogue.OPTIMIZERS,
+    "optimizer": {spec.name: spec.title for spec in OPTIMIZERS.values()},
 }
 
 
