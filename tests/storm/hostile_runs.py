@@ -249,7 +249,8 @@ def command(arguments: tuple[str, ...]) -> tuple[int, str, str]:
         status = int(end.code or 0)
     finally:
         sys.argv = before
-    return status, *(stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    printed, told = (stream.buffer.getvalue().decode() for stream in (out, err))  # type: ignore[attr-defined]
+    return status, printed, told
 
 
 class FailedError(Exception):

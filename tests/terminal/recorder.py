@@ -11,7 +11,7 @@ import sys
 _LOG = os.open(os.environ["WRITES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Which of an event's arguments are what is written, each with the descriptor of the directory that it is relative to.
-_PATHS = {
+_PATHS: dict[str, list[tuple[int, int | None]]] = {
     "os.chflags": [(0, None)],
     "os.chmod": [(0, 2)],
     "os.chown": [(0, 3)],

@@ -14,6 +14,7 @@ from d2ltui.tui.keys import KEYS, help_rows
 from d2ltui.tui.screens.dialogs import ConfirmScreen, HelpScreen, SaveScreen, TextScreen
 from d2ltui.tui.screens.main import SMOOTHING
 from d2ltui.tui.screens.panes import ORDER
+from d2ltui.tui.widgets.charts import ChartPane
 from d2ltui.tui.widgets.fields import ChoiceField
 
 PANES_WITH_KEYS = [name for name in ORDER if name not in ("model-pane", "data-pane", "form-pane")]
@@ -128,7 +129,7 @@ async def test_zoom_shows_the_focused_pane_alone_and_back(open_app: Opener, size
 async def test_zoom_without_a_focus_takes_the_loss(open_app: Opener) -> None:
     async with open_app() as person:
         await person.press("z")
-        assert person.main.query_one("#loss").region.width == 120
+        assert person.main.query_one("#loss", ChartPane).region.width == 120
         await person.press("z")
         assert person.main.query_one("#setup").region.width > 0
 
@@ -138,7 +139,7 @@ async def test_log_scale_and_smoothing(open_app: Opener) -> None:
         await person.press("ctrl+r")
         await person.until_word("finished")
         await person.until_drawn("loss")
-        loss = person.main.query_one("#loss")
+        loss = person.main.query_one("#loss", ChartPane)
 
         async def drawn_again(*keys: str) -> str:
             frames = loss.frames

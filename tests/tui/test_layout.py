@@ -246,7 +246,7 @@ async def test_nothing_below_a_dialog_is_drawn_and_all_of_it_afterwards(open_app
         status, step = person.status, person.live.step
         chart = person.main.query_one("#loss", ChartPane)
         frames = chart.frames
-        chart._arrived = [*chart.view.lines]  # as if this drawing had been under way
+        chart._arrived = [*chart.view.lines]  # type: ignore[list-item]  # as if this drawing had been under way
         chart._on_arrival()
         await person.until(lambda: person.live.step > step + 50, "steps")
         await asyncio.sleep(0.5)  # some frames' time

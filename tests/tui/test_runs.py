@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from d2ltui.tui.keys import KEYS
 from d2ltui.tui.screens.dialogs import SaveScreen
+from d2ltui.tui.widgets.charts import ChartPane
 
 # Everything that a hand can hit, but for the one that leaves at once.
 ANY_KEY = (
@@ -64,7 +65,7 @@ async def test_what_was_typed_just_before_a_key_counts(open_app: Opener, key: st
             assert person.live.config.epochs == 13
         else:
             await person.until(lambda: isinstance(person.app.screen, SaveScreen), "the question for a name")
-            assert "epochs = 13" in person.app.screen._text
+            assert "epochs = 13" in person.app.screen._text  # type: ignore[attr-defined]
 
 
 async def test_a_letter_right_after_escape_is_a_key(open_app: Opener) -> None:
@@ -147,10 +148,10 @@ async def test_a_diverged_run_keeps_its_curves(open_app: Opener) -> None:
         assert "a lower lr than 5 may help" in person.status
         assert len(person.live.losses) == person.live.step > 1
         await person.until_drawn("loss")
-        frames = person.main.query_one("#loss").frames
+        frames = person.main.query_one("#loss", ChartPane).frames
         await person.press("l")
-        await person.until(lambda: person.main.query_one("#loss").frames > frames, "the logarithmic axis")
-        drawn = "".join(text for line in person.main.query_one("#loss").view.lines for _, text in line)
+        await person.until(lambda: person.main.query_one("#loss", ChartPane).frames > frames, "the logarithmic axis")
+        drawn = "".join(text for line in person.main.query_one("#loss", ChartPane).view.lines for _, text in line)
         assert any("⠀" < character <= "⣿" for character in drawn)
 
 
@@ -200,7 +201,7 @@ async def test_charts_go_on_without_their_helper(open_app: Opener) -> None:
     async with open_app(ENDLESS) as person:
         await person.press("ctrl+r")
         await person.until_drawn("loss")
-        chart = person.main.query_one("#loss")
+        chart = person.main.query_one("#loss", ChartPane)
         for _ in range(2):
             pid = person.app.charts.pid
             assert pid is not None

@@ -66,7 +66,7 @@ async def test_a_result_that_comes_with_the_cancellation_is_undone() -> None:
 
         return real(both)
 
-    loop.call_soon_threadsafe = at_once  # type: ignore[method-assign]
+    loop.call_soon_threadsafe = at_once  # type: ignore[method-assign,assignment]
     try:
         waiting = asyncio.create_task(in_thread(lambda: 3, undo=lambda result: undone.set() if result == 3 else None))
         with pytest.raises(asyncio.CancelledError):

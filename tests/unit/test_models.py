@@ -78,7 +78,7 @@ def test_weight_decay_is_a_penalty_in_the_objective_from_scratch_and_the_optimis
     (_, w, _) = scratch.weights()[0]
     assert scratch.objective(loss).item() == pytest.approx(1.0 + 3.0 * (w**2).sum().item() / 2)
     assert concise.objective(loss) is loss
-    weights, biases = models.make_optimizer(concise_config, concise).param_groups
+    weights, biases = models.make_optimizer(concise_config, concise).param_groups  # type: ignore[attr-defined]
     assert (weights["weight_decay"], biases["weight_decay"]) == (3.0, 0.0)
     without = models.build(resolve({"model": "linear", "implementation": "scratch"}))
     assert without.objective(loss) is loss

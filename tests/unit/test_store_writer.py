@@ -136,8 +136,8 @@ def test_a_disk_that_fills_later_has_stored_what_came_before(told: list[str], fu
         store(event)
     written(store)
     full.set()
-    for event in (*steps(11, 20), ENDED):
-        store(event)
+    for later in (*steps(11, 20), ENDED):
+        store(later)
     assert store.close()
     assert told[-1] == f"store: the end of {path.name} is not stored, what came before is: its first 10 steps"
     with RunReader(path) as reader:
