@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from typing import Any
@@ -21,6 +22,7 @@ class Machine:
         self._device = ""
         self._opening: threading.Thread | None = None
         self._process: Any = None
+        self._handles: dict[str, tuple[bool, Any]] = {}  # by device: whether it is certain, and NVML's
         self._nvml: Any = None  # None also where there is no NVIDIA driver
 
     def _open(self) -> None:
@@ -76,10 +78,52 @@ class Machine:
         return " ".join(parts) or "–"
 
     def _handle(self, device: str) -> Any:
+        if device not in self._handles:
+            self._handles[device] = self._find(device)
+        known, handle = self._handles[device]
+        if not known and (uuid := uuid_of(device)):
+            handle = self._by_uuid(uuid)
+            self._handles[device] = (True, handle)
+        if handle is None:
+            raise self._nvml.NVMLError(self._nvml.NVML_ERROR_NOT_FOUND)
+        return handle
+
+    def _find(self, device: str) -> tuple[bool, Any]:
+        """NVML's handle of PyTorch's `device`, None where it cannot be told which one it is; and whether it is certain.
+
+        CUDA numbers the fastest GPU first, NVML the one at the lowest address: they agree where all are of one kind,
+        or where CUDA_DEVICE_ORDER says so.
+        """
+        if uuid := uuid_of(device):
+            return True, self._by_uuid(uuid)
         name = physical(device, os.environ.get("CUDA_VISIBLE_DEVICES"))
-        if isinstance(name, int):
-            return self._nvml.nvmlDeviceGetHandleByIndex(name)
-        return self._nvml.nvmlDeviceGetHandleByUUID(name)
+        if isinstance(name, str):
+            return True, self._nvml.nvmlDeviceGetHandleByUUID(name)
+        handles = [self._nvml.nvmlDeviceGetHandleByIndex(i) for i in range(self._nvml.nvmlDeviceGetCount())]
+        alike = len({self._nvml.nvmlDeviceGetName(handle) for handle in handles}) == 1
+        ordered = alike or os.environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID"
+        return False, handles[name] if ordered and name < len(handles) else None
+
+    def _by_uuid(self, uuid: str) -> Any:
+        """A whole GPU, or a part of one (MIG)."""
+        try:
+            return self._nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+        except self._nvml.NVMLError:
+            return self._nvml.nvmlDeviceGetHandleByUUID(f"MIG-{uuid}")
+
+
+def uuid_of(device: str) -> str:
+    """The UUID of PyTorch's `cuda:N`, without its prefix; "" before CUDA is in use here.
+
+    Asked for earlier, it would begin to use the GPU.
+    """
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is None or not cuda.is_initialized():
+        return ""
+    index = int(device.partition(":")[2] or cuda.current_device())
+    if index >= cuda.device_count():
+        return ""
+    return str(getattr(cuda.get_device_properties(index), "uuid", ""))
 
 
 def physical(device: str, visible: str | None) -> int | str:
