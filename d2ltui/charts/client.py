@@ -38,8 +38,8 @@ class ChartClient:
     """Sends charts to a helper process and awaits its drawings, from one event loop.
 
     A helper that dies, talks nonsense or does not answer for `timeout` seconds is replaced, twice; the requests that
-    wait are sent again. After that charts are drawn in this process. `on_trouble` is called once, with a sentence,
-    the first time that anything of this happens.
+    wait are sent again. After that charts are drawn in this process. `on_trouble` is called with a sentence the first
+    time that a helper is lost, and once more where charts are drawn in this process from then on.
     """
 
     def __init__(self, on_trouble: Callable[[str], None] | None = None, timeout: float = 5.0) -> None:
@@ -238,6 +238,7 @@ class ChartClient:
 
     def _give_up(self, why: str) -> None:
         self._given_up = True
+        self._told = False  # this is another matter than a helper that is started again
         self._tell(why)
         for pending in self._pending.values():
             if not pending.future.done():

@@ -126,6 +126,18 @@ async def test_a_killed_helper_is_replaced_and_told_once(client, troubles):
     assert "started again" in troubles[0]
 
 
+async def test_the_third_loss_is_told_once(client, troubles):
+    for _ in range(3):
+        await client.draw(chart())
+        os.kill(client.pid, signal.SIGKILL)
+        assert await client.draw(chart()) == draw(chart())
+    for _ in range(3):
+        assert await client.draw(chart()) == draw(chart())
+    assert client.pid is None
+    assert ["started again" in trouble for trouble in troubles] == [True, False]
+    assert troubles[1] == "the chart helper stopped again; charts are drawn in this process"
+
+
 async def test_a_helper_starts_where_standard_error_is_no_file(client, monkeypatch):
     """As under an application that has taken the terminal."""
 
@@ -165,7 +177,8 @@ async def test_a_helper_that_is_none_is_given_up(client, troubles, monkeypatch, 
     assert await client.draw(chart()) == draw(chart())
     assert client.pid is None
     assert await client.draw(chart(30)) == draw(chart(30))
-    assert len(troubles) == 1
+    assert len(troubles) == 2
+    assert troubles[-1].endswith("again; charts are drawn in this process")
 
 
 async def test_a_helper_that_does_not_answer_is_given_up(troubles, monkeypatch):
@@ -173,7 +186,7 @@ async def test_a_helper_that_does_not_answer_is_given_up(troubles, monkeypatch):
     client = ChartClient(troubles.append, timeout=0.1)
     assert await client.draw(chart()) == draw(chart())
     client.close()
-    assert len(troubles) == 1
+    assert len(troubles) == 2
     assert "did not answer within 0.1 s" in troubles[0]
 
 
