@@ -9,7 +9,7 @@ import numpy as np
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
 from d2ltui.history.epochs import Epochs
 from d2ltui.history.live import LiveRun
-from d2ltui.history.series import Array, Reduced, Reducer, smooth
+from d2ltui.history.series import Array, Reduced, Reducer
 
 POINTS_PER_COLUMN = 2
 # Epochs that a chart of a running run spans at least; a longer run's chart grows by doubling.
@@ -35,7 +35,7 @@ class Curves:
         steps, x = self._reduced(self._losses, shown, width)
         bands = [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")] if smoothing > 0 else []
         lines = [
-            Line("train", Style.TRAIN, x, smooth(steps.mean, smoothing).tolist()),
+            Line("train", Style.TRAIN, x, steps.smoothed(smoothing).tolist()),
             _validation(self._val_loss.points(self.live.epochs, width)),
         ]
         return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii)
@@ -44,7 +44,7 @@ class Curves:
         """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
         shown = self._epochs_shown()
         steps, x = self._reduced(self._metrics, shown, width)
-        train = smooth(steps.mean, smoothing)
+        train = steps.smoothed(smoothing)
         validation = self._val_metric.points(self.live.epochs, width)
         cut_off = self._val_metric.cut_off or bool((train < self._lowest).any())
         lines = [

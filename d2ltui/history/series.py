@@ -100,6 +100,9 @@ class Series:
         self._data = data
 
 
+SMOOTHED_POINTS = 100  # for each of which a weight of smoothing is meant
+
+
 class Reduced(NamedTuple):
     """A history reduced to buckets: arrays of one length, the number of buckets that hold a step; float64.
 
@@ -112,6 +115,15 @@ class Reduced(NamedTuple):
     high: Array
     mean: Array
     nonfinite: Array
+    stride: float = 1.0  # steps of a bucket, in hundredths of all, or in steps where those are fewer than 100
+
+    def smoothed(self, weight: float) -> Array:
+        """`mean`, smoothed over as many steps whatever the number of buckets; shape as `mean`.
+
+        `weight` is what a hundredth of the steps keeps of the past. A wider chart has more buckets of fewer steps: the
+        same weight for each of them would smooth less there.
+        """
+        return smooth(self.mean, weight**self.stride)
 
 
 class _Summary(NamedTuple):
@@ -262,6 +274,7 @@ class Reducer:
             np.where(some, found.high, np.nan),
             np.where(some, mean, np.nan),
             ends - starts - found.finite,
+            max(1.0, total / buckets) / max(1.0, total / SMOOTHED_POINTS),
         )
 
     def _extend(self, values: Array) -> None:

@@ -200,7 +200,7 @@ def test_every_value_is_its_own_bucket_where_there_is_room():
 
 def test_reduce_of_nothing():
     reduced = Reducer(Series()).reduce(100, 10)
-    assert [len(part) for part in reduced] == [0] * 5
+    assert [len(part) for part in reduced[:5]] == [0] * 5
 
 
 def test_reduce_refuses_no_buckets():
@@ -292,3 +292,25 @@ def test_what_was_reduced_before_changes_nothing() -> None:
             kept, fresh = reducer.reduce(total, buckets), Reducer(series).reduce(total, buckets)
             for one, other in zip(kept, fresh, strict=True):
                 np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@pytest.mark.parametrize("steps", [40, 150, 3000, 100_000])
+@pytest.mark.parametrize("weight", [0.3, 0.6, 0.9, 0.98])
+def test_smoothing_is_over_as_many_steps_in_any_width(steps: int, weight: float) -> None:
+    """A step down at two thirds: what is left of it a tenth of the steps later is the same in any number of buckets."""
+    series = Series()
+    series.extend(np.where(np.arange(steps) < steps * 2 // 3, 1.0, 0.0).astype(np.float32))
+    left = []
+    for buckets in (60, 100, 140, 300, 600):
+        reduced = Reducer(series).reduce(steps, buckets)
+        smoothed = reduced.smoothed(weight)
+        at = min(range(len(reduced.x)), key=lambda i: abs(reduced.x[i] - steps * (2 / 3 + 0.1)))
+        left.append(float(smoothed[at]))
+    assert max(left) - min(left) < 0.08
+
+
+def test_smoothing_by_nothing_changes_nothing() -> None:
+    series = Series()
+    series.extend(np.arange(1000, dtype=np.float32))
+    reduced = Reducer(series).reduce(1000, 50)
+    np.testing.assert_array_equal(reduced.smoothed(0.0), reduced.mean)
