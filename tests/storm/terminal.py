@@ -22,7 +22,8 @@ from .weather import PROBE, Gust, Weather
 
 # The backgrounds of Textual's two themes, as they are told to the terminal.
 DARK, LIGHT = b"48;2;18;18;18", b"48;2;224;224;224"
-HANG = 60.0  # seconds without an answer that count as a hang
+TAKEN = b"\x1b[?1049h"  # the alternate screen
+HANG = 120.0  # seconds without an answer that count as a hang
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
 EXITS = {0, 130}  # the statuses of `q` and `ctrl+c`
 ROOM = (30, 8)  # columns and rows in which the answer to a probe can be seen for certain
@@ -81,7 +82,8 @@ class Session:
         self.last: collections.deque[Gust] = collections.deque(maxlen=60)
         self.thrown, self.probes, self.longest = 0, 0, 0.0
         self._tail = bytearray()  # what it has said last
-        self._background, self._size, self._ended = DARK, (80, 24), False
+        self._background, self._size = DARK, (80, 24)
+        self._up, self._ended = False, False  # whether it has taken the terminal, and given it back
         self._failures = set(home.glob("failed-*.log"))
         code = "from d2ltui.cli.app import main; main()"
         self._child = pexpect.spawn(
@@ -152,6 +154,7 @@ class Session:
             except OSError:  # Linux's way to say that nobody holds the other end
                 data = b""
             self._ended = not data
+            self._up = self._up or TAKEN in self._tail[-len(TAKEN) :] + data
             self._tail += data
             del self._tail[: -(1 << 18)]
             if time.monotonic() >= deadline:
@@ -174,6 +177,13 @@ class Session:
         """Whether it goes on; every key that was thrown has been answered then, and one more within the limit."""
         if self._size[0] < ROOM[0] or self._size[1] < ROOM[1]:
             self._resize((80, 24))
+        deadline = time.monotonic() + HANG
+        while not self._up:  # what comes before is the shell's line: ctrl+u kills it, and the probe with it
+            if self._over():
+                return False
+            if time.monotonic() > deadline:
+                raise Blown(f"it has not taken the terminal within {HANG:g} s")
+            self._read(0.05)
         self._read(0.25)  # a sequence that was cut off is given up
         if not self._ask(HANG):
             return False
