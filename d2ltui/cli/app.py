@@ -290,7 +290,7 @@ def datasets() -> None:
         outputs = f"{data.num_outputs} classes" if data.task == "classification" else "a number"
         click.echo(f"{data.name}: {data.description}")
         click.echo(
-            f"    {data.task}, {shape} inputs → {outputs}; {data.train_size} train + {data.val_size} validation "
+            f"    {data.task}, {shape} inputs → {outputs}; {data.train_size:,} train + {data.val_size:,} validation "
             f"samples; normalisation: {data.normalisation}"
         )
         if data.classes:

@@ -10,14 +10,14 @@ from pathlib import Path
 from d2ltui.charts.spec import ChartSpec, Line
 from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
-from d2ltui.history.series import Reducer, smooth
+from d2ltui.history.series import Reducer
 from d2ltui.spec import comparison
 from d2ltui.spec.config import FIELDS, RunConfig
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
 from d2ltui.store import filters
 from d2ltui.store.errors import Damaged
-from d2ltui.store.listing import DAMAGED, RunInfo, describe, runs
+from d2ltui.store.listing import DAMAGED, RunInfo, describe, newest_first, runs
 from d2ltui.store.reader import RunReader
 
 SMOOTHING = 0.6
@@ -25,13 +25,13 @@ MAX_NOTE_SHOWN = 200  # characters of a note in a list
 
 
 def list_runs(conditions: Sequence[str], as_json: bool) -> None:
-    """`d2ltui runs`: a row for each run that fulfils the conditions, the oldest first.
+    """`d2ltui runs`: a row for each run that fulfils the conditions, the newest first.
 
     Raises:
         StoreError: where a condition is wrong, or the runs cannot be read.
     """
     parsed = filters.parse(conditions)
-    found = [run for run in runs() if filters.matches(parsed, run)]
+    found = sorted((run for run in runs() if filters.matches(parsed, run)), key=newest_first)
     if as_json:
         text.say(json_line([run.to_json() for run in found]))
         return
@@ -59,9 +59,9 @@ def _row(run: RunInfo) -> tuple[str, ...]:
         run.name,
         run.status,
         time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
-        f"{run.config.lr:g}",
-        f"{run.epochs}/{run.config.epochs}",
-        str(run.steps),
+        run.rates,
+        f"{run.epochs:,}/{run.config.epochs:,}",
+        f"{run.steps:,}",
         text.figure(figures.get("train_loss")),
         text.figure(figures.get("val_loss")),
         text.figure(metric),
@@ -87,7 +87,7 @@ def show(path: Path) -> None:
     config = live.config
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
-    trained = f"{counted(run.steps, 'step')}, {run.seconds:.2f} s"
+    trained = f"{counted(run.steps, 'step', ',')}, {run.seconds:.2f} s"
     device = run.device or config.device
     if live.started is not None and device == "cpu":
         device += f", {counted(live.started.threads, 'thread')}"
@@ -228,7 +228,7 @@ def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:
     """Epochs and smoothed training loss."""
     buckets = max(2, 2 * text.width())
     reduced = Reducer(live.losses).reduce(len(live.losses), buckets)
-    return (reduced.x / (live.header.steps_per_epoch or 1)).tolist(), smooth(reduced.mean, SMOOTHING).tolist()
+    return (reduced.x / (live.header.steps_per_epoch or 1)).tolist(), reduced.smoothed(SMOOTHING).tolist()
 
 
 def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:

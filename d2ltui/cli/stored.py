@@ -65,7 +65,7 @@ def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store
 @click.argument("filters", metavar="[FILTER]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 def runs(filters: tuple[str, ...], as_json: bool) -> None:
-    """List the stored runs, the oldest first.
+    """List the stored runs, the newest first.
 
     All of them, or those that fulfil conditions such as lr>=0.1 model=mlp.
     """

@@ -68,7 +68,7 @@ def dead_relu(run: Run) -> Iterator[Finding]:
         step=run.step,
         figure=figure,
         what=f"{percent(figure)} of the units of {name_of(layer)} are dead {run.when}: "
-        f"{dead} of {layer.num_units} {are(dead)} 0 for each of the samples looked at"
+        f"{dead:,} of {layer.num_units:,} {are(dead)} 0 for each of the samples looked at"
         f"{others(more)}.",
         why="Where a ReLU is 0 so is its slope: a unit that is 0 for every sample gets no gradient, and its weights "
         "move no more but by weight decay or what is left of momentum.",

@@ -27,7 +27,7 @@ def result(task: Task, last: events.EpochEnded) -> str:
     """How a finished run ended."""
     metric = "accuracy" if task == "classification" else "R²"
     return (
-        f"after {counted(last.epoch, 'epoch')}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
+        f"after {counted(last.epoch, 'epoch', ',')}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
         f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
     )
 

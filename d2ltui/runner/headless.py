@@ -73,7 +73,7 @@ class Progress:
                 parameters = sum(layer.parameters for layer in event.layers)
                 self._line(
                     f"{event.config.model} ({event.config.implementation}) on {event.config.dataset}: "
-                    f"{event.num_train} train + {event.num_val} validation samples"
+                    f"{event.num_train:,} train + {event.num_val:,} validation samples"
                 )
                 where = f"{event.device}, {counted(event.threads, 'thread')}" if event.device == "cpu" else event.device
                 self._line(f"{layers}: {parameters} parameters; {where}, data {event.residence}")

@@ -58,11 +58,20 @@ class RunInfo(msgspec.Struct, frozen=True):
     note: str = ""
     group: str = ""
     problem: str = ""
+    last_lr: float | None = None  # where it was changed while the run was trained
 
     @property
     def active(self) -> bool:
         """Whether a process is training it."""
         return self.status in ("loading", "training", "paused")
+
+    @property
+    def rates(self) -> str:
+        """The learning rate, and what it was changed to: `0.1`, `0.1→0.05`; "" where it is not known."""
+        if self.config is None:
+            return ""
+        changed = self.last_lr is not None and self.last_lr != self.config.lr
+        return f"{self.config.lr:g}" + (f"→{self.last_lr:g}" if changed else "")
 
     @property
     def resumable(self) -> bool:
@@ -90,6 +99,7 @@ class RunInfo(msgspec.Struct, frozen=True):
             "steps": self.steps,
             "epochs": self.epochs,
             "seconds": round(self.seconds, 4),
+            "last_lr": self.last_lr,
             **self.figures,
             "config": plain_config(self.config) if self.config is not None else None,
             "findings": list(self.findings),
@@ -177,6 +187,7 @@ def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
         note=home.note(path),
         group=group.get("name", ""),
         problem=problem,
+        last_lr=float(lr) if isinstance(lr := progress.get("lr"), (int, float)) else None,
     )
 
 
@@ -235,6 +246,11 @@ def runs() -> list[RunInfo]:
         StoreError: where the directory of runs cannot be read.
     """
     return Rows().read()
+
+
+def newest_first(run: RunInfo) -> tuple[float, str]:
+    """The order of every list of runs that a person sees, as a key to sort by."""
+    return -run.created, run.name
 
 
 def active() -> list[RunInfo]:

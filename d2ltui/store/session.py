@@ -157,6 +157,7 @@ class Session:
             case events.RunResumed():
                 self._say(f"goes on after step {event.step:,}")
             case events.LearningRateChanged():
+                self._progress["lr"] = event.lr
                 self._say(f"lr {event.lr:g} after step {event.step:,}")
             case events.ThreadsChanged():
                 self._say(event.sentence, minor=True)
@@ -231,7 +232,7 @@ class Session:
             self._roll_back()
             raise
         self._log.clear()
-        self._progress = {"step": event.step, "epoch": event.epoch - 1, "seconds": event.seconds}
+        self._progress = {"step": event.step, "epoch": event.epoch - 1, "seconds": event.seconds, "lr": event.lr}
         self.stored_step = event.step
 
     def _end_before_going_on(self, event: events.RunEnded) -> None:

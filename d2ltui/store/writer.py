@@ -166,7 +166,7 @@ class RunStore:
                 return
             name = self._session.path.name
             if self._locked_since is None:
-                first = f"its first {counted(self._session.stored_step, 'step')}"
+                first = f"its first {counted(self._session.stored_step, 'step', ',')}"
                 end = f"the end of {name} is not stored, what came before is: {first}"
                 there = "and a checkpoint are" if has_checkpoint(self._session.path) else "is"
                 nothing = f"no step of {name} is stored, how it was set {there}"

@@ -17,22 +17,22 @@ class Key(NamedTuple):
     help: str
     display: str = ""
     footer: bool = True
-    wide: bool = False  # in the footer only where there is room for it
+    rank: int = 2  # where the footer has no room for all, those of the highest rank go
     priority: bool = False  # acts even while a field has the focus
 
 
 KEYS: tuple[Key, ...] = (
-    Key("ctrl+r", "run", "run", "train what the form describes; also from inside a field", "^r", priority=True),
+    Key("ctrl+r", "run", "run", "train what the form describes; also from inside a field", "^r", priority=True, rank=1),
     Key("space", "pause", "pause", "pause, and resume"),
-    Key("s", "step", "step", "train one step, then pause"),
-    Key("e", "epoch", "epoch", "train to the end of the epoch, then pause"),
-    Key("x", "stop", "stop", "stop the run; everything stays on the screen"),
+    Key("s", "step", "step", "train one step, then pause", rank=4),
+    Key("e", "epoch", "epoch", "train to the end of the epoch, then pause", rank=5),
+    Key("x", "stop", "stop", "stop the run; everything stays on the screen", rank=3),
     # Not in the footer, which has 80 columns: the findings say it themselves.
     Key("f", "remedy", "fix", "put a finding's remedy into the form; ctrl+r then trains it", footer=False),
-    Key("z", "zoom", "zoom", "the focused pane full screen, and back (Activations: history)"),
+    Key("z", "zoom", "zoom", "the focused pane full screen, and back (Activations: history)", rank=6),
     Key("u", "open_layer", "units", "a layer's units, one by one, the dead ones marked", footer=False),
-    Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it"),
-    Key("R", "runs", "runs", "the stored runs: compare, go on, watch, delete"),
+    Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it", rank=8),
+    Key("R", "runs", "runs", "the stored runs: compare, go on, watch, delete", rank=7),
     Key("tab", "next_pane", "pane", "the next pane", priority=True, footer=False),
     Key("shift+tab", "previous_pane", "pane back", "the previous pane", priority=True, footer=False),
     Key("l", "log_scale", "log", "linear or logarithmic loss axis", footer=False),
@@ -53,7 +53,7 @@ KEYS: tuple[Key, ...] = (
         "escape",
         "leave_field",
         "leave",
-        "leave a field: letters are keys again",
+        "leave a text: letters are keys again; leave a pane",
         "esc",
         priority=True,
     ),
@@ -66,41 +66,54 @@ KEYS: tuple[Key, ...] = (
         priority=True,
         footer=False,
     ),
-    Key("question_mark", "help", "help", "this help", "?"),
-    Key("q", "quit_asking", "quit", "quit; asks while training"),
+    Key("question_mark", "help", "help", "this help", "?", rank=0),
+    Key("q", "quit_asking", "quit", "quit; asks while training", rank=0),
     Key("ctrl+c", "interrupt", "quit at once", "quit at once", "^c", footer=False, priority=True),
 )
 
 RUNS_KEYS: tuple[Key, ...] = (
     Key("space", "mark", "mark", "mark the run: the curves of marked runs are drawn on one axis, and compared"),
     # In the help and for the dispatch; the footer has the table's own, which acts first.
-    Key("enter", "open", "open", "show the run on the main screen; one that another process trains is watched"),
-    Key("c", "continue_run", "go on", "go on with a run that was stopped or interrupted"),
-    Key("b", "baseline", "baseline", "the run that the others are compared with: always curve a", wide=True),
-    Key("s", "sort", "sort", "newest first, by validation loss, by validation metric, by name"),
-    Key("slash", "filter", "filter", "show the runs that fulfil conditions, such as lr>=0.1 model=mlp", "/"),
-    Key("f", "facts", "facts", "what the marked runs differ in, or about the run, in the curves' place, and back"),
-    Key("n", "rename", "rename", "give the run another name", wide=True),
-    Key("N", "note", "note", "write something about the run", wide=True),
-    Key("d,delete", "delete", "delete", "delete the run; asks", "d"),
+    Key("enter", "open", "open", "show the run on the main screen; one that another process trains is watched", rank=1),
+    Key("c", "continue_run", "go on", "go on with a run that was stopped or interrupted", rank=3),
+    Key("b", "baseline", "baseline", "the run that the others are compared with: always curve a", rank=9),
+    Key("s", "sort", "sort", "newest first, by validation loss, by validation metric, by name", rank=5),
+    Key("slash", "filter", "filter", "show the runs that fulfil conditions, such as lr>=0.1 model=mlp", "/", rank=6),
+    Key(
+        "f",
+        "facts",
+        "facts",
+        "what the marked runs differ in, or about the run, in the curves' place, and back",
+        rank=7,
+    ),
+    Key("n", "rename", "rename", "give the run another name", rank=9),
+    Key("N", "note", "note", "write something about the run", rank=9),
+    Key("d,delete", "delete", "delete", "delete the run; asks", "d", rank=4),
     Key("left", "cursor(-1)", "epoch back", "the curves' cursor one epoch back", "←", footer=False),
     Key("right", "cursor(1)", "epoch on", "the curves' cursor one epoch on", "→", footer=False),
-    Key("question_mark", "help", "help", "this help", "?"),
-    Key("escape,q,R", "close", "back", "back to the main screen", "esc"),
+    Key("question_mark", "help", "help", "this help", "?", rank=0),
+    Key("escape,q,R", "close", "back", "back to the main screen", "esc", rank=0),
 )
 
 LESSONS_KEYS: tuple[Key, ...] = (
-    Key("enter,ctrl+r", "measure", "run the experiments", "carry the lesson's experiments out, and judge", "enter"),
-    Key("x", "stop", "stop", "stop them"),
+    Key(
+        "enter,ctrl+r",
+        "measure",
+        "run the experiments",
+        "carry the lesson's experiments out, and judge",
+        "enter",
+        rank=1,
+    ),
+    Key("x", "stop", "stop", "stop them", rank=3),
     Key("tab", "next_pane", "pane", "the list, the page, the curves, the verdict", footer=False, priority=True),
     Key("t", "traceback", "why", "the whole error of a lesson that failed", footer=False),
-    Key("question_mark", "help", "help", "this help", "?"),
-    Key("escape,q,L", "close", "back", "back to the main screen; a measurement goes on", "esc"),
+    Key("question_mark", "help", "help", "this help", "?", rank=0),
+    Key("escape,q,L", "close", "back", "back to the main screen; a measurement goes on", "esc", rank=0),
 )
 
 # These act whatever covers the main screen.
 _EVERYWHERE = ("interrupt", "suspend_process", "toggle_theme")
-WIDE_ACTIONS = frozenset(entry.action for entry in (*KEYS, *RUNS_KEYS, *LESSONS_KEYS) if entry.wide)
+RANKS = {entry.action: entry.rank for entry in (*KEYS, *RUNS_KEYS, *LESSONS_KEYS)}
 
 
 def bindings(keys: Iterable[Key]) -> list[BindingType]:
@@ -124,7 +137,9 @@ APP_BINDINGS = bindings(entry for entry in KEYS if entry.action in _EVERYWHERE)
 FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("↑ ↓", "the next field of a pane, or scroll"),
     ("← →", "another choice in a field such as ‹ relu ›"),
-    ("enter", "in a choice: the list of all; in lr, while training: go on with that learning rate"),
+    ("enter", "in a choice: the list of all; in a text: edit it, and once more: take it"),
+    ("0 … 9", "in a text: begin another one"),
+    ("enter", "in lr, edited while training: go on with that learning rate"),
 )
 
 TABLE_HELP = ("shift+← →", "the table sideways, where it is wider than the screen")

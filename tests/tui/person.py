@@ -22,7 +22,7 @@ from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
 
 # A condition that does not come true within this time, in seconds, is a failure; nothing waits so long otherwise.
-PATIENCE = 30.0
+PATIENCE = 60.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 
@@ -92,8 +92,13 @@ class Person:
         for _ in range(6):
             await self.pilot.pause(0)
 
+    async def select(self, name: str) -> None:
+        """Choose a field, without a cursor in it."""
+        self.field(name).focus()
+        await self.settle()
+
     async def focus(self, name: str) -> None:
-        """Go to a field."""
+        """Go to a field, a text with the cursor in it."""
         widget = self.field(name)
         (widget.input if isinstance(widget, TextField) else widget).focus()
         await self.settle()

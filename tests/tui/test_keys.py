@@ -242,7 +242,8 @@ async def test_letters_in_a_field_are_text_until_escape_leaves_it(open_app: Open
         assert person.main is person.app.screen
         assert person.app.live is None
         await person.press("escape")
-        assert person.main.focused is None
+        assert person.main.focused is person.field("device")
+        assert person.setup.state["device"] == letters
         await person.press("?")
         assert isinstance(person.app.screen, HelpScreen)
 

@@ -18,7 +18,7 @@ from d2ltui.engine.trainer import Trainer
 from d2ltui.history.live import LiveRun
 from d2ltui.runner.recording import Recording
 from d2ltui.spec.config import resolve
-from d2ltui.store import StoreError, home
+from d2ltui.store import StoreError, home, listing
 from d2ltui.store.listing import runs
 from d2ltui.store.reader import RunReader
 from d2ltui.tui.panes.layer_lines import number
@@ -279,10 +279,12 @@ async def test_a_watched_run_whose_process_is_killed_is_no_longer_training(open_
             await person.until_word("training")
             process.kill()
             process.wait()
-            await person.until_word("stopped")
+            await person.until_word("interrupted")  # as the list calls it
             await person.until(lambda: "interrupted after step" in person.status, "what happened")
             await person.press("space")
-            assert person.word == "stopped"
+            assert person.word == "interrupted"
+            assert "interrupted after step" in person.status  # what is said of the key stands beside it
+            assert listing.info(person.app.stored.watched._run_given).status == person.word
     finally:
         process.kill()
         process.wait()

@@ -24,9 +24,9 @@ async def test_what_is_typed_after_an_arrow_goes_into_the_next_field(open_app: O
     async with open_app({"model": "mlp", "hidden": "32"}) as person:
         await person.focus("lr")
         before = person.setup.query_one("#field-lr", TextField).input.value
-        arrive(person.app, "down", "home", "0", ".", "5")
+        arrive(person.app, "down", "0", ".", "5", "home", "1")
         await person.until(
-            lambda: person.setup.query_one("#field-weight_decay", TextField).input.value == "0.50", "what was typed"
+            lambda: person.setup.query_one("#field-weight_decay", TextField).input.value == "10.5", "what was typed"
         )
         assert person.setup.query_one("#field-lr", TextField).input.value == before
 

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 AT_ONCE = frozenset({"ctrl+c", "ctrl+q"})  # the ways out wait for nothing
-# Seconds after which the next key comes in any case: the widget that had the last one may be gone.
+# Seconds after which it is looked whether the widget that had the last key is gone: then the next one comes.
 PATIENCE = 0.25
 
 
@@ -54,8 +54,17 @@ class TypedKeys:
         self._count += 1
         self._under_way = self._count
         loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(PATIENCE, self._app.post_message, KeyHandled(self._count))
+        self._patience = loop.call_later(PATIENCE, self._look, target, self._count)
         target.post_message(KeyHandled(self._count))
+
+    def _look(self, target: MessagePump, number: int) -> None:
+        """A busy machine may take longer; only a widget that is gone never answers."""
+        if number != self._under_way:
+            return
+        if target._running and not target._closing:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._look, target, number)
+        else:
+            self._app.post_message(KeyHandled(number))
 
     def handled(self, number: int) -> events.Key | None:
         """Key `number` has been handled: the next one, if one waits."""

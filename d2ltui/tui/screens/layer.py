@@ -33,8 +33,10 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     if activity is None:
         return [[(Style.AXIS, "this layer has no units that could die: only an activation's can")]]
     dead = sum(share == 0 for share in activity)
-    some = f"{len(activity)} of " if len(activity) < layer.num_units else ""
-    told = f"{some}{counted(layer.num_units, 'unit')}: {dead} ({percent(dead / max(1, len(activity)))}) {are(dead)}"
+    some = f"{len(activity):,} of " if len(activity) < layer.num_units else ""
+    told = (
+        f"{some}{counted(layer.num_units, 'unit', ',')}: {dead:,} ({percent(dead / max(1, len(activity)))}) {are(dead)}"
+    )
     how = "the others by the tenths of the samples for which they are: 1 few, 9 nearly all"
     lines: list[TextLine] = []
     for style, text in ((Style.TEXT, f"{told} never active, marked {DEAD};"), (Style.AXIS, how)):

@@ -19,7 +19,7 @@ from d2ltui.tui.render.frame_limiter import Pace
 from d2ltui.tui.screens.opening import OpeningScreen
 from d2ltui.tui.screens.panes import NARROW
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
-from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted
+from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted, TextField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.pane import Column, Columns, Pane
 from d2ltui.tui.widgets.setup import Setup
@@ -27,6 +27,8 @@ from d2ltui.tui.widgets.status import StatusLine
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
 
 if TYPE_CHECKING:
+    from textual.timer import Timer
+
     from d2ltui.charts.of_run import Curves
     from d2ltui.charts.spec import ChartSpec
     from d2ltui.engine.control import Mode
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 # Seconds: how often to look for the engine's answer to a key, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
+HINT_FOR = 10.0  # seconds for which a message stands beside a run's result
 WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all keys"
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
@@ -50,6 +53,7 @@ class MainScreen(OpeningScreen):
         self._initial, self._given = config, typed
         self._log = False
         self._smoothing = 2
+        self._forgetting: Timer | None = None  # until what was said goes away
         self._hint, self._trouble = WELCOME, ""  # the latter: why the run is not stored
         self._curves: Curves | None = None
         self._name = ""  # of the run on the screen
@@ -176,9 +180,9 @@ class MainScreen(OpeningScreen):
         if self.app.run_name != self._name:
             self._show_names()
         machine, hint = self.app.machine, self._hint
-        if hint and hint == self._trouble and live is not None and live.ended is not None:
-            hint = f"{live.ended.message}; {hint}"
-        self._status_line.show(live, machine.describe(device), hint)
+        watched = self.app.stored.watched
+        interrupted = watched is not None and watched.interrupted
+        self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted)
 
     def _draw_panes(self) -> None:
         live = self.app.live
@@ -265,7 +269,7 @@ class MainScreen(OpeningScreen):
         setup.forget_problem()
         away = self.app.size.width < NARROW and self._tab == "Setup" and self._zoomed is None
         # A choice keeps the focus: it takes no letters, and may be turned for the next run.
-        if self._focused_pane() in TABS["Setup"] and (away or not isinstance(self.focused, ChoiceField)):
+        if self._focused_pane() in TABS["Setup"] and (away or not isinstance(self.focused, ChoiceField | TextField)):
             self.leave_pane()
         if away:
             self._open_tab("Loss")
@@ -311,7 +315,7 @@ class MainScreen(OpeningScreen):
             self._answer_soon()
 
     def on_field_submitted(self, event: FieldSubmitted) -> None:
-        """Enter in the learning rate's field changes that of the run; in any other, it goes on to the next field."""
+        """Enter in the learning rate's field changes that of the run; in any other, it chooses the next field."""
         control, live = self.app.control, self.app.live
         if event.name == "lr" and control is not None and live is not None:
             try:
@@ -319,6 +323,7 @@ class MainScreen(OpeningScreen):
             except ConfigError as error:
                 self._say(str(error))
                 return
+            self.action_leave_field()
             self._say(f"lr {event.text} from step {live.step + 1:,} on")
             return
         self._setup.action_next_field(1)
@@ -375,5 +380,17 @@ class MainScreen(OpeningScreen):
         self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
 
     def _say(self, hint: str) -> None:
+        """Say `hint` for a while; what keeps the run from being stored is said again afterwards."""
         self._hint = hint
         self._show_status()
+        if self._forgetting is not None:
+            self._forgetting.stop()
+            self._forgetting = None
+        if hint and self.app.live is not None:
+            self._forgetting = self.set_timer(HINT_FOR, self._forget_hint)
+
+    def _forget_hint(self) -> None:
+        self._forgetting = None
+        self._hint = self._trouble
+        if self.is_active:
+            self._show_status()

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from d2ltui.tui.render.cached import Hollow
 from d2ltui.tui.render.compositor import Sparing
 from d2ltui.tui.screens.once import Once
-from d2ltui.tui.widgets.fields import ChoiceField
+from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TABS, TabStrip
@@ -62,7 +62,7 @@ class PanesScreen(Once, Sparing, Hollow, Screen[None]):
     @property
     def _editing(self) -> bool:
         """Whether somebody is in a field, or in a dialog about one."""
-        return not self.is_active or isinstance(self.focused, Input | ChoiceField)
+        return not self.is_active or isinstance(self.focused, Input | ChoiceField | TextField)
 
     def _arrange(self) -> None:
         narrow = self.app.size.width < NARROW
@@ -162,7 +162,9 @@ class PanesScreen(Once, Sparing, Hollow, Screen[None]):
 
     def action_leave_field(self) -> None:
         """Letters are keys again; a zoomed pane goes back to its place."""
-        if isinstance(self.focused, Input) or self._zoomed is None:
+        if self.focused is not None and isinstance(self.focused.parent, TextField):
+            self.set_focus(self.focused.parent)
+        elif self._zoomed is None:
             self.leave_pane()
         else:
             self.action_zoom()

@@ -175,7 +175,7 @@ class RunsScreen(Once, Sparing, Screen["str | None"]):
             return figures.get("val_loss", float("inf")), run.name
         if self._sort == 2:
             return -figures.get("val_accuracy", figures.get("val_r2", float("-inf"))), run.name
-        return (-run.created if self._sort == 0 else 0.0), run.name
+        return listing.newest_first(run) if self._sort == 0 else (0.0, run.name)
 
     def _fill(self) -> None:
         self._table.fill(self._runs, self._mark)

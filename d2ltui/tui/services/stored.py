@@ -103,7 +103,7 @@ class StoredRuns:
             if watches:
                 self.watch(run.path)
 
-        done = f"{run.status}, {counted(run.epochs, 'epoch')} done"
+        done = f"{run.status}, {counted(run.epochs, 'epoch', ',')} done"
         question = f"Another process is training {run.name} ({done}). Watch it?"
         self._app.push_screen(ConfirmScreen(question, "watch", "not now"), answered)
 

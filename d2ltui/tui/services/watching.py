@@ -124,6 +124,11 @@ class Watching:
         self.alive = reader.alive
         return ""
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether its process has gone without ending it."""
+        return self._live is not None and self._gone is not None and self._live.ended is self._gone
+
     # What Control has, too
 
     @property

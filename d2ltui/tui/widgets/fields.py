@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 LABEL_WIDTH = 13
+DIGITS = "0123456789"
 
 
 class FieldChanged(Message):
@@ -107,17 +108,22 @@ class ChoiceField(Widget, can_focus=True):
             self.action_list()
 
 
-class TextField(Widget):
-    """A label, something to type, and below it what is wrong. The label is its own; so a form has few widgets."""
+class TextField(Widget, can_focus=True):
+    """A label, something to type, and below it what is wrong. The label is its own; so a form has few widgets.
+
+    With the focus it is chosen only, and letters are keys. Enter edits its text, a digit begins another one.
+    """
 
     DEFAULT_CSS = """
     TextField { height: auto; width: 1fr; layout: vertical; }
     TextField Input, TextField Input:focus { border: none; height: 1; padding: 0; }
     TextField Input { width: 1fr; margin-left: 13; background: $surface-lighten-1; }
+    TextField:focus, TextField:focus Input { background: $surface-lighten-2; text-style: bold; }
     TextField Input:focus { background: $surface-lighten-2; text-style: bold; }
     TextField > .problem { color: $text-error; height: auto; }
     TextField.-wrong { color: $text-error; text-style: bold; }
     """
+    BINDINGS = [Binding("enter", "edit", "edit", key_display="enter")]
 
     def __init__(self, field: str, label: str, value: str) -> None:
         # What is typed is validated by the form. (Validators, and `compact`, would have each of them styled once more.)
@@ -130,6 +136,27 @@ class TextField(Widget):
     def render(self) -> Content:
         """The label; what one types covers the rest."""
         return Content(self.label)
+
+    @property
+    def editing(self) -> bool:
+        """Whether letters are text here."""
+        return self.input.has_focus
+
+    def action_edit(self) -> None:
+        """Put the cursor behind the text."""
+        self.input.cursor_position = len(self.input.value)
+        self.screen.set_focus(self.input)  # at once: `focus()` comes after the next key
+
+    def on_key(self, event: events.Key) -> None:
+        """A digit takes the text's place."""
+        if self.has_focus and event.character is not None and event.character in DIGITS:
+            event.stop()
+            self.input.value = event.character
+            self.action_edit()
+
+    def on_click(self) -> None:
+        """A click edits, on the label, too."""
+        self.action_edit()
 
     def set_text(self, text: str) -> None:
         """Show `text`, without telling anybody."""

@@ -12,8 +12,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from d2ltui.tui.keys import WIDE_ACTIONS
+from d2ltui.tui.keys import RANKS
 from d2ltui.tui.render.cached import Kept
+
+HERE = 1  # the rank of the keys of what has the focus
 
 
 class KeysLine(Kept, Widget):
@@ -23,7 +25,7 @@ class KeysLine(Kept, Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._keys: list[tuple[str, str, str, bool]] = []  # key, as it is shown, word, whether only where there is room
+        self._keys: list[tuple[str, str, str, int]] = []  # key, as it is shown, word, rank
 
     def on_mount(self) -> None:
         """Follow the screen's bindings."""
@@ -33,25 +35,29 @@ class KeysLine(Kept, Widget):
     def _follow(self, screen: Screen[object]) -> None:
         if screen is not self.screen:
             return
-        keys: dict[str, tuple[str, str, str, bool]] = {}  # one entry for an action that several keys have
+        keys: dict[str, tuple[str, str, str, int]] = {}  # one entry for an action that several keys have
         for active in screen.active_bindings.values():
             binding = active.binding
             if binding.action == "leave_field" and not isinstance(screen.focused, Input):
                 continue  # elsewhere the other keys need the room
             if binding.show and active.enabled:
                 shown = self.app.get_key_display(binding)
-                wide = binding.action in WIDE_ACTIONS
-                keys.setdefault(binding.action, (binding.key, shown, binding.description, wide))
+                rank = RANKS.get(binding.action, HERE)
+                keys.setdefault(binding.action, (binding.key, shown, binding.description, rank))
         if list(keys.values()) != self._keys:
             self._keys = list(keys.values())
             self.refresh()
 
     @property
     def _fitting(self) -> list[tuple[str, str, str]]:
-        """Key, as it is shown, word: all of them where there is room."""
-        needed = sum(len(shown) + len(word) + 2 for _, shown, word, _ in self._keys) - 1
-        roomy = needed <= self.size.width
-        return [(key, shown, word) for key, shown, word, wide in self._keys if roomy or not wide]
+        """Key, as it is shown, word: all of them where there is room, else those that matter most."""
+        room, shown_ones = self.size.width + 1, []
+        for entry in sorted(self._keys, key=lambda entry: entry[3]):
+            room -= len(entry[1]) + len(entry[2]) + 2
+            if room < 0:
+                break
+            shown_ones.append(entry)
+        return [(key, shown, word) for key, shown, word, rank in self._keys if (key, shown, word, rank) in shown_ones]
 
     def render(self) -> Content:
         """`^r run  space pause …`"""

@@ -46,12 +46,20 @@ def make_field(name: str, state: FormState) -> Widget:
 def describe_network(config: RunConfig) -> str:
     """Layers, shapes and numbers of parameters of what is configured, a line each."""
     layers = catalogue.layer_plan(config)
-    lines = [f"{layer.index:>2} {layer.title:<17}{layer.parameters or '':>8}" for layer in layers]
+    lines = [
+        f"{layer.index:>2} {layer.title:<15}{f'{layer.parameters:,}' if layer.parameters else '':>10}"
+        for layer in layers
+    ]
     if len(lines) > SHOWN_LAYERS:
         left_out = len(lines) - SHOWN_LAYERS + 1
         lines = [*lines[: SHOWN_LAYERS - 3], f"   … {left_out} more layers", *lines[-2:]]
     total = sum(layer.parameters for layer in layers)
     return "\n".join([*lines, f"{f'{total:,} parameters':>28}"])
+
+
+def before(problems: Iterable[str]) -> str:
+    """What the model pane says of the network that it shows while fields have problems: their names."""
+    return f"as before; not allowed now: {', '.join(FIELDS[name].label for name in problems if name in FIELDS)}"
 
 
 def describe_data(config: RunConfig) -> str:
@@ -60,7 +68,7 @@ def describe_data(config: RunConfig) -> str:
     shape = "×".join(map(str, data.input_shape))
     outputs = f"{data.num_outputs} classes" if data.task == "classification" else "one number"
     return (
-        f"{data.description}\n{data.train_size} train + {data.val_size} validation\n"
+        f"{data.description}\n{data.train_size:,} train + {data.val_size:,} validation\n"
         f"{shape} inputs → {outputs}\nnormalised: {data.normalisation}"
     )
 
@@ -239,8 +247,8 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
         """Go to the first field with a problem."""
         for name in self._problems:
             for field in self.query(f"#field-{name}"):
-                target = field.input if isinstance(field, TextField) else field
-                self.screen.set_focus(target)
+                if not (isinstance(field, TextField) and field.editing):
+                    self.screen.set_focus(field)
                 return
 
     def _refresh_fields(self, typed: str = "") -> None:
@@ -261,7 +269,10 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
                 text.set_text(state[text.field])
         self._show_problems()
         config = state.last_valid
-        self.query_one("#network", Static).update(describe_network(config))
+        network = describe_network(config)
+        if self._problems:  # what is half typed describes no network
+            network = f"{before(self._problems)}\n{network}"
+        self.query_one("#network", Static).update(network)
         self.query_one("#data-note", Static).update(describe_data(config))
 
     def _show_problems(self) -> None:
@@ -281,7 +292,9 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
 
     def action_next_field(self, by: int) -> None:
         """The next field of the column, or the one before."""
-        fields: list[Widget] = [widget for widget in self.query("RadioSet, ChoiceField, Input") if takes_focus(widget)]
+        fields = [field for field in self.query("RadioSet, ChoiceField, TextField") if takes_focus(field)]
         focused = self.screen.focused
+        if focused is not None and isinstance(focused.parent, TextField):
+            focused = focused.parent  # the text that was edited is left
         if focused in fields:
             self.screen.set_focus(fields[(fields.index(focused) + by) % len(fields)])

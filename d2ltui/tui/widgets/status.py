@@ -14,7 +14,6 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from d2ltui.spec import events
 from d2ltui.tui.render.cached import Kept
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
 from d2ltui.tui.widgets.lines import changed_cells
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 20
 _MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
+          "interrupted": "■",
           "diverged": "▲", "failed": "✗"}  # fmt: skip
 _EDGE = "edge"  # the look of what is no part: the padding
 Part = str | tuple[str, str]  # text, or text and its style
@@ -97,25 +97,38 @@ class StatusLine(Kept, Widget):
 
     def __init__(self) -> None:
         super().__init__(id="status")
-        self._status: events.Status = "ready"
+        self._status = "ready"
         self._line: list[Part] = []
         self._message = ""
-        self._alarming = False  # whether the message says why a run went wrong
+        self._alarming = ""  # the beginning of the message, where it says why a run went wrong
         self._composed_for = 0  # columns
         self._speed = Speed()
         self._looks: dict[str, RichStyle] = {}  # how the parts' styles look, as Textual has drawn them
 
     @property
-    def word(self) -> events.Status:
+    def word(self) -> str:
         """The run's state, as shown."""
         return self._status
 
-    def show(self, live: LiveRun | None, machine: str, hint: str = "") -> None:
-        """Show where `live` is. Refreshes only when something reads differently."""
-        status: events.Status = live.status if live is not None else "ready"
-        message = hint
+    def show(self, live: LiveRun | None, machine: str, hint: str = "", *, interrupted: bool = False) -> None:
+        """Show where `live` is. Refreshes only when something reads differently.
+
+        `interrupted`: its process has gone without ending it, and the word is that of the list of runs.
+        """
+        status: str = live.status if live is not None else "ready"
+        if interrupted:
+            status = "interrupted"
+        message, result = hint, ""
         if live is not None and live.ended is not None:
-            message = hint or live.ended.message
+            # How a run has ended stays; what else there is to say comes beside it, or below.
+            result = live.ended.message
+            beside = f"{result}; {hint}"
+            below = f"{result}\n{hint}" if result else hint
+            message = (
+                (beside if cell_len(beside) <= self.app.size.width - 2 else below)
+                if result and hint
+                else hint or result
+            )
         elif live is not None and status == "loading" and live.loading is not None:
             fraction = live.loading.fraction
             message = live.loading.message
@@ -136,7 +149,7 @@ class StatusLine(Kept, Widget):
         grows = old != new or (message != said and new[1] > 1) or width != self._composed_for
         self._composed_for = width
         self._status, self._line, self._message = status, line, message
-        alarming, self._alarming = self._alarming, not hint and status in ("failed", "diverged")
+        alarming, self._alarming = self._alarming, result if status in ("failed", "diverged") else ""
         cells = None
         one_row = "\n" not in before + after and max(len(before), len(after)) <= self.content_size.width
         if one_row and not grows and (message, self._alarming) == (said, alarming):
@@ -146,7 +159,7 @@ class StatusLine(Kept, Widget):
         else:
             self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
 
-    def _compose_line(self, live: LiveRun | None, status: events.Status, machine: str, alone: bool) -> list[Part]:
+    def _compose_line(self, live: LiveRun | None, status: str, machine: str, alone: bool) -> list[Part]:
         """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
         parts: list[Part] = [(f"{_MARKS[status]} {status:<8}", _STYLES[status])]
         width = self.app.size.width - 2
@@ -154,11 +167,12 @@ class StatusLine(Kept, Widget):
         if live is not None and live.started is not None:
             header = live.header
             rate = self._speed.of(live)
-            parts.append(f"  epoch {live.epoch}/{header.epochs or '?'} ")
+            of = f"{header.epochs:,}" if header.epochs else "?"
+            parts.append(f"  epoch {live.epoch:,}/{of} ")
             after = f" step {live.step:,}"
             if rate:
                 after += f"  {float(f'{rate:.3g}'):,.0f} steps/s"  # three digits: more of them only flicker
-            if status in events.ENDED:
+            if live.ended is not None:
                 after += f"  {live.seconds:.1f} s"
             elif rate and header.total_steps is not None:
                 after += f"  {clock((header.total_steps - live.step) / rate)} left"
@@ -234,8 +248,8 @@ class StatusLine(Kept, Widget):
         """The line, and the message below it."""
         if not self._message:
             return Content.assemble(*self._line)
-        style = "$text-error" if self._alarming else "$text"
-        return Content.assemble(*self._line, "\n", (self._message, style))
+        rest = self._message[len(self._alarming) :]
+        return Content.assemble(*self._line, "\n", (self._alarming, "$text-error"), (rest, "$text"))
 
 
 _STYLES: dict[str, str] = {
@@ -245,6 +259,7 @@ _STYLES: dict[str, str] = {
     "paused": "bold $text-warning",
     "finished": "bold $text-success",
     "stopped": "bold $text-warning",
+    "interrupted": "bold $text-warning",
     "diverged": "bold $text-error",
     "failed": "bold $text-error",
 }

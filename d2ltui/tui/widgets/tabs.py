@@ -17,6 +17,15 @@ TABS: dict[str, tuple[str, ...]] = {
     "Findings": ("findings",),
 }
 
+SHORT = {
+    "Setup": "Set",
+    "Loss": "Loss",
+    "Accuracy": "Acc",
+    "Activations": "Act",
+    "Gradients": "Grad",
+    "Findings": "Find",
+}
+
 
 class TabStrip(Widget):
     """The names of the tabs, on a narrow terminal."""
@@ -40,19 +49,36 @@ class TabStrip(Widget):
             self._active = active
             self.refresh()
 
+    def _fitting(self) -> list[tuple[str, str]]:
+        """The titles, each as it is shown: whole where there is room for all, else short, else the active one alone."""
+        whole = [(title, title) for title in TABS]
+        for titles in (whole, list(SHORT.items())):
+            if sum(len(shown) + 2 for _, shown in titles) <= self.size.width - 2:
+                return titles
+        return []
+
     def render(self) -> Content:
         """The titles; brackets mark the active one where there is no colour."""
+        titles = self._fitting()
+        if not titles:
+            at = list(TABS).index(self._active) + 1 if self._active in TABS else 1
+            alone = f"{self._active} {at}/{len(TABS)}"
+            return Content.styled(f"‹ {alone} ›" if len(alone) + 4 <= self.size.width else alone, "bold")
         parts = []
-        for title in TABS:
+        for title, shown in titles:
             active = title == self._active
-            parts.append((f"[{title}]" if active else f" {title} ", "bold reverse" if active else "$text-muted"))
+            parts.append((f"[{shown}]" if active else f" {shown} ", "bold reverse" if active else "$text-muted"))
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:
-        """Open the tab under the pointer."""
-        end = 1
-        for title in TABS:
-            end += len(title) + 2
+        """Open the tab under the pointer; where one alone is shown, the one before or after it."""
+        titles, end = self._fitting(), 1
+        if not titles and self._active in TABS:
+            names = list(TABS)
+            by = 1 if event.x >= self.size.width // 2 else -1
+            self.post_message(self.Picked(names[(names.index(self._active) + by) % len(names)]))
+        for title, shown in titles:
+            end += len(shown) + 2
             if event.x < end:
                 self.post_message(self.Picked(title))
                 return

@@ -1,0 +1,109 @@
+"""What the screens say: a run's result stays, numbers are readable, lists agree."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from person import ENDLESS, Opener
+from test_runs_screen import CONFIG, runs_screen
+from textual.widgets import Static
+
+from d2ltui.cli.app import cli as main
+from d2ltui.spec import events
+from d2ltui.store import home, listing
+from d2ltui.store.session import Session
+from d2ltui.tui.widgets.runs_table import RunsTable
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12)])
+async def test_how_a_run_has_ended_stays_beside_what_is_said_next(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app(size=size) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        result = person.live.ended.message if person.live.ended is not None else ""
+        assert "loss" in result
+        assert result in person.status
+        before = person.status
+        await person.press("x")
+        assert "nothing is training" in person.status
+        assert result in person.status
+        shown = " ".join(person.text().split())
+        assert "nothing is training" in shown
+        assert result.split(";")[0] in shown
+        assert person.main._forgetting is not None
+        person.main._forget_hint()  # after a while
+        assert "nothing is training" not in person.status
+        assert person.status.split("\n")[1:] == before.split("\n")[1:]
+
+
+async def test_what_is_said_of_a_run_that_goes_on_goes_away(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("s")
+        await person.until_word("paused")
+        await person.press("t")
+        assert "no run has failed" in person.status
+        assert person.main._forgetting is not None
+        person.main._forget_hint()  # after a while
+        assert "no run has failed" not in person.status
+
+
+async def test_the_model_pane_says_that_its_network_is_the_last_one_allowed(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "hidden": "256,8"}) as person:
+
+        def network() -> str:
+            return str(person.setup.query_one("#network", Static).content)
+
+        assert "16,640" in network()  # 64·256 + 256, readable
+        await person.type("hidden", "256")
+        allowed = network()
+        await person.press(",")
+        assert network() == f"as before; not allowed now: hidden\n{allowed}"
+        await person.press("4")
+        assert "not allowed" not in network()
+        assert "256→4" in network()
+
+
+async def test_the_numbers_of_a_form_have_separators(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "fashion-mnist", "hidden": "1024"}) as person:
+        shown = person.text()
+        for number in ("803,840", "814,090", "60,000 train", "10,000"):
+            assert number in shown
+
+
+def stored(name: str, created: float, lr: float | None = None) -> Path:
+    path = home.create(name, lambda path: Session.make(path, CONFIG, None))
+    with contextlib.closing(Session(path, CONFIG)) as session:
+        session._meta["created"] = created
+        if lr is not None:
+            session.take(events.LearningRateChanged(3, lr))
+        session.take(events.RunEnded("stopped", "stopped by you", {}))
+        session.write()
+    return path
+
+
+async def test_lists_of_runs_agree_and_show_a_changed_rate(open_app: Opener) -> None:
+    now = time.time()
+    names = [
+        stored(name, now + offset, lr).name
+        for name, offset, lr in (("middle", -50.0, None), ("newest", 0.0, 0.025), ("oldest", -90.0, CONFIG.lr))
+    ]
+    by_age = [names[1], names[0], names[2]]
+    async with open_app() as person:
+        screen = await runs_screen(person, 3)
+        table = screen.query_one(RunsTable)
+        rows = [[cell.plain for cell in table.get_row_at(i)] for i in range(3)]
+    assert [row[1] for row in rows] == by_age
+    rates = [f"{CONFIG.lr:g}→0.025", f"{CONFIG.lr:g}", f"{CONFIG.lr:g}"]
+    assert [row[6] for row in rows] == rates
+    printed = CliRunner().invoke(main, ["runs"], catch_exceptions=False).output.splitlines()[1:4]
+    assert [line.split()[0] for line in printed] == by_age
+    assert rates[0].replace("→", "->") in printed[0] or rates[0] in printed[0]
+    as_json = json.loads(CliRunner().invoke(main, ["runs", "--json"], catch_exceptions=False).output)
+    assert [run["name"] for run in as_json] == by_age
+    assert [run["last_lr"] for run in as_json] == [0.025, None, CONFIG.lr]
+    assert [run.name for run in listing.runs()] == by_age[::-1]  # `latest` is its last one
