@@ -22,7 +22,13 @@ WINDOW, SLOWEST = 30.0, 1024  # bytes a second, over so many seconds
 CHUNK = 64 * 1024  # bytes
 POLL = 0.1  # seconds between two looks at whether somebody has given up
 MAX_REASON = 120  # characters
-_GZIP = b"\x1f\x8b"
+# How files begin, by the end of their names, and what they are then.
+_BEGINS = {
+    ".gz": (b"\x1f\x8b", "gzip file"),
+    ".zip": (b"PK\x03\x04", "zip file"),
+    ".bz2": (b"BZh", "bzip2 file"),
+    ".mat": (b"MATLAB 5.0", "MATLAB file"),
+}
 
 
 def fetch(
@@ -34,7 +40,9 @@ def fetch(
     progress: Progress,
     cancelled: Callable[[], bool],
 ) -> list[str]:
-    """A gzip file of `limit` bytes at most, as `whole` wants it, into `path`, from the first of `urls` that has it.
+    """A file of `limit` bytes at most, as `whole` wants it, into `path`, from the first of `urls` that has it.
+
+    What does not begin like a file of this name is given up at once.
 
     Returns nothing where that went well, and otherwise for each of `urls` its host and why not.
 
@@ -61,7 +69,7 @@ def _fetch(
     except (OSError, http.client.HTTPException, ValueError) as error:
         return _reason(error)
     with opened as response, path.open("wb") as file:
-        return _copy(response, file, limit, message, progress, cancelled)
+        return _copy(response, file, path.suffix, limit, message, progress, cancelled)
 
 
 class _OnlyToHttps(urllib.request.HTTPRedirectHandler):
@@ -114,10 +122,17 @@ def _open(url: str, cancelled: Callable[[], bool]) -> Any:
 
 
 def _copy(
-    response: Any, file: IO[bytes], limit: int, message: str, progress: Progress, cancelled: Callable[[], bool]
+    response: Any,
+    file: IO[bytes],
+    suffix: str,
+    limit: int,
+    message: str,
+    progress: Progress,
+    cancelled: Callable[[], bool],
 ) -> str | None:
     """Copies the response's body; returns why it cannot be the file, or None."""
     total, done = response.length, 0
+    begins, called = _BEGINS[suffix]
     if total is not None and total > limit:
         return f"it offers {total:,} bytes, and the file has no more than {limit:,}"
     of = f" of {total / 1e6:.1f}" if total else ""
@@ -132,9 +147,9 @@ def _copy(
             return _reason(error)
         if not chunk:
             break
-        if not done and not chunk.startswith(_GZIP[: len(chunk)]):
+        if not done and not chunk.startswith(begins[: len(chunk)]):
             page = chunk.lstrip()[:1] == b"<"
-            return "it sent a web page instead of the file" if page else "what it sent is no gzip file"
+            return "it sent a web page instead of the file" if page else f"what it sent is no {called}"
         file.write(chunk)
         done += len(chunk)
         if done > limit:

@@ -7,17 +7,42 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-FOLDERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}  # of torchvision's root
+FOLDERS = {  # of torchvision's root
+    "mnist": "MNIST",
+    "fashion-mnist": "FashionMNIST",
+    "kmnist": "KMNIST",
+    "emnist-letters": "EMNIST",
+    "qmnist": "QMNIST",
+}
 RAW = "raw"  # in those, with the files in it
-_FILE = "train-images-idx3-ubyte"  # one of them, as it comes or with .gz
+_BATCHES = "cifar-10-batches-py"
+# By data set, the folder below the root that its files lie in, and names by which one of them is known.
+_PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
+    **{
+        name: (f"{folder}/{RAW}", ("train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"))
+        for name, folder in FOLDERS.items()
+    },
+    "emnist-letters": (f"EMNIST/{RAW}", ("emnist-letters-train-images-idx3-ubyte",)),
+    "qmnist": (f"QMNIST/{RAW}", ("qmnist-train-images-idx3-ubyte", "qmnist-train-images-idx3-ubyte.gz")),
+    "cifar10": (_BATCHES, ("data_batch_1",)),
+    "svhn": ("", ("train_32x32.mat",)),
+    "usps": ("", ("usps.bz2",)),
+}
 _MOST = 200  # entries of a directory that are looked at
+
+
+def home_of(dataset: str) -> str:
+    """The folder below torchvision's root that the files of `dataset` lie in; "" for the root itself."""
+    return _PLACES[dataset][0]
 
 
 def root_above(path: str | Path) -> Path | None:
     """torchvision's root, where `path` lies inside one: it is a data set's folder, its `raw`, or a file in that."""
     inner = Path(os.path.abspath(path))
-    if inner.parent.name == RAW and inner.is_file():
+    if inner.parent.name in (RAW, _BATCHES) and inner.is_file():
         inner = inner.parent
+    if inner.name == _BATCHES and (inner / "data_batch_1").is_file():
+        return inner.parent
     folder = inner.parent if inner.name == RAW else inner
     if folder.name not in FOLDERS.values() or os.path.isdir(inner / folder.name):
         return None
@@ -26,15 +51,18 @@ def root_above(path: str | Path) -> Path | None:
 
 def where_else(root: Path, dataset: str) -> str:
     """What to do with files that look like `dataset`'s and lie elsewhere below `root`; "" where there are none."""
-    folder = FOLDERS[dataset]
+    home, files = _PLACES[dataset]
+    others = [place for name, (place, known) in _PLACES.items() if place != home and set(known) & set(files)]
     for place in _places(root):
-        if not any(os.path.isfile(place / name) for name in (_FILE, f"{_FILE}.gz")):
+        if place == root / home or not any(os.path.isfile(place / name) for name in files):
             continue
-        if (place.name, place.parent.name) == (RAW, folder):
-            return f"{place.parent.parent} has it: give that with --data-dir"
-        if (place.name, place.parent.name) == (RAW, next(name for name in FOLDERS.values() if name != folder)):
-            continue  # the other data set, where it belongs
-        return f"if the files in {place} are it, move them to {root / folder / RAW}"
+        if home and place.as_posix().endswith(f"/{home}"):
+            return f"{place.parents[home.count('/')]} has it: give that with --data-dir"
+        if not home:
+            return f"{place} has it: give that with --data-dir"
+        if any(place.as_posix().endswith(f"/{other}") for other in others):
+            continue  # another data set of files with the same names, where it belongs
+        return f"if the files in {place} are it, move them to {root / home}"
     return ""
 
 
@@ -44,6 +72,7 @@ def _places(root: Path) -> Iterator[Path]:
     for child in _directories(root):
         yield child
         yield child / RAW
+        yield child / _BATCHES
         yield from (child / name / RAW for name in FOLDERS.values())
 
 

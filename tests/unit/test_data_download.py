@@ -22,7 +22,7 @@ import torch
 from torchvision.datasets import FashionMNIST
 
 from d2ltui import data
-from d2ltui.data import DataError, LoadCancelled, download, vision
+from d2ltui.data import DataError, LoadCancelled, download, idx
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.datasets import DATASET_SOURCES, DATASETS, DatasetSource
 
@@ -170,7 +170,7 @@ def test_a_download_that_fails_leaves_nothing_behind(
 def test_progress_is_in_megabytes(
     config: RunConfig, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vision, "MORE", 10**7)
+    monkeypatch.setattr(idx, "MORE", 10**7)
     body = b"\x1f\x8b" + os.urandom(2_499_998)
     server.archives = {"train-images-idx3-ubyte.gz": body}
     seen: list[tuple[str, float | None]] = []

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torchvision
 
-from d2ltui.data import DataError, LoadCancelled, download, vision
+from d2ltui.data import DataError, LoadCancelled, download
+from d2ltui.data.archives import Files, secure_first
 from d2ltui.data.download import fetch
-from d2ltui.spec.catalogue import DATASETS
+from d2ltui.spec.datasets import DATASETS
 
 LIMIT = 100_000
 Behaviour = Callable[[http.server.BaseHTTPRequestHandler], None]
@@ -212,24 +214,34 @@ def test_whoever_gives_up_waits_for_no_server(
         fetched(server, tmp_path / "file.gz", name, cancelled=lambda: bool(server.asked))
 
 
-def test_https_comes_first() -> None:
-    from torchvision.datasets import MNIST, FashionMNIST
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
+def test_https_comes_first(name: str) -> None:
+    mirrors = getattr(torchvision.datasets, name).mirrors
+    tried = secure_first(mirrors)
+    assert set(mirrors) <= set(tried)
+    assert tried[0].startswith("https://")
+    assert all(mirror.endswith("/") for mirror in tried)
 
-    for dataset in (MNIST, FashionMNIST):
-        mirrors = vision._mirrors(dataset.mirrors)
-        assert set(dataset.mirrors) <= set(mirrors)
-        assert mirrors[0].startswith("https://")
-        assert all(mirror.endswith("/") for mirror in mirrors)
+
+def test_every_file_is_to_be_had_by_https() -> None:
+    sets = torchvision.datasets
+    urls = [sets.EMNIST.url, sets.CIFAR10.url]
+    urls += [url for part in ("train", "test") for url, _ in sets.QMNIST.resources[part]]
+    urls += [split[part][0] for part in ("train", "test") for split in (sets.SVHN.split_list, sets.USPS.split_list)]
+    for url in urls:
+        tried = secure_first([url])
+        assert url in tried
+        assert tried[0] == url.replace("http:", "https:")
 
 
 def test_no_more_is_unpacked_than_the_file_can_have(tmp_path: Path) -> None:
-    info = DATASETS["mnist"]
+    files = Files(DATASETS["mnist"], tmp_path, lambda message, fraction: None, lambda: False)
     archive, target = tmp_path / "t10k-labels-idx1-ubyte.gz", tmp_path / "t10k-labels-idx1-ubyte"
     archive.write_bytes(BOMB)
-    vision._unpack(info, archive, target, lambda: False)
-    assert target.stat().st_size == 8 + info.val_size + 1  # one too many, which is said where it is read
+    files.gunzip(archive, target, 10_008, archive)
+    assert target.stat().st_size == 10_008 + 1  # one too many, which is said where it is read
     for content in (b"", FILE[:-9], FILE[:4] + b"\xff" * 40, b"<html>"):
         archive.write_bytes(content)
         if content:
             with pytest.raises(DataError, match="is damaged or foreign"):
-                vision._unpack(info, archive, target, lambda: False)
+                files.gunzip(archive, target, 10_008, archive)

@@ -183,3 +183,9 @@ def test_linear_regression_on_many_inputs_has_a_rate_that_does_not_diverge(input
         assert (config.model, config.lr) == ("linear", lr)
     finally:
         DATASET_SOURCES.forget("stairs")
+
+
+def test_softmax_regression_on_pictures_in_colour_has_a_rate_that_does_not_swing() -> None:
+    assert resolve({"model": "softmax", "dataset": "cifar10"}).lr == 0.01
+    assert resolve({"model": "softmax", "dataset": "kmnist"}).lr == 0.1
+    assert resolve({"model": "mlp", "dataset": "cifar10"}).lr == 0.1
