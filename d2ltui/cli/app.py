@@ -263,8 +263,8 @@ def models() -> None:
         click.echo(f"    fields: {', '.join(model.fields)}")
         for dataset in catalogue.datasets_for(model.name):
             values = catalogue.defaults(model.name, dataset)
-            # What is the same everywhere, and init_std, which only one init has, would hide the rest.
-            names = [name for name in model.fields if name not in ("init_std", "seed", "device")]
+            # What is the same everywhere, and what goes with one choice only, would hide the rest.
+            names = [name for name in model.fields if name not in (*catalogue.ONLY_WITH, "seed", "device")]
             shown = [f"{name} {_show(values[name])}" for name in names]
             click.echo(f"    on {dataset}: {', '.join(shown)}")
             others = [name for name in OPTIMIZERS if name != values["optimizer"]]
@@ -275,6 +275,7 @@ def models() -> None:
     for title, table in (
         ("activations", {item.name: item.formula for item in ACTIVATIONS.values()}),
         ("initialisations", catalogue.INITS),
+        ("schedules", catalogue.SCHEDULES),
         ("optimisers", {spec.name: spec.title for spec in OPTIMIZERS.values()}),
     ):
         click.echo(f"{title}:")

@@ -23,9 +23,10 @@ from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.gc import leave_libraries_alone
 from d2ltui.engine.metrics import Recorder
 from d2ltui.engine.observers import Inspection, Sinks
+from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.history.epochs import Epochs
-from d2ltui.nn import build, load_state, make_optimizer, set_lr
+from d2ltui.nn import build, load_state, make_clip, make_optimizer, set_lr
 from d2ltui.nn.seeds import seed_for
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import ConfigError, RunConfig
@@ -164,6 +165,8 @@ class Trainer:
         self._threads = ThreadCount(config.threads, flops, self._device.type, meter)
         self.network = build(config, device=self._device, dataset=data.info)
         self._optimizer = make_optimizer(config, self.network)
+        self._clip = make_clip(config, self.network)
+        self._schedule = Schedule(config.schedule, config.epochs)
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
         self._guess = summary.guess(config, variance, data.info.num_outputs)
         self._recorder = Recorder(config.task, variance)
@@ -250,14 +253,23 @@ class Trainer:
         self._clock.start()
         self._due = time.perf_counter() + PUBLISH_EVERY
 
+    @property
+    def _rate(self) -> float:
+        """The learning rate of this epoch."""
+        return self._lr * self._schedule.factor(min(self._epoch, self.config.epochs))
+
+    def _apply_lr(self) -> None:
+        set_lr(self._optimizer, self._rate)
+
     def _begin_epoch(self, epoch: int) -> None:
         self._epoch, self._epoch_began = epoch, self._step
         self._epoch_order = self._order.get_state()
         self._epoch_sums = np.zeros(3)  # loss × samples, metric × samples, samples
+        self._apply_lr()
 
     def _train_epoch(self, epoch: int) -> None:
         network, optimizer, recorder, control = self.network, self._optimizer, self._recorder, self.control
-        capacity, clock = self._recorder_capacity, time.perf_counter
+        capacity, clock, clip = self._recorder_capacity, time.perf_counter, self._clip
         start = self._step - self._epoch_began  # not 0 where a run goes on
         batches = data_iter(self._x_train, self._y_train, self.config.batch_size, self._order, self._device, start)
         for x, y in batches:
@@ -266,6 +278,8 @@ class Trainer:
             output = network(x)
             loss = network.loss(output, y)
             network.objective(loss).backward()  # type: ignore[no-untyped-call]
+            if clip is not None:
+                clip()
             optimizer.step()
 
             self._step += 1
@@ -304,7 +318,7 @@ class Trainer:
         while True:
             if (lr := self.control.take_lr()) is not None:
                 self._lr = lr
-                set_lr(self._optimizer, lr)
+                self._apply_lr()
                 self._emit(events.LearningRateChanged(self._step, lr))
                 if waiting:
                     self._pace.keep(self._checkpoint)
@@ -375,7 +389,7 @@ class Trainer:
     def _probe(self, last: bool = False) -> None:
         # Who looks only afterwards may open a layer, too.
         units = last or self.control.observed
-        self._inspection.look(self._step, units=units, epochs=self._epochs, lr=self._lr, diverged=self._diverged)
+        self._inspection.look(self._step, units=units, epochs=self._epochs, lr=self._rate, diverged=self._diverged)
 
     def _arm(self) -> None:
         if not self._inspection.arm(self._step):
@@ -433,4 +447,5 @@ class Trainer:
             start = self._epochs[0].train_loss  # the first that is known of
         self._first_loss = start if math.isfinite(start) else math.inf
         self._inspection.remember([probed for probed in self._past_probes if probed.step <= self._step])
+        self._apply_lr()
         return events.RunResumed(self._step, self._epoch, self._clock.seconds, self._lr)

@@ -7,13 +7,13 @@ import torch
 from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.init import initial_parameters
 from d2ltui.nn.network import Layer, Network
-from d2ltui.nn.optim import Optimizer, get_lr, load_state, make_optimizer, set_lr
+from d2ltui.nn.optim import Optimizer, get_lr, load_state, make_clip, make_optimizer, set_lr
 from d2ltui.nn.scratch import ScratchNetwork
 from d2ltui.spec.catalogue import DatasetInfo, layer_plan
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.models import image_shape
 
-__all__ = ["Layer", "Network", "Optimizer", "build", "get_lr", "load_state", "make_optimizer", "set_lr"]
+__all__ = ["Layer", "Network", "Optimizer", "build", "get_lr", "load_state", "make_clip", "make_optimizer", "set_lr"]
 
 
 def build(

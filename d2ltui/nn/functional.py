@@ -139,6 +139,16 @@ def l2_penalty(w: Tensor) -> Tensor:
     return (w**2).sum() / 2
 
 
+@torch.no_grad()
+def clip_gradients(params: Iterable[Tensor], theta: float) -> None:
+    """g ← min(1, θ/‖g‖) · g, where g is the gradient of all parameters together (section 9.5)."""
+    gradients = [param.grad for param in params if param.grad is not None]
+    norm = torch.sqrt(sum((torch.sum(gradient**2) for gradient in gradients), torch.zeros(())))
+    if norm > theta:
+        for gradient in gradients:
+            gradient *= theta / norm
+
+
 class SGD:
     """Minibatch stochastic gradient descent: p ← p − η · gradient (section 3.4).
 

@@ -13,7 +13,7 @@ from torch.optim.sgd import sgd
 from d2ltui.nn.accel.compiler import import_compiler
 from d2ltui.nn.accel.kernels import update_for
 from d2ltui.nn.concise import ConciseNetwork
-from d2ltui.nn.functional import SGD
+from d2ltui.nn.functional import SGD, clip_gradients
 from d2ltui.nn.network import Network
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.optimizers import OPTIMIZERS
@@ -26,10 +26,23 @@ LARGEST_FACTOR = torch.finfo(torch.float32).max / 16
 _KERNELS = ("fused", "foreach")
 
 
-def torch_optimizer(name: str) -> Callable[..., torch.optim.Optimizer]:
-    """What makes the optimiser called `name`: a class of torch.optim's, or a plug-in's, with its options."""
-    spec = OPTIMIZERS[name]
-    return partial(load_object(spec.make), **spec.options)
+def torch_optimizer(config: RunConfig) -> Callable[..., torch.optim.Optimizer]:
+    """What makes the optimiser that `config` names: a class of torch.optim's, or a plug-in's, with its options."""
+    spec = OPTIMIZERS[config.optimizer]
+    given = {name: getattr(config, name) for name in spec.fields}
+    return partial(load_object(spec.make), **spec.options, **given)
+
+
+def make_clip(config: RunConfig, network: Network) -> Callable[[], object] | None:
+    """What keeps the gradient's norm below the run's `clip_norm` between its computation and its use; None where any
+    norm is welcome (section 9.5).
+    """
+    if config.clip_norm == 0:
+        return None
+    parameters = list(network.parameters())
+    if isinstance(network, ConciseNetwork):
+        return partial(torch.nn.utils.clip_grad_norm_, parameters, config.clip_norm)
+    return partial(clip_gradients, parameters, config.clip_norm)
 
 
 class Optimizer(Protocol):
@@ -131,7 +144,7 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
     if update == "plain":
         return PlainSGD(params, lr)
     # AdamW, alone among them, has a weight decay of its own where none is given.
-    make = partial(torch_optimizer(config.optimizer), params, lr=lr, weight_decay=0.0)
+    make = partial(torch_optimizer(config), params, lr=lr, weight_decay=0.0)
     if update == "fused":
         try:
             return make(fused=True)

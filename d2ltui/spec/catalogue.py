@@ -24,7 +24,7 @@ IMPLEMENTATIONS: dict[str, str] = {
     "scratch": "tensors, formulas and a generator of batches",
 }
 # Fields that one value of another field alone has a use for.
-ONLY_WITH: dict[str, tuple[str, str]] = {"init_std": ("init", "normal")}
+ONLY_WITH: dict[str, tuple[str, str]] = {"init_std": ("init", "normal"), "momentum": ("optimizer", "momentum")}
 INITS: dict[str, str] = {
     "default": "the book's for the model: torch.nn's own (concise) or N(0, 0.01²) (from scratch, and linear)",
     "normal": "N(0, init_std²), biases zero",
@@ -32,6 +32,13 @@ INITS: dict[str, str] = {
     "kaiming": "normal, variance 2 / n_in, biases zero",
     "zeros": "all zero",
 }
+SCHEDULES: dict[str, str] = {
+    "constant": "the same in all epochs",
+    "step": "a tenth of it after each third of the epochs",
+    "cosine": "half a cosine, down to 0 at the end",
+    "warmup": "growing over the first tenth of the epochs, then a cosine",
+}
+
 BASE: dict[str, object] = {
     "implementation": "concise",
     "hidden": (256,),
@@ -46,6 +53,9 @@ BASE: dict[str, object] = {
     "seed": 0,
     "device": "auto",
     "threads": "auto",
+    "momentum": 0.9,
+    "schedule": "constant",
+    "clip_norm": 0.0,
     "data_dir": None,
 }
 # The book's settings where the book has the experiment (sections 3.4, 4.4, 5.2); elsewhere settings that learn well.

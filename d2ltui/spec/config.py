@@ -96,6 +96,19 @@ FIELDS: dict[str, Field] = _table(
     Field("init_std", "init sd", "float", "standard deviation of --init normal", low=0, low_open=True),
     Field("optimizer", "optimizer", "choice", "how the weights move", OPTIMIZERS),
     Field("lr", "lr", "float", "learning rate; its default depends on the optimizer", low=0, low_open=True),
+    Field(
+        "momentum",
+        "momentum",
+        "float",
+        "share of each step that the next one takes again",
+        low=0,
+        high=1,
+        high_open=True,
+    ),
+    Field(
+        "schedule", "schedule", "choice", "how the learning rate changes over the epochs", tuple(catalogue.SCHEDULES)
+    ),
+    Field("clip_norm", "clip norm", "float", "largest norm that the gradient may have; 0 for any", low=0),
     Field("weight_decay", "weight decay", "float", "weight λ of the penalty λ/2·‖w‖²", low=0),
     Field("dropout", "dropout", "float", "probability of dropping a hidden unit", low=0, high=1, high_open=True),
     Field("batch_size", "batch size", "int", "samples in a step", low=1),
@@ -129,7 +142,11 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
     seed: int
     device: str
     data_dir: str | None = None
-    threads: int | str = "auto"  # runs that were stored before there was a choice have none
+    # Runs that were stored before there was a choice have none.
+    threads: int | str = "auto"
+    momentum: float = 0.9
+    schedule: str = "constant"
+    clip_norm: float = 0.0
 
     @property
     def task(self) -> catalogue.Task:

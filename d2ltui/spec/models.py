@@ -159,7 +159,10 @@ def _no_image_for_lenet(data: DatasetInfo) -> str:
     return ""
 
 
-COMMON = ("optimizer", "lr", "weight_decay", "batch_size", "epochs", "init", "init_std", "seed", "device", "threads")
+COMMON = (
+    "optimizer", "momentum", "lr", "schedule", "clip_norm", "weight_decay", "batch_size", "epochs", "init", "init_std",
+    "seed", "device", "threads",
+)  # fmt: skip
 
 for _model in (
     ModelSpec(

@@ -10,9 +10,10 @@ from d2ltui.spec.registry import Registry
 class OptimizerSpec(msgspec.Struct, frozen=True):
     """An optimiser.
 
-    `make` is a reference, `module:class`, of a `torch.optim.Optimizer`, made with parameters, `lr`, `weight_decay` and
-    `options`. `lr` is the learning rate that usually works; on some data sets the catalogue knows a better one, by the
-    name in `rates_of` where those of another optimiser are right for this one, too.
+    `make` is a reference, `module:class`, of a `torch.optim.Optimizer`, made with parameters, `lr`, `weight_decay`, the
+    run's hyperparameters in `fields`, and `options`. `lr` is the learning rate that usually works; on some data sets
+    the catalogue knows a better one, by the name in `rates_of` where those of another optimiser are right for this
+    one, too.
 
     `states` counts the tensors as large as the weights that it keeps. `from_scratch` tells whether the from-scratch
     models have it.
@@ -23,6 +24,7 @@ class OptimizerSpec(msgspec.Struct, frozen=True):
     make: str
     lr: float
     options: dict[str, object] = {}
+    fields: tuple[str, ...] = ()
     rates_of: str = ""
     states: int = 0
     from_scratch: bool = False
@@ -35,7 +37,14 @@ OPTIMIZERS: Registry[OptimizerSpec] = Registry("d2ltui.optimizers", OptimizerSpe
 # (0.01), which moves as far as Adam's. All measured: `python -m tests.benchmarks.defaults`.
 for _optimizer in (
     OptimizerSpec("sgd", "minibatch stochastic gradient descent", "torch.optim:SGD", lr=0.1, from_scratch=True),
-    OptimizerSpec("momentum", "SGD with momentum 0.9", "torch.optim:SGD", lr=0.01, options={"momentum": 0.9}, states=1),
+    OptimizerSpec(
+        "momentum",
+        "SGD whose steps repeat a share of the step before",
+        "torch.optim:SGD",
+        lr=0.01,
+        fields=("momentum",),
+        states=1,
+    ),
     OptimizerSpec(
         "adagrad", "a rate for each parameter, from its past gradients", "torch.optim:Adagrad", lr=0.01, states=1
     ),

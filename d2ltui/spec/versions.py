@@ -18,7 +18,7 @@ from d2ltui.spec.text import printable
 
 # By field that was added after the first version: what runs were trained with before. Not the field's default, which
 # may change.
-BEFORE: Mapping[str, object] = {"threads": "auto"}
+BEFORE: Mapping[str, object] = {"threads": "auto", "momentum": 0.9, "schedule": "constant", "clip_norm": 0.0}
 
 
 class ForeignConfig(RunConfig, frozen=True):

@@ -40,7 +40,7 @@ def train(config: RunConfig, seeds: Sequence[int], rates: Sequence[float]) -> Te
     rate = torch.tensor(rates).view(1, -1, 1, 1)
     parameters = _stacked(configs, len(rates))
     # One rate for all, and each run's own afterwards: a rate only scales the move that an optimiser makes.
-    optimizer = torch_optimizer(config.optimizer)(parameters, lr=1.0)
+    optimizer = torch_optimizer(config)(parameters, lr=1.0)
     orders = [torch.Generator().manual_seed(seed_for(one.seed, "order")) for one in configs]
     which = torch.arange(len(seeds)).unsqueeze(1)
     for _ in range(config.epochs):

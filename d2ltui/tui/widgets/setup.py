@@ -29,6 +29,7 @@ _MEANINGS: dict[str, dict[str, str]] = {
     "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
     "activation": {item.name: item.formula for item in ACTIVATIONS.values()},
     "init": catalogue.INITS,
+    "schedule": catalogue.SCHEDULES,
     "optimizer": {spec.name: spec.title for spec in OPTIMIZERS.values()},
 }
 
