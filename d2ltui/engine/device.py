@@ -73,7 +73,7 @@ def check_fits(config: RunConfig, device: torch.device) -> None:
     Raises:
         ConfigError: with one sentence, where there is not.
     """
-    check_memory(config)
+    check_memory(config, loaded=True)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # kept, and not in use

@@ -37,16 +37,28 @@ def needed(config: RunConfig, *, checkpoint: bool = True) -> int:
     return copies * weights(config) + activations(config)
 
 
-def check_memory(config: RunConfig) -> None:
+def data(config: RunConfig) -> int:
+    """Bytes of the inputs of the data set, which lies whole in memory."""
+    info = config.dataset_info
+    return _FLOAT * info.num_inputs * (info.train_size + info.val_size)
+
+
+def check_memory(config: RunConfig, *, loaded: bool = False) -> None:
     """That this machine has the memory that `config` takes. On a GPU, only what is taken here on the way there.
+
+    With `loaded`, the data is in memory already.
 
     Raises:
         ConfigError: with one sentence, where it does not.
     """
     # Weights are drawn here and copied to where they are trained.
     takes = 2 * weights(config) if _elsewhere(config.device) else needed(config)
-    if takes > SMALL and takes > (free := free_memory()):
-        raise ConfigError([too_large(config, takes, free)])
+    more = 0 if loaded else data(config)
+    if takes + more > SMALL and takes + more > (free := free_memory()):
+        if takes <= free and more > takes:
+            hint = f" (with it, training takes at least {_size(takes + more)} of memory, and {_size(free)} are free)"
+            raise ConfigError([wrong("dataset", config.dataset, "what fits, so try a smaller one", hint)])
+        raise ConfigError([too_large(config, takes + more, free)])
 
 
 def too_large(config: RunConfig, takes: int, free: int, where: str = "memory") -> Problem:

@@ -331,7 +331,8 @@ def test_datasets(command) -> None:  # type: ignore[no-untyped-def]
     for name, data in catalogue.DATASETS.items():
         assert f"{name}: {data.description}" in out
         assert (
-            f"{data.train_size} train + {data.val_size} validation samples; normalisation: {data.normalisation}" in out
+            f"{data.train_size:,} train + {data.val_size:,} validation samples; normalisation: {data.normalisation}"
+            in out
         )
 
 

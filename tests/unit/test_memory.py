@@ -61,6 +61,21 @@ def test_a_run_that_does_not_fit(little: None, given: dict[str, object], field: 
     assert problem.message.endswith("GB of memory, and 1.0 GB are free); allowed: what fits, so try fewer")
 
 
+def test_data_that_does_not_fit(little: None) -> None:
+    config = resolve({"dataset": "svhn", "device": "cpu"})
+    assert memory.data(config) == 4 * 3 * 32 * 32 * (73257 + 26032)
+    with pytest.raises(ConfigError) as caught:
+        memory.check_memory(config)
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.message) == (
+        "dataset",
+        "dataset: 'svhn' is not allowed (with it, training takes at least 1.2 GB of memory, and 1.0 GB are free); "
+        "allowed: what fits, so try a smaller one",
+    )
+    memory.check_memory(config, loaded=True)
+    memory.check_memory(resolve({"dataset": "cifar10", "device": "cpu"}))
+
+
 def test_what_fits_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: pytest.fail("asked"))
     memory.check_memory(resolve({}))
