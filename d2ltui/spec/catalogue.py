@@ -142,7 +142,8 @@ def defaults(
 ) -> dict[str, object]:
     """Every hyperparameter's default for `model` on `dataset`, by field name, beside that choice of the two others."""
     data = DATASETS.get(dataset)
-    usual = {**BASE, **_usual_settings(data), **MODELS[model].defaults, **_DEFAULTS.get((model, dataset), {})}
+    own = MODELS[model].defaults if model in MODELS else {}  # a stored run may be of another version's model
+    usual = {**BASE, **_usual_settings(data), **own, **_DEFAULTS.get((model, dataset), {})}
     if data is not None and int(str(usual["batch_size"])) > data.train_size:
         usual["batch_size"] = data.train_size
     chosen = activation if activation is not None else str(usual["activation"])
