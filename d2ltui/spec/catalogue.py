@@ -115,7 +115,7 @@ def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
         return {}
     if model == "softmax" and data.num_inputs > _MANY_INPUTS:
         return {"sgd": 0.01, "momentum": 0.001}
-    if MODELS[model].task != "regression":
+    if model not in MODELS or MODELS[model].task != "regression":
         return {}
     # Of n inputs with variance 1, the loss's largest curvature is n + 1 at most, and steps beyond twice its inverse
     # diverge. A rate of one digit is easier to read.
