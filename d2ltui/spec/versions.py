@@ -37,7 +37,8 @@ def read_config(stored: object, before: Mapping[str, object] = BEFORE) -> RunCon
     values = msgspec.convert(stored, dict[str, Any])
     known = {name: value for name, value in values.items() if name in RunConfig.__struct_fields__}
     unknown = {name: value for name, value in values.items() if name not in known}
-    unset = catalogue.defaults(str(known["model"]), str(known["dataset"]))
+    model, dataset = str(known["model"]), str(known["dataset"])
+    unset = catalogue.defaults(model, dataset) if model in MODELS else catalogue.BASE
     return with_unknown(msgspec.convert({**unset, **before, **known}, RunConfig), unknown)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -46,7 +49,7 @@ async def test_a_run_that_an_earlier_version_has_stored_is_watched(
     async with open_app() as person:
         person.app.stored.watch(name)
         await person.until(lambda: person.app.live is not None, "the run")
-        await person.until_word(run["row"]["status"] if run["row"]["status"] != "interrupted" else "stopped")
+        await person.until_word(run["row"]["status"])
         live = person.live
         assert (live.step, len(live.epochs)) == (run["row"]["steps"], len(run["json"]["epochs"]))
         assert [epoch.val_loss for epoch in live.epochs] == pytest.approx(
@@ -54,3 +57,24 @@ async def test_a_run_that_an_earlier_version_has_stored_is_watched(
         )
         assert [finding.rule for finding in live.findings] == [found["rule"] for found in run["json"]["findings"]]
         await person.until(lambda: f"/{run['row']['config']['epochs']}" in person.status, "its epochs")
+
+
+async def test_a_run_of_a_newer_version_is_listed_and_says_so(
+    version: Path, d2ltui_home: Path, open_app: Opener
+) -> None:
+    unpack(version, d2ltui_home)
+    for path in (d2ltui_home / "runs").iterdir():
+        if path.name != "noted":
+            shutil.rmtree(path)
+    with contextlib.closing(sqlite3.connect(d2ltui_home / "runs" / "noted" / "run.db")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    async with open_app(size=(160, 40)) as person:
+        await person.press("R")
+        table = person.app.screen.query_one(DataTable)
+        await person.until(lambda: table.row_count == 1, "the run")
+        cells = [str(cell) for cell in table.get_row_at(0)]
+        assert cells[1:4] == ["noted", "newer", "2/2"]
+        await person.press("space")
+        await person.until(lambda: "schema 99" in person.text(), "why it has no curve")
+        await person.press("enter")
+        await person.until(lambda: any("schema 99" in note.message for note in person.app._notifications), "why not")
