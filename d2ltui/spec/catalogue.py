@@ -90,7 +90,9 @@ _LR_ON: dict[tuple[str, str], dict[str, float]] = {
     ("mlp", "spirals"): {"adagrad": 0.03, "rmsprop": 0.003, "adam": 0.003},
 }
 # The sigmoid's slope is ¼ at most, so that its gradients are small; RMSprop and Adam make up for that.
-_LR_SIGMOID = {"sgd": 1.0, "momentum": 0.1, "adagrad": 0.3}
+# Adagrad's 0.3, which two inputs want, saturates units of many.
+_LR_SIGMOID = {"sgd": 1.0, "momentum": 0.1}
+_LR_SIGMOID_ON: dict[str, dict[str, float]] = {name: {"adagrad": 0.3} for name in ("moons", "circles", "spirals")}
 
 
 _MANY_SAMPLES = 10_000  # from here on, the book's batches of 256 and its 10 epochs are steps enough
@@ -132,7 +134,7 @@ def default_lr(model: str, dataset: str, optimizer: str, activation: str) -> flo
     """The learning rate that a run has where none is given. `activation` concerns a multilayer perceptron only."""
     rates = dict(_LR_ON.get((model, dataset), _usual_rates(model, DATASETS.get(dataset))))
     if model == "mlp" and activation == "sigmoid":
-        rates |= _LR_SIGMOID
+        rates |= {**_LR_SIGMOID, **_LR_SIGMOID_ON.get(dataset, {})}
     spec = OPTIMIZERS[optimizer]
     return rates.get(optimizer, rates.get(spec.rates_of, spec.lr))
 

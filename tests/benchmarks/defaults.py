@@ -36,7 +36,6 @@ TUNING, REPORTING = (100, 101, 102), (0, 1, 2)
 DECADES = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # of the rates of a grid, about the default
 MARGIN = 0.03
 LEARNABLE = 0.15
-LARGE = ("mnist", "fashion-mnist")
 MODELS = ("linear", "softmax", "mlp")  # those that `population` trains
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 
@@ -162,7 +161,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="add a line for each case to FILE")
     arguments = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    wanted = arguments.datasets or [name for name in names if name not in LARGE]
+    wanted = arguments.datasets or [name for name in names if catalogue.DATASETS[name].embedded]
     lost = 0
     print(f"{'':<38} {'default':>8} {'score':>7} {'tuned lr':>9} {'score':>7} {'best':>7}  alarms")
     for case in cases(wanted, arguments.optimizer or list(OPTIMIZERS), arguments.activation or [*ACTIVATIONS]):

@@ -68,3 +68,13 @@ def test_runs_that_are_trained_together_end_as_the_engine_s(given: dict[str, obj
             alone = tape.of(events.EpochEnded)[-1].val_metric
             assert together[i, j].item() == pytest.approx(alone, abs=0.011 if config.task == "classification" else 1e-3)
     assert not torch.equal(together[0], together[1])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad"])
+def test_no_default_rate_saturates_sigmoids_of_many_inputs(optimizer: str) -> None:
+    config = resolve({"optimizer": optimizer, "activation": "sigmoid", "device": "cpu", "epochs": 5})
+    _, tape = run(config)
+    found = [finding for event in tape.of(events.FindingsChanged) for finding in event.findings]
+    assert {finding.rule for finding in found} <= {"not-zero-centred"}
+    saturated = [layer.saturated for event in tape.of(events.LayersProbed) for layer in event.layers if layer.saturated]
+    assert max(saturated, default=0.0) < 0.1
