@@ -1,4 +1,5 @@
 """torchvision's data sets, from small files in each set's own format: as torchvision's own classes read them."""
+# mypy: disable-error-code="attr-defined, assignment"
 
 from __future__ import annotations
 

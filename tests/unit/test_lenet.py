@@ -85,7 +85,7 @@ def test_a_convolution_from_scratch_is_torchs(size: tuple[int, int], kernel: int
     ours = functional.conv2d(x, weight, bias, padding)
     torch.testing.assert_close(ours, F.conv2d(x, weight, bias, padding=padding))
     torch.testing.assert_close(functional.avg_pool2d(x, 2), F.avg_pool2d(x, 2))
-    torch.autograd.gradcheck(lambda *given: functional.conv2d(*given, padding), (x, weight, bias))
+    torch.autograd.gradcheck(lambda *given: functional.conv2d(*given, padding), (x, weight, bias))  # type: ignore[call-arg]
 
 
 def test_pictures_that_are_too_small_and_no_pictures_are_refused() -> None:

@@ -37,8 +37,8 @@ def test_means_are_told_as_what_they_are(  # type: ignore[no-untyped-def]
     """Of three seeds, the last ones diverge."""
     draw = init._draw
 
-    def unlucky(config: RunConfig, n_in: int, n_out: int, generator: Any) -> Any:
-        weight, bias = draw(config, n_in, n_out, generator)
+    def unlucky(config: RunConfig, spec: Any, generator: Any) -> Any:
+        weight, bias = draw(config, spec, generator)
         return (weight if config.seed < good else weight + math.inf), bias
 
     monkeypatch.setattr(init, "_draw", unlucky)

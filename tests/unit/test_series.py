@@ -291,7 +291,7 @@ def test_what_was_reduced_before_changes_nothing() -> None:
         for total, buckets in ((3000, 100), (3000, 100), (2000, 7), (50, 100), (3000, 99)):
             kept, fresh = reducer.reduce(total, buckets), Reducer(series).reduce(total, buckets)
             for one, other in zip(kept, fresh, strict=True):
-                np.testing.assert_allclose(one, other, rtol=1e-12)
+                np.testing.assert_allclose(one, other, rtol=1e-12)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("steps", [40, 150, 3000, 100_000])
