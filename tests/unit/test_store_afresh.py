@@ -290,7 +290,7 @@ def test_a_configuration_that_leaves_a_default_out_is_left_alone(tmp_path: Path)
     """As that of a run from before a field was there."""
     config = resolve({"model": "mlp", "dataset": "moons", "epochs": 7})
     whole = to_toml(config)
-    older = "".join(line for line in whole.splitlines(keepends=True) if not line.startswith("init_std"))
+    older = "".join(line for line in whole.splitlines(keepends=True) if not line.startswith("threads"))
     assert older != whole
     (tmp_path / home.CONFIG).write_text(older)
     assert mend_config(tmp_path, config) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import re
 import sqlite3
 import threading
 import time
@@ -269,7 +270,7 @@ def test_a_configuration_file_is_written_again_from_a_whole_database(path: Path,
     if harm == "missing":
         file.unlink()
     else:
-        file.write_text("lr = what" if harm == "broken" else whole.replace("lr = 0.1", "lr = 0.5"))
+        file.write_text("lr = what" if harm == "broken" else re.sub(r"(?m)^lr = .*$", "lr = 0.05", whole))
     (path / f".{home.CONFIG}-left").write_text("half")
     trouble: list[str] = []
     worker = resumed(path, trouble)
