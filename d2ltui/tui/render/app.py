@@ -30,7 +30,9 @@ class FrameUpdate(CompositorUpdate):
         """The characters and control sequences for the terminal, which is expected to get them."""
         update = self._update
         if isinstance(update, CellsUpdate) and self._frame.known:
-            return self._frame.draw(console, (Drawn(x, y, (strip,)) for x, y, strip in update.cells))
+            return self._frame.draw(
+                console, (Drawn(x, y, (strip,), first, end) for x, y, strip, first, end in update.cells)
+            )
         if not isinstance(update, LayoutUpdate):
             update = self._compositor.render_full_update()
         return self._frame.draw(console, _lines(update), update.region.size)

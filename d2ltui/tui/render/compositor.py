@@ -27,11 +27,16 @@ else:
 
 
 class Cells(NamedTuple):
-    """Some cells of one line of the screen."""
+    """Some cells of one line of the screen: a strip, or its columns from `first` to `end`.
+
+    With `end`, each character of the strip takes one cell.
+    """
 
     x: int
     y: int
     strip: Strip
+    first: int = 0
+    end: int | None = None
 
 
 class CellsUpdate(CompositorUpdate):
@@ -42,7 +47,10 @@ class CellsUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         """The characters and control sequences for the terminal."""
-        return "".join(f"{Control.move_to(x, y).segment.text}{strip.render(console)}" for x, y, strip in self.cells)
+        return "".join(
+            f"{Control.move_to(x, y).segment.text}{strip.crop(first, end).render(console)}"
+            for x, y, strip, first, end in self.cells
+        )
 
 
 class SparingCompositor(Compositor):
@@ -129,7 +137,8 @@ class SparingCompositor(Compositor):
                 x -= 1
             while end < seen.right and row[end] == owner:
                 end += 1
-        return Cells(x, y, strip.crop(x - seen.x, end - seen.x))
+            return Cells(x, y, strip.crop(x - seen.x, end - seen.x))
+        return Cells(x, y, strip, x - seen.x, end - seen.x)  # a strip of its own would take longer than to draw it
 
 
 class Gathered(WidgetMixin):

@@ -26,11 +26,16 @@ _ERASES_TO_BACKGROUND = (
 
 
 class Drawn(NamedTuple):
-    """Strips one after the other, from a cell of the screen on."""
+    """Strips one after the other, from a cell of the screen on, or the columns from `first` to `end` of a single one.
+
+    With `end`, each character of the strip takes one cell.
+    """
 
     x: int
     y: int
     strips: Iterable[Strip]
+    first: int = 0
+    end: int | None = None
 
 
 class TerminalFrame:
@@ -83,9 +88,10 @@ class TerminalFrame:
         if len(self._by_style) > STYLES:
             self._by_style.clear()
         new: dict[int, tuple[list[str], list[int], list[tuple[int, int]]]] = {}
-        for x, y, strips in drawn:
+        for x, y, strips, first, end in drawn:
             if y < len(self._cells):
-                self._note(x, y, *self._read(strips, console), new)
+                cells, styles, single = self._read(strips, console, first, end)
+                self._note(x, y, cells, styles, single, new)
         writer = Writer(self._width, self._pens, self._grounds, self._erases)
         for y, (cells, styles, spans) in sorted(new.items()):
             self._draw_line(writer, y, cells, styles, spans)
@@ -100,7 +106,9 @@ class TerminalFrame:
         self._styles = [[0] * self._width for _ in range(height)]
         self._odd.clear()
 
-    def _read(self, strips: Iterable[Strip], console: Console) -> tuple[list[str], list[int], bool]:
+    def _read(
+        self, strips: Iterable[Strip], console: Console, first: int, end: int | None
+    ) -> tuple[list[str], list[int], bool]:
         """The cells of some strips, the numbers of their pens, and whether each character takes one cell."""
         cells: list[str] = []
         styles: list[int] = []
@@ -109,6 +117,13 @@ class TerminalFrame:
             for text, style, control in strip:
                 if control:
                     continue
+                if end is not None:
+                    size = len(text)
+                    if first or end < size:
+                        text = text[first : max(0, end)]
+                    first, end = max(0, first - size), end - size
+                    if not text:
+                        continue
                 if SINGLE.fullmatch(text) is not None:
                     part: Sequence[str] = text
                 else:
@@ -164,7 +179,9 @@ class TerminalFrame:
             if SINGLE.fullmatch("".join(cells)) is not None and "" not in cells:
                 self._odd.discard(y)
             return
-        first, end = min(first for first, _ in spans), max(end for _, end in spans)
+        first, end = spans[0]
+        for begins, ends in spans:
+            first, end = min(first, begins), max(end, ends)
         grounds = self._grounds
         pairs = zip(cells[first:end], old_cells[first:end], styles[first:end], old_styles[first:end], strict=True)
         changed = [

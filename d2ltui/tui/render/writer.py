@@ -11,7 +11,12 @@ from d2ltui.tui.render.cells import CONTINUED, SINGLE
 from d2ltui.tui.render.pen import PLAIN, Pen, change, for_blank
 
 ANYWHERE = -1  # a column or line that is not known
+ANY_PEN = -1
 SHORT = 5  # cells: so many blanks are written together with the text beside them
+
+# Cells of a line: the line, first column, end, the cells of the whole line, whether all of these are blanks.
+Span = tuple[int, int, int, list[str], bool]
+PLACE = itemgetter(0, 1)
 
 
 class Writer:
@@ -70,7 +75,7 @@ class Writer:
         style = styles[last]
         return (
             between <= 4
-            and all(number == style for number in styles[last + 1 : x])
+            and styles[last + 1 : x] == [style] * between
             and len("".join(cells[last + 1 : x]).encode()) <= 4
         )
 
@@ -87,21 +92,22 @@ class Writer:
 
     def _write_spans(self, texts: list[Span], blanks: list[Span]) -> None:
         """Texts and blanks that the present pen draws."""
-        spans = [(span.y, span.x, span, False) for span in texts] + [(span.y, span.x, span, True) for span in blanks]
-        if blanks and texts:
-            spans.sort(key=itemgetter(0, 1))
-        ends = {(span.y, span.x) for span in texts} if blanks else ()
-        for y, x, span, blank in spans:
-            end = span.end
-            self._move(x, y)
+        out, width = self._out, self._width
+        spans, ends = texts, set()
+        if blanks:
+            ends = {(y, x) for y, x, _, _, _ in texts}
+            spans = sorted(texts + blanks, key=PLACE)
+        for y, x, end, cells, blank in spans:
+            if x != self._x or y != self._y:
+                self._move(x, y)
             if blank and (self._erases or not self._pen.background):
-                sequence = "\x1b[K" if end == self._width else f"\x1b[{end - x}X"
+                sequence = "\x1b[K" if end == width else f"\x1b[{end - x}X"
                 if end - x > len(sequence) + (5 if (y, end) in ends else 0):  # the cursor stays where it is
-                    self._out.append(sequence)
+                    out.append(sequence)
                     continue
-            self._out.append("".join(span.cells[x:end]))
+            out.append("".join(cells[x:end]))
             # Behind the last column terminals differ in where the cursor is.
-            self._x = end if end < self._width else ANYWHERE
+            self._x = end if end < width else ANYWHERE
 
     def _use(self, pen: Pen) -> None:
         if pen is not self._pen:
@@ -132,15 +138,6 @@ class Writer:
         self._x, self._y = x, y
 
 
-class Span:
-    """Cells of a line from `x` to `end`."""
-
-    __slots__ = ("cells", "end", "x", "y")
-
-    def __init__(self, y: int, x: int, end: int, cells: list[str]) -> None:
-        self.y, self.x, self.end, self.cells = y, x, end, cells
-
-
 class Parts:
     """Cells, parted by the pens that draw them.
 
@@ -156,31 +153,34 @@ class Parts:
     def add(self, y: int, cells: list[str], styles: list[int], x: int, end: int) -> None:
         """Those of a line from `x` to `end`; all are of one cell."""
         grounds = self._grounds
-        text: Span | None = None  # the one that ends at x, if one does
-        text_style = 0
+        style = ANY_PEN  # of the text that ends at x, if one does, and began at `first`
+        first = x
         while x < end:
-            style, after = styles[x], x + 1
-            ground = grounds[style]
+            number, after = styles[x], x + 1
+            ground = grounds[number]
             if ground is None or cells[x] != " ":
-                while after < end and styles[after] == style and (ground is None or cells[after] != " "):
+                while after < end and styles[after] == number and (ground is None or cells[after] != " "):
                     after += 1
             else:
                 while after < end and cells[after] == " " and grounds[styles[after]] == ground:
                     after += 1
-                if after - x <= SHORT and text is not None and grounds[text_style] == ground:
-                    style = text_style  # drawn with the text before it
+                if after - x <= SHORT and style != ANY_PEN and grounds[style] == ground:
+                    number = style  # drawn with the text before it
                 elif after - x <= SHORT and after < end and grounds[styles[after]] == ground:
-                    style = styles[after]  # with the text behind it
+                    number = styles[after]  # with the text behind it
                 else:
-                    self.blanks.setdefault(ground, []).append(Span(y, x, after, cells))
-                    text, x = None, after
+                    if style != ANY_PEN:
+                        self.texts.setdefault(style, []).append((y, first, x, cells, False))
+                    self.blanks.setdefault(ground, []).append((y, x, after, cells, True))
+                    style, first, x = ANY_PEN, after, after
                     continue
-            if text is not None and text_style == style:
-                text.end = after
-            else:
-                text, text_style = Span(y, x, after, cells), style
-                self.texts.setdefault(style, []).append(text)
+            if number != style:
+                if style != ANY_PEN:
+                    self.texts.setdefault(style, []).append((y, first, x, cells, False))
+                style, first = number, x
             x = after
+        if style != ANY_PEN:
+            self.texts.setdefault(style, []).append((y, first, end, cells, False))
 
 
 def by_width(cells: list[str]) -> Iterator[tuple[int, int, bool]]:
