@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import subprocess
 import sys
@@ -22,16 +23,16 @@ STARTS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
-def stored_runs(home: Path) -> None:
+def stored_runs(home: Path, number: int) -> None:
     """Some runs for the runs screen."""
+    if not number:
+        return
     code = (
         "from d2ltui.spec.config import resolve\n"
         "from d2ltui.runner.headless import train\n"
-        "for i in range(6):\n"
+        f"for i in range({number}):\n"
         "    train(resolve({'model': 'softmax', 'dataset': 'moons', 'epochs': i + 1, 'seed': i}), False, True)\n"
     )
-    import os
-
     environment = os.environ | {"D2LTUI_HOME": str(home), "OMP_NUM_THREADS": "1"}
     root = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, check=True, stdout=subprocess.DEVNULL)
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--seed", default="1", help="what they follow from (default 1)")
     parser.add_argument("--session", type=int, help="only this one of the seed's starts, such as one that failed")
     parser.add_argument("--each", type=int, default=400, help="events until the application is started anew")
+    parser.add_argument("--runs", type=int, default=6, help="stored runs to begin with (default 6)")
     parser.add_argument("--limit", type=float, default=1.0, help="seconds that a key may wait (default 1)")
     parser.add_argument("--inside", action="store_true", help="without a terminal, in this process: quicker to debug")
     parser.add_argument("--go-on", action="store_true", help="after a failure, too")
@@ -54,7 +56,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="d2ltui storm ") as place:
         home, cwd = Path(place, "home"), Path(place, "here")
         cwd.mkdir()
-        stored_runs(home)
+        stored_runs(home, given.runs)
         session = given.session or 0
         while done < given.events:
             seed = f"{given.seed}/{session}"

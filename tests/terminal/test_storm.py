@@ -1,0 +1,15 @@
+"""A small share of the storm; `python -m tests.storm` has as much of it as one likes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.storm import terminal
+
+
+def test_random_keys_clicks_pastes_and_sizes_are_borne(d2ltui_home: Path, tmp_path: Path) -> None:
+    """While it starts and trains. The limit of a second for a key is not judged: other tests run beside this one."""
+    arguments = ["--model", "softmax", "--dataset", "moons", "--epochs", "1000000", "--start"]
+    report = terminal.run(arguments, d2ltui_home, tmp_path, "suite", 120, limit=60.0)
+    assert report.events == 120
+    assert report.probes > 1
