@@ -128,3 +128,31 @@ async def test_no_tab_is_cut_off(open_app: Opener, size: tuple[int, int]) -> Non
             assert shown.rstrip() in person.text().splitlines()[0]
             if size[0] < 40:
                 assert title in shown
+
+
+@pytest.mark.parametrize("size", [(60, 15), (40, 12)])
+async def test_the_form_of_a_small_terminal_is_one_column_in_which_nothing_is_cut(
+    open_app: Opener, size: tuple[int, int]
+) -> None:
+    async with open_app({"model": "mlp"}, size=size) as person:
+        for name in person.shown_fields():
+            await person.select(name)
+            field = person.field(name)
+            await person.until(
+                lambda field=field: person.setup.region.contains_region(field.region),  # type: ignore[misc]
+                f"{name} on the screen",
+            )
+            assert field.region.width > size[0] - 8
+            assert "…" not in person.text().splitlines()[field.region.y]
+
+
+@pytest.mark.parametrize("size", [(60, 15), (40, 12), (20, 5)])
+async def test_what_is_said_leaves_half_of_a_small_terminal(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app(size=size) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        await person.press("x")
+        assert person.main.query_one("#status").size.height <= size[1] // 2
+        if size[0] >= 40:
+            assert "nothing is training: ctrl+r begins" in " ".join(person.text().split())
+            assert "step 50" in person.text()

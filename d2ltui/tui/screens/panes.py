@@ -73,7 +73,7 @@ class PanesScreen(Once, Sparing, Hollow, Screen[None]):
             shown = set(TABS[self._tab])
         self._single = narrow or self._zoomed is not None
         if shown & set(TABS["Setup"]):
-            self.query_one(Setup).spread(self._single)
+            self.query_one(Setup).spread(self.app.size.width if self._single else 0)
         strip = self.query_one(TabStrip)
         strip.display = narrow and self._zoomed is None
         strip.show(self._tab)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from d2ltui.tui.app import D2LApp
 
 NARROW = 100
+SHORT = 20  # rows
 POLL_EVERY = 2.0
 
 
@@ -80,6 +81,7 @@ class RunsScreen(Once, Sparing, Screen["str | None"]):
         self._table_pane = Pane("Runs", self._table, id="table-pane")
         self._overlay_pane = Pane("Validation loss", self._overlay, id="overlay-pane")
         self._facts_pane = Pane("Differences", self._facts, id="facts-pane")
+        self._below = Horizontal(self._overlay_pane, self._facts_pane, id="below")
         self._shows_facts = False  # in the curves' place, where there is no room for both
 
     def compose(self) -> ComposeResult:
@@ -88,9 +90,7 @@ class RunsScreen(Once, Sparing, Screen["str | None"]):
         yield self._problem_line
         with Vertical(id="runs"):
             yield self._table_pane
-            with Horizontal(id="below"):
-                yield self._overlay_pane
-                yield self._facts_pane
+            yield self._below
         yield KeysLine()
 
     def on_mount(self) -> None:
@@ -105,6 +105,8 @@ class RunsScreen(Once, Sparing, Screen["str | None"]):
 
     def _arrange(self) -> None:
         narrow = self.app.size.width < NARROW
+        # Without marks there is nothing to draw, and a short screen has no room for nothing.
+        self._below.display = self.app.size.height >= SHORT or bool(self._marked) or self._shows_facts
         self._overlay_pane.display = not (narrow and self._shows_facts)
         self._facts_pane.display = not narrow or self._shows_facts
         self.refresh_bindings()
@@ -197,7 +199,7 @@ class RunsScreen(Once, Sparing, Screen["str | None"]):
         else:
             self._marked.append(name)
         self._fill()
-        self._show_curves()
+        self._arrange()
 
     def action_baseline(self) -> None:
         """What the others are compared with: always the first curve."""
@@ -207,7 +209,7 @@ class RunsScreen(Once, Sparing, Screen["str | None"]):
         if self._baseline is not None:
             self._marked = [name, *(marked for marked in self._marked if marked != name)]
         self._fill()
-        self._show_curves()
+        self._arrange()
 
     def action_cursor(self, by: int) -> None:
         """Move the cursor along the epochs."""

@@ -23,6 +23,7 @@ from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 from d2ltui.tui.widgets.pane import Pane, takes_focus
 
 SHOWN_LAYERS = 7
+COLUMN = 34  # columns that the form wants, as in its style
 
 _MEANINGS: dict[str, dict[str, str]] = {
     "implementation": catalogue.IMPLEMENTATIONS,
@@ -149,7 +150,7 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
         super().__init__(id="setup")
         self.state = FormState(config, typed)
         self._problems: dict[str, str] = {}
-        self._wide = False
+        self._spread = False, False  # over the whole width, side by side
 
     def compose(self) -> ComposeResult:
         """Three panes."""
@@ -218,15 +219,17 @@ class Setup(Hollow, VerticalScroll, can_focus=False):
                 button.value = True
         self.post_message(self.Changed(self._problems))
 
-    def spread(self, wide: bool) -> None:
-        """Side by side over the whole width, or one below the other in a column.
+    def spread(self, width: int) -> None:
+        """Over `width` columns, side by side where there is room for two; with 0, in a column beside the others.
 
         A class would do the same, but has every widget of the form look all its styles up again: 40 ms.
         """
-        if wide != self._wide:
-            self._wide = wide
-            self.styles.width = "1fr" if wide else None
-            self.styles.layout = "horizontal" if wide else None
+        spread = width > 0, width >= 2 * COLUMN
+        if spread != self._spread:
+            self._spread = spread
+            whole, side_by_side = spread
+            self.styles.width = "1fr" if whole else None
+            self.styles.layout = "horizontal" if side_by_side else None
 
     def take_typed(self) -> None:
         """Take what stands in the fields now, without waiting for their messages."""

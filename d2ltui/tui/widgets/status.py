@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.color import Color
 from textual.content import Content
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
 
 BAR_WIDTH = 20
+SHORT = 20  # rows of a screen on which one row tells where the run is
 _MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
           "interrupted": "■",
           "diverged": "▲", "failed": "✗"}  # fmt: skip
@@ -169,15 +170,21 @@ class StatusLine(Kept, Widget):
             rate = self._speed.of(live)
             of = f"{header.epochs:,}" if header.epochs else "?"
             parts.append(f"  epoch {live.epoch:,}/{of} ")
-            after = f" step {live.step:,}"
-            if rate:
-                after += f"  {float(f'{rate:.3g}'):,.0f} steps/s"  # three digits: more of them only flicker
+            told = [f" step {live.step:,}"]
             if live.ended is not None:
-                after += f"  {live.seconds:.1f} s"
+                time = [f"  {live.seconds:.1f} s"]
             elif rate and header.total_steps is not None:
-                after += f"  {clock((header.total_steps - live.step) / rate)} left"
+                time = [f"  {clock((header.total_steps - live.step) / rate)} left"]
+            else:
+                time = []
+            if rate:
+                told.append(f"  {float(f'{rate:.3g}'):,.0f} steps/s")  # three digits: more of them only flicker
+            told += time
             if wide and live.lr_changes:
-                after += f"  lr {live.lr:g}"
+                told.append(f"  lr {live.lr:g}")
+            while told and self.app.size.height < SHORT and len(_text(parts)) + len("".join(told)) > width:
+                told.pop()  # a row more would be one less for everything else
+            after = "".join(told)
             # The bar gives way before a word goes to the next row.
             room = max(0, width - len(_text(parts)) - len(after))
             share = live.step / header.total_steps if header.total_steps else 0.0
@@ -190,6 +197,10 @@ class StatusLine(Kept, Widget):
             if len(shown) <= space:
                 return [*parts, " " * (space + 2 - len(shown)), (shown, "$text-muted")]
         return parts
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As much as there is to say, and no more than half of the screen."""
+        return min(super().get_content_height(container, viewport, width), max(2, viewport.height // 2))
 
     def _draw_rows(self, crop: Region) -> list[Strip]:
         """As Textual draws them; the highest row, which changes with every frame, from what is known of its styles.
