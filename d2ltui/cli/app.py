@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from d2ltui import __version__
-from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, refused, run_options, whole
+from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, positive_int, refused, run_options
 from d2ltui.spec import catalogue, output, startup, terminal
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
@@ -218,7 +218,7 @@ def watch(ctx: click.Context, run: str, max_fps: float) -> None:
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @click.option("--resume", metavar="RUN", help="Go on with a stored run (a name, its beginning, or latest).")
-@click.option("--seeds", metavar="N", callback=whole("seeds", MAX_RUNS), help="Train N times, with N seeds.")
+@click.option("--seeds", metavar="N", callback=positive_int("seeds", MAX_RUNS), help="Train N times, with N seeds.")
 @hangup_option
 @click.pass_context
 def train(
@@ -301,7 +301,7 @@ def datasets() -> None:
 
 @cli.command()
 @click.argument("name", required=False, metavar="[NAME|all]")
-@click.option("--seeds", metavar="N", callback=whole("seeds"), help="Measure N times where chance matters.")
+@click.option("--seeds", metavar="N", callback=positive_int("seeds"), help="Measure N times where chance matters.")
 @click.option("--data-dir", metavar="PATH", help="With Fashion-MNIST in it: lessons that can use it do.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.pass_context

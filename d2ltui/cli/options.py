@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
@@ -116,7 +116,10 @@ def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-def whole(name: str, high: int | None = None) -> Callable[[click.Context, click.Parameter, str | None], int | None]:
+Check: TypeAlias = Callable[[click.Context, click.Parameter, "str | None"], "int | None"]
+
+
+def positive_int(name: str, high: int | None = None) -> Check:
     """A check for an option that is a whole number from 1 to `high`, or from 1 on."""
     allowed = "a whole number, 1 or more" if high is None else f"a whole number from 1 to {high}"
 

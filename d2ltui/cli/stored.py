@@ -20,7 +20,7 @@ from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def click_errors() -> Iterator[None]:
     """Turns what the store says into one sentence and an exit status: 2 for wrong arguments, 1 for the rest."""
     try:
         yield
@@ -36,7 +36,7 @@ def find_run(reference: str) -> tuple[Path, RunConfig | None]:
     """The directory and the configuration of the run that `reference` means; None where it cannot be read."""
     from d2ltui.store.listing import find, info
 
-    with told():
+    with click_errors():
         path = find(reference)
         return path, info(path).config
 
@@ -47,7 +47,7 @@ def resume(reference: str, *, as_json: bool, quiet: bool, on_hangup: Any) -> int
     from d2ltui.store.listing import find
     from d2ltui.store.recovery import config_of
 
-    with told():
+    with click_errors():
         path = find(reference)
         return train(config_of(path), as_json, quiet, on_hangup=on_hangup, resume=path)
 
@@ -56,7 +56,7 @@ def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store
     """`train --seeds`: the exit status."""
     from d2ltui.cli.sweep import train_all, with_seeds
 
-    with told():
+    with click_errors():
         configs = with_seeds(config, seeds)
     return train_all(configs, ["seed"], "seeds", as_json=as_json, quiet=quiet, store=store, on_hangup=on_hangup)
 
@@ -71,7 +71,7 @@ def runs(filters: tuple[str, ...], as_json: bool) -> None:
     """
     from d2ltui.cli.inspect import list_runs
 
-    with told():
+    with click_errors():
         list_runs(filters, as_json)
 
 
@@ -82,7 +82,7 @@ def show(run: str) -> None:
     from d2ltui.cli.inspect import show as show_run
     from d2ltui.store.listing import find
 
-    with told():
+    with click_errors():
         show_run(find(run))
 
 
@@ -96,7 +96,7 @@ def compare(names: tuple[str, ...]) -> None:
     if len(names) < 2:
         given = f"{counted(len(names), 'run')} {are(len(names))}"
         raise click.UsageError(f"compare: {given} not allowed; allowed: two or more")
-    with told():
+    with click_errors():
         compare_runs([find(name) for name in names])
 
 
@@ -134,7 +134,7 @@ def export(run: str, output: str | None, **given: bool) -> None:
     (form,) = forms
     if output is None and form in ("weights", "tensorboard"):
         raise click.UsageError(f"output: it is missing; allowed: with --{form}, -o (--output) PATH")
-    with told():
+    with click_errors():
         path = find(run)
         target = Path(output) if output is not None else None
         if target is not None and os.path.lexists(target):
@@ -288,7 +288,7 @@ def sweep(
     before = {name: value for name, value in (ctx.obj or {}).items() if value is not None}
     path, filed = before.pop("config_file", None), dict[str, object]()
     path = config_file or path
-    with told():
+    with click_errors():
         try:
             _check_each(values)
             if path is not None:

@@ -19,8 +19,8 @@ from d2ltui.cli import text
 from d2ltui.cli.options import MAX_RUNS
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
-from d2ltui.runner.headless import Progress, Teller, guarded, has_bar, run
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.headless import Progress, StderrReporter, guarded, has_bar, run
+from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
@@ -138,7 +138,7 @@ def _train_one(
 ) -> _Done:
     control = Control()
     signals.watch(control)
-    recording = Recording.new(config, control, group=group, on_trouble=Teller(err)) if store else None
+    recording = RunRecording.new(config, control, group=group, on_trouble=StderrReporter(err)) if store else None
     live = recording.live if recording is not None else LiveRun(config)
     sinks: list[events.Sink] = [live]
     with open(os.devnull, "w", encoding="utf-8") as null:

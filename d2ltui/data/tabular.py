@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2ltui.data import Dataset, Progress
-from d2ltui.nn.seeds import seed_for
+from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec.datasets import DatasetInfo, Params
 
 
 def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
     """The data set called `info.name`. `params["seed"]` makes the synthetic ones; real ones are always the same."""
-    seed = seed_for(params["seed"], "data")
+    seed = derive_seed(params["seed"], "data")
     if info.name == "synthetic-linear":
         return _synthetic_linear(info, seed)
     # Imported here because scikit-learn takes seconds, which synthetic-linear need not wait for.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from d2ltui.data import DataError, Dataset, LoadCancelled, Progress, idx, images
 from d2ltui.data.archives import Files, leaving_no_empty_folder
-from d2ltui.nn.import_in_thread import apart
+from d2ltui.nn.import_in_thread import run_in_thread
 from d2ltui.spec.datasets import DatasetInfo, Params
 from d2ltui.spec.folders import home_of
 from d2ltui.spec.text import quoted
@@ -36,7 +36,7 @@ def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Calla
         LoadCancelled: when `cancelled()` turns true.
     """
     root = data_root(params["data_dir"])
-    datasets = apart(_torchvision_datasets)
+    datasets = run_in_thread(_torchvision_datasets)
     with leaving_no_empty_folder(root / home_of(info.name)):
         x_train, y_train, x_val, y_val = _LOADERS[info.name](Files(info, root, progress, cancelled), datasets)
     if cancelled():

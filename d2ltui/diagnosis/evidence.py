@@ -89,7 +89,7 @@ class Run(NamedTuple):
         return math.log(self.plan[-1].num_outputs)
 
 
-def grade(name: str, figure: float) -> Severity:
+def severity_of(name: str, figure: float) -> Severity:
     """How grave a figure above the warning is."""
     return "alarm" if figure >= LIMITS[name].alarm else "warning"
 

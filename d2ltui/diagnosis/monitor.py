@@ -47,7 +47,7 @@ for _rule in (
 ):
     RULES.register(_rule)
 
-_GRAVITY: dict[events.Severity, int] = {"alarm": 0, "warning": 1, "note": 2}
+_SEVERITY_ORDER: dict[events.Severity, int] = {"alarm": 0, "warning": 1, "note": 2}
 MAX_HISTORY = 64
 # A finding that stays is told again when its figure has moved by this share.
 RETELL = 0.25
@@ -81,7 +81,7 @@ def examine(
             if failed is None:
                 raise
             failed(rule, error)
-    return _gravest_first(found)
+    return _most_severe_first(found)
 
 
 class Monitor:
@@ -127,7 +127,7 @@ class Monitor:
             failed=self._leave_out,
         )
         if self._disabled is not None:
-            found = _gravest_first([*found, self._disabled])
+            found = _most_severe_first([*found, self._disabled])
         if _same(self._told, found):
             return None
         self._told = found
@@ -157,8 +157,8 @@ class Monitor:
         )
 
 
-def _gravest_first(findings: Sequence[events.Finding]) -> tuple[events.Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: _GRAVITY[finding.severity]))  # stable: the rules' order
+def _most_severe_first(findings: Sequence[events.Finding]) -> tuple[events.Finding, ...]:
+    return tuple(sorted(findings, key=lambda finding: _SEVERITY_ORDER[finding.severity]))  # stable: the rules' order
 
 
 def _same(old: tuple[events.Finding, ...], new: tuple[events.Finding, ...]) -> bool:

@@ -22,7 +22,7 @@ def good_init(config: RunConfig) -> str:
     return ACTIVATIONS[config.activation].init if "activation" in MODELS[config.model].fields else "xavier"
 
 
-def calm(config: RunConfig) -> Remedy:
+def stabilise(config: RunConfig) -> Remedy:
     """Against everything that is too large: a proper initialisation, and no more than the usual rate.
 
     Where both are in order already, a tenth of the rate.
@@ -37,7 +37,7 @@ def calm(config: RunConfig) -> Remedy:
     return remedy
 
 
-def hurry(config: RunConfig) -> Remedy:
+def raise_lr(config: RunConfig) -> Remedy:
     """Against a rate that is too low: the usual one, or ten times as much."""
     usual = usual_lr(config)
     return {"lr": usual if config.lr < usual else _rounded(config.lr * 10)}
@@ -58,9 +58,9 @@ def carry_gradient(config: RunConfig) -> Remedy:
     return remedy
 
 
-def desaturate(config: RunConfig) -> Remedy:
+def reduce_saturation(config: RunConfig) -> Remedy:
     """Against flat ends: weights that start small enough, else an activation without flat ends on both sides."""
-    return calm(config) if config.init == "normal" or config.lr > usual_lr(config) else carry_gradient(config)
+    return stabilise(config) if config.init == "normal" or config.lr > usual_lr(config) else carry_gradient(config)
 
 
 def regularise(config: RunConfig) -> Remedy:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import LIMITS, Run, grade, name_of, number, others, percent, worst
+from d2ltui.diagnosis.evidence import LIMITS, Run, name_of, number, others, percent, severity_of, worst
 from d2ltui.spec.activations import ACTIVATIONS, activation_of
 from d2ltui.spec.events import Finding, LayerStats
 from d2ltui.spec.models import MODELS
@@ -38,10 +38,10 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
     if found is None or run.diverged_at is not None:
         return
     layer, figure, more = found
-    remedy = remedies.calm(run.config)
+    remedy = remedies.stabilise(run.config)
     yield Finding(
         rule="exploding-gradient",
-        severity=grade("exploding", figure),
+        severity=severity_of("exploding", figure),
         layer=layer.index,
         step=run.step,
         figure=figure,
@@ -59,11 +59,11 @@ def dead_relu(run: Run) -> Iterator[Finding]:
         return
     layer, figure, more = found
     dead = round(figure * layer.num_units)
-    remedy = remedies.calm(run.config)
+    remedy = remedies.stabilise(run.config)
     adagrad = run.config.implementation == "concise" and run.config.optimizer != "adagrad"
     yield Finding(
         rule="dead-relu",
-        severity=grade("dead", figure),
+        severity=severity_of("dead", figure),
         layer=layer.index,
         step=run.step,
         figure=figure,
@@ -84,11 +84,11 @@ def saturation(run: Run) -> Iterator[Finding]:
     if found is None:
         return
     layer, figure, more = found
-    remedy = remedies.desaturate(run.config)
+    remedy = remedies.reduce_saturation(run.config)
     ends = _flat_ends_in_words(layer)
     yield Finding(
         rule="saturation",
-        severity=grade("saturated", figure),
+        severity=severity_of("saturated", figure),
         layer=layer.index,
         step=run.step,
         figure=figure,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import LIMITS, Run, grade, name_of, number, percent
+from d2ltui.diagnosis.evidence import LIMITS, Run, name_of, number, percent, severity_of
 from d2ltui.spec.events import Finding, LayersProbed, Severity
 from d2ltui.spec.text import are, counted
 
@@ -35,10 +35,10 @@ def divergence(run: Run) -> Iterator[Finding]:
         figure, layer = run.loss / max(start, guess, math.ulp(0.0)), None
         if run.step == 0 or figure < LIMITS["diverging"].warning:
             return
-        severity = grade("diverging", figure)
+        severity = severity_of("diverging", figure)
         of = f"it started at {number(start)}" if start > guess else f"a guess has {number(guess)}"
         what = f"The loss grows: it is {number(run.loss)} {run.when}, and {of}."
-    remedy = remedies.calm(run.config)
+    remedy = remedies.stabilise(run.config)
     yield Finding(
         rule="divergence",
         severity=severity,
@@ -62,10 +62,10 @@ def learning_rate(run: Run) -> Iterator[Finding]:
     # Weights that hover around 0 because there is nothing to learn move by long steps, too: what tells is a loss that
     # a guess would beat.
     if min(measured[-2:]) >= high.warning and run.loss > learned.alarm * run.guess:
-        remedy = remedies.calm(run.config)
+        remedy = remedies.stabilise(run.config)
         yield Finding(
             rule="learning-rate-high",
-            severity=grade("lr_high", figure),
+            severity=severity_of("lr_high", figure),
             layer=None,
             step=run.step,
             figure=figure,
@@ -77,7 +77,7 @@ def learning_rate(run: Run) -> Iterator[Finding]:
         )
     slow = 0 < max(measured[-2:]) < low.warning and run.step >= LOW_STEPS
     if slow and run.loss > learned.warning * run.start and _gradient_arrives(run):
-        remedy = remedies.hurry(run.config)
+        remedy = remedies.raise_lr(run.config)
         yield Finding(
             rule="learning-rate-low",
             severity="warning",
@@ -143,7 +143,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
     remedy = remedies.regularise(run.config)
     yield Finding(
         rule="overfitting",
-        severity=grade("overfitting", figure),
+        severity=severity_of("overfitting", figure),
         layer=None,
         step=run.step,
         figure=figure,

@@ -99,19 +99,19 @@ def epochs_tensor(epochs: Sequence[events.EpochEnded]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64).reshape(-1, 7)
 
 
-def data_mark(x: Tensor, y: Tensor) -> tuple[int, int, int]:
+def fingerprint(x: Tensor, y: Tensor) -> tuple[int, int, int]:
     """What identifies training data x (n, num_inputs), y (n, ...) well enough to notice that they are others."""
     return len(x), x.shape[1], zlib.crc32(y.detach().cpu().contiguous().numpy().tobytes())
 
 
-def copied(value: Any) -> Any:
+def to_cpu(value: Any) -> Any:
     """`value`, a state of nested dicts and lists, with every tensor copied to the CPU."""
     if isinstance(value, Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
+        return {key: to_cpu(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(copied(item) for item in value)
+        return type(value)(to_cpu(item) for item in value)
     return value
 
 
@@ -222,7 +222,7 @@ def _first_line(error: Exception) -> str:
     return lines[0].rstrip(".")[:120] if lines else type(error).__name__
 
 
-class Keeper(Protocol):
+class CheckpointSink(Protocol):
     """Who stores checkpoints. Both methods return at once."""
 
     @property
@@ -237,7 +237,7 @@ class Keeper(Protocol):
         """Store a checkpoint, after everything that the run's sinks have been told before."""
 
 
-class Pace:
+class CheckpointSchedule:
     """When a checkpoint is due: at the end of an epoch, long after the last one, or asked for.
 
     At the start, at a pause, and when the run finishes or is stopped, by whom ever, one is made in any case: `keep`
@@ -249,7 +249,7 @@ class Pace:
     killed outright.
     """
 
-    def __init__(self, keeper: Keeper | None) -> None:
+    def __init__(self, keeper: CheckpointSink | None) -> None:
         self._keeper = keeper
         self._kept = time.perf_counter()
         self._took = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 
-def leave_libraries_alone() -> None:
+def freeze_gc() -> None:
     """Never look again at the objects that exist now.
 
     With PyTorch they are some 350,000, and nearly all of them live as long as the process. A full collection looks at

@@ -17,7 +17,7 @@ MAX_STEPS = 512
 MAX_VALUES = 1 << 22  # outputs kept at most: 16 MiB of float32
 
 
-class Recorder:
+class StepMetrics:
     """Collects steps and turns them into blocks of figures.
 
     Args:

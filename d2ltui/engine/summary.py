@@ -60,7 +60,7 @@ def ran_away(last: events.EpochEnded, start: float, guess: float, lr: float) -> 
     )
 
 
-def blame(error: Exception, config: RunConfig, device: str, layers: Sequence[LayerSpec]) -> tuple[str, str]:
+def describe_error(error: Exception, config: RunConfig, device: str, layers: Sequence[LayerSpec]) -> tuple[str, str]:
     """The hyperparameter to blame for `error`, or "", and the sentence that says what happened.
 
     `layers` are the network's where it was built already when it happened.

@@ -15,19 +15,27 @@ from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.monitor import Monitor
 from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine import summary
-from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Keeper, Pace, copied, data_mark, epochs_tensor
+from d2ltui.engine.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    CheckpointSchedule,
+    CheckpointSink,
+    epochs_tensor,
+    fingerprint,
+    to_cpu,
+)
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError, check_fits, make_current, place, select
 from d2ltui.engine.evaluation import evaluate
-from d2ltui.engine.gc import leave_libraries_alone
-from d2ltui.engine.metrics import Recorder
+from d2ltui.engine.gc import freeze_gc
+from d2ltui.engine.metrics import StepMetrics
 from d2ltui.engine.observers import Inspection, Sinks
 from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.history.epochs import Epochs
 from d2ltui.nn import build, load_state, make_clip, make_optimizer, set_lr
-from d2ltui.nn.seeds import seed_for
+from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import ConfigError, RunConfig
 
@@ -64,7 +72,7 @@ class Trainer:
         *,
         dataset: Dataset | None = None,
         sample_every: float | None = SAMPLE_EVERY,
-        keeper: Keeper | None = None,
+        keeper: CheckpointSink | None = None,
         resume: Callable[[], Checkpoint | None] | None = None,
         probes: Sequence[events.LayersProbed] = (),
     ) -> None:
@@ -73,7 +81,7 @@ class Trainer:
         self._emit = Sinks(sinks)
         self._dataset = dataset
         self._sample_every = sample_every
-        self._pace = Pace(keeper)
+        self._pace = CheckpointSchedule(keeper)
         self._resume, self._past_probes = resume, probes
         self._step = 0
         self._epochs = Epochs()
@@ -113,7 +121,7 @@ class Trainer:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, trace = "failed", traceback.format_exc()
             layers = [layer.spec for layer in self.network.layers] if hasattr(self, "network") else []
-            field, message = summary.blame(error, self.config, self._device_name, layers)
+            field, message = summary.describe_error(error, self.config, self._device_name, layers)
         finally:
             self._clock.stop()
         if self._diverged:
@@ -155,9 +163,9 @@ class Trainer:
         self._data = self._load()
         self._stop_if_asked()
         check_fits(config, self._device)
-        self._data_mark = data_mark(self._data.x_train, self._data.y_train)
-        torch.manual_seed(seed_for(config.seed, "dropout"))  # which draws from the global generator
-        self._order = torch.Generator().manual_seed(seed_for(config.seed, "order"))
+        self._data_mark = fingerprint(self._data.x_train, self._data.y_train)
+        torch.manual_seed(derive_seed(config.seed, "dropout"))  # which draws from the global generator
+        self._order = torch.Generator().manual_seed(derive_seed(config.seed, "order"))
         data = self._data
         plan = catalogue.layer_plan(config, data.info)
         # A step costs about 6 operations for each weight and sample: 2 forward, 4 backward.
@@ -169,7 +177,7 @@ class Trainer:
         self._schedule = Schedule(config.schedule, config.epochs)
         variance = float(data.y_train.double().var(correction=0)) if config.task == "regression" else 1.0
         self._guess = summary.guess(config, variance, data.info.num_outputs)
-        self._recorder = Recorder(config.task, variance)
+        self._recorder = StepMetrics(config.task, variance)
         self._recorder_capacity = self._recorder.capacity(config.batch_size, data.info.num_outputs)
         self._x_train, self._y_train, residence = place(data.x_train, data.y_train, self._device)
         self._x_val, self._y_val = data.x_val.to(self._device), data.y_val.to(self._device)
@@ -178,7 +186,7 @@ class Trainer:
         prober = Prober(self.network, x.to(self._device), y.to(self._device), self._sample_every)
         self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
         self._begin_epoch(1)
-        leave_libraries_alone()
+        freeze_gc()
         self._loaded = True
         checkpoint = self._resume() if self._resume is not None else None
         resumed = self._restore(checkpoint) if self._resume is not None else None
@@ -237,7 +245,7 @@ class Trainer:
         self._arm()
         self._emit(events.StatusChanged("training"))
         self._start_clock()
-        self._obey()
+        self._handle_requests()
         for epoch in range(self._epoch, self.config.epochs + 1):
             self._train_epoch(epoch)
             self._begin_epoch(epoch + 1)
@@ -247,7 +255,7 @@ class Trainer:
             if epoch < self.config.epochs:
                 self.control.epoch_done()
             if self.control.attention:
-                self._obey()
+                self._handle_requests()
 
     def _start_clock(self) -> None:
         self._clock.start()
@@ -309,10 +317,10 @@ class Trainer:
             self._pace.keep(self._checkpoint)
         if self.control.attention:
             self.control.step_done()
-            self._obey()
+            self._handle_requests()
         self._due = time.perf_counter() + wait
 
-    def _obey(self) -> None:
+    def _handle_requests(self) -> None:
         """Do what was asked: change the learning rate, wait while paused, end."""
         waiting, observed = False, self.control.observed
         while True:
@@ -409,8 +417,8 @@ class Trainer:
             lr=self._lr,
             sums=(loss_sum, metric_sum, samples),
             epochs=epochs_tensor(self._epochs),
-            model=copied(self.network.state_dict()),
-            optimizer=copied(self._optimizer.state_dict()),
+            model=to_cpu(self.network.state_dict()),
+            optimizer=to_cpu(self._optimizer.state_dict()),
             order=self._epoch_order.clone(),
             random=torch.get_rng_state(),
             random_cuda=torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,

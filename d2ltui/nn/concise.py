@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from d2ltui.nn.accel.kernels import update_for
+from d2ltui.nn.accel.kernels import select_kernel
 from d2ltui.nn.accel.onednn import LARGE, OneDNNLinear, onednn_is_faster
 from d2ltui.nn.network import Layer, Network
 from d2ltui.spec.activations import ACTIVATIONS
@@ -35,7 +35,7 @@ def _by_column(config: RunConfig, spec: LayerSpec, device: torch.device | str) -
     input, forward and of the weight's gradient. Of a narrow output they take longer; and fused kernels would copy such
     a weight back and forth.
     """
-    plain = torch.device(device).type == "cpu" and update_for(config.optimizer, "cpu") == "plain"
+    plain = torch.device(device).type == "cpu" and select_kernel(config.optimizer, "cpu") == "plain"
     return plain and spec.num_inputs >= WIDE and spec.num_outputs >= NARROW
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def apart(work: Callable[[], T]) -> T:
+def run_in_thread(work: Callable[[], T]) -> T:
     """Call `work` in a thread of its own, and wait for it; what it raises passes.
 
     A daemon, unlike those of an executor: the end of the process waits for no import.

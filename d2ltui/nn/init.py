@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from d2ltui.nn.seeds import seed_for
+from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.layers import LayerSpec
 
@@ -21,7 +21,7 @@ def initial_parameters(config: RunConfig, plan: Iterable[LayerSpec]) -> list[tup
     All come from one generator seeded with `config.seed`, on the CPU and in float32 whatever the run's device
     and dtype, so that a seed means the same weights everywhere.
     """
-    generator = torch.Generator().manual_seed(seed_for(config.seed, "weights"))
+    generator = torch.Generator().manual_seed(derive_seed(config.seed, "weights"))
     return [_draw(config, spec, generator) for spec in plan if spec.kind in ("linear", "convolution")]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.sgd import sgd
 
 from d2ltui.nn.accel.compiler import import_compiler
-from d2ltui.nn.accel.kernels import update_for
+from d2ltui.nn.accel.kernels import select_kernel
 from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.functional import SGD, clip_gradients
 from d2ltui.nn.network import Network
@@ -140,7 +140,7 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
             {"params": [weight for _, weight, _ in linear], "weight_decay": weight_decay},
             {"params": [bias for _, _, bias in linear], "weight_decay": 0.0},
         ]
-    update = update_for(config.optimizer, next(network.parameters()).device.type)
+    update = select_kernel(config.optimizer, next(network.parameters()).device.type)
     if update == "plain":
         return PlainSGD(params, lr)
     # AdamW, alone among them, has a weight decay of its own where none is given.

@@ -14,7 +14,7 @@ Use = Literal["data", "weights", "order", "dropout"]
 _USES: tuple[Use, ...] = ("data", "weights", "order", "dropout")
 
 
-def seed_for(seed: int, use: Use) -> int:
+def derive_seed(seed: int, use: Use) -> int:
     """The seed, of 32 bits, of the generator that a run with `seed` uses for `use`."""
     child = np.random.SeedSequence(seed, spawn_key=(_USES.index(use),))
     return int(child.generate_state(1)[0])

@@ -24,7 +24,7 @@ from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted
 
 if TYPE_CHECKING:
-    from d2ltui.runner.recording import Recording
+    from d2ltui.runner.recording import RunRecording
 
 BAR_WIDTH = 24
 REDRAW_EVERY = 0.2
@@ -196,7 +196,7 @@ def guarded(sink: events.Sink, control: Control, signals: Signals) -> events.Sin
     return _Guard(sink, control, signals)
 
 
-class Teller:
+class StderrReporter:
     """Prints what goes wrong with storing, from whatever thread."""
 
     def __init__(self, err: TextIO) -> None:
@@ -209,7 +209,7 @@ class Teller:
 
 
 def run(
-    config: RunConfig, control: Control, sinks: Sequence[events.Sink], recording: Recording | None
+    config: RunConfig, control: Control, sinks: Sequence[events.Sink], recording: RunRecording | None
 ) -> events.RunEnded:
     """Train `config` in this thread, and store it with `recording`."""
     from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
@@ -252,11 +252,11 @@ def train(
     out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
     with Signals(on_hangup) as signals:
         signals.watch(control)
-        recording: Recording | None = None
+        recording: RunRecording | None = None
         if resume is not None:
-            from d2ltui.runner.recording import Recording
+            from d2ltui.runner.recording import RunRecording
 
-            recording = Recording.resume(resume, control, on_trouble=Teller(err))
+            recording = RunRecording.resume(resume, control, on_trouble=StderrReporter(err))
         from d2ltui.engine.device import DeviceError, select
 
         try:
@@ -267,11 +267,11 @@ def train(
                 recording.close()
             return 2
         if store and recording is None:
-            from d2ltui.runner.recording import Recording
+            from d2ltui.runner.recording import RunRecording
 
-            recording = Recording.new(config, control, on_trouble=Teller(err))
+            recording = RunRecording.new(config, control, on_trouble=StderrReporter(err))
             if recording.store.wait_opened(OPEN_TIMEOUT) and not quiet:
-                Teller(err)(f"the run is stored as {recording.store.name}")
+                StderrReporter(err)(f"the run is stored as {recording.store.name}")
         guard = _Guard(Progress(config, out, err), control, signals)
         findings = _Findings()
         ended = run(config, control, [] if quiet else [guard, findings], recording)
@@ -288,6 +288,6 @@ def train(
                 raise guard.error
         except OSError as error:
             if isinstance(error, BrokenPipeError) and ended.status == "stopped":
-                Teller(err)(f"nobody reads the output any more: {ended.message}")
+                StderrReporter(err)(f"nobody reads the output any more: {ended.message}")
             status = unwritable(error, err)
         return signals.status or status

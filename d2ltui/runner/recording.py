@@ -27,7 +27,7 @@ from d2ltui.store.errors import Damaged, NotAllowed, StoreError, reason
 from d2ltui.store.listing import DAMAGED, INTERRUPTED, RunInfo, info
 from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request
-from d2ltui.store.writer import CLOSE_TIMEOUT, RunStore
+from d2ltui.store.writer import CLOSE_TIMEOUT, StoreThread
 
 if TYPE_CHECKING:
     from d2ltui.engine.checkpoint import Checkpoint
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 MAX_LOST_STEPS = 2**27  # in place of which a new database has gaps: a gigabyte of them
 
 
-class Recording:
-    """One run that is being stored. It is the engine's `Keeper`.
+class RunRecording:
+    """One run that is being stored. It is the engine's `CheckpointSink`.
 
     `store` is the sink, `live` the run in memory (of a resumed one: with everything that was stored), `path` the
     resumed run's directory. `trouble` is the last thing that went wrong with storing, as a sentence, or "".
@@ -66,8 +66,8 @@ class Recording:
         self._begins_again = bool(damage)  # whether nothing but the checkpoint tells of what has been trained
         self._damaged = False  # whether checkpoint.pt is not worth keeping
         self._slow_told = False
-        self.store = RunStore(
-            config, resume=resume, damage=damage, group=group, on_request=self._obey, on_trouble=on_trouble
+        self.store = StoreThread(
+            config, resume=resume, damage=damage, group=group, on_request=self._handle_requests, on_trouble=on_trouble
         )
 
     @classmethod
@@ -78,12 +78,12 @@ class Recording:
         *,
         group: dict[str, object] | None = None,
         on_trouble: Callable[[str], None] | None = None,
-    ) -> Recording:
+    ) -> RunRecording:
         """Store a new run. Returns at once and raises nothing; `on_trouble` is called in the store's thread."""
         return cls(config, control, group=group, on_trouble=on_trouble)
 
     @classmethod
-    def resume(cls, path: Path, control: Control, *, on_trouble: Callable[[str], None] | None = None) -> Recording:
+    def resume(cls, path: Path, control: Control, *, on_trouble: Callable[[str], None] | None = None) -> RunRecording:
         """Go on with the run in directory `path`, where nobody else does.
 
         Where its database is damaged or gone, its checkpoint is enough: see `store.session.Session`.
@@ -141,7 +141,7 @@ class Recording:
                 f"run: the checkpoint of {self._resumed.name} is of step {found.step:,}, and where its database is "
                 f"lost, a run goes on from step {MAX_LOST_STEPS:,} at most"
             )
-        if (mended := recovery.mend_config(self._resumed, self.config)) and self._on_trouble is not None:
+        if (mended := recovery.repair_config(self._resumed, self.config)) and self._on_trouble is not None:
             self._on_trouble(mended)
         if found is not None and self._begins_again:
             for epoch in found.history():
@@ -193,7 +193,7 @@ class Recording:
 
         self.store.later(write)
 
-    def _obey(self, request: Request) -> None:
+    def _handle_requests(self, request: Request) -> None:
         match request.verb:
             case "pause":
                 self._control.pause()

@@ -18,7 +18,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 
 if TYPE_CHECKING:
-    from d2ltui.runner.recording import Recording
+    from d2ltui.runner.recording import RunRecording
 
 
 # Of the time that a run which still loads is waited for, the share that its thread has before the store is told.
@@ -50,7 +50,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self.control: Control | None = None
         self.live: LiveRun | None = None
-        self.recording: Recording | None = None
+        self.recording: RunRecording | None = None
         self._stored: _UntilEnd | None = None
 
     @property
@@ -67,7 +67,7 @@ class Worker:
         config: RunConfig,
         mode: Mode = "run",
         observed: bool = False,
-        record: Callable[[Control], Recording] | None = None,
+        record: Callable[[Control], RunRecording] | None = None,
         control: Control | None = None,
     ) -> LiveRun:
         """Stop the run that there is and begin another, or go on with a stored one; returns what is known of it.
@@ -142,7 +142,7 @@ def _run(
     config: RunConfig,
     control: Control,
     live: LiveRun,
-    recording: Recording | None,
+    recording: RunRecording | None,
     stored: events.Sink | None,
     previous: threading.Thread | None,
 ) -> None:

@@ -337,7 +337,7 @@ def _directory(name: str, value: object) -> str | None:
     raise ConfigError([wrong(name, value, allowed, reason)])
 
 
-def _misfits(config: RunConfig, given: Mapping[str, object], unused: bool) -> Iterable[Problem]:
+def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused: bool) -> Iterable[Problem]:
     """What is wrong between fields that are each right."""
     model, data = MODELS[config.model], catalogue.DATASETS[config.dataset]
     try:
@@ -426,7 +426,7 @@ def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
     config = msgspec.convert(values, RunConfig)
     if not {"model", "dataset"} & {problem.field for problem in problems}:
         # Otherwise the defaults that stand in for what was meant would be held against the other fields.
-        problems.extend(_misfits(config, given, unused))
+        problems.extend(_cross_field_problems(config, given, unused))
     if problems:
         seen: dict[str, Problem] = {}
         for problem in problems:

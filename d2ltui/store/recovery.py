@@ -52,7 +52,7 @@ def has_checkpoint(path: Path) -> bool:
     return any((path / name).is_file() for name in (home.CHECKPOINT, home.PREVIOUS))
 
 
-def mend_config(path: Path, config: RunConfig) -> str:
+def repair_config(path: Path, config: RunConfig) -> str:
     """Write config.toml again where it does not say what `config`, the run's own, is; what was done, or "".
 
     It is what the run is known by once its database is lost: it must be right before that, not only then. Where the

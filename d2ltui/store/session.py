@@ -48,7 +48,7 @@ _OF_THE_HISTORY = ("device", "findings", "summary", "message", "ended")
 MAX_LOG_BYTES = 2**20  # of log.txt, after which only what matters most is added
 
 
-class Session:
+class RunWriter:
     """Writes the run in directory `path`. With `goes_on`, nothing before `events.RunResumed` has been taken.
 
     Unless it is the end, and the run has had none yet: an interrupted one is then a stopped one.

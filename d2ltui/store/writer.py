@@ -29,7 +29,7 @@ from d2ltui.store.errors import MAX_SENTENCE, StoreError, reason
 from d2ltui.store.recovery import has_checkpoint
 from d2ltui.store.requests import Request, take_requests
 from d2ltui.store.schema import PATIENCE, is_lock
-from d2ltui.store.session import Session
+from d2ltui.store.session import RunWriter
 
 EVERY = 0.4  # seconds between two transactions
 RETRY = 5.0  # seconds between two attempts after a failure
@@ -39,7 +39,7 @@ CLOSE_TIMEOUT = 20.0
 _URGENT = (events.RunEnded, events.StatusChanged, events.RunResumed)
 
 
-class RunStore:
+class StoreThread:
     """Stores one run.
 
     Args:
@@ -71,7 +71,7 @@ class RunStore:
         self._wake = threading.Event()
         self._opened = threading.Event()
         self._closing = False
-        self._session: Session | None = None
+        self._session: RunWriter | None = None
         self._lock: home.Lock | None = None
         self._failing = False  # whether something has been said that is to be taken back
         self._locked_since: float | None = None
@@ -140,14 +140,14 @@ class RunStore:
         try:
             if self._resume is not None:
                 path, self._lock = self._resume
-                session = Session(path, self.config, goes_on=True, damage=self._damage)
+                session = RunWriter(path, self.config, goes_on=True, damage=self._damage)
             else:
                 path = home.create(
                     f"{self.config.model}-{self.config.dataset}",
-                    lambda made: Session.make(made, self.config, self._group),
+                    lambda made: RunWriter.make(made, self.config, self._group),
                 )
                 self._lock = home.Lock(path)
-                session = Session(path, self.config)
+                session = RunWriter(path, self.config)
         except (OSError, sqlite3.Error, StoreError) as error:
             why = str(error) if isinstance(error, StoreError) else f"{home.runs_dir()}: {reason(error)}"
             self._say(f"store: the run is not stored ({why}); it goes on in memory")
@@ -197,7 +197,7 @@ class RunStore:
             for request in take_requests(self._session.path):
                 self._on_request(request)
 
-    def _take(self, session: Session, event: events.Event) -> bool:
+    def _take(self, session: RunWriter, event: events.Event) -> bool:
         """False where it is to be told again later: a run goes on, and somebody reads what there is of it."""
         try:
             session.take(event)
@@ -225,7 +225,7 @@ class RunStore:
             self._failing = False
             self._say("store: the run is stored again, with nothing missing")
 
-    def _failed(self, session: Session, error: Exception) -> None:
+    def _failed(self, session: RunWriter, error: Exception) -> None:
         if session.pending > MAX_PENDING:
             self._give_up(error)
             return

@@ -25,10 +25,10 @@ from d2ltui.spec.terminal import is_kernel_console
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.render.app import FrameApp
-from d2ltui.tui.render.key_queue import KeyHandled, TypedKeys
+from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.services.lesson_runner import Measuring
+from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns
 from d2ltui.tui.signals import AppSignals, suspend_group
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from d2ltui.engine.control import Control, Mode
     from d2ltui.history.live import LiveRun
-    from d2ltui.runner.recording import Recording
+    from d2ltui.runner.recording import RunRecording
     from d2ltui.runner.worker import Worker
     from d2ltui.tui.render.driver import PromptDriver
     from d2ltui.tui.services.watching import Watching
@@ -81,10 +81,10 @@ class D2LApp(FrameApp, App[None]):
         only_ascii = not is_utf8() if ascii is None else ascii
         on_console = not only_ascii and ascii is None and is_kernel_console()
         self.ascii = only_ascii or on_console  # for what is drawn with marks: neither has braille
-        self.measuring = Measuring()
+        self.measuring = LessonRunner()
         self.stored = StoredRuns(self)
         self.data_dir = config.data_dir
-        self._typed = TypedKeys(self)
+        self._typed = KeyQueue(self)
         self._early = EarlyInput(self)
         self._config, self._given = config, typed
         self._start = start
@@ -137,10 +137,10 @@ class D2LApp(FrameApp, App[None]):
             pass
         elif not isinstance(event, events.Key):
             await super().on_event(event)
-        elif self._typed.may_pass(event):
+        elif self._typed.admit(event):
             target = self.focused or self.screen
             await super().on_event(event)
-            self._typed.given_to(target)
+            self._typed.dispatched(target)
 
     async def on_screen_ready(self, message: ScreenReady) -> None:
         """What a person has done before the screen was there."""
@@ -272,15 +272,15 @@ class D2LApp(FrameApp, App[None]):
 
     def start_run(self, config: RunConfig, mode: Mode) -> None:
         """End the run that there is, and begin another."""
-        from d2ltui.runner.recording import Recording
+        from d2ltui.runner.recording import RunRecording
 
         self.stored.leave()
         self.clear_notifications()  # they are of what was on the screen before
         self._trouble_told = ""
-        record = partial(Recording.new, config) if self._store else None
+        record = partial(RunRecording.new, config) if self._store else None
         self.worker.start(config, mode, self.observed, record)
 
-    def go_on(self, recording: Recording, control: Control) -> None:
+    def go_on(self, recording: RunRecording, control: Control) -> None:
         """Go on with a stored run; there is no other."""
         self.stored.leave()
         self._trouble_told = ""

@@ -77,7 +77,7 @@ class AppSignals:
     def attach(self, app: Obeys) -> None:
         """From now on `app` obeys, in the running loop: also what has been noted before."""
         self._app, self._loop = app, asyncio.get_running_loop()
-        self._loop.call_soon(self._obey)
+        self._loop.call_soon(self._handle_requests)
 
     def detach(self) -> None:
         """The loop has ended. A wish to be suspended that it has not heard is fulfilled now."""
@@ -139,9 +139,9 @@ class AppSignals:
             self.on_end()
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it has just been closed
-                self._loop.call_soon_threadsafe(self._obey)
+                self._loop.call_soon_threadsafe(self._handle_requests)
 
-    def _obey(self) -> None:
+    def _handle_requests(self) -> None:
         if self._app is None:
             return
         if self.ended_by is not None:
@@ -156,7 +156,7 @@ class AppSignals:
             self._suspend = self._continued = False
             self._app.suspend_to_shell()
             if self._loop is not None:
-                self._loop.call_soon(self._obey)  # what has come meanwhile
+                self._loop.call_soon(self._handle_requests)  # what has come meanwhile
         elif self._continued:
             self._continued = False
             self._app.continued()

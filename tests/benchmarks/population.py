@@ -16,7 +16,7 @@ from torch.nn import functional
 from d2ltui.data import load
 from d2ltui.nn.init import initial_parameters
 from d2ltui.nn.optim import torch_optimizer
-from d2ltui.nn.seeds import seed_for
+from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
 
@@ -41,7 +41,7 @@ def train(config: RunConfig, seeds: Sequence[int], rates: Sequence[float]) -> Te
     parameters = _stacked(configs, len(rates))
     # One rate for all, and each run's own afterwards: a rate only scales the move that an optimiser makes.
     optimizer = torch_optimizer(config)(parameters, lr=1.0)
-    orders = [torch.Generator().manual_seed(seed_for(one.seed, "order")) for one in configs]
+    orders = [torch.Generator().manual_seed(derive_seed(one.seed, "order")) for one in configs]
     which = torch.arange(len(seeds)).unsqueeze(1)
     for _ in range(config.epochs):
         shuffled = torch.stack([torch.randperm(x_train.shape[1], generator=order) for order in orders])

@@ -34,12 +34,12 @@ import pyte
 
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import home
 from d2ltui.store.reader import RunReader
-from d2ltui.store.writer import RunStore
+from d2ltui.store.writer import StoreThread
 
 from .context import LINEAR, STEPS_PER_EPOCH
 from .keys import STATUS_LINES, clean
@@ -114,7 +114,7 @@ def _weights(result: mmap.mmap, steps: Steps | None, mode: str, path: Path | Non
     if mode == "store":
         writer.EVERY = 0.001
     control = Control()
-    record = Recording.new(KILLED, control) if path is None else Recording.resume(path, control)
+    record = RunRecording.new(KILLED, control) if path is None else RunRecording.resume(path, control)
     trainer = Trainer(
         KILLED,
         control,
@@ -182,7 +182,7 @@ def kills(count: int, seed: int = 0) -> dict[str, object]:
     return {**tally, "longest loss of steps (s)": longest}
 
 
-def record(config: RunConfig, total: int, store: RunStore) -> None:
+def record(config: RunConfig, total: int, store: StoreThread) -> None:
     """Tell `store` of a run of `total` steps as the engine does."""
     from d2ltui.spec import catalogue
 
@@ -225,7 +225,7 @@ def size(total: int = 1_000_000) -> dict[str, object]:
         ("many steps", resolve({"model": "mlp", "epochs": 30000}), total),
         ("a step an epoch", resolve({"dataset": "diabetes", "batch_size": 353, "epochs": 1_000_000}), total),
     ):
-        store = RunStore(config)
+        store = StoreThread(config)
         record(config, steps, store)
         store.close(120)
         assert store.path is not None
@@ -238,7 +238,7 @@ def size(total: int = 1_000_000) -> dict[str, object]:
 def many(count: int = 1000) -> dict[str, object]:
     """So many runs, listed."""
     config = resolve({"model": "mlp"})
-    store = RunStore(config)
+    store = StoreThread(config)
     record(config, 4500, store)
     store.close()
     assert store.path is not None
@@ -277,7 +277,7 @@ def speed(rounds: int = 9, seconds: float = 4.0) -> dict[str, object]:
                     if isinstance(event, events.StepsTrained) and event.seconds >= seconds:
                         control.stop()
 
-                recording = Recording.new(config, control) if stored else None
+                recording = RunRecording.new(config, control) if stored else None
                 sinks: list[events.Sink] = [live, end] if recording is None else [live, end, recording.store]
                 began = time.process_time()
                 Trainer(config, control, sinks, keeper=recording).run()

@@ -286,13 +286,13 @@ def resume(limit: float) -> None:
     """Go on with the run as far as reading it, and let go again."""
     from d2ltui.engine.checkpoint import CheckpointError
     from d2ltui.engine.control import Control
-    from d2ltui.runner.recording import Recording
+    from d2ltui.runner.recording import RunRecording
     from d2ltui.store.errors import StoreError
 
     began = time.process_time()
     signal.alarm(60)
     try:
-        recording = Recording.resume(home.path_of("victim"), Control())
+        recording = RunRecording.resume(home.path_of("victim"), Control())
         try:
             recording.checkpoint()
         finally:

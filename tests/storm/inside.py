@@ -41,11 +41,11 @@ async def _run(arguments: Sequence[str], seed: str, count: int, limit: float, la
     from d2ltui.spec.config import resolve
     from d2ltui.tui.app import D2LApp
 
-    async def at_once(*_: object) -> None:  # a process that trains is never idle
+    async def batch_refresh(*_: object) -> None:  # a process that trains is never idle
         await asyncio.sleep(0)
 
     for module in (textual.app, textual.pilot):
-        module.wait_for_idle = at_once  # type: ignore[attr-defined]
+        module.wait_for_idle = batch_refresh  # type: ignore[attr-defined]
     names = iter(arguments)
     given: dict[str, object] = {}
     for name in names:

@@ -23,12 +23,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
     """Opens the application: `async with open_app({"model": "linear"}, size=(80, 24)) as person`."""
 
-    async def at_once(*_: object) -> None:
+    async def batch_refresh(*_: object) -> None:
         # Textual's pilot waits for a process that does nothing; one that trains is never that.
         await asyncio.sleep(0)
 
-    monkeypatch.setattr("textual.app.wait_for_idle", at_once)
-    monkeypatch.setattr("textual.pilot.wait_for_idle", at_once)
+    monkeypatch.setattr("textual.app.wait_for_idle", batch_refresh)
+    monkeypatch.setattr("textual.pilot.wait_for_idle", batch_refresh)
 
     @asynccontextmanager
     async def opener(

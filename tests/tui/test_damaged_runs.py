@@ -9,7 +9,7 @@ from person import Opener
 from textual.widgets import DataTable
 
 from d2ltui.engine.control import Control
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.worker import Worker
 from d2ltui.spec.config import resolve
 from d2ltui.store import home
@@ -22,7 +22,7 @@ CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 3})
 def path() -> Path:
     """A run with a checkpoint, whose database holds nothing that it wrote."""
     worker = Worker()
-    worker.start(CONFIG, record=lambda control: Recording.new(CONFIG, control), control=Control())
+    worker.start(CONFIG, record=lambda control: RunRecording.new(CONFIG, control), control=Control())
     assert worker.join(60)
     (run,) = runs()
     (run.path / home.DATABASE).write_bytes(b"x" * 10_000)

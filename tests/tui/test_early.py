@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from person import SMALL, Opener
-from test_typed import arrive
+from test_key_queue import arrive
 from textual import events
 
 from d2ltui.spec.config import resolve

@@ -15,7 +15,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import resolve
 from d2ltui.store import home, listing
 from d2ltui.store import reader as reader_module
-from d2ltui.store.session import Session
+from d2ltui.store.session import RunWriter
 from d2ltui.tui.keys import RUNS_KEYS
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.runs import RunsScreen
@@ -26,8 +26,8 @@ CONFIG = resolve(SMALL)
 
 def made(status: str = "stopped") -> Path:
     """A run that has ended, without training one; or, with an empty status, one that has not."""
-    path = home.create("softmax-moons", lambda path: Session.make(path, CONFIG, None))
-    with contextlib.closing(Session(path, CONFIG)) as session:
+    path = home.create("softmax-moons", lambda path: RunWriter.make(path, CONFIG, None))
+    with contextlib.closing(RunWriter(path, CONFIG)) as session:
         session.take(events.EpochEnded(1, 3, 0.5, 0.5, 0.75, 0.75, 1.0))
         if status:
             session.take(events.RunEnded(status, "stopped by you", {}))  # type: ignore[arg-type]
@@ -234,8 +234,10 @@ async def test_what_is_not_listed_is_not_described(open_app: Opener) -> None:
 
 async def test_the_axis_ends_where_the_longest_run_has_come_to(open_app: Opener) -> None:
     """A run that was stopped in its third epoch of a million is not squeezed into the first column."""
-    path = home.create("softmax-moons", lambda path: Session.make(path, resolve({**SMALL, "epochs": 1_000_000}), None))
-    with contextlib.closing(Session(path, CONFIG)) as session:
+    path = home.create(
+        "softmax-moons", lambda path: RunWriter.make(path, resolve({**SMALL, "epochs": 1_000_000}), None)
+    )
+    with contextlib.closing(RunWriter(path, CONFIG)) as session:
         for epoch in (1, 2, 3):
             session.take(events.EpochEnded(epoch, 3 * epoch, 0.5, 0.5, 0.75, 0.75, 1.0))
         session.take(events.RunEnded("stopped", "stopped by you", {}))

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from d2ltui.cli.app import cli as main
 from d2ltui.spec import events
 from d2ltui.store import home, listing
-from d2ltui.store.session import Session
+from d2ltui.store.session import RunWriter
 from d2ltui.tui.widgets.runs_table import RunsTable
 
 
@@ -76,8 +76,8 @@ async def test_the_numbers_of_a_form_have_separators(open_app: Opener) -> None:
 
 
 def stored(name: str, created: float, lr: float | None = None) -> Path:
-    path = home.create(name, lambda path: Session.make(path, CONFIG, None))
-    with contextlib.closing(Session(path, CONFIG)) as session:
+    path = home.create(name, lambda path: RunWriter.make(path, CONFIG, None))
+    with contextlib.closing(RunWriter(path, CONFIG)) as session:
         session._meta["created"] = created
         if lr is not None:
             session.take(events.LearningRateChanged(3, lr))

@@ -16,7 +16,7 @@ from textual.widgets import DataTable, Input, Static
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.live import LiveRun
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.spec.config import resolve
 from d2ltui.store import StoreError, home, listing
 from d2ltui.store.listing import runs
@@ -153,7 +153,7 @@ async def test_going_on_with_another_run_never_ends_the_one_in_progress(open_app
         await person.until_word("training")
         assert not await person.app.stored.resume(finished)
         with pytest.raises(StoreError):  # nor where it is asked for past the screen
-            person.app.worker.start(resolve(SMALL), record=partial(Recording.resume, home.path_of(finished)))
+            person.app.worker.start(resolve(SMALL), record=partial(RunRecording.resume, home.path_of(finished)))
         step = person.live.step
         await person.until(lambda: person.live.step > step, "more steps")
         await person.press("x")
@@ -386,12 +386,12 @@ async def test_keys_are_answered_while_a_run_is_read_to_go_on_with(
 ) -> None:
     answers, asked = threading.Event(), threading.Event()
 
-    def slow(path: Path, control: object) -> Recording:
+    def slow(path: Path, control: object) -> RunRecording:
         asked.set()
         assert answers.wait(60)
         raise StoreError("it has finished")
 
-    monkeypatch.setattr(Recording, "resume", slow)
+    monkeypatch.setattr(RunRecording, "resume", slow)
     async with open_app() as person:
         await listed(person)
         await person.press("c")
@@ -474,9 +474,9 @@ async def test_a_second_key_while_a_run_is_read_does_not_hinder_the_first(
     open_app: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     go_on = threading.Event()
-    real = Recording.resume
+    real = RunRecording.resume
 
-    def slow(path: Path, control: object) -> Recording:
+    def slow(path: Path, control: object) -> RunRecording:
         assert go_on.wait(30)
         return real(path, control)  # type: ignore[arg-type]
 
@@ -486,7 +486,7 @@ async def test_a_second_key_while_a_run_is_read_does_not_hinder_the_first(
         await person.press("x")
         await person.until_word("stopped")
         assert person.app.worker.join(30)
-        monkeypatch.setattr(Recording, "resume", slow)
+        monkeypatch.setattr(RunRecording, "resume", slow)
         await listed(person)
         await person.press("c", "c")
         await person.until(lambda: "is being read" in person.text(), "what the second one is told")

@@ -75,7 +75,7 @@ async def test_a_click_edits_also_on_the_label(open_app: Opener) -> None:
 
 
 async def test_a_digit_and_what_follows_at_once_is_one_number(open_app: Opener) -> None:
-    from test_typed import arrive
+    from test_key_queue import arrive
 
     async with open_app({"model": "softmax"}) as person:
         await person.select("epochs")

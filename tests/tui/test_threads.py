@@ -58,7 +58,7 @@ async def test_a_result_that_comes_with_the_cancellation_is_undone() -> None:
     handed = threading.Event()
     real = loop.call_soon_threadsafe
 
-    def at_once(callback, *args, context=None):  # type: ignore[no-untyped-def]
+    def batch_refresh(callback, *args, context=None):  # type: ignore[no-untyped-def]
         def both() -> None:
             callback(*args)
             waiting.cancel()
@@ -66,7 +66,7 @@ async def test_a_result_that_comes_with_the_cancellation_is_undone() -> None:
 
         return real(both)
 
-    loop.call_soon_threadsafe = at_once  # type: ignore[method-assign,assignment]
+    loop.call_soon_threadsafe = batch_refresh  # type: ignore[method-assign,assignment]
     try:
         waiting = asyncio.create_task(in_thread(lambda: 3, undo=lambda result: undone.set() if result == 3 else None))
         with pytest.raises(asyncio.CancelledError):

@@ -13,7 +13,7 @@ import torch
 from runs import during_step, run
 
 from d2ltui.engine import checkpoint as checkpoint_module
-from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, Pace, read
+from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, CheckpointSchedule, read
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import concise
@@ -151,7 +151,7 @@ def test_epochs_that_follow_closely_are_not_all_kept(monkeypatch: pytest.MonkeyP
     now = 100.0
     monkeypatch.setattr(checkpoint_module.time, "perf_counter", lambda: now)
     shelf = Shelf()
-    pace = Pace(shelf)
+    pace = CheckpointSchedule(shelf)
     assert not pace.due(within_epoch=False)
     now = 100.99
     assert not pace.due(within_epoch=False)
@@ -170,7 +170,7 @@ def test_epochs_that_follow_closely_are_not_all_kept(monkeypatch: pytest.MonkeyP
 def test_a_busy_machine_does_not_keep_checkpoints_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(checkpoint_module, "time", SimpleNamespace(perf_counter=lambda: now))
-    pace = Pace(Shelf())
+    pace = CheckpointSchedule(Shelf())
 
     def take() -> Checkpoint:
         nonlocal now

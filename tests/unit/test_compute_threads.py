@@ -15,7 +15,7 @@ from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.threads import CALM, FIRST_LOOK, LONG_EPOCH, LOOK_EVERY, PATIENCE, CoreMeter, ThreadCount
 from d2ltui.history.live import LiveRun
-from d2ltui.runner.recording import Recording, last_checkpoint
+from d2ltui.runner.recording import RunRecording, last_checkpoint
 from d2ltui.spec import config as config_module
 from d2ltui.spec import events
 from d2ltui.spec.config import ConfigError, RunConfig, check_threads, resolve
@@ -229,7 +229,7 @@ def weights(network: object) -> list[torch.Tensor]:
 @pytest.mark.usefixtures("crowded")
 def test_a_run_drops_to_one_thread_at_an_epoch_s_end_and_stores_that() -> None:
     config, control = wide(), Control()
-    recording = Recording.new(config, control)
+    recording = RunRecording.new(config, control)
     numbers: list[int] = []
 
     def watch(event: events.Event) -> None:

@@ -19,7 +19,7 @@ from d2ltui.cli import app
 from d2ltui.data import load
 from d2ltui.engine.control import Control
 from d2ltui.runner.headless import run
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store.export import as_json, csv_lines, json_text
 from d2ltui.store.reader import RunReader
@@ -28,7 +28,7 @@ from d2ltui.store.reader import RunReader
 def trained(config: RunConfig) -> tuple[Path, dict[str, object]]:
     """A stored run's directory, and its summary."""
     control = Control()
-    recording = Recording.new(config, control)
+    recording = RunRecording.new(config, control)
     ended = run(config, control, [recording.live], recording)
     assert recording.trouble == ""
     assert recording.store.path is not None

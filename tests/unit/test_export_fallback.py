@@ -11,7 +11,7 @@ import torch
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
 from d2ltui.runner.headless import run
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.spec.config import resolve
 from d2ltui.store import StoreError, home
 from d2ltui.store.export_code import weights
@@ -23,7 +23,7 @@ CONFIG = resolve({"dataset": "moons", "epochs": 2, "batch_size": 300, "device": 
 def path() -> Path:
     """A run with two checkpoints: of its beginning, and of its end."""
     control = Control()
-    recording = Recording.new(CONFIG, control)
+    recording = RunRecording.new(CONFIG, control)
     run(CONFIG, control, [recording.live], recording)
     assert recording.store.path is not None
     return recording.store.path

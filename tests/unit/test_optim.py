@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from d2ltui import nn as models
 from d2ltui.nn import concise
-from d2ltui.nn.accel.kernels import update_for
+from d2ltui.nn.accel.kernels import select_kernel
 from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.init import initial_parameters
 from d2ltui.nn.optim import PlainSGD
@@ -39,7 +39,7 @@ KINDS = {
     ],
 )
 def test_which_update_a_run_gets(device: str, plain: set[str], fused: set[str]) -> None:
-    updates = {name: update_for(name, device) for name in OPTIMIZERS}
+    updates = {name: select_kernel(name, device) for name in OPTIMIZERS}
     expected = {name: "plain" if name in plain else "fused" if name in fused else "torch" for name in KINDS}
     assert updates == expected
 

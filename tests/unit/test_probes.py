@@ -291,13 +291,13 @@ def test_a_network_that_is_slow_to_look_at_is_looked_at_less_often_but_not_never
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
     config = mlp()
     prober = Prober(build(config), *samples(config))
-    at_once = probes.look
+    batch_refresh = probes.look
     for step, took in enumerate(times):
 
         def slow(*arguments: Any, took: float = took, **options: Any) -> Look:
             nonlocal now
             now += took
-            return at_once(*arguments, **options)
+            return batch_refresh(*arguments, **options)
 
         monkeypatch.setattr(probes, "look", slow)
         prober.probe(step, units=False)

@@ -20,8 +20,8 @@ from d2ltui.store import StoreError, home, schema, session
 from d2ltui.store.listing import find, info, runs
 from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request, ask, take_requests
-from d2ltui.store.session import Session
-from d2ltui.store.writer import RunStore
+from d2ltui.store.session import RunWriter
+from d2ltui.store.writer import StoreThread
 
 CONFIG = short(epochs=1000)  # 10 steps an epoch
 
@@ -51,15 +51,15 @@ ENDED = events.RunEnded("stopped", "stopped by you", {"steps": 25, "train_loss":
 
 
 @pytest.fixture
-def opened(d2ltui_home: Path) -> Iterator[Session]:
+def opened(d2ltui_home: Path) -> Iterator[RunWriter]:
     """A run's session, written by the test itself."""
-    path = home.create("linear-synthetic-linear", lambda made: Session.make(made, CONFIG, None))
-    session = Session(path, CONFIG)
+    path = home.create("linear-synthetic-linear", lambda made: RunWriter.make(made, CONFIG, None))
+    session = RunWriter(path, CONFIG)
     yield session
     session.close()
 
 
-def take(session: Session, *told: events.Event) -> None:
+def take(session: RunWriter, *told: events.Event) -> None:
     for event in told:
         session.take(event)
     session.write()
@@ -77,7 +77,7 @@ def same(stored: LiveRun, live: LiveRun) -> None:
     assert stored.ended == live.ended
 
 
-def test_a_reader_follows_the_writer(opened: Session) -> None:
+def test_a_reader_follows_the_writer(opened: RunWriter) -> None:
     told = [
         events.StatusChanged("training"),
         START,
@@ -105,7 +105,7 @@ def test_a_reader_follows_the_writer(opened: Session) -> None:
             assert late.live.ended == reader.live.ended == ENDED
 
 
-def test_everything_is_read_as_it_was_told(opened: Session) -> None:
+def test_everything_is_read_as_it_was_told(opened: RunWriter) -> None:
     told = [START, *story(1, 25), events.FindingsChanged(20, (FINDING,)), events.LearningRateChanged(25, 0.5), ENDED]
     live = LiveRun(CONFIG)
     for event in told:
@@ -116,11 +116,11 @@ def test_everything_is_read_as_it_was_told(opened: Session) -> None:
 
 
 @pytest.mark.parametrize("step", [0, 7, 4096, 4100, 8192, 8995])
-def test_a_run_that_goes_on_is_cut_back(opened: Session, step: int) -> None:
+def test_a_run_that_goes_on_is_cut_back(opened: RunWriter, step: int) -> None:
     take(opened, START, *story(1, 9_000), events.LearningRateChanged(5, 0.25), ENDED)
     path = opened.path
     with RunReader(path) as before:
-        again = Session(path, CONFIG, goes_on=True)
+        again = RunWriter(path, CONFIG, goes_on=True)
         take(again, events.StatusChanged("loading"), START)
         assert not before.poll()  # nothing changes until the run really goes on
         resumed = events.RunResumed(step, step // 10 + 1, 1.5, 0.25)
@@ -138,9 +138,9 @@ def test_a_run_that_goes_on_is_cut_back(opened: Session, step: int) -> None:
     assert info(path).message == ""
 
 
-def test_steps_that_were_never_told_of_are_a_gap(opened: Session) -> None:
+def test_steps_that_were_never_told_of_are_a_gap(opened: RunWriter) -> None:
     take(opened, *story(1, 20))
-    again = Session(opened.path, CONFIG, goes_on=True)
+    again = RunWriter(opened.path, CONFIG, goes_on=True)
     take(again, events.RunResumed(30, 4, 1.0, 0.03), *story(31, 40))
     again.close()
     with RunReader(opened.path) as reader:
@@ -153,7 +153,7 @@ def test_steps_that_were_never_told_of_are_a_gap(opened: Session) -> None:
 
 @pytest.mark.parametrize("failing", ["_read_layers", "_read_findings", "_read_epochs", "_read_steps"])
 def test_an_end_is_told_though_the_reading_of_it_failed_once(
-    opened: Session, monkeypatch: pytest.MonkeyPatch, failing: str
+    opened: RunWriter, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     take(opened, START, *story(1, 20))
     with RunReader(opened.path) as reader:
@@ -172,7 +172,7 @@ def test_an_end_is_told_though_the_reading_of_it_failed_once(
         assert (reader.live.step, len(reader.live.losses), len(reader.live.epochs)) == (30, 30, 3)
 
 
-def test_a_long_run_keeps_looks_from_everywhere(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_run_keeps_looks_from_everywhere(opened: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened._layers, "_max_rows", 50)
     for step in range(1, 1001):
         opened.take(events.LayersProbed(step, (stats(),), 0.5))
@@ -185,7 +185,7 @@ def test_a_long_run_keeps_looks_from_everywhere(opened: Session, monkeypatch: py
     assert (steps[0], steps[-1]) == (1, 1000)
 
 
-def test_a_failed_transaction_is_written_later(opened: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_transaction_is_written_later(opened: RunWriter, monkeypatch: pytest.MonkeyPatch) -> None:
     take(opened, START, *story(1, 15))
     monkeypatch.setattr(session, "_write_meta", lambda connection, meta: (_ for _ in ()).throw(sqlite3.Error("full")))
     for event in story(16, 5000):
@@ -206,7 +206,7 @@ def test_a_failed_transaction_is_written_later(opened: Session, monkeypatch: pyt
 
 def stored(config: RunConfig = CONFIG) -> Path:
     """A short run, stored to its end."""
-    store = RunStore(config)
+    store = StoreThread(config)
     for event in (events.StatusChanged("training"), START, *story(1, 25), ENDED):
         store(event)
     assert store.close()
@@ -233,7 +233,7 @@ def test_a_directory_holds_everything() -> None:
 
 
 def test_jobs_come_after_what_was_told_before() -> None:
-    store, seen = RunStore(CONFIG), []
+    store, seen = StoreThread(CONFIG), []
     for event in story(1, 200):
         store(event)
     store.later(lambda path: seen.append(RunReader(path).live.step))
@@ -250,7 +250,7 @@ def test_a_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path
     (tmp_path / "file").touch()
     monkeypatch.setenv("D2LTUI_HOME", str(tmp_path / "file"))
     told: list[str] = []
-    store = RunStore(CONFIG, on_trouble=told.append)
+    store = StoreThread(CONFIG, on_trouble=told.append)
     for event in story(1, 20):
         store(event)
     store.later(lambda path: told.append("a job without a directory"))
@@ -264,7 +264,7 @@ def test_a_full_disk_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(writer, "RETRY", 0.0)
     told: list[str] = []
-    store = RunStore(CONFIG, on_trouble=told.append)
+    store = StoreThread(CONFIG, on_trouble=told.append)
     assert store.wait_opened(10)
     assert store._session is not None
     write, full = store._session.write, [True]
@@ -295,7 +295,7 @@ def test_a_full_disk_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatc
 
 def test_requests_reach_the_process_that_trains() -> None:
     asked: list[Request] = []
-    store = RunStore(CONFIG, on_request=asked.append)
+    store = StoreThread(CONFIG, on_request=asked.append)
     assert store.wait_opened(10)
     assert store.path is not None
     with RunReader(store.path) as reader:
@@ -309,9 +309,9 @@ def test_requests_reach_the_process_that_trains() -> None:
     assert not list(store.path.glob("request-*"))
 
 
-def test_requests_of_before_are_void(opened: Session) -> None:
+def test_requests_of_before_are_void(opened: RunWriter) -> None:
     ask(opened.path, Request("stop"))
-    Session(opened.path, CONFIG).close()
+    RunWriter(opened.path, CONFIG).close()
     assert take_requests(opened.path) == []
 
 
@@ -434,7 +434,7 @@ def test_a_copied_directory_is_complete(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_run_whose_process_is_gone_is_interrupted() -> None:
-    store = RunStore(CONFIG)
+    store = StoreThread(CONFIG)
     store(events.StatusChanged("training"))
     store.close()
     assert store.path is not None
@@ -452,7 +452,7 @@ def test_a_run_whose_process_is_gone_is_interrupted() -> None:
 
 def test_all_fields_of_a_configuration_survive() -> None:
     given = {"model": "mlp", "hidden": "64,32", "dropout": 0.25, "lr": 1e-7, "init": "xavier", "seed": 7}
-    store = RunStore(resolve(given))
+    store = StoreThread(resolve(given))
     store.close()
     assert store.path is not None
     assert info(store.path).config == resolve(given)

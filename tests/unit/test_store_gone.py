@@ -13,12 +13,12 @@ import pytest
 from runs import short
 
 from d2ltui.engine.control import Control
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.store import StoreError, home
 from d2ltui.store.listing import runs
 from d2ltui.store.reader import RunReader
-from d2ltui.store.writer import RunStore
+from d2ltui.store.writer import StoreThread
 
 PATIENCE = 60.0
 
@@ -45,7 +45,7 @@ def steps(last: int) -> events.StepsTrained:
 )
 def test_a_deleted_directory_is_told_of_once(harm: Callable[[Path], object], why: str) -> None:
     told: list[str] = []
-    store = RunStore(short(), on_trouble=told.append)
+    store = StoreThread(short(), on_trouble=told.append)
     assert store.wait_opened(PATIENCE)
     assert store.path is not None
     store(steps(5))
@@ -64,7 +64,7 @@ def test_a_deleted_directory_is_told_of_once(harm: Callable[[Path], object], why
 
 def test_a_checkpoint_that_has_no_directory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
-    recording = Recording.new(short(), Control(), on_trouble=told.append)
+    recording = RunRecording.new(short(), Control(), on_trouble=told.append)
     assert recording.store.wait_opened(PATIENCE)
     assert recording.store.path is not None
     shutil.rmtree(recording.store.path)
@@ -79,7 +79,7 @@ def test_a_checkpoint_that_has_no_directory_says_so(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_directory_that_vanishes_while_it_is_listed_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    stores = [RunStore(short()) for _ in range(2)]
+    stores = [StoreThread(short()) for _ in range(2)]
     for store in stores:
         assert store.close()
     names = home.names()

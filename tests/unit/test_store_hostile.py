@@ -23,7 +23,7 @@ from d2ltui.store.listing import Rows, find, info, runs
 from d2ltui.store.reader import RunReader
 from d2ltui.store.recovery import config_of
 from d2ltui.store.requests import take_requests
-from d2ltui.store.session import Session
+from d2ltui.store.session import RunWriter
 
 CONFIG = short()
 FILES = (home.DATABASE, home.CONFIG, home.LOG, home.NOTE, home.LOCK, home.CHECKPOINT, "run.db-journal", "run.db-wal")
@@ -33,8 +33,8 @@ ESCAPE = "\x1b]52;c;aGVsbG8=\x07\x9b2J\u202e"
 @pytest.fixture
 def path(d2ltui_home: Path) -> Path:
     """A run of ten steps that has ended."""
-    path = home.create("linear", lambda made: Session.make(made, CONFIG, None))
-    session = Session(path, CONFIG)
+    path = home.create("linear", lambda made: RunWriter.make(made, CONFIG, None))
+    session = RunWriter(path, CONFIG)
     losses = np.ones(10, np.float32)
     for event in (
         events.RunStarted(CONFIG, "cpu", catalogue.layer_plan(CONFIG), 1000, 1000, 10, "in memory"),
@@ -106,7 +106,7 @@ def socket_file(at: Path) -> None:
 def test_what_is_no_file_is_neither_waited_for_nor_followed(
     path: Path, name: str, make: Callable[[Path], None]
 ) -> None:
-    other = home.create("other", lambda made: Session.make(made, CONFIG, None))
+    other = home.create("other", lambda made: RunWriter.make(made, CONFIG, None))
     (path / name).unlink(missing_ok=True)
     make(path / name)
     listed = {run.name: run for run in Rows().read()}
@@ -116,7 +116,7 @@ def test_what_is_no_file_is_neither_waited_for_nor_followed(
     assert listed[path.name].note == ""
     with contextlib.suppress(StoreError):
         config_of(path)
-    with contextlib.suppress(StoreError), contextlib.closing(Session(path, CONFIG, goes_on=True)) as session:
+    with contextlib.suppress(StoreError), contextlib.closing(RunWriter(path, CONFIG, goes_on=True)) as session:
         with contextlib.suppress(OSError):
             session.take(events.RunEnded("stopped", "stopped by you", {}))
         session.take(events.RunResumed(10, 2, 0.5, 0.03))
@@ -183,7 +183,7 @@ def config(**changed: object) -> dict[str, object]:
 def test_a_wrong_value_is_said_of_its_run(
     path: Path, meta: dict[str, object], command: Callable[..., tuple[int, str, str]]
 ) -> None:
-    other = home.create("other", lambda made: Session.make(made, CONFIG, None))
+    other = home.create("other", lambda made: RunWriter.make(made, CONFIG, None))
     tell(path, **meta)
     listed = {run.name: run for run in runs()}
     assert listed[path.name].status == "damaged"
@@ -283,7 +283,7 @@ def test_homes_of_any_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, command: Callable[..., tuple[int, str, str]]
 ) -> None:
     monkeypatch.setenv("D2LTUI_HOME", str(tmp_path / name))
-    path = home.create("linear", lambda made: Session.make(made, CONFIG, None))
+    path = home.create("linear", lambda made: RunWriter.make(made, CONFIG, None))
     assert path.parent.parent.name == name
     status, out, err = command("runs", "--json")
     assert (status, err) == (0, "")
@@ -301,7 +301,7 @@ def test_the_latest_of_runs_that_cannot_be_read(path: Path) -> None:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + 6}")
     with pytest.raises(StoreError, match="is from a newer d2ltui"):
         find("latest")
-    other = home.create("other", lambda made: Session.make(made, CONFIG, None))
+    other = home.create("other", lambda made: RunWriter.make(made, CONFIG, None))
     assert find("latest") == other
     (other / home.DATABASE).write_bytes(b"")
     with pytest.raises(StoreError, match=r"none of the 2 in .* can be read; of the last one, run: linear-1 is"):

@@ -17,14 +17,14 @@ from d2ltui.spec import events
 from d2ltui.store import StoreError, home, listing, schema
 from d2ltui.store.listing import Rows, find, info, runs
 from d2ltui.store.reader import RunReader
-from d2ltui.store.session import Session
-from d2ltui.store.writer import RunStore
+from d2ltui.store.session import RunWriter
+from d2ltui.store.writer import StoreThread
 
 CONFIG = short(epochs=1000)
 
 
 def made() -> Path:
-    return home.create("linear-synthetic-linear", lambda path: Session.make(path, CONFIG, None))
+    return home.create("linear-synthetic-linear", lambda path: RunWriter.make(path, CONFIG, None))
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def test_rows_that_have_not_changed_are_not_read_again(opened: list[str]) -> Non
     assert opened == []
     assert [run.status for run in again] == ["loading", "loading"]
     home.set_note(first.name, "the good one")
-    with contextlib.closing(Session(second, CONFIG)) as session:
+    with contextlib.closing(RunWriter(second, CONFIG)) as session:
         session.take(events.RunEnded("stopped", "stopped by you", {}))
         session.write()
     assert [(run.note, run.status) for run in rows.read()] == [("the good one", "loading"), ("", "stopped")]
@@ -136,12 +136,12 @@ def test_a_run_goes_on_in_the_store_once_whoever_reads_it_has_ended(
 ) -> None:
     monkeypatch.setattr(schema, "PATIENCE", 0.05)
     path = made()
-    with contextlib.closing(Session(path, CONFIG)) as session:
+    with contextlib.closing(RunWriter(path, CONFIG)) as session:
         session.take(events.StepsTrained(40, np.full(40, 0.5, np.float32), np.full(40, 0.5, np.float32), 1.0))
         session.take(events.RunEnded("stopped", "stopped by you", {}))
         session.write()
     troubles: list[str] = []
-    store = RunStore(CONFIG, resume=(path, home.Lock(path)), on_trouble=troubles.append)
+    store = StoreThread(CONFIG, resume=(path, home.Lock(path)), on_trouble=troubles.append)
     store(events.StatusChanged("loading"))
     with read_by_another(path):
         store(events.RunResumed(30, 1, 0.75, CONFIG.lr))

@@ -21,7 +21,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.runner import recording as recording_module
 from d2ltui.runner.headless import run
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.worker import Worker
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import StoreError, home
@@ -37,7 +37,7 @@ PATIENCE = 60.0
 def trained(config: RunConfig, epochs: int) -> Path:
     """A stored run that was stopped by another process after some epochs; with two checkpoints."""
     worker = Worker()
-    live = worker.start(config, "epoch", record=lambda control: Recording.new(config, control))
+    live = worker.start(config, "epoch", record=lambda control: RunRecording.new(config, control))
     assert worker.recording is not None
     store = worker.recording.store
     assert store.wait_opened(PATIENCE)
@@ -66,7 +66,7 @@ def resumed(path: Path, trouble: list[str] | None = None) -> Worker:
     worker = Worker()
     worker.start(
         CONFIG,
-        record=lambda control: Recording.resume(
+        record=lambda control: RunRecording.resume(
             path, control, on_trouble=(trouble if trouble is not None else []).append
         ),
     )
@@ -88,7 +88,7 @@ def test_a_stored_run_goes_on(path: Path) -> None:
     with pytest.raises(
         StoreError, match=f"{path.name} has finished; allowed: one that was stopped, interrupted or has"
     ):
-        Recording.resume(path, Control())
+        RunRecording.resume(path, Control())
     assert home.Lock(path).release() is None  # it was given back
 
 
@@ -123,7 +123,7 @@ def test_two_damaged_checkpoints_are_one_sentence_and_lose_nothing(path: Path) -
 def test_no_checkpoint_at_all(path: Path) -> None:
     for name in (home.CHECKPOINT, home.PREVIOUS):
         (path / name).unlink()
-    recording = Recording.resume(path, Control())
+    recording = RunRecording.resume(path, Control())
     with pytest.raises(CheckpointError, match="has no checkpoint to go on from"):
         recording.checkpoint()
     recording.close()
@@ -131,11 +131,11 @@ def test_no_checkpoint_at_all(path: Path) -> None:
 
 
 def test_a_run_is_resumed_once(path: Path) -> None:
-    first = Recording.resume(path, Control())
+    first = RunRecording.resume(path, Control())
     with pytest.raises(StoreError, match="is in use by another process; stop it there first"):
-        Recording.resume(path, Control())
+        RunRecording.resume(path, Control())
     first.close()
-    Recording.resume(path, Control()).close()
+    RunRecording.resume(path, Control()).close()
     assert info(path).status == "stopped"
 
 
@@ -162,7 +162,7 @@ def test_a_full_disk_without_a_checkpoint_keeps_none(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(home.os, "fsync", full)
     trouble: list[str] = []
     worker = Worker()
-    worker.start(CONFIG, record=lambda control: Recording.new(CONFIG, control, on_trouble=trouble.append))
+    worker.start(CONFIG, record=lambda control: RunRecording.new(CONFIG, control, on_trouble=trouble.append))
     assert worker.join(PATIENCE)
     assert trouble == ["store: no checkpoint (No space left on device)"]
 
@@ -170,7 +170,7 @@ def test_a_full_disk_without_a_checkpoint_keeps_none(monkeypatch: pytest.MonkeyP
 def test_at_a_pause_the_checkpoint_is_of_the_last_step() -> None:
     """Its epochs take a few milliseconds: none of them is kept but that with which the pause begins."""
     worker = Worker()
-    live = worker.start(ENDLESS, record=lambda control: Recording.new(ENDLESS, control))
+    live = worker.start(ENDLESS, record=lambda control: RunRecording.new(ENDLESS, control))
     recording, control = worker.recording, worker.control
     assert recording is not None
     assert control is not None
@@ -192,7 +192,7 @@ def test_at_a_pause_the_checkpoint_is_of_the_last_step() -> None:
 def test_a_disk_that_is_waited_for_does_not_keep_checkpoints_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(home.os, "fsync", lambda descriptor: time.sleep(0.3))
     worker = Worker()
-    worker.start(CONFIG, record=lambda control: Recording.new(CONFIG, control))
+    worker.start(CONFIG, record=lambda control: RunRecording.new(CONFIG, control))
     recording = worker.recording
     assert recording is not None
     assert worker.join(PATIENCE)
@@ -216,7 +216,7 @@ def _wait(condition: Callable[[], object]) -> None:
 
 def test_who_closes_a_slow_store_is_told_and_can_wait_on(monkeypatch: pytest.MonkeyPatch) -> None:
     trouble: list[str] = []
-    recording = Recording.new(CONFIG, Control(), on_trouble=trouble.append)
+    recording = RunRecording.new(CONFIG, Control(), on_trouble=trouble.append)
     assert recording.store.wait_opened(PATIENCE)
     slow = threading.Event()
     recording.store.later(lambda path: slow.wait(PATIENCE) and None)
@@ -232,17 +232,17 @@ def test_who_closes_a_slow_store_is_told_and_can_wait_on(monkeypatch: pytest.Mon
 
 def test_train_waits_until_everything_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     """A signal ends the waiting, the second one: nothing else may leave the last checkpoint unwritten."""
-    recording = Recording.new(CONFIG, Control())
+    recording = RunRecording.new(CONFIG, Control())
     answers = iter((False, False, True))
-    close = Recording.close
-    monkeypatch.setattr(Recording, "close", lambda self: close(self) and next(answers))
+    close = RunRecording.close
+    monkeypatch.setattr(RunRecording, "close", lambda self: close(self) and next(answers))
     assert run(CONFIG, Control(), [], recording).status == "finished"
     assert next(answers, None) is None
 
 
 def test_a_reader_that_holds_the_file_at_the_end_does_not_lose_the_end() -> None:
     worker = Worker()
-    live = worker.start(ENDLESS, record=lambda control: Recording.new(ENDLESS, control))
+    live = worker.start(ENDLESS, record=lambda control: RunRecording.new(ENDLESS, control))
     assert worker.recording is not None
     store = worker.recording.store
     assert store.wait_opened(PATIENCE)
@@ -297,7 +297,7 @@ def test_a_stored_run_is_let_go_of_when_nobody_holds_it() -> None:
     control = Control()
     gc.disable()
     try:
-        recording = Recording.new(CONFIG, control)
+        recording = RunRecording.new(CONFIG, control)
         Trainer(CONFIG, control, [recording.live, recording.store], keeper=recording).run()
         recording.close()
         kept, live = weakref.ref(recording), weakref.ref(recording.live)

@@ -13,7 +13,7 @@ import pytest
 from runs import read_by_another, short
 
 from d2ltui.engine.control import Control
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.worker import Worker
 from d2ltui.spec import events
 from d2ltui.store import home, schema
@@ -27,7 +27,7 @@ PATIENCE = 60.0
 def stored(status: events.Status = "stopped") -> Path:
     """A run of which two epochs are stored, with a checkpoint there, and how it ended."""
     control = Control("epoch")
-    recording = Recording.new(CONFIG, control)
+    recording = RunRecording.new(CONFIG, control)
     worker = Worker()
     live = worker.start(CONFIG, record=lambda _: recording, control=control)
     deadline = time.monotonic() + PATIENCE
@@ -66,7 +66,7 @@ def interrupted() -> Path:
 def stopped_while_loading(path: Path) -> None:
     control, worker = Control(), Worker()
     control.stop()
-    worker.start(CONFIG, record=lambda control: Recording.resume(path, control), control=control)
+    worker.start(CONFIG, record=lambda control: RunRecording.resume(path, control), control=control)
     assert worker.join(PATIENCE)
 
 
@@ -81,7 +81,7 @@ def test_an_interrupted_run_is_one_that_was_stopped_and_still_goes_on() -> None:
         assert (reader.live.status, reader.live.step) == ("stopped", 20)
     stopped_while_loading(path)
     worker, whole = Worker(), Worker()
-    worker.start(CONFIG, record=lambda control: Recording.resume(path, control))
+    worker.start(CONFIG, record=lambda control: RunRecording.resume(path, control))
     live = whole.start(CONFIG)
     assert worker.join(PATIENCE)
     assert whole.join(PATIENCE)
@@ -103,7 +103,7 @@ def test_one_that_failed_to_go_on_stays_interrupted() -> None:
     for name in (home.CHECKPOINT, home.PREVIOUS):
         (path / name).write_bytes(b"damaged")
     worker = Worker()
-    worker.start(CONFIG, record=lambda control: Recording.resume(path, control))
+    worker.start(CONFIG, record=lambda control: RunRecording.resume(path, control))
     assert worker.join(PATIENCE)
     assert info(path).status == "interrupted"
 
@@ -111,7 +111,7 @@ def test_one_that_failed_to_go_on_stays_interrupted() -> None:
 def test_whoever_reads_meanwhile_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     path = interrupted()
     monkeypatch.setattr(schema, "PATIENCE", 0.05)
-    with contextlib.closing(Recording.resume(path, Control())) as recording:
+    with contextlib.closing(RunRecording.resume(path, Control())) as recording:
         assert recording.store.wait_opened(PATIENCE)
         with read_by_another(path):
             recording.store(events.RunEnded("stopped", "stopped while loading", {}))

@@ -15,7 +15,7 @@ from runs import read_by_another, short
 from d2ltui.spec import events
 from d2ltui.store import home, schema, session, writer
 from d2ltui.store.reader import RunReader
-from d2ltui.store.writer import RunStore
+from d2ltui.store.writer import StoreThread
 
 CONFIG = short(epochs=1000)
 PATIENCE = 30.0
@@ -40,8 +40,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-def opened(told: list[str]) -> tuple[RunStore, Path]:
-    store = RunStore(CONFIG, on_trouble=told.append)
+def opened(told: list[str]) -> tuple[StoreThread, Path]:
+    store = StoreThread(CONFIG, on_trouble=told.append)
     assert store.wait_opened(PATIENCE)
     assert store.path is not None
     return store, store.path
@@ -82,7 +82,7 @@ def test_what_a_reader_keeps_from_being_written_does_not_grow_without_limit(
     assert store.close()
 
 
-def written(store: RunStore) -> None:
+def written(store: StoreThread) -> None:
     """Wait until everything that was told is on disk."""
     done = threading.Event()
     store.later(lambda path: done.set())
@@ -149,7 +149,7 @@ def test_a_run_that_goes_on_and_finds_a_full_disk_keeps_what_it_had(told: list[s
     for event in (*steps(1, 10), ENDED):
         store(event)
     assert store.close()
-    store = RunStore(CONFIG, resume=(path, home.Lock(path)), on_trouble=told.append)
+    store = StoreThread(CONFIG, resume=(path, home.Lock(path)), on_trouble=told.append)
     store(events.RunResumed(4, 1, 0.1, CONFIG.lr))
     written(store)
     full.set()

@@ -16,7 +16,7 @@ from runs import short
 
 from d2ltui.engine import device as device_module
 from d2ltui.nn.network import Network
-from d2ltui.runner.headless import Progress, Teller, train
+from d2ltui.runner.headless import Progress, StderrReporter, train
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
 
@@ -192,7 +192,7 @@ def test_a_line_is_one_piece_whoever_else_writes(monkeypatch: pytest.MonkeyPatch
             return len(text)
 
     pieces: list[str] = []
-    progress, teller = Progress(short(), io.StringIO(), Pieces()), Teller(Pieces())
+    progress, teller = Progress(short(), io.StringIO(), Pieces()), StderrReporter(Pieces())
     progress(events.Loading("moons: loading"))
     teller("store: there is trouble")
     progress(events.RunEnded("stopped", "stopped by you", {}))

@@ -18,7 +18,7 @@ from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.trainer import Trainer
-from d2ltui.nn.seeds import seed_for
+from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
 
@@ -103,7 +103,7 @@ def test_classification_agrees_with_plain_pytorch(implementation: str) -> None:
     for layer, (w, b) in zip((net[0], net[2]), weights, strict=True):
         layer.weight.data, layer.bias.data = w.T.clone(), b.clone()
     optimizer = torch.optim.SGD(net.parameters(), lr=config.lr)
-    order = torch.randperm(800, generator=torch.Generator().manual_seed(seed_for(config.seed, "order")))
+    order = torch.randperm(800, generator=torch.Generator().manual_seed(derive_seed(config.seed, "order")))
     losses, accuracies = [], []
     for index in torch.split(order, 160):
         optimizer.zero_grad()

@@ -86,20 +86,20 @@ def test_too_little_memory_is_the_widths_where_the_weights_are_the_larger_part(e
     wide, narrow = ({"model": "mlp", "dataset": "digits", "hidden": hidden} for hidden in ("4096,4096", "16"))
     for given, field in ((wide, "hidden"), (narrow, "batch_size")):
         config = resolve({**given, "batch_size": 256})
-        assert summary.blame(error, config, "cuda:0", layer_plan(config))[0] == field
-        assert summary.blame(error, config, "cuda:0", [])[0] == "hidden", "it was not built yet"
+        assert summary.describe_error(error, config, "cuda:0", layer_plan(config))[0] == field
+        assert summary.describe_error(error, config, "cuda:0", [])[0] == "hidden", "it was not built yet"
 
 
 def test_a_gpu_that_has_failed_is_told_of_in_a_sentence() -> None:
     error = RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
-    field, message = summary.blame(error, resolve({}), "cuda:0", [])
+    field, message = summary.describe_error(error, resolve({}), "cuda:0", [])
     assert field == ""
     assert message.startswith("RuntimeError: CUDA error: an illegal memory access was encountered; start d2ltui again")
     assert "\n" not in message
     busy = RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable\nCUDA kernel errors ...")
-    message = summary.blame(busy, resolve({}), "cuda:0", [])[1]
+    message = summary.describe_error(busy, resolve({}), "cuda:0", [])[1]
     assert message == "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable"
-    assert summary.blame(ValueError("two\nlines"), resolve({}), "cpu", [])[1] == "ValueError: two\nlines"
+    assert summary.describe_error(ValueError("two\nlines"), resolve({}), "cpu", [])[1] == "ValueError: two\nlines"
 
 
 class Kept:

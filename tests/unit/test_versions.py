@@ -18,7 +18,7 @@ from d2ltui.cli import app
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import read_toml
@@ -27,7 +27,7 @@ from d2ltui.store import StoreError, home, schema
 from d2ltui.store.listing import find, info
 from d2ltui.store.migrations import migrate
 from d2ltui.store.reader import RunReader
-from d2ltui.store.session import Session
+from d2ltui.store.session import RunWriter
 
 Command = Callable[..., tuple[int, str, str]]
 UNKNOWN = {"entropy_bonus": 1.5, "curriculum": {"name": "cosine", "warm_up": [1, 2]}}
@@ -48,7 +48,7 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
 def stopped(config: RunConfig) -> Path:
     """A run that was stopped after its first epoch."""
     control = Control()
-    recording = Recording.new(config, control)
+    recording = RunRecording.new(config, control)
 
     def stop(event: events.Event) -> None:
         if isinstance(event, events.EpochEnded):
@@ -281,6 +281,6 @@ def test_an_older_schema_becomes_the_present_one_where_it_is_written_and_is_copi
 
 
 def test_a_new_run_has_the_present_schema() -> None:
-    path = home.create("linear", lambda path: Session.make(path, short(), None))
+    path = home.create("linear", lambda path: RunWriter.make(path, short(), None))
     with contextlib.closing(sqlite3.connect(path / home.DATABASE)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)

@@ -15,7 +15,7 @@ from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
 from d2ltui.nn.network import Network
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.worker import Worker
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
@@ -195,7 +195,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def test_what_still_loads_is_stored_as_stopped_by_whoever_waits_no_longer(
     worker: Worker, loads: threading.Event
 ) -> None:
-    worker.start(short(), record=lambda control: Recording.new(short(), control))
+    worker.start(short(), record=lambda control: RunRecording.new(short(), control))
     recording = worker.recording
     assert recording is not None
     assert recording.store.wait_opened(PATIENCE)

@@ -8,7 +8,7 @@ import threading
 
 import torch
 
-from d2ltui.nn.import_in_thread import apart
+from d2ltui.nn.import_in_thread import run_in_thread
 
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 _importing = threading.Lock()  # a run may begin while the import ahead of it is under way
@@ -24,7 +24,7 @@ def import_compiler() -> None:
     with _importing:
         if "torch._dynamo" in sys.modules:
             return
-        apart(_import)
+        run_in_thread(_import)
 
 
 def _import() -> None:

@@ -11,7 +11,7 @@ Update: TypeAlias = Literal["plain", "fused", "torch"]
 _FUSED = {"cpu": ("momentum", "adagrad", "adam", "adamw"), "cuda": ("momentum", "adam", "adamw")}
 
 
-def update_for(optimizer: str, device: str) -> Update:
+def select_kernel(optimizer: str, device: str) -> Update:
     """The update of an `optimizer` of the catalogue on a type of device, such as `cpu`."""
     if optimizer == "sgd" and device in ("cpu", "cuda"):
         return "plain"

@@ -1,4 +1,4 @@
-"""Kept and Hollow: widgets that are drawn once and then shown again until something about them changes.
+"""CachedRender and FrameOnly: widgets that are drawn once and then shown again until something about them changes.
 
 With every frame Textual renders each widget near what has changed. It keeps single lines itself; but to find them again
 it works out backgrounds, titles and styles anew, which takes longer than to draw the few lines that have changed.
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
-from d2ltui.tui.render.compositor import Gathered
+from d2ltui.tui.render.compositor import BatchedWidget
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Kept(Gathered):
+class CachedRender(BatchedWidget):
     """Its rows stay as they are until `refresh()` is called, or its size or its style changes."""
 
     _kept: tuple[Region, Size, list[Strip]] | None = None
@@ -43,7 +43,7 @@ class Kept(Gathered):
         self._kept = None
 
 
-class Hollow(Kept):
+class FrameOnly(CachedRender):
     """A widget that shows nothing but its frame: what it holds lies in front of the rest.
 
     All rows within the frame are alike, so one is rendered for all of them. Every container on a screen is rendered

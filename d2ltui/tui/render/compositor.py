@@ -53,7 +53,7 @@ class CellsUpdate(CompositorUpdate):
         )
 
 
-class SparingCompositor(Compositor):
+class CellDiffCompositor(Compositor):
     """Draws what has changed, by asking the widgets that it belongs to.
 
     Textual renders every widget within the smallest rectangle around all that has changed, puts whole lines together,
@@ -141,22 +141,22 @@ class SparingCompositor(Compositor):
         return Cells(x, y, strip, x - seen.x, end - seen.x)  # a strip of its own would take longer than to draw it
 
 
-class Gathered(WidgetMixin):
-    """A widget whose changes its screen can show all together: see `Sparing.at_once`."""
+class BatchedWidget(WidgetMixin):
+    """A widget whose changes its screen can show all together: see `BatchedScreen.batch_refresh`."""
 
-    # What has changed since `at_once` began; None outside it. All widgets have one, as they have one event loop. In a
-    # context variable it would go on within the tasks that are begun meanwhile.
+    # What has changed since `batch_refresh` began; None outside it. All widgets have one, as they have one event loop.
+    # In a context variable it would go on within the tasks that are begun meanwhile.
     changed: ClassVar[set[Widget] | None] = None
 
     def check_idle(self) -> None:
         """It has changed. Textual sends it a message, it sends one to its screen, and that waits for a timer."""
-        if Gathered.changed is None:
+        if BatchedWidget.changed is None:
             super().check_idle()
         else:
-            Gathered.changed.add(self)
+            BatchedWidget.changed.add(self)
 
 
-class Sparing(ScreenMixin):
+class BatchedScreen(ScreenMixin):
     """A screen whose frames cost little, and go down a slow line."""
 
     # Who has the focus is seen of the widgets concerned: Textual draws the whole screen again.
@@ -166,7 +166,7 @@ class Sparing(ScreenMixin):
         super().__init__(*arguments, **options)
         self._batches = not missing(self)
         if self._batches:
-            self._compositor = SparingCompositor()
+            self._compositor = CellDiffCompositor()
 
     def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
         """Style those again that look otherwise with the focus within them, and not, as Textual, all that they hold.
@@ -180,20 +180,20 @@ class Sparing(ScreenMixin):
         self.app.stylesheet.update_nodes({node for node in nodes if node._has_focus_within}, animate=True)
 
     @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
+    def batch_refresh(self) -> Iterator[None]:
         """What changes within it is on its way to the terminal at its end, as one frame.
 
         Textual's way there takes three rounds of messages and of its event loop for each widget, and each round is a
         struggle with the training thread for the interpreter's lock.
         """
-        if Gathered.changed is not None or not self._batches:  # within another one; Textual is not as we know it
+        if BatchedWidget.changed is not None or not self._batches:  # within another one; Textual is not as we know it
             yield
             return
-        changed = Gathered.changed = set()
+        changed = BatchedWidget.changed = set()
         try:
             yield
         finally:
-            Gathered.changed = None
+            BatchedWidget.changed = None
             self._show(changed)
 
     def _show(self, changed: set[Widget]) -> None:

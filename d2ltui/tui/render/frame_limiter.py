@@ -12,7 +12,7 @@ SLOWEST = 1.0
 WEIGHT = 0.3
 
 
-class Pace:
+class FrameLimiter:
     """Decides at each tick whether a frame is due: at most `max_fps`, fewer where frames are expensive.
 
     Args:

@@ -27,7 +27,7 @@ class KeyHandled(Message):
         self.number = number
 
 
-class TypedKeys:
+class KeyQueue:
     """The keys that wait for the one before them."""
 
     def __init__(self, app: MessagePump) -> None:
@@ -42,14 +42,14 @@ class TypedKeys:
         """Whether a key has been given to anything yet."""
         return self._count > 0
 
-    def may_pass(self, key: events.Key) -> bool:
+    def admit(self, key: events.Key) -> bool:
         """Whether `key` may be given to the focused widget now; otherwise it is kept."""
         if self._under_way is None or key.key in AT_ONCE:
             return True
         self._waiting.append(key)
         return False
 
-    def given_to(self, target: MessagePump) -> None:
+    def dispatched(self, target: MessagePump) -> None:
         """A key has just been given to `target`."""
         self._count += 1
         self._under_way = self._count

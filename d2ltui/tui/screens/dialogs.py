@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.options import Options
 
@@ -29,7 +29,7 @@ _BOX = """
 """
 
 
-class Boxed(Once, Sparing):
+class Boxed(Once, BatchedScreen):
     """A box in the middle of the screen; of a screen of a few rows, all of it."""
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (10, "-high")]

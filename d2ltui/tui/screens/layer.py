@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from d2ltui.charts.spec import Style
 from d2ltui.spec.text import are, counted
 from d2ltui.tui.panes.layer_lines import TextLine, percent
-from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.lines import LinesView
 
@@ -56,7 +56,7 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     return lines
 
 
-class LayerScreen(Once, Sparing, ModalScreen[None]):
+class LayerScreen(Once, BatchedScreen, ModalScreen[None]):
     """The units of a layer, live; ← and → go to the other layers."""
 
     DEFAULT_CSS = """

@@ -19,7 +19,7 @@ from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
 from d2ltui.spec.text import counted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
-from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.locale import spelled
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.services.lesson_runner import newest_of_each_role
@@ -32,7 +32,7 @@ from d2ltui.tui.widgets.pane import Pane
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import BenchRun
     from d2ltui.tui.app import D2LApp
-    from d2ltui.tui.services.lesson_runner import Measurement, Measuring
+    from d2ltui.tui.services.lesson_runner import LessonRunner, Measurement
 
 NARROW = 100
 
@@ -61,7 +61,7 @@ def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, em
     return overlay(lives, "val_metric", width, height, ascii, empty, lowest=-1.0)
 
 
-def mark(measuring: Measuring, lesson: Lesson) -> str:
+def mark(measuring: LessonRunner, lesson: Lesson) -> str:
     """What the list says of `lesson`: being measured, the claim holds, it does not, or nothing."""
     measurement = measuring.of(lesson)
     if measurement is None:
@@ -73,7 +73,7 @@ def mark(measuring: Measuring, lesson: Lesson) -> str:
     return "✓" if measurement.verdict.holds else "✗"
 
 
-class LessonsScreen(Once, Sparing, Screen[None]):
+class LessonsScreen(Once, BatchedScreen, Screen[None]):
     """Read, run, judge."""
 
     CSS = """

@@ -15,7 +15,7 @@ from d2ltui.spec.config import ConfigError, RunConfig, parse
 from d2ltui.spec.config_file import to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.panes.layer_lines import gradient_lines, layer_lines
-from d2ltui.tui.render.frame_limiter import Pace
+from d2ltui.tui.render.frame_limiter import FrameLimiter
 from d2ltui.tui.screens.opening import OpeningScreen
 from d2ltui.tui.screens.panes import NARROW
 from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
@@ -89,7 +89,7 @@ class MainScreen(OpeningScreen):
         self._arrange()
         self._show_titles(self._initial)
         charts = self.app.charts
-        self._pace = Pace(self.app.max_fps, cpu=lambda: time.thread_time() + charts.seconds)
+        self._pace = FrameLimiter(self.app.max_fps, cpu=lambda: time.thread_time() + charts.seconds)
         self.set_interval(1 / (2 * self.app.max_fps), self._on_timer)
 
     # Looking at the run
@@ -118,7 +118,7 @@ class MainScreen(OpeningScreen):
             self._together = together and not self.drawing
             self._draw_charts()
             if not (self._together and self.drawing):
-                with self.at_once():
+                with self.batch_refresh():
                     self._show_drawings()
                     self._draw_rest()
         if live is not None and live.ended is not None and self._handled_end is not live:
@@ -161,7 +161,7 @@ class MainScreen(OpeningScreen):
         if self._together and self.drawing:
             return  # the other one will come
         if self.is_active:  # otherwise it is shown when the dialog in front is closed
-            with self.at_once():
+            with self.batch_refresh():
                 self._show_drawings()
                 if self._together:
                     self._draw_rest()

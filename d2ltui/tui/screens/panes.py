@@ -9,8 +9,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from d2ltui.tui.render.cached import Hollow
-from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.cached import FrameOnly
+from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane
@@ -24,7 +24,7 @@ NARROW = 100  # columns; below, one tab at a time
 ORDER = tuple(pane for panes in TABS.values() for pane in panes)
 
 
-class PanesScreen(Once, Sparing, Hollow, Screen[None]):
+class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
     """A screen of the panes in `TABS`, in the columns `#setup`, `#curves` and `#inside`."""
 
     app: D2LApp

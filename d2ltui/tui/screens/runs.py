@@ -17,7 +17,7 @@ from d2ltui.charts.overlay import letter
 from d2ltui.charts.spec import ChartError, Style
 from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
-from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
@@ -37,7 +37,7 @@ SHORT = 20  # rows
 POLL_EVERY = 2.0
 
 
-class RunsScreen(Once, Sparing, Screen["str | None"]):
+class RunsScreen(Once, BatchedScreen, Screen["str | None"]):
     """All stored runs. Leaves with the name of a run to open, or None.
 
     Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.

@@ -51,7 +51,7 @@ class Measurement:
         self.bench.runs[:] = newest_of_each_role(self.bench.runs).values()
 
 
-class Measuring:
+class LessonRunner:
     """Carries out one measurement at a time, and keeps each lesson's last one. All methods return at once but `join`.
 
     `opened` is the lesson that was looked at last.

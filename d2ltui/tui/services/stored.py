@@ -112,7 +112,7 @@ class StoredRuns:
     async def resume(self, name: str) -> bool:
         """Go on with a stored run; False, and a sentence on the screen, where that cannot be."""
         from d2ltui.engine.control import Control
-        from d2ltui.runner.recording import Recording
+        from d2ltui.runner.recording import RunRecording
         from d2ltui.store import StoreError, home
 
         control = Control()
@@ -122,7 +122,7 @@ class StoredRuns:
         self._resuming = name
         try:
             recording = await in_thread(
-                lambda: Recording.resume(home.path_of(name), control), undo=lambda unwanted: unwanted.close()
+                lambda: RunRecording.resume(home.path_of(name), control), undo=lambda unwanted: unwanted.close()
             )
         except StoreError as error:
             self._app.notify(str(error), severity="error")

@@ -13,12 +13,12 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d2ltui.tui.keys import RANKS
-from d2ltui.tui.render.cached import Kept
+from d2ltui.tui.render.cached import CachedRender
 
 HERE = 1  # the rank of the keys of what has the focus
 
 
-class KeysLine(Kept, Widget):
+class KeysLine(CachedRender, Widget):
     """A line of keys and words. Each can be clicked."""
 
     DEFAULT_CSS = "KeysLine { height: 1; background: $panel; }"

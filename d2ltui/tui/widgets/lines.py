@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from d2ltui.charts.spec import Style
-from d2ltui.tui.render.compositor import Gathered
+from d2ltui.tui.render.compositor import BatchedWidget
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -54,7 +54,7 @@ def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
     return first + start, first + end
 
 
-class LinesView(Gathered, ScrollView, can_focus=False):
+class LinesView(BatchedWidget, ScrollView, can_focus=False):
     """Shows lines of styled runs; scrolls when there are more than fit."""
 
     COMPONENT_CLASSES = set(_CLASSES.values())

@@ -11,7 +11,7 @@ from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.widget import Widget
 
-from d2ltui.tui.render.cached import Hollow
+from d2ltui.tui.render.cached import FrameOnly
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,7 +25,7 @@ def takes_focus(widget: Widget) -> bool:
     return widget.focusable and all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
 
 
-class Column(Hollow, Vertical):
+class Column(FrameOnly, Vertical):
     """A column of panes that never scrolls.
 
     Textual lays out the whole screen a second time when what a container holds has another size: its scrollbars may
@@ -35,7 +35,7 @@ class Column(Hollow, Vertical):
     virtual_size = Reactive(Size(0, 0), repaint=False)
 
 
-class Columns(Hollow, Horizontal):
+class Columns(FrameOnly, Horizontal):
     """Columns side by side, which never scroll either."""
 
     virtual_size = Reactive(Size(0, 0), repaint=False)

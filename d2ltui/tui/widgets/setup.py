@@ -18,7 +18,7 @@ from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.tui.form_state import FormState, as_text
-from d2ltui.tui.render.cached import Hollow
+from d2ltui.tui.render.cached import FrameOnly
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 from d2ltui.tui.widgets.pane import Pane, takes_focus
 
@@ -118,7 +118,7 @@ class ModelChoice(RadioSet, inherit_bindings=False):
         self.action_toggle_button()
 
 
-class Setup(Hollow, VerticalScroll, can_focus=False):
+class Setup(FrameOnly, VerticalScroll, can_focus=False):
     """The form. It holds a FormState and tells when the run it describes has changed."""
 
     DEFAULT_CSS = """

@@ -14,7 +14,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
-from d2ltui.tui.render.cached import Kept
+from d2ltui.tui.render.cached import CachedRender
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
 from d2ltui.tui.widgets.lines import changed_cells
 
@@ -89,7 +89,7 @@ def _rows(text: str, width: int) -> int:
     return sum(max(1, -(-cell_len(line) // max(1, width))) for line in text.split("\n")) if text else 0
 
 
-class StatusLine(Kept, Widget):
+class StatusLine(CachedRender, Widget):
     """One line, and below it what there is to say."""
 
     DEFAULT_CSS = """

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from d2ltui.engine.control import Control
-from d2ltui.engine.gc import leave_libraries_alone
+from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec.config import resolve
 
@@ -34,10 +34,10 @@ def test_a_run_leaves_what_was_imported_alone() -> None:
 
 
 def test_what_comes_later_is_collected() -> None:
-    leave_libraries_alone()
+    freeze_gc()
     frozen = gc.get_freeze_count()
     ring = weakref.ref(Ring())
-    leave_libraries_alone()  # the next run: its predecessor's garbage is not kept for ever
+    freeze_gc()  # the next run: its predecessor's garbage is not kept for ever
     assert gc.get_freeze_count() == frozen
     gc.collect()
     assert ring() is None

@@ -15,7 +15,7 @@ import torch
 from d2ltui.cli import app
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
-from d2ltui.runner.recording import Recording
+from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.worker import Worker
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
@@ -23,8 +23,8 @@ from d2ltui.spec.config_file import to_toml
 from d2ltui.store import Damaged, StoreError, home, schema
 from d2ltui.store.listing import info, runs
 from d2ltui.store.reader import RunReader
-from d2ltui.store.recovery import mend_config
-from d2ltui.store.session import Session
+from d2ltui.store.recovery import repair_config
+from d2ltui.store.session import RunWriter
 
 CONFIG = resolve(
     {"dataset": "moons", "batch_size": 300, "epochs": 5, "hidden": "4", "dropout": 0.1, "optimizer": "adam",
@@ -36,7 +36,7 @@ PATIENCE = 60.0
 def stored(config: RunConfig, *, until: int | None = None) -> Path:
     """A stored run: to its end, or stopped after the epoch `until`."""
     control, worker = Control(), Worker()
-    worker.start(config, record=lambda control: Recording.new(config, control), control=control)
+    worker.start(config, record=lambda control: RunRecording.new(config, control), control=control)
     assert worker.recording is not None
     live = worker.recording.live
     if until is not None:
@@ -150,14 +150,14 @@ def test_what_is_said_of_the_gap_follows_an_earlier_checkpoint(
     path: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:
     remove(path)
-    with contextlib.closing(Recording.resume(path, Control())) as recording:
+    with contextlib.closing(RunRecording.resume(path, Control())) as recording:
         assert recording.checkpoint() is not None
         recording.store(events.RunResumed(6, 3, 0.5, 0.01))
     assert "its history begins after step 6: " in command("show", path.name)[1]
-    with contextlib.closing(Recording.resume(path, Control())) as recording:
+    with contextlib.closing(RunRecording.resume(path, Control())) as recording:
         recording.store(events.RunResumed(3, 2, 0.25, 0.01))
     assert "its history begins after step 3: " in command("show", path.name)[1]
-    with contextlib.closing(Recording.resume(path, Control())) as recording:
+    with contextlib.closing(RunRecording.resume(path, Control())) as recording:
         recording.store(events.RunResumed(0, 1, 0.0, 0.01))
     assert "its history begins" not in command("show", path.name)[1]
 
@@ -192,7 +192,7 @@ def test_without_a_checkpoint_it_stays_as_it_is(path: Path, command: Callable[..
         (path / name).unlink(missing_ok=True)
     before = sorted((file.name, file.read_bytes()) for file in path.iterdir())
     with pytest.raises(Damaged, match=r"is damaged \(run\.db: "):
-        Recording.resume(path, Control())
+        RunRecording.resume(path, Control())
     status, _, err = command("show", path.name)
     assert (status, err.count("\n"), "--resume" in err) == (1, 1, False)
     assert sorted((file.name, file.read_bytes()) for file in path.iterdir()) == before
@@ -221,7 +221,7 @@ def test_without_a_configuration_there_is_a_sentence(path: Path, command: Callab
 def test_what_is_newer_or_cannot_be_opened_is_not_put_aside(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "VERSION", 0)
     with pytest.raises(StoreError, match="from a newer d2ltui") as error:
-        Recording.resume(path, Control())
+        RunRecording.resume(path, Control())
     assert not isinstance(error.value, Damaged)
     monkeypatch.undo()
     import sqlite3
@@ -244,7 +244,7 @@ def test_rows_that_are_gone_are_found_out(path: Path) -> None:
 def test_the_group_and_the_note_stay(d2ltui_home: Path) -> None:
     control, worker = Control(), Worker()
     group: dict[str, object] = {"name": "sweep-1", "kind": "sweep", "index": 1, "total": 2}
-    worker.start(CONFIG, record=lambda _: Recording.new(CONFIG, control, group=group), control=control)
+    worker.start(CONFIG, record=lambda _: RunRecording.new(CONFIG, control, group=group), control=control)
     assert worker.join(PATIENCE)
     (run,) = runs()
     home.set_note(run.name, "mine")
@@ -257,7 +257,7 @@ def test_the_group_and_the_note_stay(d2ltui_home: Path) -> None:
     with pytest.raises(Damaged), RunReader(run.path) as reader:
         reader.check_pages()
     worker = Worker()
-    worker.start(CONFIG, record=lambda control: Recording.resume(run.path, control))
+    worker.start(CONFIG, record=lambda control: RunRecording.resume(run.path, control))
     assert worker.join(PATIENCE)
     (again,) = runs()
     assert (again.status, again.group, again.note, again.created) == ("finished", "sweep-1", "mine", run.created)
@@ -270,13 +270,13 @@ def test_a_new_database_says_where_it_begins_from_its_first_moment_on(
     """The process may end between the new database's coming into its place and the first transaction there."""
     (path / home.DATABASE).write_bytes(b"garbage" * 1000)
 
-    def end(self: Session, event: object) -> None:
+    def end(self: RunWriter, event: object) -> None:
         self._begin_again(6)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr(Session, "_go_back", end)
-        session = Session(path, CONFIG, goes_on=True, damage="run: it is damaged")
+        killed.setattr(RunWriter, "_go_back", end)
+        session = RunWriter(path, CONFIG, goes_on=True, damage="run: it is damaged")
         with pytest.raises(KeyboardInterrupt):
             session.take(events.RunResumed(6, 3, 0.5, 0.01))
     out = command("show", path.name)[1]
@@ -293,8 +293,8 @@ def test_a_configuration_that_leaves_a_default_out_is_left_alone(tmp_path: Path)
     older = "".join(line for line in whole.splitlines(keepends=True) if not line.startswith("threads"))
     assert older != whole
     (tmp_path / home.CONFIG).write_text(older)
-    assert mend_config(tmp_path, config) == ""
+    assert repair_config(tmp_path, config) == ""
     assert (tmp_path / home.CONFIG).read_text() == older
     (tmp_path / home.CONFIG).write_text(older.replace("epochs = 7", "epochs = 8"))
-    assert "is not what the run was trained with" in mend_config(tmp_path, config)
+    assert "is not what the run was trained with" in repair_config(tmp_path, config)
     assert (tmp_path / home.CONFIG).read_text() == whole

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from d2ltui.tui.render.frame_limiter import SHARE, SLOWEST, Pace
+from d2ltui.tui.render.frame_limiter import SHARE, SLOWEST, FrameLimiter
 
 
 class Clocks:
@@ -13,7 +13,7 @@ class Clocks:
     def __init__(self) -> None:
         self.wall = self.cpu = 0.0
 
-    def run(self, pace: Pace, seconds: float, cost: float, tick: float = 0.05, backlog: bool = False) -> int:
+    def run(self, pace: FrameLimiter, seconds: float, cost: float, tick: float = 0.05, backlog: bool = False) -> int:
         """Tick for `seconds`; each frame costs `cost` of processor time. Returns the number of frames."""
         frames = 0
         for _ in range(round(seconds / tick)):
@@ -30,12 +30,12 @@ def clocks() -> Clocks:
 
 
 def test_cheap_frames_come_at_the_highest_rate(clocks: Clocks) -> None:
-    pace = Pace(4.0, lambda: clocks.wall, lambda: clocks.cpu)
+    pace = FrameLimiter(4.0, lambda: clocks.wall, lambda: clocks.cpu)
     assert clocks.run(pace, 10, cost=0.001) == pytest.approx(40, abs=2)
 
 
 def test_expensive_frames_come_seldom_enough_to_keep_the_share(clocks: Clocks) -> None:
-    pace = Pace(4.0, lambda: clocks.wall, lambda: clocks.cpu)
+    pace = FrameLimiter(4.0, lambda: clocks.wall, lambda: clocks.cpu)
     clocks.run(pace, 20, cost=0.015)
     before = clocks.cpu
     clocks.run(pace, 20, cost=0.015)
@@ -43,24 +43,24 @@ def test_expensive_frames_come_seldom_enough_to_keep_the_share(clocks: Clocks) -
 
 
 def test_it_never_stands_still(clocks: Clocks) -> None:
-    pace = Pace(4.0, lambda: clocks.wall, lambda: clocks.cpu)
+    pace = FrameLimiter(4.0, lambda: clocks.wall, lambda: clocks.cpu)
     clocks.run(pace, 20, cost=1.0)
     assert clocks.run(pace, 20, cost=1.0) >= 20 * SLOWEST - 1
 
 
 def test_it_recovers_when_frames_are_cheap_again(clocks: Clocks) -> None:
-    pace = Pace(4.0, lambda: clocks.wall, lambda: clocks.cpu)
+    pace = FrameLimiter(4.0, lambda: clocks.wall, lambda: clocks.cpu)
     clocks.run(pace, 20, cost=0.1)
     clocks.run(pace, 20, cost=0.001)
     assert clocks.run(pace, 10, cost=0.001) >= 36
 
 
 def test_nothing_is_drawn_for_a_terminal_that_does_not_read(clocks: Clocks) -> None:
-    pace = Pace(4.0, lambda: clocks.wall, lambda: clocks.cpu)
+    pace = FrameLimiter(4.0, lambda: clocks.wall, lambda: clocks.cpu)
     assert clocks.run(pace, 10, cost=0.001, backlog=True) == 0
     assert clocks.run(pace, 1, cost=0.001) >= 4
 
 
 def test_a_rate_below_the_slowest_is_kept(clocks: Clocks) -> None:
-    pace = Pace(0.5, lambda: clocks.wall, lambda: clocks.cpu)
+    pace = FrameLimiter(0.5, lambda: clocks.wall, lambda: clocks.cpu)
     assert clocks.run(pace, 20, cost=0.001) == pytest.approx(10, abs=1)

@@ -21,14 +21,14 @@ from textual.strip import Strip
 
 from d2ltui.tui.render import internals
 from d2ltui.tui.render.app import FrameApp
-from d2ltui.tui.render.compositor import Sparing
+from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.frame import Drawn
 from d2ltui.tui.widgets.lines import LinesView
 
 WIDTH, HEIGHT = 24, 5
 
 
-class Drawings(Sparing, Screen[None]):
+class Drawings(BatchedScreen, Screen[None]):
     """Two drawings side by side, one in front of both of them, and one below that is only seen in part."""
 
     def compose(self) -> ComposeResult:
@@ -129,9 +129,9 @@ async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tup
             for name in ("left", "right", "front", "part"):
                 app.show(name, *[""] * 4)  # as many lines as later: others are laid out anew, which takes its time
             await pilot.pause()
-            for name, lines, at_once in changes:
-                if at_once:
-                    with app.drawings.at_once():
+            for name, lines, batch_refresh in changes:
+                if batch_refresh:
+                    with app.drawings.batch_refresh():
                         app.show(name, *lines)
                 else:
                     app.show(name, *lines)
@@ -147,9 +147,9 @@ async def test_what_changes_at_once_is_one_frame(monkeypatch: pytest.MonkeyPatch
         app.show("right", "ABCDEFGH")
         await pilot.pause()
         sent.clear()
-        with app.drawings.at_once():
+        with app.drawings.batch_refresh():
             app.show("left", "abcdefgX")
-            with app.drawings.at_once():
+            with app.drawings.batch_refresh():
                 app.show("right", "ABCxEFGH")
             app.show("away", "unseen")
             assert not sent
@@ -174,7 +174,7 @@ async def test_what_needs_more_than_its_cells_is_shown_soon(change: str, monkeyp
         if change == "screen's layout":
             app.screen.refresh(layout=True)
             app.screen._layout_required = True  # as it is between the message and the timer
-        with app.drawings.at_once():
+        with app.drawings.batch_refresh():
             app.show("left", "abcdefgX", "2", "3", "4")
             if change == "layout":
                 left.styles.width = 3
@@ -208,7 +208,7 @@ async def test_a_new_layout_is_made_soon(monkeypatch: pytest.MonkeyPatch) -> Non
     async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
         await pilot.pause(0.1)
         monkeypatch.setattr(Screen, "_refresh_layout", refresh_layout)
-        with app.drawings.at_once():
+        with app.drawings.batch_refresh():
             app.screen.query_one("#left", LinesView).refresh(layout=True)
         await asyncio.sleep(0.3)
         assert made
@@ -223,10 +223,10 @@ async def test_a_task_begun_within_a_frame_shows_what_it_changes(monkeypatch: py
 
         async def later() -> None:
             await asyncio.sleep(0.05)
-            with app.drawings.at_once():
+            with app.drawings.batch_refresh():
                 app.show("left", "two")
 
-        with app.drawings.at_once():
+        with app.drawings.batch_refresh():
             task = asyncio.create_task(later())
         await task
         await asyncio.sleep(0.1)
@@ -241,7 +241,7 @@ async def test_a_frame_that_fails_is_no_end_of_frames(monkeypatch: pytest.Monkey
         await pilot.pause(0.1)
 
         def fail() -> None:
-            with app.drawings.at_once():
+            with app.drawings.batch_refresh():
                 app.show("left", "two")
                 raise ZeroDivisionError
 
@@ -262,7 +262,7 @@ async def test_below_another_screen_nothing_is_shown_at_once(monkeypatch: pytest
         app.push_screen(Screen())
         await pilot.pause(0.1)
         before = len(sent)
-        with below.at_once():
+        with below.batch_refresh():
             below.query_one("#left", LinesView).show([[(1, "abc")]])
         await asyncio.sleep(0.2)
         assert "abc" not in text("".join(sent[before:]))
@@ -330,7 +330,7 @@ async def test_without_what_is_used_of_textual_it_draws_as_it_always_does(monkey
     try:
         async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
             assert internals.missing(app.screen) == ("Screen.no_longer_there",)
-            with app.drawings.at_once():
+            with app.drawings.batch_refresh():
                 app.show("left", "abcdefgh", "one")
             await until(pilot, lambda: cells("".join(sent)) == app.shown() and "one" in text("".join(sent)))
             assert type(app.screen._compositor) is internals.Compositor

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, r2_score
 
-from d2ltui.engine.metrics import MAX_STEPS, MAX_VALUES, Recorder, scores
+from d2ltui.engine.metrics import MAX_STEPS, MAX_VALUES, StepMetrics, scores
 
 
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12), seed=st.integers(0, 99))
 def test_accuracy_of_each_step(sizes: list[int], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
-    recorder, expected = Recorder("classification", 1.0), []
+    recorder, expected = StepMetrics("classification", 1.0), []
     for i, n in enumerate(sizes):
         output = torch.randn(n, 3, generator=generator)
         labels = torch.randint(3, (n,), generator=generator)
@@ -34,7 +34,7 @@ def test_r2_of_each_step_weighs_its_squares_by_the_training_variance(sizes: list
     generator = torch.Generator().manual_seed(seed)
     outputs, labels = (torch.randn(sum(sizes), 1, generator=generator) for _ in range(2))
     variance = float(labels.double().var(correction=0))
-    recorder = Recorder("regression", variance)
+    recorder = StepMetrics("regression", variance)
     for output, label in zip(torch.split(outputs, sizes), torch.split(labels, sizes), strict=True):
         recorder.add(torch.tensor(0.0), output, label)
     _, metrics, counts = recorder.take()
@@ -44,7 +44,7 @@ def test_r2_of_each_step_weighs_its_squares_by_the_training_variance(sizes: list
 
 
 def test_taking_empties() -> None:
-    recorder = Recorder("classification", 1.0)
+    recorder = StepMetrics("classification", 1.0)
     recorder.add(torch.tensor(1.0), torch.zeros(2, 2), torch.zeros(2, dtype=torch.int64))
     recorder.take()
     assert len(recorder) == 0
@@ -53,7 +53,7 @@ def test_taking_empties() -> None:
 
 
 def test_a_loss_that_is_not_finite_is_handed_on() -> None:
-    recorder = Recorder("regression", 1.0)
+    recorder = StepMetrics("regression", 1.0)
     for loss in (1.0, float("inf"), float("nan")):
         recorder.add(torch.tensor(loss), torch.full((2, 1), 1e30), torch.zeros(2, 1))
     losses, metrics, _ = recorder.take()
@@ -62,7 +62,7 @@ def test_a_loss_that_is_not_finite_is_handed_on() -> None:
 
 
 def test_capacity_is_bounded_in_steps_and_in_memory() -> None:
-    recorder = Recorder("classification", 1.0)
+    recorder = StepMetrics("classification", 1.0)
     assert recorder.capacity(32, 10) == MAX_STEPS
     assert recorder.capacity(60_000, 10) == MAX_VALUES // 600_000
     assert recorder.capacity(MAX_VALUES, 10) == 1

@@ -1,4 +1,4 @@
-"""Kept and Hollow: what they keep is what Textual would draw, whatever changes."""
+"""CachedRender and FrameOnly: what they keep is what Textual would draw, whatever changes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from d2ltui.tui.render.cached import Kept
+from d2ltui.tui.render.cached import CachedRender
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
 
-class Word(Kept, Widget):
+class Word(CachedRender, Widget):
     DEFAULT_CSS = "Word { height: 2; background: $panel; color: $warning; padding: 0 1; }"
     rendered = 0
     text = "one"
