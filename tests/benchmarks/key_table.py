@@ -118,14 +118,16 @@ def bytes_of(terminal: Terminal, sends: str) -> float:
     """Until nothing comes any more."""
     rest(terminal)
     before = terminal.count
-    terminal.press(sends)
+    pressed = terminal.press(sends)
+    while terminal.count == before and time.monotonic() < pressed + 2 * PATIENCE:
+        time.sleep(BURST)
     rest(terminal)
     return terminal.count - before
 
 
 def rest(terminal: Terminal) -> None:
-    """Until nothing has come for a while."""
-    count = -1
-    while terminal.count != count:
+    """Until nothing has come for a while: the machine's figures come once a second or less."""
+    count, end = -1, time.monotonic() + PATIENCE * 10
+    while terminal.count != count and time.monotonic() < end:
         count = terminal.count
         time.sleep(2 * REST)
