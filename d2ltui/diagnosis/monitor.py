@@ -76,7 +76,7 @@ def examine(
     found: list[events.Finding] = []
     for rule in tuple(RULES.values() if rules is None else rules):
         try:
-            found += rule.find(run)
+            found += [_checked(finding) for finding in rule.find(run)]
         except Exception as error:
             if failed is None:
                 raise
@@ -159,6 +159,11 @@ class Monitor:
 
 def _most_severe_first(findings: Sequence[events.Finding]) -> tuple[events.Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: _SEVERITY_ORDER[finding.severity]))  # stable: the rules' order
+
+
+def _checked(finding: object) -> events.Finding:
+    """`finding`, of which everything is what it should be: a rule may be anybody's. Raises msgspec's errors."""
+    return msgspec.convert(msgspec.to_builtins(finding), events.Finding)
 
 
 def _same(old: tuple[events.Finding, ...], new: tuple[events.Finding, ...]) -> bool:

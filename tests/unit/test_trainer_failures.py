@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -185,6 +186,30 @@ def test_a_rule_that_fails_is_left_out_and_told_once(monkeypatch: pytest.MonkeyP
     (told,) = tape.of(events.ObserverFailed)
     assert told.sentence.startswith("the rule broken failed and is left out from step 0 on (KeyError: 'gelu')")
     assert tape.of(events.FindingsChanged)[-1].findings[0].rule == "divergence"
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        ({"severity": "error"}, "Invalid enum value 'error'"),
+        ({"figure": None}, "Expected `float`, got `null`"),
+        ("dead units", "Expected `object`, got `str`"),
+    ],
+)
+def test_a_rule_that_finds_what_is_no_finding_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | str, why: str
+) -> None:
+    finding: dict[str, Any] = {
+        "rule": "odd", "severity": "note", "layer": None, "step": 0, "figure": 0.0,
+        "what": "A.", "why": "B.", "try_": "C.", "remedy": {},
+    }  # fmt: skip
+    odd: Any = found if isinstance(found, str) else events.Finding(**finding | found)
+    monkeypatch.setitem(RULES._items, "odd", Rule("odd", lambda run: iter([odd])))
+    _, tape = run(short())
+    assert tape.ended.status == "finished"
+    (told,) = tape.of(events.ObserverFailed)
+    assert told.observer == "the rule odd"
+    assert why in told.message
 
 
 def test_too_little_memory_for_the_network_blames_its_width(monkeypatch: pytest.MonkeyPatch) -> None:
