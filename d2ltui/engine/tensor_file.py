@@ -26,6 +26,7 @@ from d2ltui.spec.text import printable
 _HEAD = b"PK\x03\x04"  # how the archives begin that PyTorch writes
 MAX_PICKLE = 16 * 2**20  # bytes; 200 layers and their optimiser's state take 300 KB
 MAX_VALUES = 200_000  # in all lists and dicts together
+MAX_TUPLE = 256  # values in a tuple, with those in its tuples
 _DTYPES = {
     "FloatStorage": torch.float32,
     "DoubleStorage": torch.float64,
@@ -170,12 +171,33 @@ def _load(file: BinaryIO, most: int) -> Any:
 
 
 def _check_opcodes(data: bytes) -> None:
-    """That the pickle does what `torch.save`'s do, and remembers no more than it has: a high number takes memory."""
+    """That the pickle does what `torch.save`'s do, and remembers no more than it has: a high number takes memory.
+
+    Nor has it a tuple of tuples of tuples, each of them twice: the key of a dict is hashed while it is read, and sixty
+    such tuples would take years.
+    """
+    sizes: list[int] = []  # of what is on the pickle's stack
+    marks: list[int] = []
+    remembered: dict[object, int] = {}
     for opcode, argument, _ in pickletools.genops(data):
         if opcode.name not in _OPCODES:
             raise pickle.UnpicklingError(opcode.name)
         if opcode.name == "LONG_BINPUT" and isinstance(argument, int) and argument > MAX_VALUES:
             raise ValueError("a memo of that size")
+        if opcode.name == "MARK":
+            marks.append(len(sizes))
+        elif opcode.name.endswith("BINPUT"):
+            remembered[argument] = sizes[-1]
+        elif opcode.name.endswith("BINGET"):
+            sizes.append(remembered[argument])
+        else:
+            taken = len(sizes) - len(opcode.stack_before)
+            if pickletools.markobject in opcode.stack_before:
+                taken = marks.pop() - opcode.stack_before.index(pickletools.markobject)
+            size = 1 + sum(sizes[taken:]) if opcode.name.startswith("TUPLE") else 1
+            if size > MAX_TUPLE:
+                raise ValueError("a tuple of that size")
+            sizes[taken:] = [size] * len(opcode.stack_after)
 
 
 def _check_amount(value: Any, size: int) -> None:

@@ -104,6 +104,14 @@ def test_a_pickle_that_remembers_far_away(tmp_path: Path) -> None:
     assert measured(path) == "is damaged (its bytes are not those that were written)"
 
 
+def test_a_key_that_takes_years_to_hash(tmp_path: Path) -> None:
+    """A pair of one pair twice, and so on: a few bytes, and 2⁶⁰ empty tuples to whoever walks through them."""
+    path = tmp_path / "key.pt"
+    pairs = b"".join(b"h%c\x86q%c" % (n, n + 1) for n in range(60))  # the last one, once more; both in a tuple
+    archive(path, zipfile.ZIP_STORED, data_pkl=b"\x80\x02})q\0" + pairs + b"K\x01s.")
+    assert measured(path) == "is damaged (its bytes are not those that were written)"
+
+
 def test_a_file_of_holes_is_not_read(whole: Path) -> None:
     os.truncate(whole, 2**36)
     assert measured(whole).startswith("is damaged (it has 68,719,476,736 bytes, and one of this run has ")
