@@ -247,10 +247,12 @@ class CheckpointSchedule:
     checkpoint takes the training or a processor long, they are so far apart that they take 0.5 % of the time (SHARE),
     and none is made before the disk has the last one. That much, then, is trained again of a run whose process was
     killed outright.
+
+    Where one cannot be made or handed over, `failed` is told why, and there are no more: the training goes on.
     """
 
-    def __init__(self, keeper: CheckpointSink | None) -> None:
-        self._keeper = keeper
+    def __init__(self, keeper: CheckpointSink | None, failed: Callable[[Exception], None] | None = None) -> None:
+        self._keeper, self._failed = keeper, failed
         self._kept = time.perf_counter()
         self._took = 0.0
 
@@ -268,6 +270,13 @@ class CheckpointSchedule:
             return
         # This thread's own time, as of the keeper's: on a busy machine everything else takes as many times longer.
         began = thread_time()
-        self._keeper.keep(take())
+        try:
+            self._keeper.keep(take())
+        except Exception as error:
+            if self._failed is None:
+                raise
+            self._keeper = None
+            self._failed(error)
+            return
         self._took = thread_time() - began
         self._kept = time.perf_counter()

@@ -50,9 +50,14 @@ class Meter(Protocol):
 
 
 class CoreMeter:
-    """Measures the processors on which this process may run."""
+    """Measures the processors on which this process may run.
+
+    Where the system does not tell (a container may hide it), nobody else is seen from then on.
+    """
 
     def __init__(self) -> None:
+        self._blind = False
+        self._error: Exception | None = None
         self.cores = available_cores()
         self._cpus = allowed_cpus()
         self._last = self._read()
@@ -60,16 +65,34 @@ class CoreMeter:
 
     def _read(self) -> tuple[float, float, float]:
         """The time, how long the processors have been idle, and how long this process has computed, in seconds."""
+        idle = 0.0
+        if not self._blind:
+            try:
+                idle = self._idle()
+            except Exception as error:
+                self._blind, self._error = True, error
+        return time.monotonic(), idle, time.process_time()
+
+    def _idle(self) -> float:
         import psutil
 
         whole = psutil.cpu_times(percpu=True)
         cpus = [times for number, times in enumerate(whole) if number in self._cpus] or whole
-        idle = sum(times.idle + getattr(times, "iowait", 0.0) for times in cpus)
-        return time.monotonic(), idle, time.process_time()
+        idle = float(sum(times.idle + getattr(times, "iowait", 0.0) for times in cpus))
+        if idle == 0:
+            raise OSError("the system does not tell how long its processors have been idle")
+        return idle
+
+    def take_error(self) -> Exception | None:
+        """Why nothing can be measured any more, once; None while it can."""
+        error, self._error = self._error, None
+        return error
 
     def others(self) -> float:
         """How many of the cores other programs took since the last call."""
         before, self._last = self._last, self._read()
+        if self._blind:
+            return 0.0
         seconds, idle, own = (now - then for now, then in zip(self._last, before, strict=True))
         taken = len(self._cpus) - (idle + own) / max(seconds, 1e-9)
         # Under a limit, what others take is missing only where less is left than the limit grants.

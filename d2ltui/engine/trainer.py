@@ -30,7 +30,7 @@ from d2ltui.engine.device import DeviceError, check_fits, make_current, place, s
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.metrics import StepMetrics
-from d2ltui.engine.observers import Inspection, Sinks
+from d2ltui.engine.observers import Inspection, Sinks, failure
 from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.history.epochs import Epochs
@@ -81,7 +81,7 @@ class Trainer:
         self._emit = Sinks(sinks)
         self._dataset = dataset
         self._sample_every = sample_every
-        self._pace = CheckpointSchedule(keeper)
+        self._pace = CheckpointSchedule(keeper, lambda error: self._tell_failure("storing checkpoints", error))
         self._resume, self._past_probes = resume, probes
         self._step = 0
         self._epochs = Epochs()
@@ -159,7 +159,7 @@ class Trainer:
         self._device_name = str(self._device)
         make_current(self._device)
         self._stop_if_asked()
-        meter = CoreMeter()
+        self._meter = CoreMeter()
         self._data = self._load()
         self._stop_if_asked()
         check_fits(config, self._device)
@@ -170,7 +170,7 @@ class Trainer:
         plan = catalogue.layer_plan(config, data.info)
         # A step costs about 6 operations for each weight and sample: 2 forward, 4 backward.
         flops = 6 * config.batch_size * sum(layer.parameters for layer in plan)
-        self._threads = ThreadCount(config.threads, flops, self._device.type, meter)
+        self._threads = ThreadCount(config.threads, flops, self._device.type, self._meter)
         self.network = build(config, device=self._device, dataset=data.info)
         self._optimizer = make_optimizer(config, self.network)
         self._clip = make_clip(config, self.network)
@@ -207,6 +207,7 @@ class Trainer:
             self._emit(resumed)
         if fewer is not None:
             self._emit(fewer)
+        self._tell_of_meter()
 
     def _stop_if_asked(self) -> None:
         if self.control.stopping:
@@ -302,6 +303,14 @@ class Trainer:
             changed = self._threads.look(self._step, epoch_ended=epoch_ended)
             if changed is not None:
                 self._emit(changed)
+            self._tell_of_meter()
+
+    def _tell_of_meter(self) -> None:
+        if (error := self._meter.take_error()) is not None:
+            self._tell_failure("measuring other programs", error)
+
+    def _tell_failure(self, observer: str, error: Exception) -> None:
+        self._emit(failure(self._step, observer, error))
 
     def _between_steps(self) -> None:
         self._publish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -372,3 +373,22 @@ def test_what_this_process_computes_is_not_other_programs_doing() -> None:
     assert 1 <= meter.cores <= 100_000
     sum(range(3_000_000))
     assert 0 <= meter.others() <= meter.cores
+
+
+@pytest.mark.parametrize("hidden", [PermissionError(13, "Permission denied"), None])
+def test_a_system_that_hides_its_processors_ends_no_run(
+    monkeypatch: pytest.MonkeyPatch, hidden: Exception | None
+) -> None:
+    """Some containers let nobody read /proc/stat, and others fill it with zeros: then nobody else is seen."""
+
+    def cpu_times(percpu: bool) -> list[SimpleNamespace]:
+        if hidden is not None:
+            raise hidden
+        return [SimpleNamespace(idle=0.0)] * available_cores()
+
+    monkeypatch.setattr("psutil.cpu_times", cpu_times)
+    _, tape = run(resolve(WIDE))
+    assert tape.ended.status == "finished"
+    (told,) = tape.of(events.ObserverFailed)
+    assert told.observer == "measuring other programs"
+    assert not tape.of(events.ThreadsChanged)

@@ -142,6 +142,20 @@ def test_a_look_that_has_no_memory_ends_the_looks_and_not_the_run(
     assert failures == 1
 
 
+def test_a_checkpoint_that_cannot_be_made_ends_the_checkpoints_and_not_the_run() -> None:
+    class Full(Kept):
+        def keep(self, checkpoint: Checkpoint) -> None:
+            super().keep(checkpoint)
+            raise OSError("no space")
+
+    tape, keeper = Tape(), Full()
+    ended = Trainer(short(), Control(), [tape], keeper=keeper).run()
+    assert ended.status == "finished"
+    assert keeper.steps == [0]
+    (told,) = tape.of(events.ObserverFailed)
+    assert (told.step, told.observer, told.message) == (0, "storing checkpoints", "OSError: no space")
+
+
 def test_divergence_is_told_also_where_nothing_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     original = Prober.probe
 
