@@ -16,7 +16,7 @@ def test_no_size_is_80_by_24_and_what_the_terminal_says_goes_before_the_variable
     with application(size=(80, 24), COLUMNS="50", LINES="12") as terminal:
         terminal.child.setwinsize(0, 0)  # a serial line; `docker exec -t`
         terminal.wait("ready")
-        assert terminal.text().split("\n")[0].startswith(" [Setup] Loss")
+        assert terminal.text().split("\n")[0].startswith(" [Set")
         terminal.resize(120, 40)
         terminal.until(lambda: "What is happening" in terminal.text(), "three columns")
         terminal.press("q")

@@ -179,7 +179,7 @@ def test_the_nearest_name_is_proposed(name: str, value: str, nearest: str) -> No
 
 def test_nothing_is_proposed_where_nothing_is_near() -> None:
     assert "did you mean" not in sentence("model", "zzzzzzzz")
-    for other in ("iris", "wine", "boston", "cifar10", "titanic", "x" * 100_000):
+    for other in ("iris", "wine", "boston", "titanic", "x" * 100_000):
         assert "did you mean" not in sentence("dataset", other)
 
 

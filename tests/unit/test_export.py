@@ -323,7 +323,7 @@ def test_seeds_and_a_sweep_are_groups(command) -> None:  # type: ignore[no-untyp
     assert "diverged" in [one["status"] for one in sweep["runs"]]
     listed = json.loads(command("runs", f"group={sweep['group']}", "--json")[1])
     assert len(listed) == 4
-    assert [one["name"] for one in listed] == [one["run"] for one in sweep["runs"]]
+    assert [one["name"] for one in reversed(listed)] == [one["run"] for one in sweep["runs"]]  # the newest first
     best = min((one for one in sweep["runs"] if one["status"] == "finished"), key=lambda one: one["val_loss"])
     assert sweep["best"] == best
     finished = sum(one["status"] == "finished" for one in sweep["runs"])

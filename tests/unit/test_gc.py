@@ -38,6 +38,6 @@ def test_what_comes_later_is_collected() -> None:
     frozen = gc.get_freeze_count()
     ring = weakref.ref(Ring())
     freeze_gc()  # the next run: its predecessor's garbage is not kept for ever
-    assert gc.get_freeze_count() == frozen
+    assert gc.get_freeze_count() <= frozen  # some of them may have gone meanwhile
     gc.collect()
     assert ring() is None

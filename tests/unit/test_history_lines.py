@@ -79,7 +79,7 @@ def test_dead_units_are_marked_and_counted() -> None:
     assert lines[0].startswith("4 units: 1 (25 %) is never active")
     assert lines[-1].split() == ["1", "x169"]
     some = text(unit_lines(layer((1,), 0, 1, unit_activity=(1.0,) * 8, num_units=2000), 60))
-    assert some[0].startswith("8 of 2000 units: 0 (0 %)")
+    assert some[0].startswith("8 of 2,000 units: 0 (0 %)")
 
 
 def test_one_is_one() -> None:

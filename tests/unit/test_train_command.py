@@ -39,7 +39,7 @@ def test_table_json_and_progress(capfd: pytest.CaptureFixture[str]) -> None:
     summary = json.loads(out[-1])
     assert (summary["status"], summary["epochs"], summary["steps"]) == ("finished", 3, 30)
     assert err[0] == "synthetic-linear: loading"
-    assert err[1] == "linear (concise) on synthetic-linear: 1000 train + 1000 validation samples"
+    assert err[1] == "linear (concise) on synthetic-linear: 1,000 train + 1,000 validation samples"
     assert err[2] == "Linear 2→1: 3 parameters; cpu, 1 thread, data in memory"
     assert [line.partition(":")[0] for line in err[3:]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3", "finished"]
     assert not any("\x1b" in line or "\r" in line for line in err)
