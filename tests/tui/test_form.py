@@ -18,6 +18,8 @@ WRONG: dict[str, tuple[str, ...]] = {
     "hidden": ("", "0", "many", "256,,128", "256,"),
     "init_std": ("0", "-1"),
     "lr": ("0", "-1", "nan", "inf", "", "fast"),
+    "momentum": ("1", "-0.1", "x"),
+    "clip_norm": ("-1", "nan", "x"),
     "weight_decay": ("-0.1", "x"),
     "dropout": ("1", "-0.1", "x"),
     "batch_size": ("0", "1.5", "x"),
@@ -42,7 +44,7 @@ def fill(person: Person, name: str, text: str) -> None:
 
 
 async def test_every_field_says_beside_it_what_is_wrong(open_app: Opener) -> None:
-    given = {"model": "mlp", "dataset": "fashion-mnist", "init": "normal"}
+    given = {"model": "mlp", "dataset": "fashion-mnist", "init": "normal", "optimizer": "momentum"}
     async with open_app(given, size=(120, 70)) as person:
         assert set(WRONG) == {name for name, field in FIELDS.items() if field.kind != "choice"}
         for name, texts in WRONG.items():
@@ -79,7 +81,7 @@ async def test_the_form_shows_what_the_model_has(open_app: Opener) -> None:
     async with open_app({"model": "mlp"}) as person:
         for name, model in MODELS.items():
             await person.choose_model(name)
-            expected = {"dataset", *applicable_fields(name)} - {"init_std"}
+            expected = {"dataset", *applicable_fields(name)} - set(catalogue.ONLY_WITH)
             if not catalogue.DATASETS[person.setup.state["dataset"]].embedded:
                 expected.add("data_dir")
             assert set(person.shown_fields()) == expected

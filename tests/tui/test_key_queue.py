@@ -22,13 +22,13 @@ async def test_tabs_that_arrive_together_are_all_obeyed(open_app: Opener) -> Non
 
 async def test_what_is_typed_after_an_arrow_goes_into_the_next_field(open_app: Opener) -> None:
     async with open_app({"model": "mlp", "hidden": "32"}) as person:
-        await person.focus("lr")
-        before = person.setup.query_one("#field-lr", TextField).input.value
+        await person.focus("clip_norm")
+        before = person.setup.query_one("#field-clip_norm", TextField).input.value
         arrive(person.app, "down", "0", ".", "5", "home", "1")
         await person.until(
             lambda: person.setup.query_one("#field-weight_decay", TextField).input.value == "10.5", "what was typed"
         )
-        assert person.setup.query_one("#field-lr", TextField).input.value == before
+        assert person.setup.query_one("#field-clip_norm", TextField).input.value == before
 
 
 async def test_keys_after_one_that_closes_a_dialog(open_app: Opener) -> None:

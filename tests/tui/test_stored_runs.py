@@ -435,7 +435,7 @@ async def test_a_look_that_fails_is_told_each_time_and_the_process_still_looked_
             process.wait()
             await person.until(lambda: person.app.control is None, "nobody to ask")
             fails.clear()
-            await person.until_word("stopped")
+            await person.until_word("interrupted")
     finally:
         process.kill()
         process.wait()
