@@ -137,6 +137,14 @@ def test_nothing_that_is_drawn_steers_the_terminal() -> None:
     assert "52;c" not in text
 
 
+def test_what_lies_outside_of_the_terminal_is_left_out() -> None:
+    """A screen that another one covered has not heard yet that the terminal is smaller now."""
+    frame = TerminalFrame("xterm")
+    frame.draw(CONSOLE, whole([strip(("a" * WIDTH, ""))] * HEIGHT), SIZE)
+    outside = [Drawn(WIDTH + 2, 1, [Strip([Segment("漢cdef")])]), Drawn(0, HEIGHT, [strip(("b", ""))])]
+    assert frame.draw(CONSOLE, outside) == ""
+
+
 def test_forgotten_while_it_draws_a_whole_frame_is_sent_once_more() -> None:
     frame = TerminalFrame("xterm")
     full = whole([strip(("abc", ""))] * HEIGHT)

@@ -89,7 +89,7 @@ class TerminalFrame:
             self._by_style.clear()
         new: dict[int, tuple[list[str], list[int], list[tuple[int, int]]]] = {}
         for x, y, strips, first, end in drawn:
-            if y < len(self._cells):
+            if y < len(self._cells) and x < self._width:  # a screen that has not heard of a smaller size yet
                 cells, styles, single = self._read(strips, console, first, end)
                 self._note(x, y, cells, styles, single, new)
         writer = Writer(self._width, self._pens, self._grounds, self._erases)
