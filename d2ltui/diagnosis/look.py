@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from d2ltui.diagnosis.figures import figures, weight_figures, wide
 from d2ltui.nn.network import Network
@@ -79,14 +80,15 @@ def look(
         by_unit = _by_unit(part, values.detach())
         spec = specs.get(part) or _describe(part, len(seen) + 1, _first_tensor(inputs), by_unit)
         activation = activation_of(spec.name)
-        again = any(parameter is other.weight for parameter in part.parameters(recurse=False) for other in seen)
+        weight = _weight_of(part)
+        again = weight is not None and any(weight is other.weight for other in seen)
         active = units and spec.kind == "activation"
         seen.append(
             _Seen(
                 spec,
                 _output_figures(by_unit, activation),
                 _activity(by_unit, activation) if active else None,
-                None if again else _weight_of(part),
+                None if again else weight,
                 getattr(part, "units_last", False),
             )
         )
@@ -95,7 +97,9 @@ def look(
         mean_loss = loss(module(x), y)
         having = [use for use in seen if use.weight is not None and use.weight.requires_grad]
         weights = [use.weight for use in having if use.weight is not None]
-        gradients = torch.autograd.grad(mean_loss, weights, allow_unused=True) if weights else ()
+        gradients: tuple[Tensor | None, ...] = (None,) * len(weights)
+        if weights and mean_loss.requires_grad:  # it does not where the module detaches its output
+            gradients = torch.autograd.grad(mean_loss, weights, allow_unused=True)
     of_weights = {
         use.spec.index: weight_figures(_matrix(weight.detach(), use), _matrix(_or_zeros(gradient, weight), use))
         for use, weight, gradient in zip(having, weights, gradients, strict=True)
@@ -138,13 +142,19 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 def _hooked(module: nn.Module, hook: Callable[[nn.Module, object, object], None]) -> Iterator[None]:
     handles = []
     try:
+        # What computes a weight anew each time, such as weight normalisation, is a part of its layer.
+        inner = {of for part in module.modules() for of in _parametrizations(part)}
         for part in module.modules():
-            if next(part.children(), None) is None:
+            if part not in inner and inner.issuperset(part.children()):
                 handles.append(part.register_forward_hook(hook))
         yield
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _parametrizations(part: nn.Module) -> list[nn.Module]:
+    return list(part.parametrizations.modules()) if is_parametrized(part) else []  # type: ignore[union-attr]
 
 
 def _first_tensor(value: object) -> Tensor | None:
@@ -165,13 +175,13 @@ def _by_unit(part: nn.Module, values: Tensor) -> Tensor:
     if values.dim() == 2:
         return values
     # Images have their channels in dimension 1, also behind an activation; sequences their features in the last one.
-    channels = type(part).__name__.startswith(_CHANNELS_FIRST) or values.dim() > 3
+    channels = _class_name(part).startswith(_CHANNELS_FIRST) or values.dim() > 3
     return (values.movedim(1, -1) if channels else values).reshape(-1, values.shape[1 if channels else -1])
 
 
 def _describe(part: nn.Module, index: int, inputs: Tensor | None, by_unit: Tensor) -> LayerSpec:
     """What a module is that no plan describes."""
-    name = type(part).__name__
+    name = _class_name(part)
     weight = _weight_of(part)
     num_units = by_unit.shape[1]
     classes = {activation.module.rpartition(":")[2]: activation for activation in ACTIVATIONS.values()}
@@ -187,16 +197,21 @@ def _describe(part: nn.Module, index: int, inputs: Tensor | None, by_unit: Tenso
             num_inputs = weight.shape[1]
         elif inputs is not None and inputs.dim() > 1:
             num_inputs = inputs.shape[1]
-    parameters = sum(parameter.numel() for parameter in part.parameters(recurse=False))
+    parameters = sum(parameter.numel() for parameter in part.parameters())
     return LayerSpec(index, kind, name, num_inputs, num_units, parameters)
+
+
+def _class_name(part: nn.Module) -> str:
+    name = type(part).__name__
+    return name.removeprefix("Parametrized") if is_parametrized(part) else name
 
 
 def _weight_of(part: nn.Module) -> Tensor | None:
     """The module's own weight: what is called so, or its largest parameter."""
-    weight = getattr(part, "weight", None)
+    weight = None if is_parametrized(part) else getattr(part, "weight", None)
     if isinstance(weight, nn.Parameter):
         return weight
-    return max(part.parameters(recurse=False), key=lambda parameter: parameter.numel(), default=None)
+    return max(part.parameters(), key=lambda parameter: parameter.numel(), default=None)
 
 
 def _matrix(weight: Tensor, use: _Seen) -> Tensor:

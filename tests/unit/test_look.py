@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
 
 from d2ltui.diagnosis.look import look
 
@@ -39,6 +40,18 @@ class Recurrent(nn.Module):
         return result
 
 
+class Detached(nn.Module):
+    """A module whose output knows of no gradient."""
+
+    def __init__(self, num_inputs: int, num_outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(num_inputs, num_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.linear(x).detach()
+        return result
+
+
 def lenet() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU(), nn.Flatten(),
@@ -53,6 +66,11 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], list[str]]] = {
         lenet, (4, 1, 28, 28),
         ["Conv2d 1→6", "Sigmoid", "AvgPool2d", "Conv2d 6→16", "ReLU", "Flatten", "Linear 1600→10"],
     ),
+    "weight norm": (
+        lambda: nn.Sequential(weight_norm(nn.Linear(6, 5)), nn.ReLU(), nn.Linear(5, 3)), (16, 6),
+        ["Linear 6→5", "ReLU", "Linear 5→3"],
+    ),
+    "detached": (lambda: Detached(6, 3), (16, 6), ["Linear 6→3"]),
     "no parameters": (lambda: nn.Sequential(nn.Flatten(), nn.ReLU()), (8, 2, 3), ["Flatten", "ReLU"]),
 }  # fmt: skip
 
