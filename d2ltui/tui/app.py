@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
     from d2ltui.runner.recording import RunRecording
     from d2ltui.runner.worker import Worker
+    from d2ltui.spec.events import ObserverFailed
     from d2ltui.tui.render.driver import PromptDriver
     from d2ltui.tui.services.watching import Watching
 
@@ -92,7 +93,10 @@ class D2LApp(FrameApp, App[None]):
         self._store = store
         self._on_hangup = on_hangup
         self._watch = watch
-        self._trouble_told = self._failure_told = ""
+        self._trouble_told = ""
+        self._failures_told: list[
+            ObserverFailed
+        ] = []  # of the run on the screen: those that were known at the last look
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
@@ -289,9 +293,10 @@ class D2LApp(FrameApp, App[None]):
     def poll(self) -> str:
         """Take in what has come of a watched run; returns, once, what went wrong with storing or watching a run."""
         failures = self.live.failures if self.live is not None else []
-        if failures and failures[-1].sentence != self._failure_told:
-            self._failure_told = failures[-1].sentence
-            return self._failure_told
+        if failures is not self._failures_told:  # another run, or more of them
+            known, self._failures_told = self._failures_told, failures
+            if news := [failure.sentence for failure in failures if not any(failure is told for told in known)]:
+                return "; ".join(news)
         if self.stored.watched is not None:
             self.stored.trouble()
             return ""

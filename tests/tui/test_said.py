@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,28 @@ from test_runs_screen import CONFIG, runs_screen
 from textual.widgets import Static
 
 from d2ltui.cli.app import cli as main
+from d2ltui.diagnosis.monitor import RULES, Rule
 from d2ltui.spec import events
 from d2ltui.store import home, listing
 from d2ltui.store.session import RunWriter
 from d2ltui.tui.widgets.runs_table import RunsTable
+
+
+async def test_whatever_fails_beside_a_run_is_told_of_each_run(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(run: object) -> Iterator[events.Finding]:
+        raise KeyError("gelu")
+        yield
+
+    for name in ("first", "second"):
+        monkeypatch.setitem(RULES._items, name, Rule(name, broken))
+    async with open_app({"model": "linear", "epochs": 1}, size=(200, 40)) as person:
+        for _ in range(2):
+            await person.press("ctrl+r")
+            await person.until_word("finished")
+            assert "the rule first failed" in person.status
+            assert "the rule second failed" in person.status
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12)])
