@@ -144,9 +144,9 @@ def clip_gradients(params: Iterable[Tensor], theta: float) -> None:
     """g ← min(1, θ/‖g‖) · g, where g is the gradient of all parameters together (section 9.5)."""
     gradients = [param.grad for param in params if param.grad is not None]
     norm = torch.sqrt(sum((torch.sum(gradient**2) for gradient in gradients), torch.zeros(())))
-    if norm > theta:
-        for gradient in gradients:
-            gradient *= theta / norm
+    scale = torch.clamp(theta / norm, max=1.0)  # on the device: to ask for it would keep a GPU waiting
+    for gradient in gradients:
+        gradient *= scale
 
 
 class SGD:

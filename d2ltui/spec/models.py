@@ -21,10 +21,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
 
     `fields` are the hyperparameters it has, in the order in which a form shows them, and `defaults` those that have
     another default than elsewhere. `plan(config, data)` gives its layers for a data set, and `refuses(data)` says why
-    there are none for it, or "".
-
-    `build` is a reference, `module:function`, to what makes it an `nn.Module` from (config, layers), with its initial
-    weights; "" where the layers of the plan one after another are all there is to it.
+    there are none for it, or "". The layers one after another are the network, concise and from scratch.
     """
 
     name: str
@@ -37,7 +34,6 @@ class ModelSpec(msgspec.Struct, frozen=True):
     plan: Callable[[RunConfig, DatasetInfo], tuple[LayerSpec, ...]]
     defaults: dict[str, object] = {}
     refuses: Callable[[DatasetInfo], str] = lambda data: ""
-    build: str = ""
 
 
 MODELS: Registry[ModelSpec] = Registry("d2ltui.models", ModelSpec)

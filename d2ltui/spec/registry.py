@@ -88,7 +88,7 @@ class Registry(Mapping[str, T], Generic[T]):
                 found = load()
                 for item in found if isinstance(found, list | tuple) else [found]:
                     self.register(item)
-            except Exception as error:  # whatever it raises, the program starts
+            except (Exception, SystemExit) as error:  # whatever it raises, the program starts
                 why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 self.problems.append(printable(f"plug-in {name} ({self._group}) is left out: {why}", 300))
 
