@@ -25,6 +25,8 @@ DARK, LIGHT = b"48;2;18;18;18", b"48;2;224;224;224"
 TAKEN = b"\x1b[?1049h"  # the alternate screen
 HANG = 60.0  # seconds without an answer that count as a hang
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
+# In the application: SIGUSR1 has it write what every thread does. Without a handler the signal would end it.
+STACKS = "import faulthandler, signal; faulthandler.register(signal.SIGUSR1, (f := open({!r}, 'a'))); "
 EXITS = {0, 130}  # the statuses of `q` and `ctrl+c`
 ROOM = (30, 8)  # columns and rows in which the answer to a probe can be seen for certain
 
@@ -109,7 +111,8 @@ class Session:
         self._background, self._size = DARK, (80, 24)
         self._up, self._ended = False, False  # whether it has taken the terminal, and given it back
         self._failures = set(home.glob("failed-*.log"))
-        code = "from d2ltui.cli.app import main; main()"
+        self._stacks = home.parent / "stacks.txt"
+        code = STACKS.format(str(self._stacks)) + "from d2ltui.cli.app import main; main()"
         self._child = pexpect.spawn(
             sys.executable, ["-c", code, *arguments], env=inherited | dict(environment), cwd=str(cwd),
             dimensions=(24, 80), timeout=None, preexec_fn=_bounded,
@@ -218,7 +221,7 @@ class Session:
         self.probes += 1
         self.longest = max(self.longest, waited)
         if waited > self._limit:
-            raise Blown(f"a key waited {waited:.2f} s")
+            raise Blown(f"a key waited {waited:.2f} s, {self._where()}")
         return True
 
     def _ask(self) -> bool:
@@ -226,14 +229,27 @@ class Session:
         self._background = LIGHT if self._background == DARK else DARK
         self._tail.clear()
         self._write(PROBE)
-        clock = Clock(self._process.pid)
+        clock, looked = Clock(self._process.pid), False
         while self._background not in self._tail:
             if self._over():
                 return False
+            if not looked and clock.seconds() > self._limit * 0.8:
+                looked = True  # what it does meanwhile
+                with contextlib.suppress(OSError):
+                    os.truncate(self._stacks, 0)
+                os.kill(self._process.pid, signal.SIGUSR1)
             if clock.seconds() > HANG:
-                raise Blown(f"no answer to a key for {HANG:g} s; it has said {bytes(self._tail[-300:])!r}")
+                said = bytes(self._tail[-300:])
+                raise Blown(f"no answer to a key for {HANG:g} s; it has said {said!r}, {self._where()}")
             self._read(0.01)
         return True
+
+    def _where(self) -> str:
+        """What it did while a key waited."""
+        try:
+            return "while it did this:\n" + self._stacks.read_text()
+        except OSError:
+            return "and it is not known what it did"
 
     def _leave(self) -> None:
         """ctrl+c, which acts everywhere."""

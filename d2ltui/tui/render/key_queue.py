@@ -17,6 +17,7 @@ from textual.message_pump import MessagePump
 AT_ONCE = frozenset({"ctrl+c", "ctrl+q"})  # the ways out wait for nothing
 # Seconds after which it is looked whether the widget that had the last key is gone: then the next one comes.
 PATIENCE = 0.25
+LOOKS = 3  # and after so many looks it comes in any case: no key waits for ever for one that has been lost
 
 
 class KeyHandled(Message):
@@ -54,15 +55,15 @@ class KeyQueue:
         self._count += 1
         self._under_way = self._count
         loop = asyncio.get_running_loop()
-        self._patience = loop.call_later(PATIENCE, self._look, target, self._count)
+        self._patience = loop.call_later(PATIENCE, self._look, target, self._count, LOOKS)
         target.post_message(KeyHandled(self._count))
 
-    def _look(self, target: MessagePump, number: int) -> None:
+    def _look(self, target: MessagePump, number: int, looks: int) -> None:
         """A busy machine may take longer; only a widget that is gone never answers."""
         if number != self._under_way:
             return
-        if target._running and not target._closing:
-            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._look, target, number)
+        if looks > 0 and target._running and not target._closing:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self._look, target, number, looks - 1)
         else:
             self._app.post_message(KeyHandled(number))
 
