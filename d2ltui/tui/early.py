@@ -7,6 +7,7 @@ a screen without its parts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ from d2ltui.tui.render.key_queue import AT_ONCE
 if TYPE_CHECKING:
     from textual.app import App
     from textual.screen import Screen
+
+
+LOOK_EVERY = 0.1  # seconds between two looks at whether a screen that is waited for is still there
 
 
 class ScreenReady(Message):
@@ -54,5 +58,8 @@ class EarlyInput:
         return kept
 
     async def _wait(self, screen: Screen[Any]) -> None:
-        await screen._mounted_event.wait()
+        # A screen may be gone before it was ever mounted: what is typed must not wait for that one for ever.
+        while not screen.is_mounted and screen in self._app.screen_stack:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(screen._mounted_event.wait(), LOOK_EVERY)
         self._app.post_message(ScreenReady())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 from person import SMALL, Opener
 from test_key_queue import arrive
@@ -9,6 +12,7 @@ from textual import events
 
 from d2ltui.spec.config import resolve
 from d2ltui.tui.app import D2LApp
+from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import KEYS
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen
 from d2ltui.tui.screens.runs import RunsScreen
@@ -93,3 +97,21 @@ async def test_clicks_in_one_burst_list_the_choices_once(open_app: Opener) -> No
         await person.until(lambda: isinstance(person.app.screen, ChoiceScreen), "the list")
         await person.settle()
         assert len(person.app.screen_stack) == 2
+
+
+async def test_what_is_typed_waits_for_no_screen_that_is_gone() -> None:
+    """A screen that is closed before it was mounted: its keys come to the one below."""
+    never, below = SimpleNamespace(is_mounted=False, _mounted_event=asyncio.Event()), SimpleNamespace(is_mounted=True)
+    told: list[object] = []
+    app = SimpleNamespace(screen_stack=[below, never], screen=never, post_message=told.append)
+    early = EarlyInput(app)  # type: ignore[arg-type]
+    key = events.Key("x", "x")
+    assert early.keeps(key)
+    app.screen_stack, app.screen = [below], below
+    for _ in range(100):
+        if told:
+            break
+        await asyncio.sleep(0.02)
+    assert [type(message) for message in told] == [ScreenReady]
+    assert early.released() == [key]
+    assert not early.keeps(key)
