@@ -38,6 +38,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
         **options: Any,
     ) -> AsyncIterator[Person]:
         config = given if isinstance(given, RunConfig) else resolve(given)
+        before = set(threading.enumerate())  # another test's thread may wait for a server that never answers
         app = D2LApp(config, **{"ascii": False, "max_fps": 10.0, **options})
         try:
             async with app.run_test(size=size, notifications=True) as pilot:
@@ -49,7 +50,7 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
             if app.live is not None:
                 app.worker.stop()
             for thread in threading.enumerate():
-                if thread.name.startswith("d2ltui-"):
+                if thread.name.startswith("d2ltui-") and thread not in before:
                     thread.join(PATIENCE)
                     assert not thread.is_alive(), f"{thread.name} goes on"
             app.charts.close()
