@@ -41,6 +41,10 @@ class Sinks:
                 self._well.remove(sink)
                 self(failure(self.step, _name_of(sink), error))
 
+    def tell_failure(self, observer: str, error: Exception) -> None:
+        """Tell all that `observer` has failed."""
+        self(failure(self.step, observer, error))
+
     def end(self, event: events.RunEnded) -> None:
         """Tell all of the end. What a sink raises is raised when every other one has heard of it."""
         with contextlib.ExitStack() as stack:

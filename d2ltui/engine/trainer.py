@@ -6,6 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from d2ltui.engine.device import DeviceError, check_fits, make_current, place, s
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.metrics import StepMetrics
-from d2ltui.engine.observers import Inspection, Sinks, failure
+from d2ltui.engine.observers import Inspection, Sinks
 from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.history.epochs import Epochs
@@ -81,7 +82,8 @@ class Trainer:
         self._emit = Sinks(sinks)
         self._dataset = dataset
         self._sample_every = sample_every
-        self._pace = CheckpointSchedule(keeper, lambda error: self._tell_failure("storing checkpoints", error))
+        # Not a method of the trainer's: it would hold the network in a circle that only the collector finds.
+        self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
         self._resume, self._past_probes = resume, probes
         self._step = 0
         self._epochs = Epochs()
@@ -307,10 +309,7 @@ class Trainer:
 
     def _tell_of_meter(self) -> None:
         if (error := self._meter.take_error()) is not None:
-            self._tell_failure("measuring other programs", error)
-
-    def _tell_failure(self, observer: str, error: Exception) -> None:
-        self._emit(failure(self._step, observer, error))
+            self._emit.tell_failure("measuring other programs", error)
 
     def _between_steps(self) -> None:
         self._publish()
