@@ -12,6 +12,8 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Under nohup a hang-up is ignored, and the processes that are started inherit that: these tests are about it.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# The same of an interrupt, which a shell lets be ignored by what it starts with `&`.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
