@@ -168,7 +168,7 @@ def _open_application(config: RunConfig, **options: Any) -> int:
     _want_terminal()
     # Nothing of what is imported and built until the first paint is garbage; `D2LApp` lets it be looked for again.
     gc.disable()
-    from d2ltui.tui.app import run_app
+    from d2ltui.tui.run import run_app
 
     return run_app(config, **options)
 

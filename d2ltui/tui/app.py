@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import signal
@@ -16,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import App
+from textual.css.query import NoMatches
 from textual.filter import LineFilter
 
 from d2ltui.charts.client import ChartClient
-from d2ltui.spec import output
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.terminal import is_kernel_console
 from d2ltui.tui.early import EarlyInput, ScreenReady
@@ -45,10 +44,6 @@ if TYPE_CHECKING:
     from d2ltui.tui.render.driver import PromptDriver
     from d2ltui.tui.services.watching import Watching
 
-# How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
-JOIN_TIMEOUT = 1.0
-# How long it then waits for the run's end to be stored: the last checkpoint of a large model takes its time.
-STORE_TIMEOUT = 30.0
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
@@ -75,6 +70,8 @@ class D2LApp(FrameApp, App[None]):
         signals: AppSignals | None = None,
     ) -> None:
         super().__init__()
+        # A slow link has no bytes for what only looks smooth, and a field that still moves cannot be scrolled to.
+        self.animation_level = "none"
         self.signals = signals
         self.charts = ChartClient(on_trouble=lambda message: self.notify(message, severity="warning"))
         self.machine = Machine()
@@ -371,6 +368,13 @@ class D2LApp(FrameApp, App[None]):
         """Light or dark."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
 
+    def _handle_exception(self, error: Exception) -> None:
+        """A defect ends the application, save on the way out: what still runs in a screen may miss parts taken down."""
+        if isinstance(error, NoMatches) and (self._exit or not self.is_running):
+            self.log.warning(f"on the way out: {error}")
+        else:
+            super()._handle_exception(error)
+
     def _print_error_renderables(self) -> None:
         """A defect of ours: one sentence, and the traceback beside the runs. (Textual would print it whole.)"""
         error = self._exception
@@ -388,93 +392,3 @@ class D2LApp(FrameApp, App[None]):
             where = f"the traceback could not be kept ({unwritten})"
         what = f"{type(error).__name__}: {error}".splitlines()[0]
         print(f"d2ltui: the interface failed ({what}); {where}", file=sys.__stderr__)
-
-
-def run_app(
-    config: RunConfig,
-    *,
-    typed: Collection[str] = (),
-    start: bool = False,
-    exit_when_done: bool = False,
-    as_json: bool = False,
-    max_fps: float = 4.0,
-    store: bool = True,
-    on_hangup: str = "continue",
-    watch: Path | None = None,
-) -> int:
-    """Run the application in this terminal; returns the exit status.
-
-    `typed` are the fields of `config` that somebody gave it: they stay where a default would follow another choice.
-    """
-    with AppSignals() as signals:
-        app = D2LApp(
-            config,
-            typed=typed,
-            start=start,
-            exit_when_done=exit_when_done,
-            max_fps=max_fps,
-            store=store,
-            on_hangup=on_hangup,
-            watch=watch,
-            signals=signals,
-        )
-        # Before the terminal is taken: the helper's start wants untouched standard streams.
-        app.charts.start()
-        try:
-            app.run()
-        finally:
-            signals.detach()
-            app.charts.close()
-            app.stored.leave(JOIN_TIMEOUT)
-        ended = _finish_run(app, signals)
-        status = app.return_code or 0
-        if signals.ended_by is not None and (app.hung_up or status == 0):
-            status = 128 + signals.ended_by
-        status = _print_result(app, as_json) or status if exit_when_done else status
-        if not ended or "torch" in sys.modules:
-            # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
-            # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.
-            status = output.flush() or status
-            os._exit(status)
-        return status
-
-
-def _print_result(app: D2LApp, as_json: bool) -> int | None:
-    """What the run has come to, where the screen that said so is gone; the exit status where that cannot be printed."""
-    last = app.live.ended if app.live is not None else None
-    if last is None:
-        return None
-    try:
-        if last.status in ("failed", "diverged"):
-            print(f"{last.status}: {last.message}", file=sys.stderr, flush=True)
-        if as_json:
-            from d2ltui.spec.events import to_json
-
-            name = app.run_name
-            print(to_json({**last.summary, **({"run": name} if name else {})}), flush=True)
-    except OSError as error:
-        return output.unwritable(error, sys.stderr)
-    return None
-
-
-def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
-    """Wait for the training thread; False where it does not end soon. Without a terminal, a run goes on to its end."""
-    if not app.hung_up:
-        app.stop_run()
-        if app.join(JOIN_TIMEOUT) or app.live is None or app.live.started is None:
-            return app.join(0)  # what still loads has nothing to store
-        with contextlib.suppress(OSError):
-            print("d2ltui: storing the run …", file=sys.stderr, flush=True)
-        until = time.monotonic() + STORE_TIMEOUT
-        while not (joined := app.join(0.1)) and time.monotonic() < until and not signals.impatient:
-            pass
-        return joined
-    signals.on_end = app.stop_run
-    if signals.ended_by is not None:
-        app.stop_run()
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in range(3):  # whatever a library prints must not fail for want of a terminal
-        os.dup2(null, descriptor)
-    while not app.join(1.0):
-        pass
-    return True
