@@ -67,6 +67,18 @@ async def test_nothing_of_a_form_is_out_of_reach_on_a_small_terminal(open_app: O
             )
 
 
+async def test_a_field_is_in_sight_however_quickly_one_goes_there(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "fashion-mnist", "init": "normal"}, size=(80, 24)) as person:
+        for pause in range(12):
+            await person.focus("hidden")
+            person.field("data_dir").focus()
+            await asyncio.sleep(0.003 * pause)
+            person.field("hidden").focus()  # while the form may still move to the other one
+            await asyncio.sleep(0.1)
+            await person.settle()
+            assert person.setup.region.contains_region(person.field("hidden").region), f"after {pause * 3} ms"
+
+
 async def test_a_hundred_layers_scroll(open_app: Opener) -> None:
     async with open_app(DEEP) as person:
         await person.press("s")

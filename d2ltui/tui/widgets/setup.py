@@ -182,6 +182,15 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         """Show what belongs to the model."""
         self._refresh_fields()
 
+    def on_descendant_focus(self) -> None:
+        """Keep in sight what is chosen. Textual looks whether it is there while the form may still move elsewhere."""
+        self.call_after_refresh(self.call_after_refresh, self._scroll_to_focused)
+
+    def _scroll_to_focused(self) -> None:
+        focused = self.screen.focused
+        if focused is not None and self in focused.ancestors:
+            self.scroll_to_widget(focused, animate=False, immediate=True)
+
     def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
         """Another model."""
         event.stop()
