@@ -22,7 +22,7 @@ from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
 
 # A condition that does not come true within this time, in seconds, is a failure; nothing waits so long otherwise.
-PATIENCE = 60.0
+PATIENCE = 30.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 

@@ -170,7 +170,7 @@ async def test_a_finished_run_is_opened_on_the_main_screen_and_does_not_go_on(op
         await person.press("c")
         assert isinstance(person.app.screen, RunsScreen)  # and a notice says why
         await person.press("enter")
-        assert person.app.screen is person.main
+        await person.until(lambda: person.app.screen is person.main, "the main screen")
         assert person.app.control is None
         await person.until_word("finished")
         assert person.live.epochs[-1].val_metric == pytest.approx(accuracy, abs=1e-6)  # stored in single precision
