@@ -330,8 +330,9 @@ class Trainer:
 
     def _handle_requests(self) -> None:
         """Do what was asked: change the learning rate, wait while paused, end."""
-        waiting, observed = False, self.control.observed
+        waiting = looked = False  # looked: whether the layers have been looked at for somebody who sees them
         while True:
+            observed = self.control.observed  # before the look: who comes during it has not been looked for
             if (lr := self.control.take_lr()) is not None:
                 self._lr = lr
                 self._apply_lr()
@@ -344,9 +345,9 @@ class Trainer:
                 self._emit(events.StatusChanged("paused"))
                 self._pace.keep(self._checkpoint)
                 self._look_at_pause()
-            elif waiting and self.control.observed and not observed:
+            elif waiting and observed and not looked:
                 self._look_at_pause()  # somebody begins to look, and no step will come to look at
-            observed = self.control.observed
+            looked = observed
             if not self.control.wait_while_paused(PROBE_EVERY):
                 break
         if self.control.stopping:

@@ -11,6 +11,7 @@ from runs import Tape, during_step, run, short
 from d2ltui.engine.control import Control
 from d2ltui.nn import get_lr
 from d2ltui.spec import events
+from d2ltui.spec.config import resolve
 
 
 class WhenPaused:
@@ -33,6 +34,26 @@ def paused_after(tape: Tape) -> list[int]:
         elif isinstance(event, events.StatusChanged) and event.status == "paused":
             steps.append(step)
     return steps
+
+
+def test_who_begins_to_look_during_the_look_at_a_pause_gets_one_of_their_own() -> None:
+    control, paused, looks = Control("pause"), [], []
+
+    def begin_to_look(event: events.Event) -> None:
+        if isinstance(event, events.StatusChanged) and event.status == "paused":
+            paused.append(event)
+        elif paused and isinstance(event, events.LayersProbed):
+            looks.append([layer.unit_activity is not None for layer in event.layers])
+            control.observe(True)
+            if len(looks) == 2:
+                control.stop()
+
+    patience = threading.Timer(20.0, control.stop)
+    patience.start()
+    run(resolve({"dataset": "moons", "hidden": "8", "device": "cpu"}), control, begin_to_look)
+    assert patience.is_alive(), "never looked at while it is paused"
+    patience.cancel()
+    assert looks[:2] == [[False, False, False], [False, True, False]], "the ReLU has units to look at"
 
 
 @pytest.mark.parametrize("step", [1, 7, 10, 11, 29])
