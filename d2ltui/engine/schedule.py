@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch.optim import lr_scheduler
 
-from d2ltui.nn.accel.compiler import import_compiler
+from d2ltui.nn.accel.optimizers import PlainSGD
 
 STEPS = 3  # a stepwise schedule lowers the rate to a tenth after each third of the epochs
 WARM_UP = 10  # a warm-up takes the first tenth of the epochs, beginning at a tenth of the rate
@@ -29,8 +29,7 @@ class Schedule:
         self._epoch = 1  # that the scheduler stands at
         if name == "constant" or epochs == 1:
             return
-        import_compiler()
-        self._optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        self._optimizer = PlainSGD([torch.zeros(1)], lr=1.0)
         self._scheduler = _make(name, self._optimizer, epochs)
 
     def factor(self, epoch: int) -> float:

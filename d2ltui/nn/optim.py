@@ -7,11 +7,9 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
-from torch.optim.sgd import sgd
 
-from d2ltui.nn.accel.compiler import import_compiler
 from d2ltui.nn.accel.kernels import select_kernel
+from d2ltui.nn.accel.optimizers import PlainSGD, bounded, uncompiled
 from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.functional import SGD, clip_gradients
 from d2ltui.nn.network import Network
@@ -19,9 +17,6 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.registry import load_object
 
-# PyTorch refuses to multiply a float32 tensor with a number that is larger than any of its own, whatever becomes of it.
-# Adam divides the learning rate by 0.1 first.
-LARGEST_FACTOR = torch.finfo(torch.float32).max / 16
 # What of a group of torch.optim's says how the update is computed, and not which.
 _KERNELS = ("fused", "foreach")
 
@@ -30,7 +25,7 @@ def torch_optimizer(config: RunConfig) -> Callable[..., torch.optim.Optimizer]:
     """What makes the optimiser that `config` names: a class of torch.optim's, or a plug-in's, with its options."""
     spec = OPTIMIZERS[config.optimizer]
     given = {name: getattr(config, name) for name in spec.fields}
-    return partial(load_object(spec.make), **spec.options, **given)
+    return partial(uncompiled(load_object(spec.make)), **spec.options, **given)
 
 
 def make_clip(config: RunConfig, network: Network) -> Callable[[], object] | None:
@@ -61,66 +56,6 @@ class Optimizer(Protocol):
         """Goes on from what was saved."""
 
 
-class PlainSGD:
-    """`torch.optim.SGD` without momentum: its groups, its state and its update, not its `step` and `zero_grad`.
-
-    Those enter a profiler's range each time, look for hooks and sort the tensors by device and dtype: 50 to 70 µs
-    of a step, while linear regression's forward and backward pass take 80. The update is torch's functional one; on a
-    GPU, where a step takes as long as it takes to launch its kernels, for all parameters at once.
-
-    Without weight decay it moves the parameters as torch.optim.SGD does, bit for bit. Weight decay shrinks the weights
-    in place, by 1 − ηλ, before the gradient moves them: torch adds λw to a copy of every gradient. That is the same
-    formula, w − η(g + λw), rounded elsewhere: the two agree to within a few units in the last place per step.
-    """
-
-    def __init__(self, params: Any, lr: float) -> None:
-        self._inner = torch.optim.SGD(params, lr=lr)
-        self.param_groups = self._inner.param_groups
-        self._foreach = self.param_groups[0]["params"][0].device.type == "cuda"
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Moves every parameter that has a gradient against it."""
-        for group in self.param_groups:
-            params = [param for param in group["params"] if param.grad is not None]
-            if params and group["weight_decay"] != 0:
-                self._shrink(params, _factor(1 - group["lr"] * group["weight_decay"]))
-            sgd(
-                params,
-                [param.grad for param in params],
-                [None] * len(params),
-                foreach=self._foreach,
-                weight_decay=0.0,
-                momentum=0.0,
-                lr=group["lr"],
-                dampening=0.0,
-                nesterov=False,
-                maximize=False,
-            )
-
-    def _shrink(self, params: list[Tensor], factor: float) -> None:
-        if self._foreach:
-            torch._foreach_mul_(params, factor)
-            return
-        for param in params:
-            param.mul_(factor)
-
-    def zero_grad(self) -> None:
-        """Forgets the gradients."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                param.grad = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """As torch.optim.SGD's."""
-        return self._inner.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Goes on from `state_dict()`, of this or of torch.optim.SGD."""
-        self._inner.load_state_dict(state)
-        self.param_groups = self._inner.param_groups
-
-
 def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
     """The optimiser that `config` names, over `network`. Weight decay concerns weights, not biases.
 
@@ -131,9 +66,8 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
         if not OPTIMIZERS[config.optimizer].from_scratch:
             raise ValueError(f"optimizer: '{config.optimizer}' is not allowed; allowed: from scratch, sgd")
         return SGD(network.parameters(), config.lr)
-    import_compiler()
     params: list[Any] = list(network.parameters())
-    lr, weight_decay = _factor(config.lr), _factor(config.weight_decay)
+    lr, weight_decay = bounded(config.lr), bounded(config.weight_decay)
     if weight_decay > 0:
         linear = network.linear_parameters()
         params = [
@@ -161,7 +95,7 @@ def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
     Raises:
         ValueError, TypeError, KeyError: where the state is another optimiser's.
     """
-    if isinstance(optimizer, torch.optim.Optimizer | PlainSGD):
+    if isinstance(optimizer, torch.optim.Optimizer):
         # Before it is loaded, not after: a fused kernel wants its count of steps where the parameters are.
         kernels = [{name: group.get(name) for name in _KERNELS} for group in optimizer.param_groups]
         groups = state["param_groups"]
@@ -174,7 +108,7 @@ def get_lr(optimizer: Optimizer) -> float:
     """The learning rate now."""
     if isinstance(optimizer, SGD):
         return optimizer.lr
-    assert isinstance(optimizer, torch.optim.Optimizer | PlainSGD)
+    assert isinstance(optimizer, torch.optim.Optimizer)
     return float(optimizer.param_groups[0]["lr"])
 
 
@@ -183,11 +117,6 @@ def set_lr(optimizer: Optimizer, lr: float) -> None:
     if isinstance(optimizer, SGD):
         optimizer.lr = lr
         return
-    assert isinstance(optimizer, torch.optim.Optimizer | PlainSGD)
+    assert isinstance(optimizer, torch.optim.Optimizer)
     for group in optimizer.param_groups:
-        group["lr"] = _factor(lr)
-
-
-def _factor(value: float) -> float:
-    """`value`, or the largest that a tensor can be multiplied with: with either, no run comes to anything."""
-    return max(-LARGEST_FACTOR, min(value, LARGEST_FACTOR))
+        group["lr"] = bounded(lr)

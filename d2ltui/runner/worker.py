@@ -131,9 +131,6 @@ def _import_engine() -> None:
     gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
     try:
         import d2ltui.engine.trainer  # noqa: F401
-        from d2ltui.nn.accel.compiler import import_compiler
-
-        import_compiler()
     finally:
         gc.enable()
 

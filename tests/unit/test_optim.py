@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from d2ltui import nn as models
 from d2ltui.nn import concise
 from d2ltui.nn.accel.kernels import select_kernel
+from d2ltui.nn.accel.optimizers import PlainSGD, uncompiled
 from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.init import initial_parameters
-from d2ltui.nn.optim import PlainSGD
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import resolve
 from d2ltui.spec.optimizers import OPTIMIZERS
@@ -52,7 +53,7 @@ def test_every_optimiser_is_torchs_and_does_what_the_plain_one_does(name: str, d
     network, plain = (models.build(config, dtype=dtype) for _ in range(2))
     assert isinstance(plain, ConciseNetwork)
     optimizer = models.make_optimizer(config, network)
-    assert type(optimizer) is (PlainSGD if name == "sgd" else KINDS[name])
+    assert isinstance(optimizer, PlainSGD if name == "sgd" else KINDS[name])
     linear = plain.linear_parameters()
     groups = [
         {"params": [w for _, w, _ in linear], "weight_decay": 0.01},
@@ -69,6 +70,27 @@ def test_every_optimiser_is_torchs_and_does_what_the_plain_one_does(name: str, d
     tolerance = 1e-10 if dtype == torch.float64 else 1e-4
     for p, q in zip(network.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(p, q, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("kind", [PlainSGD, *dict.fromkeys(map(uncompiled, KINDS.values()))])
+def test_schedulers_and_closures_take_what_is_not_compiled_as_torchs(
+    kind: Callable[..., torch.optim.Optimizer],
+) -> None:
+    parameter = nn.Parameter(torch.ones(1))
+    optimizer = kind([parameter], lr=0.5)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = (parameter**2).sum()
+        loss.backward()
+        return loss.item()
+
+    assert optimizer.step(closure) == 1.0
+    assert parameter.item() < 1.0
+    scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.05)
+    assert isinstance(optimizer, torch.optim.Optimizer)
 
 
 @pytest.mark.parametrize("given", [{"optimizer": name} for name in KINDS] + [{"implementation": "scratch"}])

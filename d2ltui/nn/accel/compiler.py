@@ -1,4 +1,4 @@
-"""PyTorch's compiler: nothing here is compiled, but the first optimiser imports it."""
+"""PyTorch's compiler: nothing here is compiled, but optimisers import it that are not of torch.optim's."""
 
 from __future__ import annotations
 
