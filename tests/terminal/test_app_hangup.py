@@ -24,14 +24,12 @@ def without_terminal(terminal: Terminal) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("key", ["space", "s", "e"])
-def test_a_run_that_waits_for_a_key_goes_on_to_its_end(key: str) -> None:
+def test_a_run_that_waits_for_a_key_goes_on_to_its_end() -> None:
     with application(*LONG) as terminal:
         terminal.wait("▶ training")
         terminal.press(" ")
         terminal.wait("paused")
-        if key != "space":
-            terminal.press(key)
+        terminal.press("s")  # it may wait already, or be in the middle of that step
         terminal.vanish()
         assert terminal.process.wait(PATIENCE) == 0
     (run,) = runs()

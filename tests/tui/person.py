@@ -89,8 +89,13 @@ class Person:
 
     async def settle(self) -> None:
         """Until what was asked for has gone through every queue: from a field to the screen there are six."""
+        quiet = 0
         for _ in range(6):
             await self.pilot.pause(0)
+            pumps = [self.app, *(self.app.screen.walk_children(with_self=True) if self.app.screen_stack else ())]
+            quiet = quiet + 1 if not any(pump.message_queue_size for pump in pumps) else 0
+            if quiet == 2:
+                break
 
     async def select(self, name: str) -> None:
         """Choose a field, without a cursor in it."""

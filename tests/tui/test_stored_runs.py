@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -290,11 +291,20 @@ async def test_a_watched_run_whose_process_is_killed_is_no_longer_training(open_
         process.wait()
 
 
-@pytest.fixture
-def stored_run() -> Path:
-    """A finished run."""
+@pytest.fixture(scope="module")
+def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a finished run."""
+    once = tmp_path_factory.mktemp("once")
     command = [*TRAIN, "--epochs", "2", "--quiet"]
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    environment = {**os.environ, "D2LTUI_HOME": str(once)}
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=environment)
+    return once
+
+
+@pytest.fixture
+def stored_run(once_trained: Path, d2ltui_home: Path) -> Path:
+    """A finished run in this test's own home."""
+    shutil.copytree(once_trained, d2ltui_home, dirs_exist_ok=True)
     return runs()[-1].path
 
 
