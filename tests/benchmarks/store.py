@@ -1,6 +1,7 @@
 """What storing a run costs, and what is left of it when its process is killed.
 
-    python -m tests.benchmarks.store kills [N]      kill -9 at N random moments, then resume: the same weights?
+    python -m tests.benchmarks.store kills [N [SEED [EPOCHS]]]
+                                                    kill -9 at N random moments, then resume: the same weights?
     python -m tests.benchmarks.store size           a run of 1,000,000 steps: bytes, and the time of `show`
     python -m tests.benchmarks.store list           1,000 runs: the time of `runs`
     python -m tests.benchmarks.store speed          training with the store ÷ without, in alternation
@@ -47,17 +48,14 @@ from .race import read_log
 from .terminal import ROOT, Terminal, environment
 from .watching import wait_for_steps
 
-KILLED = resolve(
-    {
-        "model": "mlp",
-        "dataset": "digits",
-        "hidden": "64",
-        "optimizer": "adam",
-        "lr": 0.001,
-        "dropout": 0.3,
-        "epochs": 150,
-    }
-)
+KILLED: dict[str, object] = {
+    "model": "mlp",
+    "dataset": "digits",
+    "hidden": "64",
+    "optimizer": "adam",
+    "lr": 0.001,
+    "dropout": 0.3,
+}
 # Where the moment shall fall: wherever, or most likely in writing a checkpoint, or in writing the store.
 MODES = ("training", "checkpoint", "store")
 _RECORD = struct.Struct("<dq")
@@ -100,8 +98,8 @@ def _child(work: Callable[[], int]) -> int:
         os._exit(status)
 
 
-def _weights(result: mmap.mmap, steps: Steps | None, mode: str, path: Path | None) -> int:
-    """Train KILLED, or go on with it, and leave a checksum of the weights."""
+def _weights(config: RunConfig, result: mmap.mmap, steps: Steps | None, mode: str, path: Path | None) -> int:
+    """Train `config`, or go on with it, and leave a checksum of the weights."""
     import torch
 
     from d2ltui.engine import checkpoint
@@ -114,9 +112,9 @@ def _weights(result: mmap.mmap, steps: Steps | None, mode: str, path: Path | Non
     if mode == "store":
         writer.EVERY = 0.001
     control = Control()
-    record = RunRecording.new(KILLED, control) if path is None else RunRecording.resume(path, control)
+    record = RunRecording.new(config, control) if path is None else RunRecording.resume(path, control)
     trainer = Trainer(
-        KILLED,
+        config,
         control,
         [record.store, *([steps] if steps is not None else [])],
         keeper=record,
@@ -131,7 +129,7 @@ def _weights(result: mmap.mmap, steps: Steps | None, mode: str, path: Path | Non
     return 0 if ended.status == "finished" else 1
 
 
-def kills(count: int, seed: int = 0) -> dict[str, object]:
+def kills(count: int, seed: int = 0, epochs: int = 150) -> dict[str, object]:
     """Kill a training `count` times and resume it each time."""
     import sklearn.datasets  # noqa: F401 - once, for all children
 
@@ -139,10 +137,11 @@ def kills(count: int, seed: int = 0) -> dict[str, object]:
 
     _import_engine()
 
+    config = resolve({**KILLED, "epochs": epochs})
     draw = random.Random(seed)
     result = mmap.mmap(-1, 16)
     steps, began = Steps(), time.time()
-    assert os.waitpid(_child(lambda: _weights(result, steps, "training", None)), 0)[1] == 0
+    assert os.waitpid(_child(lambda: _weights(config, result, steps, "training", None)), 0)[1] == 0
     duration, start = time.time() - began, steps.first() - began
     (_, expected) = struct.unpack_from("<qq", result)
     tally = {"kills": 0, "same": 0, "from the beginning": 0, "late": 0}
@@ -151,7 +150,7 @@ def kills(count: int, seed: int = 0) -> dict[str, object]:
         mode = MODES[tally["kills"] % len(MODES)]
         steps = Steps()
         before = set(home.names())
-        child = _child(lambda steps=steps, mode=mode: _weights(result, steps, mode, None))  # type: ignore[misc]
+        child = _child(lambda steps=steps, mode=mode: _weights(config, result, steps, mode, None))  # type: ignore[misc]
         # A moment in the training, mostly, and now and then one before it begins.
         time.sleep(draw.uniform(0.5 * start, 0.95 * duration))
         os.kill(child, signal.SIGKILL)
@@ -173,10 +172,10 @@ def kills(count: int, seed: int = 0) -> dict[str, object]:
         longest = max(longest, max(missing, default=0.0))
         tally["from the beginning"] += not (path / home.CHECKPOINT).exists()
         struct.pack_into("<qq", result, 0, 0, 0)
-        status = os.waitpid(_child(lambda path=path: _weights(result, None, "training", path)), 0)[1]  # type: ignore[misc]
+        status = os.waitpid(_child(lambda path=path: _weights(config, result, None, "training", path)), 0)[1]  # type: ignore[misc]
         done, found = struct.unpack_from("<qq", result)
         with RunReader(path) as reader:
-            whole = len(reader.live.losses) == KILLED.total_steps and reader.live.status == "finished"
+            whole = len(reader.live.losses) == config.total_steps and reader.live.status == "finished"
         tally["same"] += status == 0 and done == 1 and found == expected and whole
         print(f"{tally['kills']}/{count} {mode}: {stored} steps stored, {tally['same']} the same", file=sys.stderr)
     return {**tally, "longest loss of steps (s)": longest}
@@ -341,7 +340,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         os.environ["D2LTUI_HOME"] = directory
         if what == "kills":
-            print(json.dumps(kills(int(rest[0]) if rest else 50, int(rest[1]) if len(rest) > 1 else 0)))
+            print(json.dumps(kills(*map(int, rest or ["50"]))))
         else:
             print(json.dumps({"size": size, "list": many, "speed": speed, "watch": watch}[what]()))
 

@@ -22,7 +22,7 @@ from d2ltui.store.reader import RunReader
 PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
 COMMAND = (sys.executable, "-m", "d2ltui")
 RUN = ("train", "--dataset", "moons", "--hidden", "16", "--dropout", "0.2", "--optimizer", "adam", "--lr", "0.001")
-LONG = (*RUN, "--epochs", "150", "--device", "cpu")
+LONG = (*RUN, "--epochs", "60", "--device", "cpu")
 ENDLESS = (*RUN, "--epochs", "1000000", "--device", "cpu")
 
 
@@ -100,7 +100,7 @@ def test_one_process_at_one_run(started: list[subprocess.Popen[str]]) -> None:
 @pytest.mark.parametrize("choice", ["continue", "stop"])
 def test_a_terminal_that_is_gone(choice: str) -> None:
     terminal = pexpect.spawn(COMMAND[0], [*COMMAND[1:], *LONG, "--on-hangup", choice], timeout=PATIENCE)
-    terminal.expect("epoch 2/150")
+    terminal.expect("epoch 2/60")
     path = find("latest")
     os.close(terminal.child_fd)  # the kernel sends SIGHUP to whom it belongs
     with RunReader(path) as reader:
@@ -136,7 +136,7 @@ def test_a_hang_up_that_is_to_stop_stops_also_what_still_loads(started: list[sub
 def test_a_killed_run_goes_on_to_the_same_weights() -> None:
     """A few of the moments that `python -m tests.benchmarks.store kills` tries."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.store", "kills", "3"],
+        [sys.executable, "-m", "tests.benchmarks.store", "kills", "3", "0", "50"],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -58,7 +58,7 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
 async def settled(person: Person, line: Line) -> int:
     """Until nothing more is sent, and no chart is on its way; returns how much has been sent by then."""
     quiet, sent = 0, -1
-    while quiet < 6:
+    while quiet < 4:
         await until_fitting(person)
         await asyncio.sleep(0.05)
         quiet = quiet + 1 if line.sent == sent else 0

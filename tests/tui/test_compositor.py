@@ -119,7 +119,7 @@ names = st.sampled_from(["left", "right", "front", "part"])
 
 
 @given(st.lists(st.tuples(names, st.lists(letters, min_size=4, max_size=4), st.booleans()), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tuple[str, list[str], bool]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         sent = listen(patch)
