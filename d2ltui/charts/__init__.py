@@ -1,1 +1,1 @@
-"""Numbers to characters. The only room that knows plotext."""
+"""Numbers to characters."""

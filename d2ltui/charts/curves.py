@@ -1,24 +1,17 @@
-"""Curves as characters: plotext draws them, on a bare canvas that goes into the plot area.
-
-The straight lines between points are traced here, the dots of a cell are made one braille character, and what another
-curve would cover is left out before plotext gets it: its time goes with the number of points. What it has drawn is kept
-in parts of a row, so that it gets few of them with each frame.
+"""Curves as characters, in the plot area: the straight lines between points are traced, and the dots of a cell are one
+braille character.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
-
-import plotext
 
 from d2ltui.charts.grid import Grid, one_cell_each
 from d2ltui.charts.plot_area import PlotArea
 from d2ltui.charts.spec import Band, Line, Style
 
-_RUN = re.compile(r"\x1b\[38;5;(\d+)m([^\x1b]*)|\x1b\[[0-9;]*m|([^\x1b]+)")
 _ASCII_MARKER: dict[int, str] = {
     Style.TRAIN: "*",
     Style.VALIDATION: "o",
@@ -38,26 +31,10 @@ Dots: TypeAlias = list[tuple[int, int]]
 Cells: TypeAlias = dict[tuple[int, int], int]
 Point: TypeAlias = tuple[float, float]
 Extent: TypeAlias = tuple[float, float, float]
-Part: TypeAlias = dict[int, tuple[str, int]]  # by column: character and style
-Runs: TypeAlias = list[tuple[int, str, int]]  # first column, text, style
-
-# Cells in a row that plotext draws, or leaves, together; and how many such parts are kept: a few MB.
-PART = 8
-MAX_KNOWN = 5_000
-Key: TypeAlias = tuple[tuple[int, tuple[str, int]], ...]
-_known: dict[Key, Runs] = {}
-
-# Once: the figure keeps all this when its data are cleared, and clearing all of it takes as long as drawing a line.
-plotext.limit_size(False, False)
-plotext.theme("clear")
-plotext.xaxes(False, False)
-plotext.yaxes(False, False)
-plotext.xticks([])
-plotext.yticks([])
 
 
 class Scale:
-    """From values to dots: 2 × 4 in a cell, or 1 × 1 without UTF-8. Row 0 is at the bottom, as plotext has it."""
+    """From values to dots: 2 × 4 in a cell, or 1 × 1 without UTF-8. Row 0 is at the bottom."""
 
     def __init__(self, area: PlotArea, x_low: float, x_high: float, y_low: float, y_high: float, ascii: bool) -> None:
         self.across, self.down = (1, 1) if ascii else (2, 4)
@@ -165,7 +142,20 @@ def draw_curves(
     ascii: bool,
 ) -> None:
     """Draw curves into the plot area. Points (x, y) and extents (x, low, high) are in the axes' scale, nan for none."""
-    canvas = _Canvas(area.width, area.height)
+    taken: set[tuple[int, int]] = set()
+
+    def put(cells: Cells, character: str, style: int) -> None:
+        """`character` in each of the cells that is free; without one, the cell's dots."""
+        for cell, bits in cells.items():
+            if cell not in taken:
+                taken.add(cell)
+                grid.set(
+                    area.left + cell[0],
+                    area.top + area.height - 1 - cell[1],
+                    character or chr(BRAILLE + bits),
+                    style,
+                )
+
     # A cell shows one curve only. Where two run together, one is seen between the markers of the other.
     ordered = sorted(
         ((line, scale.dots(points)) for line, points in lines),
@@ -175,85 +165,22 @@ def draw_curves(
     for line, dots in ordered:
         if line.joined and line.marker:
             marked = filter(None, dots[:: _thinned(dots, scale)])
-            canvas.draw(scale.cells(marked), marker_of(line, ascii), line.style)
+            put(scale.cells(marked), marker_of(line, ascii), line.style)
     for line, dots in ordered:
         if line.joined:
             character = ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else ""
-            canvas.draw(scale.cells(_trace(dots)), character, line.style)
+            put(scale.cells(_trace(dots)), character, line.style)
         elif line.marker:
-            canvas.draw(scale.cells(filter(None, dots)), marker_of(line, ascii), line.style)
+            put(scale.cells(filter(None, dots)), marker_of(line, ascii), line.style)
         else:
-            canvas.draw(scale.cells(filter(None, dots)), plain_marker(line) if ascii else "", line.style)
+            put(scale.cells(filter(None, dots)), plain_marker(line) if ascii else "", line.style)
     for band, extents in reversed(bands):
-        canvas.draw(_fill(extents, scale), ":" if ascii else "", band.style)
-    for number, runs in enumerate(_drawn(canvas.parts)):
-        row, part = divmod(number, canvas.across)
-        for column, text, style in runs:
-            grid.put(area.left + PART * part + column, area.top + area.height - 1 - row, text, style)
+        put(_fill(extents, scale), ":" if ascii else "", band.style)
 
 
 def _depth(line: Line) -> int:
     """What is in front: raw values and points behind, lines with markers before lines without."""
     return 0 if line.style == Style.RAW or not line.joined else 1 if line.marker else 2
-
-
-class _Canvas:
-    """Takes cells from front to back, leaving out those that are taken."""
-
-    def __init__(self, width: int, height: int) -> None:
-        self.across = -(-width // PART)  # parts in a row
-        self.parts: list[Part] = [{} for _ in range(self.across * height)]
-
-    def draw(self, cells: Cells, character: str, style: int) -> None:
-        """`character` in each of the cells; without one, the cell's dots."""
-        parts, across = self.parts, self.across
-        for (column, row), bits in cells.items():
-            part = parts[row * across + column // PART]
-            if column % PART not in part:
-                part[column % PART] = character or chr(BRAILLE + bits), style
-
-
-def _drawn(parts: Sequence[Part]) -> list[Runs]:
-    """The runs of each part, drawn by plotext where none like it has been drawn before.
-
-    A curve that grows at its right end changes a part or two in 2 or 3 of 16 rows; plotext's time goes with the cells
-    of its canvas.
-    """
-    keys: list[Key] = [tuple(sorted(part.items())) for part in parts]
-    drawn = {key: _known.get(key) for key in keys if key}
-    new = [key for key, runs in drawn.items() if runs is None]
-    if new:
-        drawn.update(zip(new, _plot([dict(cells) for cells in new]), strict=True))
-        if len(_known) + len(new) > MAX_KNOWN:
-            _known.clear()
-        _known.update((key, runs) for key, runs in drawn.items() if runs is not None)
-    return [drawn.get(key) or [] for key in keys]
-
-
-def _plot(parts: Sequence[Part]) -> list[Runs]:
-    plotext.clear_data()
-    plotext.plot_size(PART, len(parts))
-    plotext.xlim(0, PART - 1)
-    plotext.ylim(0, max(1, len(parts) - 1))
-    of_style: dict[int, list[tuple[int, int, str]]] = {}
-    for y, part in enumerate(parts):
-        for x, (character, style) in part.items():
-            of_style.setdefault(style, []).append((x, y, character))
-    for style, cells in of_style.items():
-        columns, lines, characters = zip(*cells, strict=True)
-        plotext.scatter(columns, lines, marker=list(characters), color=style + 1)
-    built = plotext.build().split("\n")[: len(parts)]
-    return [_runs(line) for line in reversed(built)]
-
-
-def _runs(line: str) -> Runs:
-    runs: Runs = []
-    column = 0
-    for colour, coloured, plain in _RUN.findall(line):
-        if colour:
-            runs.append((column, coloured.rstrip(" "), int(colour) - 1))
-        column += len(coloured if colour else plain)
-    return runs
 
 
 def marker_of(line: Line, ascii: bool) -> str:

@@ -1,7 +1,6 @@
 """Numbers to characters: `draw(spec)` gives exactly `spec.height` lines of exactly `spec.width` cells.
 
-The curves are plotext's. Axes, ticks and legend are drawn here, in fixed places, so that few cells change from one
-frame to the next; plotext gets the bare canvas, which also takes it less time.
+Axes, ticks and legend are in fixed places, so that few cells change from one frame to the next.
 """
 
 from __future__ import annotations

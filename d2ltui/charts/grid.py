@@ -52,6 +52,10 @@ class Grid:
             self._text[row][column : column + len(text)] = text
             self._style[row][column : column + len(text)] = [style] * len(text)
 
+    def set(self, column: int, row: int, character: str, style: int) -> None:
+        """Write one character into a cell that there is."""
+        self._text[row][column], self._style[row][column] = character, style
+
     def copy(self) -> Grid:
         """The same, to write on."""
         grid = Grid(0, 0)

@@ -1,7 +1,4 @@
-"""What a chart shows, as plain values that travel to another process; no colours and no terminal in them.
-
-`draw.draw` (here) or `client.ChartClient.draw` (in a process of its own) turn a `ChartSpec` into a `Drawing`.
-"""
+"""What a chart shows, as plain values; no colours and no terminal in them. `draw.draw` makes a `Drawing` of it."""
 
 from __future__ import annotations
 
@@ -77,23 +74,3 @@ class ChartSpec(msgspec.Struct, frozen=True):
     empty_text: str = ""
     bands: list[Band] = []
     integer_x: bool = True
-
-
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """What the helper process reads. `spec` is an encoded ChartSpec: where it is wrong, `id` can still be answered."""
-
-    id: int
-    spec: msgspec.Raw
-
-
-class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """What the helper process answers: the drawing, or an error in words."""
-
-    id: int
-    drawing: Drawing | None = None
-    error: str = ""
-    seconds: float = 0.0  # of processor time that it took
-
-
-class ChartError(Exception):
-    """A chart that could not be drawn, and why."""

@@ -48,7 +48,7 @@ def say(text: str = "") -> None:
 
 def chart(spec: ChartSpec) -> None:
     """Draw a chart."""
-    from d2ltui.charts.draw import draw  # plotext
+    from d2ltui.charts.draw import draw
 
     for line in draw(spec):
         say("".join(_coloured(text, style) for style, text in line).rstrip())

@@ -53,25 +53,6 @@ def open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
-def command(module: str) -> list[str]:
-    """The command that starts `module`'s `main()` in a Python that imports nothing from the current directory.
-
-    Python 3.10 has no `-P`; there `-c` puts the current directory first, from where it is taken at once.
-    """
-    path = f"import sys; sys.path = [*filter(None, sys.path), {_root()!r}]"
-    return [sys.executable, "-c", f"{path}; from {module} import main; main()"]
-
-
-def environment() -> dict[str, str]:
-    """The environment for `command`: PYTHONPATH without the current directory, and Python 3.11's safe path."""
-    found = {**os.environ, "PYTHONSAFEPATH": "1"}
-    parts = found.pop("PYTHONPATH", "").split(os.pathsep)
-    safe = [part for part in parts if os.path.isabs(part) and not _is_current(part)]
-    if safe:
-        found["PYTHONPATH"] = os.pathsep.join(safe)
-    return found
-
-
 def _is_current(path: str) -> bool:
     try:
         return os.path.samefile(path, os.curdir)

@@ -1,13 +1,10 @@
-"""The application: what outlives its screens. It owns the worker, the charts' helper process, and the way out."""
+"""The application: what outlives its screens. It owns the worker and the way out."""
 
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import sys
-import time
-import traceback
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +15,6 @@ from textual.app import App
 from textual.css.query import NoMatches
 from textual.filter import LineFilter
 
-from d2ltui.charts.client import ChartClient
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.terminal import is_kernel_console
 from d2ltui.tui.early import EarlyInput, ScreenReady
@@ -27,6 +23,7 @@ from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
+from d2ltui.tui.services.defects import DefectFound, in_words, keep_traceback
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns
@@ -73,7 +70,6 @@ class D2LApp(FrameApp, App[None]):
         # A slow link has no bytes for what only looks smooth, and a field that still moves cannot be scrolled to.
         self.animation_level = "none"
         self.signals = signals
-        self.charts = ChartClient(on_trouble=lambda message: self.notify(message, severity="warning"))
         self.machine = Machine()
         self.max_fps = max_fps
         only_ascii = not is_utf8() if ascii is None else ascii
@@ -97,6 +93,7 @@ class D2LApp(FrameApp, App[None]):
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
+        self._defects_told: set[str] = set()
         # One object: what was drawn through it stays good.
         self._character_filter = AsciiFilter() if only_ascii else ConsoleFilter() if on_console else None
 
@@ -375,20 +372,17 @@ class D2LApp(FrameApp, App[None]):
         else:
             super()._handle_exception(error)
 
+    def on_defect_found(self, message: DefectFound) -> None:
+        """Say once what has failed."""
+        what, error = message.what, message.error
+        if what not in self._defects_told:
+            self._defects_told.add(what)
+            self.notify(f"{what} ({in_words(error)}); {keep_traceback(error)}", severity="error")
+
     def _print_error_renderables(self) -> None:
         """A defect of ours: one sentence, and the traceback beside the runs. (Textual would print it whole.)"""
         error = self._exception
         if error is None:
             super()._print_error_renderables()
             return
-        from d2ltui.store import StoreError, home
-
-        try:
-            path = home.home() / f"failed-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-            where = f"the traceback is in {path}"
-        except (OSError, StoreError) as unwritten:
-            where = f"the traceback could not be kept ({unwritten})"
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        print(f"d2ltui: the interface failed ({what}); {where}", file=sys.__stderr__)
+        print(f"d2ltui: the interface failed ({in_words(error)}); {keep_traceback(error)}", file=sys.__stderr__)

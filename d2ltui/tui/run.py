@@ -48,13 +48,10 @@ def run_app(
             watch=watch,
             signals=signals,
         )
-        # Before the terminal is taken: the helper's start wants untouched standard streams.
-        app.charts.start()
         try:
             app.run()
         finally:
             signals.detach()
-            app.charts.close()
             app.stored.leave(JOIN_TIMEOUT)
         ended = _finish_run(app, signals)
         status = app.return_code or 0

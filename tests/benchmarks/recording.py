@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import sys
 import time
@@ -10,7 +9,7 @@ import time
 import numpy as np
 import psutil
 
-from d2ltui.charts.client import ChartClient
+from d2ltui.charts.draw import draw
 from d2ltui.charts.of_run import Curves
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
@@ -48,37 +47,31 @@ def record(live: LiveRun, steps: int, seed: int = 0) -> None:
             live(events.EpochEnded(step // per_epoch, step, loss, loss, 1 - loss, 1 - loss, step * 1e-4))
 
 
-async def frame(curves: Curves, client: ChartClient) -> None:
+def frame(curves: Curves) -> None:
     """Both charts, from the histories to the lines of the screen."""
-    loss = curves.loss(WIDTH, HEIGHT, log=False, smoothing=0.6, ascii=False)
-    metric = curves.metric(WIDTH, HEIGHT, smoothing=0.6, ascii=False)
-    await asyncio.gather(client.draw(loss), client.draw(metric))
+    draw(curves.loss(WIDTH, HEIGHT, log=False, smoothing=0.6, ascii=False))
+    draw(curves.metric(WIDTH, HEIGHT, smoothing=0.6, ascii=False))
 
 
-async def _frames() -> tuple[list[float], list[float]]:
+def _frames() -> tuple[list[float], list[float]]:
     lives = [LiveRun(config_for(steps)) for steps in (FEW, MANY)]
     curves = [Curves(live) for live in lives]
     for live, steps in zip(lives, (FEW, MANY), strict=True):
         record(live, steps)
-    client = ChartClient()
-    client.start()
     seconds: tuple[list[float], list[float]] = ([], [])
-    try:
-        for turn in range(FRAMES + 3):
-            for side, (live, curve) in enumerate(zip(lives, curves, strict=True)):
-                record(live, 2, seed=turn)
-                began = time.perf_counter()
-                await frame(curve, client)
-                if turn >= 3:
-                    seconds[side].append(time.perf_counter() - began)
-    finally:
-        client.close()
+    for turn in range(FRAMES + 3):
+        for side, (live, curve) in enumerate(zip(lives, curves, strict=True)):
+            record(live, 2, seed=turn)
+            began = time.perf_counter()
+            frame(curve)
+            if turn >= 3:
+                seconds[side].append(time.perf_counter() - began)
     return seconds
 
 
 def long_run(context: Context) -> list[Figure]:
-    """A frame of both charts, through the helper process, in turns."""
-    few, many = asyncio.run(_frames())
+    """A frame of both charts, in turns."""
+    few, many = _frames()
     ratios = [late / early for late, early in zip(many, few, strict=True)]
     milliseconds = [1000 * late for late in many]
     return [

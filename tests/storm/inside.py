@@ -78,7 +78,6 @@ async def _run(arguments: Sequence[str], seed: str, count: int, limit: float, la
         for thread in threading.enumerate():
             if thread.name.startswith("d2ltui-"):
                 await asyncio.to_thread(thread.join, HANG)
-        app.charts.close()
     return Report(thrown, probes, longest)
 
 

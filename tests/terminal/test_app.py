@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 from terminal import PATIENCE, Terminal, application
 
 SPIRALS = ("--model", "mlp", "--dataset", "spirals", "--epochs", "100000")
@@ -31,12 +30,6 @@ sys.meta_path.insert(0, Gate())
 """
 
 
-def helpers_of(terminal: Terminal) -> list[psutil.Process]:
-    helpers = terminal.helpers()
-    assert helpers, "no chart helper runs"
-    return helpers
-
-
 def loss_chart(terminal: Terminal) -> str:
     """What the loss pane shows."""
     lines = terminal.text().split("\n")
@@ -57,7 +50,6 @@ def test_from_the_first_paint_to_a_trained_network(tmp_path: Path) -> None:
         terminal.wait("Keys (escape closes)")
         terminal.press("escape")
         gate.touch()
-        helpers = helpers_of(terminal)
 
         terminal.press("ctrl+r")
         terminal.wait("✓ finished")
@@ -78,11 +70,9 @@ def test_from_the_first_paint_to_a_trained_network(tmp_path: Path) -> None:
             terminal.press("y")
         assert terminal.ended() == 0
         terminal.assert_restored()
-        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
-        assert alive == []
 
 
-def test_watched_paused_without_helper_and_left_in_the_middle() -> None:
+def test_watched_paused_and_left_in_the_middle() -> None:
     with application(*SPIRALS, "--start") as terminal:
         terminal.wait("▶ training")
         seen = {loss_chart(terminal)}
@@ -97,15 +87,6 @@ def test_watched_paused_without_helper_and_left_in_the_middle() -> None:
             terminal.until(moved, f"{pictures} other pictures of the loss")
 
         moves(4)
-        # The charts outlive their helper, and say so once.
-        for helper in helpers_of(terminal):
-            helper.kill()
-        terminal.wait("the chart helper stopped")
-        assert terminal.text().count("the chart helper") == 1
-        moves(3)
-        assert terminal.text().count("the chart helper") <= 1  # the notice goes after a while
-        helpers = helpers_of(terminal)
-
         terminal.press(" ")
         terminal.wait("‖ paused")
         terminal.press("s", " ")
@@ -119,15 +100,12 @@ def test_watched_paused_without_helper_and_left_in_the_middle() -> None:
         terminal.press("y")
         assert terminal.ended() == 0
         terminal.assert_restored()
-        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
-        assert alive == []
 
 
 def test_json_after_the_terminal_is_restored_and_only_ascii_without_colour() -> None:
     arguments = ("--dataset", "moons", "--epochs", "3", "--start", "--exit-when-done", "--json")
     with application(*arguments, LC_ALL="C", NO_COLOR="1") as terminal:
         terminal.wait("loading")
-        helpers = helpers_of(terminal)
         assert terminal.ended() == 0
         terminal.assert_restored()
         raw = bytes(terminal.raw)
@@ -140,8 +118,6 @@ def test_json_after_the_terminal_is_restored_and_only_ascii_without_colour() -> 
         greys = re.compile(rb"[34]8;2;(\d+);\1;\1(?!\d)")
         colours = re.findall(rb"(?<!\d)(?:[34][0-8]|9[0-7]|10[0-7])(?!\d)", greys.sub(b"", styles))
         assert colours == []
-        _, alive = psutil.wait_procs(helpers, timeout=PATIENCE)
-        assert alive == []
 
 
 def test_json_into_a_file_from_a_terminal_of_sixteen_colours(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from terminal import PATIENCE, application
 
-from d2ltui.charts.client import ChartClient
 from d2ltui.store.environment import environment
 
 # Of the standard library and of what d2ltui depends on; `runpy`, which finds the module of `-m`, is before its time.
@@ -41,30 +40,13 @@ def test_as_a_module_in_text(trap: Path) -> None:
     assert (done.returncode, done.stderr, traces(trap)) == (0, "", "")
 
 
-def test_the_application_and_its_helper(trap: Path) -> None:
+def test_the_application(trap: Path) -> None:
     with application() as terminal:
         terminal.wait("ready")
         terminal.press("ctrl+r")
         terminal.wait("finished")
-        assert terminal.helpers()
         terminal.press("q")
         assert terminal.ended() == 0
-    assert traces(trap) == ""
-
-
-@pytest.mark.parametrize("path", ["", ":/nonexistent", ".", "{here}"])
-def test_the_helper_where_the_python_path_names_the_directory(
-    trap: Path, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", path.format(here=os.getcwd()))
-    client = ChartClient()
-    client.start()
-    helper = client._process
-    assert helper is not None
-    assert helper.stdin is not None
-    helper.stdin.close()
-    assert helper.wait(PATIENCE) == 0
-    client.close()
     assert traces(trap) == ""
 
 

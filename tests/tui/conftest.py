@@ -53,6 +53,5 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
                 if thread.name.startswith("d2ltui-") and thread not in before:
                     thread.join(PATIENCE)
                     assert not thread.is_alive(), f"{thread.name} goes on"
-            app.charts.close()
 
     return opener

@@ -151,7 +151,7 @@ class Person:
         chart = self.main.query_one(f"#{pane}", ChartPane)
 
         def rests() -> bool:
-            return chart._shown[2] == self.live.version and chart._drawing is not None and chart._drawing.done()
+            return chart._shown[2] == self.live.version
 
         await self.until(lambda: chart.frames > 0 and (self.word == "training" or rests()), f"a drawing in {pane}")
 

@@ -50,7 +50,6 @@ async def test_keys_before_the_screen_is_there_wait_for_it(keys: list[str], monk
     finally:
         app.stop_run()
         app.join(30)
-        app.charts.close()
 
 
 async def test_clicks_in_one_burst_open_a_run_once(open_app: Opener) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import threading
 
 import pytest
@@ -195,21 +193,6 @@ async def test_layers_are_looked_at_only_while_they_are_on_the_screen(open_app: 
         assert not control.observed
         await person.pilot.resize_terminal(120, 40)
         await person.until(lambda: control.observed, "the layers beside the curves")
-
-
-async def test_charts_go_on_without_their_helper(open_app: Opener) -> None:
-    async with open_app(ENDLESS) as person:
-        await person.press("ctrl+r")
-        await person.until_drawn("loss")
-        chart = person.main.query_one("#loss", ChartPane)
-        for _ in range(2):
-            pid = person.app.charts.pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            await person.until(lambda pid=pid: person.app.charts.pid not in (None, pid), "another helper")
-            frames = chart.frames
-            await person.until(lambda frames=frames: chart.frames > frames + 1, "more drawings")
-        assert len(person.app._notifications) == 1  # told once
 
 
 @pytest.mark.parametrize(("seed", "size"), [(0, (120, 40)), (1, (80, 24)), (2, (200, 60))])

@@ -19,7 +19,13 @@ DOTS = st.lists(st.tuples(st.integers(0, 2 * WIDTH - 1), st.integers(0, 4 * HEIG
 
 def plotexts_own(dots: list[tuple[int, int]]) -> list[str]:
     """The canvas with each of the dots handed to plotext, which puts them together."""
-    plotext.clear_data()
+    plotext.clear_figure()
+    plotext.limit_size(False, False)
+    plotext.theme("clear")
+    plotext.xaxes(False, False)
+    plotext.yaxes(False, False)
+    plotext.xticks([])
+    plotext.yticks([])
     plotext.plot_size(WIDTH, HEIGHT)
     plotext.xlim(0, 2 * WIDTH - 1)
     plotext.ylim(0, 4 * HEIGHT - 1)

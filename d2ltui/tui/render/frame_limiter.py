@@ -18,8 +18,7 @@ class FrameLimiter:
     Args:
         max_fps: frames a second at most.
         clock: wall time in seconds.
-        cpu: processor time in seconds of what makes the frames: the interface's thread, the charts' helper process.
-            On a machine whose cores all train, each of them keeps the training waiting as long as it works.
+        cpu: processor time in seconds of what makes the frames, the interface's thread.
     """
 
     def __init__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -14,7 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from d2ltui.charts.overlay import letter, overlay, style
-from d2ltui.charts.spec import ChartError, ChartSpec, Style
+from d2ltui.charts.spec import ChartSpec
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
 from d2ltui.spec.text import counted
@@ -22,8 +22,8 @@ from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.locale import spelled
 from d2ltui.tui.screens.once import Once
+from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.lesson_runner import newest_of_each_role
-from d2ltui.tui.services.threads import begin
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.options import Options
@@ -105,7 +105,6 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
             "Verdict", VerticalScroll(self._verdict, can_focus=False), id="verdict-pane", can_focus=True
         )
         self._right = Vertical(self._curves_pane, self._verdict_pane, id="right")
-        self._drawing: asyncio.Task[None] | None = None
         self._experiments = False  # where there is no room for both: the curves and the verdict, not the page
 
     def compose(self) -> ComposeResult:
@@ -241,7 +240,7 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
         verdict = measurement.verdict if measurement is not None else None
         state = (lesson.name, measurement, busy, verdict, len(runs), epochs, self._experiments, view.size)
         self._mark()
-        if state == self._shown or (self._drawing is not None and not self._drawing.done()):
+        if state == self._shown:
             return
         self._shown = state
         self._arrange()
@@ -253,8 +252,9 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
         self._verdict.update(Text("\n").join([Text("\n".join(roles), "dim"), Text(), said]) if roles[rows:] else said)
         if width > 0 and height > 0:
             empty = "no training so far" if measurement is not None else "enter measures it"
-            spec = newest_curves(runs, width, height - rows, self.app.ascii, empty)
-            self._drawing = begin(self.app, self._draw(spec, roles[:rows]))
+            build = partial(newest_curves, runs, width, height - rows, self.app.ascii, empty)
+            below = [[(int(style(i)), role[:width])] for i, role in enumerate(roles[:rows])]
+            self._curve.show([*drawn(self.app, build), *below])
 
     def _mark(self) -> None:
         """Say in the list which lessons have been measured, and what came out."""
@@ -277,17 +277,3 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
             return verdict_text(measurement.verdict, self.app.ascii)
         more = "\nt shows the whole error" if measurement.traceback else ""
         return Text(f"{measurement.problem}{more}")
-
-    async def _draw(self, spec: ChartSpec, roles: list[str]) -> None:
-        try:
-            drawing = await self.app.charts.draw(spec)
-        except ChartError as error:
-            drawing = [[(int(Style.WARNING), str(error))]]
-        if self.is_attached:
-            below = [[(int(style(i)), role[: spec.width])] for i, role in enumerate(roles)]
-            self._curve.show([*drawing, *below])
-
-    def on_unmount(self) -> None:
-        """Nobody waits for a drawing any more."""
-        if self._drawing is not None:
-            self._drawing.cancel()

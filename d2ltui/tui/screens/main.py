@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
@@ -57,21 +56,19 @@ class MainScreen(OpeningScreen):
         self._hint, self._trouble = WELCOME, ""  # the latter: why the run is not stored
         self._curves: Curves | None = None
         self._name = ""  # of the run on the screen
-        self._together = False  # whether charts and the rest are shown at once
         self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
         self._sizes: dict[ChartPane, Size] = {}  # when nothing is zoomed
 
     def compose(self) -> ComposeResult:
         """Three columns, a status line, the keys."""
-        charts = self.app.charts
         yield TabStrip()
         with Columns(id="body"):
             yield Setup(self._initial, self._given)
             with Column(id="curves"):
                 begin = "ctrl+r trains what the form describes"
-                yield ChartPane("Loss", self._loss, charts, begin, "loss", self._drawn)
-                yield ChartPane("Accuracy", self._metric, charts, "", "accuracy", self._drawn)
+                yield ChartPane("Loss", self._loss, begin, "loss")
+                yield ChartPane("Accuracy", self._metric, "", "accuracy")
             with Column(id="inside"):
                 yield LayersPane("Activations", layer_lines, "each layer's outputs in a run", "activations")
                 yield LayersPane("Gradients", gradient_lines, "each layer's gradient in a run", "gradients")
@@ -88,21 +85,17 @@ class MainScreen(OpeningScreen):
         self._form_pane = self.query_one("#model-pane", Pane)
         self._arrange()
         self._show_titles(self._initial)
-        charts = self.app.charts
-        self._pace = FrameLimiter(self.app.max_fps, cpu=lambda: time.thread_time() + charts.seconds)
+        self._pace = FrameLimiter(self.app.max_fps)
         self.set_interval(1 / (2 * self.app.max_fps), self._on_timer)
 
     # Looking at the run
 
     def _on_timer(self) -> None:
         if self._pace.due(self.app.backlog):
-            self.tick(together=True)
+            self.tick()
 
-    def tick(self, together: bool = False) -> None:
-        """Bring what is on the screen up to date. Costs next to nothing where nothing changed.
-
-        With `together`, charts, panes and the status line wait for each other: the screen is put together once.
-        """
+    def tick(self) -> None:
+        """Bring what is on the screen up to date. Costs next to nothing where nothing changed."""
         trouble, live = self.app.poll(), self.app.live
         if live is not None and (self._curves is None or (live.ended is not None and self._handled_end is not live)):
             self._hint = self._trouble  # how to begin is known; how it has ended is to be read
@@ -114,13 +107,10 @@ class MainScreen(OpeningScreen):
             self._curves, self._trouble = Curves(live), trouble
             self._show_titles(live.config)
         if self.is_active:  # under another screen nobody sees it
-            # A helper that has not answered since the last time must not hold up the rest.
-            self._together = together and not self.drawing
-            self._draw_charts()
-            if not (self._together and self.drawing):
-                with self.batch_refresh():
-                    self._show_drawings()
-                    self._draw_rest()
+            with self.batch_refresh():  # the screen is put together once
+                self._draw_charts()
+                self._draw_panes()
+                self._show_status()
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
             if live.ended.field:
@@ -145,7 +135,7 @@ class MainScreen(OpeningScreen):
                 self._sizes[chart] = chart.view.size
 
     def prepare(self) -> None:
-        """Ask for the charts in the sizes that they are about to have. (After a resize, for one in vain.)"""
+        """Draw the charts in the sizes that they are about to have. (After a resize, one in vain.)"""
         for chart in self._chart_panes:
             if self._curves is None or not chart.display:
                 continue
@@ -155,24 +145,6 @@ class MainScreen(OpeningScreen):
                 size = self.query_one(Columns).size + Size(0, tabs) - Size(chart.gutter.width, chart.gutter.height)
             if size:
                 chart.update_from(self._curves, (self._log, self._smoothing), size)
-
-    def _drawn(self) -> None:
-        """A chart is there."""
-        if self._together and self.drawing:
-            return  # the other one will come
-        if self.is_active:  # otherwise it is shown when the dialog in front is closed
-            with self.batch_refresh():
-                self._show_drawings()
-                if self._together:
-                    self._draw_rest()
-
-    def _show_drawings(self) -> None:
-        for chart in self._chart_panes:
-            chart.show_arrived()
-
-    def _draw_rest(self) -> None:
-        self._draw_panes()
-        self._show_status()
 
     def _show_status(self) -> None:
         live = self.app.live
@@ -189,11 +161,6 @@ class MainScreen(OpeningScreen):
         for pane in self._layer_panes:
             pane.update_from(live, self.app.ascii, history=self._zoomed == pane.id == "activations")
         self._findings_pane.update_from(live)
-
-    @property
-    def drawing(self) -> bool:
-        """Whether a chart is just being drawn."""
-        return any(chart.drawing for chart in self._chart_panes)
 
     def _answer_soon(self) -> None:
         """Show what the engine answers as soon as it does, not at the next frame."""

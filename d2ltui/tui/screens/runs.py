@@ -14,13 +14,14 @@ from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
 from d2ltui.charts.overlay import letter
-from d2ltui.charts.spec import ChartError, Style
+from d2ltui.charts.spec import Style
 from d2ltui.store import StoreError, filters, home, listing
 from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
+from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.threads import begin, in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
@@ -371,16 +372,11 @@ class RunsScreen(Once, BatchedScreen, Screen["str | None"]):
         legend_rows = len(lives) + 1 if lives else 0
         spec, legend = marked_runs(lives, self._epoch, width, max(4, height - legend_rows), self.app.ascii)
         self._show_facts()
-        try:
-            drawing = await self.app.charts.draw(spec)
-        except ChartError as error:
-            drawing = [[(int(Style.WARNING), str(error))]]
-        if self.is_attached:
-            below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
-            self._overlay.show([*drawing, *below])
-            if self._again:
-                self._again = False
-                self.call_later(self._show_curves)
+        below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
+        self._overlay.show([*drawn(self.app, lambda: spec), *below])
+        if self._again:
+            self._again = False
+            self.call_later(self._show_curves)
 
     def on_unmount(self) -> None:
         """Nobody waits for what is being read or drawn any more."""

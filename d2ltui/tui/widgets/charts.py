@@ -1,8 +1,7 @@
-"""The panes that show a run: curves drawn by the charts' helper process, and the layers' figures."""
+"""The panes that show a run: curves, and the layers' figures."""
 
 from __future__ import annotations
 
-import asyncio
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,15 +10,14 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
-from d2ltui.charts.spec import ChartError, ChartSpec, Drawing, Style
+from d2ltui.charts.spec import ChartSpec, Style
 from d2ltui.spec.text import counted
 from d2ltui.tui.panes.finding_lines import finding_lines
-from d2ltui.tui.services.threads import begin
+from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from d2ltui.charts.client import ChartClient
     from d2ltui.charts.of_run import Curves
     from d2ltui.history.live import LiveRun
     from d2ltui.spec.events import Finding, LayersProbed, LayerStats
@@ -63,30 +61,21 @@ class DrawingView(LinesView):
 
 
 class ChartPane(Pane):
-    """A curve. It asks for a new drawing only when something changed and the last one has arrived."""
+    """A curve. It is drawn anew only where something has changed."""
 
-    def __init__(
-        self, title: str, builder: Builder, client: ChartClient, empty: str, id: str, arrived: Callable[[], None]
-    ) -> None:
-        """`arrived` is called when a drawing has arrived; `show_arrived` shows it."""
+    def __init__(self, title: str, builder: Builder, empty: str, id: str) -> None:
         self.view = DrawingView()
         super().__init__(title, self.view, id=id, can_focus=True)
         self._builder = builder
-        self._client = client
         self._empty = empty
         # What the present drawing was made from: curves and options, size, version of the run.
         self._shown: tuple[object, tuple[int, int], int] = (None, (0, 0), 0)
-        self._drawing: asyncio.Task[None] | None = None
-        self.drawing = False  # whether a drawing has been asked for and has not arrived
-        self._on_arrival = arrived
-        self._arrived: Drawing | None = None  # and is not shown yet
-        self._overtaken: tuple[Curves, object] | None = None  # what a key asked for while a drawing was made
         self.frames = 0
 
     def update_from(self, curves: Curves | None, options: object, coming: Size | None = None) -> None:
         """Draw `curves` if they, the pane's size or `options` changed since the last drawing.
 
-        `coming` is the size that the drawing is about to have: it is made while Textual is still busy with the layout.
+        `coming` is the size that the drawing is about to have: it is there when Textual has done with the layout.
         """
         width, height = coming or self.view.size
         if width <= 0 or height <= 0 or not self.display:
@@ -97,16 +86,12 @@ class ChartPane(Pane):
         subject, size, version = (curves, options), (width, height), curves.live.version
         if self._shown == (subject, size, version):
             return
-        if self.drawing:
-            # More steps can wait for the next look at them, the answer to a key cannot.
-            self._overtaken = subject if self._shown[:2] != (subject, size) else None
-            return
-        self._arrived = None  # something else is to be shown
         if self._shown[0] != subject:
             self.view.forget()
         self._shown = (subject, size, version)
-        self.drawing = True
-        self._drawing = begin(self.app, self._draw(self._builder(curves, width, height)))
+        drawing = drawn(self.app, lambda: self._builder(curves, width, height))
+        self.view.show(drawing, Size(width, height))
+        self.frames += 1
 
     def _show_empty(self, width: int, height: int) -> None:
         shown = (None, (width, height), 0)
@@ -115,34 +100,6 @@ class ChartPane(Pane):
             self.view.forget()
             middle = [[(int(Style.AXIS), line.center(width))] for line in textwrap.wrap(self._empty, width)]
             self.view.show([[(int(Style.AXIS), "")]] * max(0, (height - len(middle)) // 2) + middle)
-
-    async def _draw(self, spec: ChartSpec) -> None:
-        try:
-            drawing = await self._client.draw(spec)
-        except ChartError as error:
-            drawing = [[(int(Style.WARNING), str(error))]]
-        finally:
-            self.drawing = False
-        if self.is_attached:
-            self._arrived = drawing
-            self._on_arrival()
-
-    def show_arrived(self) -> None:
-        """Show the drawing that has arrived, if one has."""
-        if self._arrived is None:
-            return
-        self.view.show(self._arrived, Size(*self._shown[1]))
-        self._arrived = None
-        self.frames += 1
-        if self._overtaken is not None:
-            overtaken, self._overtaken = self._overtaken, None
-            self.update_from(*overtaken)
-
-    def on_unmount(self) -> None:
-        """Nobody waits for a drawing any more."""
-        self.drawing = False
-        if self._drawing is not None:
-            self._drawing.cancel()
 
 
 Lister = Callable[["Sequence[LayerStats]", int, int, bool], "list[TextLine]"]
