@@ -182,6 +182,6 @@ def test_the_application_writes_where_it_may(watched: Watched) -> None:
         terminal.wait("softmax")
         terminal.press("escape", "q")
         assert terminal.ended() == 0
-    assert len(watched.processes) >= 2  # the charts are drawn in one of their own
+    assert watched.processes
     assert (watched.root / "store" / "runs" / "mlp-moons-1" / "checkpoint.pt").exists()
     watched.assert_clean()
