@@ -23,7 +23,7 @@ from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.services.defects import DefectFound, in_words, keep_traceback
+from d2ltui.tui.services.defects import ChartFailed, in_words, keep_traceback
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns
@@ -93,7 +93,7 @@ class D2LApp(FrameApp, App[None]):
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
-        self._defects_told: set[str] = set()
+        self._chart_failures: set[str] = set()  # that have been told
         # One object: what was drawn through it stays good.
         self._character_filter = AsciiFilter() if only_ascii else ConsoleFilter() if on_console else None
 
@@ -372,12 +372,12 @@ class D2LApp(FrameApp, App[None]):
         else:
             super()._handle_exception(error)
 
-    def on_defect_found(self, message: DefectFound) -> None:
-        """Say once what has failed."""
-        what, error = message.what, message.error
-        if what not in self._defects_told:
-            self._defects_told.add(what)
-            self.notify(f"{what} ({in_words(error)}); {keep_traceback(error)}", severity="error")
+    def on_chart_failed(self, message: ChartFailed) -> None:
+        """Say each reason once: charts are drawn again and again."""
+        why = in_words(message.error)
+        if why not in self._chart_failures:
+            self._chart_failures.add(why)
+            self.notify(f"a chart cannot be drawn ({why}); {keep_traceback(message.error)}", severity="error")
 
     def _print_error_renderables(self) -> None:
         """A defect of ours: one sentence, and the traceback beside the runs. (Textual would print it whole.)"""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from textual.pilot import Pilot
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.models import MODELS
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.screens.main import MainScreen
 from d2ltui.tui.screens.panes import ORDER
+from d2ltui.tui.screens.runs import RunsScreen
 from d2ltui.tui.widgets.charts import ChartPane
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.setup import Setup
@@ -24,6 +26,7 @@ from d2ltui.tui.widgets.status import StatusLine
 # A condition that does not come true within this time, in seconds, is a failure; nothing waits so long otherwise.
 PATIENCE = 30.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
+TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons"]
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 
 
@@ -175,3 +178,12 @@ async def until_fitting(person: Person) -> None:
         )
 
     await person.until(fits, "drawings of the right size")
+
+
+async def listed(person: Person, rows: int = 1) -> RunsScreen:
+    """Open the runs screen, and wait for so many runs to be read."""
+    await person.press("R")
+    screen = person.app.screen
+    assert isinstance(screen, RunsScreen)
+    await person.until(lambda: screen.query_one(DataTable).row_count == rows, f"{rows} runs in the list")
+    return screen

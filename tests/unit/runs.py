@@ -40,6 +40,11 @@ def samples(config: RunConfig, n: int = 60, dtype: torch.dtype = torch.float64) 
     return x, torch.randint(data.num_outputs, (n,), generator=generator)
 
 
+def rules(found: tuple[events.Finding, ...]) -> dict[str, str]:
+    """How serious each rule's finding is."""
+    return {finding.rule: finding.severity for finding in found}
+
+
 class Tape:
     """A sink that keeps every event, and the trainer's step count when it came."""
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from textual.app import App
 
 
-class DefectFound(Message):
-    """Something of ours has failed, and everything else goes on: to be told once."""
+class ChartFailed(Message):
+    """A chart cannot be drawn, and everything else goes on: to be told once."""
 
-    def __init__(self, what: str, error: Exception) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__()
-        self.what, self.error = what, error
+        self.error = error
 
 
 def keep_traceback(error: BaseException) -> str:
@@ -48,5 +48,5 @@ def drawn(app: App[Any], build: Callable[[], ChartSpec]) -> Drawing:
     try:
         return draw(build())
     except Exception as error:
-        app.post_message(DefectFound("a chart cannot be drawn", error))
+        app.post_message(ChartFailed(error))
         return [[(int(Style.WARNING), f"this chart cannot be drawn ({in_words(error)})")]]
