@@ -53,8 +53,13 @@ def test_from_the_first_paint_to_a_trained_network(tmp_path: Path) -> None:
 
         terminal.press("ctrl+r")
         terminal.wait("✓ finished")
-        found = re.search(r"accuracy [\d.]+ train, ([\d.]+)\s+validation", re.sub(r"\s+", " ", terminal.text()))
-        assert found is not None, terminal.text()
+
+        def accuracy() -> re.Match[str] | None:
+            return re.search(r"accuracy [\d.]+ train, ([\d.]+)\s+validation", re.sub(r"\s+", " ", terminal.text()))
+
+        terminal.until(accuracy, "the result")  # a frame arrives in pieces
+        found = accuracy()
+        assert found is not None
         assert float(found[1]) >= 0.93
 
         terminal.resize(80, 24)
