@@ -6,13 +6,14 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from d2ltui.spec.config import (
     FIELDS,
     MAX_EPOCHS,
     MAX_LAYERS,
+    MAX_PATH,
     MAX_WIDTH,
     ConfigError,
     Problem,
@@ -205,13 +206,15 @@ def test_a_name_is_proposed_only_where_it_is_close(word: str, meant: str | None)
 
 @pytest.mark.parametrize("name", FIELDS)
 @given(text=st.text() | st.text(alphabet=string.digits + ",.-+e naif:", max_size=12))
+@example(text="0" * (MAX_VALUE + 1))
 def test_no_text_does_more_than_be_refused(name: str, text: str) -> None:
     try:
         parse(name, text)
     except ConfigError as error:
         (problem,) = error.problems
         assert problem.field == name
-        assert f"'{printable(text, MAX_VALUE)}'" in problem.message
+        told = printable(text, MAX_PATH if FIELDS[name].kind == "path" else MAX_VALUE)  # paths are told at length
+        assert f"'{told}'" in problem.message
         assert problem.message.isprintable()
 
 

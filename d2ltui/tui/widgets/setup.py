@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
+from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import RadioButton, RadioSet, Static
@@ -182,14 +184,18 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         """Show what belongs to the model."""
         self._refresh_fields()
 
+    def scroll_to_region(self, region: Region, **options: Any) -> Offset:
+        """At once: what is still to come for the last field must not undo what has been done for this one."""
+        return super().scroll_to_region(region, **{**options, "animate": False, "immediate": True})
+
     def on_descendant_focus(self) -> None:
-        """Keep in sight what is chosen. Textual looks whether it is there while the form may still move elsewhere."""
-        self.call_after_refresh(self.call_after_refresh, self._scroll_to_focused)
+        """Keep in sight what is chosen. Textual looks for it where it was before the last move was laid out."""
+        self.call_after_refresh(self._scroll_to_focused)
 
     def _scroll_to_focused(self) -> None:
         focused = self.screen.focused
         if focused is not None and self in focused.ancestors:
-            self.scroll_to_widget(focused, animate=False, immediate=True)
+            self.scroll_to_widget(focused)
 
     def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
         """Another model."""
