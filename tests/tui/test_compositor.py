@@ -359,3 +359,16 @@ async def test_where_the_terminal_was_lost_all_of_it_is_sent_again(monkeypatch: 
         app.frame.forget()
         app.show("right", "two")  # only that has changed
         await until(pilot, lambda: cells("".join(sent)) == app.shown())
+
+
+async def test_a_press_on_what_has_just_been_removed_selects_nothing() -> None:
+    async with Two().run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app = pilot.app
+        assert isinstance(app, Two)
+        left = app.drawings.query_one("#left", LinesView)
+        await left.remove()
+        assert app.drawings.get_widget_at(1, 1)[0] is left  # the next layout is still to come
+        press = events.MouseDown(None, 1, 1, 0, 0, 1, False, False, False, screen_x=1, screen_y=1)
+        app.post_message(press)
+        await pilot.pause()
+    assert left.parent is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.console import Console
 from rich.control import Control
-from textual.geometry import Region
+from textual.geometry import Offset, Region
 from textual.reactive import Reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -167,6 +167,13 @@ class BatchedScreen(ScreenMixin):
         self._batches = not missing(self)
         if self._batches:
             self._compositor = CellDiffCompositor()
+
+    def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
+        """As Textual, which begins to select text there; but nothing is there where the widget has just been removed."""
+        widget, offset = super().get_widget_and_offset_at(x, y)
+        if widget is not None and widget.parent is None:
+            return None, None
+        return widget, offset
 
     def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
         """Style those again that look otherwise with the focus within them, and not, as Textual, all that they hold.
