@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from textual import events
 from textual._parser import ParseEOF, ParseError
@@ -15,7 +15,16 @@ class InputParser(XTermParser):
 
     A terminal that tells its size as nothing has the next click divided by it, a number too large to be a character
     is one all the same: what is raised there ends the parser, and no key is ever read again.
+
+    Args:
+        debug: Textual's: whether what is read is written down.
+        expects_sizes: whether the terminal has been asked to tell its sizes. One that nobody has asked for, such as in
+            a file that is shown or pasted, would hold until the window's next change.
     """
+
+    def __init__(self, debug: bool = False, expects_sizes: Callable[[], bool] = lambda: True) -> None:
+        self._expects_sizes = expects_sizes
+        super().__init__(debug)
 
     def feed(self, data: str) -> Iterable[Message]:
         """The messages that `data` completes."""
@@ -24,11 +33,19 @@ class InputParser(XTermParser):
             return
         for character in data:
             try:
-                yield from (message for message in super().feed(character) if _is_possible(message))
+                yield from (message for message in self._feed(character) if _is_possible(message))
             except (ParseEOF, ParseError):
                 raise
             except (ArithmeticError, LookupError, ValueError):
                 self._begin_anew()
+
+    def _feed(self, character: str) -> Iterable[Message]:
+        before = self.terminal_size, self.terminal_pixel_size, self.mouse_pixels
+        for message in super().feed(character):
+            if isinstance(message, events.Resize) and not self._expects_sizes():
+                self.terminal_size, self.terminal_pixel_size, self.mouse_pixels = before
+            else:
+                yield message
 
     def parse_mouse_code(self, code: str) -> Message | None:
         """A click; where it is, in cells."""

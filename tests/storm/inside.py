@@ -54,7 +54,7 @@ async def _run(arguments: Sequence[str], seed: str, count: int, limit: float, la
     app = D2LApp(resolve(given), start="--start" in arguments, store="--no-store" not in arguments, ascii=False)
     thrown = probes = 0
     longest = 0.0
-    parser = InputParser()
+    parser = InputParser(expects_sizes=lambda: False)
     try:
         async with app.run_test(size=(80, 24), notifications=True):
             due = 30

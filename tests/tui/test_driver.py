@@ -126,6 +126,19 @@ def test_bytes_that_are_no_text_are_left_out(keyboard: Keyboard, sent: bytes, ke
     assert keyboard.thread.is_alive()
 
 
+def test_a_terminal_that_was_not_asked_to_tell_its_sizes_does_not_change_them(keyboard: Keyboard) -> None:
+    read: list[Message] = []
+    keyboard.driver.process_message = read.append  # type: ignore[method-assign]
+    for tells in (False, True):
+        keyboard.driver._in_band_window_resize = tells
+        os.write(keyboard.master, b"\x1b[48;1;1;0;0tz")
+        deadline = time.monotonic() + 20
+        while not any(isinstance(message, events.Key) for message in read) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        assert any(isinstance(message, events.Resize) for message in read) == tells
+        read.clear()
+
+
 async def test_a_defect_in_the_thread_that_reads_keys_is_no_good_end() -> None:
     app = App[None]()
 

@@ -53,3 +53,15 @@ def test_what_begins_before_a_defect_of_the_terminal_is_read_in_the_right_cells_
     (click,) = parser.feed("\x1b[<0;101;51M")
     assert isinstance(click, events.MouseDown)
     assert (click.x, click.y) == (10, 5)
+
+
+def test_a_size_that_nobody_has_asked_for_is_none() -> None:
+    asked = False
+    parser = InputParser(expects_sizes=lambda: asked)
+    unasked = [*parser.feed("\x1b[48;1;1;10;20t"), *parser.feed("\x1b[<0;101;51M")]
+    assert [type(message) for message in unasked] == [events.MouseDown]
+    assert (unasked[0].x, unasked[0].y) == (100, 50)  # type: ignore[attr-defined]  # in cells, as before
+    asked = True
+    (told,) = parser.feed("\x1b[48;10;20;100;200t")
+    assert isinstance(told, events.Resize)
+    assert told.size == (20, 10)

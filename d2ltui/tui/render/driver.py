@@ -160,7 +160,7 @@ class PromptDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Read keys until the end; see LinuxDriver, from which everything but the times is."""
-        parser = InputParser(self._debug)
+        parser = InputParser(self._debug, lambda: getattr(self, "_in_band_window_resize", True))
         # What is not UTF-8 is left out: another character set's letters, line noise, a paste of either.
         decode = getincrementaldecoder("utf-8")("ignore").decode
         with selectors.SelectSelector() as selector:
