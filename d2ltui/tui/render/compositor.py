@@ -169,7 +169,7 @@ class BatchedScreen(ScreenMixin):
             self._compositor = CellDiffCompositor()
 
     def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
-        """As Textual, which begins to select text there; but nothing is there where the widget has just been removed."""
+        """As Textual, which begins to select text there; nothing is there where the widget has just been removed."""
         widget, offset = super().get_widget_and_offset_at(x, y)
         if widget is not None and widget.parent is None:
             return None, None
