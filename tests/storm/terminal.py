@@ -25,8 +25,22 @@ DARK, LIGHT = b"48;2;18;18;18", b"48;2;224;224;224"
 TAKEN = b"\x1b[?1049h"  # the alternate screen
 HANG = 60.0  # seconds without an answer that count as a hang
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
-# In the application: SIGUSR1 has it write what every thread does. Without a handler the signal would end it.
-STACKS = "import faulthandler, signal; faulthandler.register(signal.SIGUSR1, (f := open({!r}, 'a'))); "
+# In the application: SIGUSR1 has it write what every thread does, and SIGUSR2 what every task waits for. Without a
+# handler the signals would end it.
+STACKS = """
+import asyncio, faulthandler, signal
+file = open({!r}, "a")
+faulthandler.register(signal.SIGUSR1, file)
+def tell(*_):
+    for task in asyncio.all_tasks():
+        print("Task", task.get_name(), file=file)
+        coroutine = task.get_coro()
+        while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+            print("   ", frame.f_code.co_filename, frame.f_lineno, repr(frame.f_locals.get("self"))[:150], file=file)
+            coroutine = coroutine.cr_await
+    file.flush()
+signal.signal(signal.SIGUSR2, tell)
+"""
 EXITS = {0, 130}  # the statuses of `q` and `ctrl+c`
 ROOM = (30, 8)  # columns and rows in which the answer to a probe can be seen for certain
 
@@ -112,7 +126,7 @@ class Session:
         self._up, self._ended = False, False  # whether it has taken the terminal, and given it back
         self._failures = set(home.glob("failed-*.log"))
         self._stacks = home.parent / "stacks.txt"
-        code = STACKS.format(str(self._stacks)) + "from d2ltui.cli.app import main; main()"
+        code = STACKS.format(str(self._stacks)) + "\nfrom d2ltui.cli.app import main; main()"
         self._child = pexpect.spawn(
             sys.executable, ["-c", code, *arguments], env=inherited | dict(environment), cwd=str(cwd),
             dimensions=(24, 80), timeout=None, preexec_fn=_bounded,
@@ -240,6 +254,8 @@ class Session:
                 os.kill(self._process.pid, signal.SIGUSR1)
             if clock.seconds() > HANG:
                 said = bytes(self._tail[-300:])
+                os.kill(self._process.pid, signal.SIGUSR2)
+                self._read(0.5)
                 raise Blown(f"no answer to a key for {HANG:g} s; it has said {said!r}, {self._where()}")
             self._read(0.01)
         return True

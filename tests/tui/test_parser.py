@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual import events
 
-from d2ltui.tui.parser import InputParser
+from d2ltui.tui.parser import PASTE_PATIENCE, InputParser
 
 
 def keys_after(data: str) -> list[str]:
@@ -65,3 +65,51 @@ def test_a_size_that_nobody_has_asked_for_is_none() -> None:
     (told,) = parser.feed("\x1b[48;10;20;100;200t")
     assert isinstance(told, events.Resize)
     assert told.size == (20, 10)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "text"),
+    [
+        ("0.1", "0.1"),
+        ("", None),
+        ("a\x1b[Ab\x1bc", "a[Abc"),  # no arrow, no escape key
+        ("]]\x1b\x07\x00", "]]\x07"),
+        ("]\x07\x00\x1b\x1b\x1b", "]\x07"),
+        ("\x1b[200~x", "[200~x"),
+        ("\x1b[201", "[201"),
+        ("qxs~", "qxs~"),
+    ],
+)
+@pytest.mark.parametrize("before", ["", "\x1b", "\x1b[", "\x1b[1;2", "\x1b]11;"])
+@pytest.mark.parametrize("late", [False, True])
+def test_what_is_pasted_is_text_to_its_end(
+    pasted: str, text: str | None, before: str, late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parser = InputParser()
+    monkeypatch.setattr("textual.constants.ESCAPE_DELAY", 0.0)  # each piece comes long after the one before it
+    sent = f"{before}\x1b[200~{pasted}\x1b[201~"
+    if late:
+        read = [message for character in sent for message in (*parser.feed(character), *parser.tick())]
+    else:
+        read = [*parser.feed(sent), *parser.tick()]
+    assert [message.text for message in read if isinstance(message, events.Paste)] == ([] if text is None else [text])
+    keys = [message.key for message in read if isinstance(message, events.Key)]
+    assert not {"q", "x", "s", "tilde", "up", "ctrl+g"} & set(keys), keys
+    after = [message.key for message in parser.feed("o") if isinstance(message, events.Key)]
+    assert after == ["o"]
+
+
+def test_a_paste_whose_end_is_lost_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("d2ltui.tui.parser.time.monotonic", lambda: now)
+    parser = InputParser()
+    assert [*parser.feed("\x1b[200~0.5\x1b[20")] == []
+    now += PASTE_PATIENCE - 0.1
+    assert [*parser.tick()] == []
+    assert [*parser.feed("x")] == []
+    now += PASTE_PATIENCE + 0.1
+    (paste,) = parser.tick()
+    assert isinstance(paste, events.Paste)
+    assert paste.text == "0.5[20x"
+    (key,) = parser.feed("o")
+    assert isinstance(key, events.Key)
