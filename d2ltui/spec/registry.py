@@ -66,6 +66,10 @@ class Registry(Mapping[str, T], Generic[T]):
         """Take out what was registered under `name`."""
         self._items.pop(name, None)
 
+    def present(self) -> list[T]:
+        """What is registered by now. Plug-ins are not looked for: that may import anything, and take its time."""
+        return list(self._items.values())
+
     def __getitem__(self, name: str) -> T:
         if name not in self._items:
             self._load_plugins()

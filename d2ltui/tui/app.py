@@ -23,7 +23,7 @@ from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.services.defects import ChartFailed, in_words, keep_traceback
+from d2ltui.tui.services.defects import ChartFailed, in_words, keep_traceback, where_raised
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns
@@ -93,7 +93,7 @@ class D2LApp(FrameApp, App[None]):
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
-        self._chart_failures: set[str] = set()  # that have been told
+        self._chart_failures: set[tuple[str, str, int]] = set()  # where: those have been told of
         # One object: what was drawn through it stays good.
         self._character_filter = AsciiFilter() if only_ascii else ConsoleFilter() if on_console else None
 
@@ -163,13 +163,18 @@ class D2LApp(FrameApp, App[None]):
 
     def _painted(self) -> None:
         gc.enable()  # off since the start of the process
-        self.worker.preload()
+        self.run_worker(self._complete())
         if self._watch is not None:
             self.stored.watch(self._watch)
         elif not self._start:
             self.run_worker(self.stored.offer())
         if self._start:
             self.main.action_run()
+
+    async def _complete(self) -> None:
+        """What the first paint does not wait for. One import after the other: PyTorch's takes seconds."""
+        await self.main.add_plugin_panes()
+        self.worker.preload()
 
     # Signals: see `tui.signals`
 
@@ -373,10 +378,11 @@ class D2LApp(FrameApp, App[None]):
             super()._handle_exception(error)
 
     def on_chart_failed(self, message: ChartFailed) -> None:
-        """Say each reason once: charts are drawn again and again."""
-        why = in_words(message.error)
-        if why not in self._chart_failures:
-            self._chart_failures.add(why)
+        """Say it once of each place that fails: charts are drawn again and again, each time with other figures."""
+        place = where_raised(message.error)
+        if place not in self._chart_failures:
+            self._chart_failures.add(place)
+            why = in_words(message.error)
             self.notify(f"a chart cannot be drawn ({why}); {keep_traceback(message.error)}", severity="error")
 
     def _print_error_renderables(self) -> None:

@@ -15,10 +15,11 @@ from textual.widgets import DataTable, Input, Static
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.models import MODELS
 from d2ltui.tui.app import D2LApp
+from d2ltui.tui.panes import PANES
+from d2ltui.tui.panes.arrangement import Arrangement
+from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.screens.panes import ORDER
 from d2ltui.tui.screens.runs import RunsScreen
-from d2ltui.tui.widgets.charts import ChartPane
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
@@ -28,6 +29,9 @@ PATIENCE = 30.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
 TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons"]
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
+
+# The panes that come with the application: those of each tab, and the order in which `tab` goes through them.
+TABS, ORDER = Arrangement(PANES.present()).tabs, Arrangement(PANES.present()).order
 
 
 class Person:

@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from person import ENDLESS, SMALL, Opener, Person
+from person import ENDLESS, ORDER, SMALL, Opener, Person
 from textual.widgets import Input, Static
 
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import resolve
 from d2ltui.spec.config_file import read_toml
 from d2ltui.tui.keys import KEYS, help_rows
+from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.screens.dialogs import ConfirmScreen, HelpScreen, SaveScreen, TextScreen
 from d2ltui.tui.screens.main import SMOOTHING
-from d2ltui.tui.screens.panes import ORDER
-from d2ltui.tui.widgets.charts import ChartPane
 from d2ltui.tui.widgets.fields import ChoiceField
 
 PANES_WITH_KEYS = [name for name in ORDER if name not in ("model-pane", "data-pane", "form-pane")]

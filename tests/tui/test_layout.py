@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from person import ENDLESS, SMALL, Opener, Person, shown_panes
+from person import ENDLESS, ORDER, SMALL, TABS, Opener, Person, shown_panes
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -18,13 +18,14 @@ from d2ltui.charts.spec import ChartSpec
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.config import resolve
 from d2ltui.spec.events import LayersProbed
+from d2ltui.tui.panes.chart import ChartPane
+from d2ltui.tui.panes.layers import LayersPane
+from d2ltui.tui.panes.spec import RunView
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen
-from d2ltui.tui.screens.panes import ORDER
-from d2ltui.tui.widgets.charts import ChartPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import Line
-from d2ltui.tui.widgets.tabs import TABS, TabStrip
+from d2ltui.tui.widgets.tabs import TabStrip
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
 
@@ -206,7 +207,7 @@ async def test_a_look_that_takes_the_place_of_an_older_one_in_memory_is_shown(op
         for step in range(50):
             live.layers = None  # the older look is gone before the newer one is made
             live.layers = LayersProbed(step, ())
-            pane.update_from(live, False)
+            pane.show_run(RunView(live))
             assert pane.border_subtitle == f"step {step}"
 
 
@@ -297,9 +298,12 @@ async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int
 async def test_a_chart_that_cannot_be_drawn_is_told_of_once_and_the_run_goes_on(
     open_app: Opener, d2ltui_home: Path
 ) -> None:
-    def broken(curves: Curves, width: int, height: int) -> ChartSpec:
-        raise ZeroDivisionError("a defect")
+    def broken(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
+        nonlocal drawings
+        drawings += 1
+        raise ZeroDivisionError(f"defect {drawings}")  # in other words each time
 
+    drawings = 0
     async with open_app(ENDLESS) as person:
         loss = person.main.query_one("#loss", ChartPane)
         loss._builder = broken
@@ -310,7 +314,7 @@ async def test_a_chart_that_cannot_be_drawn_is_told_of_once_and_the_run_goes_on(
         (notice,) = person.app._notifications
         assert "ZeroDivisionError" in notice.message
         (log,) = d2ltui_home.glob("failed-*.log")
-        assert log.read_text().endswith("ZeroDivisionError: a defect\n")
+        assert log.read_text().endswith("ZeroDivisionError: defect 1\n")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
@@ -326,9 +330,9 @@ async def test_a_zoomed_chart_is_asked_for_in_the_size_that_it_then_has(
         asked: list[Size] = []
         builder = loss._builder
 
-        def noting(curves: Curves, width: int, height: int, asked: list[Size] = asked) -> ChartSpec:
+        def noting(curves: Curves, view: RunView, width: int, height: int, asked: list[Size] = asked) -> ChartSpec:
             asked.append(Size(width, height))
-            return builder(curves, width, height)
+            return builder(curves, view, width, height)
 
         loss._builder = noting
         for _ in range(2):  # full screen, and back

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from person import ENDLESS, Opener, Person
+from person import ENDLESS, TABS, Opener, Person
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
@@ -13,7 +13,6 @@ from textual.color import Color
 from d2ltui.lessons import LESSONS
 from d2ltui.tui.render.locale import AsciiFilter, is_utf8, spelled, to_ascii
 from d2ltui.tui.widgets.lines import LinesView
-from d2ltui.tui.widgets.tabs import TABS
 
 
 def leaving(person: Person) -> str:

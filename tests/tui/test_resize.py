@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from person import ENDLESS, Opener, shown_panes, until_fitting
-
-from d2ltui.tui.screens.panes import ORDER
+from person import ENDLESS, ORDER, Opener, shown_panes, until_fitting
 
 
 async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener) -> None:

@@ -11,8 +11,8 @@ from textual.events import Key
 from textual.widgets import Input
 
 from d2ltui.tui.keys import KEYS
+from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.screens.dialogs import SaveScreen
-from d2ltui.tui.widgets.charts import ChartPane
 
 # Everything that a hand can hit, but for the one that leaves at once.
 ANY_KEY = (

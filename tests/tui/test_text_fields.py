@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from person import ENDLESS, Opener, Person
+from person import ENDLESS, TABS, Opener, Person
 from textual.widgets import Input
 
 from d2ltui.tui.screens.dialogs import HelpScreen
@@ -116,7 +116,7 @@ async def test_no_key_of_the_footer_is_cut_off(open_app: Opener, size: tuple[int
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 15), (40, 12), (20, 5)])
 async def test_no_tab_is_cut_off(open_app: Opener, size: tuple[int, int]) -> None:
-    from d2ltui.tui.widgets.tabs import TABS, TabStrip
+    from d2ltui.tui.widgets.tabs import TabStrip
 
     async with open_app(size=size) as person:
         for title in TABS:

@@ -13,23 +13,21 @@ from textual.widgets import Input
 from d2ltui.spec.config import ConfigError, RunConfig, parse
 from d2ltui.spec.config_file import to_toml
 from d2ltui.tui.keys import SCREEN_BINDINGS
-from d2ltui.tui.panes.layer_lines import gradient_lines, layer_lines
+from d2ltui.tui.panes.spec import COLUMNS, FORM_PANES, FORM_TAB, RunView
 from d2ltui.tui.render.frame_limiter import FrameLimiter
 from d2ltui.tui.screens.opening import OpeningScreen
 from d2ltui.tui.screens.panes import NARROW
-from d2ltui.tui.widgets.charts import ChartPane, FindingsPane, LayersPane
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted, TextField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.pane import Column, Columns, Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
-from d2ltui.tui.widgets.tabs import TABS, TabStrip
+from d2ltui.tui.widgets.tabs import TabStrip
 
 if TYPE_CHECKING:
     from textual.timer import Timer
 
     from d2ltui.charts.of_run import Curves
-    from d2ltui.charts.spec import ChartSpec
     from d2ltui.engine.control import Mode
     from d2ltui.history.live import LiveRun
 
@@ -58,21 +56,14 @@ class MainScreen(OpeningScreen):
         self._name = ""  # of the run on the screen
         self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
-        self._sizes: dict[ChartPane, Size] = {}  # when nothing is zoomed
 
     def compose(self) -> ComposeResult:
         """Three columns, a status line, the keys."""
-        yield TabStrip()
+        columns = [Column(*self.run_panes.build(self.arrangement.column(name)), id=name) for name in COLUMNS]
+        yield TabStrip(self.arrangement.short_titles)
         with Columns(id="body"):
             yield Setup(self._initial, self._given)
-            with Column(id="curves"):
-                begin = "ctrl+r trains what the form describes"
-                yield ChartPane("Loss", self._loss, begin, "loss")
-                yield ChartPane("Accuracy", self._metric, "", "accuracy")
-            with Column(id="inside"):
-                yield LayersPane("Activations", layer_lines, "each layer's outputs in a run", "activations")
-                yield LayersPane("Gradients", gradient_lines, "each layer's gradient in a run", "gradients")
-                yield FindingsPane("What is happening", "what goes wrong inside, why, and what to change", "findings")
+            yield from columns
         yield StatusLine()
         yield KeysLine()
 
@@ -80,11 +71,9 @@ class MainScreen(OpeningScreen):
         """Begin to look at the run, a few times a second."""
         # Looked up once: a tick has no time for queries.
         self._status_line = self.query_one(StatusLine)
-        self._chart_panes, self._layer_panes = list(self.query(ChartPane)), list(self.query(LayersPane))
-        self._findings_pane, self._setup = self.query_one(FindingsPane), self.query_one(Setup)
-        self._form_pane = self.query_one("#model-pane", Pane)
+        self._setup, self._form_pane = self.query_one(Setup), self.query_one("#model-pane", Pane)
         self._arrange()
-        self._show_titles(self._initial)
+        self._show_panes()
         self._pace = FrameLimiter(self.app.max_fps)
         self.set_interval(1 / (2 * self.app.max_fps), self._on_timer)
 
@@ -105,11 +94,10 @@ class MainScreen(OpeningScreen):
             from d2ltui.charts.of_run import Curves
 
             self._curves, self._trouble = Curves(live), trouble
-            self._show_titles(live.config)
+            self._show_names()
         if self.is_active:  # under another screen nobody sees it
             with self.batch_refresh():  # the screen is put together once
-                self._draw_charts()
-                self._draw_panes()
+                self._show_panes()
                 self._show_status()
         if live is not None and live.ended is not None and self._handled_end is not live:
             self._handled_end = live
@@ -128,23 +116,28 @@ class MainScreen(OpeningScreen):
         self._setup.describe(config)
         self.app.notify(f"{name} is on the screen, and in the form")
 
-    def _draw_charts(self) -> None:
-        for chart in self._chart_panes:
-            chart.update_from(self._curves, (self._log, self._smoothing))
-            if self._zoomed is None and chart.display:
-                self._sizes[chart] = chart.view.size
+    def _view(self) -> RunView:
+        live = self.app.live
+        return RunView(
+            live=live,
+            curves=self._curves if live is not None else None,
+            task=live.header.task if live is not None else self._setup.state.last_valid.task,
+            run_name=self.app.run_name,
+            log=self._log,
+            smoothing=SMOOTHING[self._smoothing],
+            ascii=self.app.ascii,
+            zoomed=self._zoomed,
+        )
+
+    def _show_panes(self) -> None:
+        self.run_panes.show(self._view())
 
     def prepare(self) -> None:
-        """Draw the charts in the sizes that they are about to have. (After a resize, one in vain.)"""
-        for chart in self._chart_panes:
-            if self._curves is None or not chart.display:
-                continue
-            size = self._sizes.get(chart)
-            if self._zoomed is not None:
-                tabs = self.query_one(TabStrip).size.height
-                size = self.query_one(Columns).size + Size(0, tabs) - Size(chart.gutter.width, chart.gutter.height)
-            if size:
-                chart.update_from(self._curves, (self._log, self._smoothing), size)
+        """Have the panes draw in the sizes that they are about to have."""
+        frame = None
+        if self._zoomed is not None:
+            frame = self.query_one(Columns).size + Size(0, self.query_one(TabStrip).size.height)
+        self.run_panes.prepare(self._view(), frame)
 
     def _show_status(self) -> None:
         live = self.app.live
@@ -155,12 +148,6 @@ class MainScreen(OpeningScreen):
         watched = self.app.stored.watched
         interrupted = watched is not None and watched.interrupted
         self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted)
-
-    def _draw_panes(self) -> None:
-        live = self.app.live
-        for pane in self._layer_panes:
-            pane.update_from(live, self.app.ascii, history=self._zoomed == pane.id == "activations")
-        self._findings_pane.update_from(live)
 
     def _answer_soon(self) -> None:
         """Show what the engine answers as soon as it does, not at the next frame."""
@@ -179,23 +166,9 @@ class MainScreen(OpeningScreen):
 
         self.set_timer(ANSWER_EVERY, look)
 
-    def _loss(self, curves: Curves, width: int, height: int) -> ChartSpec:
-        smoothing = SMOOTHING[self._smoothing]
-        return curves.loss(width, height, log=self._log, smoothing=smoothing, ascii=self.app.ascii)
-
-    def _metric(self, curves: Curves, width: int, height: int) -> ChartSpec:
-        return curves.metric(width, height, smoothing=SMOOTHING[self._smoothing], ascii=self.app.ascii)
-
-    def _show_titles(self, config: RunConfig) -> None:
-        smoothing = SMOOTHING[self._smoothing]
-        self._chart_panes[0].subtitle(f"smoothing {smoothing:g}" if smoothing else "raw")
-        self._chart_panes[1].title("Accuracy" if config.task == "classification" else "R²")
-        self._show_names()
-
     def _show_names(self) -> None:
-        """What the run on the screen is called, and whether the form describes another one."""
+        """Whether the form describes another run than the one on the screen."""
         self._name, live = self.app.run_name, self.app.live
-        self._chart_panes[0].title(f"Loss{' (log)' * self._log}{f' of {self._name}' * bool(self._name)}")
         self._form_pane.title(
             "Model" if live is None or self._setup.state.last_valid == live.config else "Model of the next run"
         )
@@ -226,7 +199,7 @@ class MainScreen(OpeningScreen):
             self._say(error.problems[0].message)
             self.app.bell()
             self._zoomed = None
-            self._open_tab("Setup")
+            self._open_tab(FORM_TAB)
             self.call_after_refresh(setup.focus_problem)
             return
         if self.app.measuring.busy:
@@ -234,12 +207,12 @@ class MainScreen(OpeningScreen):
             return
         self._say("")
         setup.forget_problem()
-        away = self.app.size.width < NARROW and self._tab == "Setup" and self._zoomed is None
+        away = self.app.size.width < NARROW and self._tab == FORM_TAB and self._zoomed is None
         # A choice keeps the focus: it takes no letters, and may be turned for the next run.
-        if self._focused_pane() in TABS["Setup"] and (away or not isinstance(self.focused, ChoiceField | TextField)):
+        if self._focused_pane() in FORM_PANES and (away or not isinstance(self.focused, ChoiceField | TextField)):
             self.leave_pane()
         if away:
-            self._open_tab("Loss")
+            self._open_tab(self.arrangement.tab_of(self.arrangement.first))
         self.app.start_run(config, mode)
         self.tick()
 
@@ -305,16 +278,11 @@ class MainScreen(OpeningScreen):
     def action_log_scale(self) -> None:
         """Linear or logarithmic loss axis."""
         self._log = not self._log
-        self._redraw()
+        self.tick()
 
     def action_smooth(self, by: int) -> None:
         """Less or more smoothing."""
         self._smoothing = min(len(SMOOTHING) - 1, max(0, self._smoothing + by))
-        self._redraw()
-
-    def _redraw(self) -> None:
-        live = self.app.live
-        self._show_titles(live.config if live is not None else self._setup.state.last_valid)
         self.tick()
 
     def action_save(self) -> None:
@@ -338,8 +306,7 @@ class MainScreen(OpeningScreen):
 
     def action_remedy(self) -> None:
         """Put the remedy of the selected finding into the form."""
-
-        finding = self.query_one(FindingsPane).selected
+        finding = self.run_panes.finding
         if finding is None:
             self._say("no finding with a remedy")
             return

@@ -9,30 +9,33 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from d2ltui.tui.panes.arrangement import Arrangement
+from d2ltui.tui.panes.run_panes import RunPanes
+from d2ltui.tui.panes.spec import FORM_PANES, FORM_TAB, PaneFailed
 from d2ltui.tui.render.cached import FrameOnly
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
-from d2ltui.tui.widgets.tabs import TABS, TabStrip
+from d2ltui.tui.widgets.tabs import TabStrip
 
 if TYPE_CHECKING:
     from d2ltui.tui.app import D2LApp
 
 NARROW = 100  # columns; below, one tab at a time
-ORDER = tuple(pane for panes in TABS.values() for pane in panes)
 
 
 class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
-    """A screen of the panes in `TABS`, in the columns `#setup`, `#curves` and `#inside`."""
+    """A screen of the form's panes and of those in `PANES`, in the columns `#setup`, `#curves` and `#inside`."""
 
     app: D2LApp
 
     def __init__(self) -> None:
         super().__init__()
         self._zoomed: str | None = None
-        self._tab = next(iter(TABS))
+        self.run_panes = RunPanes(self)
+        self._tab = FORM_TAB
         self._left: str | None = None  # the pane that had the focus last
         self._narrow = True  # as a screen begins: no size that comes first takes a tab away
         self._single = False  # whether one tab, or one pane, has the whole width
@@ -44,6 +47,25 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
     def prepare(self) -> None:
         """Begin with what the layout that is about to come needs."""
 
+    async def add_plugin_panes(self) -> None:
+        """Look for the panes of other packages, and show those that there are."""
+        if new := await self.run_panes.look_for_plugins():
+            mounted = self.run_panes.mount(new)
+            self.query_one(TabStrip).set_titles(self.arrangement.short_titles)
+            self._arrange()
+            for mounting in mounted:
+                await mounting
+            self.tick()
+
+    def on_pane_failed(self, message: PaneFailed) -> None:
+        """A key, a click or a size was too much for a pane."""
+        self.run_panes.failed(message.pane, message.error)
+
+    @property
+    def arrangement(self) -> Arrangement:
+        """Where the panes are."""
+        return self.run_panes.arrangement
+
     def on_resize(self, event: events.Resize) -> None:
         """Columns or tabs."""
         if event.size != self.app.size:
@@ -53,9 +75,10 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
         narrow, before = self.app.size.width < NARROW, self._narrow
         self._narrow = narrow
         training = self.app.live is not None and self.app.live.ended is None
-        away = self._tab == "Setup" and self._zoomed is None and not self._editing
+        away = self._tab == FORM_TAB and self._zoomed is None and not self._editing
         if narrow and not before and training and away:
-            self._focus_pane("loss")  # whoever comes back to a run in a smaller window wants to see it, not its form
+            # Whoever comes back to a run in a smaller window wants to see it, not its form.
+            self._focus_pane(self.arrangement.first)
         else:
             self._arrange()
 
@@ -66,18 +89,18 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
 
     def _arrange(self) -> None:
         narrow = self.app.size.width < NARROW
-        shown = set(ORDER)
+        shown = set(self.arrangement.order)
         if self._zoomed is not None:
             shown = {self._zoomed}
         elif narrow:
-            shown = set(TABS[self._tab])
+            shown = set(self.arrangement.tabs[self._tab])
         self._single = narrow or self._zoomed is not None
-        if shown & set(TABS["Setup"]):
+        if shown & set(FORM_PANES):
             self.query_one(Setup).spread(self.app.size.width if self._single else 0)
         strip = self.query_one(TabStrip)
         strip.display = narrow and self._zoomed is None
         strip.show(self._tab)
-        for name in ORDER:
+        for name in self.arrangement.order:
             self.query_one(f"#{name}").display = name in shown
         stacks = self.query_one(Setup).query(".stack")  # side by side where the form has the whole width
         for column in (*stacks, self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
@@ -88,8 +111,7 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
 
     def _look(self) -> None:
         """The engine looks at the layers often while their panes can be seen."""
-        shown = any(self.query_one(f"#{name}").display for name in ("activations", "gradients"))
-        self.app.observe("panes", shown and self.is_active)
+        self.app.observe("panes", self.run_panes.show_layers and self.is_active)
 
     def on_screen_suspend(self) -> None:
         """Another screen covers this one."""
@@ -107,7 +129,7 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
         """A click on a tab."""
         self._zoomed = None
         self._open_tab(message.title)
-        self._focus_pane(TABS[message.title][0])
+        self._focus_pane(self.arrangement.tabs[message.title][0])
 
     def _focused_pane(self) -> str | None:
         widget: object = self.focused
@@ -120,19 +142,19 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
     def _focus_pane(self, name: str) -> None:
         if self._zoomed is not None:
             self._zoomed = name
-        self._tab = next(title for title, panes in TABS.items() if name in panes)
+        self._tab = self.arrangement.tab_of(name)
         if self._single:  # otherwise every pane is where it was
             self._arrange()
         self.query_one(f"#{name}", Pane).focus_inside()
 
     def action_next_pane(self, by: int = 1) -> None:
         """The next pane, or the one before."""
-        present = self._focused_pane()
+        present, order = self._focused_pane(), self.arrangement.order
         if present is None:
-            panes = TABS[self._tab] if self._single else ORDER
+            panes = self.arrangement.tabs[self._tab] if self._single else order
             self._focus_pane(panes[0] if by > 0 else panes[-1])
             return
-        self._focus_pane(ORDER[(ORDER.index(present) + by) % len(ORDER)])
+        self._focus_pane(order[(order.index(present) + by) % len(order)])
 
     def action_previous_pane(self) -> None:
         """The pane before."""
@@ -147,7 +169,7 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
     def _default_zoom(self) -> str:
         if self._left is not None and self.query_one(f"#{self._left}").display:
             return self._left
-        return TABS[self._tab][0] if self.app.size.width < NARROW else "loss"
+        return self.arrangement.tabs[self._tab][0] if self.app.size.width < NARROW else self.arrangement.first
 
     def leave_pane(self) -> None:
         """Nothing has the focus: letters are keys. `z` still means the pane that had it."""

@@ -43,6 +43,12 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
+def where_raised(error: BaseException) -> tuple[str, str, int]:
+    """The kind of `error`, and the file and the line that raised it: the same each time that it comes again."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return type(error).__name__, *((frames[-1][0].f_code.co_filename, frames[-1][1]) if frames else ("", 0))
+
+
 def drawn(app: App[Any], build: Callable[[], ChartSpec]) -> Drawing:
     """The chart that `build` describes; or why there is none, which is told once and ends nothing else."""
     try:

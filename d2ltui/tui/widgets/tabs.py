@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-
-# The tabs of a narrow terminal, and the panes that each shows. In this order `tab` goes through the panes.
-TABS: dict[str, tuple[str, ...]] = {
-    "Setup": ("model-pane", "data-pane", "form-pane"),
-    "Loss": ("loss",),
-    "Accuracy": ("accuracy",),
-    "Activations": ("activations",),
-    "Gradients": ("gradients",),
-    "Findings": ("findings",),
-}
-
-SHORT = {
-    "Setup": "Set",
-    "Loss": "Loss",
-    "Accuracy": "Acc",
-    "Activations": "Act",
-    "Gradients": "Grad",
-    "Findings": "Find",
-}
 
 
 class TabStrip(Widget):
@@ -39,9 +23,15 @@ class TabStrip(Widget):
             super().__init__()
             self.title = title
 
-    def __init__(self) -> None:
+    def __init__(self, titles: Mapping[str, str]) -> None:
         super().__init__(id="tabs")
+        self._titles = dict(titles)
         self._active = ""
+
+    def set_titles(self, titles: Mapping[str, str]) -> None:
+        """Show these tabs: their titles, each with what stands there where there is little room."""
+        self._titles = dict(titles)
+        self.refresh()
 
     def show(self, active: str) -> None:
         """Mark the active one."""
@@ -51,9 +41,9 @@ class TabStrip(Widget):
 
     def _fitting(self) -> list[tuple[str, str]]:
         """The titles, each as it is shown: whole where there is room for all, else short, else the active one alone."""
-        whole = [(title, title) for title in TABS]
-        for titles in (whole, list(SHORT.items())):
-            if sum(len(shown) + 2 for _, shown in titles) <= self.size.width - 2:
+        whole = [(title, title) for title in self._titles]
+        for titles in (whole, list(self._titles.items())):
+            if sum(cell_len(shown) + 2 for _, shown in titles) <= self.size.width - 2:
                 return titles
         return []
 
@@ -61,9 +51,9 @@ class TabStrip(Widget):
         """The titles; brackets mark the active one where there is no colour."""
         titles = self._fitting()
         if not titles:
-            at = list(TABS).index(self._active) + 1 if self._active in TABS else 1
-            alone = f"{self._active} {at}/{len(TABS)}"
-            return Content.styled(f"‹ {alone} ›" if len(alone) + 4 <= self.size.width else alone, "bold")
+            at = list(self._titles).index(self._active) + 1 if self._active in self._titles else 1
+            alone = f"{self._active} {at}/{len(self._titles)}"
+            return Content.styled(f"‹ {alone} ›" if cell_len(alone) + 4 <= self.size.width else alone, "bold")
         parts = []
         for title, shown in titles:
             active = title == self._active
@@ -73,12 +63,12 @@ class TabStrip(Widget):
     def on_click(self, event: events.Click) -> None:
         """Open the tab under the pointer; where one alone is shown, the one before or after it."""
         titles, end = self._fitting(), 1
-        if not titles and self._active in TABS:
-            names = list(TABS)
+        if not titles and self._active in self._titles:
+            names = list(self._titles)
             by = 1 if event.x >= self.size.width // 2 else -1
             self.post_message(self.Picked(names[(names.index(self._active) + by) % len(names)]))
         for title, shown in titles:
-            end += len(shown) + 2
+            end += cell_len(shown) + 2
             if event.x < end:
                 self.post_message(self.Picked(title))
                 return

@@ -1,0 +1,31 @@
+"""The accuracy of each batch and of each epoch; R² in regression."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from d2ltui.charts.spec import ChartSpec
+from d2ltui.tui.panes.chart import ChartPane
+from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
+
+if TYPE_CHECKING:
+    from d2ltui.charts.of_run import Curves
+
+
+class AccuracyPane(ChartPane):
+    """The metric of the run's task: each training batch's, smoothed, and the validation data's."""
+
+    def __init__(self, spec: PaneSpec) -> None:
+        super().__init__(spec, metric)
+
+    def show_titles(self, view: RunView) -> None:
+        """Name the metric."""
+        self.title("Accuracy" if view.task == "classification" else "R²")
+
+
+def metric(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
+    """The chart of the metric."""
+    return curves.metric(width, height, smoothing=view.smoothing, ascii=view.ascii)
+
+
+ACCURACY = PANES.register(PaneSpec("accuracy", "Accuracy", AccuracyPane, "curves", short="Acc"))

@@ -1,0 +1,74 @@
+"""What goes wrong in the run, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import events
+
+from d2ltui.spec.text import counted
+from d2ltui.tui.panes.finding_lines import finding_lines
+from d2ltui.tui.panes.lines import ScrollingPane
+from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
+
+if TYPE_CHECKING:
+    from d2ltui.spec.events import Finding
+
+EMPTY = "what goes wrong inside, why, and what to change"
+
+
+class FindingsPane(ScrollingPane):
+    """What is happening, in words. ↑ and ↓ select a finding; `f` puts its remedy into the form."""
+
+    def __init__(self, spec: PaneSpec) -> None:
+        super().__init__(spec)
+        self._selected = 0
+        self._findings: tuple[Finding, ...] = ()
+        self._starts: list[int] = []
+
+    @property
+    def selected(self) -> Finding | None:
+        """The finding whose remedy is meant: the selected one, or the gravest that has a remedy."""
+        if self._selected < len(self._findings) and self._findings[self._selected].remedy:
+            return self._findings[self._selected]
+        return next((finding for finding in self._findings if finding.remedy), None)
+
+    def show_run(self, view: RunView) -> None:
+        """Show the newest findings."""
+        live = view.live
+        width, height = self.room
+        if width <= 0 or height <= 0 or not self.display:
+            self._findings = live.findings if live is not None else ()
+            return
+        findings = live.findings if live is not None else ()
+        started = live is not None and live.layers is not None
+        state = (findings, self._selected, width, started)
+        if state == self._shown:
+            return
+        self._shown, self._findings = state, findings
+        self._selected = min(self._selected, max(0, len(findings) - 1))
+        grave = sum(finding.severity != "note" for finding in findings)
+        self.subtitle(counted(grave, "warning") if grave else "")
+        if not findings:
+            self.show_text("nothing out of the ordinary" if started else EMPTY)
+            return
+        lines, self._starts = finding_lines(findings, self._selected, width)
+        self.view.show(lines)
+
+    def on_key(self, event: events.Key) -> None:
+        """Select. With one finding the keys scroll, as they do in any pane of lines."""
+        step = {"up": -1, "down": 1}.get(event.key)
+        if step is None or len(self._findings) < 2:
+            return
+        event.prevent_default()  # nor scroll, too
+        self._selected = min(len(self._findings) - 1, max(0, self._selected + step))
+        self._shown = None
+        lines, self._starts = finding_lines(self._findings, self._selected, self.room[0])
+        self.view.show(lines)
+        self.view.scroll_to(y=self._starts[self._selected], animate=False)
+        event.stop()
+
+
+FINDINGS = PANES.register(
+    PaneSpec("findings", "What is happening", FindingsPane, tab="Findings", short="Find", min_height=6)
+)

@@ -1,0 +1,32 @@
+"""The loss of each step and of each epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from d2ltui.charts.spec import ChartSpec
+from d2ltui.tui.panes.chart import ChartPane
+from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
+
+if TYPE_CHECKING:
+    from d2ltui.charts.of_run import Curves
+
+
+class LossPane(ChartPane):
+    """Each step's training loss, smoothed, and the validation loss; the axis may be logarithmic."""
+
+    def __init__(self, spec: PaneSpec) -> None:
+        super().__init__(spec, loss, "ctrl+r trains what the form describes")
+
+    def show_titles(self, view: RunView) -> None:
+        """Name the run, the axis and the smoothing."""
+        self.title(f"Loss{' (log)' * view.log}{f' of {view.run_name}' * bool(view.run_name)}")
+        self.subtitle(f"smoothing {view.smoothing:g}" if view.smoothing else "raw")
+
+
+def loss(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
+    """The chart of the loss."""
+    return curves.loss(width, height, log=view.log, smoothing=view.smoothing, ascii=view.ascii)
+
+
+LOSS = PANES.register(PaneSpec("loss", "Loss", LossPane, "curves"))
