@@ -16,6 +16,7 @@ from d2ltui.spec import catalogue, output, startup, terminal
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
 from d2ltui.spec.config_file import read_toml
+from d2ltui.spec.inits import INITS
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
@@ -274,7 +275,7 @@ def models() -> None:
     click.echo("implementations: " + "; ".join(f"{k}: {v}" for k, v in catalogue.IMPLEMENTATIONS.items()))
     for title, table in (
         ("activations", {item.name: item.formula for item in ACTIVATIONS.values()}),
-        ("initialisations", catalogue.INITS),
+        ("initialisations", {item.name: item.description for item in INITS.values()}),
         ("schedules", catalogue.SCHEDULES),
         ("optimisers", {spec.name: spec.title for spec in OPTIMIZERS.values()}),
     ):

@@ -13,6 +13,7 @@ from d2ltui.lessons.lesson import LessonCancelled, shown
 from d2ltui.spec import terminal
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted
+from d2ltui.store.defects import in_words, keep_traceback
 
 WIDTH = 100
 
@@ -68,6 +69,9 @@ def _measure_one(lesson: Lesson, signals: Signals, seeds: int, data_dir: str | N
         return None
     except LessonError as error:
         verdict = Verdict(lesson.name, lesson.claim, False, (), f"not measured: {error}", seeds, 0.0)
+    except Exception as error:  # a lesson may be anybody's, and the others go on
+        why = f"not measured: {in_words(error)}; {keep_traceback(error)}"
+        verdict = Verdict(lesson.name, lesson.claim, False, (), why, seeds, 0.0)
     finally:
         progress.clear()
     return None if signals.caught is not None else verdict

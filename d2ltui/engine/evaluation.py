@@ -25,7 +25,7 @@ def evaluate(
     Without gradients or dropout. `between` is called before each part: what it raises passes.
     """
     values = VALUES_CPU if x.device.type == "cpu" else VALUES_GPU
-    size = max(1, values // max(x.shape[1], *(layer.spec.num_values for layer in network.layers)))
+    size = max(1, values // max(x.shape[1], *(spec.num_values for spec in network.plan)))
     losses: list[Tensor] = []
     totals: list[Tensor] = []
     parts = torch.split(x, size)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from d2ltui.nn import Network
+from d2ltui.nn import BuildError, Network
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
@@ -65,6 +65,8 @@ def describe_error(error: Exception, config: RunConfig, device: str, layers: Seq
 
     `layers` are the network's where it was built already when it happened.
     """
+    if isinstance(error, BuildError):
+        return "model", str(error)
     if not is_out_of_memory(error):
         said = str(error)
         if "CUDA error" in said:
@@ -137,7 +139,7 @@ def summary(
 
 def parameters(network: Network, truth: tuple[Tensor, Tensor] | None) -> dict[str, object]:
     """Linear regression's weights and bias, and where the truth is known, how far it is from them."""
-    _, weight, bias = network.weights()[-1]
+    *_, (_, weight, bias) = network.weights()
     w, b = weight.detach().cpu().flatten(), bias.detach().cpu().flatten()
     found: dict[str, object] = {"weight": _finites(w), "bias": _finite(float(b))}
     if truth is not None:

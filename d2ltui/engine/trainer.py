@@ -122,7 +122,7 @@ class Trainer:
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             status, trace = "failed", traceback.format_exc()
-            layers = [layer.spec for layer in self.network.layers] if hasattr(self, "network") else []
+            layers = self.network.plan if hasattr(self, "network") else ()
             field, message = summary.describe_error(error, self.config, self._device_name, layers)
         finally:
             self._clock.stop()

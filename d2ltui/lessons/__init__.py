@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from d2ltui.lessons import activations, basics, generalisation, gradients, outputs, relus
 from d2ltui.lessons.bench import SEEDS, Bench, BenchRun
-from d2ltui.lessons.lesson import Experiment, Figure, Lesson, LessonCancelled, LessonError, Verdict
+from d2ltui.lessons.lesson import Experiment, Figure, Lesson, LessonCancelled, LessonError, Verdict, check_lesson
+from d2ltui.spec.registry import Registry
 
 __all__ = [
     "LESSONS",
@@ -29,9 +30,8 @@ __all__ = [
     "Verdict",
 ]
 
-# In the order of the book.
-LESSONS: dict[str, Lesson] = {
-    lesson.name: lesson
-    for group in (basics, outputs, activations, gradients, relus, generalisation)
-    for lesson in group.LESSONS
-}
+# In the order of the book; then those of other packages.
+LESSONS: Registry[Lesson] = Registry("d2ltui.lessons", Lesson, check_lesson)
+for _group in (basics, outputs, activations, gradients, relus, generalisation):
+    for _lesson in _group.LESSONS:
+        LESSONS.register(_lesson)

@@ -1,19 +1,31 @@
-"""The book's models, each from scratch and concise, built from one plan of layers."""
+"""The book's models, each from scratch and concise, built from one plan of layers; and those of other packages."""
 
 from __future__ import annotations
 
 import torch
 
 from d2ltui.nn.concise import ConciseNetwork
+from d2ltui.nn.foreign import BuildError, ForeignNetwork
 from d2ltui.nn.init import initial_parameters
 from d2ltui.nn.network import Layer, Network
 from d2ltui.nn.optim import Optimizer, get_lr, load_state, make_clip, make_optimizer, set_lr
 from d2ltui.nn.scratch import ScratchNetwork
 from d2ltui.spec.catalogue import DatasetInfo, layer_plan
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.models import image_shape
+from d2ltui.spec.models import MODELS, image_shape
 
-__all__ = ["Layer", "Network", "Optimizer", "build", "get_lr", "load_state", "make_clip", "make_optimizer", "set_lr"]
+__all__ = [
+    "BuildError",
+    "Layer",
+    "Network",
+    "Optimizer",
+    "build",
+    "get_lr",
+    "load_state",
+    "make_clip",
+    "make_optimizer",
+    "set_lr",
+]
 
 
 def build(
@@ -26,8 +38,13 @@ def build(
     """The network that `config` describes, with its initial weights, on `device`, in training mode.
 
     `dataset` gives the numbers of inputs and outputs, where it is another than the one that `config` names.
+
+    Raises:
+        BuildError: where the model is another package's and cannot be built.
     """
     plan = layer_plan(config, dataset)
+    if MODELS[config.model].build:
+        return ForeignNetwork(config, dataset or config.dataset_info, dtype, device)
     kind = ScratchNetwork if config.implementation == "scratch" else ConciseNetwork
     data = dataset or config.dataset_info
     shape = image_shape(data) if any(spec.kind == "convolution" for spec in plan) else None

@@ -26,6 +26,8 @@ class Network(nn.Module):
 
     Samples come flat, (n, num_inputs); `input_shape` is what the first layer wants of one, where that is another.
 
+    `plan` says what the layers are, also where there are no `layers`: those of another package's model.
+
     A layer's module is called by the layer's number, so that parameters are named `1.weight`, `1.bias`, as in a
     checkpoint.
     """
@@ -41,6 +43,7 @@ class Network(nn.Module):
         super().__init__()
         self._input_shape = input_shape
         self.layers = list(layers)
+        self.plan = tuple(spec for spec, _ in layers)
         self.loss = loss
         for spec, module in self.layers:
             self.add_module(str(spec.index), module)
@@ -67,6 +70,10 @@ class Network(nn.Module):
         """What to call `backward()` on."""
         return loss
 
+    def decaying_parameters(self) -> list[nn.Parameter]:
+        """Those that weight decay makes smaller: weights, which have two dimensions or more. Biases have one."""
+        return [parameter for parameter in self.parameters() if parameter.dim() > 1]
+
     def linear_parameters(self) -> list[tuple[LayerSpec, Tensor, Tensor]]:
         """(spec, weight, bias) of every layer that has them, in order: the leaf tensors themselves."""
         having = [(spec, dict(module.named_parameters(recurse=False))) for spec, module in self.layers]
@@ -77,7 +84,7 @@ class Network(nn.Module):
 
         A convolution's weight is (n_out, n_in, kernel, kernel).
         """
-        raise NotImplementedError
+        return []
 
     def state(self) -> dict[str, Tensor]:
         """Copies of all parameters, by `index.weight` and `index.bias`, on the parameters' device."""

@@ -10,7 +10,6 @@ import torch
 
 from d2ltui.nn.accel.kernels import select_kernel
 from d2ltui.nn.accel.optimizers import PlainSGD, bounded, uncompiled
-from d2ltui.nn.concise import ConciseNetwork
 from d2ltui.nn.functional import SGD, clip_gradients
 from d2ltui.nn.network import Network
 from d2ltui.spec.config import RunConfig
@@ -35,7 +34,7 @@ def make_clip(config: RunConfig, network: Network) -> Callable[[], object] | Non
     if config.clip_norm == 0:
         return None
     parameters = list(network.parameters())
-    if isinstance(network, ConciseNetwork):
+    if config.implementation != "scratch":
         return partial(torch.nn.utils.clip_grad_norm_, parameters, config.clip_norm)
     return partial(clip_gradients, parameters, config.clip_norm)
 
@@ -62,17 +61,16 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
     Raises:
         ValueError: where a network from scratch is to have another than SGD.
     """
-    if not isinstance(network, ConciseNetwork):
+    if config.implementation == "scratch":
         if not OPTIMIZERS[config.optimizer].from_scratch:
             raise ValueError(f"optimizer: '{config.optimizer}' is not allowed; allowed: from scratch, sgd")
         return SGD(network.parameters(), config.lr)
     params: list[Any] = list(network.parameters())
     lr, weight_decay = bounded(config.lr), bounded(config.weight_decay)
     if weight_decay > 0:
-        linear = network.linear_parameters()
         params = [
-            {"params": [weight for _, weight, _ in linear], "weight_decay": weight_decay},
-            {"params": [bias for _, _, bias in linear], "weight_decay": 0.0},
+            {"params": network.decaying_parameters(), "weight_decay": weight_decay},
+            {"params": [p for p in params if p.dim() < 2], "weight_decay": 0.0},
         ]
     update = select_kernel(config.optimizer, next(network.parameters()).device.type)
     if update == "plain":

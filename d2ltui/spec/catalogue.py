@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from d2ltui.spec.datasets import DATASETS as DATASETS
 from d2ltui.spec.datasets import DatasetInfo as DatasetInfo
 from d2ltui.spec.datasets import Task as Task
+from d2ltui.spec.inits import INITS
 from d2ltui.spec.layers import LayerSpec
-from d2ltui.spec.models import MODELS
+from d2ltui.spec.models import MODELS, describe_layers, refusal
 from d2ltui.spec.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -23,15 +24,8 @@ IMPLEMENTATIONS: dict[str, str] = {
     "concise": "torch.nn and torch.optim",
     "scratch": "tensors, formulas and a generator of batches",
 }
-# Fields that one value of another field alone has a use for.
-ONLY_WITH: dict[str, tuple[str, str]] = {"init_std": ("init", "normal"), "momentum": ("optimizer", "momentum")}
-INITS: dict[str, str] = {
-    "default": "the book's for the model: torch.nn's own (concise) or N(0, 0.01²) (from scratch, and linear)",
-    "normal": "N(0, init_std²), biases zero",
-    "xavier": "uniform, variance 2 / (n_in + n_out), biases zero",
-    "kaiming": "normal, variance 2 / n_in, biases zero",
-    "zeros": "all zero",
-}
+# Fields that only some values of another field have a use for, by name, with that other field.
+ONLY_WITH: dict[str, str] = {"init_std": "init", "momentum": "optimizer"}
 SCHEDULES: dict[str, str] = {
     "constant": "the same in all epochs",
     "step": "a tenth of it after each third of the epochs",
@@ -125,6 +119,12 @@ def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
     return {"sgd": sgd, "momentum": sgd / 10, "rmsprop": 0.01, "adam": 0.01}
 
 
+def values_with(field: str) -> tuple[str, ...]:
+    """The values of the field `ONLY_WITH[field]` that have a use for `field`."""
+    specs = INITS if ONLY_WITH[field] == "init" else OPTIMIZERS
+    return tuple(name for name, spec in specs.items() if field in spec.fields)
+
+
 def default_model(dataset: str) -> str:
     """The model that the application proposes for a data set."""
     return "linear" if DATASETS[dataset].task == "regression" else "mlp"
@@ -162,12 +162,15 @@ def defaults(
 def datasets_for(model: str) -> tuple[str, ...]:
     """The data sets that `model` can be trained on."""
     spec = MODELS[model]
-    return tuple(info.name for info in DATASETS.values() if info.task == spec.task and not spec.refuses(info))
+    return tuple(info.name for info in DATASETS.values() if info.task == spec.task and not refusal(spec, info))
 
 
 def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[LayerSpec, ...]:
     """The layers that `config` describes, in order, with shapes and numbers of parameters.
 
     `dataset` gives the shapes of inputs and outputs, where it is another than the one that `config` names.
+
+    Raises:
+        PlanError: where the model is another package's and has none for these; `resolve` makes no such configuration.
     """
-    return MODELS[config.model].plan(config, dataset or config.dataset_info)
+    return describe_layers(config, dataset or config.dataset_info)

@@ -21,7 +21,8 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.cores import available_cores
 from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo, DescriptionError
 from d2ltui.spec.folders import root_above
-from d2ltui.spec.models import MODELS
+from d2ltui.spec.inits import INITS
+from d2ltui.spec.models import MODELS, PlanError, refusal
 from d2ltui.spec.optimizers import OPTIMIZERS, from_scratch
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, are, counted, printable
@@ -92,7 +93,7 @@ FIELDS: dict[str, Field] = _table(
     Field("dataset", "data set", "choice", "the data set", catalogue.DATASETS),
     Field("hidden", "hidden", "ints", "units of each hidden layer", low=1, high=MAX_WIDTH),
     Field("activation", "activation", "choice", "between the layers", ACTIVATIONS),
-    Field("init", "init", "choice", "how the weights start", tuple(catalogue.INITS)),
+    Field("init", "init", "choice", "how the weights start", INITS),
     Field("init_std", "init sd", "float", "standard deviation of --init normal", low=0, low_open=True),
     Field("optimizer", "optimizer", "choice", "how the weights move", OPTIMIZERS),
     Field("lr", "lr", "float", "learning rate; its default depends on the optimizer", low=0, low_open=True),
@@ -344,16 +345,18 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
         data = config.dataset_info
     except DescriptionError as error:
         yield Problem("dataset", str(error))
-    if data.task == model.task and (why := model.refuses(data)):
-        yield wrong(
-            "dataset",
-            data.name,
-            f"with model {model.name}, {', '.join(catalogue.datasets_for(model.name))}",
-            f" ({why})",
-        )
-    if data.task != model.task:
+    why = refusal(model, data) if data.task == model.task else f"its task is {data.task}"
+    if why:
         allowed = f"with model {model.name}, {', '.join(catalogue.datasets_for(model.name))}"
-        yield wrong("dataset", data.name, allowed, f" (its task is {data.task})")
+        yield wrong("dataset", data.name, allowed, f" ({why})")
+    else:
+        try:
+            catalogue.layer_plan(config, data)
+        except PlanError as error:
+            yield Problem("model", str(error))
+    if config.implementation not in model.implementations:
+        allowed = f"with model {model.name}, {', '.join(model.implementations)}"
+        yield wrong("implementation", config.implementation, allowed)
     if not unused:
         yield from _unused(config, given)
     if config.implementation == "scratch" and config.optimizer not in from_scratch():
@@ -374,14 +377,16 @@ def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]
         if name not in FIELDS or name in _always_applicable():
             continue
         if name not in fields:
-            having = [m.name for m in MODELS.values() if name in m.fields]
+            models = [m.name for m in MODELS.values() if name in m.fields]
             yield wrong(
-                name, given[name], f"with model {' or '.join(having)}", f" (model {config.model} has no {name})"
+                name, given[name], f"with model {' or '.join(models)}", f" (model {config.model} has no {name})"
             )
         elif name in catalogue.ONLY_WITH:
-            other, value = catalogue.ONLY_WITH[name]
-            if (chosen := getattr(config, other)) != value:
-                yield wrong(name, given[name], f"with {other} {value}", f" ({other} {chosen} has no {name})")
+            other, having = catalogue.ONLY_WITH[name], catalogue.values_with(name)
+            if (chosen := getattr(config, other)) not in having:
+                yield wrong(
+                    name, given[name], f"with {other} {' or '.join(having)}", f" ({other} {chosen} has no {name})"
+                )
 
 
 def _always_applicable() -> tuple[str, ...]:

@@ -31,8 +31,8 @@ def to_toml(config: RunConfig) -> str:
     names = ("model", "dataset", *applicable_fields(config.model), "data_dir")
     values = {name: getattr(config, name) for name in names}
     values["hidden"] = list(config.hidden) if "hidden" in values else None
-    for name, (other, needed) in catalogue.ONLY_WITH.items():
-        if getattr(config, other) != needed and values.get(name) == catalogue.BASE[name]:
+    for name, other in catalogue.ONLY_WITH.items():
+        if getattr(config, other) not in catalogue.values_with(name) and values.get(name) == catalogue.BASE[name]:
             values[name] = None
     values |= unknown_fields(config)
     return tomli_w.dumps({name: value for name, value in values.items() if value is not None})
@@ -112,9 +112,9 @@ def from_toml(text: str, source: str, *, foreign: bool = False) -> dict[str, obj
         problems.append(Problem("", f"{place}: {more:,} more {'keys are' if more > 1 else 'key is'} no such field"))
     if problems:
         raise ConfigError(problems)
-    for name, (other, needed) in catalogue.ONLY_WITH.items():
+    for name, other in catalogue.ONLY_WITH.items():
         # Files of older versions have it whether it is of use or not; where it is the default, it changes nothing.
-        if values.get(other) != needed and values.get(name) == catalogue.BASE[name]:
+        if values.get(other) not in catalogue.values_with(name) and values.get(name) == catalogue.BASE[name]:
             del values[name]
     return values
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.datasets import DatasetInfo, Task
+from d2ltui.spec.datasets import DATASETS, DatasetInfo, Task
 from d2ltui.spec.layers import LayerKind, LayerSpec
 from d2ltui.spec.registry import Registry
+from d2ltui.spec.text import printable
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
@@ -21,7 +22,12 @@ class ModelSpec(msgspec.Struct, frozen=True):
 
     `fields` are the hyperparameters it has, in the order in which a form shows them, and `defaults` those that have
     another default than elsewhere. `plan(config, data)` gives its layers for a data set, and `refuses(data)` says why
-    there are none for it, or "". The layers one after another are the network, concise and from scratch.
+    there are none for it, or "".
+
+    The layers one after another are the network, concise and from scratch. A network that is no such chain is built by
+    the function that `build` refers to, `module:function`, and from scratch by that of `scratch`, where there is one:
+    each is called as `plan` is and returns an `nn.Module`, from samples (n, *input_shape) to (n, num_outputs). What it
+    draws comes from PyTorch's own generator, which the run's seed has seeded.
     """
 
     name: str
@@ -34,9 +40,70 @@ class ModelSpec(msgspec.Struct, frozen=True):
     plan: Callable[[RunConfig, DatasetInfo], tuple[LayerSpec, ...]]
     defaults: dict[str, object] = {}
     refuses: Callable[[DatasetInfo], str] = lambda data: ""
+    build: str = ""
+    scratch: str = ""
+
+    @property
+    def implementations(self) -> tuple[str, ...]:
+        """Those that it has of the catalogue's."""
+        return ("concise", "scratch") if self.scratch or not self.build else ("concise",)
 
 
-MODELS: Registry[ModelSpec] = Registry("d2ltui.models", ModelSpec)
+class PlanError(ValueError):
+    """A model of another package has failed before there was a network. Its text is one sentence."""
+
+
+def describe_layers(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+    """The layers that a run's model says it has.
+
+    Raises:
+        PlanError: where it cannot say, or says nothing of the kind.
+    """
+    model = MODELS[config.model]
+    try:
+        layers = tuple(model.plan(config, data))
+        if not layers or not all(isinstance(layer, LayerSpec) for layer in layers):
+            raise TypeError("its plan has no layers")
+    except Exception as error:  # whatever another package's function raises, it is told in words
+        said = printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, 300)
+        raise PlanError(f"model: '{model.name}' is not allowed here; {said}") from error
+    return layers
+
+
+def refusal(model: ModelSpec, data: DatasetInfo) -> str:
+    """Why `model` has no layers for `data`, or ""."""
+    try:
+        return str(model.refuses(data))
+    except Exception as error:  # whatever another package's function raises, it is told in words
+        return printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, 300)
+
+
+def check_model(model: ModelSpec) -> None:
+    """That `model` can be offered. Raises ValueError, with what is wrong."""
+    for field in ("title", "description"):
+        if not (text := getattr(model, field)) or printable(text) != text:
+            raise ValueError(f"{field}: {text!r} is no line of text")
+    if wrong := [name for name in (*model.fields, *model.defaults) if name not in (*OWN, *COMMON)]:
+        raise ValueError(f"fields: {wrong[0]!r} is not allowed; allowed: {', '.join((*OWN, *COMMON))}")
+    if model.default_dataset not in DATASETS:
+        raise ValueError(f"default_dataset: {model.default_dataset!r} is no data set")
+    if DATASETS[model.default_dataset].task != model.task:
+        raise ValueError(f"default_dataset: the task of {model.default_dataset} is not {model.task}")
+    if not callable(model.plan) or not callable(model.refuses):
+        raise ValueError("plan, refuses: they are no functions")
+    for field in ("build", "scratch"):
+        if (reference := getattr(model, field)) and not all(reference.partition(":")):
+            raise ValueError(f"{field}: '{reference}' is no reference of the form module:function")
+    if model.scratch and not model.build:
+        raise ValueError("scratch: not allowed without build")
+
+
+OWN = ("hidden", "activation", "dropout")  # hyperparameters that some models have, and those that all have
+COMMON = (
+    "optimizer", "momentum", "lr", "schedule", "clip_norm", "weight_decay", "batch_size", "epochs", "init", "init_std",
+    "seed", "device", "threads",
+)  # fmt: skip
+MODELS: Registry[ModelSpec] = Registry("d2ltui.models", ModelSpec, check_model)
 
 
 class Plan:
@@ -154,11 +221,6 @@ def _no_image_for_lenet(data: DatasetInfo) -> str:
         return f"the pictures of {data.name} are {height}×{width}, and the model needs {least} or more"
     return ""
 
-
-COMMON = (
-    "optimizer", "momentum", "lr", "schedule", "clip_norm", "weight_decay", "batch_size", "epochs", "init", "init_std",
-    "seed", "device", "threads",
-)  # fmt: skip
 
 for _model in (
     ModelSpec(

@@ -77,8 +77,7 @@ def _fields_of(config: RunConfig) -> tuple[str, ...]:
     used = (
         name
         for name in applicable_fields(config.model)
-        if name not in catalogue.ONLY_WITH
-        or getattr(config, catalogue.ONLY_WITH[name][0]) == catalogue.ONLY_WITH[name][1]
+        if name not in catalogue.ONLY_WITH or getattr(config, catalogue.ONLY_WITH[name]) in catalogue.values_with(name)
     )
     return ("model", "dataset", *used)
 

@@ -6,13 +6,14 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.layers import LayerSpec
-from d2ltui.spec.models import image_shape
-from d2ltui.spec.versions import unknown_choices
+from d2ltui.spec.models import MODELS, image_shape
+from d2ltui.spec.versions import plain_config, unknown_choices
 from d2ltui.store.errors import NotAllowed, StoreError
 
 
@@ -24,6 +25,8 @@ def code(config: RunConfig, name: str) -> str:
     """
     if unknown := unknown_choices(config):
         raise StoreError(f"run: {name} cannot be written as code: this d2ltui does not know {', '.join(unknown)}")
+    if MODELS[config.model].build:
+        return _foreign_code(config, name)
     info = config.dataset_info
     module, _, made = ACTIVATIONS[config.activation].module.partition(":")
     imports = [] if module in ("", "torch.nn") else [f"from {module} import {made}"]
@@ -65,6 +68,31 @@ def code(config: RunConfig, name: str) -> str:
     )
 
 
+def _foreign_code(config: RunConfig, name: str) -> str:
+    """The same for a model of another package, which that package builds."""
+    model = MODELS[config.model]
+    module, _, made = (model.scratch if config.implementation == "scratch" else model.build).partition(":")
+    info = config.dataset_info
+    shape = info.input_shape if len(info.input_shape) == 1 else image_shape(info)
+    given = {field: value for field, value in plain_config(config).items() if field not in ("device", "threads")}
+    return "\n".join(
+        (
+            "import torch",
+            f"from {module} import {made}",
+            "",
+            "from d2ltui.spec.config import resolve",
+            "",
+            f"config = resolve({given!r}, unused=True)",
+            f"# {info.name}: inputs (n, {', '.join(map(str, shape))}), float32; normalisation: {info.normalisation}.",
+            f"net = {made}(config, config.dataset_info)",
+            f"# d2ltui export {name} --weights -o weights.pt",
+            'net.load_state_dict(torch.load("weights.pt", weights_only=True))',
+            "net.eval()",
+            "",
+        )
+    )
+
+
 def _wants_images(plan: Sequence[LayerSpec]) -> bool:
     return any(spec.kind == "convolution" for spec in plan)
 
@@ -78,7 +106,6 @@ def weights(path: Path, config: RunConfig) -> bytes:
     Raises:
         StoreError: where there is no checkpoint, or it cannot be read.
     """
-    import torch
 
     from d2ltui.engine.checkpoint import CheckpointError
     from d2ltui.runner.recording import last_checkpoint
@@ -91,6 +118,8 @@ def weights(path: Path, config: RunConfig) -> bytes:
         raise NotAllowed(f"run: {path.name} has no checkpoint, and so no weights to export")
     if damage:
         print(f"d2ltui: {damage}", file=sys.stderr)
+    if MODELS[config.model].build:
+        return _saved({name.removeprefix("model."): value for name, value in checkpoint.model.items()})
     plan = {spec.index: spec for spec in catalogue.layer_plan(config)}
     first = 0 if _wants_images(tuple(plan.values())) else 1  # of nn.Sequential's modules, which are counted from 0
     state = {}
@@ -100,6 +129,12 @@ def weights(path: Path, config: RunConfig) -> bytes:
         if config.implementation == "scratch" and kind == "weight" and plan[int(index)].kind == "linear":
             value = value.T.contiguous()
         state[f"{int(index) - first}.{kind}"] = value
+    return _saved(state)
+
+
+def _saved(state: dict[str, Any]) -> bytes:
+    import torch
+
     buffer = io.BytesIO()
     torch.save(state, buffer)
     return buffer.getvalue()

@@ -17,13 +17,14 @@ from textual.filter import LineFilter
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.terminal import is_kernel_console
+from d2ltui.store.defects import in_words, keep_traceback, where_raised
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.services.defects import ChartFailed, in_words, keep_traceback, where_raised
+from d2ltui.tui.services.defects import ChartFailed
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns

@@ -57,6 +57,8 @@ class FormState:
 
         if name == "dataset":
             return catalogue.datasets_for(self["model"])
+        if name == "implementation":
+            return MODELS[self["model"]].implementations
         if name == "optimizer" and self["implementation"] == "scratch":
             return from_scratch()
         return tuple(FIELDS[name].choices)
@@ -64,7 +66,7 @@ class FormState:
     def visible(self) -> tuple[str, ...]:
         """The fields to show, in order."""
         names = applicable_fields(self["model"])
-        hidden = {name for name, (other, needed) in catalogue.ONLY_WITH.items() if self[other] != needed}
+        hidden = {name for name, other in catalogue.ONLY_WITH.items() if self[other] not in catalogue.values_with(name)}
         return tuple(name for name in names if name not in hidden)
 
     def set(self, name: str, text: str) -> None:
@@ -75,9 +77,11 @@ class FormState:
         self._touched.add(name)
         if name == "model" and self["dataset"] not in catalogue.datasets_for(text):
             self._texts["dataset"] = MODELS[text].default_dataset
+        if name == "model" and self["implementation"] not in self.choices("implementation"):
+            self._texts["implementation"] = self.choices("implementation")[0]
         if name == "model" and "activation" not in self._touched:
             self._texts["activation"] = str(catalogue.defaults(text, self["dataset"])["activation"])
-        if name == "implementation" and self["optimizer"] not in self.choices("optimizer"):
+        if name in ("model", "implementation") and self["optimizer"] not in self.choices("optimizer"):
             self._texts["optimizer"] = self.choices("optimizer")[0]
         if name in _DECIDE or name == "implementation":
             self._follow_defaults()

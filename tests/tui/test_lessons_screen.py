@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,13 @@ UNTRAINED_LESSON = Lesson(
 
 
 @pytest.fixture(autouse=True)
-def lessons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(LESSONS, "small", SMALL_LESSON)
-    monkeypatch.setitem(LESSONS, "endless", ENDLESS_LESSON)
-    monkeypatch.setitem(LESSONS, "broken", BROKEN_LESSON)
-    monkeypatch.setitem(LESSONS, "untrained", UNTRAINED_LESSON)
+def lessons() -> Iterator[None]:
+    added = (SMALL_LESSON, ENDLESS_LESSON, BROKEN_LESSON, UNTRAINED_LESSON)
+    for lesson in added:
+        LESSONS.register(lesson)
+    yield
+    for lesson in added:
+        LESSONS.forget(lesson.name)
 
 
 def verdict(screen: LessonsScreen) -> str:

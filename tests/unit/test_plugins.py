@@ -7,16 +7,20 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from d2ltui.spec.activations import ACTIVATIONS, Activation
-from d2ltui.spec.registry import Registry
+from d2ltui.spec.models import MODELS
+from d2ltui.spec.registry import Registry, load_object
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 # All commands in one process: PyTorch takes seconds to import.
-# "stopped" before one of them presses Ctrl-C as soon as there is a checkpoint; "form" lists what the form offers.
+# "stopped" before one of them presses Ctrl-C as soon as there is a new checkpoint; "form" lists what the form offers.
 RUN = """
 import json, os, signal, sys, threading, time
 from pathlib import Path
@@ -31,18 +35,22 @@ def form(field):
     from d2ltui.tui.form_state import FormState
     from d2ltui.tui.widgets.setup import make_field
     state = FormState(resolve({}))
-    make_field(field, state)
+    if field != "model":
+        make_field(field, state)
     click.echo(" ".join(state.choices(field)))
 
-def press():
-    while not list(Path(os.environ["D2LTUI_HOME"]).rglob("checkpoint*")):
+def checkpoints():
+    return set(Path(os.environ["D2LTUI_HOME"]).rglob("checkpoint*"))
+
+def press(before):
+    while checkpoints() <= before:
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGINT)
 
 results = []
 for arguments in json.loads(sys.argv[1]):
     if arguments[0] == "stopped":
-        threading.Thread(target=press, daemon=True).start()
+        threading.Thread(target=press, args=[checkpoints()], daemon=True).start()
         del arguments[0]
     result = CliRunner().invoke(app.cli, arguments)
     results.append((result.exit_code, result.stdout, result.stderr))
@@ -50,123 +58,265 @@ print(json.dumps(results))
 """
 
 
-@pytest.fixture
-def installed(tmp_path: Path, d2ltui_home: Path):  # type: ignore[no-untyped-def]
-    """A function that installs a file as a package with entry points, and runs commands with it."""
-    site = tmp_path / "site"
+Result = tuple[int, str, str]  # exit status, standard output, standard error
+
+
+def run(site: Path, home: Path, points: Sequence[tuple[str, str]], commands: Mapping[str, str]) -> dict[str, Result]:
+    """Runs `commands`, by names to find their results by, with packages in `site` that have the entry points `points`:
+    groups and references.
+    """
     site.mkdir()
-
-    def run(file: str, group: str, reference: str, *commands: str) -> list[tuple[int, str, str]]:
-        for plugin in PLUGINS.glob("*.py"):  # only the one that is asked for has entry points
-            shutil.copy(plugin, site)
-        name = file.removesuffix(".py")
-        info = site / f"{name}-1.0.dist-info"
+    for plugin in PLUGINS.glob("*.py"):
+        shutil.copy(plugin, site)
+    for number, (group, reference) in enumerate(points):
+        module = reference.partition(":")[0]
+        info = site / f"{module}{number}-1.0.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}:{reference}\n")
-        path = os.pathsep.join([str(site), str(PLUGINS.parents[1])])
-        done = subprocess.run(
-            [sys.executable, "-c", RUN, json.dumps([command.split() for command in commands])],
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=True,
-        )
-        return [tuple(result) for result in json.loads(done.stdout.splitlines()[-1])]
-
-    return run
-
-
-def test_an_activation_of_another_package_is_one_like_any_other(installed) -> None:  # type: ignore[no-untyped-def]
-    run = "train --dataset circles --activation mish --hidden 16 --epochs 3 --optimizer sgd --json"
-    (models, concise, scratch, shown, code, resolved) = installed(
-        "mish_plugin.py",
-        "d2ltui.activations",
-        "MISH",
-        "models",
-        run,
-        run + " --implementation scratch --init normal",
-        "show latest",
-        "export latest --code",
-        "train --activation mishh",
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}{number}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{module} = {reference}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps([command.split() for command in commands.values()])],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(site), str(PLUGINS.parents[1])]),
+            "D2LTUI_HOME": str(home),
+        },
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=True,
     )
-    assert "mish       x · tanh(log(1 + eˣ)), a smooth ReLU" in models[1]
-    for trained in (concise, scratch):
-        assert trained[0] == 0, trained
-        assert json.loads(trained[1].splitlines()[-1])["status"] == "finished"
-    assert shown[0] == 0
-    assert "Mish" in shown[1]
-    assert "nn.Mish()" in code[1]
-    assert resolved[0] == 2
-    assert "did you mean mish?" in resolved[2]
+    results = json.loads(done.stdout.splitlines()[-1])
+    return {command: tuple(result) for command, result in zip(commands, results, strict=True)}
 
 
-def test_a_data_set_of_another_package_is_one_like_any_other(installed) -> None:  # type: ignore[no-untyped-def]
-    (offered, help_, listed, stopped, resumed, shown, code, csv, trained, scratch, large, misspelt) = installed(
-        "rings_plugin.py",
-        "d2ltui.datasets",
-        "RINGS",
-        "form dataset",
-        "train --help",
-        "datasets",
-        "stopped train --dataset rings --epochs 300 --json",
-        "train --resume latest --json",
-        "show latest",
-        "export latest --code",
-        "export latest --csv",
-        "train --dataset rings --json",
-        "train --dataset rings --implementation scratch --epochs 2 --json",
-        "train --dataset rings --batch-size 301",
-        "train --dataset ring",
-    )
-    assert "rings" in offered[1].split()
-    assert "rings" in help_[1]
-    assert "rings: three rings around one centre" in listed[1]
-    assert "300 train + 90 validation samples; normalisation: none" in listed[1]
-    assert json.loads(stopped[1].splitlines()[-1])["status"] == "stopped", stopped
-    whole = json.loads(resumed[1].splitlines()[-1])
-    assert (resumed[0], whole["status"]) == (0, "finished"), resumed
-    assert whole["steps"] == 300 * 10
-    assert shown[0] == 0
-    assert "rings" in shown[1]
-    assert "# rings: inputs of 2 numbers" in code[1]
-    assert "nn.Linear(2, 256)" in code[1]
-    assert len(csv[1].splitlines()) == 1 + whole["steps"]
-    # Nobody has chosen any settings for it: the usual ones learn it.
-    assert json.loads(trained[1].splitlines()[-1])["val_accuracy"] > 0.95, trained
-    assert scratch[0] == 0, scratch
-    assert large[0] == 2
-    assert "allowed: 1 to 300, the training samples of rings" in large[2]
-    assert "did you mean rings?" in misspelt[2]
+def report(result: Result, status: int = 0) -> dict[str, Any]:
+    """What `--json` has printed."""
+    assert result[0] == status, result
+    found: dict[str, Any] = json.loads(result[1].splitlines()[-1])
+    return found
 
 
-@pytest.mark.parametrize(
-    ("reference", "said"),
-    [
-        ("NO_CLASSES", "ValueError: classes: 0 names are not allowed; allowed: one for each output"),
-        ("NO_LOADER", "ValueError: loader: 'somewhere' is no reference of the form module:function"),
-        ("WRONG_KIND", "TypeError: it is a DatasetInfo and not a DatasetSource"),
-        ("WRONG_SIZE", "ValidationError: Expected `int`, got `str` - at `$.train_size`"),
-    ],
+GOOD = (
+    ("d2ltui.activations", "mish_plugin:MISH"),
+    ("d2ltui.datasets", "rings_plugin:RINGS"),
+    ("d2ltui.models", "strided_plugin:STRIDED"),
+    ("d2ltui.optimizers", "lion_plugin:LION"),
+    ("d2ltui.inits", "lion_plugin:ORTHOGONAL"),
+    ("d2ltui.rules", "doctor_plugin:SHRINKS"),
+    ("d2ltui.lessons", "doctor_plugin:SMALL_BATCHES"),
 )
-def test_a_data_set_that_cannot_be_offered_is_left_out_and_named(
-    installed,  # type: ignore[no-untyped-def]
-    reference: str,
-    said: str,
+TRAIN = "train --dataset circles --hidden 16 --epochs 5 --json"
+COMMANDS = {
+    "models": "models",
+    "data sets": "datasets",
+    "lessons": "lessons",
+    "help": "train --help",
+    "form dataset": "form dataset",
+    "form model": "form model",
+    "mish": f"{TRAIN} --activation mish",
+    "mish shown": "show latest",
+    "mish as code": "export latest --code",
+    "mish from scratch": f"{TRAIN} --activation mish --implementation scratch --init normal",
+    "mishh": "train --activation mishh",
+    "rings stopped": "stopped train --dataset rings --epochs 300 --json",
+    "rings resumed": "train --resume latest --json",
+    "rings shown": "show latest",
+    "rings as code": "export latest --code",
+    "rings as csv": "export latest --csv",
+    "rings": "train --dataset rings --json",
+    "rings from scratch": "train --dataset rings --implementation scratch --epochs 2 --json",
+    "rings too large": "train --dataset rings --batch-size 301",
+    "ring": "train --dataset ring",
+    "strided stopped": "stopped train --model strided --epochs 6 --json",
+    "strided resumed": "train --resume latest --json",
+    "strided": "train --model strided --json --epochs 8",
+    "strided otherwise": "train --model strided --json --epochs 1 --optimizer adamw --weight-decay 0.1 --clip-norm 1",
+    "strided shown": "show latest",
+    "strided as code": "export latest --code",
+    "strided weights": "export latest --weights -o {weights}",
+    "strided as csv": "export latest --csv",
+    "strided from scratch": "train --model strided --implementation scratch",
+    "strided on moons": "train --model strided --dataset moons",
+    "strided with hidden": "train --model strided --hidden 4",
+    "stride": "train --model stride",
+    "lion stopped": f"stopped {TRAIN} --optimizer lion --epochs 300",
+    "lion resumed": "train --resume latest --json",
+    "lion": f"{TRAIN} --optimizer lion --epochs 50 --lr 0.01",
+    "lion slowly": f"{TRAIN} --optimizer lion --momentum 0.5",
+    "lion decaying": f"{TRAIN} --optimizer lion --weight-decay 1 --clip-norm 1 --schedule step",
+    "orthogonal": f"{TRAIN} --init orthogonal",
+    "orthogonal from scratch": f"{TRAIN} --init orthogonal --implementation scratch",
+    "orthogonal with sd": f"{TRAIN} --init orthogonal --init-std 0.1",
+    "decaying": f"{TRAIN} --weight-decay 0.3",
+    "decaying shown": "show latest",
+    "not decaying": TRAIN,
+    "not decaying shown": "show latest",
+    "lesson": "lessons small-batches --seeds 1",
+    "lesso": "lessons small-batche",
+}
+
+
+def test_what_other_packages_bring_is_like_any_other(
+    tmp_path: Path, d2ltui_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (listed,) = installed("broken_datasets_plugin.py", "d2ltui.datasets", reference, "datasets")
-    assert listed[0] == 0
-    (sentence,) = [line for line in listed[2].splitlines() if "plugin" in line]
-    assert sentence == f"d2ltui: plug-in broken_datasets_plugin (d2ltui.datasets) is left out: {said}"
+    commands = {name: command.format(weights=tmp_path / "weights.pt") for name, command in COMMANDS.items()}
+    results = run(tmp_path / "site", d2ltui_home, GOOD, commands)
+    check_activation(results)
+    check_data_set(results)
+    check_model(results)
+    check_optimiser(results)
+    check_initialisation(results)
+    check_rule(results)
+    check_lesson(results)
+    monkeypatch.syspath_prepend(str(PLUGINS))
+    monkeypatch.chdir(tmp_path)
+    check_code_of_model(results["strided as code"][1], Path("weights.pt"))
 
 
-def test_a_plug_in_that_fails_is_left_out_and_named(installed, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    (models,) = installed("mish_plugin.py", "d2ltui.activations", "NO_SUCH_NAME", "models")
-    assert models[0] == 0
-    assert "mish " not in models[1]
-    (sentence,) = [line for line in models[2].splitlines() if "mish_plugin" in line]
-    assert sentence.startswith("d2ltui: plug-in mish_plugin (d2ltui.activations) is left out: AttributeError")
+def check_activation(good: dict[str, Result]) -> None:
+    assert "mish       x · tanh(log(1 + eˣ)), a smooth ReLU" in good["models"][1]
+    for name in ("mish", "mish from scratch"):
+        assert report(good[name])["status"] == "finished"
+    assert "Mish" in good["mish shown"][1]
+    assert "nn.Mish()" in good["mish as code"][1]
+    assert good["mishh"][0] == 2
+    assert "did you mean mish?" in good["mishh"][2]
+
+
+def check_data_set(good: dict[str, Result]) -> None:
+    assert "rings" in good["form dataset"][1].split()
+    assert "rings" in good["help"][1]
+    assert "rings: three rings around one centre" in good["data sets"][1]
+    assert "300 train + 90 validation samples; normalisation: none" in good["data sets"][1]
+    assert report(good["rings stopped"], 130)["status"] == "stopped"
+    whole = report(good["rings resumed"])
+    assert (whole["status"], whole["steps"]) == ("finished", 300 * 10)
+    assert "rings" in good["rings shown"][1]
+    assert "# rings: inputs of 2 numbers" in good["rings as code"][1]
+    assert "nn.Linear(2, 256)" in good["rings as code"][1]
+    assert len(good["rings as csv"][1].splitlines()) == 1 + whole["steps"]
+    # Nobody has chosen any settings for it: the usual ones learn it.
+    assert report(good["rings"])["val_accuracy"] > 0.95
+    assert report(good["rings from scratch"])["status"] == "finished"
+    assert good["rings too large"][0] == 2
+    assert "allowed: 1 to 300, the training samples of rings" in good["rings too large"][2]
+    assert "did you mean rings?" in good["ring"][2]
+
+
+def check_model(good: dict[str, Result]) -> None:
+    assert "strided" in good["form model"][1].split()
+    assert "strided: Strided (section 8.5)" in good["models"][1]
+    assert "two convolutions behind a batch normalisation" in good["models"][1]
+    assert report(good["strided stopped"], 130)["status"] == "stopped"
+    ended = report(good["strided resumed"])
+    assert (ended["status"], ended["epochs"]) == ("finished", 6)
+    assert report(good["strided"])["val_accuracy"] > 0.85
+    assert report(good["strided otherwise"])["status"] == "finished"
+    assert "strided" in good["strided shown"][1]
+    assert len(good["strided as csv"][1].splitlines()) > 1
+    for name, said in {
+        "strided from scratch": "'scratch' is not allowed; allowed: with model strided, concise",
+        "strided on moons": "'moons' is not allowed (moons has no pictures); allowed: with model strided, digits",
+        "strided with hidden": "hidden: '4' is not allowed (model strided has no hidden)",
+        "stride": "did you mean strided?",
+    }.items():
+        assert good[name][0] == 2, good[name]
+        assert said in good[name][2]
+
+
+def check_code_of_model(code: str, weights: Path) -> None:
+    """It loads the weights that were exported."""
+    MODELS.register(load_object("strided_plugin:STRIDED"))
+    names: dict[str, Any] = {}
+    try:
+        exec(compile(code, "exported", "exec"), names)
+    finally:
+        MODELS.forget("strided")
+    assert tuple(names["net"](torch.zeros(2, 1, 8, 8)).shape) == (2, 10)
+    assert not names["net"].training
+    saved = torch.load(weights, weights_only=True)
+    assert int(saved["norm.num_batches_tracked"]) == 45  # one epoch of 1,437 samples in batches of 32
+
+
+def check_optimiser(good: dict[str, Result]) -> None:
+    assert "lion       steps in the direction of the momentum's signs" in good["models"][1]
+    assert report(good["lion stopped"], 130)["status"] == "stopped"
+    ended = report(good["lion resumed"])
+    assert (ended["status"], ended["epochs"]) == ("finished", 300)
+    assert report(good["lion"])["val_accuracy"] > 0.9
+    losses = {report(good[name])["train_loss"] for name in ("lion", "lion slowly", "lion decaying")}
+    assert len(losses) == 3
+
+
+def check_initialisation(good: dict[str, Result]) -> None:
+    assert "orthogonal weights at right angles, biases zero" in good["models"][1]
+    # The same weights, the same batches.
+    losses = [report(good[name])["train_loss"] for name in ("orthogonal", "orthogonal from scratch")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    said = "init-std: '0.1' is not allowed (init orthogonal has no init_std); allowed: with init normal"
+    assert said in good["orthogonal with sd"][2]
+
+
+def check_rule(good: dict[str, Result]) -> None:
+    assert "The first layer's weights have shrunk to" in " ".join(good["decaying shown"][1].split())
+    assert "shrunk" not in good["not decaying shown"][1]
+
+
+def check_lesson(good: dict[str, Result]) -> None:
+    assert "small-batches: Small batches take more steps" in good["lessons"][1]
+    assert good["lesson"][0] == 0, good["lesson"]
+    assert "more accurate with small batches by" in good["lesson"][1]
+    assert good["lesso"][0] == 2
+    assert "did you mean small-batches?" in good["lesso"][2]
+
+
+BROKEN = {  # with the beginning of what is said of it
+    "d2ltui.activations mish_plugin:NO_SUCH_NAME": "AttributeError: module 'mish_plugin' has no attribute",
+    "d2ltui.datasets broken_datasets_plugin:NO_CLASSES": "ValueError: classes: 0 names are not allowed; allowed: one",
+    "d2ltui.datasets broken_datasets_plugin:NO_LOADER": "ValueError: loader: 'somewhere' is no reference",
+    "d2ltui.datasets broken_datasets_plugin:WRONG_KIND": "TypeError: it is a DatasetInfo and not a DatasetSource",
+    "d2ltui.datasets broken_datasets_plugin:WRONG_SIZE": "ValidationError: Expected `int`, got `str` - at `$",
+    "d2ltui.models strided_plugin:WRONG_FIELD": "ValueError: fields: 'temperature' is not allowed; allowed: hidden, ",
+    "d2ltui.models strided_plugin:WRONG_DATA": "ValueError: default_dataset: the task of diabetes",
+    "d2ltui.inits lion_plugin:LION": "TypeError: it is a OptimizerSpec and not a InitSpec",
+}
+FAILING = (
+    ("d2ltui.models", "strided_plugin:WRONG_OUTPUTS"),
+    ("d2ltui.models", "strided_plugin:FAILS"),
+    ("d2ltui.models", "strided_plugin:NO_PLAN"),
+    ("d2ltui.lessons", "doctor_plugin:FAILING"),
+)
+FAILED = {
+    "outputs": (1, "model 'wrong-outputs': outputs of shape (2, 9) for 2 samples; allowed: (2, 10)"),
+    "build": (1, "model 'fails' cannot be built: KeyError: 'no weights'"),
+    "plan": (2, "model: 'no-plan' is not allowed here; KeyError: 'no weights'"),
+    "lesson": (1, "not measured: KeyError: 'accuracy'; the traceback is in"),
+}
+
+
+def test_what_fails_is_left_out_or_told_in_a_sentence(tmp_path: Path, d2ltui_home: Path) -> None:
+    points = [(group, reference) for group, _, reference in (point.partition(" ") for point in BROKEN)]
+    commands = {
+        "models": "models",
+        "data sets": "datasets",
+        "outputs": "train --model wrong-outputs --epochs 1",
+        "build": "train --model fails --epochs 1",
+        "plan": "train --model no-plan --epochs 1",
+        "lesson": "lessons failing",
+    }
+    results = run(tmp_path / "site", d2ltui_home, (*points, *FAILING), commands)
+    for point, why in BROKEN.items():
+        group, _, reference = point.partition(" ")
+        listed = results["data sets"] if "datasets" in group else results["models"]
+        assert listed[0] == 0
+        start = f"d2ltui: plug-in {reference.partition(':')[0]} ({group}) is left out: "
+        said = [line.removeprefix(start) for line in listed[2].splitlines() if line.startswith(start)]
+        assert any(line.startswith(why) for line in said), listed[2]
+    for name, (status, sentence) in FAILED.items():
+        assert results[name][0] == status, results[name]
+        assert sentence in " ".join((results[name][1] + results[name][2]).split())
+        assert "Traceback" not in results[name][1] + results[name][2]
 
 
 def test_names_are_given_once() -> None:
@@ -181,8 +331,6 @@ def test_names_are_given_once() -> None:
 
 
 def test_every_activation_can_be_made() -> None:
-    from d2ltui.spec.registry import load_object
-
     for activation in ACTIVATIONS.values():
         if activation.name != "identity":
             assert load_object(activation.module)()

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Generator, Tensor
 
 from d2ltui.cli import app
 from d2ltui.nn import init
-from d2ltui.spec.config import RunConfig
 
 
 @pytest.fixture
@@ -35,13 +35,14 @@ def test_means_are_told_as_what_they_are(  # type: ignore[no-untyped-def]
     command, monkeypatch: pytest.MonkeyPatch, good: int
 ) -> None:
     """Of three seeds, the last ones diverge."""
-    draw = init._draw
+    draw = init.default
 
-    def unlucky(config: RunConfig, spec: Any, generator: Any) -> Any:
-        weight, bias = draw(config, spec, generator)
-        return (weight if config.seed < good else weight + math.inf), bias
+    def unlucky(weight: Tensor, bias: Tensor, fan_in: int, fan_out: int, generator: Generator, params: Any) -> None:
+        draw(weight, bias, fan_in, fan_out, generator, params)
+        if params["seed"] >= good:
+            weight += math.inf
 
-    monkeypatch.setattr(init, "_draw", unlucky)
+    monkeypatch.setattr(init, "default", unlucky)
     options = ("--dataset", "moons", "--epochs", "2", "--hidden", "4", "--batch-size", "300", "--device", "cpu")
     status, out, _ = command("train", "--seeds", "3", "--json", "--no-store", *options)
     assert status == 1

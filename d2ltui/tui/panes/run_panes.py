@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from textual.geometry import Size
 
+from d2ltui.store.defects import in_words, keep_traceback
 from d2ltui.tui.panes import PANES
 from d2ltui.tui.panes.arrangement import Arrangement
 from d2ltui.tui.panes.spec import HasRemedy, PaneSpec, RunPane, RunView
-from d2ltui.tui.services.defects import in_words, keep_traceback
 from d2ltui.tui.services.threads import in_thread
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from textual.widgets import RadioButton, RadioSet, Static
 from d2ltui.spec import catalogue, comparison
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
+from d2ltui.spec.inits import INITS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.tui.form_state import FormState, as_text
@@ -31,7 +32,7 @@ _MEANINGS: dict[str, dict[str, str]] = {
     "implementation": catalogue.IMPLEMENTATIONS,
     "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
     "activation": {item.name: item.formula for item in ACTIVATIONS.values()},
-    "init": catalogue.INITS,
+    "init": {init.name: init.description for init in INITS.values()},
     "schedule": catalogue.SCHEDULES,
     "optimizer": {spec.name: spec.title for spec in OPTIMIZERS.values()},
 }
