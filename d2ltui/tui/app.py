@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
     from d2ltui.runner.worker import Worker
     from d2ltui.spec.events import ObserverFailed
+    from d2ltui.tui.host import Host
     from d2ltui.tui.render.driver import PromptDriver
     from d2ltui.tui.services.watching import Watching
 
@@ -77,7 +78,7 @@ class D2LApp(FrameApp, App[None]):
         on_console = not only_ascii and ascii is None and is_kernel_console()
         self.ascii = only_ascii or on_console  # for what is drawn with marks: neither has braille
         self.measuring = LessonRunner()
-        self.stored = StoredRuns(self)
+        self.stored = StoredRuns(self, self)
         self.data_dir = config.data_dir
         self._typed = KeyQueue(self)
         self._early = EarlyInput(self)
@@ -88,9 +89,7 @@ class D2LApp(FrameApp, App[None]):
         self._on_hangup = on_hangup
         self._watch = watch
         self._trouble_told = ""
-        self._failures_told: list[
-            ObserverFailed
-        ] = []  # of the run on the screen: those that were known at the last look
+        self._failures_told: list[ObserverFailed] = []  # of the run on the screen, at the last look
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
@@ -393,3 +392,9 @@ class D2LApp(FrameApp, App[None]):
             super()._print_error_renderables()
             return
         print(f"d2ltui: the interface failed ({in_words(error)}); {keep_traceback(error)}", file=sys.__stderr__)
+
+
+if TYPE_CHECKING:
+
+    def as_host(app: D2LApp) -> Host:  # what the screens rely on: checked here
+        return app

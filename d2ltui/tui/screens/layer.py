@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Style
 from d2ltui.spec.text import are, counted
+from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.layer_lines import TextLine, percent
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
@@ -19,7 +20,6 @@ from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
     from d2ltui.spec.events import LayerStats
-    from d2ltui.tui.app import D2LApp
 
 DEAD = "x"
 _LEVELS = "123456789"
@@ -56,7 +56,7 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     return lines
 
 
-class LayerScreen(Once, BatchedScreen, ModalScreen[None]):
+class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     """The units of a layer, live; ← and → go to the other layers."""
 
     DEFAULT_CSS = """
@@ -70,7 +70,6 @@ class LayerScreen(Once, BatchedScreen, ModalScreen[None]):
         Binding("up", "scroll(-1)", show=False),
         Binding("down", "scroll(1)", show=False),
     ]
-    app: D2LApp
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,17 +84,17 @@ class LayerScreen(Once, BatchedScreen, ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Look a few times a second, and have the engine look at the units."""
-        self.app.observe("units", True)
-        self.set_interval(1 / self.app.max_fps, self.tick)
+        self.host.observe("units", True)
+        self.set_interval(1 / self.host.max_fps, self.tick)
         self.call_after_refresh(self.tick)
 
     def on_unmount(self) -> None:
         """Nobody looks at the units any more."""
-        self.app.observe("units", False)
+        self.host.observe("units", False)
 
     def tick(self) -> None:
         """Show the newest look at the layer."""
-        live = self.app.live
+        live = self.host.live
         if live is None or live.layers is None:
             return
         layers = live.layers.layers
@@ -109,7 +108,7 @@ class LayerScreen(Once, BatchedScreen, ModalScreen[None]):
 
     def action_go(self, by: int) -> None:
         """The next layer, or the one before."""
-        live = self.app.live
+        live = self.host.live
         if live is not None and live.layers is not None and self._at is not None:
             self._at = (self._at + by) % len(live.layers.layers)
             self.tick()

@@ -18,6 +18,7 @@ from d2ltui.charts.spec import ChartSpec
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, Verdict, shown
 from d2ltui.spec.text import counted
+from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.locale import spelled
@@ -31,7 +32,6 @@ from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import BenchRun
-    from d2ltui.tui.app import D2LApp
     from d2ltui.tui.services.lesson_runner import LessonRunner, Measurement
 
 NARROW = 100
@@ -73,7 +73,7 @@ def mark(measuring: LessonRunner, lesson: Lesson) -> str:
     return "✓" if measurement.verdict.holds else "✗"
 
 
-class LessonsScreen(Once, BatchedScreen, Screen[None]):
+class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
     """Read, run, judge."""
 
     CSS = """
@@ -87,7 +87,6 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
     """
     BINDINGS = bindings(LESSONS_KEYS)
     AUTO_FOCUS = "#list"
-    app: D2LApp
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,11 +116,11 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
 
     def on_mount(self) -> None:
         """Open the lesson that was open, and begin to look at the experiments, a few times a second."""
-        opened = self.app.measuring.opened
+        opened = self.host.measuring.opened
         if opened is not None:
             self._list.highlighted = list(LESSONS.values()).index(opened)
         self._arrange()
-        self.set_interval(1 / self.app.max_fps, self.tick)
+        self.set_interval(1 / self.host.max_fps, self.tick)
 
     def on_resize(self, event: events.Resize) -> None:
         """What had the focus keeps it."""
@@ -131,7 +130,7 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
     def _arrange(self) -> None:
         """Show what there is room for: in a narrow terminal the page, or the curves and the verdict."""
         narrow = self.app.size.width < NARROW
-        measurement = self.app.measuring.of(self.lesson)
+        measurement = self.host.measuring.of(self.lesson)
         trained_nothing = measurement is not None and measurement.verdict is not None and not measurement.runs
         self.set_class(narrow, "-narrow")
         page = self._page_pane
@@ -148,12 +147,12 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Open its page."""
-        lesson, measuring = self.lesson, self.app.measuring
+        lesson, measuring = self.lesson, self.host.measuring
         # A lesson that one comes back to is shown with what it has found.
         self._experiments = lesson is measuring.opened and measuring.of(lesson) is not None
         measuring.opened = lesson
         self._arrange()
-        page, spell = Text(), spelled if self.app.ascii else str
+        page, spell = Text(), spelled if self.host.ascii else str
         page.append(spell(lesson.claim), "bold")
         page.append(spell(f" (section {lesson.section})\n\n"))
         page.append(spell(f"{lesson.formula}\n\n"), "bold")
@@ -169,26 +168,26 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
 
     def action_measure(self) -> None:
         """Carry the experiments out."""
-        measuring = self.app.measuring
-        if self.app.training:
+        measuring = self.host.measuring
+        if self.host.training:
             self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
         elif measuring.busy:
             self.app.notify("a lesson is being measured: x stops it", severity="warning")
         else:
-            measuring.start(self.lesson, self.app.data_dir)
+            measuring.start(self.lesson, self.host.data_dir)
             self._experiments = True
             self._arrange()
             self.tick()
 
     def action_stop(self) -> None:
         """End the measurement."""
-        self.app.measuring.stop()
+        self.host.measuring.stop()
 
     def action_traceback(self) -> None:
         """The whole error of a lesson that failed."""
         from d2ltui.tui.screens.dialogs import TextScreen
 
-        measurement = self.app.measuring.of(self.lesson)
+        measurement = self.host.measuring.of(self.lesson)
         if measurement is not None and measurement.traceback:
             self.open(TextScreen("Why the lesson failed", measurement.traceback))
         else:
@@ -232,7 +231,7 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
 
     def tick(self) -> None:
         """Bring the list's marks, the curves and the verdict up to date."""
-        measuring, lesson = self.app.measuring, self.lesson
+        measuring, lesson = self.host.measuring, self.lesson
         view = self._curve
         measurement, busy = measuring.of(lesson), measuring.measures(lesson)
         runs = measurement.runs if measurement is not None else []
@@ -252,17 +251,17 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
         self._verdict.update(Text("\n").join([Text("\n".join(roles), "dim"), Text(), said]) if roles[rows:] else said)
         if width > 0 and height > 0:
             empty = "no training so far" if measurement is not None else "enter measures it"
-            build = partial(newest_curves, runs, width, height - rows, self.app.ascii, empty)
+            build = partial(newest_curves, runs, width, height - rows, self.host.ascii, empty)
             below = [[(int(style(i)), role[:width])] for i, role in enumerate(roles[:rows])]
             self._curve.show([*drawn(self.app, build), *below])
 
     def _mark(self) -> None:
         """Say in the list which lessons have been measured, and what came out."""
         for lesson in LESSONS.values():
-            said = mark(self.app.measuring, lesson)
+            said = mark(self.host.measuring, lesson)
             if self._marks.get(lesson.name, "") != said:
                 self._marks[lesson.name] = said
-                prompt = f"{lesson.name} {spelled(said) if self.app.ascii else said}"
+                prompt = f"{lesson.name} {spelled(said) if self.host.ascii else said}"
                 self._list.replace_option_prompt(lesson.name, prompt)
 
     def _said(self, measurement: Measurement | None, busy: bool) -> Text:
@@ -274,6 +273,6 @@ class LessonsScreen(Once, BatchedScreen, Screen[None]):
             now = f"run {len(runs)}: {runs[-1].role}, seed {runs[-1].seed}" if runs else "measuring"
             return Text(f"{now}\nx stops")
         if measurement.verdict is not None:
-            return verdict_text(measurement.verdict, self.app.ascii)
+            return verdict_text(measurement.verdict, self.host.ascii)
         more = "\nt shows the whole error" if measurement.traceback else ""
         return Text(f"{measurement.problem}{more}")

@@ -74,18 +74,18 @@ class MainScreen(OpeningScreen):
         self._setup, self._form_pane = self.query_one(Setup), self.query_one("#model-pane", Pane)
         self._arrange()
         self._show_panes()
-        self._pace = FrameLimiter(self.app.max_fps)
-        self.set_interval(1 / (2 * self.app.max_fps), self._on_timer)
+        self._pace = FrameLimiter(self.host.max_fps)
+        self.set_interval(1 / (2 * self.host.max_fps), self._on_timer)
 
     # Looking at the run
 
     def _on_timer(self) -> None:
-        if self._pace.due(self.app.backlog):
+        if self._pace.due(self.host.backlog):
             self.tick()
 
     def tick(self) -> None:
         """Bring what is on the screen up to date. Costs next to nothing where nothing changed."""
-        trouble, live = self.app.poll(), self.app.live
+        trouble, live = self.host.poll(), self.host.live
         if live is not None and (self._curves is None or (live.ended is not None and self._handled_end is not live)):
             self._hint = self._trouble  # how to begin is known; how it has ended is to be read
         if trouble:
@@ -103,7 +103,7 @@ class MainScreen(OpeningScreen):
             self._handled_end = live
             if live.ended.field:
                 self._setup.set_problem(live.ended.field, live.ended.message)
-            self.app.run_ended(live)
+            self.host.run_ended(live)
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """What has come while another screen was shown."""
@@ -117,15 +117,15 @@ class MainScreen(OpeningScreen):
         self.app.notify(f"{name} is on the screen, and in the form")
 
     def _view(self) -> RunView:
-        live = self.app.live
+        live = self.host.live
         return RunView(
             live=live,
             curves=self._curves if live is not None else None,
             task=live.header.task if live is not None else self._setup.state.last_valid.task,
-            run_name=self.app.run_name,
+            run_name=self.host.run_name,
             log=self._log,
             smoothing=SMOOTHING[self._smoothing],
-            ascii=self.app.ascii,
+            ascii=self.host.ascii,
             zoomed=self._zoomed,
         )
 
@@ -140,18 +140,18 @@ class MainScreen(OpeningScreen):
         self.run_panes.prepare(self._view(), frame)
 
     def _show_status(self) -> None:
-        live = self.app.live
+        live = self.host.live
         device = live.started.device if live is not None and live.started is not None else ""
-        if self.app.run_name != self._name:
+        if self.host.run_name != self._name:
             self._show_names()
-        machine, hint = self.app.machine, self._hint
-        watched = self.app.stored.watched
+        machine, hint = self.host.machine, self._hint
+        watched = self.host.stored.watched
         interrupted = watched is not None and watched.interrupted
         self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted)
 
     def _answer_soon(self) -> None:
         """Show what the engine answers as soon as it does, not at the next frame."""
-        live = self.app.live
+        live = self.host.live
         if live is None:
             return
         version, patience = live.version, ANSWER_WITHIN
@@ -168,7 +168,7 @@ class MainScreen(OpeningScreen):
 
     def _show_names(self) -> None:
         """Whether the form describes another run than the one on the screen."""
-        self._name, live = self.app.run_name, self.app.live
+        self._name, live = self.host.run_name, self.host.live
         self._form_pane.title(
             "Model" if live is None or self._setup.state.last_valid == live.config else "Model of the next run"
         )
@@ -202,7 +202,7 @@ class MainScreen(OpeningScreen):
             self._open_tab(FORM_TAB)
             self.call_after_refresh(setup.focus_problem)
             return
-        if self.app.measuring.busy:
+        if self.host.measuring.busy:
             self._say("a lesson is being measured: stop it first (L, then x)")
             return
         self._say("")
@@ -213,12 +213,12 @@ class MainScreen(OpeningScreen):
             self.leave_pane()
         if away:
             self._open_tab(self.arrangement.tab_of(self.arrangement.first))
-        self.app.start_run(config, mode)
+        self.host.start_run(config, mode)
         self.tick()
 
     def action_pause(self) -> None:
         """Pause, or resume."""
-        control = self.app.control
+        control = self.host.control
         if control is None:
             self._say("nothing is training: ctrl+r begins")
         elif control.mode == "pause":
@@ -229,7 +229,7 @@ class MainScreen(OpeningScreen):
 
     def action_step(self) -> None:
         """One step, then pause; where nothing runs, a new run's first step."""
-        control = self.app.control
+        control = self.host.control
         if control is None:
             self._start("step")
         else:
@@ -238,7 +238,7 @@ class MainScreen(OpeningScreen):
 
     def action_epoch(self) -> None:
         """To the end of the epoch, then pause; where nothing runs, a new run's first epoch."""
-        control = self.app.control
+        control = self.host.control
         if control is None:
             self._start("epoch")
         else:
@@ -247,7 +247,7 @@ class MainScreen(OpeningScreen):
 
     def action_stop(self) -> None:
         """End the run; everything stays on the screen."""
-        control = self.app.control
+        control = self.host.control
         if control is None:
             self._say("nothing is training: ctrl+r begins")
         else:
@@ -256,7 +256,7 @@ class MainScreen(OpeningScreen):
 
     def on_field_submitted(self, event: FieldSubmitted) -> None:
         """Enter in the learning rate's field changes that of the run; in any other, it chooses the next field."""
-        control, live = self.app.control, self.app.live
+        control, live = self.host.control, self.host.live
         if event.name == "lr" and control is not None and live is not None:
             try:
                 control.set_lr(float(str(parse("lr", event.text))))
@@ -320,7 +320,7 @@ class MainScreen(OpeningScreen):
         if self._forgetting is not None:
             self._forgetting.stop()
             self._forgetting = None
-        if hint and self.app.live is not None:
+        if hint and self.host.live is not None:
             self._forgetting = self.set_timer(HINT_FOR, self._forget_hint)
 
     def _forget_hint(self) -> None:

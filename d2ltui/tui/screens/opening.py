@@ -32,7 +32,7 @@ class OpeningScreen(PanesScreen):
         """The units of a layer."""
         from d2ltui.tui.screens.layer import LayerScreen
 
-        live = self.app.live
+        live = self.host.live
         if live is None or live.layers is None:
             self._say("no layer to open before a run begins")
             return
@@ -42,7 +42,7 @@ class OpeningScreen(PanesScreen):
         """The whole error of a failed run."""
         from d2ltui.tui.screens.dialogs import TextScreen
 
-        live = self.app.live
+        live = self.host.live
         if live is None or live.ended is None or live.ended.status != "failed":
             self._say("no run has failed with an error to show")
             return
@@ -60,7 +60,7 @@ class OpeningScreen(PanesScreen):
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self.app.stored.watch(name)
+                self.host.stored.watch(name)
             self.tick()
 
         self.open(RunsScreen(), chosen)
@@ -75,13 +75,13 @@ class OpeningScreen(PanesScreen):
         """Quit; ask first while a run goes on."""
         from d2ltui.tui.screens.dialogs import ConfirmScreen
 
-        if not self.app.training:
-            self.app.leave()
+        if not self.host.training:
+            self.host.leave()
             return
 
         def answered(quits: bool | None) -> None:
             if quits:
-                self.app.leave()
+                self.host.leave()
 
         question = "A run is in progress. Quit and end it?"
         self.open(ConfirmScreen(question, "quit", "go on"), answered)

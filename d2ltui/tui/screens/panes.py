@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textual import events
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.arrangement import Arrangement
 from d2ltui.tui.panes.run_panes import RunPanes
 from d2ltui.tui.panes.spec import FORM_PANES, FORM_TAB, PaneFailed
@@ -20,16 +19,11 @@ from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TabStrip
 
-if TYPE_CHECKING:
-    from d2ltui.tui.app import D2LApp
-
 NARROW = 100  # columns; below, one tab at a time
 
 
-class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
+class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
     """A screen of the form's panes and of those in `PANES`, in the columns `#setup`, `#curves` and `#inside`."""
-
-    app: D2LApp
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,7 +68,7 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
             return
         narrow, before = self.app.size.width < NARROW, self._narrow
         self._narrow = narrow
-        training = self.app.live is not None and self.app.live.ended is None
+        training = self.host.live is not None and self.host.live.ended is None
         away = self._tab == FORM_TAB and self._zoomed is None and not self._editing
         if narrow and not before and training and away:
             # Whoever comes back to a run in a smaller window wants to see it, not its form.
@@ -111,11 +105,11 @@ class PanesScreen(Once, BatchedScreen, FrameOnly, Screen[None]):
 
     def _look(self) -> None:
         """The engine looks at the layers often while their panes can be seen."""
-        self.app.observe("panes", self.run_panes.show_layers and self.is_active)
+        self.host.observe("panes", self.run_panes.show_layers and self.is_active)
 
     def on_screen_suspend(self) -> None:
         """Another screen covers this one."""
-        self.app.observe("panes", False)
+        self.host.observe("panes", False)
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """It no longer does."""

@@ -16,6 +16,7 @@ from textual.widgets import DataTable, Input, Static
 from d2ltui.charts.overlay import letter
 from d2ltui.charts.spec import Style
 from d2ltui.store import StoreError, filters, home, listing
+from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
@@ -31,14 +32,13 @@ from d2ltui.tui.widgets.runs_table import RunsTable
 if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
     from d2ltui.store.listing import RunInfo
-    from d2ltui.tui.app import D2LApp
 
 NARROW = 100
 SHORT = 20  # rows
 POLL_EVERY = 2.0
 
 
-class RunsScreen(Once, BatchedScreen, Screen["str | None"]):
+class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
     """All stored runs. Leaves with the name of a run to open, or None.
 
     Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.
@@ -56,7 +56,6 @@ class RunsScreen(Once, BatchedScreen, Screen["str | None"]):
     """
     BINDINGS = bindings(RUNS_KEYS)
     AUTO_FOCUS = "DataTable"
-    app: D2LApp
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,7 +255,7 @@ class RunsScreen(Once, BatchedScreen, Screen["str | None"]):
             self.app.run_worker(self._go_on(name), group="resume")
 
     async def _go_on(self, name: str) -> None:
-        if await self.app.stored.resume(name) and self.app.screen is self:
+        if await self.host.stored.resume(name) and self.app.screen is self:
             self.dismiss(None)
 
     def action_rename(self) -> None:
@@ -370,7 +369,7 @@ class RunsScreen(Once, BatchedScreen, Screen["str | None"]):
         self._told = problems
         self._lives = lives
         legend_rows = len(lives) + 1 if lives else 0
-        spec, legend = marked_runs(lives, self._epoch, width, max(4, height - legend_rows), self.app.ascii)
+        spec, legend = marked_runs(lives, self._epoch, width, max(4, height - legend_rows), self.host.ascii)
         self._show_facts()
         below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
         self._overlay.show([*drawn(self.app, lambda: spec), *below])

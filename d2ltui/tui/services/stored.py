@@ -6,24 +6,69 @@ Whatever reads a run's directory does so in a thread: it may be on a network, an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from d2ltui.spec.text import counted
 from d2ltui.tui.services.threads import in_thread
 
 if TYPE_CHECKING:
-    from d2ltui.tui.app import D2LApp
+    from textual.app import App
+
+    from d2ltui.engine.control import Control
+    from d2ltui.history.live import LiveRun
+    from d2ltui.runner.recording import RunRecording
+    from d2ltui.spec.config import RunConfig
+    from d2ltui.tui.services.lesson_runner import LessonRunner
     from d2ltui.tui.services.watching import Watching
 
 SLOW = 0.5  # seconds of reading after which it is said what the screen waits for
 BUSY = "a run is in progress here: stop it first"
 
 
+class RunScreen(Protocol):
+    """A screen that shows a run."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether no other screen covers it."""
+
+    def show_run(self, name: str, config: RunConfig) -> None:
+        """A stored run comes to the screen."""
+
+    def tick(self) -> None:
+        """Bring what is on the screen up to date."""
+
+
+class Owner(Protocol):
+    """Whoever has a run on the screen, and trains runs."""
+
+    measuring: LessonRunner
+
+    @property
+    def main(self) -> RunScreen:
+        """The screen that shows the run."""
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The run on the screen."""
+
+    @property
+    def training(self) -> bool:
+        """Whether this process trains a run."""
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody has pressed a key."""
+
+    def go_on(self, recording: RunRecording, control: Control) -> None:
+        """Go on with a stored run; there is no other."""
+
+
 class StoredRuns:
     """The stored runs that the application shows or goes on with."""
 
-    def __init__(self, app: D2LApp) -> None:
-        self._app = app
+    def __init__(self, app: App[Any], owner: Owner) -> None:
+        self._app, self._owner = app, owner
         self.watched: Watching | None = None  # the one on the screen
         self._opening: Watching | None = None  # the one that is read for the first time
         self._told = ""
@@ -35,7 +80,7 @@ class StoredRuns:
         """Show a stored run (its directory or name), live where another process trains it, once it has been read."""
         from d2ltui.tui.services.watching import Watching
 
-        if self._app.training:
+        if self._owner.training:
             self._app.notify(BUSY, severity="warning")
             return
         if self._opening is not None:
@@ -61,8 +106,8 @@ class StoredRuns:
             return
         self.leave()
         self.watched, self._told = watching, ""
-        self._app.main.show_run(watching.name, watching.live.config)
-        self._app.main.tick()
+        self._owner.main.show_run(watching.name, watching.live.config)
+        self._owner.main.tick()
 
     def trouble(self) -> None:
         """Say, once, what keeps the watched run from being read."""
@@ -92,10 +137,10 @@ class StoredRuns:
             active = await in_thread(listing.active)
         except StoreError:
             return  # the runs screen says what is wrong
-        if not active or self._app.live is not None or self._app.screen is not self._app.main:
+        if not active or self._owner.live is not None or not self._owner.main.is_active:
             return
         run = active[0]
-        if self._app.in_use:  # a question would take the keys that are on their way to something else
+        if self._owner.in_use:  # a question would take the keys that are on their way to something else
             self._app.notify(f"Another process is training {run.name}: R, then enter, shows it.")
             return
 
@@ -133,16 +178,16 @@ class StoredRuns:
             await in_thread(recording.close)
             self._app.notify(why, severity="warning")
             return False
-        self._app.go_on(recording, control)
-        self._app.main.show_run(name, recording.config)
+        self._owner.go_on(recording, control)
+        self._owner.main.show_run(name, recording.config)
         return True
 
     def _taken(self) -> str:
         """Why no run can begin now, "" where one can."""
-        if self._app.training:
+        if self._owner.training:
             return BUSY
         if self._resuming:  # begun anew, it would find the run in use: by ourselves
             return f"{self._resuming} is being read"
-        if self._app.measuring.busy:  # both would draw from PyTorch's one generator
+        if self._owner.measuring.busy:  # both would draw from PyTorch's one generator
             return "a lesson is being measured: stop it first (L, then x)"
         return ""

@@ -1,0 +1,75 @@
+"""What the screens ask of the application: no more than this, so that they need not know how it does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+    from d2ltui.engine.control import Control, Mode
+    from d2ltui.history.live import LiveRun
+    from d2ltui.spec.config import RunConfig
+    from d2ltui.tui.services.lesson_runner import LessonRunner
+    from d2ltui.tui.services.machine import Machine
+    from d2ltui.tui.services.stored import StoredRuns
+    from d2ltui.tui.services.watching import Watching
+
+    ScreenMixin = Screen[Any]
+else:
+    ScreenMixin = object  # Textual takes a style sheet from the first base that is a widget
+
+
+class Host(Protocol):
+    """The application, beside what it has as any Textual application: the run on the screen, and what goes with it."""
+
+    ascii: bool  # whether to draw with ASCII characters only
+    max_fps: float
+    data_dir: str | None
+    machine: Machine
+    measuring: LessonRunner
+    stored: StoredRuns
+
+    @property
+    def live(self) -> LiveRun | None:
+        """The run on the screen."""
+
+    @property
+    def control(self) -> Control | Watching | None:
+        """The control of the run on the screen; None where it does not go on."""
+
+    @property
+    def run_name(self) -> str:
+        """What the run on the screen is called; "" where it has no name."""
+
+    @property
+    def training(self) -> bool:
+        """Whether this process trains a run."""
+
+    @property
+    def backlog(self) -> bool:
+        """Whether the terminal has not taken yet what was sent."""
+
+    def start_run(self, config: RunConfig, mode: Mode) -> None:
+        """End the run that there is, and begin another."""
+
+    def poll(self) -> str:
+        """Take in what has come of a watched run; returns, once, what went wrong with storing or watching a run."""
+
+    def observe(self, who: str, looks: bool) -> None:
+        """`who` shows the layers, or no longer."""
+
+    def run_ended(self, live: LiveRun) -> None:
+        """A run has ended and its end is on the screen."""
+
+    def leave(self, status: int = 0) -> None:
+        """Leave with an exit status; the run, if there is one, ends after its step."""
+
+
+class Hosted(ScreenMixin):
+    """A screen of this application."""
+
+    @property
+    def host(self) -> Host:
+        """The application."""
+        return cast(Host, self.app)
