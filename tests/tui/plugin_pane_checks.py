@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from person import ORDER, Opener, Person, shown_panes
@@ -27,6 +29,19 @@ def pane_text(person: Person, name: str) -> str:
     return "\n".join(row[region.x : region.right].strip("│ ") for row in rows)
 
 
+async def test_nobody_waits_for_a_plug_in_that_takes_its_time(open_app: Opener) -> None:
+    """The first test here: the plug-in is imported once, and its import ends when there is a file named GATE."""
+    async with open_app(RUN) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        await person.press("shift+tab")
+        assert (person.focused_pane, person.main.arrangement.order) == ("findings", ORDER)
+        Path(os.environ["GATE"]).touch()
+        await person.until(lambda: "pace" in person.main.arrangement.order, "the panes of the other package")
+        await person.until(lambda: re.search(FIGURES["pace"], pane_text(person, "pace")), "the figures of the run")
+        assert person.focused_pane == "findings"
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
 async def test_the_panes_show_the_run(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(RUN, size=size) as person:
@@ -35,6 +50,7 @@ async def test_the_panes_show_the_run(open_app: Opener, size: tuple[int, int]) -
         assert list(order[3:]) == ALL
         assert [name for name in order if name in ORDER] == list(ORDER), "the others keep their order"
         assert list(person.main.arrangement.tabs) == TABS
+        await person.until(lambda: person.app._notifications, "what is left out")
         (notice,) = [notice.message for notice in person.app._notifications if "plug-in" in notice.message]
         assert notice.startswith("plug-in missing (d2ltui.panes) is left out: AttributeError")
         await person.press("ctrl+r")

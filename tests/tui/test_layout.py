@@ -17,8 +17,9 @@ from d2ltui.charts.of_run import Curves
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.config import resolve
-from d2ltui.spec.events import LayersProbed
+from d2ltui.spec.events import Finding, LayersProbed
 from d2ltui.tui.panes.chart import ChartPane
+from d2ltui.tui.panes.findings import FindingsPane
 from d2ltui.tui.panes.layers import LayersPane
 from d2ltui.tui.panes.spec import RunView
 from d2ltui.tui.screens.dialogs import ChoiceScreen, ConfirmScreen, HelpScreen
@@ -209,6 +210,29 @@ async def test_a_look_that_takes_the_place_of_an_older_one_in_memory_is_shown(op
             live.layers = LayersProbed(step, ())
             pane.show_run(RunView(live))
             assert pane.border_subtitle == f"step {step}"
+
+
+async def test_a_selected_finding_begins_at_the_top(open_app: Opener) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("s")
+        await person.until(lambda: person.live.status == "paused" and person.live.layers, "the first step")
+        text = "so long that it takes some lines " * 5
+        person.live.findings = tuple(
+            Finding("rule", "warning", number, 1, 0.5, f"finding {number}", text, text, {}) for number in range(4)
+        )
+        person.main.query_one("#findings", FindingsPane).focus()
+        view = person.main.query_one("#findings", FindingsPane).view
+        await person.until(lambda: "›△ finding 0" in person.text(), "all findings")
+        await person.press("down")
+        await person.until(lambda: view.scroll_offset.y > 0, "the second one")
+        first = "".join(text for _, text in view.lines[view.scroll_offset.y])
+        assert "finding 1" in first
+        # One alone is scrolled, line by line.
+        person.live.findings = person.live.findings[:1]
+        await person.until(lambda: "finding 1" not in person.text(), "one finding")
+        view.scroll_to(y=0, animate=False)
+        await person.press("down")
+        assert view.scroll_offset.y == 1
 
 
 async def test_a_chart_back_in_its_former_size_is_there_with_the_layout(open_app: Opener) -> None:

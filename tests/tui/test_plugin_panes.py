@@ -16,6 +16,12 @@ from d2ltui.charts.spec import Style
 from d2ltui.tui.panes import PANES, ChartPane, LinesPane, PaneSpec, RunPane, RunView
 
 TESTS = Path(__file__).parents[1]
+SLOW = """
+import os, time
+while not os.path.exists(os.environ["GATE"]):
+    time.sleep(0.01)
+from pace_pane_plugin import PANES
+"""
 
 
 def test_the_panes_of_another_package_are_shown_like_any_other(tmp_path: Path) -> None:
@@ -24,18 +30,23 @@ def test_the_panes_of_another_package_are_shown_like_any_other(tmp_path: Path) -
     (tmp_path / "pace_pane_plugin.py").write_text((TESTS / "plugins" / "pace_pane_plugin.py").read_text())
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pace_pane_plugin\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[d2ltui.panes]\nmissing = pace_pane_plugin:NONE\npace = pace_pane_plugin:PANES\n"
+        "[d2ltui.panes]\nmissing = pace_pane_plugin:NONE\npace = slow_plugin:PANES\n"
     )
+    (tmp_path / "slow_plugin.py").write_text(SLOW)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", TESTS / "tui/plugin_pane_checks.py"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(TESTS.parent)])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(tmp_path), str(TESTS.parent)]),
+            "GATE": str(tmp_path / "gate"),
+        },
         cwd=TESTS.parent,
         capture_output=True,
         text=True,
         timeout=110,
     )
     assert done.returncode == 0, done.stdout
-    assert "2 passed" in done.stdout
+    assert "3 passed" in done.stdout
 
 
 @pytest.fixture
