@@ -14,12 +14,14 @@ from d2ltui import __version__
 from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, positive_int, refused, run_options
 from d2ltui.spec import catalogue, output, startup, terminal
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, check_environment, parse, resolve
+from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.config_file import read_toml
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.inits import INITS
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.spec.registry import left_out
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import printable, quoted

@@ -12,7 +12,8 @@ from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Reducer
 from d2ltui.spec import comparison
-from d2ltui.spec.config import FIELDS, RunConfig
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
 from d2ltui.store import filters

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
-from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError
 from d2ltui.spec.config_file import line_in
+from d2ltui.spec.fields import FIELDS, MAX_PATH
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])

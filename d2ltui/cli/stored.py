@@ -13,8 +13,10 @@ from typing import Any
 import click
 
 from d2ltui.cli.options import Command, hangup_option, refused
-from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, parse
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import read_toml
+from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.parsing import ConfigError, Problem, parse
 from d2ltui.spec.text import are, counted, printable
 from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
 

@@ -22,11 +22,13 @@ from d2ltui.history.live import LiveRun
 from d2ltui.runner.headless import Progress, StderrReporter, guarded, has_bar, run
 from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
-from d2ltui.spec.config import FIELDS, ConfigError, Problem, RunConfig, check_environment, resolve
+from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.header import header_of
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.output import unwritable
+from d2ltui.spec.parsing import ConfigError, Problem
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted
 from d2ltui.store.groups import band, mean_and_sd

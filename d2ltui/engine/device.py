@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from d2ltui.spec.config import ConfigError, RunConfig
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.memory import check_memory, needed, too_large
+from d2ltui.spec.parsing import ConfigError
 
 
 class DeviceError(ValueError):

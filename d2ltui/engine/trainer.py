@@ -38,7 +38,8 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.nn import build, load_state, make_clip, make_optimizer, set_lr
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue, events
-from d2ltui.spec.config import ConfigError, RunConfig
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.parsing import ConfigError
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
 # takes softmax regression to losses of 1e29 and no further.

@@ -12,8 +12,10 @@ import sys
 from pathlib import Path
 
 from d2ltui.spec import catalogue
-from d2ltui.spec.config import FIELDS, MAX_PATH, ConfigError, Problem, RunConfig, applicable_fields
+from d2ltui.spec.config import RunConfig, applicable_fields
+from d2ltui.spec.fields import FIELDS, MAX_PATH
 from d2ltui.spec.files import kind
+from d2ltui.spec.parsing import ConfigError, Problem
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
 from d2ltui.spec.versions import unknown_fields

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 from d2ltui.spec import catalogue
-from d2ltui.spec.config import ConfigError, Problem, RunConfig, wrong
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError, Problem, wrong
 
 SMALL = 256 * 2**20  # bytes: what takes less is not asked about
 _FLOAT = 4  # bytes

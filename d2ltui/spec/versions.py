@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from d2ltui.spec import catalogue
-from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
+from d2ltui.spec.config import RunConfig, applicable_fields
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.text import printable
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import msgspec
 
-from d2ltui.spec.config import FIELDS as CONFIG_FIELDS
-from d2ltui.spec.config import ConfigError
-from d2ltui.spec.config import parse as parse_field
+from d2ltui.spec.fields import FIELDS as CONFIG_FIELDS
+from d2ltui.spec.parsing import ConfigError
+from d2ltui.spec.parsing import parse as parse_field
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import quoted
 from d2ltui.store.errors import NotAllowed

@@ -13,7 +13,9 @@ from typing import Annotated, Any
 import msgspec
 
 from d2ltui.spec import catalogue, events
-from d2ltui.spec.config import FIELDS, RunConfig, parse
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.parsing import parse
 from d2ltui.spec.versions import can_be_shown, read_config
 
 MAX_SHOWN_LAYERS = 1000  # of a network; 200 hidden ones are 601 with their activations and dropout

@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from d2ltui.spec.config import FIELDS, ConfigError, RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import read_toml, to_toml
+from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.versions import differing_fields, with_unknown
 from d2ltui.store import home
 from d2ltui.store.errors import Damaged, StoreError, reason

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from d2ltui.spec import catalogue
-from d2ltui.spec.config import ConfigError, RunConfig, applicable_fields, check_threads, resolve
+from d2ltui.spec.config import RunConfig, applicable_fields, check_threads, resolve
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import from_scratch
+from d2ltui.spec.parsing import ConfigError
 
 # The fields that the defaults of others depend on.
 _DECIDE = ("model", "dataset", "optimizer", "activation")
@@ -53,7 +54,7 @@ class FormState:
 
     def choices(self, name: str) -> tuple[str, ...]:
         """What may be chosen for `name` beside the other fields' present values."""
-        from d2ltui.spec.config import FIELDS
+        from d2ltui.spec.fields import FIELDS
 
         if name == "dataset":
             return catalogue.datasets_for(self["model"])

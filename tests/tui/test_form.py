@@ -7,9 +7,11 @@ from person import SMALL, Opener, Person
 from textual.widgets import Input, Static
 
 from d2ltui.spec import catalogue
-from d2ltui.spec.config import FIELDS, ConfigError, applicable_fields, parse, resolve
+from d2ltui.spec.config import applicable_fields, resolve
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.catalogue import DATASETS, defaults, layer_plan
-from d2ltui.spec.config import FIELDS, resolve
+from d2ltui.spec.config import resolve
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
 

@@ -13,8 +13,9 @@ from d2ltui.cli import app
 from d2ltui.runner import headless
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.config import FIELDS, RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import to_toml
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
 

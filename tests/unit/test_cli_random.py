@@ -14,7 +14,7 @@ from d2ltui.cli import app, sweep
 from d2ltui.cli import lessons as lessons_command
 from d2ltui.cli.app import main
 from d2ltui.runner import headless
-from d2ltui.spec.config import FIELDS
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.text import printable
 
 SHARE = int(os.environ.get("D2LTUI_FUZZ", "400"))  # command lines; more for whoever has the time

@@ -19,8 +19,9 @@ from d2ltui.history.live import LiveRun
 from d2ltui.runner.recording import RunRecording, last_checkpoint
 from d2ltui.spec import config as config_module
 from d2ltui.spec import events
-from d2ltui.spec.config import ConfigError, RunConfig, check_threads, resolve
+from d2ltui.spec.config import RunConfig, check_threads, resolve
 from d2ltui.spec.cores import available_cores, quota
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.versions import plain_config
 from d2ltui.store.reader import RunReader
 

@@ -9,20 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from d2ltui.spec.config import (
-    FIELDS,
-    MAX_EPOCHS,
-    MAX_LAYERS,
-    MAX_PATH,
-    MAX_WIDTH,
-    ConfigError,
-    Problem,
-    RunConfig,
-    applicable_fields,
-    parse,
-    resolve,
-)
+from d2ltui.spec.config import RunConfig, applicable_fields, resolve
+from d2ltui.spec.fields import FIELDS, MAX_EPOCHS, MAX_LAYERS, MAX_PATH, MAX_WIDTH
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.parsing import ConfigError, Problem, parse
 from d2ltui.spec.similar import nearest
 from d2ltui.spec.text import MAX_VALUE, printable
 

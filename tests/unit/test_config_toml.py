@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.config import MAX_WIDTH, ConfigError, RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import MAX_BYTES, from_toml, read_toml, to_toml
+from d2ltui.spec.fields import MAX_WIDTH
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import printable
 
 if sys.version_info >= (3, 11):

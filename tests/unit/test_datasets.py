@@ -13,9 +13,10 @@ from runs import run
 from d2ltui import data
 from d2ltui.data import DataError, Dataset
 from d2ltui.spec import catalogue, events
-from d2ltui.spec.config import ConfigError, RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.datasets import DATASET_SOURCES, DATASETS, DatasetInfo, DatasetSource, DescriptionError, Params
 from d2ltui.spec.header import header_of
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.tui.form_state import FormState
 from d2ltui.tui.widgets.setup import describe_data, describe_network
 

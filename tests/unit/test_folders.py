@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from d2ltui.spec.config import ConfigError, check_environment, parse, resolve
+from d2ltui.spec.config import check_environment, resolve
 from d2ltui.spec.folders import root_above, where_else
+from d2ltui.spec.parsing import ConfigError, parse
 
 
 @pytest.fixture

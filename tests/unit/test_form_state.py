@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.config import ConfigError, resolve
+from d2ltui.spec.config import resolve
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.tui.form_state import FormState, as_text
 
 

@@ -16,7 +16,8 @@ from d2ltui.history.live import MAX_PROBES, LiveRun
 from d2ltui.nn import build
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.config import FIELDS, RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS, from_scratch
 

@@ -16,7 +16,8 @@ from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import functional
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import DATASETS, datasets_for, layer_plan
-from d2ltui.spec.config import ConfigError, RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.parsing import ConfigError
 
 TITLES = [
     "Conv 5×5 1→6", "Sigmoid", "AvgPool 2×2", "Conv 5×5 6→16", "Sigmoid", "AvgPool 2×2", "Flatten",

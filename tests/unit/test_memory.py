@@ -15,8 +15,9 @@ from d2ltui.engine.device import check_fits
 from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import build, make_optimizer
 from d2ltui.spec import memory
-from d2ltui.spec.config import ConfigError, resolve
+from d2ltui.spec.config import resolve
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.tui.form_state import FormState
 
 

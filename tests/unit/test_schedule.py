@@ -15,8 +15,9 @@ from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import functional
 from d2ltui.spec import events
-from d2ltui.spec.config import ConfigError, RunConfig, resolve
+from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError
 
 
 def factors(name: str, epochs: int) -> list[float]:

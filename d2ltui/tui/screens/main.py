@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.widgets import Input
 
-from d2ltui.spec.config import ConfigError, RunConfig, parse
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
+from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.panes.spec import COLUMNS, FORM_PANES, FORM_TAB, RunView
 from d2ltui.tui.render.frame_limiter import FrameLimiter

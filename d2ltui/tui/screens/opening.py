@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from d2ltui.spec.config import FIELDS
+from d2ltui.spec.fields import FIELDS
 from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows
 from d2ltui.tui.screens.panes import PanesScreen
 from d2ltui.tui.widgets.fields import ChoiceField

@@ -16,7 +16,8 @@ from textual.widgets import RadioButton, RadioSet, Static
 
 from d2ltui.spec import catalogue, comparison
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.config import FIELDS, RunConfig, applicable_fields
+from d2ltui.spec.config import RunConfig, applicable_fields
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.inits import INITS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
