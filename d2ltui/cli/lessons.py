@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
-from d2ltui.lessons.lesson import LessonCancelled, shown
+from d2ltui.lessons.measured import LessonCancelled, shown
 from d2ltui.spec import terminal
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from d2ltui.lessons import activations, basics, generalisation, gradients, outputs, relus
 from d2ltui.lessons.bench import SEEDS, Bench, BenchRun
-from d2ltui.lessons.lesson import Experiment, Figure, Lesson, LessonCancelled, LessonError, Verdict, check_lesson
+from d2ltui.lessons.lesson import Lesson, check_lesson
+from d2ltui.lessons.measured import Experiment, Figure, LessonCancelled, LessonError, Verdict
 from d2ltui.spec.registry import Registry
 
 __all__ = [

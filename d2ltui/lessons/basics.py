@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, Trained, mean
-from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure, shown
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 
 if TYPE_CHECKING:
     from torch import Tensor

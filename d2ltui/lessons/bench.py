@@ -9,11 +9,11 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
-from d2ltui.lessons.lesson import Lesson, LessonCancelled, LessonError, Verdict
+from d2ltui.lessons.measured import Experiment, LessonCancelled, LessonError, Measured, Verdict
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.dataset_source import SYNTHETIC
@@ -31,6 +31,26 @@ _FASHION_MNIST = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+
+
+class Claim(Protocol):
+    """What a bench needs of a lesson."""
+
+    @property
+    def name(self) -> str:
+        """The lesson's."""
+
+    @property
+    def claim(self) -> str:
+        """What it says, in a sentence."""
+
+    @property
+    def experiments(self) -> tuple[Experiment, ...]:
+        """The runs that test it."""
+
+    @property
+    def measure(self) -> Callable[[Bench], Measured]:
+        """Carries them out."""
 
 
 class BenchRun(NamedTuple):
@@ -86,7 +106,7 @@ class Bench:
 
     def __init__(
         self,
-        lesson: Lesson,
+        lesson: Claim,
         *,
         seeds: int = SEEDS,
         data_dir: str | None = None,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from d2ltui.lessons.bench import Bench, Trained, mean
-from d2ltui.lessons.lesson import Experiment, Figure, Lesson, Measured, figure, shown
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.measured import Experiment, Figure, Measured, figure, shown
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset

@@ -7,7 +7,8 @@ import math
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, mean
-from d2ltui.lessons.lesson import Experiment, Figure, Lesson, Measured, figure, shown
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.measured import Experiment, Figure, Measured, figure, shown
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset

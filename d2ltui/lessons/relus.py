@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from d2ltui.lessons.bench import Bench, Trained, mean
-from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.measured import Experiment, Measured, figure
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset

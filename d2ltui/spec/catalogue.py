@@ -7,18 +7,14 @@ same tables, so what is shown is what is built.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from d2ltui.spec.datasets import DATASETS as DATASETS
 from d2ltui.spec.datasets import DatasetInfo as DatasetInfo
 from d2ltui.spec.datasets import Task as Task
 from d2ltui.spec.inits import INITS
 from d2ltui.spec.layers import LayerSpec
-from d2ltui.spec.models import MODELS, describe_layers, refusal
+from d2ltui.spec.models import MODELS, NetworkConfig, describe_layers, refusal
 from d2ltui.spec.optimizers import OPTIMIZERS
-
-if TYPE_CHECKING:
-    from d2ltui.spec.config import RunConfig
 
 IMPLEMENTATIONS: dict[str, str] = {
     "concise": "torch.nn and torch.optim",
@@ -165,7 +161,7 @@ def datasets_for(model: str) -> tuple[str, ...]:
     return tuple(info.name for info in DATASETS.values() if info.task == spec.task and not refusal(spec, info))
 
 
-def layer_plan(config: RunConfig, dataset: DatasetInfo | None = None) -> tuple[LayerSpec, ...]:
+def layer_plan(config: NetworkConfig, dataset: DatasetInfo | None = None) -> tuple[LayerSpec, ...]:
     """The layers that `config` describes, in order, with shapes and numbers of parameters.
 
     `dataset` gives the shapes of inputs and outputs, where it is another than the one that `config` names.

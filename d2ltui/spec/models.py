@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
@@ -13,8 +13,29 @@ from d2ltui.spec.layers import LayerKind, LayerSpec
 from d2ltui.spec.registry import Registry
 from d2ltui.spec.text import printable
 
-if TYPE_CHECKING:
-    from d2ltui.spec.config import RunConfig
+
+class NetworkConfig(Protocol):
+    """What a network depends on of a run's configuration."""
+
+    @property
+    def model(self) -> str:
+        """Its name."""
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Units of each hidden layer."""
+
+    @property
+    def activation(self) -> str:
+        """The name of the activation function between the layers."""
+
+    @property
+    def dropout(self) -> float:
+        """The probability of dropping a hidden unit."""
+
+    @property
+    def dataset_info(self) -> DatasetInfo:
+        """The data set as it is for this run."""
 
 
 class ModelSpec(msgspec.Struct, frozen=True):
@@ -37,7 +58,7 @@ class ModelSpec(msgspec.Struct, frozen=True):
     description: str
     fields: tuple[str, ...]
     default_dataset: str
-    plan: Callable[[RunConfig, DatasetInfo], tuple[LayerSpec, ...]]
+    plan: Callable[[NetworkConfig, DatasetInfo], tuple[LayerSpec, ...]]
     defaults: dict[str, object] = {}
     refuses: Callable[[DatasetInfo], str] = lambda data: ""
     build: str = ""
@@ -53,7 +74,7 @@ class PlanError(ValueError):
     """A model of another package has failed before there was a network. Its text is one sentence."""
 
 
-def describe_layers(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+def describe_layers(config: NetworkConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
     """The layers that a run's model says it has.
 
     Raises:
@@ -114,7 +135,7 @@ class Plan:
         shape: of a sample.
     """
 
-    def __init__(self, config: RunConfig, shape: tuple[int, ...]) -> None:
+    def __init__(self, config: NetworkConfig, shape: tuple[int, ...]) -> None:
         self._config, self._shape = config, shape
         self.layers: list[LayerSpec] = []
 
@@ -171,13 +192,13 @@ class Plan:
         self.layers.append(LayerSpec(index, kind, name, num_inputs, num_outputs, parameters, kept, kernel, padding))
 
 
-def _one_linear(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+def _one_linear(config: NetworkConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
     plan = Plan(config, (data.num_inputs,))
     plan.linear(data.num_outputs)
     return tuple(plan.layers)
 
 
-def _mlp(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+def _mlp(config: NetworkConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
     plan = Plan(config, (data.num_inputs,))
     for num_hiddens in config.hidden:
         plan.linear(num_hiddens)
@@ -196,7 +217,7 @@ def image_shape(data: DatasetInfo) -> tuple[int, int, int]:
 LENET_SMALLEST = 12  # pixels: smaller ones are gone before the second convolution has a place to stand
 
 
-def _lenet(config: RunConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
+def _lenet(config: NetworkConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
     plan = Plan(config, image_shape(data))
     plan.convolution(6, kernel=5, padding=2)
     plan.activation()

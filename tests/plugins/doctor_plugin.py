@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from d2ltui.diagnosis.monitor import Rule
-from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.spec.events import Finding
 
 

@@ -13,7 +13,8 @@ from textual.widgets import OptionList, Static
 
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.bench import Bench
-from d2ltui.lessons.lesson import Experiment, Lesson, Measured, figure
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.store import home
 from d2ltui.store.listing import runs
 from d2ltui.tui.screens.dialogs import TextScreen

@@ -29,7 +29,7 @@ from d2ltui.lessons import (
     relus,
 )
 from d2ltui.lessons.basics import yield_batches
-from d2ltui.lessons.lesson import Experiment, Measured, figure, shown
+from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.nn import functional
 from d2ltui.spec import catalogue
 from d2ltui.spec.similar import nearest

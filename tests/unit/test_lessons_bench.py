@@ -18,7 +18,7 @@ from d2ltui.lessons import LESSONS, Bench, Lesson, LessonCancelled
 from d2ltui.lessons import activations as activation_lessons
 from d2ltui.lessons.basics import yield_batches
 from d2ltui.lessons.bench import Trained
-from d2ltui.lessons.lesson import Experiment, Measured
+from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.nn import Network
 from d2ltui.spec.events import LayersProbed, LayerStats
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from d2ltui.cli.app import cli
 from d2ltui.lessons import LESSONS, Bench, LessonError, Verdict
-from d2ltui.lessons.lesson import Figure
+from d2ltui.lessons.measured import Figure
 
 
 def run(*arguments: str) -> Result:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from d2ltui.lessons import LESSONS, Bench, activations, basics, generalisation, gradients, outputs, relus
-from d2ltui.lessons.lesson import Measured
+from d2ltui.lessons.measured import Measured
 
 
 def bench(name: str, epochs: int | None, given: dict[str, dict[str, object]] | None = None) -> Bench:

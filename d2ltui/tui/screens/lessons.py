@@ -16,7 +16,8 @@ from textual.widgets.option_list import Option
 from d2ltui.charts.overlay import letter, overlay, style
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.lessons import LESSONS
-from d2ltui.lessons.lesson import Lesson, Verdict, shown
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.measured import Verdict, shown
 from d2ltui.spec.text import counted
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench, BenchRun
-    from d2ltui.lessons.lesson import Lesson, Verdict
+    from d2ltui.lessons.lesson import Lesson
+    from d2ltui.lessons.measured import Verdict
 
 
 def newest_of_each_role(runs: list[BenchRun]) -> dict[str, BenchRun]:
@@ -36,7 +37,7 @@ class Measurement:
 
     def carry_out(self) -> None:
         """Measure, and judge. Raises nothing: it is called at the bottom of a thread."""
-        from d2ltui.lessons.lesson import LessonCancelled, LessonError
+        from d2ltui.lessons.measured import LessonCancelled, LessonError
 
         try:
             self.verdict = self.bench.verdict()
