@@ -6,7 +6,7 @@ weights of the run that was never interrupted, bit for bit.
 
     checkpoint.write(file)              # any binary file; names and renaming are the store's business
     read(path, config) -> Checkpoint    # only tensors and plain values are ever unpickled
-    Pace(keeper)                        # when the trainer makes one, and what that may cost: not after each epoch
+    CheckpointSchedule(keeper)          # when the trainer makes one, and what that may cost: not after each epoch
 """
 
 from __future__ import annotations

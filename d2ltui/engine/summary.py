@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from d2ltui.data import DataError, LoaderError
+from d2ltui.engine.checkpoint import CheckpointError
+from d2ltui.engine.device import DeviceError
 from d2ltui.nn import BuildError, Network
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import counted
 
 # Times the loss at the start, and of a guess. Rates that are too high make a loss hover at up to tens of times that
@@ -60,11 +65,34 @@ def ran_away(last: events.EpochEnded, start: float, guess: float, lr: float) -> 
     )
 
 
-def describe_error(error: Exception, config: RunConfig, device: str, layers: Sequence[LayerSpec]) -> tuple[str, str]:
-    """The hyperparameter to blame for `error`, or "", and the sentence that says what happened.
+def diverged(loss: float, step: int, lr: float, largest: float) -> str:
+    """What is said of a run whose `loss` was no longer finite, or beyond the `largest`."""
+    how = f"beyond {largest:g}" if math.isfinite(loss) else "no longer finite"
+    return f"the loss is {how} after step {step:,}: a lower lr than {lr:g} may help"
 
-    `layers` are the network's where it was built already when it happened.
+
+# Errors that the program has a sentence for, and the hyperparameter that each is about.
+_EXPECTED: dict[type[Exception], str] = {DataError: "dataset", DeviceError: "device", CheckpointError: ""}
+
+
+def describe_error(
+    error: Exception, config: RunConfig, device: str, layers: Sequence[LayerSpec]
+) -> tuple[str, str, str | None]:
+    """The hyperparameter to blame for `error`, or ""; the sentence that says what happened; its traceback.
+
+    An error that the program expects and has words for has no traceback. `layers` are the network's where it was built
+    already when it happened.
     """
+    if isinstance(error, ConfigError):
+        return error.problems[0].field, error.problems[0].message, None
+    trace = "".join(traceback.format_exception(error))
+    for kind, field in _EXPECTED.items():
+        if isinstance(error, kind):
+            return field, str(error), trace if isinstance(error, LoaderError) else None
+    return (*_unexpected(error, config, device, layers), trace)
+
+
+def _unexpected(error: Exception, config: RunConfig, device: str, layers: Sequence[LayerSpec]) -> tuple[str, str]:
     if isinstance(error, BuildError):
         return "model", str(error)
     if not is_out_of_memory(error):

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from d2ltui.engine import trainer as trainer_module
+from d2ltui.engine import preparation
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import events
@@ -96,7 +96,7 @@ def run(
 def during_step(monkeypatch: pytest.MonkeyPatch, requests: Mapping[int, Callable[[], object]]) -> list[int]:
     """Makes each of `requests`, by step number, in the middle of that training step. Returns the steps as they come."""
     made: list[int] = []
-    make = trainer_module.make_optimizer
+    make = preparation.make_optimizer
 
     def watched(config: RunConfig, network: object) -> object:
         optimizer = make(config, network)  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ def during_step(monkeypatch: pytest.MonkeyPatch, requests: Mapping[int, Callable
         optimizer.step = counted  # type: ignore[method-assign]
         return optimizer
 
-    monkeypatch.setattr(trainer_module, "make_optimizer", watched)
+    monkeypatch.setattr(preparation, "make_optimizer", watched)
     return made
 
 

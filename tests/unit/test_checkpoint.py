@@ -49,7 +49,7 @@ def stopped(monkeypatch: pytest.MonkeyPatch, config: RunConfig, step: int) -> Ch
     with monkeypatch.context() as patch:
         during_step(patch, {step: control.stop})
         trainer, _ = run(config, control, keeper=shelf)
-    assert trainer._step == shelf.kept[-1].step == step
+    assert trainer.progress.step == shelf.kept[-1].step == step
     return shelf.kept[-1]
 
 
@@ -105,7 +105,7 @@ def test_the_learning_rate_and_the_clock_go_on(monkeypatch: pytest.MonkeyPatch) 
     (resumed,) = tape.of(events.RunResumed)
     assert (resumed.step, resumed.epoch, resumed.lr) == (5, 2, 0.025)
     assert tape.of(events.StepsTrained)[0].seconds >= resumed.seconds == kept.seconds > 0
-    assert trainer._optimizer.param_groups[0]["lr"] == 0.025  # type: ignore[attr-defined]
+    assert trainer.parts.optimizer.param_groups[0]["lr"] == 0.025  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "rmsprop", "adam"])
@@ -113,7 +113,7 @@ def test_a_checkpoint_of_another_device_does_not_say_how_this_one_computes(
     monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
     def flags(trainer: Trainer) -> list[object]:
-        groups: list[dict[str, object]] = trainer._optimizer.param_groups  # type: ignore[attr-defined]
+        groups: list[dict[str, object]] = trainer.parts.optimizer.param_groups  # type: ignore[attr-defined]
         return [group.get(name) for group in groups for name in ("fused", "foreach")]
 
     given = {"optimizer": optimizer, "weight_decay": 0.01}

@@ -154,7 +154,7 @@ def test_the_learning_rate_changes_with_the_next_step(monkeypatch: pytest.Monkey
     trainer, tape = run(short(implementation=implementation), changed)
     (change,) = tape.of(events.LearningRateChanged)
     assert (change.step, change.lr) == (5, 1e-30)
-    assert get_lr(trainer._optimizer) == 1e-30
+    assert get_lr(trainer.parts.optimizer) == 1e-30
     monkeypatch.undo()
     during_step(monkeypatch, {5: plain.stop})
     stopped, _ = run(short(implementation=implementation), plain)

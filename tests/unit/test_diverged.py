@@ -119,7 +119,7 @@ def test_a_run_that_goes_on_is_measured_by_its_own_start(monkeypatch: pytest.Mon
     seen = before.of(events.LayersProbed)
     trainer, tape = run(config, resume=lambda: shelf.kept[-1], probes=seen)
     assert tape.ended.status == "diverged"
-    assert trainer._first_loss == seen[0].loss == pytest.approx(33, rel=0.3)
+    assert trainer.progress.first_loss == seen[0].loss == pytest.approx(33, rel=0.3)
     # Where the first look is not known, the first epoch that is known of has to do.
     assert run(config, resume=lambda: shelf.kept[-1])[1].ended.status == "diverged"
 

@@ -47,7 +47,7 @@ class Rates:
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.EpochEnded) and self.trainer is not None:
-            self.seen.append(models.get_lr(self.trainer._optimizer))
+            self.seen.append(models.get_lr(self.trainer.parts.optimizer))
 
 
 @pytest.mark.parametrize("implementation", ["concise", "scratch"])

@@ -93,7 +93,7 @@ def test_too_little_memory_is_the_widths_where_the_weights_are_the_larger_part(e
 
 def test_a_gpu_that_has_failed_is_told_of_in_a_sentence() -> None:
     error = RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be ...")
-    field, message = summary.describe_error(error, resolve({}), "cuda:0", [])
+    field, message, _ = summary.describe_error(error, resolve({}), "cuda:0", [])
     assert field == ""
     assert message.startswith("RuntimeError: CUDA error: an illegal memory access was encountered; start d2ltui again")
     assert "\n" not in message

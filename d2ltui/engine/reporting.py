@@ -1,0 +1,62 @@
+"""What a training has come to, told as events: the steps since the last time, and an epoch at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from d2ltui.engine.evaluation import evaluate
+from d2ltui.engine.observers import Sinks
+from d2ltui.engine.preparation import Prepared
+from d2ltui.engine.progress import Progress
+from d2ltui.spec import events
+from d2ltui.spec.catalogue import Task
+
+# A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
+# takes softmax regression to losses of 1e29 and no further.
+LARGEST_LOSS = 1e20
+
+
+def publish(parts: Prepared, progress: Progress, emit: Sinks) -> None:
+    """Tell the steps since the last time. A loss that is not finite, or absurd, makes the run diverged there."""
+    if not len(parts.recorder):
+        return
+    losses, metrics, sizes = parts.recorder.take()
+    if progress.step == len(losses):  # the first block of a run that has just begun
+        progress.first_loss = float(losses[0])
+    broken = np.flatnonzero(~(losses <= LARGEST_LOSS))  # nan is not less than anything
+    if len(broken):
+        # The steps after the first broken loss trained on nothing: they are not part of the run.
+        end = int(broken[0]) + 1
+        progress.step -= len(losses) - end
+        losses, metrics, sizes = losses[:end], metrics[:end], sizes[:end]
+        progress.broken_loss = float(losses[-1])
+    progress.epoch_sums += (np.dot(losses, sizes), np.dot(metrics, sizes), sizes.sum())
+    emit.step = progress.step
+    emit(events.StepsTrained(progress.step, losses, metrics, progress.clock.seconds))
+
+
+def end_epoch(
+    task: Task, epoch: int, parts: Prepared, progress: Progress, emit: Sinks, between: Callable[[], None]
+) -> None:
+    """Evaluate the validation part, in large batches, without gradients or dropout, and tell the epoch's figures.
+
+    `between` is called before each batch: what it raises passes.
+    """
+    val_loss, val_score = evaluate(parts.network, task, parts.x_val, parts.y_val, between)
+    metric = 1 - val_score / parts.val_variance if task == "regression" else val_score
+    loss_sum, metric_sum, samples = progress.epoch_sums
+    ended = events.EpochEnded(
+        epoch=epoch,
+        step=progress.step,
+        train_loss=float(loss_sum / samples),
+        val_loss=val_loss,
+        train_metric=float(metric_sum / samples),
+        val_metric=metric,
+        seconds=progress.clock.seconds,
+    )
+    progress.epochs.append(ended)
+    emit(ended)
+    if not val_loss <= LARGEST_LOSS:
+        progress.broken_loss = val_loss  # the last step broke the weights, and no step may follow to notice
