@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from person import ENDLESS, ORDER, SMALL, TABS, Opener, Person, shown_panes
-from textual.geometry import Region, Size
+from person import ENDLESS, ORDER, SMALL, TABS, Opener, shown_panes
+from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
 from textual.widgets import RadioButton
 
-from d2ltui.charts.of_run import Curves
-from d2ltui.charts.spec import ChartSpec
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.config import resolve
 from d2ltui.spec.events import Finding, LayersProbed
@@ -273,153 +268,3 @@ async def test_a_kept_drawing_is_not_shown_for_another_look(open_app: Opener) ->
         await person.until_drawn("loss")
         await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in the small size")
         assert loss.view.lines != linear
-
-
-async def test_nothing_below_a_dialog_is_drawn_and_all_of_it_afterwards(open_app: Opener) -> None:
-    async with open_app(ENDLESS) as person:
-        await person.press("ctrl+r")
-        await person.until_word("training")
-        await person.press("?")
-        await person.until(lambda: not person.main.is_active, "the dialog")
-        status, step = person.status, person.live.step
-        chart = person.main.query_one("#loss", ChartPane)
-        frames = chart.frames
-        await person.until(lambda: person.live.step > step + 50, "steps")
-        await asyncio.sleep(0.5)  # some frames' time
-        assert (person.status, chart.frames) == (status, frames)
-        await person.press("escape")
-        await person.until(lambda: person.status != status, "the status of now")
-
-
-def counted_layouts(person: Person) -> tuple[list[Size | None], Callable[..., None]]:
-    """The sizes of the main screen's layouts from now on, as they come; and the layout itself, not counted."""
-    layouts: list[Size | None] = []
-    original = person.main._refresh_layout
-
-    def counted(size: Size | None = None, scroll: bool = False) -> None:
-        layouts.append(size)
-        original(size, scroll)
-
-    person.main._refresh_layout = counted  # type: ignore[method-assign]
-    return layouts, original
-
-
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int]) -> None:
-    """Every layout of the whole screen is 10 to 30 ms of a key's answer."""
-    async with open_app(size=size) as person:
-        await person.press("ctrl+r")
-        await person.until_word("finished")
-        await person.until_drawn("loss")
-        await person.settle()  # how the run ended takes a second line of a narrow terminal
-        layouts, _ = counted_layouts(person)
-        await person.press("z")
-        await person.until_drawn("loss")
-        await person.settle()
-        assert len(layouts) == 1
-
-
-async def test_a_chart_that_cannot_be_drawn_is_told_of_once_and_the_run_goes_on(
-    open_app: Opener, d2ltui_home: Path
-) -> None:
-    def broken(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
-        nonlocal drawings
-        drawings += 1
-        raise ZeroDivisionError(f"defect {drawings}")  # in other words each time
-
-    drawings = 0
-    async with open_app(ENDLESS) as person:
-        loss = person.main.query_one("#loss", ChartPane)
-        loss._builder = broken
-        await person.press("ctrl+r")
-        await person.until(lambda: loss.frames > 2, "more drawings")
-        assert "this chart cannot be drawn" in person.text()
-        assert person.word == "training"
-        (notice,) = person.app._notifications
-        assert "ZeroDivisionError" in notice.message
-        (log,) = d2ltui_home.glob("failed-*.log")
-        assert log.read_text().endswith("ZeroDivisionError: defect 1\n")
-
-
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_a_zoomed_chart_is_asked_for_in_the_size_that_it_then_has(
-    open_app: Opener, size: tuple[int, int]
-) -> None:
-    async with open_app(size=size) as person:
-        await person.press("ctrl+r")
-        await person.until_word("finished")
-        loss = person.main.query_one("#loss", ChartPane)
-        await person.until_drawn("loss")
-        await person.settle()
-        asked: list[Size] = []
-        builder = loss._builder
-
-        def noting(curves: Curves, view: RunView, width: int, height: int, asked: list[Size] = asked) -> ChartSpec:
-            asked.append(Size(width, height))
-            return builder(curves, view, width, height)
-
-        loss._builder = noting
-        for _ in range(2):  # full screen, and back
-            await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in the present size")
-            asked.clear()
-            before = loss.view.size
-            await person.press("z")
-            await person.until(lambda before=before: loss.view.size != before, "the new size")  # type: ignore[misc]
-            await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in it")
-            await person.settle()
-            assert asked == [loss.view.size]
-
-
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_a_frame_rendered_once_for_all_its_rows_is_what_textual_renders(
-    open_app: Opener, size: tuple[int, int]
-) -> None:
-    async with open_app(size=size) as person:
-
-        def compare() -> None:
-            for hollow in person.main.query("Pane, Column, Columns, Setup").results(Widget):
-                whole = Region(0, 0, *hollow.outer_size)
-                parts = [whole, Region(0, 0, whole.width, 1), *whole.split(whole.width // 2, whole.height // 2)]
-                for crop in parts if whole else []:
-                    assert hollow.render_lines(crop) == Widget.render_lines(hollow, crop)
-
-        compare()
-        await person.press("tab")  # another focus
-        compare()
-        await person.press("ctrl+t")  # another theme
-        compare()
-        await person.pilot.resize_terminal(size[0] + 30, size[1] + 7)
-        await person.settle()
-        compare()
-        await person.press("z")
-        compare()
-
-
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_the_machine_is_told_whole_while_training(open_app: Opener, size: tuple[int, int]) -> None:
-    async with open_app(ENDLESS, size=size) as person:
-        await person.press("ctrl+r")
-        await person.until_word("training")
-        await person.until(lambda: "steps/s" in person.status, "the speed")
-
-        def told() -> bool:
-            """Whole, in the one line or the other, and as it is on the screen."""
-            lines = person.status.split("\n")
-            whole = any("cpu" in line and "mem" in line and "gpu" in line for line in lines)
-            return whole and all(len(line) <= size[0] - 2 and line.rstrip() in person.text() for line in lines)
-
-        await person.until(told, "the machine")
-
-
-async def test_sizes_of_earlier_layouts_chase_each_other_no_longer(open_app: Opener) -> None:
-    """Two layouts in two sizes, before the first has been told of, each had the other done again, without end."""
-    async with open_app() as person:
-        layouts, original = counted_layouts(person)
-        original(Size(90, 30))
-        person.main.call_later(lambda: None)  # Textual takes the last of Resize events that follow each other
-        original(person.app.size)
-        await person.settle()
-        before = len(layouts)
-        await asyncio.sleep(0.3)
-        assert len(layouts) == before
-        assert person.main.size == person.app.size

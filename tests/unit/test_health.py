@@ -7,12 +7,12 @@ import math
 
 import msgspec
 import pytest
+from looks import MLP, epochs, layer, looked
 from runs import rules
 
 from d2ltui.data import load
 from d2ltui.diagnosis import probes
-from d2ltui.diagnosis.monitor import LIMITS, MAX_HISTORY, Monitor, examine
-from d2ltui.history.live import MAX_PROBES, LiveRun
+from d2ltui.diagnosis.monitor import LIMITS, examine
 from d2ltui.nn import build
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.activations import ACTIVATIONS
@@ -20,40 +20,6 @@ from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS, from_scratch
-
-MLP = {"model": "mlp", "dataset": "digits", "device": "cpu"}
-
-
-def layer(index: int, title: str = "Linear 4→4", **given: object) -> events.LayerStats:
-    activation = title in ("ReLU", "Sigmoid", "Tanh")
-    values: dict[str, object] = {
-        "index": index,
-        "title": title,
-        "kind": "activation" if activation else "linear",
-        "counts": (1,),
-        "mean": 0.0,
-        "sd": 1.0,
-        "minimum": -1.0,
-        "maximum": 1.0,
-        "zeros": 0.0,
-        "dead": 0.0 if title == "ReLU" else None,
-        "saturated": 0.0 if title in ("Sigmoid", "Tanh") else None,
-        "nonfinite": 0,
-        "gradient_norm": None if activation else 0.1,
-        "weight_norm": None if activation else 1.0,
-        "num_units": 40,
-    }
-    return msgspec.convert({**values, **given}, events.LayerStats)
-
-
-def looked(step: int, *layers: events.LayerStats, loss: float = 1.0) -> events.LayersProbed:
-    return events.LayersProbed(step, layers, loss=loss)
-
-
-def epochs(train: list[float], val: list[float]) -> list[events.EpochEnded]:
-    return [
-        events.EpochEnded(i, 10 * i, t, v, 0.5, 0.5, 1.0) for i, (t, v) in enumerate(zip(train, val, strict=True), 1)
-    ]
 
 
 def test_nothing_is_found_without_a_probe() -> None:
@@ -358,51 +324,3 @@ def test_every_remedy_is_allowed(model: str, implementation: str) -> None:
     assert {"divergence", "exploding-gradient", "dead-relu", "learning-rate-high", "overfitting"} <= seen
     assert {"vanishing-gradient", "learning-rate-low"} <= seen
     assert ("no-activation" in seen) == (model == "mlp")
-
-
-def test_the_monitor_tells_only_news() -> None:
-    config = resolve(MLP)
-    monitor = Monitor(config, catalogue.layer_plan(config))
-
-    def look(step: int, dead: float) -> events.FindingsChanged | None:
-        return monitor.look(looked(step, layer(1), layer(2, "ReLU", dead=dead), layer(3)), [], config.lr)
-
-    assert look(0, 0.0) is None
-    told = look(10, 0.4)
-    assert told is not None
-    assert (told.step, rules(told.findings)) == (10, {"dead-relu": "warning"})
-    assert look(20, 0.41) is None
-    moved = look(30, 0.6)
-    assert moved is not None
-    assert moved.findings[0].step == 30
-    assert look(40, 0.9) is not None
-    gone = look(50, 0.0)
-    assert gone is not None
-    assert gone.findings == ()
-
-
-def test_the_monitor_forgets_the_middle_and_keeps_the_start() -> None:
-    config = resolve(MLP)
-    monitor = Monitor(config, catalogue.layer_plan(config))
-    monitor.look(looked(0, layer(1), loss=2.3), [], config.lr)
-    for step in range(1, 3 * MAX_HISTORY):
-        monitor.look(looked(step, layer(1), loss=2.2), [], config.lr)
-    told = monitor.look(looked(1000, layer(1), loss=23.0), [], config.lr)
-    assert told is not None
-    assert "2.3" in told.findings[0].what
-
-
-def test_the_live_run_spans_the_whole_run_in_bounded_room() -> None:
-    live = LiveRun(resolve(MLP))
-    for step in range(3 * MAX_PROBES):
-        live(looked(step, layer(1), layer(2, "ReLU", unit_activity=(0.5,))))
-    assert len(live.probes) <= MAX_PROBES
-    assert (live.probes[0].step, live.probes[-1].step) == (0, 3 * MAX_PROBES - 1)
-    assert live.layers is not None
-    assert live.layers.layers[1].unit_activity == (0.5,)
-    assert live.probes[-1].layers[1].unit_activity is None
-
-
-def test_findings_can_be_written_down() -> None:
-    (finding,) = examine([looked(0, layer(1))], [], resolve({**MLP, "activation": "identity"}))
-    assert msgspec.json.decode(msgspec.json.encode(finding), type=events.Finding) == finding
