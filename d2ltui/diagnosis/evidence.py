@@ -1,15 +1,15 @@
-"""What the rules of `health` look at and measure by, and how they say it."""
+"""What the rules look at and measure by, and how they say what they find."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.events import LayersProbed, LayerStats, Severity
+from d2ltui.spec.events import Finding, LayersProbed, LayerStats, Severity
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.text import counted
 
@@ -76,7 +76,7 @@ class Run(NamedTuple):
         """The loss at the start.
 
         Infinite where that is not known, so that nothing is worse: the history of a run that was damaged begins where
-        it went on, with a network that has learned.
+        it was resumed, with a network that has learned.
         """
         first = self.probes[0]
         return first.loss if first.step == 0 else math.inf
@@ -87,6 +87,25 @@ class Run(NamedTuple):
         if self.config.task == "regression":
             return self.start
         return math.log(self.plan[-1].num_outputs)
+
+
+def finding(
+    run: Run,
+    rule: str,
+    severity: Severity,
+    figure: float,
+    *,
+    what: str,
+    why: str,
+    try_: str,
+    remedy: Mapping[str, object] | None = None,
+    layer: int | None = None,
+) -> Finding:
+    """What `rule` finds now: a sentence with the figure, one that explains it, and one that says what to try.
+
+    `remedy` has the hyperparameters to change, by name, and `layer` is the index of the layer that it is about.
+    """
+    return Finding(rule, severity, layer, run.step, figure, what, why, try_, dict(remedy or {}))
 
 
 def severity_of(name: str, figure: float) -> Severity:

@@ -150,9 +150,9 @@ class Monitor:
             layer=None,
             step=step,
             figure=0.0,
-            what=f"The layers could not be looked at at step {step:,}: no memory of {device} was left for it.",
-            why="A look takes about one and a half times the memory of the weights; the run does without it.",
-            try_="Train a network of fewer hidden units, or end what else takes that memory.",
+            what=f"The layers could not be looked at after step {step:,}: there was no memory left on {device} for it.",
+            why="A look takes about one and a half times the memory of the weights; the run continues without it.",
+            try_="Train a network with fewer hidden units, or end other programs that use this memory.",
             remedy={},
         )
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import LIMITS, Run, name_of, number, others, percent, severity_of, worst
+from d2ltui.diagnosis.evidence import LIMITS, Run, finding, name_of, number, others, percent, severity_of, worst
 from d2ltui.spec.activations import ACTIVATIONS, activation_of
 from d2ltui.spec.events import Finding, LayerStats
 from d2ltui.spec.models import MODELS
@@ -39,12 +39,12 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
         return
     layer, figure, more = found
     remedy = remedies.stabilise(run.config)
-    yield Finding(
-        rule="exploding-gradient",
-        severity=severity_of("exploding", figure),
+    yield finding(
+        run,
+        "exploding-gradient",
+        severity_of("exploding", figure),
+        figure,
         layer=layer.index,
-        step=run.step,
-        figure=figure,
         what=f"The gradient explodes: its norm is {number(figure)} in {name_of(layer)} {run.when}{others(more)}.",
         why="Going backward, the gradient is multiplied by each layer's weights; large ones make it grow on its way.",
         try_=f"Start from smaller weights, or take shorter steps: {remedies.in_words(remedy)}.",
@@ -61,17 +61,17 @@ def dead_relu(run: Run) -> Iterator[Finding]:
     dead = round(figure * layer.num_units)
     remedy = remedies.stabilise(run.config)
     adagrad = run.config.implementation == "concise" and run.config.optimizer != "adagrad"
-    yield Finding(
-        rule="dead-relu",
-        severity=severity_of("dead", figure),
+    yield finding(
+        run,
+        "dead-relu",
+        severity_of("dead", figure),
+        figure,
         layer=layer.index,
-        step=run.step,
-        figure=figure,
         what=f"{percent(figure)} of the units of {name_of(layer)} are dead {run.when}: "
         f"{dead:,} of {layer.num_units:,} {are(dead)} 0 for each of the samples looked at"
         f"{others(more)}.",
-        why="Where a ReLU is 0 so is its slope: a unit that is 0 for every sample gets no gradient, and its weights "
-        "move no more but by weight decay or what is left of momentum.",
+        why="Where a ReLU is 0, so is its slope: a unit that is 0 for every sample gets no gradient, and only weight "
+        "decay, or what is left of momentum, still moves its weights.",
         try_=f"Train again with {remedies.in_words(remedy)}"
         + ("; optimizer adagrad shortens its steps by itself." if adagrad else "."),
         remedy=remedy,
@@ -86,15 +86,15 @@ def saturation(run: Run) -> Iterator[Finding]:
     layer, figure, more = found
     remedy = remedies.reduce_saturation(run.config)
     ends = _flat_ends_in_words(layer)
-    yield Finding(
-        rule="saturation",
-        severity=severity_of("saturated", figure),
+    yield finding(
+        run,
+        "saturation",
+        severity_of("saturated", figure),
+        figure,
         layer=layer.index,
-        step=run.step,
-        figure=figure,
         what=f"{percent(figure)} of the outputs of {name_of(layer)} are saturated, {ends}, {run.when}{others(more)}.",
         why="There the activation is flat: its slope, by which the gradient is multiplied, is almost 0.",
-        try_=f"Keep what goes into the activation small: {remedies.in_words(remedy)}.",
+        try_=f"Keep the inputs of the activation small: {remedies.in_words(remedy)}.",
         remedy=remedy,
     )
 
@@ -122,15 +122,18 @@ def vanishing_gradient(run: Run) -> Iterator[Finding]:
     if run.config.init == "zeros":
         why = "Weights that are all 0 pass nothing on, and units that start equal stay equal."
     remedy = remedies.carry_gradient(run.config)
-    yield Finding(
-        rule="vanishing-gradient",
-        severity="alarm" if figure < limit.alarm else "warning",
+    what_to_try = "Mend the dead units first: they pass no gradient on."  # nothing else is left to change
+    if remedy:
+        what_to_try = f"Let the gradient through: {remedies.in_words(remedy)}."
+    yield finding(
+        run,
+        "vanishing-gradient",
+        "alarm" if figure < limit.alarm else "warning",
+        figure,
         layer=first.index,
-        step=run.step,
-        figure=figure,
         what=what,
         why=why,
-        try_=f"Let the gradient through: {remedies.in_words(remedy)}." if remedy else "Use units that are alive.",
+        try_=what_to_try,
         remedy=remedy,
     )
 
@@ -147,17 +150,16 @@ def no_activation(run: Run) -> Iterator[Finding]:
         product = "·".join(f"W{i}" for i in range(1, n + 1))
         terms = ("·".join((f"b{i}", *(f"W{j}" for j in range(i + 1, n + 1)))) for i in range(1, n + 1))
         bias = " + ".join(terms)
-    yield Finding(
-        rule="no-activation",
-        severity="note",
-        layer=None,
-        step=run.step,
-        figure=float(n),
+    yield finding(
+        run,
+        "no-activation",
+        "note",
+        float(n),
         what=f"The network is linear, {run.when} as at any other: its {n} layers do what one "
         f"{linear[0].num_inputs}×{linear[-1].num_outputs} matrix does, W = {product}, with the bias b = {bias}.",
-        why="A linear map of a linear map is a linear map, however many there are: depth counts only with something "
-        "bent between the layers.",
-        try_="Bend it: activation relu.",
+        why="A linear map of a linear map is a linear map again, however many there are: depth helps only with a "
+        "non-linearity between the layers.",
+        try_="Add a non-linearity: activation relu.",
         remedy={"activation": "relu"},
     )
 
@@ -169,17 +171,17 @@ def not_zero_centred(run: Run) -> Iterator[Finding]:
         return
     layer = having[0]
     relu = layer.title == ACTIVATIONS["relu"].title
-    comparing = "nothing, ReLU makes up for it; to compare: activation tanh."
-    yield Finding(
-        rule="not-zero-centred",
-        severity="note",
+    comparing = "Nothing: ReLU makes up for it. To compare, train with activation tanh."
+    yield finding(
+        run,
+        "not-zero-centred",
+        "note",
+        layer.mean,
         layer=layer.index,
-        step=run.step,
-        figure=layer.mean,
         what=f"The outputs of {name_of(layer)} are not zero-centred: from {number(layer.minimum)} to "
         f"{number(layer.maximum)}, mean {number(layer.mean)}, {run.when}{others(len(having) - 1)}.",
-        why="Inputs that are never negative give all the weights into a unit gradients of one sign, sample by sample, "
-        "so that they are pushed up or down together.",
-        try_=comparing if relu else "Use an activation that is zero-centred: tanh.",
+        why="Where a unit's inputs are never negative, the gradients of all its weights have the same sign for each "
+        "sample, so that they are pushed up or down together.",
+        try_=comparing if relu else "Use a zero-centred activation: tanh.",
         remedy={} if relu else {"activation": "tanh"},
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import LIMITS, Run, name_of, number, percent, severity_of
+from d2ltui.diagnosis.evidence import LIMITS, Run, finding, name_of, number, percent, severity_of
 from d2ltui.spec.events import Finding, LayersProbed, Severity
 from d2ltui.spec.text import are, counted
 
@@ -36,17 +36,17 @@ def divergence(run: Run) -> Iterator[Finding]:
         if run.step == 0 or figure < LIMITS["diverging"].warning:
             return
         severity = severity_of("diverging", figure)
-        of = f"it started at {number(start)}" if start > guess else f"a guess has {number(guess)}"
+        of = f"it started at {number(start)}" if start > guess else f"a guess would give {number(guess)}"
         what = f"The loss grows: it is {number(run.loss)} {run.when}, and {of}."
     remedy = remedies.stabilise(run.config)
-    yield Finding(
-        rule="divergence",
-        severity=severity,
+    yield finding(
+        run,
+        "divergence",
+        severity,
+        figure,
         layer=layer,
-        step=run.step,
-        figure=figure,
         what=what,
-        why="Steps that are too long for the slope overshoot the valley, land higher on its other side, and grow.",
+        why="Steps that are too long overshoot the valley, land higher on its other side, and get longer still.",
         try_=f"Train again with {remedies.in_words(remedy)}.",
         remedy=remedy,
     )
@@ -56,37 +56,35 @@ def learning_rate(run: Run) -> Iterator[Finding]:
     """Steps that are too long, or too short, beside the weights."""
     measured = _measured_steps(run.probes)
     if len(measured) < 2 or run.diverged_at is not None:
-        return  # one long or short step is an accident; two of them are a habit
+        return  # one long or short step may be chance; two of them are a habit
     figure, lr = measured[-1], run.config.lr
     high, low, learned = LIMITS["lr_high"], LIMITS["lr_low"], LIMITS["not_learning"]
     # Weights that hover around 0 because there is nothing to learn move by long steps, too: what tells is a loss that
     # a guess would beat.
     if min(measured[-2:]) >= high.warning and run.loss > learned.alarm * run.guess:
         remedy = remedies.stabilise(run.config)
-        yield Finding(
-            rule="learning-rate-high",
-            severity=severity_of("lr_high", figure),
-            layer=None,
-            step=run.step,
-            figure=figure,
+        yield finding(
+            run,
+            "learning-rate-high",
+            severity_of("lr_high", figure),
+            figure,
             what=f"The learning rate {lr:g} is too high: one step moves a layer's weights by {percent(figure)} of "
             f"their norm, and the loss is {number(run.loss)} {run.when}.",
-            why="About 0.1 % is usual; steps as long as the weights themselves jump over what was learned.",
+            why="About 0.1 % is usual; steps as long as the weights themselves undo what was learned.",
             try_=f"Train again with {remedies.in_words(remedy)}.",
             remedy=remedy,
         )
     slow = 0 < max(measured[-2:]) < low.warning and run.step >= LOW_STEPS
     if slow and run.loss > learned.warning * run.start and _gradient_arrives(run):
         remedy = remedies.raise_lr(run.config)
-        yield Finding(
-            rule="learning-rate-low",
-            severity="warning",
-            layer=None,
-            step=run.step,
-            figure=figure,
+        yield finding(
+            run,
+            "learning-rate-low",
+            "warning",
+            figure,
             what=f"The learning rate {lr:g} is too low: one step moves the weights by {100 * figure:.2g} % of their "
             f"norm at most, and the loss is {number(run.loss)} {run.when}; it started at {number(run.start)}.",
-            why="About 0.1 % is usual; much shorter steps learn, too, but take for ever.",
+            why="About 0.1 % is usual; much shorter steps learn, too, but far too slowly.",
             try_=f"Train with {remedies.in_words(remedy)}.",
             remedy=remedy,
         )
@@ -121,7 +119,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
         return
     first, last = epochs[0], epochs[-1]
     best = epochs.best("val_loss")
-    recent = min(epoch.val_loss for epoch in epochs[-3:])  # a single bad epoch is an accident
+    recent = min(epoch.val_loss for epoch in epochs[-3:])  # a single bad epoch may be chance
     if not math.isfinite(recent) or best.val_loss <= 0 or last.train_loss >= recent:
         return
     figure = recent / best.val_loss
@@ -136,19 +134,18 @@ def overfitting(run: Run) -> Iterator[Finding]:
     elif forgets and last.train_loss <= MEMORISED * first.train_loss:
         what = (
             f"The network memorises: {losses} after epoch {last.epoch}, at step {last.step:,}, and the validation loss "
-            f"is {number(last.val_loss)}, {number(first.val_loss)} after the first."
+            f"is {number(last.val_loss)}; after the first it was {number(first.val_loss)}."
         )
     else:
         return
     remedy = remedies.regularise(run.config)
-    yield Finding(
-        rule="overfitting",
-        severity=severity_of("overfitting", figure),
-        layer=None,
-        step=run.step,
-        figure=figure,
+    yield finding(
+        run,
+        "overfitting",
+        severity_of("overfitting", figure),
+        figure,
         what=what,
-        why="It learns by heart what is true of the training samples only.",
-        try_=f"Hold it back: {remedies.in_words(remedy)}; or take more data, or fewer epochs.",
+        why="It memorises what is true of the training samples only.",
+        try_=f"Regularise it: {remedies.in_words(remedy)}; or use more data, or fewer epochs.",
         remedy=remedy,
     )

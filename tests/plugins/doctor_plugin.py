@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from d2ltui.diagnosis.evidence import finding
 from d2ltui.diagnosis.monitor import Rule
 from d2ltui.lessons.lesson import Lesson
 from d2ltui.lessons.measured import Experiment, Measured, figure
-from d2ltui.spec.events import Finding
 
 
 def shrinks(run):  # type: ignore[no-untyped-def]
     """Weights that are smaller than at the start."""
     first, last = run.probes[0].layers[0].weight_norm, run.probes[-1].layers[0].weight_norm
     if last < first:
-        yield Finding(
-            rule="weights-shrink",
-            severity="note",
+        yield finding(
+            run,
+            "weights-shrink",
+            "note",
+            last / first,
             layer=1,
-            step=run.step,
-            figure=last / first,
             what=f"The first layer's weights have shrunk to {100 * last / first:.0f} % {run.when}.",
             why="Weight decay takes a share of them in each step.",
             try_="Train without it.",
