@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from d2ltui.spec.registry import Registry
 
 # Tests run side by side, and what they train is small: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -22,6 +27,31 @@ def d2ltui_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("D2LTUI_HOME", str(home))
     return home
+
+
+Offer = Callable[[Registry[Any], Any], None]
+
+
+@pytest.fixture
+def offer() -> Iterator[Offer]:
+    """Adds an object to a registry for the time of a test, in the place of one that has the same name."""
+    with ExitStack() as stack:
+
+        def add(registry: Registry[Any], item: Any) -> None:
+            before = list(registry.values())
+            _fill(registry, [item if other.name == item.name else other for other in before])
+            if item.name not in registry:
+                registry.register(item)
+            stack.callback(_fill, registry, before)
+
+        yield add
+
+
+def _fill(registry: Registry[Any], items: list[Any]) -> None:
+    for name in list(registry):
+        registry.forget(name)
+    for item in items:
+        registry.register(item)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """Registries: what there is to choose, one object for each, built in or brought by another package.
 
 A package adds to a registry with an entry point of the registry's group, such as `d2ltui.activations`, that names the
-object to add, or a list of them. A package that cannot be loaded is left out and named in `problems`.
+object to add, or a list of them. One that cannot be loaded, or has anything that cannot be offered, is left out as a
+whole and named in `problems`.
 """
 
 from __future__ import annotations
@@ -88,11 +89,13 @@ class Registry(Mapping[str, T], Generic[T]):
             return
         self._complete = True
         for name, load in plugins(self._group):
+            before = dict(self._items)
             try:
                 found = load()
                 for item in found if isinstance(found, list | tuple) else [found]:
                     self.register(item)
             except (Exception, SystemExit) as error:  # whatever it raises, the program starts
+                self._items = before  # nothing of a list of which something is refused
                 why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
                 self.problems.append(printable(f"plug-in {name} ({self._group}) is left out: {why}", 300))
 

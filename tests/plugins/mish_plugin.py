@@ -14,3 +14,8 @@ def mish(x: Tensor) -> Tensor:
 
 
 MISH = Activation("mish", "Mish", "x · tanh(log(1 + eˣ)), a smooth ReLU", "torch.nn:Mish", "mish_plugin:mish")
+# Of a list of which one cannot be offered, none is.
+TAKEN = [
+    Activation("halfway", "Halfway", "x / 2", "torch.nn:Identity"),
+    Activation("relu", "ReLU", "x", "torch.nn:ReLU"),
+]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +23,14 @@ from d2ltui.tui.widgets.runs_table import RunsTable
 
 
 async def test_whatever_fails_beside_a_run_is_told_of_each_run(
-    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+    open_app: Opener, offer: Callable[[object, object], None]
 ) -> None:
     def broken(run: object) -> Iterator[events.Finding]:
         raise KeyError("gelu")
         yield
 
     for name in ("first", "second"):
-        monkeypatch.setitem(RULES._items, name, Rule(name, broken))
+        offer(RULES, Rule(name, broken))
     async with open_app({"model": "linear", "epochs": 1}, size=(200, 40)) as person:
         for _ in range(2):
             await person.press("ctrl+r")

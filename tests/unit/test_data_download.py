@@ -12,7 +12,7 @@ import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -87,15 +87,14 @@ class Server:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def server(monkeypatch: pytest.MonkeyPatch, offer: Callable[[object, object], None]) -> Iterator[Server]:
     """torchvision's FashionMNIST, and the catalogue's, as small ones on a server of our own."""
     server = Server()
     sums = [(name, hashlib.md5(body).hexdigest()) for name, body in server.archives.items()]
     monkeypatch.setattr(FashionMNIST, "resources", sums)
     monkeypatch.setattr(FashionMNIST, "mirrors", [server.url])
     small = msgspec.structs.replace(DATASETS["fashion-mnist"], train_size=TRAIN, val_size=VAL)
-    # In the same place, whatever the order of data sets is.
-    monkeypatch.setitem(DATASET_SOURCES._items, "fashion-mnist", DatasetSource(small, "d2ltui.data.vision:load"))
+    offer(DATASET_SOURCES, DatasetSource(small, "d2ltui.data.vision:load"))
     monkeypatch.delenv("D2LTUI_DATA_DIR", raising=False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)

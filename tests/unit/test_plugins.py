@@ -273,6 +273,7 @@ def check_lesson(good: dict[str, Result]) -> None:
 
 BROKEN = {  # with the beginning of what is said of it
     "d2ltui.activations mish_plugin:NO_SUCH_NAME": "AttributeError: module 'mish_plugin' has no attribute",
+    "d2ltui.activations mish_plugin:TAKEN": "ValueError: the name 'relu' is taken",
     "d2ltui.datasets broken_datasets_plugin:NO_CLASSES": "ValueError: classes: 0 names are not allowed; allowed: one",
     "d2ltui.datasets broken_datasets_plugin:NO_LOADER": "ValueError: loader: 'somewhere' is no reference",
     "d2ltui.datasets broken_datasets_plugin:WRONG_KIND": "TypeError: it is a DatasetInfo and not a DatasetSource",
@@ -313,6 +314,8 @@ def test_what_fails_is_left_out_or_told_in_a_sentence(tmp_path: Path, d2ltui_hom
         start = f"d2ltui: plug-in {reference.partition(':')[0]} ({group}) is left out: "
         said = [line.removeprefix(start) for line in listed[2].splitlines() if line.startswith(start)]
         assert any(line.startswith(why) for line in said), listed[2]
+    assert "max(0, x)" in results["models"][1]
+    assert "halfway" not in results["models"][1], "it came before the one that is refused"
     for name, (status, sentence) in FAILED.items():
         assert results[name][0] == status, results[name]
         assert sentence in " ".join((results[name][1] + results[name][2]).split())

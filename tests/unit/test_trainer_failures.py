@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -188,13 +188,13 @@ def test_a_look_that_fails_ends_the_looks_and_not_the_run(monkeypatch: pytest.Mo
     assert "in broken" in told.traceback
 
 
-def test_a_rule_that_fails_is_left_out_and_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_fails_is_left_out_and_told_once(offer: Callable[[object, object], None]) -> None:
     def broken(run: object) -> Iterator[events.Finding]:
         raise KeyError("gelu")
         yield
 
     rule = Rule("broken", broken)
-    monkeypatch.setitem(RULES._items, "broken", rule)
+    offer(RULES, rule)
     _, tape = run(short(lr=1e30))
     assert tape.ended.status == "diverged"
     (told,) = tape.of(events.ObserverFailed)
@@ -211,14 +211,14 @@ def test_a_rule_that_fails_is_left_out_and_told_once(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_a_rule_that_finds_what_is_no_finding_is_left_out(
-    monkeypatch: pytest.MonkeyPatch, found: dict[str, Any] | str, why: str
+    offer: Callable[[object, object], None], found: dict[str, Any] | str, why: str
 ) -> None:
     finding: dict[str, Any] = {
         "rule": "odd", "severity": "note", "layer": None, "step": 0, "figure": 0.0,
         "what": "A.", "why": "B.", "try_": "C.", "remedy": {},
     }  # fmt: skip
     odd: Any = found if isinstance(found, str) else events.Finding(**finding | found)
-    monkeypatch.setitem(RULES._items, "odd", Rule("odd", lambda run: iter([odd])))
+    offer(RULES, Rule("odd", lambda run: iter([odd])))
     _, tape = run(short())
     assert tape.ended.status == "finished"
     (told,) = tape.of(events.ObserverFailed)
