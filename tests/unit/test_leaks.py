@@ -1,0 +1,103 @@
+"""Ten thousand steps, stored and looked at, leave nothing behind: no hook, no thread, no open file, no memory."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import psutil
+from torch import Tensor, nn
+
+from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
+from d2ltui.runner.recording import RunRecording
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
+
+STEPS_PER_EPOCH = 200
+PROCESS = psutil.Process()
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_state_dict_hooks")
+
+
+class Left(NamedTuple):
+    """What there is in this process, after a collection of garbage."""
+
+    hooks: int  # on any module
+    tensors: int
+    objects: int
+    files: int
+    threads: Counter[str]
+    memory: float  # MiB
+
+
+def hooks_on(modules: Iterable[nn.Module]) -> int:
+    return sum(len(getattr(module, name)) for module in modules for name in HOOKS)
+
+
+def left() -> Left:
+    gc.collect()
+    objects = gc.get_objects()
+    kinds = [type(one) for one in objects]  # not isinstance, which asks some objects for more than their type
+    modules = [one for one, kind in zip(objects, kinds, strict=True) if issubclass(kind, nn.Module)]
+    return Left(
+        hooks=hooks_on(modules),
+        tensors=sum(issubclass(kind, Tensor) for kind in kinds),
+        objects=len(objects),
+        files=PROCESS.num_fds(),
+        threads=Counter(thread.name for thread in threading.enumerate()),
+        memory=PROCESS.memory_info().rss / 2**20,
+    )
+
+
+def train(epochs: int) -> tuple[list[Left], int]:
+    """What there is after each tenth epoch of a run with a look at the layers after each; and how many looks."""
+    control, measured, looks = Control(), [], 0
+
+    def watch(event: events.Event) -> None:
+        nonlocal looks
+        match event:
+            case events.EpochEnded():
+                control.pause()  # the layers are looked at, and a checkpoint is stored
+            case events.LayersProbed(step=step) if control.mode == "pause":
+                looks += 1
+                if hooks_on(trainer.network.modules()):
+                    control.stop()  # with more hooks after each look, ten thousand steps would take minutes
+                if step % (10 * STEPS_PER_EPOCH) == 0:
+                    while not recording.idle:
+                        time.sleep(0.001)
+                    measured.append(left())
+                control.resume()
+
+    config = resolve(
+        {"model": "mlp", "dataset": "moons", "hidden": 8, "batch_size": 4, "epochs": epochs, "device": "cpu"}
+    )
+    assert config.steps_per_epoch == STEPS_PER_EPOCH
+    recording = RunRecording.new(config, control)
+    control.observe(True)
+    trainer = Trainer(config, control, [recording.live, recording.store, watch], keeper=recording)
+    assert trainer.run().status == "finished"
+    assert recording.close()
+    return measured, looks
+
+
+def test_ten_thousand_steps_leave_nothing_behind() -> None:
+    train(1)  # what is opened and imported once
+    before = left()
+    measured, looks = train(50)
+    after = left()
+    assert looks >= 49
+    early, late = measured[0], measured[-1]  # after 2,000 steps and 10 looks, and after 10,000 and 50
+    assert len(measured) >= 4
+    assert before.hooks == early.hooks == late.hooks == after.hooks == 0
+    assert after.threads <= before.threads
+    assert late.threads <= early.threads
+    assert after.files <= before.files
+    assert late.files <= early.files + 4  # the store may be writing
+    assert after.tensors <= before.tensors
+    assert late.tensors < early.tensors + 20  # half a one for each look
+    assert late.objects < early.objects + 2_000  # a fourth of one for each step; epochs and looks have some
+    assert late.memory < early.memory + 8  # 1 KiB for each step
