@@ -133,6 +133,22 @@ class Monitor:
         self._told = found
         return events.FindingsChanged(step, found)
 
+    def at_the_end(
+        self, epochs: Sequence[events.EpochEnded], lr: float, diverged_at: int | None
+    ) -> tuple[events.Finding, ...]:
+        """What is found by the first look and the last one alone.
+
+        When the looks between them were taken the clock has decided: the same run has the same end.
+        """
+        if not self._probes:
+            return (self._disabled,) if self._disabled is not None else ()
+        looks = [_without_steps(probed) for probed in dict.fromkeys((self._probes[0], self._probes[-1]))]
+        config = msgspec.structs.replace(self._config, lr=lr)
+        found = examine(
+            looks, epochs, config, plan=self._plan, diverged_at=diverged_at, rules=self._rules, failed=self._leave_out
+        )
+        return found if self._disabled is None else _most_severe_first([*found, self._disabled])
+
     def _leave_out(self, rule: Rule, error: Exception) -> None:
         self._rules.remove(rule)
         self._failures.append((rule.name, error))
@@ -155,6 +171,12 @@ class Monitor:
             try_="Train a network with fewer hidden units, or end other programs that use this memory.",
             remedy={},
         )
+
+
+def _without_steps(probed: events.LayersProbed) -> events.LayersProbed:
+    """Without what was measured of a step somewhere before."""
+    layers = tuple(msgspec.structs.replace(layer, update_ratio=None) for layer in probed.layers)
+    return msgspec.structs.replace(probed, layers=layers)
 
 
 def _most_severe_first(findings: Sequence[events.Finding]) -> tuple[events.Finding, ...]:

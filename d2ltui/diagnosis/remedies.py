@@ -33,14 +33,14 @@ def stabilise(config: RunConfig) -> Remedy:
     if config.lr > usual_lr(config):
         remedy["lr"] = usual_lr(config)
     elif not remedy:
-        remedy["lr"] = _rounded(config.lr / 10)
+        remedy["lr"] = rounded(config.lr / 10)
     return remedy
 
 
 def raise_lr(config: RunConfig) -> Remedy:
     """Against a rate that is too low: the usual one, or ten times as much."""
     usual = usual_lr(config)
-    return {"lr": usual if config.lr < usual else _rounded(config.lr * 10)}
+    return {"lr": usual if config.lr < usual else rounded(config.lr * 10)}
 
 
 def carry_gradient(config: RunConfig) -> Remedy:
@@ -67,7 +67,7 @@ def regularise(config: RunConfig) -> Remedy:
     """Against overfitting: dropout where there are hidden layers without it, else (more) weight decay."""
     if "dropout" in MODELS[config.model].fields and config.dropout == 0:
         return {"dropout": 0.5}
-    return {"weight_decay": _rounded(config.weight_decay * 10) if config.weight_decay > 0 else 0.01}
+    return {"weight_decay": rounded(config.weight_decay * 10) if config.weight_decay > 0 else 0.01}
 
 
 def in_words(remedy: Remedy) -> str:
@@ -82,5 +82,6 @@ def _value(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """To three digits."""
     return float(f"{value:.3g}")

@@ -21,6 +21,7 @@ class Control:
         self._lr: float | None = None
         self._observed = False
         self._steps = 1 if mode == "step" else 0  # still to train in mode "step"
+        self._trial: Control | None = None
         self.attention = mode in ("pause", "step")
 
     def _set(self, mode: Mode | None = None) -> None:
@@ -55,6 +56,16 @@ class Control:
         with self._changed:
             self._stop = True
             self._set()
+            if self._trial is not None:
+                self._trial.stop()
+
+    def of_trial(self) -> Control:
+        """For a run within this one, which is stopped when this one is."""
+        with self._changed:
+            self._trial = Control()
+            if self._stop:
+                self._trial.stop()
+            return self._trial
 
     def set_lr(self, lr: float) -> None:
         """Go on with another learning rate from the next step on."""

@@ -65,6 +65,7 @@ class Inspection:
     def __init__(self, prober: Prober, monitor: Monitor, tell: events.Sink, device: str) -> None:
         self._prober, self._monitor, self._tell, self._device = prober, monitor, tell, device
         self.due, self.armed = prober.due, prober.armed
+        self.findings: tuple[events.Finding, ...] = ()  # what was found last
 
     def remember(self, probes: Sequence[events.LayersProbed]) -> None:
         """What was seen before, in order, where a run is resumed."""
@@ -83,8 +84,13 @@ class Inspection:
         for rule, error in self._monitor.take_failures():
             self._tell(failure(step, f"the rule {rule}", error))
         if changed is not None:
+            self.findings = changed.findings
             self._tell(changed)
         return probed
+
+    def at_the_end(self, epochs: Epochs, lr: float, diverged_at: int | None) -> tuple[events.Finding, ...]:
+        """What is found in the end, however long the run has taken."""
+        return self._monitor.at_the_end(epochs, lr, diverged_at)
 
     def arm(self, step: int) -> bool:
         """Get ready to measure the step after `step`; False where there is to be no more looking from here on."""

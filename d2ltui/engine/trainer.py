@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
 import torch
 
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.monitor import Monitor
 from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
-from d2ltui.engine import resuming, summary
+from d2ltui.engine import doctor, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import check_fits, make_current, select
@@ -48,6 +49,7 @@ class Trainer:
         keeper: takes checkpoints, whenever `CheckpointSchedule` has one due, at a pause and at the end of the run.
         resume: reads the checkpoint to resume from, in this thread; where it finds none, the run begins again.
         probes: what was seen in the layers of a run that is resumed.
+        diagnose: whether, at its end, a run that has not learned is examined by trying what would mend it.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Trainer:
         keeper: CheckpointSink | None = None,
         resume: Callable[[], Checkpoint | None] | None = None,
         probes: Sequence[events.LayersProbed] = (),
+        diagnose: bool = False,
     ) -> None:
         self.config = config
         self.control = control
@@ -69,7 +72,7 @@ class Trainer:
         self._sample_every = sample_every
         # Not a method of the trainer's: it would hold the network in a circle that only the collector finds.
         self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
-        self._resume, self._past_probes = resume, probes
+        self._resume, self._past_probes, self._diagnose = resume, probes, diagnose
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
@@ -98,6 +101,8 @@ class Trainer:
             field, message, trace = summary.describe_error(error, self.config, self._device_name, layers)
         finally:
             progress.clock.stop()
+        if progress.diverged or status in ("finished", "diverged"):
+            self._examine()
         if progress.broken_loss is not None:
             status = "diverged"
             message = summary.diverged(progress.broken_loss, progress.step, progress.lr, LARGEST_LOSS)
@@ -111,6 +116,35 @@ class Trainer:
         ended = events.RunEnded(status, message, totals, field, trace)
         self._emit.end(ended)
         return ended
+
+    def _examine(self) -> None:
+        """Say what is wrong with the run, where it has not learned."""
+        if not self._diagnose or self.control.stopping or not self._loaded:
+            return
+        at = self.progress
+        patient = doctor.Patient(
+            config=msgspec.structs.replace(self.config, lr=at.lr),
+            data=self._data,
+            epochs=at.epochs,
+            diverged=at.diverged or self._ran_away,
+            step=at.step,
+            symptoms=self._inspection.at_the_end(at.epochs, self._rate, at.step if at.diverged else None),
+        )
+        try:
+            found = doctor.examine(patient, self._trial)
+        except Exception as error:  # whatever is wrong with the doctor, the run has ended as it has
+            self._emit.tell_failure("the diagnosis", error)
+            return
+        if not self.control.stopping and found != self._inspection.findings:
+            self._emit(events.FindingsChanged(at.step, found))
+
+    def _trial(self, config: RunConfig, data: Dataset) -> Sequence[events.EpochEnded]:
+        """The epochs of a run of `config`, which nobody sees; none where this run is stopped meanwhile."""
+        if self.control.stopping:
+            return []
+        config = msgspec.structs.replace(config, threads=self._threads.number)
+        trainer = Trainer(config, self.control.of_trial(), [], dataset=data, sample_every=None)
+        return trainer.progress.epochs if trainer.run().status == "finished" else []
 
     def _outcome(self) -> tuple[events.Status, str]:
         """Of a run that was trained to its end."""

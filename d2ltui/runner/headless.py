@@ -17,7 +17,7 @@ import msgspec
 from d2ltui.engine.control import Control
 from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.events import exit_status, to_json
+from d2ltui.spec.events import exit_status, finding_values, to_json
 from d2ltui.spec.header import header_of
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
@@ -153,21 +153,27 @@ class Progress:
 
 
 class _Findings:
-    """A sink that keeps what is found in the run, the gravest first."""
+    """A sink that keeps what is found in the run, the cause first."""
 
     def __init__(self) -> None:
-        self._found: tuple[events.Finding, ...] = ()
+        self.found: tuple[events.Finding, ...] = ()
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.FindingsChanged):
-            self._found = event.findings
+            self.found = event.findings
 
     def tell(self, err: TextIO) -> None:
-        """Print the gravest one, where the run is sick of it: what it is, why, and what to try."""
-        if self._found and self._found[0].severity != "note":
-            gravest = self._found[0]
-            lines = (f"{gravest.severity}: {gravest.what}", f"    {gravest.why}", f"    try: {gravest.try_}")
-            print("\n".join(lines), file=err, flush=True)
+        """Print what the run is sick of: the cause, why, what to try, and what follows from it."""
+        for finding in self.found:
+            if finding.severity == "note":
+                continue
+            if finding.because_of:
+                print(f"    because of this: {finding.what}", file=err)
+                continue
+            print(f"{finding.severity}: {finding.what}\n    {finding.why}", file=err)
+            if finding.try_:
+                print(f"    try: {finding.try_}", file=err)
+        err.flush()
 
 
 class _Guard:
@@ -209,13 +215,18 @@ class StderrReporter:
 
 
 def run(
-    config: RunConfig, control: Control, sinks: Sequence[events.Sink], recording: RunRecording | None
+    config: RunConfig,
+    control: Control,
+    sinks: Sequence[events.Sink],
+    recording: RunRecording | None,
+    *,
+    diagnose: bool = False,
 ) -> events.RunEnded:
-    """Train `config` in this thread, and store it with `recording`."""
+    """Train `config` in this thread, and store it with `recording`; with `diagnose`, say what is wrong with it."""
     from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
 
     if recording is None:
-        return Trainer(config, control, sinks).run()
+        return Trainer(config, control, sinks, diagnose=diagnose).run()
     try:
         return Trainer(
             config,
@@ -224,6 +235,7 @@ def run(
             keeper=recording,
             resume=recording.checkpoint if recording.resumes else None,
             probes=recording.past_probes,
+            diagnose=diagnose,
         ).run()
     finally:
         while not recording.close():
@@ -274,7 +286,7 @@ def train(
                 StderrReporter(err)(f"the run is stored as {recording.store.name}")
         guard = _Guard(Progress(config, out, err), control, signals)
         findings = _Findings()
-        ended = run(config, control, [] if quiet else [guard, findings], recording)
+        ended = run(config, control, [findings] if quiet else [guard, findings], recording, diagnose=True)
         status = signals.status or exit_status(ended.status)
         try:
             if quiet and ended.status in ("failed", "diverged"):
@@ -283,7 +295,8 @@ def train(
                 findings.tell(err)
             if as_json:
                 name = recording.store.name if recording is not None else None
-                print(to_json({**ended.summary, **({"run": name} if name else {})}), file=out, flush=True)
+                told = {"findings": [finding_values(finding) for finding in findings.found]}
+                print(to_json({**ended.summary, **told, **({"run": name} if name else {})}), file=out, flush=True)
             if guard.error is not None:
                 raise guard.error
         except OSError as error:

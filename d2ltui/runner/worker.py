@@ -152,10 +152,11 @@ def _run(
 
         what = "the engine has failed"
         if recording is None:
-            Trainer(config, control, sinks).run()
+            Trainer(config, control, sinks, diagnose=True).run()
         else:
             resume = recording.checkpoint if recording.resumes else None
-            Trainer(config, control, sinks, keeper=recording, resume=resume, probes=recording.past_probes).run()
+            past = recording.past_probes
+            Trainer(config, control, sinks, keeper=recording, resume=resume, probes=past, diagnose=True).run()
     except BaseException as error:  # above a thread there is nobody who would hear of it
         if live.ended is not None:
             raise

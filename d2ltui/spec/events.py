@@ -143,7 +143,8 @@ class Finding(msgspec.Struct, frozen=True):
     `what` says it with the figure, the layer and the step; `why` explains it in one sentence; `try_` says what to
     change. `remedy` is that change as values of named hyperparameters, to be put into the form: always allowed with
     the run's other fields, and empty where nothing needs to change. `layer` is LayerSpec's index, or None where the
-    finding is about the whole network. `figure` is the number that the rule judged.
+    finding is about the whole network. `figure` is the number that the rule judged. `because_of` is the rule of the
+    finding that this one follows from, or "".
     """
 
     rule: str
@@ -155,6 +156,7 @@ class Finding(msgspec.Struct, frozen=True):
     why: str
     try_: str
     remedy: dict[str, object]
+    because_of: str = ""
 
 
 class FindingsChanged(Event, frozen=True):
@@ -251,3 +253,20 @@ def exit_status(status: str) -> int:
 def to_json(summary: dict[str, object]) -> str:
     """One line that any JSON parser takes: what is not finite is null already."""
     return json_line(summary)
+
+
+def finding_values(finding: Finding) -> dict[str, object]:
+    """What `--json` says of a finding: plain values, of which every number is finite or None."""
+    figure = finding.figure if math.isfinite(finding.figure) else None
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "layer": finding.layer,
+        "step": finding.step,
+        "figure": figure,
+        "what": finding.what,
+        "why": finding.why,
+        "try": finding.try_,
+        "remedy": finding.remedy,
+        "because_of": finding.because_of or None,
+    }

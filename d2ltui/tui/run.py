@@ -75,10 +75,12 @@ def _print_result(app: D2LApp, as_json: bool) -> int | None:
         if last.status in ("failed", "diverged"):
             print(f"{last.status}: {last.message}", file=sys.stderr, flush=True)
         if as_json:
-            from d2ltui.spec.events import to_json
+            from d2ltui.spec.events import finding_values, to_json
 
             name = app.run_name
-            print(to_json({**last.summary, **({"run": name} if name else {})}), flush=True)
+            found = app.live.findings if app.live is not None else ()
+            told = {"findings": [finding_values(finding) for finding in found]}
+            print(to_json({**last.summary, **told, **({"run": name} if name else {})}), flush=True)
     except OSError as error:
         return output.unwritable(error, sys.stderr)
     return None

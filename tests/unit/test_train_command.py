@@ -64,15 +64,18 @@ def test_diverged(capfd: pytest.CaptureFixture[str], quiet: bool) -> None:
     summary = json.loads(out[-1], parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert (status, summary["status"]) == (1, "diverged")
     assert summary["steps"] > 0
-    message, *finding = err[-1:] if quiet else err[-4:]
+    message, what, why, try_, follows = err[-5:]
     assert "a lower lr than 1e+30 may help" in message
-    if not quiet:
-        assert finding[0].startswith("alarm: ")
-        assert [line[:4] for line in finding[1:]] == ["    ", "    "]
-        assert finding[2].startswith("    try: ")
+    assert what.startswith("alarm: The learning rate 1e+30 is too high: ")
+    assert why.startswith("    ")
+    assert try_ == "    try: Train again with lr 0.03."
+    assert follows.startswith("    because of this: ")
+    assert what.endswith(f"the loss diverged at step {summary['steps']}.")
+    finding, _ = summary["findings"]
+    assert (finding["rule"], finding["remedy"]) == ("learning-rate-high", {"lr": 0.03})
 
 
-SICK = {"dataset": "moons", "hidden": "4", "init": "zeros", "epochs": "1", "batch_size": "300", "device": "cpu"}
+SICK = {"dataset": "moons", "hidden": "4", "init": "zeros", "epochs": "20", "batch_size": "30", "device": "cpu"}
 
 
 @pytest.mark.parametrize("quiet", [True, False])
@@ -80,19 +83,29 @@ def test_a_run_that_ends_sick_says_what_is_wrong_and_what_to_try(
     capfd: pytest.CaptureFixture[str], quiet: bool
 ) -> None:
     status, out, err = outcome(capfd, resolve(SICK), quiet=quiet)
-    assert (status, json.loads(out[-1])["status"]) == (0, "finished")
-    assert not any(word in "".join(out) for word in ("gradient", "alarm", "try"))
-    if quiet:
-        assert err == []
-        return
-    message, what, why, try_ = err[-4:]
-    assert message.startswith("finished: ")
-    assert what.startswith("alarm: 100 % of the units of layer 2 (ReLU) are dead")
-    assert why.startswith("    Where a ReLU is 0 so is its slope")
-    assert try_.startswith("    try: Train again with init kaiming")
+    summary = json.loads(out[-1])
+    assert (status, summary["status"]) == (0, "finished")
+    assert not any(word in "".join(out[:-1]) for word in ("gradient", "alarm", "try"))
+    what, why, try_, *others = err if quiet else err[-5:]
+    assert what.startswith("alarm: All weights start at 0, so that all units of a layer stay alike")
+    assert why.startswith("    Units that start equal get equal gradients, for ever")
+    assert try_ == "    try: Train again with init kaiming."
+    assert others[0].startswith("    because of this: 100 % of the units of layer 2 (ReLU) are dead")
+    cause, *follows = summary["findings"]
+    names = ["rule", "severity", "layer", "step", "figure", "what", "why", "try", "remedy", "because_of"]
+    assert list(cause) == names
+    assert (cause["rule"], cause["remedy"], cause["because_of"]) == ("symmetry", {"init": "kaiming"}, None)
+    assert {finding["because_of"] for finding in follows} == {"symmetry"}
 
 
-@pytest.mark.parametrize("given", [{"init": "default"}, {"init": "default", "activation": "identity"}])
+def test_a_run_of_a_few_steps_is_told_that_they_are_few(capfd: pytest.CaptureFixture[str]) -> None:
+    given = {**SICK, "init": "kaiming", "hidden": "32", "epochs": "1", "batch_size": "300"}
+    *_, what, _, try_ = outcome(capfd, resolve(given))[2]
+    assert what.startswith("warning: 3 training steps are too few: validation accuracy 0.8")
+    assert try_ == "    try: Train again with epochs 60."
+
+
+@pytest.mark.parametrize("given", [{"init": "kaiming", "hidden": "32", "epochs": "60"}])
 def test_a_run_that_is_well_or_merely_of_note_says_nothing(
     capfd: pytest.CaptureFixture[str], given: dict[str, str]
 ) -> None:

@@ -1,0 +1,203 @@
+"""What may be the cause of a run that does not learn, and the one change that would mend it.
+
+A setting that is far from what usually works is suspected, and no more: `engine.doctor` tries the change on a run of
+its own before anything is said. `suspicion` tells how far it is, in powers of ten or what is like them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from d2ltui.diagnosis import remedies
+from d2ltui.diagnosis.remedies import Remedy
+from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.config import RunConfig, applicable_fields, resolve
+from d2ltui.spec.datasets import DatasetInfo
+from d2ltui.spec.models import COMMON, MODELS
+from d2ltui.spec.parsing import ConfigError
+
+ALWAYS = 0.1  # the suspicion of what is tried only where nothing else explains a run that has learned nothing
+SUSPICIOUS = 0.5  # from here on it is tried where a run has learned something, too: three times the usual rate
+WIDE_ENOUGH = 32  # units of a hidden layer that are none too few for the data sets here
+FEW_STEPS = 60  # fewer may be too few, whatever the rate
+SMALL_DECAY = 1e-3  # a weight decay that harms nobody
+
+_CHOSEN = ("implementation", "dataset", "data_dir")
+
+
+class Cause(NamedTuple):
+    """A possible cause: the rule that names it, what would mend it, and how it is told."""
+
+    rule: str
+    remedy: Remedy
+    suspicion: float
+    what: str  # is the matter, as the end of "…: "
+    why: str
+    factor: float = 1.0  # by which the inputs would have to be multiplied
+
+
+def possible_causes(config: RunConfig, data: DatasetInfo, scale: float) -> list[Cause]:
+    """What may be wrong with a run of `config` on `data`, the most suspicious first.
+
+    `scale` is the root mean square of the inputs.
+    """
+    found = [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data)]
+    if config.model == "mlp" or "activation" in MODELS[config.model].fields:
+        found += [*_start(config, data), *_activation(config)]
+    if "hidden" in MODELS[config.model].fields:
+        found += _width(config, data)
+    if config.model == "softmax":
+        found.append(_no_hidden_layer(config))
+    changing = [cause for cause in found if cause.factor != 1 or _changed(config, cause.remedy) != config]
+    return sorted(changing, key=_by_suspicion)
+
+
+def _by_suspicion(cause: Cause) -> float:
+    return -cause.suspicion
+
+
+def with_remedy(config: RunConfig, remedy: Remedy) -> RunConfig | None:
+    """`config` with other values; None where they are not allowed together."""
+    return _changed(config, remedy)
+
+
+def _changed(config: RunConfig, remedy: Remedy) -> RunConfig | None:
+    model = str(remedy.get("model", config.model))
+    names = ("implementation", "dataset", "data_dir", *applicable_fields(model))
+    given = {name: getattr(config, name) for name in names} | {**remedy, "model": model}
+    if model != config.model:  # what only the other model has is as usual there; a rate that was too low stays so
+        given = {name: value for name, value in given.items() if name in (*COMMON, *_CHOSEN, *remedy, "model")}
+        del given["init"], given["init_std"]
+        usual = catalogue.default_lr(model, config.dataset, config.optimizer, config.activation)
+        given["lr"] = remedies.rounded(usual * config.lr / remedies.usual_lr(config))
+    for name, other in catalogue.ONLY_WITH.items():
+        if given.get(other) not in catalogue.values_with(name):
+            given.pop(name, None)
+    try:
+        return resolve(given)
+    except ConfigError:
+        return None
+
+
+def _rate(config: RunConfig) -> Iterator[Cause]:
+    usual = remedies.usual_lr(config)
+    decades = math.log10(config.lr / usual)
+    too_high = "steps that are too long jump over what is to be learned"
+    too_low = "steps that are too short take too many of them"
+    high, low = f"the learning rate {config.lr:g} is too high", f"the learning rate {config.lr:g} is too low"
+    rounded = remedies.rounded
+    if decades > 0:
+        yield Cause("learning-rate-high", {"lr": usual}, max(ALWAYS, decades), high, too_high)
+    yield Cause("learning-rate-high", {"lr": rounded(min(config.lr, usual) / 10)}, ALWAYS, high, too_high)
+    if decades < 0:
+        yield Cause("learning-rate-low", {"lr": usual}, max(ALWAYS, -decades), low, too_low)
+    yield Cause("learning-rate-low", {"lr": rounded(max(config.lr, usual) * 10)}, ALWAYS, low, too_low)
+
+
+def _steps(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
+    a_pass = math.ceil(data.train_size / config.batch_size)
+    steps = a_pass * config.epochs
+    if steps < FEW_STEPS:
+        more: Remedy = {"epochs": math.ceil(3 * FEW_STEPS / a_pass)}
+        what = f"{steps} training steps are too few"
+        yield Cause("not-learning", more, math.log10(FEW_STEPS / steps), what, "Each step changes the weights a little")
+
+
+def _penalty(config: RunConfig) -> Iterator[Cause]:
+    if config.weight_decay > 0:
+        yield Cause(
+            "over-regularised",
+            {"weight_decay": 0.0},
+            max(ALWAYS, 1 + math.log10(config.weight_decay / SMALL_DECAY)),
+            f"weight decay {config.weight_decay:g} pulls the weights to 0 faster than the data can push them away",
+            "The penalty's gradient is λw: where it is larger than the loss's, nothing is learned",
+        )
+    if "dropout" in MODELS[config.model].fields and config.dropout > 0:
+        kept = 1 - config.dropout
+        yield Cause(
+            "over-regularised",
+            {"dropout": 0.0},
+            max(ALWAYS, 6 * (config.dropout - 0.5)),
+            f"dropout {config.dropout:g} leaves {100 * kept:.3g} % of the hidden units in each step",
+            "What is left is too small a network, and another one each time",
+        )
+
+
+def _scale(scale: float) -> Iterator[Cause]:
+    if not math.isfinite(scale) or scale == 0:
+        return
+    yield Cause(
+        "data-scale",
+        {},
+        max(0.0, abs(math.log10(scale)) - 0.3),
+        f"the inputs are too {'large' if scale > 1 else 'small'}: their root mean square is {scale:.3g}",
+        "Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input",
+        factor=1 / scale,
+    )
+
+
+def _start(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
+    good = remedies.good_init(config)
+    if config.init == "zeros":
+        what = "all weights start at 0, so that all units of a layer stay alike"
+        yield Cause("symmetry", {"init": good}, 5.0, what, "Units that start equal get equal gradients, for ever")
+        return
+    if config.init == good:
+        return
+    suspicion, what = ALWAYS, f"the initial weights (init {config.init}) do not fit this network"
+    if config.init == "normal":
+        sizes = (data.num_inputs, *config.hidden) if "hidden" in MODELS[config.model].fields else (100,)
+        fitting = math.exp(sum(math.log(2 / n) / 2 for n in sizes) / len(sizes))
+        decades = math.log10(config.init_std / fitting)
+        suspicion = max(ALWAYS, abs(decades) * (2 if len(sizes) > 2 else 1))
+        large = "large" if decades > 0 else "small"
+        what = f"the initial weights, of standard deviation {config.init_std:g}, are too {large}"
+    elif config.init == "default" and (len(config.hidden) > 2 or config.implementation == "scratch"):
+        suspicion = 0.3 * len(config.hidden)
+        what = f"the initial weights (init {config.init}) are too small for {len(config.hidden)} hidden layers"
+    why = "Layer by layer, weights that are too large make signals and gradients grow, too small ones shrink"
+    yield Cause("initialisation", {"init": good}, suspicion, what, why)
+
+
+def _activation(config: RunConfig) -> Iterator[Cause]:
+    hidden = len(config.hidden) if "hidden" in MODELS[config.model].fields else 4
+    relu: Remedy = {"activation": "relu"}
+    if config.activation == "identity":
+        what = "without an activation function the network is linear, however many layers it has"
+        yield Cause("no-activation", relu, 1.5, what, "A linear map of a linear map is a linear map")
+    elif ACTIVATIONS[config.activation].flat_ends is not None and hidden > 1:
+        usual = remedies.usual_lr(_changed(config, relu) or config)
+        change: Remedy = {**relu, "init": "kaiming", **({"lr": usual} if config.lr > usual else {})}
+        what = f"the gradient vanishes on its way back through {hidden} layers of {config.activation}"
+        why = ACTIVATIONS[config.activation].vanishing or "Each layer makes the gradient smaller"
+        yield Cause("vanishing-gradient", change, 0.25 * hidden, what, why.rstrip("."))
+        if hidden > 4 and "hidden" in MODELS[config.model].fields:
+            shorter: Remedy = {**change, "hidden": config.hidden[:2]}
+            yield Cause("vanishing-gradient", shorter, 0.25 * hidden, what, why.rstrip("."))
+
+
+def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
+    narrow, widest = min(config.hidden), max(config.hidden)
+    wider = tuple(max(units, min(widest, WIDE_ENOUGH) if widest >= 8 else WIDE_ENOUGH) for units in config.hidden)
+    suspicion = max(ALWAYS, math.log2(8 / narrow))
+    if widest >= 8 > narrow:
+        layer = config.hidden.index(narrow) + 1
+        units = f"{narrow} unit" + ("s" if narrow > 1 else "")
+        what = f"hidden layer {layer} has {units}, through which all must pass"
+        yield Cause("bottleneck", {"hidden": wider}, suspicion, what, "What a layer loses, no later one can find again")
+    elif widest < WIDE_ENOUGH:
+        what = f"a network of {','.join(map(str, config.hidden))} hidden units is too small for this data set"
+        yield Cause("underfitting", {"hidden": wider}, suspicion, what, "It can draw too few boundaries")
+    if len(config.hidden) > 4 and ACTIVATIONS[config.activation].flat_ends is None:
+        fewer: Remedy = {"hidden": config.hidden[:2]}
+        what = f"{len(config.hidden)} hidden layers are too many for the gradient to come through"
+        yield Cause("vanishing-gradient", fewer, ALWAYS, what, "Each layer multiplies it by its weights and its slope")
+
+
+def _no_hidden_layer(config: RunConfig) -> Cause:
+    change: Remedy = {"model": "mlp"}
+    what = "a straight line between the classes is too simple for this data set"
+    return Cause("underfitting", change, SUSPICIOUS, what, "Without a hidden layer all boundaries are straight")

@@ -1,0 +1,289 @@
+"""The doctor: what is wrong with a run that has not learned, found by trying what would mend it.
+
+Where a run ends well, nothing is tried. Where it does not, each change that `diagnosis.causes` proposes is trained for
+some epochs with everything else as it was, and compared with the run itself after as many. The change that helps most
+names the cause. Everything is counted in steps, not in seconds: the same run has the same diagnosis.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import torch
+from torch import Tensor
+
+from d2ltui.data import Dataset
+from d2ltui.diagnosis.causes import ALWAYS, SUSPICIOUS, Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.remedies import in_words, regularise
+from d2ltui.history.epochs import Epochs
+from d2ltui.spec import events
+from d2ltui.spec.catalogue import layer_plan
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import counted
+
+# Of accuracy, or R²: what a change must bring, on the training and on the validation part, to be more than luck; and
+# what is so near to all there is that nothing is tried.
+GAIN, GRAVE, ROOM = 0.05, 0.2, 0.04
+# Gains that differ by less, or by this share of the larger one, are alike: the more suspicious setting is the cause.
+ALIKE, ALIKE_SHARE = 0.03, 0.12
+NEAR_GUESS = 0.1  # of the way from a guess to 1: who is not beyond has learned nothing
+TRIAL_SECONDS = 2.0  # that a trial may take on a machine as slow as these two figures
+STEP_SECONDS, FLOPS = 3e-4, 3e10
+KNOWN = 0.9  # of the training part: from here on, what is missing in the validation part is not for want of learning
+NEIGHBOURS = 900  # samples of which it is looked whether the nearest one has the same label
+
+
+class Score(NamedTuple):
+    """Accuracy, or R², of both parts; nothing is below 0."""
+
+    train: float
+    val: float
+
+    @property
+    def worse(self) -> float:
+        """Of the two."""
+        return min(self)
+
+
+Trial = Callable[[RunConfig, Dataset], Sequence[events.EpochEnded]]
+
+
+class Patient(NamedTuple):
+    """A run that has ended: how it was set, its data, its epochs, and whether it has diverged."""
+
+    config: RunConfig
+    data: Dataset
+    epochs: Epochs
+    diverged: bool
+    step: int
+    symptoms: tuple[events.Finding, ...]  # what was found by looking
+
+    @property
+    def classes(self) -> int:
+        """0 in regression."""
+        return self.data.info.num_outputs if self.config.task == "classification" else 0
+
+    @property
+    def guess(self) -> float:
+        """The score of who knows nothing."""
+        return 1 / self.classes if self.classes else 0.0
+
+    def score_after(self, epochs: int) -> Score:
+        """After so many; a run that has diverged before is worth nothing."""
+        if len(self.epochs) < epochs or self.diverged:
+            return Score(self.guess, self.guess)
+        return score_of(self.epochs[epochs - 1])
+
+
+def score_of(epoch: events.EpochEnded) -> Score:
+    """Of the end of an epoch."""
+    return Score(
+        *(max(0.0, value) if math.isfinite(value) else 0.0 for value in (epoch.train_metric, epoch.val_metric))
+    )
+
+
+def examine(patient: Patient, trial: Trial) -> tuple[events.Finding, ...]:
+    """All that is to be said of the run, the cause first.
+
+    `trial(config, data)` trains a run and returns its epochs; it may be called several times.
+    """
+    score = patient.score_after(len(patient.epochs)) if len(patient.epochs) else Score(patient.guess, patient.guess)
+    beyond = patient.guess + NEAR_GUESS * (1 - patient.guess)
+    clueless = patient.diverged or score.val <= beyond
+    if not clueless and 1 - score.worse <= ROOM:
+        return _in_peace(patient, score)
+    by_heart = _knows_by_heart(patient, score)
+    cause = _of_labels(patient, score) or _by_trial(patient, trial, suspicious_only=by_heart or not clueless)
+    if cause is None and by_heart:
+        cause = _overfitting(patient, score)
+    if cause is not None:
+        return (cause, *_consequences(patient, cause))
+    if clueless:
+        unknown = _not_learning(patient, score)
+        return (unknown, *_consequences(patient, unknown))
+    return _in_peace(patient, score)
+
+
+def _in_peace(patient: Patient, score: Score) -> tuple[events.Finding, ...]:
+    """What was seen of a network that learns is worth a note, unless it knows much more of the training part."""
+    kept = {"no-look", "divergence"} | ({"overfitting"} if score.train - score.val >= GAIN else set())
+    return tuple(
+        symptom if symptom.rule in kept else msgspec.structs.replace(symptom, severity="note")
+        for symptom in patient.symptoms
+    )
+
+
+def _consequences(patient: Patient, cause: events.Finding) -> list[events.Finding]:
+    """What was seen follows from the cause, and has no remedy of its own."""
+    return [
+        msgspec.structs.replace(symptom, because_of=cause.rule, remedy={}, try_="")
+        for symptom in patient.symptoms
+        if symptom.rule != cause.rule and symptom.severity != "note"
+    ]
+
+
+# By trying
+
+
+def _by_trial(patient: Patient, trial: Trial, *, suspicious_only: bool) -> events.Finding | None:
+    data, config = patient.data, patient.config
+    scale = float(data.x_train.double().square().mean().sqrt())
+    least = SUSPICIOUS if suspicious_only else ALWAYS
+    causes = [cause for cause in possible_causes(config, data.info, scale) if cause.suspicion >= least]
+    epochs = _trial_epochs(config, data)
+    own = patient.score_after(epochs)
+    tried: list[tuple[float, Score, Cause]] = []
+    for cause in causes:
+        changed = with_remedy(config, cause.remedy)
+        if changed is None:
+            continue
+        if "epochs" not in cause.remedy:
+            changed = msgspec.structs.replace(changed, epochs=epochs)
+        ended = trial(changed, _scaled(data, cause.factor))
+        after = score_of(ended[-1]) if ended else Score(0.0, 0.0)
+        gain = after.val - own.val
+        if own.train < KNOWN:
+            gain = min(gain, after.train - own.train)
+        tried.append((gain, after, cause))
+        if gain >= GRAVE and after.worse >= KNOWN and cause.suspicion >= SUSPICIOUS:
+            break  # it is what is most suspicious, and it cures
+    best = max((gain for gain, _, _ in tried), default=0.0)
+    if best < GAIN:
+        return None
+    alike = (entry for entry in tried if entry[0] >= best - max(ALIKE, ALIKE_SHARE * best))
+    gain, after, cause = max(alike, key=lambda entry: (entry[2].suspicion, entry[0]))
+    return _finding(patient, cause, own, after, epochs, grave=not suspicious_only or gain >= GRAVE)
+
+
+def _trial_epochs(config: RunConfig, data: Dataset) -> int:
+    """As many epochs as a trial may take."""
+    parameters = sum(layer.parameters for layer in layer_plan(config, data.info))
+    seconds = STEP_SECONDS + 6 * config.batch_size * parameters / FLOPS
+    steps = TRIAL_SECONDS / seconds
+    return int(max(1, min(config.epochs, steps // math.ceil(len(data.x_train) / config.batch_size))))
+
+
+def _scaled(data: Dataset, factor: float) -> Dataset:
+    if factor == 1.0:
+        return data
+    return dataclasses.replace(data, x_train=data.x_train * factor, x_val=data.x_val * factor)
+
+
+def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: int, *, grave: bool) -> events.Finding:
+    metric = "accuracy" if patient.classes else "R²"
+    times = f"after {counted(epochs, 'epoch')}"
+    how = (
+        f"the loss diverged at step {patient.step:,}"
+        if patient.diverged
+        else f"validation {metric} {own.val:.3g} {times}"
+    )
+    change = in_words(cause.remedy) if cause.remedy else f"inputs divided by {1 / cause.factor:.3g}"
+    return events.Finding(
+        rule=cause.rule,
+        severity="alarm" if grave else "warning",
+        layer=None,
+        step=patient.step,
+        figure=after.val - own.val,
+        what=f"{cause.what[0].upper()}{cause.what[1:]}: {how}.",
+        why=f"{cause.why}. With {change}, and all else as it was, {metric} is {after.val:.3g} {times}.",
+        try_=f"Train again with {change}.",
+        remedy=cause.remedy,
+    )
+
+
+# By looking at the labels
+
+
+def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
+    if not patient.classes:
+        return None
+    labels = patient.data.y_train
+    counts = torch.bincount(labels, minlength=patient.classes)
+    most = float(counts.max()) / len(labels)
+    if most >= max(0.6, min(0.9, 2.5 / patient.classes)) and score.val < most - GAIN:
+        return _label_finding(
+            patient,
+            "label-imbalance",
+            most,
+            f"{100 * most:.0f} % of the training labels are class {int(counts.argmax())}, and the validation part is "
+            f"not like that: accuracy {score.val:.3g} there, {score.train:.3g} in training.",
+            "Who always answers the most frequent class is nearly always right in training, and the rare ones have "
+            "few gradients.",
+            "Use as many samples of each class, or give the rare ones more weight.",
+        )
+    same = _same_label_as_neighbour(patient.data)
+    chance = float((counts.double() / len(labels)).square().sum())
+    error = math.sqrt(chance * (1 - chance) / min(NEIGHBOURS, len(labels)))
+    if same <= chance + 3 * error and score.val <= patient.guess + 2 * NEAR_GUESS * (1 - patient.guess):
+        return _label_finding(
+            patient,
+            "labels-random",
+            same,
+            f"The labels have nothing to do with the inputs: of {min(NEIGHBOURS, len(labels))} samples, "
+            f"{100 * same:.0f} % have the label of their nearest neighbour, and {100 * chance:.0f} % would by chance.",
+            "What follows from nothing can only be learned by heart, and no validation sample is like that.",
+            "Look whether inputs and labels are still in the same order.",
+        )
+    return None
+
+
+def _knows_by_heart(patient: Patient, score: Score) -> bool:
+    """Whether it knows the training part, and much less of the validation part."""
+    return not patient.diverged and score.train >= KNOWN and score.train - score.val >= 2 * GAIN
+
+
+def _overfitting(patient: Patient, score: Score) -> events.Finding:
+    seen = next((symptom for symptom in patient.symptoms if symptom.rule == "overfitting"), None)
+    if seen is not None:
+        return seen
+    metric = "accuracy" if patient.classes else "R²"
+    remedy = regularise(patient.config)
+    return events.Finding(
+        rule="overfitting",
+        severity="warning",
+        layer=None,
+        step=patient.step,
+        figure=score.train - score.val,
+        what=f"The network overfits: {metric} {score.train:.3g} in training and {score.val:.3g} on the validation part "
+        f"at step {patient.step:,}.",
+        why="It has weights enough to learn the training samples by heart, with what is accidental about them.",
+        try_=f"Train with {in_words(remedy)}, or with more data.",
+        remedy=remedy,
+    )
+
+
+def _label_finding(patient: Patient, rule: str, figure: float, what: str, why: str, try_: str) -> events.Finding:
+    return events.Finding(rule, "alarm", None, patient.step, figure, what, why, try_, {})
+
+
+def _same_label_as_neighbour(data: Dataset) -> float:
+    """The share of samples whose nearest neighbour in the validation part has their label."""
+    x, y = _spread(data.x_train, data.y_train)
+    other, labels = _spread(data.x_val, data.y_val, 4 * NEIGHBOURS)
+    nearest = torch.cdist(x, other).argmin(dim=1)
+    return float((labels[nearest] == y).double().mean())
+
+
+def _spread(x: Tensor, y: Tensor, most: int = NEIGHBOURS) -> tuple[Tensor, Tensor]:
+    index = torch.linspace(0, len(x) - 1, min(most, len(x)), dtype=torch.float64).long()
+    return x[index], y[index]
+
+
+def _not_learning(patient: Patient, score: Score) -> events.Finding:
+    metric = "accuracy" if patient.classes else "R²"
+    return events.Finding(
+        rule="not-learning",
+        severity="alarm",
+        layer=None,
+        step=patient.step,
+        figure=score.val,
+        what=f"The network has learned nothing: validation {metric} {score.val:.3g} after step {patient.step:,}, and "
+        f"{patient.guess:.3g} for a guess.",
+        why="None of the usual changes helps: another rate, initialisation, activation, width, no regularisation.",
+        try_="Look at the data: whether inputs and labels belong together, and whether there are enough of them.",
+        remedy={},
+    )

@@ -1,0 +1,370 @@
+"""Whether the true cause of a sick run is named: `python -m tests.benchmarks.diagnosis [--n N] [--seed S]`.
+
+Random healthy runs (model, data set, widths, depth, activation, optimiser, rate, batch, seed), kept where they train
+well; then one fault in each of several copies, of a kind and a size that are drawn, kept where it hurts: the validation
+metric falls by `HURTS`, or the run ends badly. Of each faulty run is asked whether the diagnosis
+
+- noticed: found anything graver than a note;
+- named: its first finding is the cause that was put in;
+- repaired: training again with that finding's remedy comes within `REPAIRED` of the healthy run.
+
+Of each healthy run, whether it was left in peace: nothing graver than a note.
+
+Architectures and data sets fall into two parts: what is tuned is tuned on one, and the figures that count come from the
+other (`--part`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import dataclasses
+import math
+import random
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import torch
+
+from d2ltui.data import Dataset, load
+from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError
+
+from . import diagnosis_data
+
+HURTS, REPAIRED = 0.08, 0.05
+LEARNED = {  # the validation metric of a healthy run, at least
+    "digits": 0.93, "moons": 0.94, "circles": 0.94, "spirals": 0.9, "diabetes": 0.35, "synthetic-linear": 0.99,
+}  # fmt: skip
+LEARNED_GENERATED = 0.93
+STEPS = (300, 1500)  # of a healthy run
+FAULTS_OF_A_BASE = 4
+
+
+@dataclass
+class Run:
+    """What came of a run."""
+
+    config: RunConfig
+    status: str
+    metric: float  # of the validation part, from 0 on; 0 where it ended badly
+    findings: tuple[events.Finding, ...]
+
+    @property
+    def first(self) -> events.Finding | None:
+        """The first finding that is more than a note."""
+        return next((finding for finding in self.findings if finding.severity != "note"), None)
+
+
+@dataclass
+class Fault:
+    """One thing that is put wrong: another configuration, or other data; and the rules that name it."""
+
+    kind: str
+    rules: tuple[str, ...]
+    change: dict[str, Any] = field(default_factory=dict)
+    spoil: Callable[[Dataset, torch.Generator], Dataset] | None = None  # data that no remedy mends
+
+
+class _Sink:
+    def __init__(self) -> None:
+        self.findings: tuple[events.Finding, ...] = ()
+        self.last: events.EpochEnded | None = None
+
+    def __call__(self, event: events.Event) -> None:
+        if isinstance(event, events.FindingsChanged):
+            self.findings = event.findings
+        elif isinstance(event, events.EpochEnded):
+            self.last = event
+
+
+def train(config: RunConfig, dataset: Dataset | None = None) -> Run:
+    """A run, as `d2ltui train` makes it."""
+    sink = _Sink()
+    ended = Trainer(config, Control(), [sink], dataset=dataset, diagnose=True).run()
+    metric = sink.last.val_metric if sink.last is not None and math.isfinite(sink.last.val_metric) else 0.0
+    if ended.status != "finished":
+        metric = 0.0
+    return Run(config, ended.status, max(0.0, metric), sink.findings)
+
+
+def part_of(config: RunConfig) -> str:
+    """`tuned` or `reported`, by data set and architecture."""
+    shape = f"{config.model} {config.dataset} {config.activation if config.model == 'mlp' else ''} {len(config.hidden)}"
+    return ("tuned", "reported")[zlib.crc32(shape.encode()) % 2]
+
+
+def healthy_configs(chance: random.Random) -> Iterator[RunConfig]:
+    """Without end."""
+    generated = diagnosis_data.register()
+    while True:
+        model = chance.choices(("mlp", "softmax", "linear"), (8, 1, 1))[0]
+        given: dict[str, object] = {"model": model, "seed": chance.randrange(10_000), "device": "cpu", "threads": 1}
+        if model == "linear":
+            given["dataset"] = chance.choice(["synthetic-linear", "diabetes", *generated[-2:]])
+        elif model == "softmax":
+            given["dataset"] = "digits"
+        else:
+            given["dataset"] = chance.choice(["digits", "digits", "moons", "circles", "spirals", *generated[:-2]])
+        given["implementation"] = chance.choice(("concise", "concise", "scratch"))
+        given["optimizer"] = "sgd" if given["implementation"] == "scratch" else chance.choice(list(OPTIMIZERS))
+        if model == "mlp":
+            depth = chance.choice((1, 1, 2, 2, 3, 4))
+            given["hidden"] = tuple(chance.choice((16, 24, 32, 64, 96, 128)) for _ in range(depth))
+            given["activation"] = chance.choice(("relu", "relu", "relu", "tanh", "tanh", "sigmoid", *ACTIVATIONS))
+            if given["activation"] == "identity":
+                continue
+            given["init"] = chance.choice(("default", "xavier", "kaiming"))
+            if given["implementation"] == "scratch" or depth > 2:
+                given["init"] = chance.choice(("xavier", "kaiming"))
+            if chance.random() < 0.2:
+                given["dropout"] = round(chance.uniform(0.05, 0.3), 2)
+        if chance.random() < 0.25:
+            given["weight_decay"] = float(f"{10 ** chance.uniform(-6, -3.5):.1g}")
+        lr = float(str(catalogue.defaults(model, str(given["dataset"]), str(given["optimizer"]),
+                                          str(given.get("activation", "relu")))["lr"]))  # fmt: skip
+        given["lr"] = float(f"{lr * 10 ** chance.uniform(-0.5, 0.4):.2g}")
+        given["batch_size"] = chance.choice((8, 16, 32, 32, 64, 128))
+        try:
+            config = resolve(given)
+        except ConfigError:
+            continue
+        steps = chance.uniform(*STEPS)
+        yield msgspec.structs.replace(config, epochs=max(2, round(steps / config.steps_per_epoch)))
+
+
+def is_healthy(run: Run) -> bool:
+    """Whether it has learned what there is to learn."""
+    return run.status == "finished" and run.metric >= LEARNED.get(run.config.dataset, LEARNED_GENERATED)
+
+
+def faults(config: RunConfig, chance: random.Random) -> list[Fault]:
+    """One of each kind that this run can have, of a size that is drawn."""
+
+    def log(low: float, high: float) -> float:
+        return float(10 ** chance.uniform(math.log10(low), math.log10(high)))
+
+    def rounded(value: float) -> float:
+        return float(f"{value:.2g}")
+
+    found = [
+        Fault("rate too high", ("learning-rate-high",), {"lr": rounded(config.lr * log(10, 3000))}),
+        Fault("rate too low", ("learning-rate-low",), {"lr": rounded(config.lr / log(30, 10_000))}),
+        Fault("weight decay", ("over-regularised",), {"weight_decay": rounded(log(0.03, 10))}),
+        Fault("unscaled data", ("data-scale",), spoil=_scaled(log(30, 3000) ** chance.choice((1, -1)))),
+    ]
+    if config.task == "classification":
+        found += [
+            Fault("random labels", ("labels-random",), spoil=_shuffled),
+            Fault("rare labels", ("label-imbalance",), spoil=_unbalanced),
+        ]
+    if config.model != "mlp":
+        return found
+    depth = len(config.hidden)
+    good = 1 / math.sqrt(min(config.hidden))
+    rng = {"init": "normal"}
+    found += [
+        Fault("dropout", ("over-regularised",), {"dropout": round(chance.uniform(0.8, 0.98), 2)}),
+        Fault("large weights", ("initialisation",), {**rng, "init_std": rounded(good * log(8, 100))}),
+        Fault("zeros", ("symmetry",), {"init": "zeros"}),
+        Fault("no activation", ("no-activation",), {"activation": "identity"}),
+        Fault("few samples", ("overfitting",), spoil=_few),
+    ]
+    if depth > 1:
+        found.append(Fault("small weights", ("initialisation",), {**rng, "init_std": rounded(good / log(20, 3000))}))
+        narrow = list(config.hidden)
+        narrow[chance.randrange(1, depth)] = 1
+        found.append(Fault("bottleneck", ("bottleneck",), {"hidden": tuple(narrow)}))
+    width = config.hidden[0]
+    deep = {"activation": "sigmoid", "hidden": (width,) * chance.randint(5, 9), "init": "xavier"}
+    found.append(Fault("deep sigmoid", ("vanishing-gradient",), deep))
+    if config.dataset in ("circles", "spirals", "moons"):
+        simple = {"model": "softmax", "hidden": (), "dropout": 0.0}
+        found.append(Fault("model too simple", ("underfitting",), simple))
+    return found
+
+
+def _replaced(data: Dataset, **parts: Any) -> Dataset:
+    return dataclasses.replace(data, **parts)
+
+
+def _scaled(factor: float) -> Callable[[Dataset, torch.Generator], Dataset]:
+    return lambda data, generator: _replaced(data, x_train=data.x_train * factor, x_val=data.x_val * factor)
+
+
+def _shuffled(data: Dataset, generator: torch.Generator) -> Dataset:
+    y = data.y_train[torch.randperm(len(data.y_train), generator=generator)]
+    return _replaced(data, y_train=y)
+
+
+def _unbalanced(data: Dataset, generator: torch.Generator) -> Dataset:
+    """One class in fifty stays of all but one."""
+    keep = (data.y_train == 0) | (torch.rand(len(data.y_train), generator=generator) < 0.02)
+    index = keep.nonzero().flatten()
+    index = index.repeat(-(-len(data.y_train) // len(index)))[: len(data.y_train)]  # as many samples as before
+    return _replaced(data, x_train=data.x_train[index], y_train=data.y_train[index])
+
+
+def _few(data: Dataset, generator: torch.Generator) -> Dataset:
+    """So few different samples that they are learned by heart."""
+    index = torch.randperm(len(data.y_train), generator=generator)[: max(10, len(data.y_train) // 60)]
+    index = index.repeat(-(-len(data.y_train) // len(index)))[: len(data.y_train)]
+    return _replaced(data, x_train=data.x_train[index], y_train=data.y_train[index])
+
+
+def _loaded(config: RunConfig) -> Dataset:
+    return load(config, lambda message, fraction: None, lambda: False)
+
+
+@dataclass
+class Score:
+    """Of the faults of one kind."""
+
+    runs: int = 0
+    noticed: int = 0
+    named: int = 0
+    mendable: int = 0
+    repaired: int = 0
+
+    def row(self, kind: str) -> str:
+        """As the table has it."""
+
+        def share(part: int, whole: int) -> str:
+            return f"{part / whole:>8.2f}" if whole else f"{'–':>8}"
+
+        return (
+            f"{kind:<18}{self.runs:>5}{share(self.noticed, self.runs)}{share(self.named, self.runs)}"
+            f"{share(self.repaired, self.mendable)}"
+        )
+
+
+def main() -> int:
+    """1 where a figure falls short of its goal."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.diagnosis", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--n", type=int, default=100, help="faulty runs (default 100)")
+    parser.add_argument("--seed", type=int, default=1, help="what they follow from (default 1)")
+    parser.add_argument("--part", choices=("tuned", "reported", "both"), default="reported")
+    parser.add_argument("--kind", help="only faults of this kind")
+    parser.add_argument("--verbose", action="store_true", help="each run whose cause was not named, or not repaired")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    chance = random.Random(given.seed)
+    scores: dict[str, Score] = collections.defaultdict(Score)
+    healthy = disturbed = tried = 0
+    silent: list[str] = []
+    began = time.monotonic()
+    for config in healthy_configs(chance):
+        if sum(score.runs for score in scores.values()) >= given.n:
+            break
+        if given.part != "both" and part_of(config) != given.part:
+            continue
+        tried += 1
+        data = _loaded(config)
+        base = train(config, data)
+        if not is_healthy(base):
+            continue
+        healthy += 1
+        if base.first is not None:
+            disturbed += 1
+            print(f"healthy ({base.metric:.3f}): {_told(base)}\n    {_line(config)}", flush=True)
+        kinds = faults(config, chance)
+        chance.shuffle(kinds)
+        if given.kind:
+            kinds = [fault for fault in kinds if fault.kind == given.kind]
+        for fault in kinds[:FAULTS_OF_A_BASE]:
+            run = _faulty(config, fault, data)
+            if run is None or base.metric - run.metric < HURTS:
+                continue
+            score = scores[fault.kind]
+            score.runs += 1
+            first = run.first
+            score.noticed += first is not None
+            named = first is not None and first.rule in fault.rules
+            score.named += named
+            after = math.nan
+            if fault.spoil is None:
+                score.mendable += 1
+                if first is not None and first.remedy:
+                    after = _repaired(run.config, first.remedy)
+                    score.repaired += base.metric - after <= REPAIRED
+            if run.metric <= _guess(config) + 0.02 and first is None:
+                silent.append(_line(run.config))
+            cured = fault.spoil is not None or base.metric - after <= REPAIRED
+            if given.verbose and not (named and cured):
+                print(
+                    f"{fault.kind} ({base.metric:.3f} → {run.metric:.3f} → {after:.3f}): {_told(run)}\n"
+                    f"    {_line(run.config)}",
+                    flush=True,
+                )
+        print(f"\r{sum(score.runs for score in scores.values())} runs", end="", file=sys.stderr, flush=True)
+    total = Score()
+    print(f"\n{'kind':<18}{'runs':>5}{'noticed':>8}{'named':>8}{'repaired':>9}")
+    for kind, score in sorted(scores.items()):
+        print(score.row(kind))
+        for name in ("runs", "noticed", "named", "mendable", "repaired"):
+            setattr(total, name, getattr(total, name) + getattr(score, name))
+    print(total.row("all"))
+    print(f"healthy runs: {healthy} of {tried} tried, with a warning or an alarm {disturbed}")
+    print(f"no better than a guess, and nothing said: {len(silent)}")
+    for line in silent:
+        print(f"    {line}")
+    print(f"{time.monotonic() - began:.0f} s")
+    return 0
+
+
+def _guess(config: RunConfig) -> float:
+    return 0.0 if config.task == "regression" else 1 / config.dataset_info.num_outputs
+
+
+def _faulty(config: RunConfig, fault: Fault, data: Dataset) -> Run | None:
+    """The run with the fault; None where it cannot be had."""
+    changed = _changed(config, fault.change)
+    if changed is None:
+        return None
+    if fault.spoil is not None:
+        data = fault.spoil(data, torch.Generator().manual_seed(config.seed))
+    return train(changed, data)
+
+
+def _repaired(config: RunConfig, remedy: dict[str, object]) -> float:
+    changed = _changed(config, remedy)
+    return math.nan if changed is None else train(changed, None).metric
+
+
+def _changed(config: RunConfig, change: dict[str, Any]) -> RunConfig | None:
+    replaced = msgspec.structs.replace(config, **change)
+    fields = {name: getattr(replaced, name) for name in ("dataset", *catalogue.MODELS[replaced.model].fields)}
+    hidden = {
+        name for name, other in catalogue.ONLY_WITH.items() if fields.get(other) not in catalogue.values_with(name)
+    }
+    given = {name: value for name, value in fields.items() if name not in hidden}
+    try:
+        return resolve({**given, "model": replaced.model, "implementation": replaced.implementation})
+    except ConfigError:
+        return None
+
+
+def _told(run: Run) -> str:
+    return "; ".join(f"{f.rule} {f.severity} {f.remedy}" for f in run.findings) or "nothing"
+
+
+def _line(config: RunConfig) -> str:
+    names = ("model", "implementation", "dataset", "hidden", "activation", "init", "init_std", "optimizer", "lr",
+             "weight_decay", "dropout", "batch_size", "epochs", "seed")  # fmt: skip
+    return " ".join(f"{name}={getattr(config, name)}" for name in names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""The doctor: the true cause of a run that has not learned comes first, and a healthy run is left in peace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from d2ltui.diagnosis.causes import with_remedy
+from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
+
+SHORT = {"device": "cpu", "threads": 1, "epochs": 15}
+
+
+class Told:
+    """What was told of a run."""
+
+    def __init__(self, **given: Any) -> None:
+        self.findings: tuple[events.Finding, ...] = ()
+        self.events: list[events.Event] = []
+        self.ended = Trainer(resolve({**SHORT, **given}), Control(), [self], diagnose=True).run()
+
+    def __call__(self, event: events.Event) -> None:
+        self.events.append(event)
+        if isinstance(event, events.FindingsChanged):
+            self.findings = event.findings
+
+    @property
+    def grave(self) -> list[events.Finding]:
+        return [finding for finding in self.findings if finding.severity != "note"]
+
+    def remedied(self, **given: Any) -> float:
+        """The validation metric with the first finding's remedy."""
+        changed = with_remedy(resolve({**SHORT, **given}), self.grave[0].remedy)
+        assert changed is not None
+        summary = Trainer(changed, Control(), []).run().summary
+        value = summary.get("val_accuracy", summary.get("val_r2"))
+        assert isinstance(value, float)
+        return value
+
+
+DEEP = "64,64,64,64,64,64,64,64,64,64"
+SICK: list[tuple[str, dict[str, Any], float]] = [
+    ("over-regularised", {"hidden": "128,128", "weight_decay": 0.1}, 0.9),
+    ("over-regularised", {"hidden": "64", "weight_decay": 3, "optimizer": "adam"}, 0.9),
+    ("over-regularised", {"hidden": "64", "weight_decay": 0.3, "activation": "tanh"}, 0.9),
+    ("over-regularised", {"model": "softmax", "weight_decay": 10}, 0.9),
+    ("initialisation", {"hidden": DEEP, "init": "default", "epochs": 60}, 0.85),
+    ("initialisation", {"hidden": "64,64,64", "implementation": "scratch", "epochs": 30}, 0.9),
+    ("initialisation", {"hidden": "64,64,64,64,64", "activation": "tanh", "init": "normal", "init_std": 0.01}, 0.9),
+    ("over-regularised", {"hidden": "64", "dropout": 0.95}, 0.9),
+    ("symmetry", {"hidden": "64", "init": "zeros", "activation": "sigmoid"}, 0.8),
+    ("symmetry", {"hidden": "64,64", "init": "zeros"}, 0.9),
+    ("symmetry", {"hidden": "64", "init": "zeros", "activation": "tanh"}, 0.9),
+    ("learning-rate-low", {"hidden": "64", "lr": 1e-6}, 0.9),
+    ("learning-rate-low", {"hidden": "64", "lr": 1e-4}, 0.9),
+    ("learning-rate-low", {"model": "softmax", "lr": 1e-5}, 0.9),
+    ("learning-rate-low", {"model": "linear", "lr": 0.001, "epochs": 3}, 0.9),
+    ("underfitting", {"model": "softmax", "dataset": "circles", "epochs": 30}, 0.9),
+    ("underfitting", {"model": "softmax", "dataset": "spirals", "epochs": 150}, 0.8),
+    ("no-activation", {"dataset": "circles", "activation": "identity", "hidden": "32", "epochs": 40}, 0.9),
+    ("bottleneck", {"hidden": "64,1", "epochs": 30}, 0.9),
+    ("learning-rate-high", {"hidden": "64", "optimizer": "momentum", "lr": 0.8}, 0.9),
+    ("learning-rate-high", {"hidden": "64", "optimizer": "adam", "lr": 0.3}, 0.9),
+    ("learning-rate-high", {"hidden": "64", "activation": "tanh", "lr": 20}, 0.9),
+    ("learning-rate-high", {"hidden": "64", "optimizer": "rmsprop", "lr": 0.3}, 0.9),
+]
+
+
+@pytest.mark.parametrize(("rule", "given", "least"), SICK)
+def test_the_cause_comes_first_and_its_remedy_cures(rule: str, given: dict[str, Any], least: float) -> None:
+    told = Told(**given)
+    assert told.grave, "nothing was found"
+    assert told.grave[0].rule == rule, [finding.what for finding in told.findings]
+    assert told.remedied(**given) >= least
+
+
+HEALTHY: list[dict[str, Any]] = [
+    {"optimizer": "rmsprop", "lr": 0.01, "hidden": "64"},
+    {"optimizer": "adagrad", "lr": 0.1, "hidden": "64"},
+    {"dataset": "moons", "hidden": "16,16,16,16", "epochs": 50},
+    {"dataset": "circles", "optimizer": "adam", "lr": 0.1, "hidden": "32", "epochs": 40},
+    {"hidden": "48,96,24", "activation": "tanh", "optimizer": "adagrad", "lr": 0.03, "epochs": 30},
+    {"hidden": "64"},
+    {"model": "linear", "epochs": 3},
+]
+
+
+@pytest.mark.parametrize("given", HEALTHY)
+def test_a_network_that_learns_is_left_in_peace(given: dict[str, Any]) -> None:
+    told = Told(**given)
+    assert told.ended.status == "finished"
+    assert [finding.what for finding in told.grave] == []
+
+
+def test_the_same_run_has_the_same_diagnosis_word_for_word() -> None:
+    given = {"hidden": "128,128", "weight_decay": 0.1}
+    first, second = (Told(**given).findings for _ in range(2))
+    assert first == second
+    assert len(first) > 1
+
+
+def test_what_follows_from_the_cause_has_no_remedy_of_its_own() -> None:
+    told = Told(hidden="128,128", weight_decay=0.1)
+    cause, *others = told.grave
+    assert cause.remedy == {"weight_decay": 0.0}
+    assert others
+    assert {other.because_of for other in others} == {cause.rule}
+    assert all(not other.remedy for other in others)
+
+
+def test_the_diagnosis_changes_nothing_of_the_run() -> None:
+    given = {**SHORT, "hidden": "64", "lr": 1e-4}
+    alone = Trainer(resolve(given), Control(), []).run()
+    examined = Told(**given)
+    for name in ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "steps", "epochs"):
+        assert examined.ended.summary[name] == alone.summary[name]
+    steps = [event for event in examined.events if isinstance(event, events.StepsTrained)]
+    assert steps[-1].step == examined.ended.summary["steps"]
+
+
+def test_a_run_that_is_stopped_is_not_examined() -> None:
+    class Stopping(Control):
+        @property
+        def stopping(self) -> bool:
+            return True
+
+    found: list[events.Event] = []
+    Trainer(resolve({**SHORT, "lr": 1e-6}), Stopping(), [found.append], diagnose=True).run()
+    assert not [event for event in found if isinstance(event, events.FindingsChanged)]
+
+
+def test_a_doctor_that_fails_is_told_once_and_harms_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("pulse")
+
+    monkeypatch.setattr("d2ltui.engine.doctor.examine", broken)
+    told = Told(lr=1e-6)
+    assert told.ended.status == "finished"
+    failures = [event for event in told.events if isinstance(event, events.ObserverFailed)]
+    assert [failure.observer for failure in failures] == ["the diagnosis"]
