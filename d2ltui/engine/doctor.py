@@ -118,12 +118,11 @@ def _in_peace(patient: Patient, score: Score) -> tuple[events.Finding, ...]:
 
 
 def _consequences(patient: Patient, cause: events.Finding) -> list[events.Finding]:
-    """What was seen follows from the cause, and has no remedy of its own."""
-    return [
-        msgspec.structs.replace(symptom, because_of=cause.rule, remedy={}, try_="")
-        for symptom in patient.symptoms
-        if symptom.rule != cause.rule and symptom.severity != "note"
-    ]
+    """What was seen follows from the cause, and has no remedy of its own; then what is worth a note."""
+    others = [symptom for symptom in patient.symptoms if symptom.rule != cause.rule]
+    follows = [symptom for symptom in others if symptom.severity != "note"]
+    told = [msgspec.structs.replace(symptom, because_of=cause.rule, remedy={}, try_="") for symptom in follows]
+    return told + [symptom for symptom in others if symptom.severity == "note"]
 
 
 # By trying

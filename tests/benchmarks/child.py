@@ -118,7 +118,7 @@ def toggle_panes(seconds: float, sampling: bool, log: StepLog) -> None:
             shown = not shown
             for name in ("activations", "gradients"):
                 self.query_one(f"#{name}").display = shown
-            self.app.observe("panes", shown)
+            self.host.observe("panes", shown)
             prober = getattr(TRAINERS[0], "_prober", None) if TRAINERS else None
             if prober is not None and not sampling:
                 from d2ltui.diagnosis.probes import SAMPLE_EVERY

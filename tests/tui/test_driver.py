@@ -128,7 +128,7 @@ def test_bytes_that_are_no_text_are_left_out(keyboard: Keyboard, sent: bytes, ke
 
 def test_a_terminal_that_was_not_asked_to_tell_its_sizes_does_not_change_them(keyboard: Keyboard) -> None:
     read: list[Message] = []
-    keyboard.driver.process_message = read.append  # type: ignore[method-assign]
+    keyboard.driver.process_message = read.append  # type: ignore[method-assign, assignment]
     for tells in (False, True):
         keyboard.driver._in_band_window_resize = tells
         os.write(keyboard.master, b"\x1b[48;1;1;0;0tz")

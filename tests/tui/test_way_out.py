@@ -17,7 +17,7 @@ async def test_an_end_while_the_screen_is_put_together_is_an_end(monkeypatch: py
     compose = MainScreen.compose
 
     def leave_first(screen: MainScreen) -> Iterator[object]:
-        screen.app.leave(143)
+        screen.host.leave(143)
         yield from compose(screen)
 
     monkeypatch.setattr(MainScreen, "compose", leave_first)
