@@ -22,6 +22,8 @@ class Limit(NamedTuple):
     source: str
 
 
+LEARNING = 0.75  # of the loss at the start, and of a guess: a network that has come so far is learning
+RISEN = 1.25  # times its lowest so far: the noise of a loss that falls
 _MEASURED = "measured: no run with default settings comes near"
 
 LIMITS: dict[str, Limit] = {
@@ -80,6 +82,13 @@ class Run(NamedTuple):
         """
         first = self.probes[0]
         return first.loss if first.step == 0 else math.inf
+
+    @property
+    def learns(self) -> bool:
+        """Whether the loss has come down, below that of a guess, and has not risen again since."""
+        lowest = min(probed.loss for probed in self.probes)
+        far = LEARNING * min(self.start, self.guess)
+        return math.isfinite(self.start) and self.diverged_at is None and self.loss <= min(far, RISEN * lowest)
 
     @property
     def guess(self) -> float:

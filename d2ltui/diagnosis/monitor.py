@@ -81,7 +81,17 @@ def examine(
             if failed is None:
                 raise
             failed(rule, error)
+    if run.learns:
+        found = [_of_note(finding) for finding in found if finding.rule != "not-zero-centred"]
     return _most_severe_first(found)
+
+
+# What is seen in layers, and harms nobody while the loss falls.
+_SEEN = frozenset(("exploding-gradient", "dead-relu", "saturation", "vanishing-gradient"))
+
+
+def _of_note(finding: events.Finding) -> events.Finding:
+    return msgspec.structs.replace(finding, severity="note") if finding.rule in _SEEN else finding
 
 
 class Monitor:

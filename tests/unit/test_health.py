@@ -45,6 +45,17 @@ def test_dead_relus(share: float, severity: str | None) -> None:
         assert "weight decay" in found[0].why
 
 
+@pytest.mark.parametrize(("loss", "lowest", "severity"), [(0.4, 0.4, "note"), (0.4, 0.2, "alarm"), (2.2, 2.2, "alarm")])
+def test_what_is_dead_in_a_network_that_learns_is_of_note(loss: float, lowest: float, severity: str) -> None:
+    layers = (layer(1), layer(2, "ReLU", dead=0.9, mean=1.0, sd=1.0), layer(3))
+    probed = [
+        msgspec.structs.replace(looked(step, *layers), loss=at) for step, at in ((0, 2.3), (50, lowest), (100, loss))
+    ]
+    found = rules(examine(probed, [], resolve(MLP)))
+    assert found["dead-relu"] == severity
+    assert ("not-zero-centred" in found) == (severity != "note")
+
+
 def test_many_sick_layers_make_one_sentence_about_the_worst() -> None:
     layers = [layer(i, "ReLU", dead=0.5 + i / 1000) for i in range(1, 101)]
     found = [finding for finding in examine([looked(9, *layers)], [], resolve(MLP)) if finding.rule == "dead-relu"]
