@@ -23,6 +23,7 @@ ALWAYS = 0.1  # the suspicion of what is tried only where nothing else explains 
 SUSPICIOUS = 0.5  # from here on it is tried where a run has learned something, too: three times the usual rate
 WIDE_ENOUGH = 32  # units of a hidden layer that are none too few for the data sets here
 FEW_STEPS = 60  # fewer may be too few, whatever the rate
+SHRINKS = 0.2  # for each layer of a function with flat ends: three are suspicious, two are in every textbook
 SMALL_DECAY = 1e-3  # a weight decay that harms nobody
 
 _CHOSEN = ("implementation", "dataset", "data_dir")
@@ -173,10 +174,11 @@ def _activation(config: RunConfig) -> Iterator[Cause]:
         change: Remedy = {**relu, "init": "kaiming", **({"lr": usual} if config.lr > usual else {})}
         what = f"the gradient vanishes on its way back through {hidden} layers of {config.activation}"
         why = ACTIVATIONS[config.activation].vanishing or "Each layer makes the gradient smaller"
-        yield Cause("vanishing-gradient", change, 0.25 * hidden, what, why.rstrip("."))
+        suspicion = SHRINKS * hidden
+        yield Cause("vanishing-gradient", change, suspicion, what, why.rstrip("."))
         if hidden > 4 and "hidden" in MODELS[config.model].fields:
             shorter: Remedy = {**change, "hidden": config.hidden[:2]}
-            yield Cause("vanishing-gradient", shorter, 0.25 * hidden, what, why.rstrip("."))
+            yield Cause("vanishing-gradient", shorter, suspicion, what, why.rstrip("."))
 
 
 def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:

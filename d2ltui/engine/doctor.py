@@ -217,7 +217,7 @@ def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
     same = _same_label_as_neighbour(patient.data)
     chance = float((counts.double() / len(labels)).square().sum())
     error = math.sqrt(chance * (1 - chance) / min(NEIGHBOURS, len(labels)))
-    if same <= chance + 3 * error and score.val <= patient.guess + 2 * NEAR_GUESS * (1 - patient.guess):
+    if same <= chance + 3 * error and score.val < KNOWN:
         return _label_finding(
             patient,
             "labels-random",
