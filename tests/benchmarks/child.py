@@ -66,7 +66,7 @@ def listen_to_control(log: StepLog) -> None:
 
     def steps_now() -> int:
         # Known to the engine's readers ten times a second only; this is the number itself.
-        return int(TRAINERS[0]._step) if TRAINERS else log.steps
+        return int(TRAINERS[0].progress.step) if TRAINERS else log.steps
 
     def noting(*arguments: Any) -> None:
         from d2ltui.engine.trainer import Trainer
@@ -119,10 +119,11 @@ def toggle_panes(seconds: float, sampling: bool, log: StepLog) -> None:
             for name in ("activations", "gradients"):
                 self.query_one(f"#{name}").display = shown
             self.host.observe("panes", shown)
-            prober = getattr(TRAINERS[0], "_prober", None) if TRAINERS else None
-            if prober is not None and not sampling:
+            inspection = getattr(TRAINERS[0], "_inspection", None) if TRAINERS else None  # None while it loads
+            if inspection is not None and not sampling:
                 from d2ltui.diagnosis.probes import SAMPLE_EVERY
 
+                prober = inspection._prober
                 assert hasattr(prober, "_sample_every")
                 prober._sample_every = SAMPLE_EVERY if shown else None
             log.write(b"o" if shown else b"c")
