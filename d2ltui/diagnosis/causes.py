@@ -18,6 +18,7 @@ from d2ltui.spec.config import RunConfig, applicable_fields, resolve
 from d2ltui.spec.datasets import DatasetInfo
 from d2ltui.spec.models import COMMON, MODELS
 from d2ltui.spec.parsing import ConfigError
+from d2ltui.spec.text import are, counted
 
 ALWAYS = 0.1  # the suspicion of what is tried only where nothing else explains a run that has learned nothing
 SUSPICIOUS = 0.5  # from here on it is tried where a run has learned something, too: three times the usual rate
@@ -103,7 +104,7 @@ def _steps(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     steps = a_pass * config.epochs
     if steps < FEW_STEPS:
         more: Remedy = {"epochs": math.ceil(3 * FEW_STEPS / a_pass)}
-        what = f"{steps} training steps are too few"
+        what = f"{counted(steps, 'training step')} {are(steps)} too few"
         yield Cause("not-learning", more, math.log10(FEW_STEPS / steps), what, "Each step changes the weights a little")
 
 

@@ -65,8 +65,16 @@ class StepMetrics:
         """Accuracy from the mean of hits, or R² from the mean squared error."""
         if self._task == "classification":
             return mean_score.astype(np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            return (1 - mean_score / self._label_variance).astype(np.float32)
+        return r_squared(mean_score, self._label_variance).astype(np.float32)
+
+
+def r_squared(mean_squared_error: npt.ArrayLike, variance: float) -> npt.NDArray[np.float64]:
+    """R²; of targets that are all the same, 1 where they are met and 0 where they are not, as scikit-learn has it."""
+    error = np.asarray(mean_squared_error, dtype=np.float64)
+    if variance == 0:
+        return np.where(error == 0, 1.0, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return 1 - error / variance
 
 
 def scores(task: Task, output: Tensor, labels: Tensor) -> Tensor:

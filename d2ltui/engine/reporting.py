@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from d2ltui.engine.evaluation import evaluate
+from d2ltui.engine.metrics import r_squared
 from d2ltui.engine.observers import Sinks
 from d2ltui.engine.preparation import Prepared
 from d2ltui.engine.progress import Progress
@@ -45,7 +46,7 @@ def end_epoch(
     `between` is called before each batch: what it raises passes.
     """
     val_loss, val_score = evaluate(parts.network, task, parts.x_val, parts.y_val, between)
-    metric = 1 - val_score / parts.val_variance if task == "regression" else val_score
+    metric = float(r_squared(val_score, parts.val_variance)) if task == "regression" else val_score
     loss_sum, metric_sum, samples = progress.epoch_sums
     ended = events.EpochEnded(
         epoch=epoch,
