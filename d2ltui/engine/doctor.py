@@ -50,6 +50,7 @@ class Score(NamedTuple):
 
 
 Trial = Callable[[RunConfig, Dataset], Sequence[events.EpochEnded]]
+Progress = Callable[[str, float | None], None]  # what is done, and how far it is
 
 
 class Patient(NamedTuple):
@@ -86,10 +87,10 @@ def score_of(epoch: events.EpochEnded) -> Score:
     )
 
 
-def examine(patient: Patient, trial: Trial) -> tuple[events.Finding, ...]:
+def examine(patient: Patient, trial: Trial, tell: Progress) -> tuple[events.Finding, ...]:
     """All that is to be said of the run, the cause first.
 
-    `trial(config, data)` trains a run and returns its epochs; it may be called several times.
+    `trial(config, data)` trains a run and returns its epochs; before each of them `tell` is told which one it is.
     """
     score = patient.score_after(len(patient.epochs)) if len(patient.epochs) else Score(patient.guess, patient.guess)
     beyond = patient.guess + NEAR_GUESS * (1 - patient.guess)
@@ -97,7 +98,7 @@ def examine(patient: Patient, trial: Trial) -> tuple[events.Finding, ...]:
     if not clueless and 1 - score.worse <= ROOM:
         return _in_peace(patient, score)
     by_heart = _knows_by_heart(patient, score)
-    cause = _of_labels(patient, score) or _by_trial(patient, trial, suspicious_only=by_heart or not clueless)
+    cause = _of_labels(patient, score) or _by_trial(patient, trial, tell, suspicious_only=by_heart or not clueless)
     if cause is None and by_heart:
         cause = _overfitting(patient, score)
     if cause is not None:
@@ -128,7 +129,7 @@ def _consequences(patient: Patient, cause: events.Finding) -> list[events.Findin
 # By trying
 
 
-def _by_trial(patient: Patient, trial: Trial, *, suspicious_only: bool) -> events.Finding | None:
+def _by_trial(patient: Patient, trial: Trial, tell: Progress, *, suspicious_only: bool) -> events.Finding | None:
     data, config = patient.data, patient.config
     scale = float(data.x_train.double().square().mean().sqrt())
     least = SUSPICIOUS if suspicious_only else ALWAYS
@@ -136,7 +137,8 @@ def _by_trial(patient: Patient, trial: Trial, *, suspicious_only: bool) -> event
     epochs = _trial_epochs(config, data)
     own = patient.score_after(epochs)
     tried: list[tuple[float, Score, Cause]] = []
-    for cause in causes:
+    for number, cause in enumerate(causes):
+        tell(f"looking for the cause, trying {_change(cause)}", number / len(causes))
         changed = with_remedy(config, cause.remedy)
         if changed is None:
             continue
@@ -156,6 +158,10 @@ def _by_trial(patient: Patient, trial: Trial, *, suspicious_only: bool) -> event
     alike = (entry for entry in tried if entry[0] >= best - max(ALIKE, ALIKE_SHARE * best))
     gain, after, cause = max(alike, key=lambda entry: (entry[2].suspicion, entry[0]))
     return _finding(patient, cause, own, after, epochs, grave=not suspicious_only or gain >= GRAVE)
+
+
+def _change(cause: Cause) -> str:
+    return in_words(cause.remedy) if cause.remedy else f"inputs divided by {1 / cause.factor:.3g}"
 
 
 def _trial_epochs(config: RunConfig, data: Dataset) -> int:
@@ -180,7 +186,7 @@ def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: i
         if patient.diverged
         else f"validation {metric} {own.val:.3g} {times}"
     )
-    change = in_words(cause.remedy) if cause.remedy else f"inputs divided by {1 / cause.factor:.3g}"
+    change = _change(cause)
     return events.Finding(
         rule=cause.rule,
         severity="alarm" if grave else "warning",

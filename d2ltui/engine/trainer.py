@@ -131,7 +131,7 @@ class Trainer:
             symptoms=self._inspection.at_the_end(at.epochs, self._rate, at.step if at.diverged else None),
         )
         try:
-            found = doctor.examine(patient, self._trial)
+            found = doctor.examine(patient, self._trial, self._tell_progress)
         except Exception as error:  # whatever is wrong with the doctor, the run has ended as it has
             self._emit.tell_failure("the diagnosis", error)
             return
@@ -213,10 +213,10 @@ class Trainer:
         if self._dataset is not None:
             return self._dataset
 
-        def progress(message: str, fraction: float | None) -> None:
-            self._emit(events.Loading(message, fraction))
+        return load(self.config, self._tell_progress, lambda: self.control.stopping)
 
-        return load(self.config, progress, lambda: self.control.stopping)
+    def _tell_progress(self, message: str, fraction: float | None) -> None:
+        self._emit(events.Loading(message, fraction))
 
     # Training
 

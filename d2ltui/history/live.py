@@ -76,7 +76,7 @@ class LiveRun:
             case events.Loading():
                 self.loading = event
             case events.RunStarted():
-                self.started = event
+                self.started, self.loading = event, None
                 # What was loaded counts, not what the configuration promised.
                 self.header = msgspec.structs.replace(
                     self.header, steps_per_epoch=event.steps_per_epoch, layers=event.layers

@@ -35,7 +35,7 @@ class StatusChanged(Event, frozen=True):
 
 
 class Loading(Event, frozen=True):
-    """What is being loaded. `fraction` from 0 to 1, or None where it is not known."""
+    """What is being loaded, or done after the last step. `fraction` from 0 to 1, or None where it is not known."""
 
     message: str
     fraction: float | None = None

@@ -114,6 +114,14 @@ def test_what_follows_from_the_cause_has_no_remedy_of_its_own() -> None:
     assert all(not other.remedy for other in others)
 
 
+def test_it_is_told_what_is_being_tried() -> None:
+    told = Told(hidden="64", init="zeros")
+    started = next(i for i, event in enumerate(told.events) if isinstance(event, events.RunStarted))
+    trying = [event.message for event in told.events[started:] if isinstance(event, events.Loading)]
+    assert trying == ["looking for the cause, trying init kaiming"]
+    assert not [event for event in Told(hidden="64").events[started:] if isinstance(event, events.Loading)]
+
+
 def test_the_diagnosis_changes_nothing_of_the_run() -> None:
     given = {**SHORT, "hidden": "64", "lr": 1e-4}
     alone = Trainer(resolve(given), Control(), []).run()

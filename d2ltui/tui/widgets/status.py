@@ -130,7 +130,7 @@ class StatusLine(CachedRender, Widget):
                 if result and hint
                 else hint or result
             )
-        elif live is not None and status == "loading" and live.loading is not None:
+        elif live is not None and status in ("loading", "training") and live.loading is not None:
             fraction = live.loading.fraction
             message = live.loading.message
             if fraction is not None:
