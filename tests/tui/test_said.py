@@ -126,3 +126,21 @@ async def test_lists_of_runs_agree_and_show_a_changed_rate(open_app: Opener) -> 
     assert [run["name"] for run in as_json] == by_age
     assert [run["last_lr"] for run in as_json] == [0.025, None, CONFIG.lr]
     assert [run.name for run in listing.runs()] == by_age[::-1]  # `latest` is its last one
+
+
+async def test_what_a_remedy_has_brought_is_told_at_the_end(open_app: Opener) -> None:
+    sick = {"dataset": "moons", "hidden": "16", "init": "zeros", "epochs": 8, "batch_size": 32}
+    async with open_app(sick, size=(120, 40)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert person.live.findings[0].rule == "symmetry"
+        before = person.live.epochs[-1].val_metric
+        await person.press("f")
+        assert "init zeros → kaiming; ctrl+r trains it" in person.status
+        await person.press("ctrl+r")
+        await person.until(
+            lambda: "validation accuracy" in person.status and "→" in person.status, "what it has brought"
+        )
+        after = person.live.epochs[-1].val_metric
+        assert f"init zeros → kaiming: validation accuracy {before:.3f} → {after:.3f}" in person.status
+        assert after > 0.8

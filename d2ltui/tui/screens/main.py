@@ -57,6 +57,7 @@ class MainScreen(OpeningScreen):
         self._name = ""  # of the run on the screen
         self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
+        self._before_remedy: tuple[LiveRun | None, str] = (None, "")  # the sick run, and what was changed
 
     def compose(self) -> ComposeResult:
         """Three columns, a status line, the keys."""
@@ -105,6 +106,16 @@ class MainScreen(OpeningScreen):
             if live.ended.field:
                 self._setup.set_problem(live.ended.field, live.ended.message)
             self.host.run_ended(live)
+            self._tell_of_remedy(live)
+
+    def _tell_of_remedy(self, live: LiveRun) -> None:
+        """What the remedy has brought, where this is the run that was trained with it."""
+        before, change = self._before_remedy
+        if before is None or before is live or not before.epochs or not live.epochs:
+            return
+        self._before_remedy = (None, "")
+        figures = f"{before.epochs[-1].val_metric:.3f} → {live.epochs[-1].val_metric:.3f}"
+        self._say(f"{change}: validation {live.header.metric_title} {figures}")
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """What has come while another screen was shown."""
@@ -312,6 +323,7 @@ class MainScreen(OpeningScreen):
             self._say("no finding with a remedy")
             return
         changed = self._setup.apply(finding.remedy)
+        self._before_remedy = (self.host.live, changed)
         self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
 
     def _say(self, hint: str) -> None:
