@@ -103,3 +103,10 @@ def test_a_deep_network_s_layers_have_rows_enough_to_be_told_apart() -> None:
     layers = tuple(msgspec.structs.replace(layer((0, 1, 0, 5), 0.0, 1.0), index=index) for index in range(1, 22))
     lines = text(heatmap_lines([LayersProbed(1, layers), LayersProbed(2, layers)], 40, 30, ascii=False))
     assert len(lines) == 21 * 5 + 1
+
+
+def test_outputs_that_are_never_negative_are_told_as_such_in_the_layers_own_view() -> None:
+    relu = layer((1,), 0, 3.5, unit_activity=(1.0, 0.5), num_units=2, mean=0.7)
+    assert "not zero-centred: outputs from 0 to 3.5, mean 0.7;" in " ".join(text(unit_lines(relu, 60)))
+    tanh = msgspec.structs.replace(relu, title="Tanh")
+    assert "zero-centred" not in " ".join(text(unit_lines(tanh, 60)))

@@ -11,9 +11,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Style
+from d2ltui.spec.activations import activation_of
 from d2ltui.spec.text import are, counted
 from d2ltui.tui.host import Hosted
-from d2ltui.tui.panes.layer_lines import TextLine, percent
+from d2ltui.tui.panes.layer_lines import TextLine, number, percent
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.lines import LinesView
@@ -42,6 +43,7 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     for style, text in ((Style.TEXT, f"{told} never active, marked {DEAD};"), (Style.AXIS, how)):
         lines += [[(style, line)] for line in textwrap.wrap(text, max(10, width))]
     lines.append([(Style.AXIS, "")])
+    lines[-1:] = [*_about_zero(layer, width), *lines[-1:]]
     per_line = max(10, (width - 6) // 10 * 10)
     for start in range(0, len(activity), per_line):
         runs: TextLine = [(Style.AXIS, f"{start + 1:>5} ")]
@@ -54,6 +56,19 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
                 runs.append((style, mark))
         lines.append(runs)
     return lines
+
+
+def _about_zero(layer: LayerStats, width: int) -> list[TextLine]:
+    """Whether the outputs lie about 0, which decides the signs of the next layer's gradients."""
+    activation = activation_of(layer.title)
+    if activation is None or not activation.never_negative:
+        return []
+    told = (
+        f"not zero-centred: outputs from {number(layer.minimum)} to {number(layer.maximum)}, mean {number(layer.mean)}; "
+        "none is negative, so that for each sample all the weights into a unit of the next layer are pushed up or down "
+        "together"
+    )
+    return [[(Style.AXIS, line)] for line in textwrap.wrap(told, max(10, width))]
 
 
 class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
