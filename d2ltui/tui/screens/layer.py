@@ -63,10 +63,10 @@ def _about_zero(layer: LayerStats, width: int) -> list[TextLine]:
     activation = activation_of(layer.title)
     if activation is None or not activation.never_negative:
         return []
+    low, high, mean = (number(figure) for figure in (layer.minimum, layer.maximum, layer.mean))
     told = (
-        f"not zero-centred: outputs from {number(layer.minimum)} to {number(layer.maximum)}, mean {number(layer.mean)}; "
-        "none is negative, so that for each sample all the weights into a unit of the next layer are pushed up or down "
-        "together"
+        f"not zero-centred: outputs from {low} to {high}, mean {mean}; none is negative, so that for each sample all "
+        "the weights into a unit of the next layer are pushed up or down together"
     )
     return [[(Style.AXIS, line)] for line in textwrap.wrap(told, max(10, width))]
 
