@@ -9,6 +9,8 @@ import functools
 import math
 from collections.abc import Sequence
 
+import msgspec
+
 from d2ltui.charts import axes
 from d2ltui.charts.curves import ASCII_JOIN, Scale, draw_curves, marker_of, plain_marker
 from d2ltui.charts.grid import Grid, one_cell_each
@@ -18,6 +20,8 @@ from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
 
 def draw(spec: ChartSpec) -> Drawing:
     """The chart that `spec` describes, as lines of runs (style, text)."""
+    if spec.log_x:
+        spec = _with_exponents(spec)
     area = PlotArea.within(
         spec.width,
         spec.height,
@@ -39,6 +43,7 @@ def draw(spec: ChartSpec) -> Drawing:
         (x_low, x_high),
         spec.x_label,
         spec.integer_x,
+        spec.log_x,
         (y_low, y_high) if values else None,
         spec.log,
         spec.ascii,
@@ -57,6 +62,21 @@ def draw(spec: ChartSpec) -> Drawing:
     return grid.drawing()
 
 
+def _with_exponents(spec: ChartSpec) -> ChartSpec:
+    """`spec` with the logarithms of all that is measured along its x axis; nan where there is none."""
+
+    def exponents(numbers: Sequence[float]) -> list[float]:
+        return [math.log10(x) if x > 0 else math.nan for x in numbers]
+
+    return msgspec.structs.replace(
+        spec,
+        lines=[msgspec.structs.replace(line, x=exponents(line.x)) for line in spec.lines],
+        bands=[msgspec.structs.replace(band, x=exponents(band.x)) for band in spec.bands],
+        x_low=exponents([spec.x_low])[0],
+        x_high=exponents([spec.x_high])[0],
+    )
+
+
 @functools.lru_cache(maxsize=8)
 def _framed(
     width: int,
@@ -65,6 +85,7 @@ def _framed(
     x_limits: tuple[float, float],
     x_label: str,
     whole: bool,
+    log_x: bool,
     y_range: tuple[float, float] | None,
     log: bool,
     ascii: bool,
@@ -84,6 +105,7 @@ def _framed(
         x_limits=x_limits,
         x_label=x_label,
         whole=whole,
+        log_x=log_x,
         y_limits=(math.log10(ends[0]), math.log10(ends[1])) if log and y_range is not None else ends,
         y_ticks=[math.log10(tick) for tick in y_ticks] if log else y_ticks,
         y_labels=axes.labels(y_ticks, area.label_width, log) if area.label_width else [],

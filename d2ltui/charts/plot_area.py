@@ -64,12 +64,16 @@ def draw_frame(
     x_limits: tuple[float, float],
     x_label: str,
     whole: bool,
+    log_x: bool = False,
     y_limits: tuple[float, float],
     y_ticks: Sequence[float],
     y_labels: Sequence[str],
     ascii: bool,
 ) -> None:
-    """Axes, ticks and labels around `area`. `y_ticks` are in the scale of `y_limits`."""
+    """Axes, ticks and labels around `area`. `y_ticks` are in the scale of `y_limits`.
+
+    With `log_x`, `x_limits` are exponents of 10.
+    """
     vertical, tick, corner, horizontal, x_tick = "|++-+" if ascii else "│┤└─┬"
     axis = area.left - 1
     for row in range(area.height):
@@ -83,7 +87,7 @@ def draw_frame(
                 grid.put(0, row, y_labels[index].rjust(area.label_width), Style.AXIS)
     bottom = area.top + area.height
     grid.put(axis, bottom, corner + horizontal * area.width, Style.AXIS)
-    x_ticks, x_labels = _x_ticks(x_limits, area.width, whole)
+    x_ticks, x_labels = _x_ticks(x_limits, area.width, whole, log_x)
     free = 0
     if area.label_row is not None and area.label_width:
         # Under the y axis's labels, where no tick is: it never has to make room.
@@ -101,7 +105,10 @@ def draw_frame(
             free = start + len(text) + 1
 
 
-def _x_ticks(limits: tuple[float, float], width: int, whole: bool) -> tuple[list[float], list[str]]:
+def _x_ticks(limits: tuple[float, float], width: int, whole: bool, log: bool) -> tuple[list[float], list[str]]:
+    if log:
+        powers = axes.ticks(10 ** limits[0], 10 ** limits[1], max(1, width // _TICK_DISTANCES[1]), log=True)
+        return [math.log10(tick) for tick in powers], axes.labels(powers, _TICK_DISTANCES[1] - 2, log=True)
     ticks: list[float] = []
     labels: list[str] = []
     for distance in _TICK_DISTANCES:

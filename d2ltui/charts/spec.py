@@ -57,6 +57,7 @@ class ChartSpec(msgspec.Struct, frozen=True):
     `y_low` and `y_high` fix the limits; None takes them from the data, rounded so that they rarely change. With `log`
     the y axis is logarithmic, and what is not positive is left out (the legend says so). From back to front: bands,
     lines of style RAW and points, lines with markers, lines without, each in the order given, then the markers.
+    With `log_x` the x axis is logarithmic: its limits and every x are positive.
     `empty_text` stands in the middle of a chart without values. `integer_x` keeps the ticks of the x axis on whole
     numbers where there is more than one in the range. `x_label` has room for 5 characters.
     """
@@ -74,3 +75,4 @@ class ChartSpec(msgspec.Struct, frozen=True):
     empty_text: str = ""
     bands: list[Band] = []
     integer_x: bool = True
+    log_x: bool = False

@@ -81,9 +81,9 @@ class Commands(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def _complete(self) -> None:
-        from d2ltui.cli import stored
+        from d2ltui.cli import before, stored
 
-        for command in (stored.runs, stored.show, stored.compare, stored.export, stored.sweep):
+        for command in (before.find_lr, stored.runs, stored.show, stored.compare, stored.export, stored.sweep):
             self.add_command(command)
 
     def resolve_command(

@@ -82,7 +82,7 @@ class Progress:
             case events.StepsTrained():
                 self._draw(event.step, event.seconds)
             case events.EpochEnded():
-                self._clear()
+                self.clear()
                 figures = (event.train_loss, event.val_loss, event.train_metric, event.val_metric)
                 self._row(str(event.epoch), *(f"{figure:.4g}" for figure in figures), f"{event.seconds:.2f}")
                 if self._tells_epochs:
@@ -96,7 +96,7 @@ class Progress:
             case events.ObserverFailed():
                 self._line(event.sentence)
             case events.RunEnded():
-                self._clear()
+                self.clear()
                 if self._thread_changes:  # what was said among the epochs may be far above by now
                     self._line("; ".join(change.sentence for change in self._thread_changes[-MAX_TOLD:]))
                 repeated = event.message.startswith(event.status)  # "stopped after step 12"
@@ -111,7 +111,7 @@ class Progress:
         )
 
     def _line(self, text: str) -> None:
-        self._clear()
+        self.clear()
         write_line(self._err, text)
 
     def _loading(self, event: events.Loading) -> None:
@@ -146,7 +146,8 @@ class Progress:
         columns, _ = terminal.size(self._err)
         print(f"\r\x1b[K{text[: max(1, columns - 1)]}", end="", file=self._err, flush=True)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Erase the bar, where there is one."""
         if self._bar_shown:
             self._bar_shown = False
             print("\r\x1b[K", end="", file=self._err, flush=True)

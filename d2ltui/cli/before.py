@@ -1,0 +1,31 @@
+"""The commands that look at a run before its first step. Heavy imports stand inside the commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from d2ltui.cli.options import Command, run_options
+
+
+def _configured(ctx: click.Context, options: dict[str, Any]) -> Any:
+    from d2ltui.cli.app import configure
+
+    return configure({**ctx.obj, **{name: value for name, value in options.items() if value is not None}})
+
+
+@click.command("find-lr", cls=Command)
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.pass_context
+def find_lr(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Suggest a learning rate.
+
+    Trains a copy of the network for some 150 steps while the rate grows from 1e-7 to 10, draws the loss over the rate,
+    and stores nothing. The exit status is 0 with a suggestion, 1 where the loss falls at no rate.
+    """
+    config = _configured(ctx, options)
+    from d2ltui.cli.preflight import tell_rate
+
+    ctx.exit(tell_rate(config, as_json))

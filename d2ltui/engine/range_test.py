@@ -1,0 +1,117 @@
+"""A range test of the learning rate: a short run over growing rates (Smith 2015, *Cyclical learning rates*).
+
+Each step has a rate a little larger than the one before. While rates are too small, nothing happens; then the loss
+falls; from some rate on it rises again, and soon it explodes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from d2ltui.engine.workbench import Workbench
+from d2ltui.nn import set_lr
+
+LOWEST, HIGHEST = 1e-7, 10.0
+STEPS = 160  # 20 for each power of ten
+EXPLODED = 4.0  # times the lowest smoothed loss: no larger rate is of interest (fastai's `lr_find` stops there, too)
+SMOOTHING = 2.5  # steps: the standard deviation of the window that smooths the curve
+# Of the first loss, or of a guess's where that is lower: a curve that never falls below it suggests nothing. A LeNet of
+# sigmoids, with SGD, is such a case: measured, it does not learn in its first 800 steps, whatever the rate.
+FALLEN = 0.93
+
+
+class RangeTest(NamedTuple):
+    """What came of it. `rates`, `losses` and `smoothed` have one value for each step, all of them finite."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    steepest: float | None  # the rate at which the loss falls fastest; None where it does not fall
+    tenth: float | None  # of the rate at the lowest loss
+    exploded: bool  # whether it ended before HIGHEST
+    lr: float  # the run's own
+
+    @property
+    def suggestion(self) -> float | None:
+        """One rounded rate: the smaller of the two, for either may be too bold; None where the loss does not fall."""
+        if self.steepest is None or self.tenth is None:
+            return None
+        return rounded(min(self.steepest, self.tenth))
+
+    @property
+    def method(self) -> str | None:
+        """Which of the two that is."""
+        if self.steepest is None or self.tenth is None:
+            return None
+        return "steepest descent" if self.steepest <= self.tenth else "a tenth of the rate at the lowest loss"
+
+
+def rounded(rate: float) -> float:
+    """1, 2, 3 or 5 times a power of ten, whichever is nearest by ratio."""
+    exponent = math.floor(math.log10(rate))
+    near = (float(f"{digit}e{power}") for power in (exponent, exponent + 1) for digit in (1, 2, 3, 5))
+    return min(near, key=lambda other: abs(math.log(other / rate)))
+
+
+def range_test(bench: Workbench) -> RangeTest:
+    """Train a copy of the run's network for STEPS steps at most, with rates from LOWEST to HIGHEST.
+
+    After each step the loss is that of the same samples, the probe batch, without dropout: a batch's own loss jumps
+    with the batch, and hides the curve of a small one.
+
+    Raises:
+        Cancelled: where the run's control has been asked for an end.
+    """
+    learner = bench.learner()
+    rates: list[float] = []
+    losses: list[float] = []
+    factor = (HIGHEST / LOWEST) ** (1 / (STEPS - 1))
+    first = lowest = learner.evaluate(bench.x, bench.y)[1]
+    exploded = False
+    for index, (x, y) in enumerate(bench.batches(STEPS)):
+        bench.go_on()
+        rate = LOWEST * factor**index
+        set_lr(learner.optimizer, rate)
+        learner.step(x, y)
+        _, loss = learner.evaluate(bench.x, bench.y)
+        if not math.isfinite(loss):
+            exploded = True
+            break
+        rates.append(rate)
+        losses.append(loss)
+        recent = sum(losses[-3:]) / len(losses[-3:])
+        lowest = min(lowest, recent)
+        if recent > EXPLODED * lowest:
+            exploded = True
+            break
+    smooth = _smoothed(losses)
+    steepest, tenth = _suggested(rates, smooth, FALLEN * min(first, bench.parts.guess))
+    return RangeTest(tuple(rates), tuple(losses), tuple(smooth), steepest, tenth, exploded, bench.config.lr)
+
+
+def _smoothed(losses: Sequence[float]) -> list[float]:
+    """Each value as the mean of its neighbours, weighed by a bell curve; the window is centred, so nothing lags."""
+    reach = math.ceil(3 * SMOOTHING)
+    weights = [math.exp(-0.5 * (k / SMOOTHING) ** 2) for k in range(-reach, reach + 1)]
+    smooth = []
+    for i in range(len(losses)):
+        low, high = max(0, i - reach), min(len(losses), i + reach + 1)
+        near = weights[low - i + reach : high - i + reach]
+        smooth.append(sum(map(float.__mul__, near, losses[low:high])) / sum(near))
+    return smooth
+
+
+def _suggested(rates: Sequence[float], smooth: Sequence[float], least: float) -> tuple[float | None, float | None]:
+    """The rate of the steepest descent, by the logarithm of the rate, and a tenth of that of the lowest loss.
+
+    Neither where no loss is below `least`.
+    """
+    if not smooth:
+        return None, None
+    bottom = min(range(len(smooth)), key=smooth.__getitem__)
+    if smooth[bottom] >= least or bottom < 2:
+        return None, None
+    steepest = min(range(1, bottom), key=lambda i: smooth[i + 1] - smooth[i - 1])
+    return rates[steepest], rates[bottom] / 10

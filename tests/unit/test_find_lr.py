@@ -1,0 +1,204 @@
+"""`d2ltui find-lr`: the range test of the learning rate, its suggestion, and what is printed of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from d2ltui.charts.draw import draw
+from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.cli import app
+from d2ltui.data import Dataset
+from d2ltui.engine import workbench
+from d2ltui.engine.control import Control
+from d2ltui.engine.range_test import HIGHEST, LOWEST, STEPS, RangeTest, range_test, rounded
+from d2ltui.engine.trainer import Trainer
+from d2ltui.engine.workbench import Cancelled, set_up
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.store import home
+
+CPU = {"device": "cpu", "threads": 1}
+
+
+def range_of(**given: Any) -> tuple[RunConfig, RangeTest]:
+    config = resolve({**CPU, **given})
+    return config, range_test(set_up(config, Control()))
+
+
+def final(config: RunConfig) -> float:
+    summary = Trainer(config, Control(), [], sample_every=None).run().summary
+    value = summary.get("val_accuracy", summary.get("val_r2"))
+    assert isinstance(value, float)
+    return value
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    ("given", "epochs"),
+    [
+        ({"dataset": "digits", "hidden": "32"}, 10),
+        ({"dataset": "moons"}, 40),
+        ({"model": "linear", "dataset": "synthetic-linear"}, 5),
+    ],
+)
+def test_the_suggestion_trains_as_well_as_the_default(given: dict[str, Any], epochs: int, optimizer: str) -> None:
+    config, found = range_of(**given, optimizer=optimizer, epochs=epochs)
+    assert found.suggestion is not None
+    default, suggested = final(config), final(msgspec.structs.replace(config, lr=found.suggestion))
+    assert suggested >= default - 0.05
+
+
+@pytest.mark.parametrize("given", [{}, {"hidden": "32,16", "activation": "tanh"}, {"model": "softmax"}])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "rmsprop", "adamw"])
+def test_every_optimiser_has_a_suggestion(given: dict[str, Any], optimizer: str) -> None:
+    config, found = range_of(**given, optimizer=optimizer)
+    assert found.suggestion is not None
+    assert 1 / 40 < found.suggestion / config.lr < 40
+    assert found.suggestion == min(rounded(found.steepest or 0.0), rounded(found.tenth or 0.0))
+
+
+@pytest.mark.parametrize("model", ["linear", "softmax", "mlp"])
+def test_from_scratch_finds_what_concise_does(model: str) -> None:
+    given = {
+        "model": model,
+        **({"init": "kaiming"} if model == "mlp" else {"init": "normal"} if model != "linear" else {}),
+    }
+    rates = [range_of(**given, implementation=how)[1].suggestion for how in ("concise", "scratch")]
+    assert None not in rates
+    assert 0.3 < (rates[1] or 0.0) / (rates[0] or 1.0) < 3.5  # linear regression from scratch has half the gradient
+
+
+@pytest.mark.parametrize("implementation", ["concise", "scratch"])
+def test_lenet(implementation: str) -> None:
+    config = resolve(
+        {
+            **CPU,
+            "model": "lenet",
+            "implementation": implementation,
+            "batch_size": 8,
+            "activation": "relu",
+            "init": "kaiming",
+        }
+    )
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(40) % 10
+    x = torch.randn(10, 784, generator=generator)[y] + 0.1 * torch.randn(40, 784, generator=generator)
+    found = range_test(set_up(config, Control(), dataset=Dataset(config.dataset_info, x, y, x, y)))
+    assert found.suggestion is not None
+
+
+def test_rates_grow_and_stop_where_the_loss_explodes() -> None:
+    _, found = range_of(optimizer="sgd")
+    assert found.rates[0] == LOWEST
+    ratios = [b / a for a, b in zip(found.rates, found.rates[1:], strict=False)]
+    assert max(ratios) == pytest.approx(min(ratios))
+    assert found.exploded
+    assert STEPS * 0.8 < len(found.rates) < STEPS
+    assert found.losses[-1] > 2 * min(found.losses)
+    _, found = range_of(init="zeros")
+    assert not found.exploded
+    assert found.rates[-1] == pytest.approx(HIGHEST)
+    assert (found.suggestion, found.method) == (None, None)
+
+
+def test_the_run_s_own_rate_changes_nothing_and_the_same_is_found_twice() -> None:
+    first, again = range_of()[1], range_of(lr=3.0)[1]
+    assert (again.lr, first.rates, first.losses) == (3.0, again.rates, again.losses)
+
+
+def test_it_ends_when_it_is_asked_to() -> None:
+    control = Control()
+    bench = set_up(resolve(CPU), control)
+    control.stop()
+    with pytest.raises(Cancelled):
+        range_test(bench)
+
+
+@pytest.mark.parametrize(("rate", "expected"), [(0.078, 0.1), (0.0017, 0.002), (4.2, 5.0), (8.0, 10.0), (1e-7, 1e-7)])
+def test_rounded(rate: float, expected: float) -> None:
+    assert rounded(rate) == expected
+
+
+# The command
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    def run(*arguments: str) -> tuple[int, list[str], list[str]]:
+        given = ("--device", "cpu") if "--device" not in arguments else ()
+        monkeypatch.setattr(sys, "argv", ["d2ltui", "find-lr", *arguments, *given])
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        out, err = capfd.readouterr()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, out.splitlines(), err.splitlines()
+
+    return run
+
+
+def test_the_curve_and_a_sentence(command) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command("--lr", "3")
+    assert (status, err) == (0, ["digits: loading"])
+    assert out[0].startswith("mlp (concise) on digits, sgd: ")
+    assert "s suggestion" in out[2].replace("─", "")
+    assert "1e-6" in out[-3]
+    assert "1e-4" in out[-3]
+    assert out[-2].startswith("suggestion: lr 0.1, a tenth of the rate at the lowest loss (")
+    assert out[-1] == "the run has lr 3: 30 times the suggestion, which may be too high"
+    assert not home.runs_dir().exists() or not list(home.runs_dir().iterdir())
+
+
+def test_json(command) -> None:  # type: ignore[no-untyped-def]
+    status, out, _ = command("--dataset", "moons", "--json")
+    told = json.loads(out[-1])
+    assert (status, told["kind"], told["lr"]) == (0, "find-lr", 0.3)
+    assert len(told["rates"]) == len(told["losses"]) == told["steps"]
+    assert told["ratio"] == pytest.approx(told["lr"] / told["suggestion"])
+    status, out, _ = command("--init", "zeros", "--json")
+    assert (status, json.loads(out[-1])["suggestion"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--lr", "-1"), "lr: '-1' is not allowed"),
+        (("--device", "cuda:77"), "device: 'cuda:77' is not available"),
+        (("moons",), "find-lr: 'moons' is not allowed"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(command, arguments: tuple[str, ...], said: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command(*arguments)
+    assert (status, out, len(err)) == (2, [], 1)
+    assert err[0].startswith(f"d2ltui: {said}")
+
+
+def test_what_fails_is_one_sentence(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def fail(*_: object) -> None:
+        raise ValueError("shapes do not fit")
+
+    monkeypatch.setattr(workbench.Learner, "step", fail)
+    status, out, err = command()
+    assert (status, out, err[1:]) == (1, [], ["d2ltui: ValueError: shapes do not fit"])
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+def test_a_logarithmic_x_axis_has_powers_of_ten(ascii: bool) -> None:
+    x = [10.0**k for k in range(-4, 3)]
+    spec = ChartSpec(
+        60,
+        12,
+        [Line("", Style.TRAIN, x, [float(i) for i in range(7)])],
+        x_low=1e-4,
+        x_high=100,
+        log_x=True,
+        ascii=ascii,
+    )
+    shown = ["".join(text for _, text in line) for line in draw(spec)]
+    assert shown[-1].split() == ["1e-4", "0.01", "1", "100"]
+    steps = [line.find("*" if ascii else "⡠") for line in shown]
+    assert any(step > 0 for step in steps)  # a straight line: equal factors are equal distances
