@@ -11,14 +11,21 @@ from typing import Any, NoReturn
 import click
 
 from d2ltui import __version__
-from d2ltui.cli.options import MAX_RUNS, Command, fps_option, hangup_option, positive_int, refused, run_options
+from d2ltui.cli.options import (
+    MAX_RUNS,
+    Command,
+    configure,
+    described,
+    fps_option,
+    hangup_option,
+    positive_int,
+    refused,
+    run_options,
+)
 from d2ltui.spec import catalogue, output, startup, terminal
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, check_environment, resolve
-from d2ltui.spec.config_file import read_toml
-from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.inits import INITS
-from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.parsing import ConfigError, parse
@@ -27,34 +34,6 @@ from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import printable, quoted
 
 MAX_LINE = 2000  # characters of a sentence on standard error
-
-
-def configure(options: dict[str, Any]) -> RunConfig:
-    """The run that the options, and the file behind `--config`, describe; options win.
-
-    Raises:
-        click.UsageError: with the sentence that says what is wrong; exit status 2.
-    """
-    return _described(options)[0]
-
-
-def _described(options: dict[str, Any]) -> tuple[RunConfig, frozenset[str]]:
-    """That run, and the fields that were given, on the command line or in the file.
-
-    Raises:
-        click.UsageError: with the sentence that says what is wrong; exit status 2.
-    """
-    given = {name: options[name] for name in FIELDS if options.get(name) is not None}
-    path, filed = options.get("config_file"), dict[str, object]()
-    try:
-        if path is not None:
-            filed = read_toml(path)
-        config = resolve({**filed, **given})
-        check_environment(config)
-        check_memory(config)
-        return config, frozenset({**filed, **given})
-    except ConfigError as error:
-        raise refused(error, given, filed, path) from None
 
 
 class Commands(click.Group):
@@ -136,7 +115,7 @@ def cli(
         return
     if as_json and not exit_when_done:
         raise click.UsageError("json: --json alone is not allowed; allowed: with --exit-when-done")
-    config, typed = _described(options)
+    config, typed = described(options)
     ctx.exit(
         _open_application(
             config,

@@ -6,12 +6,11 @@ from typing import Any
 
 import click
 
-from d2ltui.cli.options import Command, run_options
+from d2ltui.cli.options import Command, configure, run_options
+from d2ltui.spec.config import RunConfig
 
 
-def _configured(ctx: click.Context, options: dict[str, Any]) -> Any:
-    from d2ltui.cli.app import configure
-
+def _configured(ctx: click.Context, options: dict[str, Any]) -> RunConfig:
     return configure({**ctx.obj, **{name: value for name, value in options.items() if value is not None}})
 
 

@@ -7,8 +7,10 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
-from d2ltui.spec.config_file import line_in
+from d2ltui.spec.config import RunConfig, check_environment, resolve
+from d2ltui.spec.config_file import line_in, read_toml
 from d2ltui.spec.fields import FIELDS, MAX_PATH
+from d2ltui.spec.memory import check_memory
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import printable, quoted
 
@@ -56,6 +58,34 @@ def refused(
                 said = f"config: {printable(path, MAX_PATH)}{line_in(path, name)}: {said}"
         sentences.append(said)
     return click.UsageError("\n".join(sentences))
+
+
+def configure(options: dict[str, Any]) -> RunConfig:
+    """The run that the options, and the file behind `--config`, describe; options win.
+
+    Raises:
+        click.UsageError: with the sentence that says what is wrong; exit status 2.
+    """
+    return described(options)[0]
+
+
+def described(options: dict[str, Any]) -> tuple[RunConfig, frozenset[str]]:
+    """That run, and the fields that were given, on the command line or in the file.
+
+    Raises:
+        click.UsageError: with the sentence that says what is wrong; exit status 2.
+    """
+    given = {name: options[name] for name in FIELDS if options.get(name) is not None}
+    path, filed = options.get("config_file"), dict[str, object]()
+    try:
+        if path is not None:
+            filed = read_toml(path)
+        config = resolve({**filed, **given})
+        check_environment(config)
+        check_memory(config)
+        return config, frozenset({**filed, **given})
+    except ConfigError as error:
+        raise refused(error, given, filed, path) from None
 
 
 def run_options(command: F) -> F:
