@@ -132,6 +132,8 @@ class Trainer:
         )
         try:
             found = doctor.examine(patient, self._trial, self._tell_progress)
+        except Stopped:
+            return
         except Exception as error:  # whatever is wrong with the doctor, the run has ended as it has
             self._emit.tell_failure("the diagnosis", error)
             return
@@ -139,12 +141,13 @@ class Trainer:
             self._emit(events.FindingsChanged(at.step, found))
 
     def _trial(self, config: RunConfig, data: Dataset) -> Sequence[events.EpochEnded]:
-        """The epochs of a run of `config`, which nobody sees; none where this run is stopped meanwhile."""
-        if self.control.stopping:
-            return []
+        """The epochs of a run of `config`, which nobody sees; none where it did not come to its end."""
+        self._stop_if_asked()
         config = msgspec.structs.replace(config, threads=self._threads.number)
         trainer = Trainer(config, self.control.of_trial(), [], dataset=data, sample_every=None)
-        return trainer.progress.epochs if trainer.run().status == "finished" else []
+        finished = trainer.run().status == "finished"
+        self._stop_if_asked()
+        return trainer.progress.epochs if finished else []
 
     def _outcome(self) -> tuple[events.Status, str]:
         """Of a run that was trained to its end."""

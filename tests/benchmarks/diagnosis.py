@@ -257,12 +257,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="what they follow from (default 1)")
     parser.add_argument("--part", choices=("tuned", "reported", "both"), default="reported")
     parser.add_argument("--kind", help="only faults of this kind")
+    parser.add_argument("--twice", action="store_true", help="train each faulty run again, and compare the findings")
     parser.add_argument("--verbose", action="store_true", help="each run whose cause was not named, or not repaired")
     given = parser.parse_args()
     torch.set_num_threads(1)
     chance = random.Random(given.seed)
     scores: dict[str, Score] = collections.defaultdict(Score)
-    healthy = disturbed = tried = 0
+    healthy = disturbed = tried = compared = same = 0
     silent: list[str] = []
     began = time.monotonic()
     for config in healthy_configs(chance):
@@ -299,6 +300,9 @@ def main() -> int:
                 if first is not None and first.remedy:
                     after = _repaired(run.config, first.remedy)
                     score.repaired += base.metric - after <= REPAIRED
+            if given.twice:
+                again = _faulty(config, fault, data)
+                compared, same = compared + 1, same + (again is not None and again.findings == run.findings)
             if run.metric <= _guess(config) + 0.02 and first is None:
                 silent.append(_line(run.config))
             cured = fault.spoil is not None or base.metric - after <= REPAIRED
@@ -318,6 +322,8 @@ def main() -> int:
     print(total.row("all"))
     print(f"healthy runs: {healthy} of {tried} tried, with a warning or an alarm {disturbed}")
     print(f"no better than a guess, and nothing said: {len(silent)}")
+    if compared:
+        print(f"the same findings twice: {same} of {compared}")
     for line in silent:
         print(f"    {line}")
     print(f"{time.monotonic() - began:.0f} s")

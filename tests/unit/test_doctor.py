@@ -152,3 +152,30 @@ def test_a_doctor_that_fails_is_told_once_and_harms_nobody(monkeypatch: pytest.M
     assert told.ended.status == "finished"
     failures = [event for event in told.events if isinstance(event, events.ObserverFailed)]
     assert [failure.observer for failure in failures] == ["the diagnosis"]
+
+
+def test_who_stops_while_the_cause_is_looked_for_waits_no_longer() -> None:
+    control, seen = Control(), []
+
+    def stop_when_it_looks(event: events.Event) -> None:
+        seen.append(event)
+        if isinstance(event, events.Loading) and event.message.startswith("looking for the cause"):
+            control.stop()
+
+    config = resolve({**SHORT, "hidden": "64", "lr": 1e-6})
+    ended = Trainer(config, control, [stop_when_it_looks], diagnose=True).run()
+    assert ended.status == "finished"
+    looking = [event for event in seen if isinstance(event, events.Loading) and "cause" in event.message]
+    found = [event for event in seen if isinstance(event, events.FindingsChanged)]
+    assert len(looking) == 1
+    assert not [finding for event in found for finding in event.findings if finding.rule == "learning-rate-low"]
+
+
+def test_a_trial_is_stopped_with_its_run() -> None:
+    control = Control()
+    trial = control.of_trial()
+    assert not trial.stopping
+    control.stop()
+    assert trial.stopping
+    assert trial.attention
+    assert control.of_trial().stopping
