@@ -1,4 +1,7 @@
-"""`python -m tests.benchmarks [--data-dir DIR] [--json FILE] [--repeat N] [NAME ...]`."""
+"""`python -m tests.benchmarks [--data-dir DIR] [--json FILE] [--repeat N] [NAME ...]`.
+
+`python -m tests.benchmarks diagnosis [--n N] [--seed S]` is one by itself: see `diagnosis`.
+"""
 
 from __future__ import annotations
 
@@ -52,6 +55,10 @@ def machine() -> dict[str, object]:
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["diagnosis"]:
+        from . import diagnosis
+
+        sys.exit(diagnosis.main(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="Measure what watching costs.")
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"all, or some of: {', '.join(BENCHMARKS)}")
     parser.add_argument("--data-dir", metavar="DIR", help="torchvision's root with Fashion-MNIST (or D2LTUI_DATA_DIR)")
