@@ -126,6 +126,24 @@ def test_bytes_that_are_no_text_are_left_out(keyboard: Keyboard, sent: bytes, ke
     assert keyboard.thread.is_alive()
 
 
+def test_who_waits_for_a_terminal_that_takes_nothing_goes_on_when_it_is_thrown_away(keyboard: Keyboard) -> None:
+    written = threading.Event()
+
+    def write() -> None:
+        data = b"x" * 200_000
+        while data:
+            data = data[os.write(keyboard.slave, data) :]
+        written.set()
+
+    keyboard.driver._file = None  # type: ignore[assignment]
+    threading.Thread(target=write, daemon=True).start()
+    assert not written.wait(0.3)  # nobody reads it
+    deadline = time.monotonic() + 20
+    while not written.wait(0.01) and time.monotonic() < deadline:
+        keyboard.driver._discard()  # type: ignore[attr-defined]
+    assert written.is_set()
+
+
 def test_a_terminal_that_was_not_asked_to_tell_its_sizes_does_not_change_them(keyboard: Keyboard) -> None:
     read: list[Message] = []
     keyboard.driver.process_message = read.append  # type: ignore[method-assign, assignment]

@@ -120,9 +120,16 @@ class PromptDriver(LinuxDriver):
                 self._discard()
 
     def _discard(self) -> None:
-        """Throw away what the terminal has not taken, so that the next of it can be written."""
+        """Throw away what the terminal has not taken, so that the next of it can be written.
+
+        Linux does not wake who waits to write to a pseudo-terminal that has been emptied so: only output that is held
+        up and let go again does.
+        """
         with suppress(termios.error, ValueError):
-            termios.tcflush(self._file.fileno() if self._file is not None else self.fileno, termios.TCOFLUSH)
+            number = self._file.fileno() if self._file is not None else self.fileno
+            termios.tcflush(number, termios.TCOFLUSH)
+            termios.tcflow(number, termios.TCOOFF)
+            termios.tcflow(number, termios.TCOON)
 
     def suspend_application_mode(self) -> None:
         """Give the terminal to the shell."""
