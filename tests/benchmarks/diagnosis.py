@@ -256,6 +256,7 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--n", type=int, default=100, help="faulty runs (default 100)")
+    parser.add_argument("--healthy", type=int, default=0, help="healthy runs, at least (default 0)")
     parser.add_argument("--seed", type=int, default=1, help="what they follow from (default 1)")
     parser.add_argument("--part", choices=("tuned", "reported", "both"), default="reported")
     parser.add_argument("--kind", help="only faults of this kind")
@@ -269,7 +270,8 @@ def main(arguments: Sequence[str]) -> int:
     silent: list[str] = []
     began = time.monotonic()
     for config in healthy_configs(chance):
-        if sum(score.runs for score in scores.values()) >= given.n:
+        faulty = sum(score.runs for score in scores.values())
+        if faulty >= given.n and healthy >= given.healthy:
             break
         if given.part != "both" and part_of(config) != given.part:
             continue
@@ -282,6 +284,8 @@ def main(arguments: Sequence[str]) -> int:
         if base.first is not None:
             disturbed += 1
             print(f"healthy ({base.metric:.3f}): {_told(base)}\n    {_line(config)}", flush=True)
+        if faulty >= given.n:
+            continue
         kinds = faults(config, chance)
         chance.shuffle(kinds)
         if given.kind:
