@@ -62,7 +62,15 @@ class Commands(click.Group):
     def _complete(self) -> None:
         from d2ltui.cli import before, stored
 
-        for command in (before.find_lr, stored.runs, stored.show, stored.compare, stored.export, stored.sweep):
+        for command in (
+            before.check,
+            before.find_lr,
+            stored.runs,
+            stored.show,
+            stored.compare,
+            stored.export,
+            stored.sweep,
+        ):
             self.add_command(command)
 
     def resolve_command(

@@ -14,6 +14,22 @@ def _configured(ctx: click.Context, options: dict[str, Any]) -> RunConfig:
     return configure({**ctx.obj, **{name: value for name, value in options.items() if value is not None}})
 
 
+@click.command(cls=Command)
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
+@click.pass_context
+def check(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Say what would go wrong, before the first step.
+
+    Looks at the data, at each layer as it starts, and whether 16 samples can be learned by heart; stores nothing. The
+    exit status is 0 without an alarm, 3 with one.
+    """
+    config = _configured(ctx, options)
+    from d2ltui.cli.preflight import tell_check
+
+    ctx.exit(tell_check(config, as_json))
+
+
 @click.command("find-lr", cls=Command)
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")

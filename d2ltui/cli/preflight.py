@@ -1,4 +1,4 @@
-"""`find-lr`: what is tried before the first step, as text or JSON."""
+"""`check` and `find-lr`: what is looked at and tried before the first step, as text or JSON."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import io
 import math
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import click
 
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.cli import text
 from d2ltui.data import LoadCancelled
 from d2ltui.engine import summary
+from d2ltui.engine.checkup import Checkup, check
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError
 from d2ltui.engine.range_test import HIGHEST, LOWEST, RangeTest, range_test
@@ -25,6 +28,8 @@ from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted, json_line
 
 T = TypeVar("T")
+ALARMED = 3  # the exit status
+_COLOURS = {"note": "yellow", "warning": "yellow", "alarm": "red"}
 NEAR = 5.0  # times the suggestion, or a part of it: rates that train alike
 ABOVE_START = 1.3  # times the first loss: what an exploding curve is shown up to
 WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is logarithmic
@@ -53,8 +58,64 @@ def _with_bench(config: RunConfig, do: Callable[[Workbench], T]) -> T | int:
                 progress.clear()
 
 
+def _identity(config: RunConfig) -> dict[str, object]:
+    names = ("model", "implementation", "dataset", "optimizer", "seed")
+    return {name: getattr(config, name) for name in names}
+
+
 def _title(config: RunConfig) -> str:
     return f"{config.model} ({config.implementation}) on {config.dataset}, {config.optimizer}"
+
+
+def tell_check(config: RunConfig, as_json: bool) -> int:
+    """`d2ltui check`: print what was looked at, and what is wrong; returns the exit status."""
+    found = _with_bench(config, check)
+    if isinstance(found, int):
+        return found
+    if as_json:
+        print(json_line(_check_values(config, found)))
+    else:
+        _print_check(config, found)
+    return ALARMED if found.alarmed else 0
+
+
+def _check_values(config: RunConfig, found: Checkup) -> dict[str, object]:
+    figures = {name: value for reading in found.readings for name, value in reading.figures.items()}
+    return {
+        "kind": "check",
+        **_identity(config),
+        "lr": config.lr,
+        "figures": _finite(figures),
+        "findings": [events.finding_values(finding) for finding in found.findings],
+    }
+
+
+def _finite(value: Any) -> Any:
+    """`value` with None for each number that is not finite, which JSON has no word for."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _print_check(config: RunConfig, found: Checkup) -> None:
+    text.say(f"{_title(config)}, lr {config.lr:g}")
+    width = max(len(reading.name) for reading in found.readings)
+    for reading in found.readings:
+        severity = reading.finding.severity if reading.finding is not None else None
+        mark = click.style("✓", fg="green") if severity is None else click.style("▲", fg=_COLOURS[severity])
+        text.say(f"{mark} {reading.name:<{width}}  {reading.line}")
+    for finding in found.findings:
+        if finding.because_of:
+            text.say(f"    because of this: {finding.what}")
+            continue
+        text.say(f"{finding.severity}: {finding.what}")
+        text.say(f"    {finding.why}")
+        if finding.try_:
+            text.say(f"    try: {finding.try_}")
+    if not found.findings:
+        text.say("nothing is wrong before the first step")
 
 
 def tell_rate(config: RunConfig, as_json: bool) -> int:
@@ -73,11 +134,7 @@ def _rate_values(config: RunConfig, found: RangeTest) -> dict[str, object]:
     suggestion = found.suggestion
     return {
         "kind": "find-lr",
-        "model": config.model,
-        "implementation": config.implementation,
-        "dataset": config.dataset,
-        "optimizer": config.optimizer,
-        "seed": config.seed,
+        **_identity(config),
         "steps": len(found.rates),
         "rates": found.rates,
         "losses": found.losses,

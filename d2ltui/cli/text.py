@@ -21,6 +21,7 @@ _COLOURS = {
     Style.WARNING: "red",
     Style.FIT: "magenta",
 }
+_PLAIN = str.maketrans({"→": "->", "×": "x", "²": "2", "…": "...", "–": "-", "✓": "+", "▲": "!"})
 _RUN_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
@@ -40,9 +41,9 @@ def _takes_only_ascii() -> bool:
 
 
 def say(text: str = "") -> None:
-    """A line; characters that standard output does not take become question marks."""
+    """A line; a character that standard output does not take becomes one that it does, or a question mark."""
     if _takes_only_ascii():
-        text = text.replace("→", "->").replace("×", "x").encode("ascii", "replace").decode()
+        text = text.translate(_PLAIN).encode("ascii", "replace").decode()
     click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
 
 

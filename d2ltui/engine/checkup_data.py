@@ -1,0 +1,77 @@
+"""A checkup of the data: scale and balance of inputs and labels."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from d2ltui.diagnosis.evidence import number, percent
+from d2ltui.engine.readings import LIMITS, Reading, finding, severity_of
+from d2ltui.engine.workbench import Workbench
+from d2ltui.spec.events import Severity
+
+
+def read_inputs(bench: Workbench) -> Reading:
+    """Scale and offset of the training inputs, all features together."""
+    x = bench.data.x_train.double()
+    rms, mean = float(x.square().mean().sqrt()), float(x.mean())
+    figures = {"input_rms": rms, "input_mean": mean}
+    line = f"root mean square {number(rms)}, mean {number(mean)}"
+    decades = abs(math.log10(rms)) if 0 < rms < math.inf else math.nan
+    severity = severity_of("input_scale", decades)
+    why = "Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input."
+    scale = "Subtract each feature's mean, and divide by its standard deviation."
+    if severity is None and rms > 0:
+        offset = abs(mean) / rms
+        what = (
+            f"The inputs are all on one side of 0: their mean is {number(mean)}, their root mean square {number(rms)}."
+        )
+        wrong = finding("data-scale", severity_of("input_offset", offset), offset, what, why, scale)
+        return Reading("inputs", line, figures, wrong)
+    if not math.isfinite(rms):
+        what, scale = (
+            "The inputs hold values that are not finite.",
+            "Leave those samples out, or fill in what is missing.",
+        )
+    elif rms == 0:
+        what, scale = "All inputs are 0.", "Look at how they are read."
+    else:
+        what = f"The inputs are too {'large' if rms > 1 else 'small'}: their root mean square is {number(rms)}."
+    return Reading("inputs", line, figures, finding("data-scale", severity, rms, what, why, scale))
+
+
+def read_labels(bench: Workbench) -> Reading:
+    """The share of each class, or the scale of the target."""
+    y = bench.data.y_train
+    if not bench.classes:
+        rms, mean = float(y.double().square().mean().sqrt()), float(y.double().mean())
+        sd = float(y.double().std(correction=0))
+        figures: dict[str, object] = {"label_rms": rms, "label_mean": mean, "label_sd": sd}
+        line = f"root mean square {number(rms)}, mean {number(mean)}, sd {number(sd)}"
+        severity: Severity | None = "alarm"
+        if not math.isfinite(rms):
+            what = "The labels hold values that are not finite."
+        elif sd == 0:
+            what, severity = f"All labels are {number(mean)}: there is nothing to learn.", "warning"
+        else:
+            what = f"The labels are too {'large' if rms > 1 else 'small'}: their root mean square is {number(rms)}."
+            severity = severity_of("label_scale", abs(math.log10(rms)))
+        why = "The loss, and all gradients with it, is in proportion to the square of the labels' scale."
+        return Reading(
+            "labels", line, figures, finding("data-scale", severity, rms, what, why, "Scale them to about 1.")
+        )
+    counts = torch.bincount(y, minlength=bench.classes).tolist()
+    shares = [count / len(y) for count in counts]
+    most, missing = max(shares), sum(not count for count in counts)
+    line = f"{bench.classes} class{'es' if bench.classes > 1 else ''}, {percent(min(shares))} to {percent(most)} each"
+    limit = LIMITS["label_share"]
+    severity = "alarm" if most >= limit.alarm else None
+    if severity is None and (missing or most >= max(0.6, min(limit.warning, 2.5 / bench.classes))):
+        severity = "warning"
+    what = f"{percent(most)} of the training labels are class {shares.index(most)}"
+    what += f", and {missing} of {bench.classes} classes have no sample." if missing else "."
+    why = "Who always answers the most frequent class is nearly always right, and the rare ones have few gradients."
+    try_ = "Use as many samples of each class, or give the rare ones more weight."
+    wrong = finding("label-imbalance", severity, most, what, why, try_)
+    return Reading("labels", line, {"label_shares": shares}, wrong)

@@ -1,0 +1,79 @@
+"""A checkup by trying: can a handful of samples be learned by heart, and if not, which setting prevents it?"""
+
+from __future__ import annotations
+
+import math
+
+from d2ltui.diagnosis.causes import SUSPICIOUS, Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.remedies import in_words
+from d2ltui.engine.by_heart import STEPS, Memory, learn_by_heart
+from d2ltui.engine.readings import LIMITS, Reading, finding, severity_of
+from d2ltui.engine.workbench import Workbench
+from d2ltui.spec.events import Finding
+from d2ltui.spec.text import counted
+
+GAIN = 0.3  # of what is to be learned: what a change must bring to be called the cause
+NOTHING = 0.9  # of what is to be learned: who leaves that much has learned nothing
+PATIENCE = 2400  # steps: some start on a plateau, and leave it long after STEPS
+
+
+def read_memory(bench: Workbench) -> Reading:
+    """Whether the run's network, optimiser and rate learn a handful of samples; if not, which setting prevents it.
+
+    Raises:
+        Cancelled: where the run's control has been asked for an end.
+    """
+    config = bench.config
+    own = learn_by_heart(bench)
+    if 1 - own.learned >= LIMITS["by_heart"].warning and not own.blown_up:
+        steps = min(PATIENCE, max(STEPS, config.epochs * math.ceil(len(bench.data.x_train) / config.batch_size)))
+        own = learn_by_heart(bench, steps=steps) if steps > STEPS else own
+    metric = "accuracy" if bench.classes else "R²"
+    line = f"{counted(own.samples, 'sample')}: {metric} {own.score:.3g} after {own.steps} steps"
+    if own.blown_up:
+        line = f"{counted(own.samples, 'sample')}: the loss blows up within {own.steps} steps"
+    told = {"samples": own.samples, "steps": own.steps, "score": own.score, "learned": own.learned}
+    left = 1 - own.learned
+    severity = severity_of("by_heart", left)
+    wrong = _cause(bench, own) if severity is not None else None
+    if wrong is None and left >= NOTHING:
+        why = "None of the usual changes helps: another rate, initialisation, activation, width, no regularisation."
+        try_ = "Look at the data: whether there are samples with equal inputs and different labels."
+        what = f"The network can't learn {counted(own.samples, 'sample')} by heart: {metric} {own.score:.3g}."
+        wrong = finding("not-learning", "warning", left, what, why, try_)
+    return Reading("by heart", line, {"by_heart": told}, wrong)
+
+
+def _cause(bench: Workbench, own: Memory) -> Finding | None:
+    """The setting with another value of which the samples are learned; None where there is none."""
+    scale = float(bench.data.x_train.double().square().mean().sqrt())
+    best: tuple[float, Cause, Memory] | None = None
+    for cause in possible_causes(bench.config, bench.data.info, scale):
+        changed = with_remedy(bench.config, cause.remedy)
+        if changed is None or "epochs" in cause.remedy or (cause.suspicion < SUSPICIOUS and best is not None):
+            continue
+        after = learn_by_heart(bench, changed, cause.factor)
+        gain = after.learned - own.learned
+        if gain >= GAIN and (best is None or gain > best[0] + 0.2):
+            best = gain, cause, after
+        if best is not None and best[2].learned >= 0.9:
+            break  # the most suspicious ones come first
+    if best is None:
+        return None
+    gain, cause, after = best
+    metric = "accuracy" if bench.classes else "R²"
+    grave = 1 - own.learned >= LIMITS["by_heart"].alarm and cause.rule != "underfitting"
+    change = in_words(cause.remedy) if cause.remedy else f"inputs divided by {1 / cause.factor:.3g}"
+    result = "the loss blows up" if own.blown_up else f"{metric} {own.score:.3g}"
+    return Finding(
+        rule=cause.rule,
+        severity="alarm" if grave else "warning",
+        layer=None,
+        step=0,
+        figure=gain,
+        what=f"{cause.what[0].upper()}{cause.what[1:]}: of {counted(own.samples, 'sample')} to be learned by heart, "
+        f"{result}; with {change}, {after.score:.3g}.",
+        why=f"{cause.why[0].upper()}{cause.why[1:]}.",
+        try_=f"Train with {change}." if cause.remedy else f"Train with {change}, or normalise them.",
+        remedy=dict(cause.remedy),
+    )
