@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +20,7 @@ from d2ltui.engine.by_heart import SAMPLES, handful
 from d2ltui.engine.checkup import Checkup, check
 from d2ltui.engine.control import Control
 from d2ltui.engine.readings import LIMITS
-from d2ltui.engine.workbench import Cancelled, set_up
+from d2ltui.engine.workbench import Cancelled, Learner, set_up
 from d2ltui.spec.config import resolve
 from d2ltui.spec.models import MODELS
 from d2ltui.store import home
@@ -237,3 +239,23 @@ def test_wrong_arguments_are_one_sentence(command) -> None:  # type: ignore[no-u
     status, out, err = command("--dataset", "iris")
     assert (status, out, len(err)) == (2, [], 1)
     assert err[0].startswith("d2ltui: dataset: 'iris' is not ")
+
+
+@pytest.mark.parametrize("name", ["check", "find-lr"])
+def test_an_interrupt_ends_it_at_the_next_step(
+    name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    steps: list[int] = []
+
+    def interrupted(*_: object) -> None:
+        steps.append(1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(Learner, "step", interrupted)
+    monkeypatch.setattr(sys, "argv", ["d2ltui", name, "--device", "cpu"])
+    with pytest.raises(SystemExit) as stop:
+        app.main()
+    out, err = capfd.readouterr()
+    assert (stop.value.code, out, err.splitlines(), len(steps)) == (130, "", ["digits: loading"], 1)
+    assert signal.getsignal(signal.SIGINT) == before
