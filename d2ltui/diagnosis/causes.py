@@ -87,8 +87,8 @@ def _changed(config: RunConfig, remedy: Remedy) -> RunConfig | None:
 def _rate(config: RunConfig) -> Iterator[Cause]:
     usual = remedies.usual_lr(config)
     decades = math.log10(config.lr / usual)
-    too_high = "steps that are too long jump over what is to be learned"
-    too_low = "steps that are too short take too many of them"
+    too_high = "Steps that are too long jump over what is to be learned"
+    too_low = "Steps that are too short take too many of them"
     high, low = f"the learning rate {config.lr:g} is too high", f"the learning rate {config.lr:g} is too low"
     rounded = remedies.rounded
     if decades > 0:

@@ -135,5 +135,8 @@ def test_a_valid_command_line_trains_and_its_status_is_the_run_s(
         found = json.loads(out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
         statuses.add(found["status"])
         assert stop.value.code == {"finished": 0, "diverged": 1}[found["status"]], words
-        assert len(err.splitlines()) == (found["status"] == "diverged"), words
+        grave = [finding for finding in found["findings"] if finding["severity"] != "note"]
+        told = [line for line in err.splitlines() if not line.startswith("    ")]
+        causes = [finding for finding in grave if not finding["because_of"]]
+        assert len(told) == (found["status"] == "diverged") + len(causes), words
     assert statuses == {"finished", "diverged"}

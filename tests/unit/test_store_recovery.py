@@ -111,7 +111,7 @@ def test_a_damaged_run_goes_on_to_the_same_end(
     assert err.endswith(f"; 'd2ltui train --resume {path.name}' can still go on from its checkpoint\n")
 
     status, out, err = command("train", "--resume", path.name, "--quiet", "--json")
-    assert (status, err.count("\n")) == (0, 1), err
+    assert (status, err.count("d2ltui: ")) == (0, 1), err
     assert err.startswith(f"d2ltui: run: {path.name} is ")
     assert "; a new run.db begins at its checkpoint" in err
     assert ("and the old one is kept as run.db.damaged\n" in err) == (damaged is not None)
@@ -168,7 +168,7 @@ def test_a_header_that_lets_nobody_write_is_damage(path: Path, command: Callable
     data[18] = 255
     (path / home.DATABASE).write_bytes(data)
     status, _, err = command("train", "--resume", path.name, "--quiet")
-    assert (status, err.count("\n")) == (0, 1)
+    assert (status, err.count("d2ltui: ")) == (0, 1)
     assert "is damaged (run.db: its header)" in err
     assert (path / "run.db.damaged").read_bytes() == data
     assert info(path).status == "finished"
