@@ -206,6 +206,7 @@ def watch(ctx: click.Context, run: str, max_fps: float) -> None:
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
+@click.option("--strict", is_flag=True, help="Exit with status 3 where the final diagnosis has an alarm.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @click.option("--resume", metavar="RUN", help="Go on with a stored run (a name, its beginning, or latest).")
 @click.option("--seeds", metavar="N", callback=positive_int("seeds", MAX_RUNS), help="Train N times, with N seeds.")
@@ -216,6 +217,7 @@ def train(
     /,
     as_json: bool,
     quiet: bool,
+    strict: bool,
     no_store: bool,
     resume: str | None,
     seeds: int | None,
@@ -234,14 +236,19 @@ def train(
         typed = [name for name, value in others.items() if value is not None]
         if typed:
             shown = " ".join("--" + name.removesuffix("_file").replace("_", "-") for name in typed)
-            raise click.UsageError(f"resume: {shown} is not allowed with it; allowed: --json, --quiet, --on-hangup")
-        ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, on_hangup=on_hangup))
+            raise click.UsageError(
+                f"resume: {shown} is not allowed with it; allowed: --json, --quiet, --strict, --on-hangup"
+            )
+        ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, strict=strict, on_hangup=on_hangup))
+    if strict and seeds is not None:
+        raise click.UsageError("strict: --seeds is not allowed with it; allowed: a single run")
     config = configure(given)
     if seeds is not None:
         ctx.exit(stored.train_seeds(config, seeds, as_json, quiet, not no_store, on_hangup))
     from d2ltui.runner.headless import train as train_headless
 
-    ctx.exit(train_headless(config, as_json=as_json, quiet=quiet, store=not no_store, on_hangup=on_hangup))
+    store = not no_store
+    ctx.exit(train_headless(config, as_json, quiet, strict=strict, store=store, on_hangup=on_hangup))
 
 
 @cli.command()

@@ -43,7 +43,7 @@ def find_run(reference: str) -> tuple[Path, RunConfig | None]:
         return path, info(path).config
 
 
-def resume(reference: str, *, as_json: bool, quiet: bool, on_hangup: Any) -> int:
+def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangup: Any) -> int:
     """`train --resume`: the exit status."""
     from d2ltui.runner.headless import train
     from d2ltui.store.listing import find
@@ -51,7 +51,7 @@ def resume(reference: str, *, as_json: bool, quiet: bool, on_hangup: Any) -> int
 
     with click_errors():
         path = find(reference)
-        return train(config_of(path), as_json, quiet, on_hangup=on_hangup, resume=path)
+        return train(config_of(path), as_json, quiet, strict=strict, on_hangup=on_hangup, resume=path)
 
 
 def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store: bool, on_hangup: Any) -> int:

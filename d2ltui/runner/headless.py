@@ -26,6 +26,7 @@ from d2ltui.spec.text import counted
 if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
 
+ALARM_STATUS = 3  # of `train --strict`
 BAR_WIDTH = 24
 REDRAW_EVERY = 0.2
 MAX_TOLD = 3  # changes of threads that are told again at the end
@@ -163,6 +164,11 @@ class _Findings:
         if isinstance(event, events.FindingsChanged):
             self.found = event.findings
 
+    @property
+    def alarmed(self) -> bool:
+        """Whether one of them is an alarm."""
+        return any(finding.severity == "alarm" for finding in self.found)
+
     def tell(self, err: TextIO) -> None:
         """Print what the run is sick of: the cause, why, what to try, and what follows from it."""
         for finding in self.found:
@@ -248,6 +254,7 @@ def train(
     as_json: bool,
     quiet: bool,
     *,
+    strict: bool = False,
     store: bool = False,
     on_hangup: OnHangup = "continue",
     resume: Path | None = None,
@@ -256,6 +263,7 @@ def train(
 
     A signal ends the run after the current step (see `Signals`); the exit status is then 128 + the signal's number. So
     does a reader of standard output that has had enough, as in `train | head`: the run is stopped, and the status 141.
+    With `strict` it is 3 where the run finished and its last diagnosis has an alarm.
     With `store` the run is stored; `resume` is the directory of a stored one to go on with, and `config` its own.
 
     Raises:
@@ -289,6 +297,8 @@ def train(
         findings = _Findings()
         ended = run(config, control, [findings] if quiet else [guard, findings], recording, diagnose=True)
         status = signals.status or exit_status(ended.status)
+        if strict and ended.status == "finished" and not status and findings.alarmed:
+            status = ALARM_STATUS
         try:
             if quiet and ended.status in ("failed", "diverged"):
                 print(f"d2ltui: {ended.message}", file=err)

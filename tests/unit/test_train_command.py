@@ -98,6 +98,12 @@ def test_a_run_that_ends_sick_says_what_is_wrong_and_what_to_try(
     assert {finding["because_of"] for finding in follows} == {"symmetry"}
 
 
+def test_strict_has_exit_status_3_where_a_finished_run_has_an_alarm(capfd: pytest.CaptureFixture[str]) -> None:
+    assert train(resolve(SICK), False, True, strict=True) == 3
+    assert train(short(), False, True, strict=True) == 0
+    capfd.readouterr()
+
+
 def test_a_run_of_a_few_steps_is_told_that_they_are_few(capfd: pytest.CaptureFixture[str]) -> None:
     given = {**SICK, "init": "kaiming", "hidden": "32", "epochs": "1", "batch_size": "300"}
     *_, what, _, try_ = outcome(capfd, resolve(given))[2]
