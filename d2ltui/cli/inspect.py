@@ -126,6 +126,9 @@ def show(path: Path) -> None:
     for change in live.lr_changes:
         text.say(f"lr {change.lr:g} after step {change.step:,}")
     for finding in live.findings:
+        if finding.because_of:
+            text.say(f"    because of this: {finding.what}")
+            continue
         text.say(f"{finding.severity}: {finding.what}")
         text.say(f"    {finding.why}")
         text.say(f"    try: {finding.try_}")

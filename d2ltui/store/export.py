@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from d2ltui.spec.events import LayerStats
+from d2ltui.spec.events import LayerStats, finding_values
 from d2ltui.spec.text import json_line
 from d2ltui.store.listing import describe
 from d2ltui.store.reader import RunReader
@@ -66,7 +66,7 @@ def as_json(reader: RunReader) -> dict[str, Any]:
         for epoch in live.epochs
     ]
     found["lr_changes"] = [msgspec.to_builtins(change) for change in live.lr_changes]
-    found["findings"] = [msgspec.to_builtins(finding) for finding in live.findings]
+    found["findings"] = [finding_values(finding) for finding in live.findings]
     found["layers"] = [
         {"step": look.step, "loss": look.loss, "layers": [_figures(layer) for layer in look.layers]}
         for look in reader.all_layers()

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from d2ltui.spec.events import LayersProbed, LayerStats
+from d2ltui.spec.events import Finding, LayersProbed, LayerStats
+from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.history_lines import LABEL_WIDTH, heatmap_lines
 from d2ltui.tui.screens.layer import unit_lines
 
@@ -110,3 +111,18 @@ def test_outputs_that_are_never_negative_are_told_as_such_in_the_layers_own_view
     assert "not zero-centred: outputs from 0 to 3.5, mean 0.7;" in " ".join(text(unit_lines(relu, 60)))
     tanh = msgspec.structs.replace(relu, title="Tanh")
     assert "zero-centred" not in " ".join(text(unit_lines(tanh, 60)))
+
+
+def test_what_follows_from_a_cause_stands_below_it_without_a_remedy() -> None:
+    cause = Finding(
+        "symmetry", "alarm", None, 9, 0.4, "All weights start at 0.", "Equal.", "Train.", {"init": "xavier"}
+    )
+    follows = Finding("dead-relu", "alarm", 2, 9, 1.0, "All units are dead.", "0.", "", {}, because_of="symmetry")
+    lines, starts = finding_lines([cause, follows], 0, 60)
+    assert starts == [0, 3]
+    assert text(lines) == [
+        "›▲ All weights start at 0.",
+        "   Equal.",
+        "   Try: Train. (key f puts it into the form)",
+        "   because of this: All units are dead.",
+    ]

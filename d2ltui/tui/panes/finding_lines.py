@@ -14,7 +14,8 @@ _STYLES = {"alarm": Style.WARNING, "warning": Style.VALIDATION, "note": Style.TE
 
 
 def finding_lines(findings: Sequence[Finding], selected: int, width: int) -> tuple[list[TextLine], list[int]]:
-    """What, why and what to try of each finding, wrapped; and each finding's first line.
+    """What, why and what to try of each finding, wrapped; and each finding's first line. What follows from a cause is
+    told below it.
 
     The selected one is marked: its remedy is the one that the key applies.
     """
@@ -23,6 +24,9 @@ def finding_lines(findings: Sequence[Finding], selected: int, width: int) -> tup
     for index, finding in enumerate(findings):
         starts.append(len(lines))
         pointer = "›" if index == selected and len(findings) > 1 else " "
+        if finding.because_of:  # the cause has the remedy
+            lines += _wrapped(f"because of this: {finding.what}", width, Style.TEXT, f"{pointer}  ")
+            continue
         head = f"{pointer}{_MARKS[finding.severity]} "
         lines += _wrapped(finding.what, width, _STYLES[finding.severity], head)
         lines += _wrapped(finding.why, width, Style.AXIS, "   ")

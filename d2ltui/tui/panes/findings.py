@@ -47,8 +47,8 @@ class FindingsPane(ScrollingPane):
             return
         self._shown, self._findings = state, findings
         self._selected = min(self._selected, max(0, len(findings) - 1))
-        grave = sum(finding.severity != "note" for finding in findings)
-        self.subtitle(counted(grave, "warning") if grave else "")
+        counts = [(sum(finding.severity == grave for finding in findings), grave) for grave in ("alarm", "warning")]
+        self.subtitle(", ".join(counted(number, grave) for number, grave in counts if number))
         if not findings:
             self.show_text("nothing out of the ordinary" if started else EMPTY)
             return
