@@ -13,6 +13,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Reducer
 from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.events import findings_in_words
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
@@ -125,13 +126,8 @@ def show(path: Path) -> None:
         text.say(threads.sentence)
     for change in live.lr_changes:
         text.say(f"lr {change.lr:g} after step {change.step:,}")
-    for finding in live.findings:
-        if finding.because_of:
-            text.say(f"    because of this: {finding.what}")
-            continue
-        text.say(f"{finding.severity}: {finding.what}")
-        text.say(f"    {finding.why}")
-        text.say(f"    try: {finding.try_}")
+    for line in findings_in_words(live.findings):
+        text.say(line)
 
 
 def _can_go_on(path: Path) -> bool:

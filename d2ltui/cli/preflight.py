@@ -106,14 +106,8 @@ def _print_check(config: RunConfig, found: Checkup) -> None:
         severity = reading.finding.severity if reading.finding is not None else None
         mark = click.style("✓", fg="green") if severity is None else click.style("▲", fg=_COLOURS[severity])
         text.say(f"{mark} {reading.name:<{width}}  {reading.line}")
-    for finding in found.findings:
-        if finding.because_of:
-            text.say(f"    because of this: {finding.what}")
-            continue
-        text.say(f"{finding.severity}: {finding.what}")
-        text.say(f"    {finding.why}")
-        if finding.try_:
-            text.say(f"    try: {finding.try_}")
+    for line in events.findings_in_words(found.findings):
+        text.say(line)
     if not found.findings:
         text.say("nothing is wrong before the first step")
 

@@ -47,26 +47,18 @@ def possible_causes(config: RunConfig, data: DatasetInfo, scale: float) -> list[
     `scale` is the root mean square of the inputs.
     """
     found = [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data)]
-    if config.model == "mlp" or "activation" in MODELS[config.model].fields:
+    if "activation" in MODELS[config.model].fields:
         found += [*_start(config, data), *_activation(config)]
     if "hidden" in MODELS[config.model].fields:
         found += _width(config, data)
     if config.model == "softmax":
         found.append(_no_hidden_layer(config))
-    changing = [cause for cause in found if cause.factor != 1 or _changed(config, cause.remedy) != config]
-    return sorted(changing, key=_by_suspicion)
-
-
-def _by_suspicion(cause: Cause) -> float:
-    return -cause.suspicion
+    changing = [cause for cause in found if cause.factor != 1 or with_remedy(config, cause.remedy) != config]
+    return sorted(changing, key=lambda cause: -cause.suspicion)
 
 
 def with_remedy(config: RunConfig, remedy: Remedy) -> RunConfig | None:
     """`config` with other values; None where they are not allowed together."""
-    return _changed(config, remedy)
-
-
-def _changed(config: RunConfig, remedy: Remedy) -> RunConfig | None:
     model = str(remedy.get("model", config.model))
     names = ("implementation", "dataset", "data_dir", *applicable_fields(model))
     given = {name: getattr(config, name) for name in names} | {**remedy, "model": model}
@@ -171,7 +163,7 @@ def _activation(config: RunConfig) -> Iterator[Cause]:
         what = "without an activation function the network is linear, however many layers it has"
         yield Cause("no-activation", relu, 1.5, what, "A linear map of a linear map is a linear map")
     elif ACTIVATIONS[config.activation].flat_ends is not None and hidden > 1:
-        usual = remedies.usual_lr(_changed(config, relu) or config)
+        usual = remedies.usual_lr(with_remedy(config, relu) or config)
         change: Remedy = {**relu, "init": "kaiming", **({"lr": usual} if config.lr > usual else {})}
         what = f"the gradient vanishes on its way back through {hidden} layers of {config.activation}"
         why = ACTIVATIONS[config.activation].vanishing or "Each layer makes the gradient smaller"
@@ -188,8 +180,7 @@ def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     suspicion = max(ALWAYS, math.log2(8 / narrow))
     if widest >= 8 > narrow:
         layer = config.hidden.index(narrow) + 1
-        units = f"{narrow} unit" + ("s" if narrow > 1 else "")
-        what = f"hidden layer {layer} has {units}, through which all must pass"
+        what = f"hidden layer {layer} has {counted(narrow, 'unit')}, through which all must pass"
         yield Cause("bottleneck", {"hidden": wider}, suspicion, what, "What a layer loses, no later one can find again")
     elif widest < WIDE_ENOUGH:
         what = f"a network of {','.join(map(str, config.hidden))} hidden units is too small for this data set"

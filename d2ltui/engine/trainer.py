@@ -1,4 +1,4 @@
-"""The one training loop. Both front ends run it; the training step itself stands in `_train_epoch`, in one place."""
+"""The one training loop. Both front ends run it; the training step itself is `step.train_step`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from d2ltui.engine.observers import Inspection, Sinks
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
 from d2ltui.engine.reporting import LARGEST_LOSS, end_epoch, publish
+from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.nn import build, set_lr
 from d2ltui.nn.seeds import derive_seed
@@ -280,15 +281,7 @@ class Trainer:
         start = progress.step - progress.epoch_began  # not 0 where a run is resumed
         batches = data_iter(parts.x_train, parts.y_train, batch_size, progress.order, parts.device, start)
         for x, y in batches:
-            # The training step: nothing but this may stand here.
-            optimizer.zero_grad()
-            output = network(x)
-            loss = network.loss(output, y)
-            network.objective(loss).backward()  # type: ignore[no-untyped-call]
-            if clip is not None:
-                clip()
-            optimizer.step()
-
+            loss, output = train_step(network, optimizer, clip, x, y)
             progress.step += 1
             recorder.add(loss, output, y)
             if control.attention or clock() >= self._due or len(recorder) >= capacity:

@@ -18,6 +18,7 @@ from d2ltui.diagnosis.probes import probe_batch
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import check_fits, make_current, place, select
 from d2ltui.engine.preparation import Prepared, prepare
+from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.nn import Network, Optimizer, build, make_clip, make_optimizer
 from d2ltui.nn.seeds import derive_seed
@@ -42,13 +43,8 @@ class Learner:
         self._clip = make_clip(config, self.network)
 
     def step(self, x: Tensor, y: Tensor) -> None:
-        """One training step, the same as the trainer's."""
-        self.optimizer.zero_grad()
-        loss = self.network.loss(self.network(x), y)
-        self.network.objective(loss).backward()  # type: ignore[no-untyped-call]
-        if self._clip is not None:
-            self._clip()
-        self.optimizer.step()
+        """One training step."""
+        train_step(self.network, self.optimizer, self._clip, x, y)
 
     @torch.no_grad()
     def evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, float]:

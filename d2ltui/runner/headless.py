@@ -17,7 +17,7 @@ import msgspec
 from d2ltui.engine.control import Control
 from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.events import exit_status, finding_values, to_json
+from d2ltui.spec.events import exit_status, finding_values, findings_in_words, to_json
 from d2ltui.spec.header import header_of
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
@@ -171,15 +171,8 @@ class _Findings:
 
     def tell(self, err: TextIO) -> None:
         """Print what the run is sick of: the cause, why, what to try, and what follows from it."""
-        for finding in self.found:
-            if finding.severity == "note":
-                continue
-            if finding.because_of:
-                print(f"    because of this: {finding.what}", file=err)
-                continue
-            print(f"{finding.severity}: {finding.what}\n    {finding.why}", file=err)
-            if finding.try_:
-                print(f"    try: {finding.try_}", file=err)
+        for line in findings_in_words(finding for finding in self.found if finding.severity != "note"):
+            print(line, file=err)
         err.flush()
 
 

@@ -7,7 +7,7 @@ progress bar another.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
@@ -270,3 +270,16 @@ def finding_values(finding: Finding) -> dict[str, object]:
         "remedy": finding.remedy,
         "because_of": finding.because_of or None,
     }
+
+
+def findings_in_words(findings: Iterable[Finding]) -> list[str]:
+    """Lines of text: what each is, why, and what to try; what follows from a cause in a line below it."""
+    lines: list[str] = []
+    for finding in findings:
+        if finding.because_of:
+            lines.append(f"    because of this: {finding.what}")
+            continue
+        lines += [f"{finding.severity}: {finding.what}", f"    {finding.why}"]
+        if finding.try_:
+            lines.append(f"    try: {finding.try_}")
+    return lines
