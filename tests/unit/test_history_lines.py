@@ -55,6 +55,7 @@ def test_time_is_what_runs_from_left_to_right_not_the_number_of_looks() -> None:
 @example([([4], 0.0, 2.2250738585072014e-308)], 1, 1, False)
 @example([([4, 2], 0.0, 1e-308), ([4], -1.0, 5.0)], 20, 10, False)
 @example([([4, 2], 1e20, 0.0), ([1, 3], 1e20, 1e10)], 20, 10, False)
+@example([([0], -0.0078125, 1.0)], 1, 1, False)
 def test_any_history_fits_its_place(
     history: list[tuple[list[int], float, float]], width: int, height: int, ascii: bool
 ) -> None:

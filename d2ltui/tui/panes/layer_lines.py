@@ -20,7 +20,8 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return str(value)
     if 0.001 <= abs(value) < 9999.5:
-        return f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
+        text = f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
+        return text if len(text) <= 7 else f"{value:.2g}"  # -0.00781
     text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
     return text if len(text) <= 7 else f"{value:.0e}".replace("e+", "e")
 
