@@ -111,8 +111,12 @@ async def test_a_mark_stays_with_its_run_where_renaming_or_deleting_is_refused(o
         marked = screen.query_one(RunsTable).selected
         other = ({first.name, second.name} - {marked}).pop()
         await person.press("space", "n")
-        person.app.screen.query_one(Input).value = other
-        await person.press("enter", "escape")
+        dialog = person.app.screen
+        dialog.query_one(Input).value = other
+        await person.press("enter")
+        # while it is being renamed the run is in use, so the lock below waits for the answer
+        await person.until(lambda: other in str(dialog.query_one("#why-not", Static).content), "why not")
+        await person.press("escape")
         await person.until(lambda: person.app.screen is screen, "the list")
         assert screen._marked == [marked]
         assert marked is not None
