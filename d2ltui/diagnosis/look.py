@@ -93,7 +93,7 @@ def look(
             )
         )
 
-    with _evaluating(module), _hooked(module, hook), torch.enable_grad():
+    with evaluating(module), _hooked(module, hook), torch.enable_grad():
         mean_loss = loss(module(x), y)
         having = [use for use in seen if use.weight is not None and use.weight.requires_grad]
         weights = [use.weight for use in having if use.weight is not None]
@@ -125,7 +125,7 @@ def look(
 
 
 @contextlib.contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode, and afterwards each module's own mode and the random states as they were."""
     modes = [(part, part.training) for part in module.modules()]
     devices = {parameter.device for parameter in module.parameters() if parameter.device.type == "cuda"}

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from d2ltui.diagnosis import rules_layers, rules_training
+from d2ltui.diagnosis.at_start import SEVERITY_ORDER, beside
 from d2ltui.diagnosis.evidence import LIMITS, Run
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
@@ -47,7 +48,6 @@ for _rule in (
 ):
     RULES.register(_rule)
 
-_SEVERITY_ORDER: dict[events.Severity, int] = {"alarm": 0, "warning": 1, "note": 2}
 MAX_HISTORY = 64
 # A finding that stays is told again when its figure has moved by this share.
 RETELL = 0.25
@@ -100,7 +100,10 @@ class Monitor:
     def __init__(self, config: RunConfig, plan: Sequence[LayerSpec]) -> None:
         self._config, self._plan = config, tuple(plan)
         self._probes: list[events.LayersProbed] = []
+        self._found: tuple[events.Finding, ...] = ()  # by the last look
         self._told: tuple[events.Finding, ...] = ()
+        self._start: tuple[events.Finding, ...] = ()  # what was found before the first step, until the network learns
+        self._seen_at_start: frozenset[str] = frozenset()
         self._disabled: events.Finding | None = None
         self._rules = list(RULES.values())
         self._failures: list[tuple[str, Exception]] = []  # of rules, not told of yet
@@ -138,10 +141,26 @@ class Monitor:
         )
         if self._disabled is not None:
             found = _most_severe_first([*found, self._disabled])
+        self._found = found
+        if self._start and Run(tuple(self._probes), Epochs(), config, self._plan, diverged_at).learns:
+            self._start = ()  # it did no harm
+        return self._news(step)
+
+    def _news(self, step: int) -> events.FindingsChanged | None:
+        found = beside(self._found, self._start, self._seen_at_start) if self._start else self._found
         if _same(self._told, found):
             return None
         self._told = found
         return events.FindingsChanged(step, found)
+
+    def begin(self, start: Sequence[events.Finding]) -> events.FindingsChanged | None:
+        """What there is to tell after a look at the untrained network, where `start` was found beside it.
+
+        It is told as long as the network does not learn.
+        """
+        self._start = tuple(start)
+        self._seen_at_start = frozenset(finding.rule for finding in self._found)
+        return self._news(0)
 
     def at_the_end(
         self, epochs: Sequence[events.EpochEnded], lr: float, diverged_at: int | None
@@ -190,7 +209,7 @@ def _without_steps(probed: events.LayersProbed) -> events.LayersProbed:
 
 
 def _most_severe_first(findings: Sequence[events.Finding]) -> tuple[events.Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: _SEVERITY_ORDER[finding.severity]))  # stable: the rules' order
+    return tuple(sorted(findings, key=lambda finding: SEVERITY_ORDER[finding.severity]))  # stable: the rules' order
 
 
 def _checked(finding: object) -> events.Finding:

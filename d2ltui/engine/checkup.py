@@ -4,21 +4,19 @@ whether it can learn a handful of samples by heart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
-import torch
 
+from d2ltui.diagnosis.at_start import OF_DATA
 from d2ltui.diagnosis.probes import probe
 from d2ltui.engine.checkup_data import read_inputs, read_labels
 from d2ltui.engine.checkup_memory import read_memory
 from d2ltui.engine.checkup_network import read_gradients, read_loss, read_outputs, read_units
 from d2ltui.engine.readings import Reading
 from d2ltui.engine.workbench import Workbench
-from d2ltui.spec.events import Finding
-
-_OF_DATA = ("data-scale", "label-imbalance")
+from d2ltui.spec.events import Finding, LayersProbed
 
 
 class Checkup(NamedTuple):
@@ -33,20 +31,52 @@ class Checkup(NamedTuple):
         return any(finding.severity == "alarm" for finding in self.findings)
 
 
-def check(bench: Workbench) -> Checkup:
+def check(bench: Workbench, tell: Callable[[Reading], None] = lambda reading: None) -> Checkup:
     """Look at a run before its first step. Nothing of the run itself is changed.
+
+    `tell` is called with each reading as soon as it is there.
 
     Raises:
         Cancelled: where the run's control has been asked for an end.
     """
-    readings = [read_inputs(bench), read_labels(bench)]
-    if all(bool(torch.isfinite(part).all()) for part in (bench.data.x_train, bench.data.y_train)):
-        probed = probe(bench.network, bench.x, bench.y)
-        weighted = [layer for layer in probed.layers if layer.weight_norm is not None]
-        readings += [read_loss(bench, probed.loss), read_outputs(bench, weighted), read_gradients(bench, weighted)]
+    readings: list[Reading] = []
+    for read in _all_readings(bench):
         bench.go_on()
-        readings += [read_units(bench), read_memory(bench)]
+        readings.append(read)
+        tell(read)
     return Checkup(tuple(readings), _in_order(readings))
+
+
+def check_start(bench: Workbench, probed: LayersProbed | None) -> tuple[Finding, ...]:
+    """What is wrong with the data and with the network as it starts, the cause first: what takes no training to see.
+
+    `probed` is a look at the untrained network; without one, only the data are looked at.
+    """
+    readings = list(_of_data(bench))
+    if probed is not None and all(reading.finite for reading in readings):
+        readings += _of_network(bench, probed)
+    return _in_order(readings)
+
+
+def _all_readings(bench: Workbench) -> Iterator[Reading]:
+    of_data = list(_of_data(bench))
+    yield from of_data
+    if all(reading.finite for reading in of_data):
+        yield from _of_network(bench, probe(bench.network, bench.x, bench.y))
+        yield read_memory(bench)
+
+
+def _of_data(bench: Workbench) -> Iterator[Reading]:
+    yield read_inputs(bench)
+    yield read_labels(bench)
+
+
+def _of_network(bench: Workbench, probed: LayersProbed) -> Iterator[Reading]:
+    weighted = [layer for layer in probed.layers if layer.weight_norm is not None]
+    yield read_loss(bench, probed.loss)
+    yield read_outputs(bench, weighted)
+    yield read_gradients(bench, weighted)
+    yield read_units(bench)
 
 
 def _in_order(readings: Sequence[Reading]) -> tuple[Finding, ...]:
@@ -63,7 +93,7 @@ def _in_order(readings: Sequence[Reading]) -> tuple[Finding, ...]:
     first, *others = by_rule.values() or (None,)
     if first is None:
         return ()
-    independent = (*_OF_DATA, first.rule)
+    independent = (*OF_DATA, first.rule)
     return (
         first,
         *(

@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 
 import torch
+from torch import Tensor
 
 from d2ltui.diagnosis.evidence import number, percent
 from d2ltui.engine.readings import LIMITS, Reading, finding, severity_of
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import Severity
 
+CHUNK = 1 << 18  # values that are added up in single precision
+
 
 def read_inputs(bench: Workbench) -> Reading:
     """Scale and offset of the training inputs, all features together."""
-    x = bench.data.x_train.double()
-    rms, mean = float(x.square().mean().sqrt()), float(x.mean())
+    rms, mean = _moments(bench.data.x_train)
     figures = {"input_rms": rms, "input_mean": mean}
     line = f"root mean square {number(rms)}, mean {number(mean)}"
     decades = abs(math.log10(rms)) if 0 < rms < math.inf else math.nan
@@ -39,6 +41,18 @@ def read_inputs(bench: Workbench) -> Reading:
     else:
         what = f"The inputs are too {'large' if rms > 1 else 'small'}: their root mean square is {number(rms)}."
     return Reading("inputs", line, figures, finding("data-scale", severity, rms, what, why, scale))
+
+
+def _moments(x: Tensor) -> tuple[float, float]:
+    """Root mean square and mean of all values; not finite where one of them is not."""
+    total = squares = 0.0
+    for part in torch.split(x.flatten(), CHUNK):
+        values = part.float()
+        total, squares = total + float(values.sum()), squares + float(torch.dot(values, values))
+    if not math.isfinite(squares):  # or too large for single precision
+        wide = x.double()
+        return float(wide.square().mean().sqrt()), float(wide.mean())
+    return math.sqrt(squares / x.numel()), total / x.numel()
 
 
 def read_labels(bench: Workbench) -> Reading:

@@ -11,6 +11,7 @@ from torch import nn
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.causes import with_remedy
 from d2ltui.diagnosis.evidence import number, percent
+from d2ltui.diagnosis.look import evaluating
 from d2ltui.diagnosis.remedies import Remedy, in_words
 from d2ltui.engine.readings import LIMITS, Reading, finding, severity_of
 from d2ltui.engine.workbench import Workbench
@@ -141,8 +142,9 @@ def read_units(bench: Workbench) -> Reading:
     if not hidden:
         return Reading("units", "no hidden layer", {"units_alike": 0.0})
     weights = [part.weight for part in hidden]
-    loss = bench.network.loss(bench.network(bench.x), bench.y)
-    gradients = torch.autograd.grad(loss, weights, allow_unused=True)  # type: ignore[arg-type]
+    with evaluating(bench.network), torch.enable_grad():
+        loss = bench.network.loss(bench.network(bench.x), bench.y)
+        gradients = torch.autograd.grad(loss, weights, allow_unused=True)  # type: ignore[arg-type]
     worst, units = 0.0, 0
     for part, gradient in zip(hidden, gradients, strict=True):
         matrix, slopes = _matrix(part, None), _matrix(part, gradient)

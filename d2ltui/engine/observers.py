@@ -66,6 +66,7 @@ class Inspection:
         self._prober, self._monitor, self._tell, self._device = prober, monitor, tell, device
         self.due, self.armed = prober.due, prober.armed
         self.findings: tuple[events.Finding, ...] = ()  # what was found last
+        self._probed: events.LayersProbed | None = None  # the last look
 
     def remember(self, probes: Sequence[events.LayersProbed]) -> None:
         """What was seen before, in order, where a run is resumed."""
@@ -83,10 +84,23 @@ class Inspection:
         changed = self._monitor.look(probed, epochs, lr, step if diverged else None, step)
         for rule, error in self._monitor.take_failures():
             self._tell(failure(step, f"the rule {rule}", error))
+        self._probed = probed
+        self._tell_news(changed)
+        return probed
+
+    def check_start(self, check: Callable[[events.LayersProbed | None], Sequence[events.Finding]]) -> None:
+        """Tell what `check` finds before the first step, given the look at the untrained network, if there was one."""
+        try:
+            found = check(self._probed)
+        except Exception as error:
+            self._tell(failure(0, "the check before the first step", error))
+        else:
+            self._tell_news(self._monitor.begin(found))
+
+    def _tell_news(self, changed: events.FindingsChanged | None) -> None:
         if changed is not None:
             self.findings = changed.findings
             self._tell(changed)
-        return probed
 
     def at_the_end(self, epochs: Epochs, lr: float, diverged_at: int | None) -> tuple[events.Finding, ...]:
         """What is found in the end, however long the run has taken."""

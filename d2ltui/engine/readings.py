@@ -18,7 +18,7 @@ LIMITS: dict[str, Limit] = {
     "input_offset": Limit(0.9, 0.99, "|mean| / root mean square; pictures from 0 to 1 have at most 0.8"),
     "label_scale": Limit(1.5, 3.0, "powers of ten from a root mean square of 1, in regression; " + _DEFAULTS),
     "label_share": Limit(0.75, 0.9, "of the most frequent class; 2.5 times an equal share, but 0.6 at least, for many"),
-    "fading": Limit(3.5, 6.0, "powers of ten lost from input to output; N(0, 0.01²) of 2-64-64-3 loses 4.3 and learns"),
+    "fading": Limit(5.0, 6.0, "powers of ten lost from input to output; N(0, 0.01²) of 2-64-64-3 loses 4.6 and learns"),
     "vanishing": Limit(3.0, 5.0, "powers of ten from the last layer's gradient to the first's, as in a run's own rule"),
     "no_gradient": Limit(4.0, 6.0, "powers of ten of the largest gradient's norm below 1; " + _DEFAULTS + " (3.1)"),
     "exploding": Limit(2.0, 3.0, "powers of ten of a gradient's norm above 1, as in a run's own rule"),
@@ -35,6 +35,11 @@ class Reading(NamedTuple):
     line: str
     figures: Mapping[str, object]
     finding: Finding | None = None
+
+    @property
+    def finite(self) -> bool:
+        """Whether all of its figures are: whoever looks further has numbers to look at."""
+        return all(math.isfinite(value) for value in self.figures.values() if isinstance(value, float))
 
 
 def severity_of(name: str, figure: float) -> Severity | None:

@@ -16,6 +16,7 @@ from d2ltui.diagnosis.monitor import Monitor
 from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
 from d2ltui.engine import doctor, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
+from d2ltui.engine.checkup import check_start
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import check_fits, make_current, select
 from d2ltui.engine.gc import freeze_gc
@@ -25,6 +26,7 @@ from d2ltui.engine.progress import Progress
 from d2ltui.engine.reporting import LARGEST_LOSS, end_epoch, publish
 from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
+from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import build, set_lr
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue, events
@@ -50,7 +52,8 @@ class Trainer:
         keeper: takes checkpoints, whenever `CheckpointSchedule` has one due, at a pause and at the end of the run.
         resume: reads the checkpoint to resume from, in this thread; where it finds none, the run begins again.
         probes: what was seen in the layers of a run that is resumed.
-        diagnose: whether, at its end, a run that has not learned is examined by trying what would mend it.
+        diagnose: whether data and network are checked before the first step, and, at its end, a run that has not
+            learned is examined by trying what would mend it.
     """
 
     def __init__(
@@ -181,7 +184,9 @@ class Trainer:
         self.network = build(config, device=device, dataset=data.info)
         self.parts = prepare(config, data, self.network, device)
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan))
-        prober = Prober(self.network, x.to(device), y.to(device), self._sample_every)
+        x, y = x.to(device), y.to(device)
+        self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
+        prober = Prober(self.network, x, y, self._sample_every)
         self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
         self._begin_epoch(1)
         freeze_gc()
@@ -243,6 +248,8 @@ class Trainer:
 
     def _train_epochs(self) -> None:
         self._probe()
+        if self._diagnose and self.progress.step == 0:
+            self._inspection.check_start(partial(check_start, self._bench))
         self._arm()
         self._emit(events.StatusChanged("training"))
         self._start_clock()
