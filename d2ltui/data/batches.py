@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -52,6 +52,32 @@ def data_iter(
     for low in range(start * batch_size, n, size):
         x, y = (_block(tensor, order, low, min(low + size, n), target) for tensor in (features, labels))
         yield from zip(torch.split(x, batch_size), torch.split(y, batch_size), strict=True)
+
+
+def stacked_iter(
+    features: Sequence[Tensor],
+    labels: Sequence[Tensor],
+    batch_size: int,
+    generators: Sequence[torch.Generator],
+    device: torch.device | str | None = None,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch of D data sets of one size at once, each in the order that `data_iter` takes with its generator.
+
+    `features` and `labels` have D entries, which may be the same tensors.
+
+    Yields:
+        features (D, batch_size, ...), labels (D, batch_size, ...); the last batch may be smaller.
+    """
+    n = len(features[0])
+    orders = [torch.randperm(n, generator=generator, device=generator.device) for generator in generators]
+    target = features[0].device if device is None else torch.device(device)
+    batches = _batches_a_block(features[0], labels[0], batch_size * len(features), target)
+    for low in range(0, n, size := batch_size * batches):
+        blocks = []
+        for sources in (features, labels):
+            pairs = zip(sources, orders, strict=True)
+            blocks.append(torch.stack([_block(f, o.to(f.device), low, min(low + size, n), target) for f, o in pairs]))
+        yield from zip(*(torch.split(block, batch_size, dim=1) for block in blocks), strict=True)
 
 
 def _batches_a_block(features: Tensor, labels: Tensor, batch_size: int, device: torch.device) -> int:

@@ -78,7 +78,10 @@ def r_squared(mean_squared_error: npt.ArrayLike, variance: float) -> npt.NDArray
 
 
 def scores(task: Task, output: Tensor, labels: Tensor) -> Tensor:
-    """For each sample, what its metric is a mean of: 1 for a hit and 0 for a miss, or the squared error; shape (n,)."""
+    """For each sample, what its metric is a mean of: 1 for a hit and 0 for a miss, or the squared error.
+
+    Of outputs (n, num_outputs) shape (n,), of those of several networks, (P, n, num_outputs), shape (P, n).
+    """
     if task == "classification":
-        return output.argmax(dim=1) == labels
-    return (output - labels).square().flatten()
+        return output.argmax(dim=-1) == labels
+    return (output - labels).square().flatten(output.dim() - 2)

@@ -1,0 +1,165 @@
+"""The optimisers for stacked networks: torch.optim's formulas, with hyperparameters of each network's own.
+
+A hyperparameter that is the same for all networks is one number; else there is one for each parameter, laid out as the
+parameters are. The learning rate, which schedules and people change, is always a tensor, so that a captured step reads
+it anew.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from d2ltui.nn.accel.optimizers import bounded
+from d2ltui.nn.batched import BatchedNetwork
+from d2ltui.spec.config import RunConfig
+
+# What torch.optim calls the tensors that each optimiser keeps, and its constants that are not a run's to choose.
+STATES: dict[str, tuple[str, ...]] = {
+    "sgd": (),
+    "momentum": ("momentum_buffer",),
+    "adagrad": ("sum",),
+    "rmsprop": ("square_avg",),
+    "adam": ("exp_avg", "exp_avg_sq"),
+    "adamw": ("exp_avg", "exp_avg_sq"),
+}
+_ADAGRAD_EPS, _EPS = 1e-10, 1e-8
+_ALPHA = 0.99  # RMSprop's
+_BETAS = (0.9, 0.999)  # Adam's
+_TORCH_EPS = 1e-6  # that torch's clipping adds to the norm
+
+
+class BatchedOptimizer:
+    """Moves the parameters of a `BatchedNetwork` by its gradients.
+
+    Args:
+        configs: of its networks, which have one optimiser in common.
+        network: theirs.
+    """
+
+    def __init__(self, configs: Sequence[RunConfig], network: BatchedNetwork) -> None:
+        config = configs[0]
+        self.name = config.optimizer
+        self._network, self._scratch = network, config.implementation == "scratch"
+        self._rates = torch.tensor([one.lr for one in configs], dtype=torch.float64)
+        self._momenta = torch.tensor([one.momentum for one in configs], dtype=torch.float64)
+        self._decays = torch.tensor([bounded(one.weight_decay) for one in configs], dtype=torch.float64)
+        self._norms = torch.tensor([one.clip_norm for one in configs], dtype=torch.float64)
+        self.states = [torch.zeros_like(network.parameters) for _ in STATES[self.name]]
+        self._steps = 0
+        self._factor = 1.0
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Spread the hyperparameters over as many networks as there are now."""
+        network = self._network
+        like = network.parameters
+        self._momentum = self._spread(self._momenta)
+        self._decay = network.spread(self._decays, biases=False) if bool(self._decays.any()) else None
+        self._norm = self._norms.to(like) if bool(self._norms.any()) else None
+        self._step_size = like.new_zeros(())  # by which the rate is multiplied, for Adam
+        self._root = like.new_zeros(())
+        self._scratchpad = torch.empty_like(like)
+        self._set_rates()
+
+    def _spread(self, values: Tensor) -> Tensor:
+        """One number where all are the same."""
+        if bool((values == values[0]).all()):
+            return values[0].to(self._network.parameters)
+        return self._network.spread(values)
+
+    def _set_rates(self) -> None:
+        rates = torch.tensor([-bounded(rate * self._factor) for rate in self._rates.tolist()], dtype=torch.float64)
+        self._minus_rate = self._spread(rates)
+
+    def set_factor(self, factor: float) -> None:
+        """From now on each rate is multiplied by `factor`: a schedule's."""
+        if factor != self._factor:
+            self._factor = factor
+            self._set_rates()
+
+    def set_lr(self, member: int, lr: float) -> None:
+        """Another learning rate, before its schedule, for one network."""
+        self._rates[member] = lr
+        self._set_rates()
+
+    def keep(self, index: Tensor) -> None:
+        """Go on with the networks `index` (k,) alone. To be called before the network's own `keep`."""
+        self.states = [self._network.select(state, index) for state in self.states]
+        for name in ("_rates", "_momenta", "_decays", "_norms"):
+            setattr(self, name, getattr(self, name)[index.cpu()])
+
+    def kept(self) -> None:
+        """The network has been made smaller."""
+        self._lay_out()
+
+    def state_of(self, member: int) -> list[dict[str, Tensor]]:
+        """What torch.optim would keep for each parameter of a network, in order: weight, bias, weight, …"""
+        if not self._steps or not self.states:
+            return []
+        names = STATES[self.name]
+        parts = zip(*(self._network.of_member(state, member) for state in self.states), strict=True)
+        found = [dict(zip(names, part, strict=True)) for part in parts]
+        if self.name != "momentum":
+            for one in found:
+                one["step"] = torch.tensor(float(self._steps))
+        return found
+
+    def clip(self) -> None:
+        """Keep the norm of each network's gradient below its `clip_norm`, where it has one (section 9.5)."""
+        if self._norm is None:
+            return
+        parts = self._network.rows(self._network.gradients)
+        squares = torch.stack([part.square().sum(dim=1) for part in parts]).sum(dim=0)
+        norm = squares.sqrt_() if self._scratch else squares.sqrt_().add_(_TORCH_EPS)
+        scale = (self._norm / norm).clamp_(max=1.0).unsqueeze(1)
+        for part in parts:
+            part.mul_(scale)
+
+    def advance(self) -> None:
+        """Another step begins: what depends on its number alone. Not part of what can be captured."""
+        self._steps += 1
+        if self.name in ("adam", "adamw"):
+            self._step_size.fill_(1 / (1 - _BETAS[0] ** self._steps))
+            self._root.fill_(math.sqrt(1 - _BETAS[1] ** self._steps))
+
+    def step(self) -> None:
+        """Move every parameter. From scratch the penalty's gradient has been added before."""
+        parameters, gradient = self._network.parameters, self._network.gradients
+        if self._decay is not None and not self._scratch:
+            if self.name == "adamw":
+                parameters.mul_(torch.addcmul(torch.ones_like(parameters), self._decay, self._minus_rate))
+            else:
+                gradient.addcmul_(parameters, self._decay)
+        move = self._direction(gradient)
+        parameters.addcmul_(move, self._minus_rate)
+
+    def add_penalty(self) -> None:
+        """From scratch, weight decay is a penalty in what is differentiated (section 3.7)."""
+        if self._decay is not None and self._scratch:
+            self._network.gradients.addcmul_(self._network.parameters, self._decay)
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        """What is multiplied by the rate and subtracted."""
+        if self.name == "sgd":
+            return gradient
+        if self.name == "momentum":
+            (buffer,) = self.states
+            return buffer.mul_(self._momentum).add_(gradient)
+        pad = self._scratchpad
+        if self.name == "adagrad":
+            (total,) = self.states
+            total.addcmul_(gradient, gradient)
+            return torch.div(gradient, torch.sqrt(total, out=pad).add_(_ADAGRAD_EPS), out=pad)
+        if self.name == "rmsprop":
+            (square,) = self.states
+            square.mul_(_ALPHA).addcmul_(gradient, gradient, value=1 - _ALPHA)
+            return torch.div(gradient, torch.sqrt(square, out=pad).add_(_EPS), out=pad)
+        mean, square = self.states
+        mean.lerp_(gradient, 1 - _BETAS[0])
+        square.mul_(_BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
+        torch.sqrt(square, out=pad).div_(self._root).add_(_EPS)
+        return torch.div(mean, pad, out=pad).mul_(self._step_size)
