@@ -7,36 +7,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from d2ltui.nn.accel.kernels import select_kernel
-from d2ltui.nn.accel.onednn import LARGE, OneDNNLinear, onednn_is_faster
+from d2ltui.nn.accel.linear import accelerate
 from d2ltui.nn.network import Layer, Network
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.registry import load_object
-
-# A weight from so many inputs on, to so many outputs on, is kept by column on a CPU.
-WIDE, NARROW = 512, 16
-
-
-def _linear_class(
-    config: RunConfig, spec: LayerSpec, dtype: torch.dtype, device: torch.device | str
-) -> type[nn.Linear]:
-    """The class of a linear layer: the same function, computed in the way that is fastest here."""
-    large = config.batch_size * spec.num_inputs * spec.num_outputs >= LARGE
-    fit = torch.device(device).type == "cpu" and dtype == torch.float32
-    return OneDNNLinear if large and fit and onednn_is_faster() else nn.Linear
-
-
-def _by_column(config: RunConfig, spec: LayerSpec, device: torch.device | str) -> bool:
-    """Whether a weight is kept column by column: the same matrix, in the order in which XWᵀ wants it.
-
-    On a CPU a step of the book's MLP then takes 5 to 15 % less, for MKL need not transpose in the products of a wide
-    input, forward and of the weight's gradient. Of a narrow output they take longer; and fused kernels would copy such
-    a weight back and forth.
-    """
-    plain = torch.device(device).type == "cpu" and select_kernel(config.optimizer, "cpu") == "plain"
-    return plain and spec.num_inputs >= WIDE and spec.num_outputs >= NARROW
 
 
 class ConciseNetwork(Network):
@@ -57,15 +33,12 @@ class ConciseNetwork(Network):
             if spec.kind == "linear":
                 # nn.Linear draws weights of its own; nobody else's random numbers shall change by that.
                 with torch.random.fork_rng(devices=[]):
-                    made = _linear_class(config, spec, dtype, device)
-                    linear = made(spec.num_inputs, spec.num_outputs, dtype=dtype)
+                    linear = nn.Linear(spec.num_inputs, spec.num_outputs, dtype=dtype)
                 weight, bias = next(parameters)
-                if made is nn.Linear and _by_column(config, spec, device):
-                    linear.weight = nn.Parameter(torch.empty_like(linear.weight.T).contiguous().T)
                 with torch.no_grad():
                     linear.weight.copy_(weight.T)
                     linear.bias.copy_(bias)
-                modules.append(linear)
+                modules.append(accelerate(linear, batch_size=config.batch_size, device=device))
             elif spec.kind == "convolution":
                 with torch.random.fork_rng(devices=[]):
                     convolution = nn.Conv2d(

@@ -13,12 +13,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from d2ltui import nn as models
-from d2ltui.nn import concise
 from d2ltui.nn.accel.kernels import select_kernel
 from d2ltui.nn.accel.optimizers import PlainSGD, uncompiled
 from d2ltui.nn.concise import ConciseNetwork
-from d2ltui.nn.init import initial_parameters
-from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import resolve
 from d2ltui.spec.optimizers import OPTIMIZERS
 
@@ -202,33 +199,3 @@ def test_a_factor_that_no_float32_holds_raises_nothing(field: str, name: str, fu
         models.set_lr(optimizer, 1e300)
     if field == "lr" or name in ("sgd", "momentum", "scratch"):  # the others divide by what they have seen
         assert not network.loss(network(x), y).item() < 1e20
-
-
-@pytest.mark.parametrize(
-    ("hidden", "optimizer", "by_column"), [(16, "sgd", True), (8, "sgd", False), (16, "adam", False)]
-)
-def test_a_wide_weight_is_kept_by_column_where_that_is_faster_and_is_the_same_matrix(
-    hidden: int, optimizer: str, by_column: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(concise, "onednn_is_faster", lambda: False)
-    config = resolve({"dataset": "fashion-mnist", "hidden": str(hidden), "optimizer": optimizer})
-    network = models.build(config)
-    assert isinstance(network, ConciseNetwork)
-    weight, narrow = (weight for _, weight, _ in network.linear_parameters())
-    assert weight.shape == (hidden, 784)
-    assert weight.is_contiguous() is not by_column
-    assert narrow.is_contiguous()
-    (drawn, _), *_ = initial_parameters(config, layer_plan(config))
-    assert torch.equal(weight, drawn.T)
-    first = nn.Linear(784, hidden)
-    plain = nn.Sequential(first, nn.ReLU(), nn.Linear(hidden, 10))
-    with torch.no_grad():
-        for parameter, ours in zip(plain.parameters(), network.parameters(), strict=True):
-            parameter.copy_(ours)
-    x, y = torch.rand(8, 784), torch.arange(8)
-    torch.testing.assert_close(network(x), plain(x))
-    network.loss(network(x), y).backward()  # type: ignore[no-untyped-call]
-    nn.functional.cross_entropy(plain(x), y).backward()  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(weight.grad, first.weight.grad)
-    models.make_optimizer(config, network).step()
-    assert weight.is_contiguous() is not by_column  # moved where it lies

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-# `optim.PlainSGD`; torch.optim's fused kernel: one launch instead of one a parameter; torch.optim's own choice.
+# `PlainSGD`; torch.optim's fused kernel: one launch instead of one a parameter, by which a step of a 64-128-10 network
+# on a CPU gains 10 % (momentum), 40 % (Adagrad), 50 % (Adam); torch.optim's own choice.
 Update: TypeAlias = Literal["plain", "fused", "torch"]
 
 # Of Adagrad, PyTorch before 2.7 has the fused kernel for the CPU only, and says so at the first step.

