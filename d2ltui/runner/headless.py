@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from d2ltui.engine.control import Control
+from d2ltui.runner import launch
 from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, finding_values, findings_in_words, to_json
@@ -223,22 +224,11 @@ def run(
     diagnose: bool = False,
 ) -> events.RunEnded:
     """Train `config` in this thread, and store it with `recording`; with `diagnose`, say what is wrong with it."""
-    from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
-
-    if recording is None:
-        return Trainer(config, control, sinks, diagnose=diagnose).run()
+    stored = [] if recording is None else [recording.store]
     try:
-        return Trainer(
-            config,
-            control,
-            [*sinks, recording.store],
-            keeper=recording,
-            resume=recording.checkpoint if recording.resumes else None,
-            probes=recording.past_probes,
-            diagnose=diagnose,
-        ).run()
+        return launch.train(config, control, [*sinks, *stored], recording, diagnose=diagnose)
     finally:
-        while not recording.close():
+        while recording is not None and not recording.close():
             pass  # the last checkpoint is on its way; a second signal waits for nothing
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.engine.control import Control, Mode
 from d2ltui.history.live import LiveRun
+from d2ltui.runner import launch
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 
@@ -130,9 +131,13 @@ def _left(until: float) -> float:
 def _import_engine() -> None:
     gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
     try:
-        import d2ltui.engine.trainer  # noqa: F401
+        _import_trainer()
     finally:
         gc.enable()
+
+
+def _import_trainer() -> None:
+    import d2ltui.engine.trainer  # noqa: F401
 
 
 def _run(
@@ -148,15 +153,9 @@ def _run(
     sinks: list[events.Sink] = [live] if stored is None else [live, stored]
     what = "PyTorch cannot be used"  # a broken installation must reach the screen, too
     try:
-        from d2ltui.engine.trainer import Trainer
-
+        _import_trainer()
         what = "the engine has failed"
-        if recording is None:
-            Trainer(config, control, sinks, diagnose=True).run()
-        else:
-            resume = recording.checkpoint if recording.resumes else None
-            past = recording.past_probes
-            Trainer(config, control, sinks, keeper=recording, resume=resume, probes=past, diagnose=True).run()
+        launch.train(config, control, sinks, recording, diagnose=True)
     except BaseException as error:  # above a thread there is nobody who would hear of it
         if live.ended is not None:
             raise
