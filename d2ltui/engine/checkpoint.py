@@ -186,7 +186,7 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
                 continue
             try:
                 values[name] = msgspec.convert(values[name], kind)
-            except msgspec.ValidationError as error:
+            except (msgspec.ValidationError, AttributeError) as error:  # msgspec takes a tensor for a mapping
                 raise TypeError(f"{name}: {error}") from None
         if values["epochs"].dim() != 2 or values["epochs"].shape[1] != len(events.EpochEnded.__struct_fields__):
             raise TypeError(f"epochs: a tensor of shape {tuple(values['epochs'].shape)}")

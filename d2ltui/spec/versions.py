@@ -35,6 +35,8 @@ def read_config(stored: object, before: Mapping[str, object] = BEFORE) -> RunCon
         msgspec.ValidationError: where that is no configuration, or a field has a value of another kind.
         KeyError: where it names no model, or no data set.
     """
+    if not isinstance(stored, dict):  # a tensor has keys for msgspec
+        raise msgspec.ValidationError(f"a configuration of type {type(stored).__name__}")
     values = msgspec.convert(stored, dict[str, Any])
     known = {name: value for name, value in values.items() if name in RunConfig.__struct_fields__}
     unknown = {name: value for name, value in values.items() if name not in known}

@@ -15,6 +15,7 @@ from runs import run
 from d2ltui.engine import checkpoint as checkpoint_module
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, read
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.versions import differing_fields
 
 
 def config() -> RunConfig:
@@ -145,3 +146,40 @@ def test_a_moment_that_its_run_has_not(whole: Path, changed: dict[str, object]) 
     torch.save({**found, **values, "checksum": checkpoint_module._checksum(values)}, whole)
     with pytest.raises(CheckpointError, match=r"checkpoint: .* is damaged \("):
         read(whole, config())
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        torch.full((3,), float("nan")),
+        torch.tensor(5),
+        torch.zeros(0),
+        {"a": torch.ones(2)},
+        [torch.ones(2)],
+        "\x1b[?1049h",
+        None,
+        1.5,
+        -1,
+        True,
+    ],
+    ids=repr,
+)
+def test_a_field_of_another_kind_is_told_whichever_it_is(whole: Path, foreign: object) -> None:
+    found = torch.load(whole, weights_only=True)
+    values = {name: value for name, value in found.items() if name not in ("format", "version", "checksum")}
+    right = read(whole, config())
+    changes: list[tuple[str, dict[str, object]]] = [(name, {name: foreign}) for name in values]
+    changes += [(f"config's {name}", {"config": {**values["config"], name: foreign}}) for name in values["config"]]
+    for name, change in changes:
+        changed = {**values, **change}
+        torch.save({**found, **changed, "checksum": checkpoint_module._checksum(changed)}, whole)
+        try:
+            checkpoint = read(whole, config())
+        except CheckpointError as error:
+            told = str(error)
+        else:
+            told = ""
+            assert not differing_fields(checkpoint.config, right.config), name
+            kind = type(getattr(right, name, None))
+            assert name not in values or type(getattr(checkpoint, name)) in (kind, type(None), torch.Tensor), name
+        assert not told or "is damaged (" in told or "is of another run (its " in told, name
