@@ -1,4 +1,4 @@
-"""Several runs one after another: the same with other seeds, or a grid of hyperparameters."""
+"""Several runs by one command: the same with other seeds, or a grid of hyperparameters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from d2ltui.cli import text
 from d2ltui.cli.options import MAX_RUNS
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
-from d2ltui.runner.headless import Progress, StderrReporter, guarded, has_bar, run
+from d2ltui.runner.headless import OPEN_TIMEOUT, Progress, StderrReporter, guarded, has_bar, run
 from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, check_environment, resolve
@@ -82,16 +82,17 @@ def train_all(
     store: bool,
     on_hangup: OnHangup,
 ) -> int:
-    """Train `configs` one after another, with a table that fills; returns the exit status.
+    """Train `configs`, those of one shape together, with a table that fills; returns the exit status.
 
     `fields` are those in which they differ. A run that diverges is a result of a sweep, and a failure elsewhere.
     """
     out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
     group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     table = _Table(configs, fields)
-    done: list[_Done] = []
+    ended: dict[int, _Done] = {}
     with Signals(on_hangup) as signals:
         from d2ltui.engine.device import DeviceError, select  # PyTorch: seconds
+        from d2ltui.runner.together import slices
 
         try:
             for name in dict.fromkeys(config.device for config in configs):
@@ -102,13 +103,24 @@ def train_all(
         try:
             if not quiet:
                 text.say(table.header())
-            for index, config in enumerate(configs):
-                done.append(_train_one(config, signals, err, _place(group, kind, index, len(configs)), quiet, store))
-                if not quiet:
-                    text.say(table.row(done[-1].live))
-                    out.flush()
+            shown = 0
+            for indices in slices(configs):
+                runs = [_Run.new(configs[i], _place(group, kind, i, len(configs)), err, store) for i in indices]
+                if len(runs) == 1 or not _train_together(runs, signals, err, quiet):
+                    for one in runs:
+                        _train_one(one, signals, err, quiet)
+                ended |= {index: one.done for index, one in zip(indices, runs, strict=True)}
+                while shown in ended:  # in the order of the runs, whichever were trained first
+                    shown += 1
+                    if not quiet:
+                        text.say(table.row(ended[shown - 1].live))
+                        out.flush()
                 if signals.caught is not None:
                     break
+            done = [ended[index] for index in sorted(ended)]
+            for left in done[shown:]:
+                if not quiet:
+                    text.say(table.row(left.live))
             if not quiet:
                 _summarise(done, fields, kind)
                 if store:
@@ -135,21 +147,59 @@ def _place(group: str, kind: str, index: int, total: int) -> dict[str, object]:
     return {"name": group, "kind": kind, "index": index + 1, "total": total}
 
 
-def _train_one(
-    config: RunConfig, signals: Signals, err: Any, group: dict[str, object], quiet: bool, store: bool
-) -> _Done:
-    control = Control()
-    signals.watch(control)
-    recording = RunRecording.new(config, control, group=group, on_trouble=StderrReporter(err)) if store else None
-    live = recording.live if recording is not None else LiveRun(config)
-    sinks: list[events.Sink] = [live]
+class _Run(NamedTuple):
+    """A run that is to be trained: what is asked of it, what is known of it, and what stores it, if anything does."""
+
+    config: RunConfig
+    control: Control
+    live: LiveRun
+    recording: RunRecording | None
+
+    @classmethod
+    def new(cls, config: RunConfig, group: dict[str, object], err: Any, store: bool) -> _Run:
+        control = Control()
+        recording = RunRecording.new(config, control, group=group, on_trouble=StderrReporter(err)) if store else None
+        if recording is not None:
+            recording.store.wait_opened(OPEN_TIMEOUT)  # runs are numbered in the order in which they are opened
+        return cls(config, control, recording.live if recording is not None else LiveRun(config), recording)
+
+    @property
+    def done(self) -> _Done:
+        return _Done(self.live, self.recording.store.name if self.recording is not None else None)
+
+
+def _train_one(one: _Run, signals: Signals, err: Any, quiet: bool) -> None:
+    signals.watch(one.control)
+    sinks: list[events.Sink] = [one.live]
     with open(os.devnull, "w", encoding="utf-8") as null:
         if not quiet and has_bar(err):  # elsewhere the table has to do
-            sinks.append(guarded(Progress(config, null, err), control, signals))
-        run(config, control, sinks, recording)
-    if live.status == "failed" and live.ended is not None:
-        print(f"d2ltui: {live.ended.message}", file=err)
-    return _Done(live, recording.store.name if recording is not None else None)
+            sinks.append(guarded(Progress(one.config, null, err), one.control, signals))
+        run(one.config, one.control, sinks, one.recording)
+    _tell_failure(one, err)
+
+
+def _train_together(runs: Sequence[_Run], signals: Signals, err: Any, quiet: bool) -> bool:
+    """As a population; False where each of them has to be trained by itself."""
+    from d2ltui.runner.together import train_slice
+
+    control = Control()
+    signals.watch(control)
+    sinks: list[list[events.Sink]] = [[one.live] for one in runs]
+    with open(os.devnull, "w", encoding="utf-8") as null:
+        if not quiet and has_bar(err):
+            sinks[0].append(guarded(Progress(runs[0].config, null, err), control, signals))  # they are all as far
+        if not train_slice(
+            [one.config for one in runs], control, sinks, [one.control for one in runs], [one.recording for one in runs]
+        ):
+            return False
+    for one in runs:
+        _tell_failure(one, err)
+    return True
+
+
+def _tell_failure(one: _Run, err: Any) -> None:
+    if one.live.status == "failed" and one.live.ended is not None:
+        print(f"d2ltui: {one.live.ended.message}", file=err)
 
 
 class _Table:

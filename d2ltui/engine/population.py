@@ -151,12 +151,14 @@ class Population:
         self._scores = torch.zeros(rows, dtype=dtype, device=device)
         self._sizes: list[int] = []
         self._sums = np.zeros((3, len(configs)))
+        self.due = 0.0  # when to ask the watcher next; it may be set to 0 to be asked after the very next step
+        self._begin_epoch()
 
     def _place_data(self, data: Sequence[Dataset], dtype: torch.dtype) -> None:
         """Members with the same seed have the same data, in the same order: each is gathered once."""
         seeds = list(dict.fromkeys(config.seed for config in self.configs))
         chosen = [data[next(i for i, c in enumerate(self.configs) if c.seed == seed)] for seed in seeds]
-        self._groups = torch.tensor([seeds.index(config.seed) for config in self.configs])
+        self._groups = torch.tensor([seeds.index(config.seed) for config in self.configs], device=self._device)
         self._orders = [torch.Generator().manual_seed(derive_seed(seed, "order")) for seed in seeds]
         regression = self._task == "regression"
         placed: dict[int, tuple[Tensor, Tensor, str]] = {}
@@ -179,13 +181,13 @@ class Population:
         of_member = [0] * len(self.configs) if same else self._groups.tolist()
         variances = [(_variance(one.y_train), _variance(one.y_val)) if regression else (1.0, 1.0) for one in parts]
         self._variances = np.array([variances[group] for group in of_member]).T  # (2, members)
-        self._of_member = torch.tensor(of_member)
+        self._of_member = torch.tensor(of_member, device=self._device)
 
     def _for_members(self, tensor: Tensor, groups: Tensor) -> Tensor:
         """Of tensors for each data set, (D, ...), that of each member: (P, ...), or (1, ...) for all alike."""
         if len(tensor) == 1 or (len(tensor) == len(groups) and self._straight):
             return tensor
-        return tensor.index_select(0, groups.to(tensor.device))
+        return tensor.index_select(0, groups)
 
     @property
     def _straight(self) -> bool:
@@ -196,19 +198,23 @@ class Population:
 
     def train(self, watcher: Watcher) -> None:
         """Train all members for all their epochs, or until none is left."""
-        with torch.inference_mode():
+        with torch.no_grad():
             for epoch in range(1, self.epochs + 1):
                 self.optimizer.set_factor(self._schedule.factor(epoch))
                 self._train_epoch(watcher)
+                self._begin_epoch()
                 watcher.epoch(tuple(self.members), epoch, self._end_epoch())
                 self._compact()
                 if not self.members:
                     return
                 watcher.between()
 
+    def _begin_epoch(self) -> None:
+        self._order_states = [order.get_state() for order in self._orders]
+
     def _train_epoch(self, watcher: Watcher) -> None:
         network, optimizer, control, task = self.network, self.optimizer, self._control, self._task
-        clock, due = time.perf_counter, time.perf_counter() + PUBLISH_EVERY
+        clock, self.due = time.perf_counter, time.perf_counter() + PUBLISH_EVERY
         self._sums = np.zeros((3, len(self.configs)))
         own = len(self._orders) == 1 or (len(self._orders) == len(self.members) and self._straight)
         groups = self._groups
@@ -228,9 +234,9 @@ class Population:
             self.step += 1
             if row + 1 == BLOCK:
                 self.publish(watcher)
-            if control.attention or clock() >= due:
+            if control.attention or clock() >= self.due:
+                self.due = clock() + PUBLISH_EVERY
                 watcher.between()
-                due = clock() + PUBLISH_EVERY
         self.publish(watcher)
 
     def publish(self, watcher: Watcher) -> None:
@@ -280,7 +286,7 @@ class Population:
         with np.errstate(invalid="ignore"):
             return EpochFigures(loss / samples, val_loss, metric / samples, val_metric)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def evaluate(self) -> tuple[Floats, Floats]:
         """Mean loss and mean score of each member on its validation part, without dropout: (members,)."""
         values = VALUES_CPU if self._device.type == "cpu" else VALUES_GPU
@@ -299,6 +305,11 @@ class Population:
     def probe_data(self) -> tuple[Tensor, Tensor]:
         """The samples on which the members' layers are looked at: (P or 1, n, ...)."""
         return self._for_members(self._x_probe, self._of_member), self._for_members(self._y_probe, self._of_member)
+
+    def random_states(self, member: int) -> tuple[Tensor, Tensor]:
+        """Of a member's order of the data when its epoch began, and of its dropout now."""
+        row = self.members.index(member)
+        return self._order_states[int(self._groups[row])], self.network.random_state(row)
 
     # Who is trained
 
@@ -322,7 +333,8 @@ class Population:
         self.optimizer.keep(index)
         self.network.keep(index)
         self.optimizer.kept()
-        self._groups, self._of_member = self._groups[index], self._of_member[index]
+        places = index.to(self._device)
+        self._groups, self._of_member = self._groups[places], self._of_member[places]
         self._losses = self._losses[:, : len(index)].contiguous()
         self._scores = self._scores[:, : len(index)].contiguous()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.metrics import r_squared
@@ -18,12 +19,18 @@ from d2ltui.spec.catalogue import Task
 # takes softmax regression to losses of 1e29 and no further.
 LARGEST_LOSS = 1e20
 
+Floats = npt.NDArray[np.float32]
+Counts = npt.NDArray[np.int64]
+
 
 def publish(parts: Prepared, progress: Progress, emit: Sinks) -> None:
     """Tell the steps since the last time. A loss that is not finite, or absurd, makes the run diverged there."""
-    if not len(parts.recorder):
-        return
-    losses, metrics, sizes = parts.recorder.take()
+    if len(parts.recorder):
+        tell_steps(*parts.recorder.take(), progress, emit)
+
+
+def tell_steps(losses: Floats, metrics: Floats, sizes: Counts, progress: Progress, emit: Sinks) -> None:
+    """Tell the last steps, of which there is one at least: `progress.step` is the number of the last one."""
     if progress.step == len(losses):  # the first block of a run that has just begun
         progress.first_loss = float(losses[0])
     broken = np.flatnonzero(~(losses <= LARGEST_LOSS))  # nan is not less than anything
@@ -47,6 +54,11 @@ def end_epoch(
     """
     val_loss, val_score = evaluate(parts.network, task, parts.x_val, parts.y_val, between)
     metric = float(r_squared(val_score, parts.val_variance)) if task == "regression" else val_score
+    tell_epoch(epoch, val_loss, metric, progress, emit)
+
+
+def tell_epoch(epoch: int, val_loss: float, val_metric: float, progress: Progress, emit: Sinks) -> None:
+    """Tell the figures of an epoch whose steps have all been told."""
     loss_sum, metric_sum, samples = progress.epoch_sums
     ended = events.EpochEnded(
         epoch=epoch,
@@ -54,7 +66,7 @@ def end_epoch(
         train_loss=float(loss_sum / samples),
         val_loss=val_loss,
         train_metric=float(metric_sum / samples),
-        val_metric=metric,
+        val_metric=val_metric,
         seconds=progress.clock.seconds,
     )
     progress.epochs.append(ended)

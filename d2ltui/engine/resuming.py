@@ -17,8 +17,13 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 
 
-def take(config: RunConfig, progress: Progress, parts: Prepared, threads: int) -> Checkpoint:
-    """A copy of everything that the steps to come depend on. Steps must have been published."""
+def take(
+    config: RunConfig, progress: Progress, parts: Prepared, threads: int, random: torch.Tensor | None = None
+) -> Checkpoint:
+    """A copy of everything that the steps to come depend on. Steps must have been published.
+
+    `random` is the state of the generator that the run draws from, where it is not PyTorch's own.
+    """
     loss_sum, metric_sum, samples = progress.epoch_sums.tolist()
     return Checkpoint(
         config=config,
@@ -32,7 +37,7 @@ def take(config: RunConfig, progress: Progress, parts: Prepared, threads: int) -
         model=to_cpu(parts.network.state_dict()),
         optimizer=to_cpu(parts.optimizer.state_dict()),
         order=progress.epoch_order.clone(),
-        random=torch.get_rng_state(),
+        random=torch.get_rng_state() if random is None else random,
         random_cuda=torch.cuda.get_rng_state(parts.device) if parts.device.type == "cuda" else None,
         data=parts.fingerprint,
         threads=threads,

@@ -88,9 +88,9 @@ class BatchedOptimizer:
 
     def keep(self, index: Tensor) -> None:
         """Go on with the networks `index` (k,) alone. To be called before the network's own `keep`."""
-        self.states = [self._network.select(state, index) for state in self.states]
+        self.states = [self._network.select(state, index.to(state.device)) for state in self.states]
         for name in ("_rates", "_momenta", "_decays", "_norms"):
-            setattr(self, name, getattr(self, name)[index.cpu()])
+            setattr(self, name, getattr(self, name)[index])
 
     def kept(self) -> None:
         """The network has been made smaller."""

@@ -1,0 +1,180 @@
+"""A run that is trained as a member of a population, and told as its own trainer would tell it.
+
+The events are the same, in the same order, and so are checkpoints: a member that was stopped goes on alone. For a look
+at its layers, and for a checkpoint, its weights are copied into a network of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from d2ltui.data import Dataset
+from d2ltui.diagnosis.monitor import Monitor
+from d2ltui.diagnosis.probes import Prober, probe_batch
+from d2ltui.engine import resuming, summary
+from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
+from d2ltui.engine.control import Control
+from d2ltui.engine.observers import Inspection, Sinks
+from d2ltui.engine.population import Block, Population
+from d2ltui.engine.preparation import prepare
+from d2ltui.engine.progress import Progress
+from d2ltui.engine.reporting import LARGEST_LOSS, tell_epoch, tell_steps
+from d2ltui.nn import build, set_lr
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import RunConfig
+
+
+class Member:
+    """One run of a population.
+
+    Args:
+        config: the run.
+        control: what is asked of this member alone.
+        sinks: called with every event.
+        keeper: takes checkpoints.
+    """
+
+    def __init__(
+        self, config: RunConfig, control: Control, sinks: Sequence[events.Sink], keeper: CheckpointSink | None
+    ) -> None:
+        self.config, self.control = config, control
+        self.emit = Sinks(sinks)
+        self.progress = Progress(config)
+        self.pace = CheckpointSchedule(keeper, partial(self.emit.tell_failure, "storing checkpoints"))
+        self.ended = False
+        self._device = config.device
+        self._threads = 0
+        self._population: Population | None = None
+        self._row = 0
+
+    def prepare(self, data: Dataset, device: torch.device, threads: int, sample_every: float | None) -> None:
+        """Build a network of its own, and tell that the run begins."""
+        config = self.config
+        self._device, self._threads, self._data = str(device), threads, data
+        plan = catalogue.layer_plan(config, data.info)
+        self.network = build(config, device=device, dataset=data.info)
+        self.parts = prepare(config, data, self.network, device)
+        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan))
+        self._prober = Prober(self.network, x.to(device), y.to(device), sample_every)
+        self.inspection = Inspection(self._prober, Monitor(config, plan), self.emit, self._device)
+        self.emit(
+            events.RunStarted(
+                config=config,
+                device=self._device,
+                layers=plan,
+                num_train=len(data.x_train),
+                num_val=len(data.x_val),
+                steps_per_epoch=math.ceil(len(data.x_train) / config.batch_size),
+                residence=self.parts.residence,
+                threads=threads,
+            )
+        )
+
+    def join(self, population: Population, row: int) -> None:
+        """Be member number `row` of `population` from now on."""
+        self._population, self._row = population, row
+        self.pace.keep(self._checkpoint)
+        self.look()
+        self.emit(events.StatusChanged("training"))
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of this epoch."""
+        return self.progress.lr * self.parts.schedule.factor(min(self.progress.epoch, self.config.epochs))
+
+    # What becomes of it
+
+    def take_steps(self, column: int, block: Block, seconds: float) -> None:
+        """Tell what the population has trained since the last time, of which `column` is this member's."""
+        self.progress.clock.set(seconds)
+        self.progress.step = block.step
+        losses, metrics = block.losses[:, column].copy(), block.metrics[:, column].copy()
+        tell_steps(losses, metrics, block.sizes, self.progress, self.emit)
+
+    def end_epoch(self, number: int, val_loss: float, val_metric: float) -> None:
+        """Tell the end of an epoch."""
+        tell_epoch(number, val_loss, val_metric, self.progress, self.emit)
+        self.progress.begin_epoch(number + 1)
+
+    def look(self, *, last: bool = False) -> None:
+        """Look at the layers, and tell what is found."""
+        self._copy_weights()
+        at = self.progress
+        self.inspection.look(at.step, units=last, epochs=at.epochs, lr=self.rate, diverged=at.diverged)
+
+    def arm(self) -> None:
+        """Get ready to measure the next step."""
+        self._copy_weights()
+        self.inspection.arm(self.progress.step)
+
+    def keep(self) -> None:
+        """Have a checkpoint stored."""
+        self.pace.keep(self._checkpoint)
+
+    def end(self, status: events.Status, message: str = "", error: Exception | None = None) -> None:
+        """Tell the end: `finished`, unless the run has diverged; `stopped`; or `failed` of `error`."""
+        at, trace, field, parameters = self.progress, None, "", None
+        self.ended = True
+        if error is not None:
+            layers = self.network.plan if hasattr(self, "network") else ()
+            field, message, trace = summary.describe_error(error, self.config, self._device, layers)
+        elif at.broken_loss is not None:
+            status, message = "diverged", summary.diverged(at.broken_loss, at.step, at.lr, LARGEST_LOSS)
+        elif status == "finished":
+            last = at.epochs[-1]
+            message = summary.result(self.config.task, last)
+            if summary.has_run_away(last, at.first_loss, self.parts.guess):
+                status = "diverged"
+                message = summary.ran_away(last, at.first_loss, self.parts.guess, at.lr)
+        if self._population is not None:
+            if status in ("finished", "stopped"):
+                self.keep()
+            if error is None:
+                self.look(last=True)
+            if self.config.task == "regression":
+                parameters = summary.parameters(self.network, self._data.truth)
+        totals = summary.summary(self.config, self._device, status, at.epochs, at.step, at.clock.seconds, parameters)
+        self.emit.end(events.RunEnded(status, message, totals, field, trace))
+
+    # Its own network
+
+    @torch.no_grad()
+    def _copy_weights(self) -> None:
+        assert self._population is not None
+        if self._row not in self._population.members:
+            return  # it has left: its network is what it was then
+        row = self._population.members.index(self._row)
+        network = self._population.network
+        self._assign(network.of_member(network.parameters, row), self._parameters())
+
+    def _parameters(self) -> list[Tensor]:
+        return [part for _, weight, bias in self.network.linear_parameters() for part in (weight, bias)]
+
+    def _assign(self, sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+        """Copy weights (n_in, n_out) and biases into the network's own, which torch.nn keeps as (n_out, n_in)."""
+        for source, target in zip(sources, targets, strict=True):
+            turned = source.dim() > 1 and self.config.implementation == "concise"
+            target.copy_(source.T if turned else source)
+
+    @torch.no_grad()
+    def _checkpoint(self) -> Checkpoint:
+        assert self._population is not None
+        self._copy_weights()
+        random = None
+        if self._row in self._population.members:
+            row = self._population.members.index(self._row)
+            states = self._population.optimizer.state_of(row)
+            optimizer = self.parts.optimizer
+            if states and isinstance(optimizer, torch.optim.Optimizer):
+                for parameter, state in zip(self._parameters(), states, strict=True):
+                    made = {name: torch.empty_like(parameter) for name in state if name != "step"}
+                    self._assign([state[name] for name in made], list(made.values()))
+                    optimizer.state[parameter] = {**({"step": state["step"]} if "step" in state else {}), **made}
+            set_lr(optimizer, self.rate)
+            self.progress.epoch_order, random = self._population.random_states(self._row)
+        return resuming.take(self.config, self.progress, self.parts, self._threads, random)

@@ -1,0 +1,267 @@
+"""Several runs at once: those of one shape are trained as a population, and each is told and stored as by itself.
+
+`slices` says which runs of a list can be trained together, `train_slice` trains one such group of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from d2ltui.data import Dataset, LoadCancelled, load
+from d2ltui.diagnosis.probes import SAMPLE_EVERY
+from d2ltui.engine.checkpoint import EPOCH_EVERY, SHARE
+from d2ltui.engine.clock import Clock
+from d2ltui.engine.control import Control
+from d2ltui.engine.device import check_fits, select
+from d2ltui.engine.member import Member
+from d2ltui.engine.population import Block, EpochFigures, Population, may_join, members_at_once
+from d2ltui.engine.threads import ONE_THREAD_FLOPS, CoreMeter, ThreadCount
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.dataset_source import SYNTHETIC
+from d2ltui.spec.datasets import DATASET_SOURCES
+from d2ltui.spec.memory import free_memory
+
+if TYPE_CHECKING:
+    from d2ltui.runner.recording import RunRecording
+
+MOST = 32  # runs at once: each is stored by a thread of its own
+LOOKS_SHARE = 0.01  # of the time that looks at the members' layers may take
+PAUSE_POLL = 0.05  # seconds between two looks at whether a pause is over
+
+
+def slices(configs: Sequence[RunConfig]) -> Iterator[tuple[int, ...]]:
+    """The indices of runs that are to be trained together, in order of their first one; a run by itself is one, too.
+
+    A step of a large network is bound by what it computes, not by the calls into PyTorch: such runs gain nothing from
+    company. Nor do runs on a GPU yet.
+    """
+    groups: dict[object, list[int]] = {}
+    for index, config in enumerate(configs):
+        groups.setdefault(_key(config) or index, []).append(index)
+    for indices in groups.values():
+        most = max(1, min(MOST, members_at_once(configs[indices[0]], free_memory())))
+        rest = iter(indices)
+        while part := tuple(islice(rest, most)):
+            yield part
+
+
+def _key(config: RunConfig) -> object:
+    parameters = sum(layer.parameters for layer in catalogue.layer_plan(config))
+    small = 6 * config.batch_size * parameters < ONE_THREAD_FLOPS
+    return may_join(config) if small and select(config.device).type == "cpu" else None
+
+
+class Stopped(Exception):
+    """The control asked for an end of all. Never leaves this module."""
+
+
+def train_slice(
+    configs: Sequence[RunConfig],
+    control: Control,
+    sinks: Sequence[Sequence[events.Sink]],
+    controls: Sequence[Control],
+    recordings: Sequence[RunRecording | None],
+) -> bool:
+    """Train runs together, each with its sinks, its own control and its recording; `control` ends or pauses all.
+
+    Returns False, with nothing told but that they load, where their data cannot be loaded or there is no memory for all
+    of them: then each has to be trained by itself. Otherwise each has ended, and recordings are closed.
+    """
+    keepers = zip(configs, controls, sinks, recordings, strict=True)
+    members = [
+        Member(config, own, [*told, *([kept.store] if kept is not None else [])], kept)
+        for config, own, told, kept in keepers
+    ]
+    for member in members:
+        member.emit(events.StatusChanged("loading"))
+    try:
+        watcher = _Watcher.prepared(members, control)
+    except (LoadCancelled, Stopped):
+        for member in members:
+            member.end("stopped", "stopped while loading")
+    except Exception:
+        return False  # whatever it is, each run by itself says it in its own words
+    else:
+        watcher.train()
+    for recording in recordings:
+        while recording is not None and not recording.close():
+            pass
+    return True
+
+
+def _datasets(configs: Sequence[RunConfig], member: Member, control: Control) -> list[Dataset]:
+    """Each run's data; a data set that does not depend on the seed is there once."""
+    source = DATASET_SOURCES[configs[0].dataset]
+    one_for_all = source.loader.startswith("d2ltui.data.") and configs[0].dataset_info.origin != SYNTHETIC
+    known: dict[object, Dataset] = {}
+    found = []
+    for config in configs:
+        key = None if one_for_all else config.seed
+        if key not in known:
+
+            def tell(message: str, fraction: float | None) -> None:
+                member.emit(events.Loading(message, fraction))
+
+            known[key] = load(config, tell, lambda: control.stopping)
+        found.append(known[key])
+    return found
+
+
+class _Watcher:
+    """Tells each member what becomes of it, and does what is asked of them."""
+
+    def __init__(self, members: Sequence[Member], population: Population, control: Control) -> None:
+        self._all, self._population, self._control = members, population, control
+        self._clock = Clock()
+        self._shares = [0.0] * len(members)  # seconds, of which each member that is trained takes an equal part
+        self._counted = 0.0
+        self._looked = self._kept = time.perf_counter()
+        self._look_took = self._keep_took = 0.0
+        self._armed = False
+
+    @classmethod
+    def prepared(cls, members: Sequence[Member], control: Control) -> _Watcher:
+        """Load the data, build the networks, and tell that the runs begin."""
+        configs = [member.config for member in members]
+        config, device, meter = configs[0], select(configs[0].device), CoreMeter()
+        data = _datasets(configs, members[0], control)
+        if control.stopping:
+            raise Stopped
+        check_fits(config, device)
+        parameters = sum(layer.parameters for layer in catalogue.layer_plan(config, data[0].info))
+        flops = 6.0 * config.batch_size * parameters
+        # One network's work, not that of all: two threads wait for each other longer than a batched product takes.
+        threads = ThreadCount(config.threads, flops, device.type, meter)
+        threads.choose()
+        population = Population(configs, data, device, control)
+        for member, own in zip(members, data, strict=True):
+            member.prepare(own, device, threads.number, SAMPLE_EVERY)
+        return cls(members, population, control)
+
+    def train(self) -> None:
+        """To the end of every member."""
+        began = time.perf_counter()
+        try:
+            for row, member in enumerate(self._all):
+                member.join(self._population, row)
+            self._look_took = time.perf_counter() - began
+            self._looked = self._kept = time.perf_counter()
+            self._clock.start()
+            self._population.train(self)
+            self._clock.stop()
+            self._end_those("finished")
+        except Stopped:
+            self._clock.stop()
+            self._end_those("stopped")
+        except Exception as error:
+            self._clock.stop()
+            self._end_those("failed", error)
+
+    def _end_those(self, status: events.Status, error: Exception | None = None) -> None:
+        for member in self._all:
+            if not member.ended:
+                member.end(status, f"stopped after step {member.progress.step:,}", error)
+
+    def _present(self, members: Sequence[int]) -> Iterator[tuple[int, Member]]:
+        """Those of the population's columns whose runs go on."""
+        for column, index in enumerate(members):
+            if not self._all[index].ended:
+                yield column, self._all[index]
+
+    def _count(self, members: Sequence[int]) -> None:
+        now = self._clock.seconds
+        here = [index for index in members if not self._all[index].ended]
+        for index in here:
+            self._shares[index] += (now - self._counted) / len(here)
+        self._counted = now
+
+    # The population's watcher
+
+    def steps(self, members: Sequence[int], block: Block) -> None:
+        """Tell them, and end the runs that have diverged."""
+        self._count(members)
+        for column, member in self._present(members):
+            member.take_steps(column, block, self._shares[members[column]])
+            if member.progress.diverged:
+                member.end("diverged")
+
+    def epoch(self, members: Sequence[int], number: int, figures: EpochFigures) -> None:
+        """Tell them; now and then keep checkpoints."""
+        self._count(members)
+        for column, member in self._present(members):
+            member.progress.clock.set(self._shares[members[column]])
+            member.end_epoch(number, float(figures.val_loss[column]), float(figures.val_metric[column]))
+            if member.progress.diverged:
+                member.end("diverged")
+        began = time.perf_counter()
+        if number < self._population.epochs and began - self._kept >= max(EPOCH_EVERY, self._keep_took / SHARE):
+            self._for_all(members, Member.keep)
+            self._kept = time.perf_counter()
+            self._keep_took = self._kept - began
+
+    def _for_all(self, members: Sequence[int], do: Callable[[Member], None]) -> None:
+        """Not while the clock goes: nobody is trained meanwhile."""
+        self._clock.stop()
+        for _, member in self._present(members):
+            do(member)
+        self._clock.start()
+
+    def between(self) -> None:
+        """Publish, look at the layers now and then, and do what is asked."""
+        population = self._population
+        population.publish(self)
+        if self._control.stopping:
+            raise Stopped
+        members = tuple(population.members)
+        for index, member in enumerate(self._all):
+            if not member.ended and member.control.attention:
+                self._handle(index, member)
+        self._wait_while_paused()
+        if all(member.ended for member in self._all):
+            raise Stopped
+        began = time.perf_counter()
+        if self._armed:
+            self._armed = False
+            self._for_all(members, Member.look)
+            self._looked = time.perf_counter()
+            self._look_took = self._looked - began
+        elif began - self._looked >= max(SAMPLE_EVERY, self._look_took / LOOKS_SHARE):
+            self._for_all(members, Member.arm)
+            self._armed, population.due = True, 0.0  # come back after the very next step, which is the one to measure
+
+    def _handle(self, index: int, member: Member) -> None:
+        """What another process asks of one of the runs."""
+        if (lr := member.control.take_lr()) is not None:
+            member.progress.lr = lr
+            self._population.set_lr(index, lr)
+            member.emit(events.LearningRateChanged(member.progress.step, lr))
+        if member.control.stopping:
+            member.end("stopped", f"stopped after step {member.progress.step:,}")
+            self._population.leave(index)
+
+    def _wait_while_paused(self) -> None:
+        """A run that is paused keeps those beside it waiting."""
+        if not any(member.control.mode == "pause" and not member.ended for member in self._all):
+            return
+        self._clock.stop()
+        here = [member for member in self._all if not member.ended]
+        for member in here:
+            member.emit(events.StatusChanged("paused"))
+            member.keep()
+        while not self._control.stopping:
+            for index, member in enumerate(self._all):
+                if not member.ended and member.control.attention:
+                    self._handle(index, member)
+            if not any(member.control.mode == "pause" and not member.ended for member in self._all):
+                break
+            time.sleep(PAUSE_POLL)
+        if self._control.stopping:
+            raise Stopped
+        for member in here:
+            if not member.ended:
+                member.emit(events.StatusChanged("training"))
+        self._clock.start()

@@ -1,0 +1,203 @@
+"""Runs that are trained together: each tells, finds and stores what its own trainer would."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from runs import Tape, run
+
+from d2ltui.cli import app
+from d2ltui.engine import checkpoint as checkpoints
+from d2ltui.engine.checkpoint import Checkpoint
+from d2ltui.engine.control import Control
+from d2ltui.engine.trainer import Trainer
+from d2ltui.runner import together
+from d2ltui.runner.together import slices, train_slice
+from d2ltui.spec import events
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.store import home
+from d2ltui.store.reader import RunReader
+
+CIRCLES = {"dataset": "circles", "hidden": "8,6", "batch_size": 200, "epochs": 6, "device": "cpu", "threads": 1}
+
+
+class Keeper:
+    """Takes checkpoints into a list."""
+
+    idle, took = True, 0.0
+
+    def __init__(self) -> None:
+        self.kept: list[Checkpoint] = []
+        self.store = Tape()
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        self.kept.append(checkpoint)
+
+    def close(self) -> bool:
+        return True
+
+
+def train(
+    configs: Sequence[RunConfig], *, control: Control | None = None, **acts: object
+) -> tuple[list[Tape], list[Keeper]]:
+    """All of them together. `acts`: by "member_step", what to call once that member has told of that step."""
+    keepers = [Keeper() for _ in configs]
+    controls = [Control() for _ in configs]
+
+    def acting(index: int, told: events.Event) -> None:
+        if isinstance(told, events.StepsTrained):
+            for name, act in list(acts.items()):
+                member, step = map(int, name.strip("_").split("_"))
+                if member == index and told.step >= step:
+                    del acts[name]
+                    act(controls[index])  # type: ignore[operator]
+
+    sinks = [[lambda told, i=i: acting(i, told)] for i in range(len(configs))]
+    assert train_slice(configs, control or Control(), sinks, controls, keepers)  # type: ignore[arg-type]
+    return [keeper.store for keeper in keepers], keepers
+
+
+def kinds(tape: Tape) -> list[str]:
+    """The kinds of its events in order, each block of steps once."""
+    names = [type(event).__name__ for event in tape.events if not isinstance(event, events.Loading)]
+    return [name for i, name in enumerate(names) if name != "StepsTrained" or names[i - 1] != name]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [CIRCLES, {**CIRCLES, "implementation": "scratch", "dropout": 0.2}, {"model": "linear", "dataset": "diabetes"}],
+    ids=["mlp", "scratch", "linear"],
+)
+def test_members_tell_what_their_own_runs_tell(given: dict[str, object]) -> None:
+    configs = [resolve({**given, "device": "cpu", "epochs": 4, "seed": seed}) for seed in (0, 1)]
+    tapes, _ = train(configs)
+    for config, tape in zip(configs, tapes, strict=True):
+        _, single = run(config)
+        assert kinds(tape) == kinds(single)
+        np.testing.assert_allclose(tape.losses, single.losses, rtol=1e-4)
+        for here, there in zip(tape.of(events.LayersProbed), single.of(events.LayersProbed), strict=True):
+            assert here.step == there.step
+            assert here.loss == pytest.approx(there.loss, rel=1e-4)
+            assert [layer.zeros for layer in here.layers] == [layer.zeros for layer in there.layers]
+        found = [[finding.rule for finding in one.findings] for one in tape.of(events.FindingsChanged)]
+        assert found == [[finding.rule for finding in one.findings] for one in single.of(events.FindingsChanged)]
+        mine, own = dict(tape.ended.summary), dict(single.ended.summary)
+        for summary in (mine, own):
+            for name in ("seconds", "steps_per_s"):
+                assert float(str(summary.pop(name))) > 0
+        for summary in (mine, own):
+            if isinstance(parameters := summary.pop("parameters", None), dict):
+                summary |= parameters
+        assert list(mine) == list(own)
+        for name, value in own.items():
+            plain = isinstance(value, (str, int)) or value is None
+            assert mine[name] == (value if plain else pytest.approx(value, rel=1e-4))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "rmsprop"])
+def test_a_member_that_was_stopped_goes_on_alone(optimizer: str, tmp_path: Path) -> None:
+    """In the middle of an epoch, with its weights, its optimiser's state, its data order and its dropout."""
+    given = {**CIRCLES, "optimizer": optimizer, "weight_decay": 0.001, "dropout": 0.1}
+    configs = [resolve({**given, "seed": seed}) for seed in (3, 4)]
+    control = Control()
+    _, keepers = train(configs, control=control, _1_8=lambda own: control.stop())
+    for config, keeper in zip(configs, keepers, strict=True):
+        assert keeper.store.ended.status == "stopped"
+        kept = keeper.kept[-1]
+        assert kept.step == keeper.store.ended.summary["steps"]
+        with open(tmp_path / "checkpoint", "wb") as file:
+            kept.write(file)
+        stored = checkpoints.read(tmp_path / "checkpoint", config)
+        resumed = Trainer(config, Control(), [], resume=lambda stored=stored: stored)
+        assert resumed.run().status == "finished"
+        whole, _ = run(config)
+        for name, value in whole.network.state().items():
+            torch.testing.assert_close(resumed.network.state()[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_each_member_obeys_its_own_control(monkeypatch: pytest.MonkeyPatch) -> None:
+    configs = [resolve({**CIRCLES, "seed": seed, "epochs": 40}) for seed in range(3)]
+    tapes, keepers = train(configs, _0_20=Control.stop, _1_40=lambda own: own.set_lr(0.5))
+    assert [tape.ended.status for tape in tapes] == ["stopped", "finished", "finished"]
+    assert 20 <= int(str(tapes[0].ended.summary["steps"])) < 160
+    (changed,) = tapes[1].of(events.LearningRateChanged)
+    assert changed.lr == 0.5
+    assert keepers[1].kept[-1].lr == 0.5
+    assert not tapes[2].of(events.LearningRateChanged)
+    _, single = run(configs[2])
+    np.testing.assert_allclose(tapes[2].losses, single.losses, rtol=1e-4)
+    assert not np.allclose(tapes[1].losses[-20:], run(configs[1])[1].losses[-20:], rtol=1e-3)
+
+
+def test_one_that_diverges_ends_there_and_the_others_go_on() -> None:
+    configs = [resolve({**CIRCLES, "lr": lr}) for lr in (0.1, 1e30)]
+    tapes, keepers = train(configs)
+    assert [tape.ended.status for tape in tapes] == ["finished", "diverged"]
+    _, single = run(configs[1])
+    assert tapes[1].ended.message == single.ended.message
+    assert tapes[1].ended.summary["steps"] == single.ended.summary["steps"]
+    assert [kept.step for kept in keepers[1].kept] == [0]  # broken weights are not worth the place of good ones
+    assert tapes[1].of(events.FindingsChanged)[-1].findings[0].rule == "divergence"
+
+
+def test_what_cannot_be_together_is_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(*given: dict[str, object]) -> list[tuple[int, ...]]:
+        return list(slices([resolve({**CIRCLES, **one}) for one in given]))
+
+    tanh: dict[str, object] = {"activation": "tanh"}
+    assert of({}, tanh, {"lr": 1}, {**tanh, "seed": 5}) == [(0, 2), (1, 3)]
+    assert of({"hidden": "2000,2000"}, {"hidden": "2000,2000", "lr": 1}) == [(0,), (1,)]  # bound by what it computes
+    assert of({"dropout": 0.1}, {"dropout": 0}) == [(0,), (1,)]
+    monkeypatch.setattr(together, "MOST", 2)
+    assert of({"seed": 1}, {"seed": 2}, {"seed": 3}) == [(0, 1), (2,)]
+
+
+def test_where_they_cannot_be_prepared_together_nothing_has_happened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(together, "Population", full)
+    config = resolve(CIRCLES)
+    tape = Tape()
+    assert not train_slice([config], Control(), [[tape]], [Control()], [None])
+    assert kinds(tape) == ["StatusChanged"]
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """`d2ltui ARGUMENTS`: the exit status."""
+    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        app.main()
+    assert isinstance(stop.value.code, int)
+    return stop.value.code
+
+
+def test_every_seed_is_stored_as_a_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
+    options = ("--dataset", "circles", "--hidden", "6", "--epochs", "3", "--batch-size", "200", "--device", "cpu")
+    assert command(monkeypatch, "train", "--seeds", "3", "--json", "--init", "zeros", *options) == 0
+    summary = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert [one["run"] for one in summary["runs"]] == ["mlp-circles-1", "mlp-circles-2", "mlp-circles-3"]
+    for index, one in enumerate(summary["runs"]):
+        path = home.path_of(one["run"])
+        with RunReader(path) as reader:
+            live = reader.live
+            assert live.config.seed == index
+            assert live.status == "finished"
+            assert len(live.losses) == one["steps"] == 12
+            assert [epoch.val_loss for epoch in live.epochs][-1] == one["val_loss"]
+            assert len(live.probes) == 2
+            assert "vanishing-gradient" in {finding.rule for finding in live.findings}
+            assert reader.meta["group"] == {"name": summary["group"], "kind": "seeds", "index": index + 1, "total": 3}
+        kept = checkpoints.read(path / home.CHECKPOINT, live.config)
+        assert (kept.step, kept.epoch, kept.batch) == (12, 4, 0)
+        assert all(math.isfinite(float(value.sum())) for value in kept.model.values())
