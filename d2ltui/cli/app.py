@@ -189,9 +189,11 @@ def _want_streams() -> None:
 
 @cli.command()
 @click.argument("run", default="latest")
+@click.option("--exit-when-done", is_flag=True, help="Leave when the run has ended.")
+@click.option("--json", "as_json", is_flag=True, help="Afterwards, print what 'show --json' prints.")
 @fps_option
 @click.pass_context
-def watch(ctx: click.Context, run: str, max_fps: float) -> None:
+def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max_fps: float) -> None:
     """Open the application on a stored RUN, live.
 
     RUN is a name, its beginning, or latest, and is shown while it is trained.
@@ -199,7 +201,8 @@ def watch(ctx: click.Context, run: str, max_fps: float) -> None:
     from d2ltui.cli.stored import find_run
 
     path, config = find_run(run)
-    ctx.exit(_open_application(config or resolve({}), max_fps=max_fps, watch=path))
+    options = {"exit_when_done": exit_when_done, "as_json": as_json, "max_fps": max_fps, "watch": path}
+    ctx.exit(_open_application(config or resolve({}), **options))
 
 
 @cli.command()

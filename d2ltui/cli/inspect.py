@@ -13,12 +13,13 @@ from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Reducer
 from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.events import findings_in_words
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.findings import findings_in_words
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
 from d2ltui.store import filters
 from d2ltui.store.errors import Damaged
+from d2ltui.store.export import overview
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, newest_first, runs
 from d2ltui.store.reader import RunReader
 
@@ -70,8 +71,8 @@ def _row(run: RunInfo) -> tuple[str, ...]:
     )
 
 
-def show(path: Path) -> None:
-    """`d2ltui show`: one run, with its curves.
+def show(path: Path, as_json: bool = False) -> None:
+    """`d2ltui show`: one run, with its curves; or, `as_json`, its settings and figures in one line.
 
     Raises:
         StoreError: where it cannot be read.
@@ -81,8 +82,11 @@ def show(path: Path) -> None:
     try:
         with RunReader(path) as reader:
             live, meta = reader.live, reader.meta
-            run = describe(path, meta)
+            run = describe(path, meta, live.findings)
             after, kept = reader.gap()
+            if as_json:
+                text.say(json_line(overview(reader)))
+                return
     except Damaged as error:
         hint = f"; 'd2ltui train --resume {path.name}' can still go on from its checkpoint"
         raise Damaged(f"{error}{hint if _can_go_on(path) else ''}") from None

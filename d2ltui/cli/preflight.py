@@ -23,6 +23,7 @@ from d2ltui.engine.workbench import Cancelled, Workbench, set_up
 from d2ltui.runner.headless import Progress
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.findings import MARKS, finding_values, findings_in_words
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted, json_line
@@ -86,7 +87,7 @@ def _check_values(config: RunConfig, found: Checkup) -> dict[str, object]:
         **_identity(config),
         "lr": config.lr,
         "figures": _finite(figures),
-        "findings": [events.finding_values(finding) for finding in found.findings],
+        "findings": [finding_values(finding) for finding in found.findings],
     }
 
 
@@ -104,9 +105,9 @@ def _print_check(config: RunConfig, found: Checkup) -> None:
     width = max(len(reading.name) for reading in found.readings)
     for reading in found.readings:
         severity = reading.finding.severity if reading.finding is not None else None
-        mark = click.style("✓", fg="green") if severity is None else click.style("▲", fg=_COLOURS[severity])
+        mark = click.style("✓", fg="green") if severity is None else click.style(MARKS[severity], fg=_COLOURS[severity])
         text.say(f"{mark} {reading.name:<{width}}  {reading.line}")
-    for line in events.findings_in_words(found.findings):
+    for line in findings_in_words(found.findings):
         text.say(line)
     if not found.findings:
         text.say("nothing is wrong before the first step")

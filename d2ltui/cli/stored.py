@@ -79,13 +79,14 @@ def runs(filters: tuple[str, ...], as_json: bool) -> None:
 
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
-def show(run: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object: its settings, figures and findings.")
+def show(run: str, as_json: bool) -> None:
     """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest."""
     from d2ltui.cli.inspect import show as show_run
     from d2ltui.store.listing import find
 
     with click_errors():
-        show_run(find(run))
+        show_run(find(run), as_json)
 
 
 @click.command(cls=Command)

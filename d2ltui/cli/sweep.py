@@ -25,6 +25,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.findings import finding_values
 from d2ltui.spec.header import header_of
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.output import unwritable
@@ -284,7 +285,8 @@ def _summary(done: Sequence[_Done], fields: Sequence[str], kind: str, group: str
     for live, name in done:
         assert live.ended is not None
         varied = {field: msgspec.to_builtins(getattr(live.config, field)) for field in fields}
-        runs.append({**varied, **live.ended.summary, **({"run": name} if name else {})})
+        told = {"findings": [finding_values(finding) for finding in live.findings]}
+        runs.append({**varied, **live.ended.summary, **told, **({"run": name} if name else {})})
     found: dict[str, object] = {"kind": kind, "group": group, "runs": runs, "n": len(_finished(done))}
     if kind == "seeds":
         figures = _figures(_finished(done))

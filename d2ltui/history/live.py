@@ -34,6 +34,7 @@ class LiveRun:
         self.layers: events.LayersProbed | None = None
         self.probes: list[events.LayersProbed] = []  # from the start to now, at most MAX_PROBES
         self.findings: tuple[events.Finding, ...] = ()
+        self.looked_at: tuple[str, ...] = ()  # FindingsChanged's
         self.epochs = Epochs()
         self.losses = Series()
         self.metrics = Series()
@@ -70,7 +71,7 @@ class LiveRun:
                 self.layers = event
                 self._keep(event)
             case events.FindingsChanged():
-                self.findings = event.findings
+                self.findings, self.looked_at = event.findings, event.looked_at
             case events.StatusChanged():
                 self.status = event.status
             case events.Loading():
@@ -111,7 +112,7 @@ class LiveRun:
         self.layers = self.probes[-1] if self.probes else None
         self.lr_changes = [change for change in self.lr_changes if change.step <= event.step]
         self.thread_changes = [change for change in self.thread_changes if change.step <= event.step]
-        self.findings, self.ended = (), None
+        self.findings, self.looked_at, self.ended = (), (), None
         self.step, self.seconds, self.lr = event.step, event.seconds, event.lr
 
     def _keep(self, probed: events.LayersProbed) -> None:

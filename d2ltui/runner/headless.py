@@ -18,7 +18,8 @@ from d2ltui.engine.control import Control
 from d2ltui.runner import launch
 from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.events import exit_status, finding_values, findings_in_words, to_json
+from d2ltui.spec.events import exit_status, to_json
+from d2ltui.spec.findings import finding_values, findings_in_words
 from d2ltui.spec.header import header_of
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals

@@ -7,7 +7,7 @@ progress bar another.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
@@ -160,10 +160,15 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class FindingsChanged(Event, frozen=True):
-    """What is found in the run from `step` on: all of it, the gravest first. Empty when all is well again."""
+    """What is found in the run from `step` on: all of it, the cause first. Empty when all is well again.
+
+    `looked_at` names what the findings were looked for in, where that was the last look and all has been looked at:
+    "3 layers' activations". Empty before that, and where nobody has examined the run in the end.
+    """
 
     step: int
     findings: tuple[Finding, ...]
+    looked_at: tuple[str, ...] = ()
 
 
 class LearningRateChanged(Event, frozen=True):
@@ -253,33 +258,3 @@ def exit_status(status: str) -> int:
 def to_json(summary: dict[str, object]) -> str:
     """One line that any JSON parser takes: what is not finite is null already."""
     return json_line(summary)
-
-
-def finding_values(finding: Finding) -> dict[str, object]:
-    """What `--json` says of a finding: plain values, of which every number is finite or None."""
-    figure = finding.figure if math.isfinite(finding.figure) else None
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity,
-        "layer": finding.layer,
-        "step": finding.step,
-        "figure": figure,
-        "what": finding.what,
-        "why": finding.why,
-        "try": finding.try_,
-        "remedy": finding.remedy,
-        "because_of": finding.because_of or None,
-    }
-
-
-def findings_in_words(findings: Iterable[Finding]) -> list[str]:
-    """Lines of text: what each is, why, and what to try; what follows from a cause in a line below it."""
-    lines: list[str] = []
-    for finding in findings:
-        if finding.because_of:
-            lines.append(f"    because of this: {finding.what}")
-            continue
-        lines += [f"{finding.severity}: {finding.what}", f"    {finding.why}"]
-        if finding.try_:
-            lines.append(f"    try: {finding.try_}")
-    return lines

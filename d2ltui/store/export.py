@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from d2ltui.spec.events import LayerStats, finding_values
+from d2ltui.spec.events import LayerStats
 from d2ltui.spec.text import json_line
 from d2ltui.store.listing import describe
 from d2ltui.store.reader import RunReader
@@ -43,12 +43,18 @@ def _short(value: float) -> str:
     return str(np.float32(value))
 
 
+def overview(reader: RunReader) -> dict[str, Any]:
+    """What a list says of the run, where it was trained, and its summary, as plain values."""
+    found: dict[str, Any] = describe(reader.path, reader.meta, reader.live.findings).to_json()
+    found["environment"] = reader.meta.get("environment", {})
+    found["summary"] = reader.meta.get("summary")
+    return _plain(found)  # type: ignore[no-any-return]
+
+
 def as_json(reader: RunReader) -> dict[str, Any]:
     """Everything but the histograms, as plain values; what is not finite is None."""
     live, metric = reader.live, metric_name(reader)
-    found: dict[str, Any] = describe(reader.path, reader.meta).to_json()
-    found["environment"] = reader.meta.get("environment", {})
-    found["summary"] = reader.meta.get("summary")
+    found = overview(reader)
     found["steps"] = {
         "train_loss": [_finite(x) for x in live.losses.values().tolist()],
         f"train_{metric}": [_finite(x) for x in live.metrics.values().tolist()],
@@ -66,7 +72,6 @@ def as_json(reader: RunReader) -> dict[str, Any]:
         for epoch in live.epochs
     ]
     found["lr_changes"] = [msgspec.to_builtins(change) for change in live.lr_changes]
-    found["findings"] = [finding_values(finding) for finding in live.findings]
     found["layers"] = [
         {"step": look.step, "loss": look.loss, "layers": [_figures(layer) for layer in look.layers]}
         for look in reader.all_layers()

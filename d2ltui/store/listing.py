@@ -1,4 +1,4 @@
-"""All runs at a glance: one row for each, from its database's `meta` alone.
+"""All runs at a glance: one row for each, from its database's `meta` and what was found in it last.
 
 runs()          # all rows, read now
 rows = Rows()
@@ -17,14 +17,15 @@ from typing import Any
 import msgspec
 
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.events import ENDED
+from d2ltui.spec.events import ENDED, Finding
+from d2ltui.spec.findings import Tally, finding_values, tally
 from d2ltui.spec.header import header_of
 from d2ltui.spec.text import quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
 from d2ltui.store.environment import is_alive
 from d2ltui.store.errors import Newer, NotAllowed, StoreError
-from d2ltui.store.schema import DAMAGE, Busy, damaged, open_run, read_meta
+from d2ltui.store.schema import DAMAGE, Busy, damaged, last_findings, open_run, read_meta
 
 INTERRUPTED, DAMAGED, BUSY, NEWER = "interrupted", "damaged", "busy", "newer"
 STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED, BUSY, NEWER)
@@ -54,7 +55,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     figures: dict[str, float] = {}
     message: str = ""
-    findings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     note: str = ""
     group: str = ""
     problem: str = ""
@@ -72,6 +73,11 @@ class RunInfo(msgspec.Struct, frozen=True):
             return ""
         changed = self.last_lr is not None and self.last_lr != self.config.lr
         return f"{self.config.lr:g}" + (f"→{self.last_lr:g}" if changed else "")
+
+    @property
+    def tally(self) -> Tally:
+        """How many alarms and warnings it has."""
+        return tally(self.findings)
 
     @property
     def resumable(self) -> bool:
@@ -102,7 +108,7 @@ class RunInfo(msgspec.Struct, frozen=True):
             "last_lr": self.last_lr,
             **self.figures,
             "config": plain_config(self.config) if self.config is not None else None,
-            "findings": list(self.findings),
+            "findings": [finding_values(finding) for finding in self.findings],
             "message": self.message or self.problem,
             "path": str(self.path),
         }
@@ -119,8 +125,10 @@ def _read(path: Path, patience: float | None) -> tuple[RunInfo, dict[str, Any] |
         with contextlib.closing(open_run(path, patience=patience)) as connection:
             try:
                 meta = read_meta(connection)
+                last = last_findings(connection)
+                row = describe(path, meta, last[1].findings if last is not None else ())
                 # A list of many keeps no more than its rows are made of.
-                return describe(path, meta), {key: meta[key] for key in meta if key != "summary"}
+                return row, {key: meta[key] for key in meta if key != "summary"}
             except DAMAGE as error:
                 raise damaged(path, error) from None
     except Busy as error:
@@ -137,7 +145,10 @@ def _newer(path: Path, patience: float | None, problem: str) -> RunInfo:
         contextlib.suppress(StoreError, *DAMAGE),
         contextlib.closing(open_run(path, patience=patience, newer=True)) as c,
     ):
-        return msgspec.structs.replace(describe(path, read_meta(c)), status=NEWER, problem=problem)
+        row = describe(path, read_meta(c))
+        with contextlib.suppress(*DAMAGE):  # it may have another table
+            row = describe(path, read_meta(c), found[1].findings if (found := last_findings(c)) is not None else ())
+        return msgspec.structs.replace(row, status=NEWER, problem=problem)
     return RunInfo(path.name, path, NEWER, created=_made(path), note=home.note(path), problem=problem)
 
 
@@ -156,8 +167,8 @@ def _made(path: Path) -> float:
         return 0.0
 
 
-def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
-    """A row from what `schema.read_meta` has found in the run's directory `path`."""
+def describe(path: Path, meta: dict[str, Any], findings: tuple[Finding, ...] = ()) -> RunInfo:
+    """A row from what `schema.read_meta` has found in the run's directory `path`, with its last findings."""
     config = read_config(meta["config"])
     problem = unreadable(path, config)
     status, progress = meta["status"], meta.get("progress") or {}
@@ -183,7 +194,7 @@ def describe(path: Path, meta: dict[str, Any]) -> RunInfo:
         seconds=float(progress.get("seconds", 0.0)),
         figures=figures,
         message=meta.get("message", ""),
-        findings=tuple(meta.get("findings", ())),
+        findings=findings,
         note=home.note(path),
         group=group.get("name", ""),
         problem=problem,
@@ -231,9 +242,9 @@ class Rows:
                 return now, fresh, found
             if row is None or meta is None:
                 return None, fresh, None
-            return None, msgspec.structs.replace(describe(path, meta), problem=fresh.problem), meta
+            return None, msgspec.structs.replace(describe(path, meta, row.findings), problem=fresh.problem), meta
         if row.active and meta is not None:  # its process may have gone without a word
-            row = describe(path, meta)
+            row = describe(path, meta, row.findings)
         elif (note := home.note(path)) != row.note and meta is not None:
             row = msgspec.structs.replace(row, note=note)
         return now, row, meta

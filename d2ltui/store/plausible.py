@@ -20,7 +20,8 @@ from d2ltui.spec.versions import can_be_shown, read_config
 
 MAX_SHOWN_LAYERS = 1000  # of a network; 200 hidden ones are 601 with their activations and dropout
 MAX_BINS = 1024
-MAX_FINDINGS = 100
+MAX_FINDINGS, MAX_PLACES = 100, 20  # of a run now; where findings were looked for
+MAX_REMEDY = 20  # hyperparameters that a finding changes, and numbers in one of them
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # of a model, a data set, an activation
 _LATEST = 253_402_300_800.0  # the year 10000, as Unix time
 _MOST = 2**53  # a count that is one exactly, also as a float
@@ -123,9 +124,11 @@ def check_event(event: events.Event) -> None:
                 raise ValueError(f"{event.others:g} cores taken by other programs")
         case events.FindingsChanged():
             _at_most(MAX_FINDINGS, findings=len(event.findings))
+            _at_most(MAX_PLACES, places=len(event.looked_at))
             _counts(step=event.step)
             for finding in event.findings:
                 _counts(step=finding.step, layer=finding.layer or 0)
+                _remedy(finding.remedy)
         case events.LayersProbed():
             _at_most(MAX_SHOWN_LAYERS, layers=len(event.layers))
             _counts(step=event.step)
@@ -149,6 +152,19 @@ def _layer(layer: events.LayerStats) -> None:
     for low, high in ((layer.minimum, layer.maximum), (layer.gradient_minimum, layer.gradient_maximum)):
         if low > high:
             raise ValueError(f"a smallest value of {low:g} and a largest of {high:g}")
+
+
+def _remedy(remedy: dict[str, object]) -> None:
+    """Values as hyperparameters have them: text, numbers, or a few whole numbers. Another version may have others."""
+    _at_most(MAX_REMEDY, changes=len(remedy))
+    for name, value in remedy.items():
+        numbers = value if isinstance(value, list) else []
+        _at_most(MAX_REMEDY, numbers=len(numbers))
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"a remedy with {name} {value:g}")
+        plain = isinstance(value, str | int | float | list | None)
+        if not plain or not all(isinstance(number, int) for number in numbers):
+            raise ValueError(f"a remedy whose {name} is no value of a hyperparameter")
 
 
 def _counts(**values: int) -> None:

@@ -42,6 +42,7 @@ from d2ltui.store.schema import (
     check,
     damaged,
     from_json,
+    last_findings,
     open_run,
     read_meta,
 )
@@ -238,11 +239,9 @@ class RunReader:
 
     def _read_findings(self) -> None:
         """Only the last ones count."""
-        query = "SELECT id, step, data, crc FROM findings WHERE id > ? ORDER BY id DESC LIMIT 1"
-        for number, step, data, stored in self._connection.execute(query, (self._last["findings"],)).fetchall():
-            check(stored, step, data)
-            self.live(Budget().unpack(data, events.FindingsChanged))
-            self._last["findings"] = number
+        if (found := last_findings(self._connection, self._last["findings"])) is not None:
+            self._last["findings"], event = found
+            self.live(event)
 
     def gap(self) -> tuple[int, str]:
         """After how many steps the history begins, and what the damaged database of before is called, "" if it is gone.

@@ -168,6 +168,20 @@ class Budget:
         return from_json(text.decode(), kind)
 
 
+def last_findings(connection: sqlite3.Connection, after: int = 0) -> tuple[int, events.FindingsChanged] | None:
+    """What was found last, and the number of its row; None where no row has a number above `after`.
+
+    Raises what is in DAMAGE.
+    """
+    query = "SELECT id, step, data, crc FROM findings WHERE id > ? ORDER BY id DESC LIMIT 1"
+    row = connection.execute(query, (after,)).fetchone()
+    if row is None:
+        return None
+    number, step, data, stored = row
+    check(stored, step, data)
+    return number, Budget().unpack(data, events.FindingsChanged)
+
+
 def connect(
     path: Path, *, create: bool = False, writes: bool = False, patience: float | None = None
 ) -> sqlite3.Connection:

@@ -129,6 +129,7 @@ class RunWriter:
                 self._layers.add(event.step, pack(msgspec.structs.replace(event, layers=layers)))
             case events.FindingsChanged():
                 self._findings.add(event.step, pack(event))
+                # Whole, they are in their table. Earlier versions list the sentences from here.
                 self._meta["findings"] = [finding.what for finding in event.findings]
                 new = frozenset(finding.rule for finding in event.findings)
                 for finding in event.findings:
@@ -216,6 +217,7 @@ class RunWriter:
             self._epochs.cut(self._connection, event.epoch - 1)
             self._layers.cut(self._connection, event.step)
             self._findings.cut(self._connection, event.step)
+            self._findings.add(event.step, pack(events.FindingsChanged(event.step, ())))  # nothing yet, from here on
             self._connection.execute("DELETE FROM meta WHERE key IN ('summary', 'message', 'ended', 'findings')")
             now = {
                 "environment": environment.environment(),

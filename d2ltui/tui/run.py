@@ -57,7 +57,10 @@ def run_app(
         status = app.return_code or 0
         if signals.ended_by is not None and (app.hung_up or status == 0):
             status = 128 + signals.ended_by
-        status = _print_result(app, as_json) or status if exit_when_done else status
+        if watch is not None:
+            status = (_print_stored(watch) if as_json else None) or status
+        elif exit_when_done:
+            status = _print_result(app, as_json) or status
         if not ended or "torch" in sys.modules:
             # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
             # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.
@@ -75,12 +78,31 @@ def _print_result(app: D2LApp, as_json: bool) -> int | None:
         if last.status in ("failed", "diverged"):
             print(f"{last.status}: {last.message}", file=sys.stderr, flush=True)
         if as_json:
-            from d2ltui.spec.events import finding_values, to_json
+            from d2ltui.spec.events import to_json
+            from d2ltui.spec.findings import finding_values
 
             name = app.run_name
             found = app.live.findings if app.live is not None else ()
             told = {"findings": [finding_values(finding) for finding in found]}
             print(to_json({**last.summary, **told, **({"run": name} if name else {})}), flush=True)
+    except OSError as error:
+        return output.unwritable(error, sys.stderr)
+    return None
+
+
+def _print_stored(path: Path) -> int | None:
+    """What is stored of the run that was watched; the exit status where that cannot be read or printed."""
+    from d2ltui.spec.text import json_line
+    from d2ltui.store.errors import StoreError
+    from d2ltui.store.export import overview
+    from d2ltui.store.reader import RunReader
+
+    try:
+        with RunReader(path) as reader:
+            print(json_line(overview(reader)), flush=True)
+    except StoreError as error:
+        print(f"d2ltui: {error}", file=sys.stderr)
+        return 1
     except OSError as error:
         return output.unwritable(error, sys.stderr)
     return None

@@ -47,6 +47,7 @@ def test_means_are_told_as_what_they_are(  # type: ignore[no-untyped-def]
     status, out, _ = command("train", "--seeds", "3", "--json", "--no-store", *options)
     assert status == 1
     found = json.loads(out.splitlines()[-1])
+    assert all(isinstance(one["findings"], list) for one in found["runs"])
     assert [one["status"] for one in found["runs"]] == ["finished"] * good + ["diverged"] * (3 - good)
     assert found["n"] == good
     assert f"{good} of 3 runs finished" in out

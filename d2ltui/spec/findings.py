@@ -1,0 +1,73 @@
+"""What is found in a run, in words, numbers and marks: the same wherever people and programs look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from d2ltui.spec.events import Finding, Severity
+from d2ltui.spec.text import counted
+
+# Each severity has a mark of its own, also where only ASCII can be shown: "!", "^" and ".".
+MARKS: Mapping[Severity, str] = {"alarm": "▲", "warning": "△", "note": "·"}
+
+
+class Tally(NamedTuple):
+    """How many alarms and warnings there are. Notes are no reason to look."""
+
+    alarms: int = 0
+    warnings: int = 0
+
+    @property
+    def severity(self) -> Severity | None:
+        """Of the gravest; None where all is well."""
+        return "alarm" if self.alarms else "warning" if self.warnings else None
+
+    @property
+    def words(self) -> str:
+        """`2 alarms, 1 warning`; "" where all is well."""
+        counts = ((self.alarms, "alarm"), (self.warnings, "warning"))
+        return ", ".join(counted(number, noun) for number, noun in counts if number)
+
+    @property
+    def marks(self) -> str:
+        """The same where there is little room: `▲2 △1`."""
+        counts = ((self.alarms, MARKS["alarm"]), (self.warnings, MARKS["warning"]))
+        return " ".join(f"{mark}{number}" for number, mark in counts if number)
+
+
+def tally(findings: Iterable[Finding]) -> Tally:
+    """Count them."""
+    severities = [finding.severity for finding in findings]
+    return Tally(severities.count("alarm"), severities.count("warning"))
+
+
+def finding_values(finding: Finding) -> dict[str, object]:
+    """What `--json` says of a finding: plain values, of which every number is finite or None."""
+    figure = finding.figure if math.isfinite(finding.figure) else None
+    return {
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "layer": finding.layer,
+        "step": finding.step,
+        "figure": figure,
+        "what": finding.what,
+        "why": finding.why,
+        "try": finding.try_,
+        "remedy": finding.remedy,
+        "because_of": finding.because_of or None,
+    }
+
+
+def findings_in_words(findings: Iterable[Finding]) -> list[str]:
+    """Lines of text: what each is, why, and what to try; what follows from a cause in a line below it."""
+    lines: list[str] = []
+    for finding in findings:
+        if finding.because_of:
+            lines.append(f"    because of this: {finding.what}")
+            continue
+        lines += [f"{finding.severity}: {finding.what}", f"    {finding.why}"]
+        if finding.try_:
+            lines.append(f"    try: {finding.try_}")
+    return lines
