@@ -264,6 +264,7 @@ def _check_each(values: Mapping[str, Sequence[str]]) -> None:
 @_sweep_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
+@click.option("--prune", is_flag=True, help="End runs that have learned nothing when it is clear that they will not.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @hangup_option
 @click.pass_context
@@ -272,6 +273,7 @@ def sweep(
     /,
     as_json: bool,
     quiet: bool,
+    prune: bool,
     no_store: bool,
     on_hangup: Any,
     config_file: str | None,
@@ -313,5 +315,6 @@ def sweep(
             quiet=quiet,
             store=not no_store,
             on_hangup=on_hangup,
+            prune=prune,
         )
     )

@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -82,10 +82,12 @@ def train_all(
     quiet: bool,
     store: bool,
     on_hangup: OnHangup,
+    prune: bool = False,
 ) -> int:
     """Train `configs`, those of one shape together, with a table that fills; returns the exit status.
 
-    `fields` are those in which they differ. A run that diverges is a result of a sweep, and a failure elsewhere.
+    `fields` are those in which they differ. A run that diverges is a result of a sweep, and a failure elsewhere. With
+    `prune`, a run that will not learn any more is ended early; so is a sweep's result, but never its best.
     """
     out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
     group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -106,7 +108,7 @@ def train_all(
                 text.say(table.header())
             shown = 0
             for indices in slices(configs):
-                runs = [_Run.new(configs[i], _place(group, kind, i, len(configs)), err, store) for i in indices]
+                runs = [_Run.new(configs[i], _place(group, kind, i, len(configs)), err, store, prune) for i in indices]
                 if len(runs) == 1 or not _train_together(runs, signals, err, quiet):
                     for one in runs:
                         _train_one(one, signals, err, quiet)
@@ -114,20 +116,23 @@ def train_all(
                 while shown in ended:  # in the order of the runs, whichever were trained first
                     shown += 1
                     if not quiet:
-                        text.say(table.row(ended[shown - 1].live))
+                        text.say(table.row(ended[shown - 1]))
                         out.flush()
                 if signals.caught is not None:
                     break
             done = [ended[index] for index in sorted(ended)]
             for left in done[shown:]:
                 if not quiet:
-                    text.say(table.row(left.live))
+                    text.say(table.row(left))
             if not quiet:
                 _summarise(done, fields, kind)
+                if prune:
+                    _tell_pruned(done, fields)
                 if store:
                     print(f"stored as group {group}: d2ltui runs group={group}", file=err)
             if as_json:
-                print(to_json(_summary(done, fields, kind, group if store else None)), file=out, flush=True)
+                found = _summary(done, fields, kind, group if store else None)
+                print(to_json(_with_pruned(found, done) if prune else found), file=out, flush=True)
         except OSError as error:
             status = unwritable(error, err)
             return signals.status or status
@@ -142,6 +147,7 @@ class _Done(NamedTuple):
 
     live: LiveRun
     name: str | None
+    given_up: events.Finding | None = None  # why it was ended early
 
 
 def _place(group: str, kind: str, index: int, total: int) -> dict[str, object]:
@@ -155,18 +161,26 @@ class _Run(NamedTuple):
     control: Control
     live: LiveRun
     recording: RunRecording | None
+    given_up: list[events.Finding] | None  # why it was ended early, if it was; None where it never is
 
     @classmethod
-    def new(cls, config: RunConfig, group: dict[str, object], err: Any, store: bool) -> _Run:
+    def new(cls, config: RunConfig, group: dict[str, object], err: Any, store: bool, prune: bool) -> _Run:
         control = Control()
         recording = RunRecording.new(config, control, group=group, on_trouble=StderrReporter(err)) if store else None
         if recording is not None:
             recording.store.wait_opened(OPEN_TIMEOUT)  # runs are numbered in the order in which they are opened
-        return cls(config, control, recording.live if recording is not None else LiveRun(config), recording)
+        live = recording.live if recording is not None else LiveRun(config)
+        return cls(config, control, live, recording, [] if prune else None)
+
+    @property
+    def give_up(self) -> Callable[[events.Finding], None] | None:
+        """Told why the run is ended early; None where it never is."""
+        return self.given_up.append if self.given_up is not None else None
 
     @property
     def done(self) -> _Done:
-        return _Done(self.live, self.recording.store.name if self.recording is not None else None)
+        name = self.recording.store.name if self.recording is not None else None
+        return _Done(self.live, name, next(iter(self.given_up or ()), None))
 
 
 def _train_one(one: _Run, signals: Signals, err: Any, quiet: bool) -> None:
@@ -175,7 +189,7 @@ def _train_one(one: _Run, signals: Signals, err: Any, quiet: bool) -> None:
     with open(os.devnull, "w", encoding="utf-8") as null:
         if not quiet and has_bar(err):  # elsewhere the table has to do
             sinks.append(guarded(Progress(one.config, null, err), one.control, signals))
-        run(one.config, one.control, sinks, one.recording)
+        run(one.config, one.control, sinks, one.recording, give_up=one.give_up)
     _tell_failure(one, err)
 
 
@@ -190,7 +204,12 @@ def _train_together(runs: Sequence[_Run], signals: Signals, err: Any, quiet: boo
         if not quiet and has_bar(err):
             sinks[0].append(guarded(Progress(runs[0].config, null, err), control, signals))  # they are all as far
         if not train_slice(
-            [one.config for one in runs], control, sinks, [one.control for one in runs], [one.recording for one in runs]
+            [one.config for one in runs],
+            control,
+            sinks,
+            [one.control for one in runs],
+            [one.recording for one in runs],
+            [one.give_up for one in runs],
         ):
             return False
     for one in runs:
@@ -219,11 +238,13 @@ class _Table:
     def header(self) -> str:
         return self._line(self._header)
 
-    def row(self, live: LiveRun) -> str:
+    def row(self, done: _Done) -> str:
+        live = done.live
+        status = live.status if done.given_up is None else "pruned"
         last = live.epochs[-1] if live.epochs else None
         figures = (last.train_loss, last.val_loss, last.val_metric) if last is not None else (None,) * 3
         varied = (text.value(getattr(live.config, name)) for name in self._fields)
-        return self._line((*varied, live.status, *map(text.figure, figures), f"{live.seconds:.2f}"))
+        return self._line((*varied, status, *map(text.figure, figures), f"{live.seconds:.2f}"))
 
 
 def _finished(done: Sequence[_Done]) -> list[_Done]:
@@ -252,7 +273,7 @@ def _summarise(done: Sequence[_Done], fields: Sequence[str], kind: str) -> None:
     text.say(f"{len(finished)} of {counted(len(done), 'run')} finished")
     if kind == "sweep":
         if (best := _best(done)) is not None:
-            varied = ", ".join(f"{name} {text.value(getattr(best.live.config, name))}" for name in fields)
+            varied = _varied(best, fields)
             name = f"{best.name}: " if best.name else ""
             text.say(f"least validation loss: {text.figure(best.live.epochs[-1].val_loss)} ({name}{varied})")
         return
@@ -279,10 +300,57 @@ def _summarise(done: Sequence[_Done], fields: Sequence[str], kind: str) -> None:
         )
 
 
+def _varied(done: _Done, fields: Sequence[str]) -> str:
+    return ", ".join(f"{name} {text.value(getattr(done.live.config, name))}" for name in fields)
+
+
+class _Saved(NamedTuple):
+    """What ending runs early has saved: steps, and the shares of the steps and, at the runs' own pace, of the time."""
+
+    steps: int
+    of_steps: float
+    of_time: float
+
+
+def _saved(done: Sequence[_Done]) -> _Saved:
+    left = {id(one): (one.live.header.total_steps or one.live.step) - one.live.step for one in done if one.given_up}
+    steps = sum(left.values())
+    seconds = sum(one.live.seconds / one.live.step * left[id(one)] for one in done if id(one) in left)
+    trained, took = sum(one.live.step for one in done), sum(one.live.seconds for one in done)
+    return _Saved(steps, _share(steps, trained), _share(seconds, took))
+
+
+def _share(saved: float, spent: float) -> float:
+    return saved / (saved + spent) if saved > 0 else 0.0
+
+
+def _tell_pruned(done: Sequence[_Done], fields: Sequence[str]) -> None:
+    pruned = [(one, one.given_up) for one in done if one.given_up is not None]
+    for one, why in pruned:
+        text.say(f"pruned at step {why.step:,} of {one.live.header.total_steps:,} ({_varied(one, fields)})")
+        text.say(f"    {why.rule}: {why.what} {why.why}")
+    saved = _saved(done)
+    figures = f": {saved.steps:,} steps saved, {100 * saved.of_steps:.0f} %, and about {100 * saved.of_time:.0f} %"
+    text.say(f"{len(pruned)} of {counted(len(done), 'run')} pruned{f'{figures} of the time' if pruned else ''}")
+
+
+def _with_pruned(found: dict[str, object], done: Sequence[_Done]) -> dict[str, object]:
+    """What `--json` prints with `--prune`: why each run was ended early, or null; and what that has saved."""
+    runs = found["runs"]
+    assert isinstance(runs, list)
+    for values, one in zip(runs, done, strict=True):
+        why = one.given_up
+        told = {"step": why.step, "rule": why.rule, "what": why.what, "why": why.why} if why is not None else None
+        values["pruned"] = told
+    saved = _saved(done)
+    told = {"runs": sum(one.given_up is not None for one in done), "steps_saved": saved.steps}
+    return {**found, "pruned": {**told, "share_of_steps": saved.of_steps, "share_of_time": saved.of_time}}
+
+
 def _summary(done: Sequence[_Done], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
     """What `--json` prints: `n` runs have finished; `mean` and `sd` are theirs, and a single one has no sd."""
     runs: list[dict[str, object]] = []
-    for live, name in done:
+    for live, name, _ in done:
         assert live.ended is not None
         varied = {field: msgspec.to_builtins(getattr(live.config, field)) for field in fields}
         told = {"findings": [finding_values(finding) for finding in live.findings]}

@@ -7,7 +7,7 @@ at its layers, and for a checkpoint, its weights are copied into a network of it
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -15,10 +15,11 @@ from torch import Tensor
 
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.monitor import Monitor
-from d2ltui.diagnosis.probes import Prober, probe_batch
+from d2ltui.diagnosis.probes import Prober, probe, probe_batch
 from d2ltui.engine import resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.control import Control
+from d2ltui.engine.giving_up import GivingUp
 from d2ltui.engine.observers import Inspection, Sinks
 from d2ltui.engine.population import Block, Population
 from d2ltui.engine.preparation import prepare
@@ -37,12 +38,18 @@ class Member:
         control: what is asked of this member alone.
         sinks: called with every event.
         keeper: takes checkpoints.
+        give_up: told why, where the run will not learn any more; None where that is not asked.
     """
 
     def __init__(
-        self, config: RunConfig, control: Control, sinks: Sequence[events.Sink], keeper: CheckpointSink | None
+        self,
+        config: RunConfig,
+        control: Control,
+        sinks: Sequence[events.Sink],
+        keeper: CheckpointSink | None,
+        give_up: Callable[[events.Finding], None] | None = None,
     ) -> None:
-        self.config, self.control = config, control
+        self.config, self.control, self._give_up = config, control, give_up
         self.emit = Sinks(sinks)
         self.progress = Progress(config)
         self.pace = CheckpointSchedule(keeper, partial(self.emit.tell_failure, "storing checkpoints"))
@@ -60,7 +67,13 @@ class Member:
         self.network = build(config, device=device, dataset=data.info)
         self.parts = prepare(config, data, self.network, device)
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan))
-        self._prober = Prober(self.network, x.to(device), y.to(device), sample_every)
+        x, y = x.to(device), y.to(device)
+        self._prober = Prober(self.network, x, y, sample_every)
+        self._giving_up = None
+        if self._give_up is not None:
+            classes = data.info.num_outputs if config.task == "classification" else 0
+            look = partial(probe, self.network, x, y)
+            self._giving_up = GivingUp(config, classes, self.parts.guess, self._with_weights(look), self._give_up)
         self.inspection = Inspection(self._prober, Monitor(config, plan), self.emit, self._device)
         self.emit(
             events.RunStarted(
@@ -100,6 +113,18 @@ class Member:
         """Tell the end of an epoch."""
         tell_epoch(number, val_loss, val_metric, self.progress, self.emit)
         self.progress.begin_epoch(number + 1)
+
+    def judge(self) -> str:
+        """Why the run is given up after the epoch that has just ended; "" where there is hope, or nobody asks."""
+        why = self._giving_up and self._giving_up.after(self.progress.epochs, self.progress.first_loss)
+        return why.what if why else ""
+
+    def _with_weights(self, look: Callable[..., events.LayersProbed]) -> Callable[[int], events.LayersProbed]:
+        def looking(step: int) -> events.LayersProbed:
+            self._copy_weights()
+            return look(step=step)
+
+        return looking
 
     def look(self, *, last: bool = False) -> None:
         """Look at the layers, and tell what is found."""

@@ -20,6 +20,7 @@ from d2ltui.engine.checkup import check_start
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import check_fits, make_current, select
 from d2ltui.engine.gc import freeze_gc
+from d2ltui.engine.giving_up import GivingUp
 from d2ltui.engine.observers import Inspection, Sinks
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
@@ -54,6 +55,7 @@ class Trainer:
         probes: what was seen in the layers of a run that is resumed.
         diagnose: whether data and network are checked before the first step, and, at its end, a run that has not
             learned is examined by trying what would mend it.
+        give_up: told why, where the run is stopped since it will not learn any more; None where it never is.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Trainer:
         resume: Callable[[], Checkpoint | None] | None = None,
         probes: Sequence[events.LayersProbed] = (),
         diagnose: bool = False,
+        give_up: Callable[[events.Finding], None] | None = None,
     ) -> None:
         self.config = config
         self.control = control
@@ -77,6 +80,7 @@ class Trainer:
         # Not a method of the trainer's: it would hold the network in a circle that only the collector finds.
         self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
         self._resume, self._past_probes, self._diagnose = resume, probes, diagnose
+        self._give_up, self._given_up = give_up, ""  # the latter: why, in a sentence
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
@@ -98,6 +102,7 @@ class Trainer:
         except (Stopped, LoadCancelled):
             status = "stopped"
             message = f"stopped after step {progress.step:,}" if self._loaded else "stopped while loading"
+            message += f": {self._given_up}" if self._given_up else ""
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             layers = self.network.plan if hasattr(self, "network") else ()
@@ -187,6 +192,7 @@ class Trainer:
         x, y = x.to(device), y.to(device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         prober = Prober(self.network, x, y, self._sample_every)
+        self._giving_up = GivingUp.of(self._bench, self._give_up) if self._give_up is not None else None
         self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
         self._begin_epoch(1)
         freeze_gc()
@@ -221,7 +227,6 @@ class Trainer:
     def _load(self) -> Dataset:
         if self._dataset is not None:
             return self._dataset
-
         return load(self.config, self._tell_progress, lambda: self.control.stopping)
 
     def _tell_progress(self, message: str, fraction: float | None) -> None:
@@ -257,6 +262,7 @@ class Trainer:
         for epoch in range(self.progress.epoch, self.config.epochs + 1):
             self._train_epoch(epoch)
             self._begin_epoch(epoch + 1)
+            self._judge()
             self._adapt_threads(epoch_ended=True)
             if self._pace.due(within_epoch=False):
                 self._pace.keep(self._checkpoint)
@@ -264,6 +270,11 @@ class Trainer:
                 self.control.epoch_done()
             if self.control.attention:
                 self._handle_requests()
+
+    def _judge(self) -> None:
+        if (judge := self._giving_up) and (why := judge.after(self.progress.epochs, self.progress.first_loss)):
+            self._given_up = why.what
+            raise Stopped
 
     def _start_clock(self) -> None:
         self.progress.clock.start()

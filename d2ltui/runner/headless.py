@@ -8,7 +8,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -223,11 +223,15 @@ def run(
     recording: RunRecording | None,
     *,
     diagnose: bool = False,
+    give_up: Callable[[events.Finding], None] | None = None,
 ) -> events.RunEnded:
-    """Train `config` in this thread, and store it with `recording`; with `diagnose`, say what is wrong with it."""
+    """Train `config` in this thread, and store it with `recording`; with `diagnose`, say what is wrong with it.
+
+    With `give_up`, a run that will not learn any more is stopped, and `give_up` told why.
+    """
     stored = [] if recording is None else [recording.store]
     try:
-        return launch.train(config, control, [*sinks, *stored], recording, diagnose=diagnose)
+        return launch.train(config, control, [*sinks, *stored], recording, diagnose=diagnose, give_up=give_up)
     finally:
         while recording is not None and not recording.close():
             pass  # the last checkpoint is on its way; a second signal waits for nothing

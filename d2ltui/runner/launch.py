@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from d2ltui.engine.control import Control
@@ -20,16 +20,18 @@ def train(
     recording: RunRecording | None = None,
     *,
     diagnose: bool = False,
+    give_up: Callable[[events.Finding], None] | None = None,
 ) -> events.RunEnded:
     """Train `config` in this thread and tell `sinks` (of a stored run, its store is one); returns the last event.
 
     With a `recording` checkpoints are kept, and a stored run goes on from its last one; closing it is the caller's.
-    With `diagnose`, what is wrong with a run that has not learned is looked for at its end.
+    With `diagnose`, what is wrong with a run that has not learned is looked for at its end. With `give_up`, a run that
+    will not learn any more is stopped, and `give_up` told why.
     """
     from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
 
     if recording is None:
-        return Trainer(config, control, sinks, diagnose=diagnose).run()
+        return Trainer(config, control, sinks, diagnose=diagnose, give_up=give_up).run()
     return Trainer(
         config,
         control,
@@ -38,4 +40,5 @@ def train(
         resume=recording.checkpoint if recording.resumes else None,
         probes=recording.past_probes,
         diagnose=diagnose,
+        give_up=give_up,
     ).run()

@@ -65,16 +65,19 @@ def train_slice(
     sinks: Sequence[Sequence[events.Sink]],
     controls: Sequence[Control],
     recordings: Sequence[RunRecording | None],
+    give_up: Sequence[Callable[[events.Finding], None] | None] = (),
 ) -> bool:
     """Train runs together, each with its sinks, its own control and its recording; `control` ends or pauses all.
+
+    Of `give_up`, where it is there, each run's is told why that run is ended, since it will not learn any more.
 
     Returns False, with nothing told but that they load, where their data cannot be loaded or there is no memory for all
     of them: then each has to be trained by itself. Otherwise each has ended, and recordings are closed.
     """
-    keepers = zip(configs, controls, sinks, recordings, strict=True)
+    keepers = zip(configs, controls, sinks, recordings, give_up or (None,) * len(configs), strict=True)
     members = [
-        Member(config, own, [*told, *([kept.store] if kept is not None else [])], kept)
-        for config, own, told, kept in keepers
+        Member(config, own, [*told, *([kept.store] if kept is not None else [])], kept, gives_up)
+        for config, own, told, kept, gives_up in keepers
     ]
     for member in members:
         member.emit(events.StatusChanged("loading"))
@@ -197,11 +200,21 @@ class _Watcher:
             member.end_epoch(number, float(figures.val_loss[column]), float(figures.val_metric[column]))
             if member.progress.diverged:
                 member.end("diverged")
+            elif number < self._population.epochs:
+                self._judge(members[column], member)
         began = time.perf_counter()
         if number < self._population.epochs and began - self._kept >= max(EPOCH_EVERY, self._keep_took / SHARE):
             self._for_all(members, Member.keep)
             self._kept = time.perf_counter()
             self._keep_took = self._kept - began
+
+    def _judge(self, index: int, member: Member) -> None:
+        """End it where it will not learn any more; not while the clock goes."""
+        self._clock.stop()
+        if why := member.judge():
+            member.end("stopped", f"stopped after step {member.progress.step:,}: {why}")
+            self._population.leave(index)
+        self._clock.start()
 
     def _for_all(self, members: Sequence[int], do: Callable[[Member], None]) -> None:
         """Not while the clock goes: nobody is trained meanwhile."""
