@@ -11,29 +11,27 @@ from typing import Any, TypeVar
 
 import click
 
-from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.charts.of_rates import rate_chart
 from d2ltui.cli import text
 from d2ltui.data import LoadCancelled
 from d2ltui.engine import summary
 from d2ltui.engine.checkup import Checkup, check
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError
-from d2ltui.engine.range_test import HIGHEST, LOWEST, RangeTest, range_test
+from d2ltui.engine.range_test import HIGHEST, RangeTest, range_test
 from d2ltui.engine.workbench import Cancelled, Workbench, set_up
 from d2ltui.runner.headless import Progress
+from d2ltui.runner.preflight import title_of
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.findings import MARKS, finding_values, findings_in_words
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.signals import Signals
-from d2ltui.spec.text import counted, json_line
+from d2ltui.spec.text import json_line
 
 T = TypeVar("T")
 ALARMED = 3  # the exit status
 _COLOURS = {"note": "yellow", "warning": "yellow", "alarm": "red"}
-NEAR = 5.0  # times the suggestion, or a part of it: rates that train alike
-ABOVE_START = 1.3  # times the first loss: what an exploding curve is shown up to
-WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is logarithmic
 
 
 def _with_bench(config: RunConfig, do: Callable[[Workbench], T]) -> T | int:
@@ -62,10 +60,6 @@ def _with_bench(config: RunConfig, do: Callable[[Workbench], T]) -> T | int:
 def _identity(config: RunConfig) -> dict[str, object]:
     names = ("model", "implementation", "dataset", "optimizer", "seed")
     return {name: getattr(config, name) for name in names}
-
-
-def _title(config: RunConfig) -> str:
-    return f"{config.model} ({config.implementation}) on {config.dataset}, {config.optimizer}"
 
 
 def tell_check(config: RunConfig, as_json: bool) -> int:
@@ -101,7 +95,7 @@ def _finite(value: Any) -> Any:
 
 
 def _print_check(config: RunConfig, found: Checkup) -> None:
-    text.say(f"{_title(config)}, lr {config.lr:g}")
+    text.say(f"{title_of(config)}, lr {config.lr:g}")
     width = max(len(reading.name) for reading in found.readings)
     for reading in found.readings:
         severity = reading.finding.severity if reading.finding is not None else None
@@ -143,68 +137,9 @@ def _rate_values(config: RunConfig, found: RangeTest) -> dict[str, object]:
 
 
 def _print_rate(config: RunConfig, found: RangeTest) -> None:
-    steps = counted(len(found.rates), "step")
-    if not found.rates:
-        text.say(f"{_title(config)}: the loss is not finite after the first step, with lr {LOWEST:g}")
-    else:
-        last = f"{found.rates[-1]:.2g}, where the loss explodes" if found.exploded else f"{HIGHEST:g}"
-        text.say(f"{_title(config)}: {steps}, lr {found.rates[0]:g} to {last}")
+    text.say(f"{title_of(config)}: {found.extent}")
+    if found.rates:
         text.say("loss")
-        text.chart(_rate_chart(found))
-    suggestion = found.suggestion
-    if suggestion is None or found.steepest is None or found.tenth is None:
-        text.say(
-            "no suggestion: the loss falls below a guess's at no rate, in so few steps; 'd2ltui check' may say why"
-        )
-        return
-    text.say(
-        f"suggestion: lr {suggestion:g}, {found.method} (the loss falls fastest at {found.steepest:.2g}, "
-        f"and is lowest at {10 * found.tenth:.2g})"
-    )
-    text.say(f"the run has lr {found.lr:g}: {_compared(found.lr / suggestion)}")
-
-
-def _compared(ratio: float) -> str:
-    if abs(ratio - 1) < 1e-9:
-        return "the same"
-    times = f"{ratio:.2g} times the suggestion"
-    if 1 / NEAR <= ratio <= NEAR:
-        return f"{times}, near enough"
-    return f"{times}, which may be too {'high' if ratio > 1 else 'low'}"
-
-
-def _rate_chart(found: RangeTest) -> ChartSpec:
-    rates, smooth = list(found.rates), list(found.smoothed)
-    log = min(found.losses) > 0 and max(found.losses) > WIDE_RANGE * min(found.losses)
-    return ChartSpec(
-        width=text.width(),
-        height=text.HEIGHT,
-        lines=[
-            Line("each step", Style.RAW, rates, list(found.losses), joined=False),
-            Line("smoothed", Style.TRAIN, rates, smooth),
-            *_marks(found),
-        ],
-        x_low=rates[0],
-        x_high=HIGHEST,
-        # An explosion would press the fall that it is about against the bottom.
-        y_high=None if log or not found.exploded else ABOVE_START * smooth[0],
-        log_x=True,
-        log=log,
-        x_label="lr",
-        ascii=text.is_ascii(),
-    )
-
-
-def _marks(found: RangeTest) -> list[Line]:
-    """The suggestion and the run's own rate, each as a letter on the curve where the test has come to it."""
-    rates = found.rates
-    wanted = [("suggestion", "s", Style.VALIDATION, found.suggestion), ("the run's", "r", Style.WARNING, found.lr)]
-    marks: dict[int, Line] = {}
-    for label, letter, style, rate in wanted:
-        if rate is None or not rates[0] <= rate <= rates[-1]:
-            continue
-        nearest = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / rate)))
-        if nearest in marks:
-            label, letter = f"{marks[nearest].label} and {label}", marks[nearest].marker
-        marks[nearest] = Line(label, style, [rates[nearest]], [found.smoothed[nearest]], marker=letter)
-    return list(marks.values())
+        text.chart(rate_chart(found, HIGHEST, text.width(), text.HEIGHT, text.is_ascii()))
+    for line in found.in_words("'d2ltui check'"):
+        text.say(line)

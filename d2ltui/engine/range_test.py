@@ -7,11 +7,12 @@ falls; from some rate on it rises again, and soon it explodes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import set_lr
+from d2ltui.spec.text import counted
 
 LOWEST, HIGHEST = 1e-7, 10.0
 STEPS = 160  # 20 for each power of ten
@@ -20,6 +21,7 @@ SMOOTHING = 2.5  # steps: the standard deviation of the window that smooths the 
 # Of the first loss, or of a guess's where that is lower: a curve that never falls below it suggests nothing. A LeNet of
 # sigmoids, with SGD, is such a case: measured, it does not learn in its first 800 steps, whatever the rate.
 FALLEN = 0.93
+NEAR = 5.0  # times the suggestion, or a part of it: rates that train alike
 
 
 class RangeTest(NamedTuple):
@@ -47,6 +49,35 @@ class RangeTest(NamedTuple):
             return None
         return "steepest descent" if self.steepest <= self.tenth else "a tenth of the rate at the lowest loss"
 
+    @property
+    def extent(self) -> str:
+        """How many steps with which rates, in words."""
+        if not self.rates:
+            return f"the loss is not finite after the first step, with lr {LOWEST:g}"
+        last = f"{self.rates[-1]:.2g}, where the loss explodes" if self.exploded else f"{HIGHEST:g}"
+        return f"{counted(len(self.rates), 'step')}, lr {self.rates[0]:g} to {last}"
+
+    def in_words(self, check: str) -> list[str]:
+        """The suggestion beside the run's own rate, or that there is none; `check` is how to look for the reason."""
+        suggestion = self.suggestion
+        if suggestion is None or self.steepest is None or self.tenth is None:
+            never = "no suggestion: the loss falls below a guess's at no rate, in so few steps"
+            return [f"{never}; {check} may say why"]
+        return [
+            f"suggestion: lr {suggestion:g}, {self.method} (the loss falls fastest at {self.steepest:.2g}, and is "
+            f"lowest at {10 * self.tenth:.2g})",
+            f"the run has lr {self.lr:g}: {_compared(self.lr / suggestion)}",
+        ]
+
+
+def _compared(ratio: float) -> str:
+    if abs(ratio - 1) < 1e-9:
+        return "the same"
+    times = f"{ratio:.2g} times the suggestion"
+    if 1 / NEAR <= ratio <= NEAR:
+        return f"{times}, near enough"
+    return f"{times}, which may be too {'high' if ratio > 1 else 'low'}"
+
 
 def rounded(rate: float) -> float:
     """1, 2, 3 or 5 times a power of ten, whichever is nearest by ratio."""
@@ -55,11 +86,11 @@ def rounded(rate: float) -> float:
     return min(near, key=lambda other: abs(math.log(other / rate)))
 
 
-def range_test(bench: Workbench) -> RangeTest:
+def range_test(bench: Workbench, tell: Callable[[float], None] = lambda share: None) -> RangeTest:
     """Train a copy of the run's network for STEPS steps at most, with rates from LOWEST to HIGHEST.
 
     After each step the loss is that of the same samples, the probe batch, without dropout: a batch's own loss jumps
-    with the batch, and hides the curve of a small one.
+    with the batch, and hides the curve of a small one. `tell` is called with the share of the steps that are done.
 
     Raises:
         Cancelled: where the run's control has been asked for an end.
@@ -72,6 +103,7 @@ def range_test(bench: Workbench) -> RangeTest:
     exploded = False
     for index, (x, y) in enumerate(bench.batches(STEPS)):
         bench.go_on()
+        tell(index / STEPS)
         rate = LOWEST * factor**index
         set_lr(learner.optimizer, rate)
         learner.step(x, y)

@@ -9,7 +9,7 @@ import gc
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from d2ltui.engine.control import Control, Mode
@@ -70,13 +70,17 @@ class Worker:
         observed: bool = False,
         record: Callable[[Control], RunRecording] | None = None,
         control: Control | None = None,
+        *,
+        after: threading.Thread | None = None,
     ) -> LiveRun:
         """Stop the run that there is and begin another, or go on with a stored one; returns what is known of it.
 
         `record` makes the run's `recording.Recording`; where that resumes a run, the configuration is that run's.
-        What it raises passes, and no run begins. `control` is that of the new run, where there is one already.
+        What it raises passes, and no run begins. `control` is that of the new run, where there is one already. It
+        begins when the thread `after` has ended, too: what draws random numbers there must not change the run.
         """
-        control, previous = control or Control(mode), self._thread
+        control = control or Control(mode)
+        previous = [thread for thread in (self._thread, after) if thread is not None]
         recording = record(control) if record is not None else None  # what it refuses ends no run
         if self.control is not None:
             self.control.stop()
@@ -146,10 +150,10 @@ def _run(
     live: LiveRun,
     recording: RunRecording | None,
     stored: events.Sink | None,
-    previous: threading.Thread | None,
+    previous: Sequence[threading.Thread],
 ) -> None:
-    if previous is not None:
-        previous.join()
+    for thread in previous:
+        thread.join()
     sinks: list[events.Sink] = [live] if stored is None else [live, stored]
     what = "PyTorch cannot be used"  # a broken installation must reach the screen, too
     try:

@@ -15,6 +15,7 @@ from textual.app import App
 from textual.css.query import NoMatches
 from textual.filter import LineFilter
 
+from d2ltui.runner.preflight import Preflight
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.terminal import is_kernel_console
 from d2ltui.store.defects import in_words, keep_traceback, where_raised
@@ -28,7 +29,8 @@ from d2ltui.tui.services.defects import ChartFailed
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns
-from d2ltui.tui.signals import AppSignals, suspend_group
+from d2ltui.tui.signals import AppSignals
+from d2ltui.tui.suspending import SuspendableApp
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -40,13 +42,12 @@ if TYPE_CHECKING:
     from d2ltui.runner.worker import Worker
     from d2ltui.spec.events import ObserverFailed
     from d2ltui.tui.host import Host
-    from d2ltui.tui.render.driver import PromptDriver
     from d2ltui.tui.services.watching import Watching
 
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
-class D2LApp(FrameApp, App[None]):
+class D2LApp(SuspendableApp, FrameApp, App[None]):
     """d2ltui's interface."""
 
     CSS_PATH = "app.tcss"
@@ -78,6 +79,7 @@ class D2LApp(FrameApp, App[None]):
         on_console = not only_ascii and ascii is None and is_kernel_console()
         self.ascii = only_ascii or on_console  # for what is drawn with marks: neither has braille
         self.measuring = LessonRunner()
+        self.preflight = Preflight()
         self.stored = StoredRuns(self, self)
         self.data_dir = config.data_dir
         self._typed = KeyQueue(self)
@@ -192,49 +194,6 @@ class D2LApp(FrameApp, App[None]):
         else:
             self.leave(128 + signal.SIGHUP)
 
-    def action_suspend_process(self) -> None:
-        """ctrl+z: to the shell."""
-        if self.signals is None:
-            return super().action_suspend_process()
-        self._suspend_signal()
-        return suspend_group()
-
-    def suspend_to_shell(self) -> None:
-        """Give the terminal back, stop until a shell continues this process, and take the terminal again.
-
-        With `fg` it has it again. After `bg` it has not, and stops once more; nor where it is continued to end, and
-        then leaves the terminal alone.
-        """
-        driver, signals = self._terminal_driver, self.signals
-        if signals is None or driver is None or driver.suspended:
-            return
-        driver.suspend_application_mode()
-        number = signal.SIGTSTP
-        while not signals.end_wanted:
-            stopped = signals.stop_process(number)
-            if signals.wait_for(lambda: driver.in_foreground):
-                break
-            if not stopped:  # nor can anybody continue it: its shell is gone
-                self.hang_up()
-                return
-            number = signal.SIGTTOU
-        if signals.end_wanted:
-            return
-        driver.resume_application_mode()
-        if not stopped:
-            self.notify("No shell has started this: there is nothing to go back to. q quits.", severity="warning")
-
-    def continued(self) -> None:
-        """Somebody has continued this process; it may have been stopped, and its terminal used meanwhile."""
-        if (driver := self._terminal_driver) is not None:
-            driver.take_again()
-            self.refresh(layout=True)
-
-    @property
-    def _terminal_driver(self) -> PromptDriver | None:
-        driver: object = self._driver
-        return driver if hasattr(driver, "suspended") else None  # type: ignore[return-value]
-
     # The worker
 
     @property
@@ -281,13 +240,14 @@ class D2LApp(FrameApp, App[None]):
         self.clear_notifications()  # they are of what was on the screen before
         self._trouble_told = ""
         record = partial(RunRecording.new, config) if self._store else None
-        self.worker.start(config, mode, self.observed, record)
+        self.worker.start(config, mode, self.observed, record, after=self.preflight.thread)
 
     def go_on(self, recording: RunRecording, control: Control) -> None:
         """Go on with a stored run; there is no other."""
         self.stored.leave()
         self._trouble_told = ""
-        self.worker.start(recording.config, "run", self.observed, lambda _: recording, control)
+        after = self.preflight.thread
+        self.worker.start(recording.config, "run", self.observed, lambda _: recording, control, after=after)
 
     def poll(self) -> str:
         """Take in what has come of a watched run; returns, once, what went wrong with storing or watching a run."""
@@ -357,6 +317,7 @@ class D2LApp(FrameApp, App[None]):
         if self._worker is not None:
             self._worker.stop()
         self.measuring.stop()
+        self.preflight.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait for the training thread; False where it has not ended within `timeout` seconds."""

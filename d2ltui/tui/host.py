@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from d2ltui.engine.control import Control, Mode
     from d2ltui.history.live import LiveRun
+    from d2ltui.runner.preflight import Preflight
     from d2ltui.spec.config import RunConfig
     from d2ltui.tui.services.lesson_runner import LessonRunner
     from d2ltui.tui.services.machine import Machine
@@ -28,6 +29,7 @@ class Host(Protocol):
     data_dir: str | None
     machine: Machine
     measuring: LessonRunner
+    preflight: Preflight
     stored: StoredRuns
 
     @property

@@ -44,7 +44,7 @@ KEYS = (
     Key("shift+tab", SHIFT_TAB, most=2_000),
     *(Key("down", "\x1b[B"), Key("up", "\x1b[A"), Key("right", "\x1b[C", "\x1b[D"), Key("escape", ESCAPE)),
     *(Key("z", "z", "z", CURVES), Key("u", "u", ESCAPE, SCREEN), Key("l", "l", "l", CURVES)),
-    *(Key("]", "]", "[", CURVES), Key("f", "f"), Key("t", "t", ESCAPE, SCREEN)),
+    *(Key("]", "]", "[", CURVES), Key("f", "f"), Key("k", "k"), Key("F", "F"), Key("t", "t", ESCAPE, SCREEN)),
     *(Key("?", "?", ESCAPE, 10_000), Key("L", "L", ESCAPE, SCREEN), Key("R", "R", ESCAPE, SCREEN)),
     *(Key("ctrl+s", "\x13", ESCAPE, 10_000), Key("ctrl+t", THEME, THEME, SCREEN)),
 )

@@ -19,7 +19,26 @@ NAMED = {
 PROBE = b"\x14"  # ctrl+t, to which every screen answers: not among what is thrown
 LEAVING = {"q", "ctrl+c", "ctrl+q", "ctrl+z"}  # seldom: most of the time is to be spent inside
 UNSENT = b"\x03\x11\x14\x1a\x1c"  # among random bytes: the probe, and what ends or suspends a process
-WAYS = (b"L", b"R", b"?", b"u", b"\x13", b"z", b"\x12", b"t", b"R ", b"R/", b"Rn", b"RN", b"Rd", b"R\r", b"Lx", b"L\r")
+WAYS = (
+    b"L",
+    b"R",
+    b"?",
+    b"u",
+    b"\x13",
+    b"z",
+    b"\x12",
+    b"t",
+    b"R ",
+    b"R/",
+    b"Rn",
+    b"RN",
+    b"Rd",
+    b"R\r",
+    b"Lx",
+    b"L\r",
+    b"k",
+    b"F",
+)
 
 
 class Gust(NamedTuple):

@@ -172,6 +172,8 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
         measuring = self.host.measuring
         if self.host.training:
             self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
+        elif self.host.preflight.thread is not None:
+            self.app.notify("a check is just ending: once more, in a moment", severity="warning")
         elif measuring.busy:
             self.app.notify("a lesson is being measured: x stops it", severity="warning")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -16,7 +16,7 @@ from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.panes.spec import COLUMNS, FORM_PANES, FORM_TAB, RunView
 from d2ltui.tui.render.frame_limiter import FrameLimiter
-from d2ltui.tui.screens.opening import OpeningScreen
+from d2ltui.tui.screens.opening import MEASURING, OpeningScreen
 from d2ltui.tui.screens.panes import NARROW
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted, TextField
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -189,9 +189,9 @@ class MainScreen(OpeningScreen):
 
     def action_run(self) -> None:
         """Train what the form describes."""
-        self._after_typing(lambda: self._start("run"))
+        self.after_typing(lambda: self._start("run"))
 
-    def _after_typing(self, act: Callable[[], None]) -> None:
+    def after_typing(self, act: Callable[[], None]) -> None:
         """Act once the form knows the keys that were typed just before: those are still on their way to the field."""
 
         def on_screen() -> None:
@@ -203,19 +203,24 @@ class MainScreen(OpeningScreen):
         else:
             act()
 
-    def _start(self, mode: Mode) -> None:
-        setup = self._setup
+    def described(self) -> RunConfig | None:
+        """The run that the form describes; None where it describes none: then the first problem has the focus."""
         try:
-            config = setup.state.resolve()
+            return self._setup.state.resolve()
         except ConfigError as error:
             self._say(error.problems[0].message)
             self.app.bell()
             self._zoomed = None
             self._open_tab(FORM_TAB)
-            self.call_after_refresh(setup.focus_problem)
+            self.call_after_refresh(self._setup.focus_problem)
+            return None
+
+    def _start(self, mode: Mode) -> None:
+        setup, config = self._setup, self.described()
+        if config is None:
             return
         if self.host.measuring.busy:
-            self._say("a lesson is being measured: stop it first (L, then x)")
+            self._say(MEASURING)
             return
         self._say("")
         setup.forget_problem()
@@ -299,7 +304,7 @@ class MainScreen(OpeningScreen):
 
     def action_save(self) -> None:
         """Save the form as TOML."""
-        self._after_typing(self._save)
+        self.after_typing(self._save)
 
     def _save(self) -> None:
         try:
@@ -322,9 +327,13 @@ class MainScreen(OpeningScreen):
         if finding is None:
             self._say("no finding with a remedy")
             return
-        changed = self._setup.apply(finding.remedy)
-        self._before_remedy = (self.host.live, changed)
+        self._before_remedy = (self.host.live, self.put_into_form(finding.remedy))
+
+    def put_into_form(self, values: Mapping[str, object]) -> str:
+        """Change these fields of the form, and say so; returns what has changed, in words."""
+        changed = self._setup.apply(values)
         self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
+        return changed
 
     def _say(self, hint: str) -> None:
         """Say `hint` for a while; what keeps the run from being stored is said again afterwards."""

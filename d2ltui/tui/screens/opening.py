@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
 from d2ltui.spec.fields import FIELDS
 from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows
 from d2ltui.tui.screens.panes import PanesScreen
 from d2ltui.tui.widgets.fields import ChoiceField
+
+if TYPE_CHECKING:
+    from d2ltui.runner.preflight import Kind
+    from d2ltui.spec.config import RunConfig
+
+MEASURING = "a lesson is being measured: stop it first (L, then x)"
 
 
 class OpeningScreen(PanesScreen):
@@ -14,6 +23,43 @@ class OpeningScreen(PanesScreen):
     def _say(self, hint: str) -> None:
         """Put `hint` below the status line."""
         raise NotImplementedError
+
+    def after_typing(self, act: Callable[[], None]) -> None:
+        """Act once the form knows the keys that were typed just before."""
+        raise NotImplementedError
+
+    def described(self) -> RunConfig | None:
+        """The run that the form describes; None where it describes none, and the person has been told."""
+        raise NotImplementedError
+
+    def put_into_form(self, values: Mapping[str, object]) -> str:
+        """Change these fields of the form; returns what has changed, in words."""
+        raise NotImplementedError
+
+    def action_check(self) -> None:
+        """What would go wrong with the described run."""
+        self.after_typing(lambda: self._attempt("check"))
+
+    def action_find_lr(self) -> None:
+        """Which learning rate to take."""
+        self.after_typing(lambda: self._attempt("find-lr"))
+
+    def _attempt(self, kind: Kind) -> None:
+        from d2ltui.tui.screens.preflight import CheckScreen, RatesScreen
+
+        if self.host.training:
+            what = "the check" if kind == "check" else "the search for a learning rate"
+            self._say(f"a run is in progress: {what} has to wait for its end (x stops it)")
+        elif self.host.measuring.busy:
+            self._say(MEASURING)
+        elif (config := self.described()) is not None:
+
+            def taken(values: Mapping[str, object] | None) -> None:
+                if values:
+                    self.put_into_form(values)
+
+            attempt = self.host.preflight.start(config, kind)
+            self.open(CheckScreen(attempt) if kind == "check" else RatesScreen(attempt), taken)
 
     def on_choice_field_list_asked(self, message: ChoiceField.ListAsked) -> None:
         """Show all choices with their meaning."""
