@@ -112,7 +112,7 @@ def train_all(
                 if len(runs) == 1 or not _train_together(runs, signals, err, quiet):
                     for one in runs:
                         _train_one(one, signals, err, quiet)
-                ended |= {index: one.done for index, one in zip(indices, runs, strict=True)}
+                ended |= {index: one.done(indices[0]) for index, one in zip(indices, runs, strict=True)}
                 while shown in ended:  # in the order of the runs, whichever were trained first
                     shown += 1
                     if not quiet:
@@ -147,7 +147,8 @@ class _Done(NamedTuple):
 
     live: LiveRun
     name: str | None
-    given_up: events.Finding | None = None  # why it was ended early
+    given_up: events.Finding | None  # why it was ended early
+    slice: int  # of the runs that were trained together
 
 
 def _place(group: str, kind: str, index: int, total: int) -> dict[str, object]:
@@ -177,10 +178,10 @@ class _Run(NamedTuple):
         """Told why the run is ended early; None where it never is."""
         return self.given_up.append if self.given_up is not None else None
 
-    @property
-    def done(self) -> _Done:
+    def done(self, slice: int) -> _Done:
+        """What has become of it; it was trained in the slice of that number."""
         name = self.recording.store.name if self.recording is not None else None
-        return _Done(self.live, name, next(iter(self.given_up or ()), None))
+        return _Done(self.live, name, next(iter(self.given_up or ()), None), slice)
 
 
 def _train_one(one: _Run, signals: Signals, err: Any, quiet: bool) -> None:
@@ -305,7 +306,7 @@ def _varied(done: _Done, fields: Sequence[str]) -> str:
 
 
 class _Saved(NamedTuple):
-    """What ending runs early has saved: steps, and the shares of the steps and, at the runs' own pace, of the time."""
+    """What ending runs early has saved: steps, and the shares of the steps and, about, of the time."""
 
     steps: int
     of_steps: float
@@ -313,11 +314,26 @@ class _Saved(NamedTuple):
 
 
 def _saved(done: Sequence[_Done]) -> _Saved:
-    left = {id(one): (one.live.header.total_steps or one.live.step) - one.live.step for one in done if one.given_up}
-    steps = sum(left.values())
-    seconds = sum(one.live.seconds / one.live.step * left[id(one)] for one in done if id(one) in left)
+    total = sum(one.live.header.total_steps or one.live.step for one in done if one.given_up)
+    steps = total - sum(one.live.step for one in done if one.given_up)
+    together: dict[int, list[_Done]] = {}
+    for one in done:
+        together.setdefault(one.slice, []).append(one)
+    seconds = sum(map(_seconds_saved, together.values()))
     trained, took = sum(one.live.step for one in done), sum(one.live.seconds for one in done)
     return _Saved(steps, _share(steps, trained), _share(seconds, took))
+
+
+def _seconds_saved(runs: Sequence[_Done]) -> float:
+    """Of runs that were trained together, whose steps would have gone on to take what they took until the first left.
+
+    What is saved by each that leaves is less than its share: a step of fewer networks takes nearly as long.
+    """
+    first = min((one.live for one in runs if one.given_up), key=lambda live: live.step, default=None)
+    if first is None or not first.step:
+        return 0.0
+    left = (first.header.total_steps or first.step) / first.step
+    return max(0.0, first.seconds * len(runs) * left - sum(one.live.seconds for one in runs))
 
 
 def _share(saved: float, spent: float) -> float:
@@ -350,7 +366,7 @@ def _with_pruned(found: dict[str, object], done: Sequence[_Done]) -> dict[str, o
 def _summary(done: Sequence[_Done], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
     """What `--json` prints: `n` runs have finished; `mean` and `sd` are theirs, and a single one has no sd."""
     runs: list[dict[str, object]] = []
-    for live, name, _ in done:
+    for live, name, _, _ in done:
         assert live.ended is not None
         varied = {field: msgspec.to_builtins(getattr(live.config, field)) for field in fields}
         told = {"findings": [finding_values(finding) for finding in live.findings]}

@@ -14,6 +14,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.giving_up import LOOKS, GivingUp
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.epochs import Epochs
+from d2ltui.runner import together
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
 
@@ -166,7 +167,7 @@ def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(
     saved = found["pruned"]
     assert (saved["runs"], saved["steps_saved"]) == (1, 315)
     assert saved["share_of_steps"] == pytest.approx(315 / 1080)
-    assert 0 < saved["share_of_time"] < 1
+    assert 0 <= saved["share_of_time"] < 1  # on a busy machine, no time may have been saved
 
     _, lines = sweep(monkeypatch, capfd, "--json")
     without = json.loads(lines[-1])
@@ -184,3 +185,19 @@ def test_where_all_are_pruned_there_is_no_best_one(
     found = json.loads(lines[-1])
     assert (status, found["n"], found["best"], found["pruned"]["runs"]) == (0, 0, None, 2)
     assert {run["pruned"]["rule"] for run in found["runs"]} == {"dead-relu"}
+
+
+def test_together_and_one_by_one_the_same_runs_are_pruned_at_the_same_steps(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = ("--prune", "--json", "--quiet", "--lr", "1e-4,30")
+    told = []
+    for alone in (False, True):
+        if alone:
+            monkeypatch.setattr(together, "slices", lambda configs: ((index,) for index in range(len(configs))))
+        _, lines = sweep(monkeypatch, capfd, *given)
+        runs = json.loads(lines[-1])["runs"]
+        pruned = [run["pruned"] and (run["pruned"]["step"], run["pruned"]["rule"]) for run in runs]
+        told.append([(run["lr"], run["status"], why) for run, why in zip(runs, pruned, strict=True)])
+    assert told[0] == told[1]
+    assert [status for _, status, _ in told[0]] == ["stopped", "finished", "stopped", "stopped"]
