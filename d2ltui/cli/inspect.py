@@ -41,7 +41,9 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
     rows = [_row(run) for run in found]
     if rows:
         text.table(
-            ("run", "status", "begun", "lr", "epochs", "steps", "train loss", "val loss", "metric"), rows, left=2
+            ("run", "status", "begun", "lr", "epochs", "steps", "train loss", "val loss", "metric", "findings"),
+            rows,
+            left=2,
         )
     for run in found:
         if run.problem:
@@ -55,7 +57,7 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
 
 def _row(run: RunInfo) -> tuple[str, ...]:
     if run.status == DAMAGED or run.config is None:
-        return (run.name, run.status, *("–",) * 7)
+        return (run.name, run.status, *("–",) * 8)
     figures = run.figures
     metric = figures.get("val_accuracy", figures.get("val_r2"))
     return (
@@ -68,6 +70,7 @@ def _row(run: RunInfo) -> tuple[str, ...]:
         text.figure(figures.get("train_loss")),
         text.figure(figures.get("val_loss")),
         text.figure(metric),
+        run.tally.words,
     )
 
 

@@ -21,7 +21,7 @@ _COLOURS = {
     Style.WARNING: "red",
     Style.FIT: "magenta",
 }
-_PLAIN = str.maketrans({"→": "->", "×": "x", "²": "2", "…": "...", "–": "-", "✓": "+", "▲": "!"})
+_PLAIN = str.maketrans({"→": "->", "×": "x", "²": "2", "…": "...", "–": "-", "✓": "+", "▲": "!", "△": "^"})
 _RUN_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from d2ltui.charts.spec import Style
 from d2ltui.spec.events import Finding
+from d2ltui.spec.findings import MARKS
 from d2ltui.tui.panes.layer_lines import TextLine
 
-_MARKS = {"alarm": "▲", "warning": "△", "note": "·"}
 _STYLES = {"alarm": Style.WARNING, "warning": Style.VALIDATION, "note": Style.TEXT}
 
 
@@ -27,7 +27,7 @@ def finding_lines(findings: Sequence[Finding], selected: int, width: int) -> tup
         if finding.because_of:  # the cause has the remedy
             lines += _wrapped(f"because of this: {finding.what}", width, Style.TEXT, f"{pointer}  ")
             continue
-        head = f"{pointer}{_MARKS[finding.severity]} "
+        head = f"{pointer}{MARKS[finding.severity]} "
         lines += _wrapped(finding.what, width, _STYLES[finding.severity], head)
         lines += _wrapped(finding.why, width, Style.AXIS, "   ")
         if finding.try_:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from d2ltui.spec.text import counted
+from d2ltui.spec.findings import Tally, tally
 from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.lines import ScrollingPane
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
@@ -33,6 +33,11 @@ class FindingsPane(ScrollingPane):
             return self._findings[self._selected]
         return next((finding for finding in self._findings if finding.remedy), None)
 
+    @property
+    def tally(self) -> Tally:
+        """How many alarms and warnings there are."""
+        return tally(self._findings)
+
     def show_run(self, view: RunView) -> None:
         """Show the newest findings."""
         live = view.live
@@ -47,8 +52,7 @@ class FindingsPane(ScrollingPane):
             return
         self._shown, self._findings = state, findings
         self._selected = min(self._selected, max(0, len(findings) - 1))
-        counts = [(sum(finding.severity == grave for finding in findings), grave) for grave in ("alarm", "warning")]
-        self.subtitle(", ".join(counted(number, grave) for number, grave in counts if number))
+        self.subtitle(self.tally.words)
         if not findings:
             self.show_text("nothing out of the ordinary" if started else EMPTY)
             return

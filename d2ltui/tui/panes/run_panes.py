@@ -11,7 +11,7 @@ from textual.geometry import Size
 from d2ltui.store.defects import in_words, keep_traceback
 from d2ltui.tui.panes import PANES
 from d2ltui.tui.panes.arrangement import Arrangement
-from d2ltui.tui.panes.spec import HasRemedy, PaneSpec, RunPane, RunView
+from d2ltui.tui.panes.spec import HasRemedy, HasTally, PaneSpec, RunPane, RunView
 from d2ltui.tui.services.threads import in_thread
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from d2ltui.spec.events import Finding
+    from d2ltui.spec.findings import Tally
 
 
 class RunPanes:
@@ -92,6 +93,12 @@ class RunPanes:
         """The finding whose remedy is meant."""
         offered = (pane.selected for pane in self._panes.values() if isinstance(pane, HasRemedy))
         return next((finding for finding in offered if finding is not None), None)
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """How many alarms and warnings there are, by the title of the tab that shows them."""
+        panes = ((name, pane) for name, pane in self._panes.items() if isinstance(pane, HasTally))
+        return {self.arrangement.tab_of(name): pane.tally for name, pane in panes if pane.tally.severity}
 
     def _ask(self, pane: RunPane, call: Callable[[], None]) -> None:
         if pane.failed:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
     from d2ltui.spec.datasets import Task
     from d2ltui.spec.events import Finding
+    from d2ltui.spec.findings import Tally
 
 ColumnName = Literal["curves", "inside"]
 COLUMNS: tuple[ColumnName, ...] = get_args(ColumnName)  # from left to right, after the form's
@@ -142,6 +143,15 @@ class HasRemedy(Protocol):
     @property
     def selected(self) -> Finding | None:
         """The finding whose remedy is meant; None where there is none."""
+
+
+@runtime_checkable
+class HasTally(Protocol):
+    """A pane whose tab says that there is something to look at."""
+
+    @property
+    def tally(self) -> Tally:
+        """How many alarms and warnings it shows."""
 
 
 def check(spec: PaneSpec) -> None:

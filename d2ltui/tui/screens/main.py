@@ -72,7 +72,7 @@ class MainScreen(OpeningScreen):
     def on_mount(self) -> None:
         """Begin to look at the run, a few times a second."""
         # Looked up once: a tick has no time for queries.
-        self._status_line = self.query_one(StatusLine)
+        self._status_line, self._tabs = self.query_one(StatusLine), self.query_one(TabStrip)
         self._setup, self._form_pane = self.query_one(Setup), self.query_one("#model-pane", Pane)
         self._arrange()
         self._show_panes()
@@ -143,6 +143,7 @@ class MainScreen(OpeningScreen):
 
     def _show_panes(self) -> None:
         self.run_panes.show(self._view())
+        self._tabs.mark(self.run_panes.tallies)
 
     def prepare(self) -> None:
         """Have the panes draw in the sizes that they are about to have."""

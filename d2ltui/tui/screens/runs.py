@@ -356,7 +356,8 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         run = next((run for run in self._runs if run.name == name), None)
         if run is None:
             return ""
-        return "\n".join(filter(None, (run.name, run.problem or run.message, run.note, run.host, run.device)))
+        found = f"{run.tally.words}: {run.findings[0].what}" if run.tally.severity is not None else ""
+        return "\n".join(filter(None, (run.name, run.problem or run.message, found, run.note, run.host, run.device)))
 
     async def _draw(self, width: int, height: int) -> None:
         lives, problems = await in_thread(partial(self._histories.read, tuple(self._marked)))

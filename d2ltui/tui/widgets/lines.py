@@ -29,7 +29,7 @@ Line = Sequence[tuple[int, str]]
 _CLASSES = {style: f"lines--{style.name.lower().replace('_', '-')}" for style in Style}
 
 
-def changed_cells(old: Line, new: Line) -> tuple[int, int] | None:
+def changed_cells(old: Sequence[tuple[object, str]], new: Sequence[tuple[object, str]]) -> tuple[int, int] | None:
     """The first changed cell and the one after the last, or None where the lines are the same.
 
     Every character here is one cell wide.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
+from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding
 from textual.coordinate import Coordinate
@@ -17,11 +18,14 @@ from d2ltui.tui.panes.layer_lines import number
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
+    from d2ltui.spec.events import Severity
     from d2ltui.store.listing import RunInfo
 
 NOTE_WIDTH = 30  # of a note
 COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun", "note")
 Row = tuple[Text, ...]
+_PLAIN = Style()
+_GRAVE: tuple[Severity, ...] = ("alarm", "warning")
 
 
 def _has(config: RunConfig | None, field: str) -> TypeGuard[RunConfig]:
@@ -29,8 +33,8 @@ def _has(config: RunConfig | None, field: str) -> TypeGuard[RunConfig]:
     return config is not None and config.model in MODELS and field in MODELS[config.model].fields
 
 
-def row(run: RunInfo, mark: str) -> Row:
-    """What the table shows of `run`; `mark` is its curve's letter."""
+def row(run: RunInfo, mark: str, look: Style = _PLAIN) -> Row:
+    """What the table shows of `run`; `mark` is its curve's letter, `look` that of what is wrong with it."""
     config, figures = run.config, run.figures
     metric = figures.get("val_accuracy", figures.get("val_r2"))
     loss = figures.get("val_loss")
@@ -47,7 +51,10 @@ def row(run: RunInfo, mark: str) -> Row:
         time.strftime("%m-%d %H:%M", time.localtime(run.created)) if run.created else "",
         run.note if len(run.note) <= NOTE_WIDTH else run.note[: NOTE_WIDTH - 1] + "…",
     )
-    return tuple(Text(cell) for cell in cells)
+    shown = [Text(cell) for cell in cells]
+    if run.tally.severity is not None:
+        shown[2].append(f" {run.tally.marks}", look)
+    return tuple(shown)
 
 
 class RunsTable(DataTable[Text]):
@@ -61,10 +68,17 @@ class RunsTable(DataTable[Text]):
         Binding("shift+right", "scroll_right", show=False),
     ]
 
+    COMPONENT_CLASSES = {"runs-table--alarm", "runs-table--warning"}
+    DEFAULT_CSS = """
+    RunsTable > .runs-table--alarm { color: $text-error; text-style: bold; }
+    RunsTable > .runs-table--warning { color: $text-warning; text-style: bold; }
+    """
+
     def __init__(self) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False)
         self._shown: dict[str, tuple[RunInfo, str, Row]] = {}  # by name: what each row was made from
         self._column_widths: list[int] = []
+        self._looks: dict[Severity | None, Style] = {}  # of what is wrong with a run, in the present theme
 
     def on_mount(self) -> None:
         """An empty table, with its columns."""
@@ -80,10 +94,13 @@ class RunsTable(DataTable[Text]):
         """Show `runs` in this order, each with the mark of its name. The cursor stays on its run."""
         selected, where, before = self.selected, self.scroll_offset, self._shown
         self._shown = {}
+        looks: dict[Severity | None, Style] = {grave: self._look(f"runs-table--{grave}") for grave in _GRAVE}
+        same, self._looks = looks == self._looks, looks
         for run in runs:
             known, letter = before.get(run.name), mark(run.name)
-            made = known if known is not None and known[0] is run and known[1] == letter else None
-            self._shown[run.name] = made or (run, letter, row(run, letter))
+            made = known if same and known is not None and known[0] is run and known[1] == letter else None
+            look = looks.get(run.tally.severity, _PLAIN)
+            self._shown[run.name] = made or (run, letter, row(run, letter, look))
         if list(self._shown) == list(before) and not self._fit_columns():
             # Cells alone: a table that is filled anew is back at its left end, and takes its time.
             for y, ((*_, old), (*_, new)) in enumerate(zip(before.values(), self._shown.values(), strict=True)):
@@ -98,6 +115,11 @@ class RunsTable(DataTable[Text]):
         if selected in self._shown:
             self.move_cursor(row=list(self._shown).index(selected), animate=False)
         self.call_after_refresh(self.scroll_to, where.x, None, animate=False)
+
+    def _look(self, name: str) -> Style:
+        """Of the text alone: a row has its own background."""
+        style = self.get_component_rich_style(name)
+        return Style(color=style.color, bold=style.bold)
 
     def _fit_columns(self) -> bool:
         """Columns as wide as what they hold; whether they were not, and are empty now.

@@ -14,9 +14,11 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from d2ltui.spec.findings import MARKS, Tally, tally
 from d2ltui.tui.render.cached import CachedRender
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
 from d2ltui.tui.widgets.lines import changed_cells
+from d2ltui.tui.widgets.tabs import STYLES
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -89,6 +91,17 @@ def _rows(text: str, width: int) -> int:
     return sum(max(1, -(-cell_len(line) // max(1, width))) for line in text.split("\n")) if text else 0
 
 
+def _word(status: str, found: Tally, counts: str) -> list[Part]:
+    """The run's state, and how much is wrong with it: one that has learned nothing must not look well."""
+    mark, style = _MARKS[status], _STYLES[status]
+    if found.severity is None:
+        return [(f"{mark} {status:<8}", style)]
+    grave = f"bold {STYLES[found.severity]}"
+    if status == "finished":
+        mark, style = MARKS[found.severity], grave
+    return [(f"{mark} {status:<8}", style), (f"  {counts}", grave)]
+
+
 class StatusLine(CachedRender, Widget):
     """One line, and below it what there is to say."""
 
@@ -141,7 +154,7 @@ class StatusLine(CachedRender, Widget):
         line = self._compose_line(live, status, machine, alone=not message)
         if line == self._line and message == self._message:
             return
-        before, said = _text(self._line), self._message
+        drawn, before, said = self._line, _text(self._line), self._message
         after = _text(line)
         width = self.app.size.width - 2
         old, new = ((_rows(first, width), _rows(second, width)) for first, second in ((before, said), (after, message)))
@@ -154,7 +167,7 @@ class StatusLine(CachedRender, Widget):
         cells = None
         one_row = "\n" not in before + after and max(len(before), len(after)) <= self.content_size.width
         if one_row and not grows and (message, self._alarming) == (said, alarming):
-            cells = changed_cells([(0, before)], [(0, after)])
+            cells = changed_cells(*([(_style(part), _words(part)) for part in line] for line in (drawn, line)))
         if cells is None:
             self.refresh(layout=grows)
         else:
@@ -162,9 +175,10 @@ class StatusLine(CachedRender, Widget):
 
     def _compose_line(self, live: LiveRun | None, status: str, machine: str, alone: bool) -> list[Part]:
         """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
-        parts: list[Part] = [(f"{_MARKS[status]} {status:<8}", _STYLES[status])]
         width = self.app.size.width - 2
         wide = self.app.size.width >= 110
+        found = tally(live.findings if live is not None else ())
+        parts = _word(status, found, found.marks)
         if live is not None and live.started is not None:
             header = live.header
             rate = self._speed.of(live)
@@ -185,6 +199,9 @@ class StatusLine(CachedRender, Widget):
             while told and self.app.size.height < SHORT and len(_text(parts)) + len("".join(told)) > width:
                 told.pop()  # a row more would be one less for everything else
             after = "".join(told)
+            in_words = _word(status, found, found.words)
+            if len(_text([*in_words, *parts[len(in_words) :]])) + len(after) <= width:
+                parts[: len(in_words)] = in_words
             # The bar gives way before a word goes to the next row.
             room = max(0, width - len(_text(parts)) - len(after))
             share = live.step / header.total_steps if header.total_steps else 0.0

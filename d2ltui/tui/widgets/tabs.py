@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
+
+if TYPE_CHECKING:
+    from d2ltui.spec.events import Severity
+    from d2ltui.spec.findings import Tally
+
+STYLES: Mapping[Severity | None, str] = {None: "", "alarm": "$text-error", "warning": "$text-warning", "note": ""}
 
 
 class TabStrip(Widget):
@@ -27,6 +34,7 @@ class TabStrip(Widget):
         super().__init__(id="tabs")
         self._titles = dict(titles)
         self._active = ""
+        self._tallies: dict[str, Tally] = {}
 
     def set_titles(self, titles: Mapping[str, str]) -> None:
         """Show these tabs: their titles, each with what stands there where there is little room."""
@@ -39,11 +47,20 @@ class TabStrip(Widget):
             self._active = active
             self.refresh()
 
+    def mark(self, tallies: Mapping[str, Tally]) -> None:
+        """Say of these tabs, by title, how many alarms and warnings there are in them."""
+        if tallies != self._tallies:
+            self._tallies = dict(tallies)
+            self.refresh()
+
+    def _marks(self, title: str) -> str:
+        return f" {self._tallies[title].marks}" if title in self._tallies else ""
+
     def _fitting(self) -> list[tuple[str, str]]:
         """The titles, each as it is shown: whole where there is room for all, else short, else the active one alone."""
         whole = [(title, title) for title in self._titles]
         for titles in (whole, list(self._titles.items())):
-            if sum(cell_len(shown) + 2 for _, shown in titles) <= self.size.width - 2:
+            if sum(cell_len(shown + self._marks(title)) + 2 for title, shown in titles) <= self.size.width - 2:
                 return titles
         return []
 
@@ -53,11 +70,20 @@ class TabStrip(Widget):
         if not titles:
             at = list(self._titles).index(self._active) + 1 if self._active in self._titles else 1
             alone = f"{self._active} {at}/{len(self._titles)}"
-            return Content.styled(f"‹ {alone} ›" if cell_len(alone) + 4 <= self.size.width else alone, "bold")
+            shown = f"‹ {alone} ›" if cell_len(alone) + 4 <= self.size.width else alone
+            parts = [(shown, "bold")]
+            for title, tally in self._tallies.items():
+                marks = f" {self._titles[title]}{self._marks(title)}"
+                if cell_len(shown + marks) <= self.size.width - 2:
+                    parts.append((marks, f"bold {STYLES[tally.severity]}"))
+            return Content.assemble(*parts)
         parts = []
         for title, shown in titles:
-            active = title == self._active
-            parts.append((f"[{shown}]" if active else f" {shown} ", "bold reverse" if active else "$text-muted"))
+            look, left, right = ("bold reverse", "[", "]") if title == self._active else ("$text-muted", " ", " ")
+            parts.append((left + shown, look))
+            if title in self._tallies:
+                parts.append((self._marks(title), f"{look} bold {STYLES[self._tallies[title].severity]}"))
+            parts.append((right, look))
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:
@@ -68,7 +94,7 @@ class TabStrip(Widget):
             by = 1 if event.x >= self.size.width // 2 else -1
             self.post_message(self.Picked(names[(names.index(self._active) + by) % len(names)]))
         for title, shown in titles:
-            end += cell_len(shown) + 2
+            end += cell_len(shown + self._marks(title)) + 2
             if event.x < end:
                 self.post_message(self.Picked(title))
                 return
