@@ -61,10 +61,12 @@ class Commands(click.Group):
 
     def _complete(self) -> None:
         from d2ltui.cli import before, stored
+        from d2ltui.cli.map import map_
 
         for command in (
             before.check,
             before.find_lr,
+            map_,
             stored.runs,
             stored.show,
             stored.compare,

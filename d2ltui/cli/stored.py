@@ -124,7 +124,7 @@ def _formats(command: Callable[..., Any]) -> Callable[..., Any]:
 @_formats
 @click.option("--output", "-o", metavar="PATH", help="Where to write it; a file that is there is not overwritten.")
 def export(run: str, output: str | None, **given: bool) -> None:
-    """Write one run for other programs.
+    """Write one run, or a map, for other programs.
 
     To standard output, or with --output into a file.
     """
@@ -137,8 +137,13 @@ def export(run: str, output: str | None, **given: bool) -> None:
     (form,) = forms
     if output is None and form in ("weights", "tensorboard"):
         raise click.UsageError(f"output: it is missing; allowed: with --{form}, -o (--output) PATH")
+    from d2ltui.store import maps
+
     with click_errors():
-        path = find(run)
+        a_map = run in maps.names()
+        if a_map and form not in ("csv", "json"):
+            raise NotAllowed(f"export: --{form} is not allowed for a map; allowed: --csv, --json")
+        path = maps.find(run) if a_map else find(run)
         target = Path(output) if output is not None else None
         if target is not None and os.path.lexists(target):
             directory = form == "tensorboard" and target.is_dir()
@@ -152,7 +157,12 @@ def export(run: str, output: str | None, **given: bool) -> None:
                     f"output: '{output}' is not allowed ({there}, and nothing is overwritten); allowed: a path where "
                     f"there is nothing yet{more}, such as -o {free}"
                 )
-        _export(path, form, target)
+        if a_map:
+            spec, cells = maps.read(path)
+            lines = maps.csv_lines(spec, cells) if form == "csv" else iter([maps.json_text(spec, cells)])
+            _write(target, (line.encode() for line in lines))
+        else:
+            _export(path, form, target)
 
 
 def _free(target: Path) -> Path:

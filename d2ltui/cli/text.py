@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import click
 
-from d2ltui.charts.spec import ChartSpec, Style
+from d2ltui.charts.heatmap import FIRST_LEVEL, LEVELS
+from d2ltui.charts.spec import ChartSpec, Drawing, Style
 from d2ltui.spec import terminal
 
 WIDTH, HEIGHT = 100, 16
@@ -22,6 +23,8 @@ _COLOURS = {
     Style.FIT: "magenta",
 }
 _PLAIN = str.maketrans({"→": "->", "×": "x", "²": "2", "…": "...", "–": "-", "✓": "+", "▲": "!", "△": "^"})
+# From dark blue over green to yellow, of the 256 colours that terminals have.
+_LEVEL_COLOURS = (54, 55, 61, 62, 31, 30, 36, 35, 77, 113, 149, 220)
 _RUN_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
@@ -42,20 +45,36 @@ def _takes_only_ascii() -> bool:
 
 def say(text: str = "") -> None:
     """A line; a character that standard output does not take becomes one that it does, or a question mark."""
-    if _takes_only_ascii():
-        text = text.translate(_PLAIN).encode("ascii", "replace").decode()
+    text = _encodable(text)
     click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _encodable(text: str) -> str:
+    return text.translate(_PLAIN).encode("ascii", "replace").decode() if _takes_only_ascii() else text
 
 
 def chart(spec: ChartSpec) -> None:
     """Draw a chart."""
     from d2ltui.charts.draw import draw
 
-    for line in draw(spec):
+    lines(draw(spec))
+
+
+def lines(drawing: Drawing) -> None:
+    """Print lines of runs."""
+    for line in drawing:
         say("".join(_coloured(text, style) for style, text in line).rstrip())
 
 
+def as_text(drawing: Drawing) -> list[str]:
+    """Lines of runs as they are printed on a terminal, without colours where none are wanted."""
+    found = [_encodable("".join(_coloured(text, style) for style, text in line).rstrip()) for line in drawing]
+    return [click.unstyle(line) for line in found] if os.environ.get("NO_COLOR") else found
+
+
 def _coloured(text: str, style: int) -> str:
+    if FIRST_LEVEL <= style < FIRST_LEVEL + LEVELS:
+        return click.style(text, fg=_LEVEL_COLOURS[(style - FIRST_LEVEL) * len(_LEVEL_COLOURS) // LEVELS])
     if style >= FIRST_RUN:
         return click.style(text, fg=_RUN_COLOURS[(style - FIRST_RUN) % len(_RUN_COLOURS)])
     colour = _COLOURS.get(Style(style)) if style in list(Style) else None

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from d2ltui.data import Dataset
 from d2ltui.data.batches import stacked_iter
-from d2ltui.diagnosis.probes import probe_batch
+from d2ltui.diagnosis.probes import PROBE_SAMPLES, probe_batch
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import place
 from d2ltui.engine.evaluation import VALUES_CPU, VALUES_GPU
@@ -63,11 +63,12 @@ def may_join(config: RunConfig) -> Key | None:
 
 
 def bytes_of_member(config: RunConfig) -> int:
-    """What one member takes, about: parameters, gradients, the optimiser's state and hyperparameters, a batch."""
+    """What one member takes, about: parameters, gradients, the optimiser's state, a batch or a look."""
     plan = catalogue.layer_plan(config)
     parameters = sum(layer.parameters for layer in plan)
     values = sum(layer.num_values for layer in plan)
-    return 4 * ((7 + len(STATES.get(config.optimizer, ()))) * parameters + 3 * config.batch_size * values)
+    samples = max(config.batch_size, PROBE_SAMPLES)
+    return 4 * ((7 + len(STATES.get(config.optimizer, ()))) * parameters + 3 * samples * values)
 
 
 def members_at_once(config: RunConfig, free: int) -> int:

@@ -141,8 +141,12 @@ class BatchedNetwork:
 
         Without dropout, and in memory of its own.
         """
-        *_, output = self.trace(x)
-        return output
+        h = self._for_all(x)
+        for part in self._parts:
+            h = torch.baddbmm(part.bias, h, part.weight)
+            if part.active:
+                h = self._slope.into(h, h if self._slope.in_place else torch.empty_like(h))
+        return h
 
     def trace(self, x: Tensor) -> list[Tensor]:
         """The same pass: the output of each layer of the plan but dropout's, in order."""
@@ -199,6 +203,10 @@ class BatchedNetwork:
                 if before.active:
                     self._slope.back(back, buffers.outputs[i - 1], buffers.activated[i - 1])
         return loss, h
+
+    def forget(self, n: int) -> None:
+        """Give back the memory for batches of `n` samples, which a look has used."""
+        self._buffers.pop(n, None)
 
     def _make_buffers(self, n: int) -> _Buffers:
         def make(part: _Part, wanted: bool = True) -> Tensor:

@@ -1,0 +1,138 @@
+"""Heatmaps as lines of runs: a cell of a grid is two characters, darker for more, and marks where there is no number.
+
+    draw_map(values, x, y, ...)     # values (rows, columns), the lowest row first
+
+Where there are colours, they go from dark blue to yellow with the shades; nothing is told by them alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from d2ltui.charts.spec import Drawing, Run, Style
+
+SHADES, PLAIN_SHADES = "·░▒▓█", ".:+*#"
+LEVELS = 20  # of which each has a style of its own
+FIRST_LEVEL = 300  # the style of the first one; the next ones follow
+WAITING, DIVERGED, NOTHING, HEALTHY = "  ", "××", "--", "··"
+_PLAIN_MARKS = {DIVERGED: "xx", HEALTHY: ".."}
+LABEL_WIDTH = 9
+CELL = 2  # characters
+
+
+class Ends(NamedTuple):
+    """What the lightest and the darkest shade stand for."""
+
+    low: float
+    high: float
+    log: bool
+
+
+def ends_of(values: npt.NDArray[np.float64], *, log: bool, unit: bool) -> Ends:
+    """For `values`, of which some may be nan; a `unit` quantity goes to 1."""
+    known = values[np.isfinite(values)]
+    if log:
+        known = known[known > 0]
+    if not len(known):
+        return Ends(0.0, 1.0, False)
+    low, high = float(known.min()), float(known.max())
+    return Ends(low, max(high, 1.0) if unit else high, log and high > 10 * low)
+
+
+def draw_map(
+    values: npt.NDArray[np.float64],
+    marks: Mapping[tuple[int, int], str],
+    x: Sequence[str],
+    y: Sequence[str],
+    names: tuple[str, str],
+    ends: Ends,
+    *,
+    ascii: bool,
+) -> Drawing:
+    """A map of `values` (rows, columns), row 0 at the bottom, with labels `x` and `y` and the axes' `names`.
+
+    `marks` are characters by (column, row) that stand instead of a shade.
+    """
+    rows, columns = values.shape
+    levels = _levels(values, ends)
+    every = max(1, math.ceil(rows / 8))
+    lines: Drawing = [[(Style.AXIS, f"{names[1][: LABEL_WIDTH - 1]:>{LABEL_WIDTH - 1}}")]]
+    for row in reversed(range(rows)):
+        labelled = (row % every == 0 and row + every <= rows) or row == rows - 1
+        label = y[row][: LABEL_WIDTH - 1] if labelled else ""
+        edge = "|" if ascii else "┤" if labelled else "│"
+        line: list[Run] = [(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}}{edge}")]
+        for column in range(columns):
+            _add(line, *_cell(marks.get((column, row)), int(levels[row, column]), ascii))
+        lines.append(line)
+    corner, dash = ("+", "-") if ascii else ("└", "─")
+    lines.append([(Style.AXIS, " " * (LABEL_WIDTH - 1) + corner + dash * CELL * columns)])
+    lines.append([(Style.AXIS, _below(x, columns, names[0]))])
+    return lines
+
+
+def _levels(values: npt.NDArray[np.float64], ends: Ends) -> npt.NDArray[np.int64]:
+    """0 to LEVELS − 1; −1 for what is no number."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of = np.log10(values) if ends.log else values
+        low, high = (math.log10(ends.low), math.log10(ends.high)) if ends.log else (ends.low, ends.high)
+        share = (of - low) / (high - low) if high > low else np.where(np.isfinite(of), 0.5, np.nan)
+        share = np.where(np.isneginf(share), 0.0, share)
+    found = np.full(values.shape, -1, np.int64)
+    known = np.isfinite(share)
+    found[known] = np.clip(np.rint(share[known] * (LEVELS - 1)), 0, LEVELS - 1).astype(np.int64)
+    return found
+
+
+def shade(level: int, *, ascii: bool) -> str:
+    """The character for one of the levels."""
+    shades = PLAIN_SHADES if ascii else SHADES
+    return shades[round(level / (LEVELS - 1) * (len(shades) - 1))]
+
+
+def _cell(mark: str | None, level: int, ascii: bool) -> tuple[int, str]:
+    if mark is not None:
+        style = Style.WARNING if mark == DIVERGED else Style.AXIS if mark in (WAITING, HEALTHY) else Style.TEXT
+        return style, _PLAIN_MARKS.get(mark, mark) if ascii else mark
+    if level < 0:
+        return Style.AXIS, NOTHING
+    return FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL
+
+
+def _add(line: list[Run], style: int, text: str) -> None:
+    if line and line[-1][0] == style:
+        line[-1] = (style, line[-1][1] + text)
+    else:
+        line.append((style, text))
+
+
+def _below(labels: Sequence[str], columns: int, name: str) -> str:
+    """The x axis' labels, as many as have room; the last one is always there."""
+    cells = [" "] * (CELL * columns + max(map(len, labels)))
+    end = CELL * (columns - 1)
+    cells[end : end + len(labels[-1])] = labels[-1]
+    place = 0
+    while place < columns - 1:
+        text = labels[place]
+        start = CELL * place
+        if start + len(text) + 1 > end:
+            break
+        cells[start : start + len(text)] = text
+        place += math.ceil((len(text) + 2) / CELL)
+    return f"{name[: LABEL_WIDTH - 1]:<{LABEL_WIDTH}}" + "".join(cells).rstrip()
+
+
+def legend(ends: Ends, *, ascii: bool) -> list[Run]:
+    """What the shades stand for: five of them, from light to dark."""
+    runs: list[Run] = []
+    for step in range(5):
+        share = step / 4
+        number = ends.low * (ends.high / ends.low) ** share if ends.log else ends.low + share * (ends.high - ends.low)
+        level = round(share * (LEVELS - 1))
+        runs += [(FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL), (Style.AXIS, f" {number:.3g}  ")]
+    return runs

@@ -1,0 +1,271 @@
+"""A map: a network for each cell of a grid of hyperparameters, and more than one where several seeds are asked for.
+
+    training = MapTraining(cells, control, workers)
+    training.train(done)        # done(cell, figures) for each cell, as soon as it is known
+
+Cells are trained coarse first, so that a picture sharpens: every fourth one, then every second one, then the rest, and
+of those the ones first between which what is shown changes most. What can be trained together is, in slices.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+from d2ltui.data import Dataset, load
+from d2ltui.diagnosis.look_batched import gradient_ratio, look_at_all
+from d2ltui.diagnosis.monitor import examine
+from d2ltui.engine import summary
+from d2ltui.engine.control import Control
+from d2ltui.engine.device import select
+from d2ltui.engine.doctor import NEAR_GUESS, ROOM
+from d2ltui.engine.population import Block, EpochFigures, Population, may_join, members_at_once
+from d2ltui.engine.trainer import Trainer
+from d2ltui.history.epochs import Epochs
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.events import EpochEnded, LayersProbed
+from d2ltui.spec.memory import free_memory
+
+Cell: TypeAlias = tuple[int, int]  # column, row
+Figures: TypeAlias = dict[str, Any]  # of a cell, by quantity; None where there is no number
+
+STRIDES = (4, 2, 1)
+LEAST = 16  # networks that are worth a population of their own
+MOST = 128  # networks at once on a processor: what they take stays near it
+REDRAW_EVERY = 0.25  # seconds between two calls of `progress`
+
+
+class Stopped(Exception):
+    """The control asked for an end. Never leaves this module."""
+
+
+class MapTraining:
+    """Trains the networks of a map.
+
+    Args:
+        cells: the runs of each cell, one for each seed.
+        control: stops all.
+        workers: threads that train slices side by side.
+    """
+
+    def __init__(self, cells: Mapping[Cell, Sequence[RunConfig]], control: Control, workers: int) -> None:
+        self._cells, self._control, self._workers = dict(cells), control, max(1, workers)
+        self.networks = sum(map(len, cells.values()))
+        self.steps = 0  # of all networks together
+        self.seconds = 0.0
+        self._data: dict[int, Dataset] = {}
+        self._counting = threading.Lock()
+        self.fractions: dict[Cell, float] = {}  # how far the cells are that are being trained
+
+    def train(
+        self,
+        done: Callable[[Mapping[Cell, Figures]], None],
+        progress: Callable[[], None] = lambda: None,
+        rank: Callable[[Sequence[Cell]], Sequence[Cell]] = lambda cells: cells,
+    ) -> bool:
+        """Train every cell; False where the control has ended it. Errors pass.
+
+        `done` and `progress` are called in this thread: with cells that are ready, and a few times a second. `rank`
+        puts the cells of a level into the order in which they are trained.
+        """
+        self._load()
+        began = time.perf_counter()
+        try:
+            with ThreadPoolExecutor(self._workers, "d2ltui-map") as pool:
+                for cells in self._levels():
+                    running: set[Future[Mapping[Cell, Figures]]] = set()
+                    try:
+                        waiting = list(self._slices(rank(cells)))
+                        while waiting or running:
+                            while waiting and len(running) < self._workers:
+                                running.add(pool.submit(self._train_slice, waiting.pop(0)))
+                            ready, running = wait(running, REDRAW_EVERY, FIRST_COMPLETED)
+                            for one in ready:
+                                done(one.result())
+                            self.seconds = time.perf_counter() - began
+                            progress()
+                            if self._control.stopping:
+                                raise Stopped
+                    except BaseException:
+                        self._control.stop()  # nobody trains on for a map that has ended
+                        raise
+        except Stopped:
+            return False
+        return True
+
+    def _load(self) -> None:
+        """The data of each seed, before anything is trained."""
+        for config in (config for configs in self._cells.values() for config in configs):
+            if config.seed not in self._data:
+                self._data[config.seed] = load(config, cancelled=lambda: self._control.stopping)
+
+    def _levels(self) -> Iterator[list[Cell]]:
+        left = dict.fromkeys(self._cells)
+        for stride in STRIDES:
+            level = [cell for cell in left if cell[0] % stride == 0 and cell[1] % stride == 0]
+            for cell in level:
+                del left[cell]
+            if level:
+                yield level
+
+    def _slices(self, cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+        """Cells whose networks can be trained together: as many as the memory takes, and some for each worker."""
+        groups: dict[object, list[Cell]] = {}
+        for cell in cells:
+            groups.setdefault(may_join(self._cells[cell][0]) or cell, []).append(cell)
+        for key, group in groups.items():
+            config, seeds = self._cells[group[0]][0], len(self._cells[group[0]])
+            fits = max(1, members_at_once(config, free_memory()) // self._workers)
+            if isinstance(key, tuple) and select(config.device).type == "cpu":
+                share = max(LEAST, math.ceil(len(group) * seeds / self._workers))
+                fits = min(fits, MOST, share)
+            size = max(1, fits // seeds)
+            yield from (group[i : i + size] for i in range(0, len(group), size))
+
+    def _train_slice(self, cells: list[Cell]) -> Mapping[Cell, Figures]:
+        """In a thread of its own."""
+        torch.set_num_threads(1)  # of this thread: the slices beside it have the other cores
+        configs = [config for cell in cells for config in self._cells[cell]]
+        if may_join(configs[0]) is None:
+            members = [self._train_alone(config) for config in configs]
+        else:
+            members = self._train_together(cells, configs)
+        found, rest = {}, iter(members)
+        for cell in cells:
+            found[cell] = merge([next(rest) for _ in self._cells[cell]])
+        return found
+
+    def _train_together(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
+        data = [self._data[config.seed] for config in configs]
+        device = select(configs[0].device)
+        try:
+            population = Population(configs, data, device, self._control, metrics=False)
+            watcher = _Slice(self, cells, population)
+            watcher.look()
+            population.train(watcher)
+        except Exception as error:
+            if not summary.is_out_of_memory(error) or len(cells) < 2:
+                raise
+            seeds, half = len(configs) // len(cells), len(cells) // 2
+            parts = (cells[:half], configs[: half * seeds]), (cells[half:], configs[half * seeds :])
+            return [figures for part in parts for figures in self._train_together(*part)]
+        watcher.look()
+        return watcher.figures(data)
+
+    def _train_alone(self, config: RunConfig) -> Figures:
+        """What cannot be a member of a population."""
+        trainer = Trainer(config, self._control, [], dataset=self._data[config.seed], sample_every=None)
+        ended = trainer.run()
+        if ended.status == "stopped":
+            raise Stopped
+        if ended.status == "failed":
+            raise RuntimeError(ended.message)
+        self.count(trainer.progress.step)
+        names = ("val_accuracy", "val_r2", "val_loss", "train_loss")
+        found: Figures = {name: ended.summary[name] for name in names if name in ended.summary}
+        return {**found, **dict.fromkeys(("dead", "saturated", "gradient-ratio", "finding")), "status": ended.status}
+
+    def count(self, steps: int) -> None:
+        """So many steps of single networks have been trained."""
+        with self._counting:
+            self.steps += steps
+
+
+class _Slice:
+    """Watches a population, and says at its end what each member has come to."""
+
+    def __init__(self, training: MapTraining, cells: Sequence[Cell], population: Population) -> None:
+        self._training, self._cells, self._population = training, cells, population
+        self._control = training._control
+        n = len(population.configs)
+        self._epochs: list[tuple[int, tuple[int, ...], EpochFigures]] = []
+        self._looks: list[dict[int, LayersProbed]] = [{} for _ in range(n)]
+
+    def steps(self, members: Sequence[int], block: Block) -> None:
+        self._training.count(len(members) * len(block.sizes))
+
+    def epoch(self, members: Sequence[int], number: int, figures: EpochFigures) -> None:
+        self._epochs.append((self._population.step, tuple(members), figures))
+
+    def between(self) -> None:
+        if self._control.stopping:
+            raise Stopped
+
+    def look(self) -> None:
+        """At all members that are there."""
+        population = self._population
+        if not population.members:
+            return
+        probes = look_at_all(population.network, *population.probe_data(), population.step)
+        for member, probed in zip(population.members, probes, strict=True):
+            self._looks[member][population.step] = probed
+
+    def figures(self, data: Sequence[Dataset]) -> list[Figures]:
+        """Of each member."""
+        population = self._population
+        histories: list[list[EpochEnded]] = [[] for _ in population.configs]
+        for number, (step, members, figures) in enumerate(self._epochs, 1):
+            for member, row in zip(members, np.stack(figures).T.tolist(), strict=True):
+                train_loss, val_loss, train_metric, val_metric = row
+                histories[member].append(EpochEnded(number, step, train_loss, val_loss, train_metric, val_metric, 0.0))
+        return [self._of(member, histories[member], data[member]) for member in range(len(histories))]
+
+    def _of(self, member: int, history: list[EpochEnded], data: Dataset) -> Figures:
+        population = self._population
+        config, last = population.configs[member], history[-1]
+        regression = config.task == "regression"
+        variance = float(data.y_train.double().var(correction=0)) if regression else 1.0
+        guess = summary.guess(config, variance, data.info.num_outputs)
+        diverged = population.diverged(member) or summary.has_run_away(last, population.first_loss[member], guess)
+        looks = [probed for _, probed in sorted(self._looks[member].items())]
+        broken = int(population.broken_step[member]) or None
+        found = examine(looks, Epochs.of(history), config, plan=population.plan, diverged_at=broken)
+        sick = [finding.rule for finding in found if finding.severity != "note"]
+        rule = "divergence" if diverged else sick[0] if sick else None
+        if not diverged:
+            nothing = 0.0 if regression else 1 / data.info.num_outputs
+            if last.val_metric >= 1 - ROOM:
+                rule = None  # it has learned, whatever its layers look like
+            elif rule is None and last.val_metric <= nothing + NEAR_GUESS * (1 - nothing):
+                rule = "not-learning"
+        layers = looks[-1].layers if len(looks) > 1 and not diverged else ()
+        metric = "val_r2" if regression else "val_accuracy"
+        return {
+            metric: None if diverged else finite(last.val_metric),
+            "val_loss": None if diverged else finite(last.val_loss),
+            "train_loss": None if diverged else finite(last.train_loss),
+            "dead": max((layer.dead for layer in layers if layer.dead is not None), default=None),
+            "saturated": max((layer.saturated for layer in layers if layer.saturated is not None), default=None),
+            "gradient-ratio": gradient_ratio(looks[-1]) if layers else None,
+            "finding": rule,
+            "status": "diverged" if diverged else "finished",
+        }
+
+
+def finite(value: float) -> float | None:
+    """`value`, where it is a number."""
+    return value if math.isfinite(value) else None
+
+
+def merge(members: Sequence[Figures]) -> Figures:
+    """One cell's figures from those of its seeds: means of those that finished, and the commonest finding."""
+    good = [one for one in members if one["status"] == "finished"]
+    found: Figures = {}
+    for name in members[0]:
+        if name in ("finding", "status"):
+            continue
+        values = [one[name] for one in good if one[name] is not None]
+        found[name] = sum(values) / len(values) if values else None
+    found["finding"] = Counter(one["finding"] for one in members).most_common(1)[0][0]
+    found["status"] = "finished" if good else "diverged"
+    if len(members) > 1:
+        found["diverged"] = len(members) - len(good)
+    return found

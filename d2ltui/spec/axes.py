@@ -1,0 +1,215 @@
+"""The axes of a map: a field of a run, and the values that it takes.
+
+    lr=1e-4:10:32            32 values from 1e-4 to 10; of a scale such as this each is a multiple of the one before
+    dropout=0:0.5:6          6 values at equal distances
+    lr=0.1:0.5:5:linear      the spacing can be chosen: log or linear
+    optimizer=sgd,adam       the values themselves
+
+Two axes are no fields but ways to vary one, `hidden`: `depth` is the number of hidden layers, each as wide as the
+first, and `width` the number of units of each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import RunConfig, check_environment, resolve
+from d2ltui.spec.fields import FIELDS, MAX_LAYERS, MAX_WIDTH
+from d2ltui.spec.memory import check_memory
+from d2ltui.spec.models import MODELS
+from d2ltui.spec.parsing import ConfigError, Problem, parse
+from d2ltui.spec.similar import did_you_mean
+from d2ltui.spec.text import counted, quoted
+
+Scale = Literal["log", "linear", "choice"]
+LOG_FIELDS = ("lr", "init_std", "weight_decay", "clip_norm", "width", "batch_size")
+OF_HIDDEN = {"depth": MAX_LAYERS, "width": MAX_WIDTH}  # with the largest value of each
+_EXCLUDED = ("hidden", "dataset", "data_dir", "device", "threads", "model", "implementation")
+MAX_VALUES = 1000  # of one axis
+DIGITS = 4  # significant ones of a value: what is read on an axis is what is trained
+
+
+class Axis(msgspec.Struct, frozen=True):
+    """A field of a run, or `depth` or `width`, and two or more values of it, in order."""
+
+    field: str
+    values: tuple[Any, ...]
+    scale: Scale
+
+    def given(self, index: int, config: RunConfig) -> dict[str, object]:
+        """What to change of the run `config` for the value number `index`."""
+        value = self.values[index]
+        if self.field == "depth":
+            return {"hidden": (config.hidden[0],) * value}
+        if self.field == "width":
+            return {"hidden": (value,) * len(config.hidden)}
+        return {self.field: value}
+
+
+def parse_axis(axis: str, text: str) -> Axis:
+    """What `--x` or `--y`, which `axis` says, was given.
+
+    Raises:
+        ConfigError: with one sentence, where it is no axis.
+    """
+    name, equals, said = text.partition("=")
+    name = name.strip().removeprefix("--").replace("-", "_")
+    if not equals:
+        raise _wrong(axis, text, "it has no values", "FIELD=LOW:HIGH:N or FIELD=VALUE,VALUE, such as lr=1e-4:10:32")
+    allowed = [field for field in (*FIELDS, *OF_HIDDEN) if field not in _EXCLUDED]
+    if name not in allowed:
+        hint = "depth and width vary it" if name == "hidden" else f"there is no such axis{did_you_mean(name, allowed)}"
+        raise _wrong(axis, text, hint, ", ".join(allowed))
+    if ":" in said:
+        return _range(axis, text, name, said.split(":"))
+    values = tuple(_value(axis, text, name, part.strip()) for part in said.split(","))
+    if len(values) < 2:
+        raise _wrong(axis, text, "it has one value", "two or more")
+    if len(set(values)) < len(values):
+        raise _wrong(axis, text, "a value stands there twice", "each value once")
+    return Axis(name, values, "choice")
+
+
+def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
+    kind = FIELDS[name].kind if name in FIELDS else "int"
+    if kind not in ("int", "float"):
+        raise _wrong(axis, text, f"{name} is no number", f"values of it, such as {name}={_example(name)}")
+    chosen = parts[3].strip() if len(parts) > 3 else "log" if name in LOG_FIELDS else "linear"
+    if len(parts) not in (3, 4) or chosen not in ("log", "linear"):
+        raise _wrong(axis, text, "it is no range", f"{name}=LOW:HIGH:N, and behind it :log or :linear")
+    low, high = (_number(axis, text, part) for part in parts[:2])
+    count = parts[2].strip()
+    if not (count.isascii() and count.isdigit() and len(count) <= 9):
+        raise _wrong(axis, text, f"{quoted(count)} is no number of values", f"a whole number from 2 to {MAX_VALUES}")
+    n = int(count)
+    if low > high:
+        raise _wrong(axis, text, "its ends are the wrong way round", f"{name}={parts[1]}:{parts[0]}:{count}")
+    if n < 2 or low == high:
+        raise _wrong(axis, text, "it has one value", "two or more, from a lower to a higher one")
+    if n > MAX_VALUES:
+        raise _wrong(axis, text, f"{n:,} values are too many", f"2 to {MAX_VALUES}")
+    if chosen == "log" and low <= 0:
+        raise _wrong(
+            axis, text, f"a logarithmic axis has no {low:g}", f"more than 0, or {name}={':'.join(parts[:3])}:linear"
+        )
+    if chosen == "log":
+        logs = (math.log(low) + (math.log(high) - math.log(low)) * i / (n - 1) for i in range(n))
+        numbers = [math.exp(value) for value in logs]
+    else:
+        numbers = [low + (high - low) * i / (n - 1) for i in range(n)]
+    numbers[0], numbers[-1] = low, high
+    if kind == "int":
+        whole = tuple(dict.fromkeys(round(number) for number in numbers))
+        if len(whole) < n:
+            raise _wrong(axis, text, f"it has {counted(len(whole), 'whole number')}", f"that many values: {len(whole)}")
+        numbers = list(whole)
+    else:
+        numbers = [float(f"{number:.{DIGITS}g}") for number in numbers]
+        if len(set(numbers)) < n:
+            raise _wrong(axis, text, "its values are too near to each other", f"{DIGITS} digits that differ")
+    return Axis(
+        name, tuple(_value(axis, text, name, number) for number in numbers), "log" if chosen == "log" else "linear"
+    )
+
+
+def _number(axis: str, text: str, part: str) -> float:
+    try:
+        number = float(part)
+    except ValueError:
+        raise _wrong(axis, text, f"{quoted(part)} is no number", "LOW:HIGH:N, such as 1e-4:10:32") from None
+    if not math.isfinite(number):
+        raise _wrong(axis, text, f"{part.strip()} is not finite", "a finite number")
+    return number
+
+
+def _value(axis: str, text: str, name: str, value: object) -> object:
+    if name in OF_HIDDEN:
+        given = str(value)
+        if not (given.isascii() and given.isdigit() and len(given) <= 9 and 1 <= int(given) <= OF_HIDDEN[name]):
+            raise _wrong(axis, text, f"{quoted(value)} is no {name}", f"a whole number from 1 to {OF_HIDDEN[name]}")
+        return int(given)
+    try:
+        return parse(name, value)
+    except ConfigError as error:
+        problem = error.problems[0]
+        raise ConfigError([Problem(axis, f"{axis}: {quoted(text)} is not allowed; {problem.message}")]) from None
+
+
+def _example(name: str) -> str:
+    return ",".join(list(FIELDS[name].choices)[:2]) or "VALUE,VALUE"
+
+
+def _wrong(axis: str, text: str, why: str, allowed: str) -> ConfigError:
+    return ConfigError([Problem(axis, f"{axis}: {quoted(text)} is not allowed ({why}); allowed: {allowed}")])
+
+
+def base_config(given: Mapping[str, object], x: Axis, y: Axis) -> RunConfig:
+    """The run that the axes vary; what only goes with another choice, as `init_std` does with `init normal`, has it.
+
+    Raises:
+        ConfigError: where the fields do not go together.
+    """
+    if x.field == y.field:
+        raise ConfigError([Problem("y", f"y: {x.field} is not allowed on both axes; allowed: another field")])
+    varied = {x.field, y.field}
+    chosen = dict(given)
+    for field in varied & set(catalogue.ONLY_WITH):
+        other = catalogue.ONLY_WITH[field]
+        if other not in chosen and other not in varied:
+            chosen[other] = catalogue.values_with(field)[0]
+    first = {axis.field: axis.values[0] for axis in (x, y) if axis.field in FIELDS}
+    config = resolve({**chosen, **first})
+    for axis in (x, y):
+        _check_hidden(config, axis)
+    return config
+
+
+def _check_hidden(config: RunConfig, axis: Axis) -> None:
+    if axis.field in OF_HIDDEN and "hidden" not in MODELS[config.model].fields:
+        why = (
+            f"{axis.field}: it is no axis of model {config.model}, which has no hidden layers; allowed: with model mlp"
+        )
+        raise ConfigError([Problem("x", why)])
+
+
+def cell_config(base: RunConfig, x: Axis, y: Axis, column: int, row: int, given: Mapping[str, object]) -> RunConfig:
+    """The run in a cell: `base`, with its values of both axes. `given` are the fields that were chosen.
+
+    A learning rate that nobody has chosen is the optimiser's and activation's own.
+
+    Raises:
+        ConfigError: where there is no such run.
+    """
+    hidden = base
+    changes: dict[str, object] = {}
+    for axis, index in ((x, column), (y, row)):
+        change = axis.given(index, hidden)
+        if "hidden" in change:
+            hidden = msgspec.structs.replace(hidden, hidden=change["hidden"])
+        changes |= change
+    decides = {"optimizer", "activation"} & changes.keys()
+    if decides and "lr" not in given and "lr" not in changes:
+        values = {**msgspec.structs.asdict(base), **changes}
+        usual = catalogue.default_lr(base.model, base.dataset, str(values["optimizer"]), str(values["activation"]))
+        changes["lr"] = usual
+    return msgspec.structs.replace(base, **changes)
+
+
+def check_cells(configs: Mapping[tuple[int, int], RunConfig]) -> None:
+    """That the runs at the edges of a map can be trained here: every value of both axes is there.
+
+    Raises:
+        ConfigError: where one cannot.
+    """
+    columns, rows = (max(cell[i] for cell in configs) for i in (0, 1))
+    for (column, row), config in configs.items():
+        if column in (0, columns) or row in (0, rows):
+            values = {name: value for name, value in msgspec.structs.asdict(config).items() if name in FIELDS}
+            resolve(values, unused=True)
+            check_environment(config)
+            check_memory(config)

@@ -1,0 +1,204 @@
+"""Maps on disk: one directory each, however many networks they have.
+
+    D2LTUI_HOME/maps/map-1/map.json       what is trained: the run, both axes, the seeds
+    D2LTUI_HOME/maps/map-1/cells.jsonl    a line for each cell that is done, in the order in which they were
+
+A line is written when its cell is known, so that a process that was killed leaves all that it had finished.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from d2ltui.spec.axes import Axis
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.files import open_regular, read_regular
+from d2ltui.spec.text import json_line, printable_values, quoted
+from d2ltui.spec.versions import plain_config, read_config
+from d2ltui.store import home
+from d2ltui.store.errors import Damaged, NotAllowed, StoreError, reason
+
+DESCRIPTION, CELLS = "map.json", "cells.jsonl"
+STEM = "map"
+MAX_BYTES = 256 * 2**20  # of a file that is read
+VERSION = 1
+
+
+class MapSpec(msgspec.Struct, frozen=True):
+    """What a map is of: `config` is the run that the axes vary, `given` the fields that somebody chose for it."""
+
+    config: RunConfig
+    x: Axis
+    y: Axis
+    seeds: int
+    given: tuple[str, ...] = ()
+
+
+def maps_dir() -> Path:
+    """The directory of all maps' directories."""
+    return home.home() / "maps"
+
+
+def names() -> list[str]:
+    """The names of all maps, the oldest first."""
+    with contextlib.suppress(OSError):
+        found = [name for name in os.listdir(maps_dir()) if re.fullmatch(rf"{STEM}-\d{{1,9}}", name)]
+        return sorted(found, key=lambda name: int(name.rpartition("-")[2]))
+    return []
+
+
+def find(reference: str) -> Path:
+    """The directory of the map that is called so; of the newest one for `latest`.
+
+    Raises:
+        NotAllowed: where there is none.
+    """
+    known = names()
+    if reference == home.LATEST and known:
+        return maps_dir() / known[-1]
+    if reference in known:
+        return maps_dir() / reference
+    there = ", ".join(known[-5:]) if known else "nothing, there is no map yet"
+    raise NotAllowed(f"map: {quoted(reference)} is not known; allowed: {there}")
+
+
+class StoredMap:
+    """A map that is being trained, or was. While it is open, no other process writes it.
+
+    Raises:
+        StoreError: where its directory cannot be used.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = home.Lock(path)
+        try:
+            self._file = os.fdopen(open_regular(path / CELLS, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab")
+            self._end_line()
+        except OSError as error:
+            self._lock.release()
+            raise StoreError(f"map: {path.name} cannot be written ({reason(error)})") from None
+
+    def _end_line(self) -> None:
+        """A line that a killed process began is no cell: the next one must not go on with it."""
+        data = read_regular(self.path / CELLS, MAX_BYTES)
+        if data and not data.endswith(b"\n"):
+            os.ftruncate(self._file.fileno(), data.rfind(b"\n") + 1)
+
+    @classmethod
+    def create(cls, spec: MapSpec) -> StoredMap:
+        """A new map.
+
+        Raises:
+            StoreError: where it cannot be stored.
+        """
+        parent = maps_dir()
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            number = max((int(name.rpartition("-")[2]) for name in names()), default=0)
+            while True:
+                number += 1
+                path = parent / f"{STEM}-{number}"
+                with contextlib.suppress(FileExistsError):
+                    path.mkdir()
+                    break
+            text = json_line({"version": VERSION, **_plain(spec)}) + "\n"
+            home.write_atomically(path / DESCRIPTION, lambda file: file.write(text.encode()))
+        except OSError as error:
+            raise StoreError(f"map: it cannot be stored in {parent} ({reason(error)})") from None
+        return cls(path)
+
+    def add(self, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> None:
+        """Write cells that are done.
+
+        Raises:
+            StoreError: where the disk does not take them.
+        """
+        try:
+            for (column, row), figures in cells.items():
+                self._file.write((json_line({"cell": [column, row], **figures}) + "\n").encode())
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StoreError(f"map: {self.path.name} cannot be written ({reason(error)})") from None
+
+    def close(self) -> None:
+        """Let others have it."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+        self._lock.release()
+
+
+def _plain(spec: MapSpec) -> dict[str, Any]:
+    axes = {"x": msgspec.to_builtins(spec.x), "y": msgspec.to_builtins(spec.y)}
+    return {"config": plain_config(spec.config), **axes, "seeds": spec.seeds, "given": list(spec.given)}
+
+
+def read(path: Path) -> tuple[MapSpec, dict[tuple[int, int], dict[str, Any]]]:
+    """What the map in directory `path` is of, and its cells that are done.
+
+    Raises:
+        StoreError: where it cannot be read.
+    """
+    try:
+        values = printable_values(json.loads(read_regular(path / DESCRIPTION, MAX_BYTES)))
+        spec = MapSpec(
+            read_config(values["config"]),
+            msgspec.convert(values["x"], Axis),
+            msgspec.convert(values["y"], Axis),
+            msgspec.convert(values["seeds"], int),
+            tuple(msgspec.convert(values["given"], list[str])),
+        )
+        return spec, dict(_cells(path, spec))
+    except OSError as error:
+        raise StoreError(f"map: {path.name} cannot be read ({reason(error)})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"map: {path.name} is damaged ({reason(error)})") from None
+
+
+def _cells(path: Path, spec: MapSpec) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
+    try:
+        lines = read_regular(path / CELLS, MAX_BYTES).splitlines(keepends=True)
+    except FileNotFoundError:
+        return
+    for line in lines:
+        if line.endswith(b"\n"):
+            values = printable_values(json.loads(line))
+            column, row = msgspec.convert(values.pop("cell"), tuple[int, int])
+            if 0 <= column < len(spec.x.values) and 0 <= row < len(spec.y.values):
+                yield (column, row), values
+
+
+def cells_in_order(spec: MapSpec, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Plain values of each cell that is done, row by row from the bottom: both fields, then every quantity."""
+    x, y = spec.x, spec.y
+    return [
+        {
+            x.field: msgspec.to_builtins(x.values[column]),
+            y.field: msgspec.to_builtins(y.values[row]),
+            **figures,
+        }
+        for (column, row), figures in sorted(cells.items(), key=lambda item: item[0][::-1])
+    ]
+
+
+def csv_lines(spec: MapSpec, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> Iterator[str]:
+    """A row for each cell that is done."""
+    rows = cells_in_order(spec, cells)
+    names = list(dict.fromkeys((spec.x.field, spec.y.field, *(name for row in rows for name in row))))
+    yield ",".join(names) + "\n"
+    for row in rows:
+        yield ",".join("" if row.get(name) is None else str(row[name]) for name in names) + "\n"
+
+
+def json_text(spec: MapSpec, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> str:
+    """Everything, as one line that any JSON parser takes."""
+    return json_line({"kind": "map", **_plain(spec), "cells": cells_in_order(spec, cells)}) + "\n"

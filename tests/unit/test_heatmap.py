@@ -1,0 +1,71 @@
+"""Heatmaps as text: shades, marks, axes, and what the shades stand for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d2ltui.charts.heatmap import DIVERGED, FIRST_LEVEL, LEVELS, draw_map, ends_of, legend
+from d2ltui.charts.spec import Drawing
+
+
+def text(drawing: Drawing) -> list[str]:
+    return ["".join(part for _, part in line).rstrip() for line in drawing]
+
+
+def drawn(values: object, *, ascii: bool = False, log: bool = False, **marks: str) -> list[str]:
+    table = np.array(values, np.float64)
+    ends = ends_of(table, log=log, unit=False)
+    where = {(int(name[1]), int(name[2])): mark for name, mark in marks.items()}
+    x, y = ([f"{name}{i}" for i in range(n)] for name, n in (("a", table.shape[1]), ("b", table.shape[0])))
+    return text(draw_map(table, where, x, y, ("lr", "std"), ends, ascii=ascii))
+
+
+def test_darker_is_more_and_the_first_row_is_the_lowest() -> None:
+    lines = drawn([[0, 0.25, 0.5], [0.5, 0.75, 1]])
+    assert lines[0].strip() == "std"
+    assert lines[1] == "      b1┤▒▒▓▓██"
+    assert lines[2] == "      b0┤··░░▒▒"
+    assert lines[3] == "        └──────"
+    assert lines[4] == "lr       a0  a2"
+    assert drawn([[0, 1]], ascii=True)[1:] == ["      b0|..##", "        +----", "lr         a1"]
+
+
+def test_no_number_and_marks() -> None:
+    (row,) = drawn([[0, np.nan, 1]], _20=DIVERGED)[1:2]
+    assert row == "      b0┤··--××"
+    (row,) = drawn([[0, np.nan, 1]], ascii=True, _20=DIVERGED)[1:2]
+    assert row == "      b0|..--xx"
+
+
+def test_powers_of_ten_are_as_far_from_each_other() -> None:
+    (row,) = drawn([[1e-4, 1e-3, 1e-2, 1e-1, 1]], log=True)[1:2]
+    assert row == "      b0┤··░░▒▒▓▓██"
+    ends = ends_of(np.array([[1e-4, 1.0]]), log=True, unit=False)
+    assert [part for _, part in legend(ends, ascii=False)][1::2] == [f" {10.0**k:.3g}  " for k in range(-4, 1)]
+
+
+@pytest.mark.parametrize("values", [[[np.nan, np.nan]], [[3.0, 3.0]], [[0.0, 0.0]]])
+def test_nothing_and_a_plain_are_drawn_too(values: list[list[float]]) -> None:
+    for log in (False, True):
+        assert len(drawn(values, log=log)) == 4
+
+
+def test_every_level_has_a_style_and_labels_keep_apart() -> None:
+    table = np.linspace(0, 1, 40).reshape(1, 40)
+    ends = ends_of(table, log=False, unit=True)
+    labels = [f"{number:.4g}" for number in np.geomspace(1e-4, 10, 40)]
+    drawing = draw_map(table, {}, labels, ["1"], ("lr", "std"), ends, ascii=False)
+    styles = {style for style, _ in drawing[1][1:]}
+    assert styles == set(range(FIRST_LEVEL, FIRST_LEVEL + LEVELS))
+    below = text(drawing)[-1].split()
+    assert below[0] == "lr"
+    assert below[1] == labels[0]
+    assert below[-1] == labels[-1]
+    assert set(below[1:]) <= set(labels)
+
+
+def test_many_rows_are_labelled_now_and_then() -> None:
+    lines = drawn(np.zeros((32, 2)))
+    labelled = [line.split("┤")[0].strip() for line in lines[1:33] if "┤" in line]
+    assert labelled == ["b31", "b28", "b24", "b20", "b16", "b12", "b8", "b4", "b0"]

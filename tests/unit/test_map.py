@@ -1,0 +1,255 @@
+"""Maps: a network for each cell of a grid, trained, drawn, stored, resumed and told as JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from runs import run
+
+from d2ltui.cli import app
+from d2ltui.data import load
+from d2ltui.diagnosis.look_batched import look_at_all
+from d2ltui.diagnosis.probes import probe, probe_batch
+from d2ltui.engine import map as map_module
+from d2ltui.engine.control import Control
+from d2ltui.engine.map import Cell, Figures, MapTraining, merge
+from d2ltui.nn import build
+from d2ltui.nn.batched import BatchedNetwork
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.store import maps
+
+CIRCLES: dict[str, object] = {
+    "dataset": "circles", "hidden": "8,6", "batch_size": 200, "epochs": 3, "device": "cpu", "threads": 1,
+}  # fmt: skip
+OPTIONS = ("--dataset", "circles", "--hidden", "8", "--batch-size", "200", "--epochs", "3", "--device", "cpu")
+AXES = ("--x", "lr=0.01:1e30:3", "--y", "init_std=0.1:1:2")
+
+
+def grid(columns: int, rows: int, **given: object) -> dict[Cell, list[RunConfig]]:
+    """Cells with rates that grow to the right, and initial weights that grow upwards."""
+    base = resolve({**CIRCLES, "init": "normal", **given})
+    rates, sds = np.geomspace(0.01, 3, columns), np.geomspace(0.1, 1, rows)
+
+    def cell(i: int, j: int) -> RunConfig:
+        return msgspec.structs.replace(base, lr=float(rates[i]), init_std=float(sds[j]))
+
+    return {(i, j): [cell(i, j)] for i in range(columns) for j in range(rows)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_cell_is_its_own_run(workers: int) -> None:
+    cells = grid(5, 5)
+    done: dict[Cell, Figures] = {}
+    levels: list[int] = []
+
+    def take(ready: Any) -> None:
+        done.update(ready)
+        levels.append(len(done))
+
+    training = MapTraining(cells, Control(), workers)
+    assert training.train(take)
+    assert done.keys() == cells.keys()
+    assert training.steps == 25 * 12
+    assert levels[0] == 4  # the corners, from which a picture begins
+    for cell in ((0, 0), (2, 3), (3, 0), (4, 4)):
+        _, tape = run(cells[cell][0])
+        for name in ("val_loss", "train_loss", "val_accuracy"):
+            assert done[cell][name] == pytest.approx(tape.ended.summary[name], rel=1e-4)
+        assert done[cell]["status"] == tape.ended.summary["status"]
+
+
+def test_what_has_other_shapes_and_what_cannot_be_stacked() -> None:
+    cells = {
+        (0, 0): [resolve(CIRCLES)],
+        (1, 0): [resolve({**CIRCLES, "hidden": "4"})],
+        (0, 1): [resolve({**CIRCLES, "activation": "tanh", "lr": 0.01})],
+        (1, 1): [resolve({**CIRCLES, "optimizer": "adam"})],
+    }
+    done: dict[Cell, Figures] = {}
+    assert MapTraining(cells, Control(), 1).train(done.update)
+    for cell, configs in cells.items():
+        _, tape = run(configs[0])
+        assert done[cell]["val_loss"] == pytest.approx(tape.ended.summary["val_loss"], rel=1e-4)
+    assert done[0, 0]["dead"] is not None
+    assert done[0, 0]["saturated"] is None
+    assert done[0, 1]["saturated"] is not None
+
+
+def test_one_that_is_no_population_trains_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_module, "may_join", lambda config: None)
+    done: dict[Cell, Figures] = {}
+    assert MapTraining(grid(2, 1), Control(), 2).train(done.update)
+    for cell, configs in grid(2, 1).items():
+        assert done[cell]["val_loss"] == run(configs[0])[1].ended.summary["val_loss"]
+
+
+def test_memory_that_runs_out_halves_the_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    class Small(map_module.Population):
+        def __init__(self, configs: Any, *rest: Any, **more: Any) -> None:
+            sizes.append(len(configs))
+            if len(configs) > 1:
+                raise MemoryError
+            super().__init__(configs, *rest, **more)
+
+    monkeypatch.setattr(map_module, "Population", Small)
+    done: dict[Cell, Figures] = {}
+    assert MapTraining(grid(3, 1), Control(), 1).train(done.update)
+    assert len(done) == 3
+    assert sizes == [2, 1, 1] or sizes == [1, 1, 1]
+
+
+def test_a_stop_ends_it_within_a_slice_and_keeps_what_is_done() -> None:
+    control = Control()
+    done: dict[Cell, Figures] = {}
+
+    def take(ready: Any) -> None:
+        done.update(ready)
+        control.stop()
+
+    assert not MapTraining(grid(5, 5, epochs=200), control, 1).train(take)
+    assert len(done) == 4
+
+
+def test_an_error_passes_and_ends_all() -> None:
+    control = Control()
+    broken = {(0, 0): [resolve({**CIRCLES, "device": "cuda:77"})]}
+    with pytest.raises(ValueError, match="cuda:77"):
+        MapTraining(broken, control, 2).train(lambda ready: None)
+
+
+def test_a_look_at_all_is_a_look_at_each() -> None:
+    configs = [resolve({**CIRCLES, "dropout": 0.2, "activation": "tanh", "seed": seed, "init": "normal", "init_std": 2})
+               for seed in range(3)]  # fmt: skip
+    data = load(configs[0])
+    x, y = probe_batch(data.x_train, data.y_train)
+    network = BatchedNetwork(configs, catalogue.layer_plan(configs[0]))
+    for config, found in zip(configs, look_at_all(network, x.unsqueeze(0), y.unsqueeze(0), 7), strict=True):
+        expected = probe(build(config), x, y, step=7)
+        assert found.step == 7
+        assert found.loss == pytest.approx(expected.loss, rel=1e-5)
+        layers = [layer for layer in expected.layers if layer.kind != "dropout"]
+        for mine, own in zip(found.layers, layers, strict=True):
+            assert (mine.index, mine.title, mine.kind, mine.dead) == (own.index, own.title, own.kind, own.dead)
+            for name in ("mean", "sd", "minimum", "maximum", "zeros", "saturated", "gradient_norm", "weight_norm"):
+                here, there = getattr(mine, name), getattr(own, name)
+                assert here == (there if there is None else pytest.approx(there, rel=1e-4, abs=1e-6)), name
+
+
+def test_a_look_tells_what_is_not_finite() -> None:
+    configs = [resolve({**CIRCLES, "seed": seed}) for seed in range(2)]
+    data = load(configs[0])
+    network = BatchedNetwork(configs, catalogue.layer_plan(configs[0]))
+    network.rows(network.parameters)[0][1, 0] = torch.nan
+    good, bad = look_at_all(network, data.x_train[None, :50], data.y_train[None, :50], 1)
+    assert all(layer.nonfinite == 0 for layer in good.layers)
+    assert bad.layers[0].nonfinite == 50
+
+
+def test_seeds_are_merged_to_what_those_have_that_finished() -> None:
+    def figures(loss: float | None, finding: str | None) -> Figures:
+        status = "diverged" if loss is None else "finished"
+        return {"val_loss": loss, "dead": None, "finding": finding, "status": status}
+
+    assert merge([figures(1.0, None), figures(None, "divergence"), figures(2.0, None)]) == {
+        "val_loss": 1.5, "dead": None, "finding": None, "status": "finished", "diverged": 1,
+    }  # fmt: skip
+    assert merge([figures(None, "divergence")] * 2)["status"] == "diverged"
+
+
+# The command
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Runs `d2ltui map ARGUMENTS` in a store of its own: exit status, standard output, standard error."""
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
+
+    def do(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, *capfd.readouterr()
+
+    return do
+
+
+def test_a_map_is_drawn_told_stored_and_resumed(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command("map", *AXES, *OPTIONS, "--seeds", "2", "--json")
+    assert status == 0
+    found = json.loads(out.splitlines()[-1])
+    assert (found["kind"], found["map"], found["status"], found["show"]) == ("map", "map-1", "finished", "val_accuracy")
+    assert found["x"]["values"] == [cell["lr"] for cell in found["cells"][:3]]
+    assert [cell["init_std"] for cell in found["cells"]] == [0.1] * 3 + [1.0] * 3
+    assert found["networks"] == 12
+    for cell in found["cells"]:
+        wild = cell["lr"] > 1
+        assert (cell["status"], cell["diverged"]) == (("diverged", 2) if wild else ("finished", 0))
+        assert (cell["finding"] == "divergence") == wild
+        assert (cell["val_accuracy"] is None) == (cell["dead"] is None) == wild
+    rows = [line for line in out.splitlines() if "┤" in line]
+    assert len(rows) == 2
+    assert all(row.endswith("××××") for row in rows)
+    assert "d2ltui map --resume map-1 shows it" in err
+    assert "d2ltui train --model mlp --dataset circles" in out
+
+    # A process that was killed leaves whole lines, and a part of one.
+    path = tmp_path / "maps" / "map-1"
+    lines = (path / maps.CELLS).read_bytes().splitlines(keepends=True)
+    (path / maps.CELLS).write_bytes(b"".join(lines[:4]) + lines[4][:20])
+    status, out, _ = command("map", "--resume", "latest", "--show", "finding", "--json")
+    assert status == 0
+    again = json.loads(out.splitlines()[-1])
+    assert again["networks"] == 4  # of two cells
+    for cell, before in zip(again["cells"], found["cells"], strict=True):
+        for name, value in before.items():
+            assert cell[name] == (pytest.approx(value, rel=1e-4) if isinstance(value, float) else value)
+    assert "aa divergence" in out
+
+    _, out, _ = command("export", "map-1", "--csv")
+    table = list(csv.DictReader(out.splitlines()))
+    assert [float(row["lr"]) for row in table] == [cell["lr"] for cell in found["cells"]]
+    _, out, _ = command("export", "map-1", "--json")
+    assert json.loads(out)["cells"] == again["cells"]
+    status, _, err = command("export", "map-1", "--svg")
+    assert status == 2
+    assert "--svg is not allowed for a map" in err
+
+
+def test_bad_arguments_are_told_in_a_sentence(command) -> None:  # type: ignore[no-untyped-def]
+    for arguments, said in (
+        (("--x", "lr=0.1:1:3"), "y: it is missing"),
+        (("--x", "lr=1:0.1:3", "--y", "dropout=0:0.5:3"), "the wrong way round"),
+        ((*AXES, "--lr", "3"), "lr: --lr is not allowed beside an axis of it"),
+        (("--x", "dropout=0:0.5:3", "--y", "lr=1:2:3", "--model", "softmax"), "model softmax has no dropout"),
+        ((*AXES, "--show", "loss"), "show: 'loss' is not allowed"),
+        ((*AXES, "--show", "val_r2"), "show: 'val_r2' is not allowed with model mlp"),
+        (("--resume", "map-1"), "map: 'map-1' is not known; allowed: nothing, there is no map yet"),
+        (("--resume", "map-1", "--lr", "1"), "resume: --lr is not allowed with it"),
+        (("--x", "lr=1e-4:10:1000", "--y", "init_std=1e-3:3:1000"), "1,000,000 networks of 4,500 steps take about"),
+    ):
+        status, _, err = command("map", *arguments)
+        assert status == 2, arguments
+        assert said in err, arguments
+        assert err.count("\n") <= 2
+
+
+def test_regression_has_a_map_too(command) -> None:  # type: ignore[no-untyped-def]
+    axes = ("--x", "lr=1e-3:0.1:2", "--y", "optimizer=sgd,adam")
+    status, out, _ = command("map", "--model", "linear", "--epochs", "1", *axes, "--no-store", "--quiet", "--json")
+    assert status == 0
+    found = json.loads(out)
+    assert found["map"] is None
+    assert [cell["optimizer"] for cell in found["cells"]] == ["sgd", "sgd", "adam", "adam"]
+    assert all(isinstance(cell["val_r2"], float) for cell in found["cells"])
