@@ -206,7 +206,8 @@ def in_checkpoint(path: Path, r: random.Random) -> str:
     value = r.choice(tensors)() if r.random() < 0.4 else r.choice(HOSTILE)(r)
     values[name] = {**values[name], "1.weight": value} if isinstance(values[name], dict) and r.random() < 0.7 else value
     checksum = 0
-    parts = [*values.values(), *(values["model"].values() if isinstance(values["model"], dict) else ())]
+    dicts = [whole.values() for whole in values.values() if isinstance(whole, dict)]
+    parts = [*values.values(), *(part for parts in dicts for part in parts)]
     if not any(torch.is_tensor(part) and part.numel() > 10**6 for part in parts):
         with contextlib.suppress(Exception):
             checksum = checkpoint._checksum(values)
