@@ -141,6 +141,7 @@ class D2LApp(SuspendableApp, FrameApp, App[None]):
             target = self.focused or self.screen
             await super().on_event(event)
             self._typed.dispatched(target)
+            self.show_now(self._typed.waits)
 
     async def on_screen_ready(self, message: ScreenReady) -> None:
         """What a person has done before the screen was there."""
@@ -152,6 +153,8 @@ class D2LApp(SuspendableApp, FrameApp, App[None]):
         following = self._typed.handled(message.number)
         if following is not None:
             await self.on_event(following)
+        else:
+            self.show_now()
 
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""
@@ -326,10 +329,6 @@ class D2LApp(SuspendableApp, FrameApp, App[None]):
     def action_interrupt(self) -> None:
         """ctrl+c: at once, with the status that a shell expects."""
         self.leave(128 + signal.SIGINT)
-
-    def action_toggle_theme(self) -> None:
-        """Light or dark."""
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
 
     def _handle_exception(self, error: Exception) -> None:
         """A defect ends the application, save on the way out: what still runs in a screen may miss parts taken down."""

@@ -10,7 +10,7 @@ from textual import events
 from textual.app import App
 from textual.screen import Screen
 
-from d2ltui.tui.render.compositor import CellsUpdate
+from d2ltui.tui.render.compositor import BatchedScreen, CellsUpdate
 from d2ltui.tui.render.frame import Drawn, TerminalFrame
 from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, missing
 
@@ -70,3 +70,12 @@ class FrameApp(AppMixin):
         """Send everything anew."""
         self.frame.forget()
         self.screen.refresh()
+
+    def show_now(self, later: bool = False) -> None:
+        """Show what a key has led to at once; `later`: with what the next one leads to."""
+        if not later and self.screen_stack and isinstance(self.screen, BatchedScreen):
+            self.screen.show_now()
+
+    def action_toggle_theme(self) -> None:
+        """Light or dark."""
+        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from rich.console import Console
 from rich.control import Control
-from textual.geometry import Offset, Region
+from textual import messages
+from textual.geometry import Offset, Region, Size
+from textual.message import Message
 from textual.reactive import Reactive
+from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
 from d2ltui.tui.render.cells import in_single_cells
-from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, missing
+from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, ReflowResult, missing
 
 if TYPE_CHECKING:
-    from textual.screen import Screen
+    from d2ltui.tui.render.focus import FocusStyles
 
     ScreenMixin = Screen[Any]
     WidgetMixin = Widget
@@ -66,6 +69,12 @@ class CellDiffCompositor(Compositor):
         self._owned: dict[Widget, tuple[Region, Region]] | None = None  # the layout that the rest is of
         self._widgets: list[tuple[Widget, Region, Region]] = []  # with its region, and what can be seen of that
         self._owners: list[array[int]] = []  # for each cell the widget in front, by its number in `_widgets`
+
+    def reflow(self, parent: Widget, size: Size) -> ReflowResult:
+        """The layout of all. Textual would lay out once more where it had doubts about the one before."""
+        result = super().reflow(parent, size)
+        self._full_map_invalidated = False
+        return result
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """The whole screen."""
@@ -148,6 +157,10 @@ class BatchedWidget(WidgetMixin):
     # In a context variable it would go on within the tasks that are begun meanwhile.
     changed: ClassVar[set[Widget] | None] = None
 
+    def restyle_for_focus(self) -> None:
+        """The focus has come to it, or to something that it holds, or has gone: look its style up again."""
+        self.app.stylesheet.update_nodes([self], animate=True)
+
     def check_idle(self) -> None:
         """It has changed. Textual sends it a message, it sends one to its screen, and that waits for a timer."""
         if BatchedWidget.changed is None:
@@ -167,6 +180,8 @@ class BatchedScreen(ScreenMixin):
         self._batches = not missing(self)
         if self._batches:
             self._compositor = CellDiffCompositor()
+        self._taking = False
+        self._focus_styles: FocusStyles | None = None  # made with the first focus
 
     def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
         """As Textual, which begins to select text there; nothing is there where the widget has just been removed."""
@@ -176,15 +191,15 @@ class BatchedScreen(ScreenMixin):
         return widget, offset
 
     def _update_focus_styles(self, focused: Widget | None = None, blurred: Widget | None = None) -> None:
-        """Style those again that look otherwise with the focus within them, and not, as Textual, all that they hold.
-
-        No rule of ours tells how something looks by whether the focus is within what holds it.
-        """
+        """Style those again that look otherwise with the focus within them, and not, as Textual, all that they hold."""
         if not self._batches:
             super()._update_focus_styles(focused, blurred)
             return
-        nodes = (node for leaf in (focused, blurred) if leaf is not None for node in leaf.ancestors_with_self)
-        self.app.stylesheet.update_nodes({node for node in nodes if node._has_focus_within}, animate=True)
+        if self._focus_styles is None:
+            from d2ltui.tui.render.focus import FocusStyles
+
+            self._focus_styles = FocusStyles(self.app.stylesheet)
+        self._focus_styles.move(focused, blurred)
 
     @contextlib.contextmanager
     def batch_refresh(self) -> Iterator[None]:
@@ -216,10 +231,39 @@ class BatchedScreen(ScreenMixin):
             for widget in ready:
                 widget._repaint_required = False
 
+    def show_now(self) -> None:
+        """What has changed is on its way to the terminal now, and not after three rounds of messages and a timer."""
+        if not self._batches or not self.is_active or self.app._batch_count or BatchedWidget.changed is not None:
+            return
+        with self._context():
+            self._taking = True
+            for widget in self.walk_children(Widget):
+                if widget._repaint_required or widget._layout_required or widget._scroll_required:
+                    widget._check_refresh()
+            self._taking = False
+            self._on_timer_update()
+
+    def post_message(self, message: Message) -> bool:
+        """Within `show_now`, what widgets say about themselves is taken in at once."""
+        take = _TAKERS.get(type(message)) if self._taking else None
+        if take is None:
+            return super().post_message(message)
+        with contextlib.suppress(StopIteration):
+            take(self, message).send(None)  # these wait for nothing
+        return True
+
     @property
     def _waits_for_layout(self) -> bool:
         """Whether the next frame is the whole screen in any case."""
         return self._layout_required or self._scroll_required or self._repaint_required or self._recompose_required
+
+
+# Textual's handlers of what widgets say about themselves.
+_TAKERS: dict[type[Message], Callable[[Any, Any], Coroutine[Any, Any, None]]] = {
+    messages.Layout: Screen._on_layout,
+    messages.Update: Screen._on_update,
+    messages.UpdateScroll: Screen._on_update_scroll,
+}
 
 
 def _needs_more(widget: Widget) -> bool:

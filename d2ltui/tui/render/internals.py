@@ -8,26 +8,27 @@ from __future__ import annotations
 
 from functools import cache
 
-from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate
+from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
 from textual.app import App
 from textual.screen import Screen
 from textual.widget import Widget
 
-__all__ = ["Compositor", "CompositorUpdate", "LayoutUpdate", "missing"]
+__all__ = ["Compositor", "CompositorUpdate", "LayoutUpdate", "ReflowResult", "missing"]
 
 _OF_CLASSES: dict[type, tuple[str, ...]] = {
     Compositor: (
         "_regions_to_spans",
+        "reflow",
         "render_full_update",
         "render_partial_update",
         "update_widgets",
         "visible_widgets",
     ),
     App: ("_display",),
-    Screen: ("_compositor_refresh", "_refresh_layout", "_update_focus_styles"),
-    Widget: ("check_idle", "render_lines"),
+    Screen: ("_compositor_refresh", "_context", "_on_timer_update", "_refresh_layout", "_update_focus_styles"),
+    Widget: ("_get_component_classes", "_selector_names", "check_idle", "render_lines"),
 }
-_OF_COMPOSITORS = ("_dirty_regions", "size")
+_OF_COMPOSITORS = ("_dirty_regions", "_full_map_invalidated", "size")
 _OF_SCREENS = (
     "_compositor",
     "_has_focus_within",

@@ -43,6 +43,11 @@ class KeyQueue:
         """Whether a key has been given to anything yet."""
         return self._count > 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether a key waits for the one before it."""
+        return bool(self._waiting)
+
     def admit(self, key: events.Key) -> bool:
         """Whether `key` may be given to the focused widget now; otherwise it is kept."""
         if self._under_way is None or key.key in AT_ONCE:

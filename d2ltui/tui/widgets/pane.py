@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
+from textual import events
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.geometry import Region, Size
@@ -41,6 +42,11 @@ class Columns(FrameOnly, Horizontal):
     virtual_size = Reactive(Size(0, 0), repaint=False)
 
 
+def _beside_frame(widget: Widget) -> dict[str, object]:
+    """The rules for what is not in its frame."""
+    return {name: rule for name, rule in widget.styles.get_rules().items() if not name.startswith("border_")}
+
+
 class Pane(Column):
     """A pane of the main screen. `tab` goes from one to the next; `z` makes the one with the focus full screen."""
 
@@ -68,29 +74,54 @@ class Pane(Column):
         self.border_title = title
         self.can_focus = can_focus
 
-    _only: Region | None = None  # of the frame: what changes just now
+    _only: tuple[Region, ...] = ()  # of the frame: what changes just now
 
     def title(self, text: str) -> None:
         """Put `text` into the frame's highest row, and draw nothing but that row."""
         if self._titles[0] != text:
-            self._titles[0], self._only = text, Region(0, 0, self.outer_size.width, 1)
+            self._titles[0], self._only = text, (Region(0, 0, self.outer_size.width, 1),)
             self.border_title = text
-            self._only = None
+            self._only = ()
 
     def subtitle(self, text: str) -> None:
         """Put `text` at the end of the frame's lowest row, and draw nothing but that end: a step's number, mostly."""
         if self._titles[1] != text:
             width, height = self.outer_size
             longest = min(width, max(cell_len(text), cell_len(self._titles[1])) + SUBTITLE_EDGE)
-            self._titles[1], self._only = text, Region(width - longest, max(0, height - 1), longest, 1)
+            self._titles[1], self._only = text, (Region(width - longest, max(0, height - 1), longest, 1),)
             self.border_subtitle = text
-            self._only = None
+            self._only = ()
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Textual draws the whole pane, thousands of characters, where a title changes."""
-        if self._only is not None and not regions:
-            regions = (self._only.translate(-self.content_offset),)
+        if self._only and not regions and not layout:
+            regions = tuple(region.translate(-self.content_offset) for region in self._only)
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def restyle_for_focus(self) -> None:
+        """Another frame, mostly, and then nothing but that is drawn."""
+        before = _beside_frame(self)
+        width, height = self.outer_size
+        rows = (Region(0, y, width, 1) for y in (0, max(0, height - 1)))
+        columns = (Region(x, 0, 1, height) for x in (0, max(0, width - 1)))
+        self._only = (*rows, *columns)
+        super().restyle_for_focus()
+        self._only = ()
+        if _beside_frame(self) != before:
+            self.refresh()
+
+    def _on_focus(self, event: events.Focus) -> None:
+        self._tell_of_focus(event, events.DescendantFocus(self))
+
+    def _on_blur(self, event: events.Blur) -> None:
+        self._tell_of_focus(event, events.DescendantBlur(self))
+
+    def _tell_of_focus(self, event: events.Focus | events.Blur, descendant: events.Event) -> None:
+        """As Textual, which draws the whole pane first: its screen has drawn what there is to draw."""
+        if self.has_focus == isinstance(event, events.Focus):
+            event.prevent_default()
+            if self.parent is not None:
+                self.parent.post_message(descendant)
 
     def focus_inside(self) -> None:
         """Give the focus to the pane, or to the first thing in it that takes it."""

@@ -1,0 +1,137 @@
+"""Keys change styles piece by piece; the screen then looks as it does with all of them looked up anew."""
+
+from __future__ import annotations
+
+import pytest
+from emulator import CONSOLE, Look, drawn_anew
+from person import Opener, Person
+from textual.app import App
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from d2ltui.tui.render import focus
+from d2ltui.tui.render.compositor import BatchedScreen
+from d2ltui.tui.widgets.pane import Pane
+
+SIZE = (120, 40)
+FIGURES = 3  # the lowest rows: the machine's figures are among them, which change by themselves
+SEQUENCE = "tab down;shift+tab;tab tab down enter;1;escape;tab;z;tab ctrl+t;z tab;ctrl+t escape"
+
+
+def looks(person: Person) -> list[list[Look]]:
+    """What stands above the status line, drawn anew from what the widgets have."""
+    strips = person.app.screen._compositor.render_strips()
+    return drawn_anew(strips, *SIZE)[: SIZE[1] - FIGURES]
+
+
+def style_anew(screen: Screen[object]) -> None:
+    """Look up every style, and forget every row that was kept."""
+    screen.app.stylesheet.update(screen)
+    for widget in screen.walk_children(Widget):
+        widget.notify_style_update()
+        widget.refresh(layout=True)
+
+
+async def at_rest(person: Person) -> None:
+    """Until nothing waits to be laid out or drawn."""
+
+    def rests() -> bool:
+        screen = person.app.screen
+        flags = ("_layout_required", "_repaint_required", "_scroll_required", "_refresh_styles_required")
+        waits = any(getattr(node, flag) for node in screen.walk_children(Widget, with_self=True) for flag in flags)
+        return not (waits or screen._callbacks or screen._dirty_widgets or person.app._next_callbacks)
+
+    await person.settle()
+    await person.until(rests, "a screen at rest")
+
+
+async def test_no_style_is_left_behind(open_app: Opener) -> None:
+    async with open_app(size=SIZE, store=False) as person:
+        for text in person.main.query(Input):
+            text.cursor_blink = False
+        done: list[str] = []
+        for keys in SEQUENCE.split(";"):
+            done.append(keys)
+            await person.press(*keys.split())
+            await at_rest(person)
+            before = looks(person)
+            style_anew(person.app.screen)
+            await at_rest(person)
+            assert looks(person) == before, done
+
+
+async def test_a_key_is_answered_before_another_message_is_read(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a run trains, each message may cost a wait for the interpreter's lock."""
+    sent: list[str] = []
+
+    def display(self: App[object], screen: Screen[object], renderable: object) -> None:
+        if renderable is not None:
+            sent.append(renderable.render_segments(CONSOLE))  # type: ignore[attr-defined]
+
+    async with open_app(size=(160, 45), store=False) as person:
+        monkeypatch.setattr(App, "_display", display)
+        screen = person.app.screen
+        assert isinstance(screen, BatchedScreen)
+        *_, other, last = person.main.query(Pane)
+        screen.refresh()
+        screen.show_now()
+        for pane in (last, other):
+            sent.clear()
+            screen.set_focus(pane)
+            assert pane.has_focus
+            assert pane.styles.border_title_style.bold
+            screen.show_now()
+            assert [str(pane.border_title)[:4] in frame for frame in sent] == [True]
+            assert len(sent[0].encode()) < 2000, "frames, and not what is in them"
+        assert not last.has_focus
+        assert not last.styles.border_title_style.bold
+        sent.clear()
+        above = screen.find_widget(other).region.bottom
+        last.display = False
+        screen.show_now()
+        assert len(sent) == 1
+        assert screen.find_widget(other).region.bottom > above, "a new layout, too"
+
+
+class Marked(Pane):
+    """A pane that changes more than its frame with the focus, and what it holds, too."""
+
+    DEFAULT_CSS = "Marked:focus { background: red; }\nMarked:focus Widget { color: blue; text-style: italic; }"
+
+
+async def test_what_a_pane_holds_may_look_otherwise_too(open_app: Opener) -> None:
+    async with open_app(size=SIZE, store=False) as person:
+        inside = Widget()
+        pane = Marked("Marked", inside, id="marked", can_focus=True)
+        await person.main.query_one("#inside").mount(pane)
+        await person.until(lambda: pane.outer_size.area, "its place")
+        assert isinstance(person.main, BatchedScreen)
+        plain = inside.styles.color
+        person.main.set_focus(pane)
+        assert inside.styles.color.rgb == (0, 0, 255)
+        assert inside.styles.text_style.italic
+        assert pane._repaint_regions == {pane.outer_size.region}, "all of it"
+        person.main.set_focus(None)
+        assert inside.styles.color == plain
+        assert not inside.styles.text_style.italic
+
+
+async def test_a_focus_that_is_watched_waits_for_its_message(open_app: Opener) -> None:
+    told: list[bool] = []
+
+    class Watching(Widget, can_focus=True):
+        def watch_has_focus(self, has_focus: bool) -> None:
+            told.append(has_focus)
+            super().watch_has_focus(has_focus)
+
+    async with open_app(size=SIZE, store=False) as person:
+        widget = Watching()
+        await person.main.query_one("#inside").mount(widget)
+        person.main.set_focus(widget)
+        await person.until(lambda: told == [True], "the message")
+        person.main.set_focus(None)
+        await person.until(lambda: told == [True, False], "the message")
+        assert focus.FocusStyles(person.app.stylesheet)._depends(person.main.query_one("#field-lr Input"))
