@@ -21,6 +21,23 @@ class Style(IntEnum):
     DATA = 7
 
 
+RGB: TypeAlias = tuple[int, int, int]
+
+# Styles from here on are a pair of colours, with 25 bits each: a colour's 24, and one that says that there is one.
+COLOURED = 1 << 52
+FOREGROUND = 25  # the bits of the background below it
+THERE = 1 << 24
+
+
+def colours_of(style: int) -> tuple[RGB | None, RGB | None]:
+    """The foreground and the background of a style that is not less than `COLOURED`."""
+    return _unpacked(style >> FOREGROUND & 2 * THERE - 1), _unpacked(style & 2 * THERE - 1)
+
+
+def _unpacked(number: int) -> RGB | None:
+    return (number >> 16 & 255, number >> 8 & 255, number & 255) if number & THERE else None
+
+
 Run: TypeAlias = tuple[int, str]
 Drawing: TypeAlias = list[list[Run]]  # lines of runs (style, text)
 

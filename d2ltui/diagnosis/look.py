@@ -125,11 +125,11 @@ def look(
 
 
 @contextlib.contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, and afterwards each module's own mode and the random states as they were."""
+def evaluating(module: nn.Module, *, keep_random: bool = True) -> Iterator[None]:
+    """Evaluation mode, and afterwards each module's own mode. With `keep_random`, random states stay as they were."""
     modes = [(part, part.training) for part in module.modules()]
     devices = {parameter.device for parameter in module.parameters() if parameter.device.type == "cuda"}
-    with torch.random.fork_rng(devices=[device.index or 0 for device in devices]):
+    with torch.random.fork_rng(devices=[device.index or 0 for device in devices], enabled=keep_random):
         module.eval()
         try:
             yield

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Literal
 
+from d2ltui.engine.picture_desk import PictureDesk
+
 Mode = Literal["run", "pause", "step", "epoch"]
 
 
@@ -12,9 +14,12 @@ class Control:
     """Requests to one trainer. Every method returns at once.
 
     The trainer reads one attribute, `attention`, after each step; only when it is set does it look further.
+
+    `pictures` is where pictures of the run are asked for; None where nobody will.
     """
 
     def __init__(self, mode: Mode = "run") -> None:
+        self.pictures: PictureDesk | None = None
         self._changed = threading.Condition()
         self._mode: Mode = mode
         self._stop = False
@@ -80,6 +85,17 @@ class Control:
                 self._observed = observed
                 self._set()
 
+    def offer_pictures(self) -> PictureDesk:
+        """Pictures can be asked for from now on, also while the run is paused."""
+        if self.pictures is None:
+            self.pictures = PictureDesk()
+            self.pictures.on_ask = self._wake
+        return self.pictures
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
     # What the trainer reads.
 
     @property
@@ -120,6 +136,7 @@ class Control:
     def wait_while_paused(self, timeout: float) -> bool:
         """Sleep until a request arrives; True when the trainer is to stay paused and nothing else is asked."""
         with self._changed:
-            if self._mode == "pause" and not self._stop and self._lr is None:
+            picture = self.pictures is not None and self.pictures.fresh
+            if self._mode == "pause" and not self._stop and self._lr is None and not picture:
                 self._changed.wait(timeout)
             return self._mode == "pause" and not self._stop

@@ -22,6 +22,7 @@ from d2ltui.engine.device import check_fits, make_current, select
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.giving_up import GivingUp
 from d2ltui.engine.observers import Inspection, Sinks
+from d2ltui.engine.painter import Painter
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
 from d2ltui.engine.reporting import LARGEST_LOSS, end_epoch, publish
@@ -178,7 +179,7 @@ class Trainer:
         make_current(device)
         self._stop_if_asked()
         self._meter = CoreMeter()
-        self._data = data = self._load()
+        self._data = data = self._dataset or load(config, self._tell_progress, lambda: self.control.stopping)
         self._stop_if_asked()
         check_fits(config, device)
         torch.manual_seed(derive_seed(config.seed, "dropout"))  # which draws from the global generator
@@ -194,6 +195,7 @@ class Trainer:
         prober = Prober(self.network, x, y, self._sample_every)
         self._giving_up = GivingUp.of(self._bench, self._give_up) if self._give_up is not None else None
         self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
+        self._painter = Painter.of(self.network, data, device, self.control.pictures, self._emit.tell_failure)
         self._begin_epoch(1)
         freeze_gc()
         self._loaded = True
@@ -224,11 +226,6 @@ class Trainer:
         if self.control.stopping:
             raise Stopped
 
-    def _load(self) -> Dataset:
-        if self._dataset is not None:
-            return self._dataset
-        return load(self.config, self._tell_progress, lambda: self.control.stopping)
-
     def _tell_progress(self, message: str, fraction: float | None) -> None:
         self._emit(events.Loading(message, fraction))
 
@@ -250,6 +247,7 @@ class Trainer:
         if not (self.progress.diverged or self._ran_away):  # broken weights are not worth the place of good ones
             self._pace.keep(self._checkpoint)
         self._probe(last=True)
+        self._painter.release(self.progress.step)
 
     def _train_epochs(self) -> None:
         self._probe()
@@ -330,6 +328,7 @@ class Trainer:
                 wait = 0.0  # come back after the very next step, which is the one to measure
         if self._pace.due(within_epoch=True):
             self._pace.keep(self._checkpoint)
+        self._painter.paint(self.progress.step)
         if self.control.attention:
             self.control.step_done()
             self._handle_requests()
@@ -355,6 +354,7 @@ class Trainer:
             elif waiting and observed and not looked:
                 self._look_at_pause()  # somebody begins to look, and no step will come to look at
             looked = observed
+            self._painter.paint(self.progress.step, standing=waiting)
             if not self.control.wait_while_paused(PROBE_EVERY):
                 break
         if self.control.stopping:

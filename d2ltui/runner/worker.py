@@ -86,6 +86,7 @@ class Worker:
             self.control.stop()
         live = recording.live if recording is not None else LiveRun(config)
         control.observe(observed)
+        control.offer_pictures()
         self.control, self.live, self.recording = control, live, recording
         self._stored = _UntilEnd(recording.store) if recording is not None else None
         # A daemon, so that a download that hangs cannot keep the process alive after its owner has given up on it.

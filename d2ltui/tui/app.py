@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import signal
-import sys
 from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,20 +11,18 @@ from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import App
-from textual.css.query import NoMatches
 from textual.filter import LineFilter
 
 from d2ltui.runner.preflight import Preflight
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.terminal import is_kernel_console
-from d2ltui.store.defects import in_words, keep_traceback, where_raised
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
 from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.services.defects import ChartFailed
+from d2ltui.tui.services.defects import DefectsApp
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.stored import StoredRuns
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
 
     from d2ltui.engine.control import Control, Mode
+    from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
     from d2ltui.runner.recording import RunRecording
     from d2ltui.runner.worker import Worker
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
-class D2LApp(SuspendableApp, FrameApp, App[None]):
+class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
     """d2ltui's interface."""
 
     CSS_PATH = "app.tcss"
@@ -95,7 +93,6 @@ class D2LApp(SuspendableApp, FrameApp, App[None]):
         self.hung_up = False  # whether the terminal has gone and a run goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
-        self._chart_failures: set[tuple[str, str, int]] = set()  # where: those have been told of
         # One object: what was drawn through it stays good.
         self._character_filter = AsciiFilter() if only_ascii else ConsoleFilter() if on_console else None
 
@@ -223,6 +220,14 @@ class D2LApp(SuspendableApp, FrameApp, App[None]):
         return self._worker.control if self._worker is not None and self._worker.busy else None
 
     @property
+    def pictures(self) -> PictureDesk | None:
+        """Where pictures of the run on the screen are asked for, while it trains and afterwards."""
+        if self.stored.watched is not None:
+            return self.stored.watched.pictures
+        control = self._worker.control if self._worker is not None else None
+        return control.pictures if control is not None else None
+
+    @property
     def run_name(self) -> str:
         """What the run on the screen is called, and whether another process trains it; "" where it has no name."""
         if (watched := self.stored.watched) is not None:
@@ -329,29 +334,6 @@ class D2LApp(SuspendableApp, FrameApp, App[None]):
     def action_interrupt(self) -> None:
         """ctrl+c: at once, with the status that a shell expects."""
         self.leave(128 + signal.SIGINT)
-
-    def _handle_exception(self, error: Exception) -> None:
-        """A defect ends the application, save on the way out: what still runs in a screen may miss parts taken down."""
-        if isinstance(error, NoMatches) and (self._exit or not self.is_running):
-            self.log.warning(f"on the way out: {error}")
-        else:
-            super()._handle_exception(error)
-
-    def on_chart_failed(self, message: ChartFailed) -> None:
-        """Say it once of each place that fails: charts are drawn again and again, each time with other figures."""
-        place = where_raised(message.error)
-        if place not in self._chart_failures:
-            self._chart_failures.add(place)
-            why = in_words(message.error)
-            self.notify(f"a chart cannot be drawn ({why}); {keep_traceback(message.error)}", severity="error")
-
-    def _print_error_renderables(self) -> None:
-        """A defect of ours: one sentence, and the traceback beside the runs. (Textual would print it whole.)"""
-        error = self._exception
-        if error is None:
-            super()._print_error_renderables()
-            return
-        print(f"d2ltui: the interface failed ({in_words(error)}); {keep_traceback(error)}", file=sys.__stderr__)
 
 
 if TYPE_CHECKING:

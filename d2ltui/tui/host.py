@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from d2ltui.engine.control import Control, Mode
+    from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
     from d2ltui.runner.preflight import Preflight
     from d2ltui.spec.config import RunConfig
@@ -39,6 +40,10 @@ class Host(Protocol):
     @property
     def control(self) -> Control | Watching | None:
         """The control of the run on the screen; None where it does not go on."""
+
+    @property
+    def pictures(self) -> PictureDesk | None:
+        """Where pictures of the run on the screen are asked for, while it trains and afterwards."""
 
     @property
     def run_name(self) -> str:

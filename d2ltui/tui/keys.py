@@ -33,6 +33,7 @@ KEYS: tuple[Key, ...] = (
     Key("F", "find_lr", "find lr", "which learning rate to take: a short run over growing rates", footer=False),
     Key("z", "zoom", "zoom", "the focused pane full screen, and back (Activations: history)", rank=6),
     Key("u", "open_layer", "units", "a layer's units, one by one, the dead ones marked", footer=False),
+    Key("p", "picture", "picture", "the data and what the network makes of it, and back", footer=False),
     Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it", rank=8),
     Key("R", "runs", "runs", "the stored runs: compare, go on, watch, delete", rank=7),
     Key("tab", "next_pane", "pane", "the next pane", priority=True, footer=False),
@@ -141,6 +142,7 @@ FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("← →", "another choice in a field such as ‹ relu ›"),
     ("enter", "in a choice: the list of all; in a text: edit it, and once more: take it"),
     ("0 … 9", "in a text: begin another one"),
+    ("v  ← →", "in Picture: another kind of it; ↑ ↓: other inputs, another page or sample"),
     ("enter", "in lr, edited while training: go on with that learning rate"),
 )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from . import accel, inside, key_table, keys, recording, speed, starting, threads, watching
+from . import accel, inside, key_table, keys, picture, recording, speed, starting, threads, watching
 from .context import Context
 from .figures import Figure, table
 
@@ -39,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
     "memory": recording.memory,
     "panes": inside.panes,
     "obedience": inside.obedience,
+    "picture": picture.picture,
     "accel": accel.accelerations,
 }
 

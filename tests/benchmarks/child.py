@@ -29,7 +29,10 @@ class StepLog:
         self.steps = 0
 
     def write(self, kind: bytes, steps: int | None = None) -> None:
-        """A record: steps told (s), paused (p), training (t), ended (e), panes shown (o), hidden (c), asked (a)."""
+        """A record: steps told (s), paused (p), training (t), ended (e), panes shown (o), hidden (c), asked (a).
+
+        A picture (i) has been made.
+        """
         self.steps = self.steps if steps is None else steps
         os.write(self._file, RECORD.pack(kind, time.monotonic(), self.steps))
 
@@ -64,10 +67,6 @@ def listen_to_control(log: StepLog) -> None:
 
     run = worker._run
 
-    def steps_now() -> int:
-        # Known to the engine's readers ten times a second only; this is the number itself.
-        return int(TRAINERS[0].progress.step) if TRAINERS else log.steps
-
     def noting(*arguments: Any) -> None:
         from d2ltui.engine.trainer import Trainer
 
@@ -83,7 +82,7 @@ def listen_to_control(log: StepLog) -> None:
         def ask(self: Control) -> None:
             original(self)
             # Read at once: writing lets the training thread go on.
-            log.write(b"a", steps_now())
+            log.write(b"a", steps_now(log))
 
         return ask
 
@@ -133,6 +132,47 @@ def toggle_panes(seconds: float, sampling: bool, log: StepLog) -> None:
     MainScreen.on_mount = on_mount  # type: ignore[method-assign]
 
 
+def listen_to_pictures(log: StepLog) -> None:
+    """Log each picture that is made (i)."""
+    from d2ltui.engine.picture_desk import PictureDesk
+
+    put = PictureDesk.put
+
+    def logged(self: Any, made: Any) -> None:
+        put(self, made)
+        log.write(b"i", steps_now(log))
+
+    PictureDesk.put = logged  # type: ignore[method-assign]
+
+
+def steps_now(log: StepLog) -> int:
+    """Steps of the run: known to the engine's readers ten times a second only; this is the number itself."""
+    return int(TRAINERS[0].progress.step) if TRAINERS else log.steps
+
+
+def toggle_picture(seconds: float, log: StepLog) -> None:
+    """Show the picture in the whole terminal, and hide and show it in turns."""
+    from d2ltui.tui.screens.main import MainScreen
+
+    original = MainScreen.on_mount
+
+    def on_mount(self: MainScreen) -> None:
+        original(self)
+
+        def toggle() -> None:
+            if self._zoomed is None:
+                self.action_picture()
+                self.action_zoom()
+            else:
+                pane = self.query_one("#picture")
+                pane.display = not pane.display
+            log.write(b"o" if self.query_one("#picture").display else b"c")
+
+        self.set_interval(seconds, toggle)
+
+    MainScreen.on_mount = on_mount  # type: ignore[method-assign]
+
+
 def main() -> None:
     path, *arguments = sys.argv[1:]
     log = StepLog(path)
@@ -145,7 +185,10 @@ def main() -> None:
 
         listen(LiveRun, log)
         listen_to_control(log)
+        listen_to_pictures(log)
         ignore_continue()
+        if seconds := os.environ.get("D2LTUI_BENCH_PICTURE"):
+            toggle_picture(float(seconds), log)
         if seconds := os.environ.get("D2LTUI_BENCH_TOGGLE"):
             toggle_panes(float(seconds), os.environ.get("D2LTUI_BENCH_SAMPLING") != "no", log)
     from d2ltui.cli.app import main as command

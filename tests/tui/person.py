@@ -31,7 +31,10 @@ TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--datas
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 
 # The panes that come with the application: those of each tab, and the order in which `tab` goes through them.
-TABS, ORDER = Arrangement(PANES.present()).tabs, Arrangement(PANES.present()).order
+_ARRANGEMENT = Arrangement(PANES.present())
+TABS, ORDER = _ARRANGEMENT.tabs, _ARRANGEMENT.order
+# Those that a wide terminal shows side by side, as long as nobody has asked for one that takes the place of others.
+WIDE = [name for name in ORDER if name not in _ARRANGEMENT.hidden(set())]
 
 
 class Person:

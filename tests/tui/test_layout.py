@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from person import ENDLESS, ORDER, SMALL, TABS, Opener, shown_panes
+from person import ENDLESS, ORDER, SMALL, TABS, WIDE, Opener, shown_panes
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widgets import RadioButton
@@ -28,7 +28,7 @@ DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 9
 
 async def test_wide_has_columns_and_narrow_has_tabs(open_app: Opener) -> None:
     async with open_app(size=(120, 40)) as person:
-        assert shown_panes(person) == list(ORDER)
+        assert shown_panes(person) == WIDE
         assert not person.main.query_one(TabStrip).display
         await person.pilot.resize_terminal(80, 24)
         await person.until(lambda: person.main.query_one(TabStrip).display, "tabs")
@@ -44,7 +44,7 @@ async def test_wide_has_columns_and_narrow_has_tabs(open_app: Opener) -> None:
                 assert region.right <= 80
         assert seen == set(ORDER)
         await person.pilot.resize_terminal(200, 60)
-        await person.until(lambda: shown_panes(person) == list(ORDER), "columns")
+        await person.until(lambda: shown_panes(person) == WIDE, "columns")
 
 
 async def test_run_on_a_narrow_terminal_goes_to_the_loss(open_app: Opener) -> None:

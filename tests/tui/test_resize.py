@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from person import ENDLESS, ORDER, Opener, shown_panes, until_fitting
+from person import ENDLESS, WIDE, Opener, shown_panes, until_fitting
 
 
 async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener) -> None:
@@ -75,5 +75,5 @@ async def test_down_to_one_cell(open_app: Opener) -> None:
         await person.pilot.resize_terminal(120, 40)
         if person.main._zoomed:
             await person.press("z")
-        await person.until(lambda: shown_panes(person) == list(ORDER), "columns")
+        await person.until(lambda: shown_panes(person) == WIDE, "columns")
         await until_fitting(person)

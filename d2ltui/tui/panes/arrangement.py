@@ -38,3 +38,13 @@ class Arrangement:
     def column(self, name: str) -> list[str]:
         """The panes of a column, from top to bottom."""
         return [pane for pane in self.order if pane in self.specs and self.specs[pane].column == name]
+
+    def hidden(self, instead: set[str]) -> set[str]:
+        """The panes that a wide terminal does not show while those of `instead` stand in the place of others."""
+        covered = {name for spec in self.specs.values() if spec.name in instead for name in spec.in_place_of}
+        return covered | {spec.name for spec in self.specs.values() if spec.in_place_of and spec.name not in instead}
+
+    def showing(self, name: str, instead: set[str]) -> set[str]:
+        """What stands in the place of others once the pane `name` is shown."""
+        others = {other for other in instead if name not in self.specs[other].in_place_of}
+        return others | {name} if name in self.specs and self.specs[name].in_place_of else others

@@ -21,6 +21,7 @@ from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from d2ltui.charts.of_run import Curves
+    from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
     from d2ltui.spec.datasets import Task
     from d2ltui.spec.events import Finding
@@ -48,6 +49,7 @@ class RunView:
     smoothing: float = 0.0  # the weight of the moving average, from 0 (raw) to 1
     ascii: bool = False  # marks of plain ASCII only
     zoomed: str | None = None  # the name of the pane that fills the screen
+    pictures: PictureDesk | None = None  # where pictures of the run are asked for
 
 
 class PaneSpec(msgspec.Struct, frozen=True):
@@ -60,6 +62,9 @@ class PaneSpec(msgspec.Struct, frozen=True):
     of the column's height it takes beside the others there, and `min_height` (rows, with the frame) what it needs. On
     a narrow one it is in the tab titled `tab`, its own or one that exists, by default `title`; `short` is that title
     where there is little room. `shows_layers`: the engine looks at the layers often while such a pane is visible.
+
+    `in_place_of` names panes of the same column whose place it takes: on a wide terminal it is shown once it is asked
+    for, and they are hidden until one of them is.
     """
 
     name: str
@@ -71,6 +76,7 @@ class PaneSpec(msgspec.Struct, frozen=True):
     share: int = 1
     min_height: int = 0
     shows_layers: bool = False
+    in_place_of: tuple[str, ...] = ()
 
     @property
     def tab_title(self) -> str:
@@ -170,6 +176,8 @@ def check(spec: PaneSpec) -> None:
     for field, number, least in (("share", spec.share, 1), ("min_height", spec.min_height, 0)):
         if not isinstance(number, int) or number < least:
             raise ValueError(f"{field}: {number!r} is not allowed; allowed: whole numbers from {least}")
+    if not isinstance(spec.in_place_of, tuple) or not all(isinstance(name, str) for name in spec.in_place_of):
+        raise ValueError(f"in_place_of: {spec.in_place_of!r} is not allowed; allowed: a tuple of names")
     if not callable(spec.make):
         raise ValueError("make: it is no function")
 

@@ -139,6 +139,7 @@ class MainScreen(OpeningScreen):
             smoothing=SMOOTHING[self._smoothing],
             ascii=self.host.ascii,
             zoomed=self._zoomed,
+            pictures=self.host.pictures,
         )
 
     def _show_panes(self) -> None:

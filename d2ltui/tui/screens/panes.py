@@ -19,6 +19,7 @@ from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TabStrip
 
+PICTURE = "picture"  # the name of its pane
 NARROW = 100  # columns; below, one tab at a time
 
 
@@ -31,7 +32,9 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         self.run_panes = RunPanes(self)
         self._tab = FORM_TAB
         self._left: str | None = None  # the pane that had the focus last
+        self._before_picture: str | None = None  # the one that had it before the picture's key
         self._narrow = True  # as a screen begins: no size that comes first takes a tab away
+        self._instead: set[str] = set()  # panes that stand in the place of others just now
         self._single = False  # whether one tab, or one pane, has the whole width
 
     def tick(self) -> None:
@@ -68,6 +71,8 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
             return
         narrow, before = self.app.size.width < NARROW, self._narrow
         self._narrow = narrow
+        if before and not narrow and (focused := self._focused_pane()) is not None:
+            self._instead = self.arrangement.showing(focused, self._instead)
         training = self.host.live is not None and self.host.live.ended is None
         away = self._tab == FORM_TAB and self._zoomed is None and not self._editing
         if narrow and not before and training and away:
@@ -83,7 +88,7 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
 
     def _arrange(self) -> None:
         narrow = self.app.size.width < NARROW
-        shown = set(self.arrangement.order)
+        shown = set(self.arrangement.order) - self.arrangement.hidden(self._instead)
         if self._zoomed is not None:
             shown = {self._zoomed}
         elif narrow:
@@ -110,6 +115,8 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
     def on_screen_suspend(self) -> None:
         """Another screen covers this one."""
         self.host.observe("panes", False)
+        if self.host.pictures is not None:
+            self.host.pictures.ask(None)
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """It no longer does."""
@@ -137,7 +144,9 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         if self._zoomed is not None:
             self._zoomed = name
         self._tab = self.arrangement.tab_of(name)
-        if self._single:  # otherwise every pane is where it was
+        if not self._single:
+            before, self._instead = self._instead, self.arrangement.showing(name, self._instead)
+        if self._single or self._instead != before:  # otherwise every pane is where it was
             self._arrange()
         self.query_one(f"#{name}", Pane).focus_inside()
 
@@ -153,6 +162,18 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
     def action_previous_pane(self) -> None:
         """The pane before."""
         self.action_next_pane(-1)
+
+    def action_picture(self) -> None:
+        """The picture, and back to the pane before."""
+        present = self._focused_pane()
+        if present != PICTURE:
+            self._before_picture = present or self._left
+            self._focus_pane(PICTURE)
+            return
+        self._instead = self._instead - {PICTURE}
+        self._focus_pane(self._before_picture or self.arrangement.specs[PICTURE].in_place_of[0])
+        if not self._single:
+            self._arrange()
 
     def action_zoom(self) -> None:
         """The focused pane full screen, and back."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d2ltui.runner.stored_pictures import StoredPictures
 from d2ltui.spec import events
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError
@@ -18,6 +19,7 @@ from d2ltui.store.reader import RunReader
 from d2ltui.store.requests import Request, Verb
 
 if TYPE_CHECKING:
+    from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
 
 EVERY = 0.25  # seconds between two looks into the directory
@@ -41,6 +43,7 @@ class Watching:
         self.defect: Exception | None = None  # of ours, for the interface's thread to raise
         self.alive = False  # whether a process trains it
         self._run_given = run
+        self._pictures: StoredPictures | None = None
         self._live: LiveRun | None = None
         self._requests: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._gone: events.RunEnded | None = None  # what we said, of a run whose process had gone
@@ -65,6 +68,11 @@ class Watching:
         assert self._live is not None, "it is still being read for the first time"
         return self._live
 
+    @property
+    def pictures(self) -> PictureDesk | None:
+        """Where pictures of its network are asked for: as it is in the newest checkpoint."""
+        return self._pictures.desk if self._pictures is not None else None
+
     def close(self) -> None:
         """Let go of it; the run goes on. Its thread ends after the look that is under way."""
         self._requests.put(None)
@@ -77,6 +85,7 @@ class Watching:
         try:
             given = self._run_given
             with RunReader(home.path_of(given) if isinstance(given, str) else given) as reader:
+                self._pictures = StoredPictures(reader.path, reader.live.config)
                 self._live, self.alive = reader.live, reader.alive
                 self._tell_opened()
                 self._follow(reader)
@@ -103,6 +112,8 @@ class Watching:
                     request = self._requests.get_nowait()
             began = time.monotonic()
             self.problem = self._look(reader) or refused
+            if self._pictures is not None:
+                self._pictures.refresh()
             pause = max(EVERY, (time.monotonic() - began) / SHARE)
 
     def _look(self, reader: RunReader) -> str:

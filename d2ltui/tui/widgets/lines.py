@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.color import Color as RichColor
 from rich.segment import Segment
 from rich.style import Style as RichStyle
 from textual.color import Color
@@ -17,13 +18,14 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from d2ltui.charts.spec import Style
+from d2ltui.charts.spec import COLOURED, Style, colours_of
 from d2ltui.tui.render.compositor import BatchedWidget
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Line = Sequence[tuple[int, str]]
+MAX_STYLES = 4096  # kept: of pictures there are as many as pairs of colours
 
 # One component class for each of the charts' styles: the theme decides what they look like.
 _CLASSES = {style: f"lines--{style.name.lower().replace('_', '-')}" for style in Style}
@@ -193,7 +195,12 @@ class LinesView(BatchedWidget, ScrollView, can_focus=False):
         """How a run of `style` looks, or, with None, where there is none."""
         if style not in self._styles:
             plain = self.rich_style
-            if style is not None:
+            if style is not None and style >= COLOURED:
+                if len(self._styles) > MAX_STYLES:
+                    self._styles.clear()
+                colours = (None if rgb is None else RichColor.from_rgb(*rgb) for rgb in colours_of(style))
+                plain += RichStyle.from_color(*colours)
+            elif style is not None:
                 plain += self.get_component_rich_style(_CLASSES[Style(style)])
             self._styles[style] = plain
         return self._styles[style]

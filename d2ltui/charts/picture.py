@@ -1,0 +1,40 @@
+"""Pictures to characters: `draw_picture` gives `height` lines of at most `width` cells; the last one says what is seen.
+
+Where there are colours, each character shows two pixels, one above the other; where there are none, letters and marks
+say the same.
+"""
+
+from __future__ import annotations
+
+from d2ltui.charts import picture_fit, picture_images, picture_planes, picture_tables
+from d2ltui.charts.canvas import Look
+from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec import pictures
+
+MIN_WIDTH, MIN_HEIGHT = 8, 3
+
+
+def area(width: int, height: int) -> tuple[int, int]:
+    """The pixels of a picture that is drawn in `width` × `height` cells: columns, and rows above the last line."""
+    return max(1, width), max(2, 2 * (height - 1))
+
+
+def draw_picture(picture: pictures.Picture, width: int, height: int, look: Look) -> Drawing:
+    """The picture as lines of runs (style, text); a style from `colours.COLOURED` on is a pair of colours."""
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        return [[(int(Style.AXIS), "no room"[:width])]]
+    match picture:
+        case pictures.Regions():
+            return picture_planes.regions(picture, width, height, look)
+        case pictures.Surface():
+            return picture_planes.surface(picture, width, height, look)
+        case pictures.Fit():
+            return picture_fit.fit(picture, width, height, look)
+        case pictures.Images():
+            return picture_images.images(picture, width, height, look)
+        case pictures.Maps():
+            return picture_images.maps(picture, width, height, look)
+        case pictures.Confusion():
+            return picture_tables.confusion(picture, width, height, look)
+        case pictures.SoftmaxSteps():
+            return picture_tables.softmax(picture, width, height, look)

@@ -1,0 +1,93 @@
+"""Planes of two inputs: decision regions shaded by confidence, predictions, and the samples in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from d2ltui.charts.canvas import Canvas, Look, caption, cells_of
+from d2ltui.charts.colours import blend, class_colours, diverging
+from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.pictures import Regions, Surface
+
+SHADES = 6  # of confidence: fewer colours are fewer bytes, and a step is a line of equal confidence
+PALEST, DEEPEST = 0.1, 0.6  # shares of a class's colour: where nothing is known, and where all is
+CELLS_PER_POINT = 5
+SURE = 0.5  # of the way from a guess to certainty: from here on a letter says so where there are no colours
+
+
+def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
+    """Each place in the colour of the class that is predicted there, paler where less sure; samples as marks."""
+    rows, classes = height - 1, max(2, len(picture.names))
+    canvas = Canvas(width, rows)
+    predicted, confidence = fitted(picture.classes, width, 2 * rows), fitted(picture.confidence, width, 2 * rows)
+    sure = ((confidence - 1 / classes) / (1 - 1 / classes)).clip(0, 1)
+    colours = class_colours(classes)
+    if look.colours:
+        share = PALEST + (DEEPEST - PALEST) * np.rint(sure * (SHADES - 1)) / (SHADES - 1)
+        canvas.paint(blend(colours[predicted], look.background, share), look)
+    else:
+        letters = np.array([look.glyph(index, classes).lower() for index in range(classes)])
+        canvas.place(np.where(sure[::2] >= SURE, letters[predicted[::2]], " "), int(Style.AXIS))
+    shown = _chosen(len(picture.points), width * rows)
+    points, labels = picture.points[shown], picture.labels[shown]
+    at_column, at_row = cells_of(points, picture.x, picture.y, width, rows)
+    # What lies in another class's region comes last, and so in front.
+    order = np.argsort(predicted[2 * at_row, at_column] != labels, kind="stable")
+    at_column, at_row, labels = at_column[order], at_row[order], labels[order]
+    glyphs = np.array([look.glyph(index, classes) for index in range(classes)])
+    canvas.mark(at_column, at_row, glyphs[labels], look.strong(colours)[labels] if look.colours else None)
+    legend: list[Run] = []
+    for index, name in enumerate(picture.names):
+        legend += [(look.text_style(colours[index]), look.glyph(index, classes)), (int(Style.TEXT), f" {name}  ")]
+    return [*canvas.drawing(), caption([*legend, (int(Style.AXIS), _limits(picture))], width, look.ascii)]
+
+
+def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
+    """Each place in the colour of the number that is predicted there; samples in that of their target."""
+    rows = height - 1
+    canvas = Canvas(width, rows)
+    values = fitted(picture.values, width, 2 * rows)
+    every = np.concatenate((picture.values.ravel(), picture.targets))
+    every = every[np.isfinite(every)]
+    limit = float(np.abs(every).max()) if len(every) else 1.0
+    shown = _chosen(len(picture.points), width * rows)
+    points, targets = picture.points[shown], picture.targets[shown]
+    at_column, at_row = cells_of(points, picture.x, picture.y, width, rows)
+    if look.colours:
+        canvas.paint(blend(diverging(values, limit, look.background), look.background, 0.75), look)
+        marks = np.full(len(points), "o" if look.ascii else "●")
+        canvas.mark(at_column, at_row, marks, look.strong(diverging(targets, limit, look.background)))
+    else:
+        canvas.place(_tenths(values[::2], limit), int(Style.AXIS))
+        canvas.mark(at_column, at_row, _tenths(targets, limit), None)
+    dots = "0 to 9" if not look.colours else "blue to orange"
+    said = f"{dots}: {-limit:.2g} to {limit:.2g}; marks: the samples' targets; {_limits(picture)}"
+    return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
+
+
+def _tenths(values: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.str_]:
+    tenth = np.nan_to_num((values / limit + 1) * 5 if limit else values * 0 + 5).clip(0, 9).astype(int)
+    found: npt.NDArray[np.str_] = np.array(list("0123456789"))[tenth]
+    return found
+
+
+def _limits(picture: Regions | Surface) -> str:
+    (left, right), (low, high), (across, up) = picture.x, picture.y, picture.axes
+    return f"→ {across} {left:.2g}…{right:.2g}  ↑ {up} {low:.2g}…{high:.2g}"
+
+
+def _chosen(number: int, cells: int) -> npt.NDArray[np.int64]:
+    """So many of `number` samples, evenly spread, that the regions behind them can be seen."""
+    return np.linspace(0, number - 1, min(number, max(1, cells // CELLS_PER_POINT))).astype(np.int64)
+
+
+def fitted(values: npt.NDArray[Any], width: int, height: int) -> npt.NDArray[Any]:
+    """`values` (rows, columns) for another size, as long as those of the right one are not there yet."""
+    rows, columns = values.shape
+    if (rows, columns) == (height, width):
+        return values
+    found: npt.NDArray[Any] = values[np.arange(height) * rows // height][:, np.arange(width) * columns // width]
+    return found

@@ -1,0 +1,97 @@
+"""Pictures of numbers: a confusion matrix, and softmax step by step."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from d2ltui.charts.canvas import Canvas, Look, caption
+from d2ltui.charts.colours import blend, class_colours, packed, style_of
+from d2ltui.charts.grid import one_cell_each
+from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.pictures import Confusion, SoftmaxSteps
+
+LARGEST = 88.72  # whose exponential is a finite number in single precision
+MAX_NAME = 10
+BAR = 12  # cells of a bar, at least
+
+
+def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawing:
+    """A row for each true class, a column for each predicted one; the darker, the greater the share of the row."""
+    names = [one_cell_each(name, look.ascii) for name in picture.names]
+    counts, number = picture.counts, len(picture.names)
+    name_width = min(MAX_NAME, max(map(len, names)))
+    digits = len(str(int(counts.max(initial=0))))
+    # Numbers, one beside the other where there is no room for a gap; or the tenth of the row; in one cell at least.
+    cells = [digits + 1, max(2, digits), 2, 1]
+    cell = next((cell for cell in cells if name_width + 1 + number * cell <= width), 1)
+    wide = cell >= digits
+    canvas = Canvas(width, height - 1)
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    room = canvas.rows - 1
+    for column, name in enumerate(names):
+        canvas.write(name_width + 1 + column * cell, 0, name[: max(1, min(cell, 8) - 1)].rjust(cell), Style.AXIS)
+    right, wrong = class_colours(2)
+    for row in range(min(number, room)):
+        canvas.write(0, row + 1, names[row][:name_width].rjust(name_width), Style.AXIS)
+        for column in range(number):
+            count, share = int(counts[row, column]), float(shares[row, column])
+            text = str(count) if wide else _level(share)
+            text = (text if count else "." if look.ascii else "·").rjust(cell)
+            style = int(Style.AXIS if not count else Style.TEXT if row == column else Style.WARNING)
+            if look.colours and count:
+                # An error is rare, and to be seen: its colour begins where it can be.
+                strength = 0.15 + 0.55 * (share if row == column else math.sqrt(share))
+                back = blend(right if row == column else wrong, look.background, strength)
+                style = int(style_of(int(packed(np.array(look.foreground, np.uint8))), packed(back)))
+            canvas.write(name_width + 1 + column * cell, row + 1, text, style)
+    correct, total = int(np.trace(counts)), int(counts.sum())
+    said = f"{correct / max(1, total):.1%} of {picture.note} right; rows: true, columns: predicted"
+    said += "" if wide else "; tenths of the row"
+    if number > room:
+        said = f"{number - room} more rows below; {said}"
+    return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
+
+
+def _level(share: float) -> str:
+    """A share in tenths, as a digit; `+` for less than one."""
+    return str(min(9, int(share * 10))) if share >= 0.1 else "+"
+
+
+def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawing:
+    """A row for each class: logit, exponential and probability, naive, and with the largest logit taken away."""
+    name_width = min(MAX_NAME, max(len(name) for name in picture.names))
+    heads = ["logit o", "exp(o)", "naive", "o - max", "exp", "stable"]
+    columns = [picture.logits, picture.naive_exp, picture.naive, picture.shifted, picture.exp, picture.probabilities]
+    if name_width + 2 + 6 * 9 + BAR > width:  # the last ones are what counts
+        heads, columns = [heads[0], heads[2], heads[5]], [columns[0], columns[2], columns[5]]
+    if name_width + 2 + len(heads) * 9 + 4 > width:
+        heads, columns = [heads[0], heads[-1]], [columns[0], columns[-1]]
+    bar = max(0, width - name_width - 2 - 9 * len(heads) - 1)
+    lines: Drawing = [[(int(Style.AXIS), " " * (name_width + 2) + "".join(head.rjust(9) for head in heads))]]
+    room = height - 2
+    order = np.arange(len(picture.names))
+    if len(order) > room:
+        order = np.argsort(-picture.logits)[:room]
+    for index in order.tolist():
+        name = one_cell_each(picture.names[index], look.ascii)[:name_width]
+        mark = ("*" if look.ascii else "●") if index == picture.label else " "
+        line: list[Run] = [(int(Style.TEXT), f"{mark} {name.ljust(name_width)}")]
+        for values in columns:
+            value = float(values[index])
+            broken = not math.isfinite(value)
+            line.append((int(Style.WARNING if broken else Style.AXIS), f"{value:9.3g}"))
+        share = float(picture.probabilities[index])
+        filled = round(share * bar) if math.isfinite(share) else 0
+        line.append((int(Style.TRAIN), " " + ("#" if look.ascii else "█") * filled))
+        lines.append(line)
+    lines += [[(int(Style.AXIS), "")]] * (height - 1 - len(lines))
+    overflow = "overflow: inf / inf" if not np.isfinite(picture.naive).all() else ""
+    told = overflow or f"exp(o) overflows beyond {LARGEST:g}"
+    parts = [
+        (int(Style.TEXT), f"{'*' if look.ascii else '●'} {picture.names[picture.label]}  "),
+        (int(Style.AXIS), f"sample {picture.sample + 1:,} of {picture.total:,}; "),
+        (int(Style.WARNING if overflow else Style.AXIS), told),
+    ]
+    return [caption(line, width, look.ascii) for line in (*lines[: height - 1], parts)]

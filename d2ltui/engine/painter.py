@@ -1,0 +1,110 @@
+"""Who makes the pictures of a run: between its steps while it trains, and in a thread of its own afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+
+import torch
+
+from d2ltui.data import Dataset
+from d2ltui.engine.picture_desk import PictureDesk
+from d2ltui.nn import Network
+from d2ltui.pictures.make import make
+from d2ltui.pictures.subject import Subject
+from d2ltui.spec.pictures import PictureMade, PictureRequest
+
+# Seconds between two pictures, at least; and the share of the training time that they may take.
+PICTURE_EVERY = 0.4
+SHARE = 0.015
+
+
+class Painter:
+    """Makes what is asked for at a desk.
+
+    A kind of picture that fails is told once, by `failed`, and then left alone; the desk gets a sentence in its place.
+
+    Args:
+        desk: where pictures are asked for; None where nobody ever will.
+        subject: makes the subject; called when the first picture is asked for, in the thread that makes it.
+        failed: told what has failed, and of what.
+    """
+
+    def __init__(
+        self, desk: PictureDesk | None, subject: Callable[[], Subject], failed: Callable[[str, Exception], None]
+    ) -> None:
+        self._desk, self._failed = desk, failed
+        self._make_subject: Callable[[], Subject] | None = subject
+        self._subject: Subject | None = None
+        self._broken: dict[str, str] = {}  # why, by kind
+        self._made_at, self._next = -1, 0.0  # the step of the last picture, and when the next one may come
+        self._serving = threading.Lock()
+        self._waiting = threading.Lock()  # one thread that waits for the other is enough: it takes the newest request
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        data: Dataset,
+        device: torch.device,
+        desk: PictureDesk | None,
+        failed: Callable[[str, Exception], None],
+    ) -> Painter:
+        """For `network`, which is on `device`, and its data, which need not be."""
+        return cls(desk, lambda: Subject.of(network, data, device), failed)
+
+    def paint(self, step: int, *, standing: bool = False) -> None:
+        """Make the picture that is due after `step` steps, if one is. `standing`: no step is kept waiting for it."""
+        desk = self._desk
+        if desk is None or desk.request is None:
+            return
+        if desk.fresh or (step != self._made_at and (standing or time.perf_counter() >= self._next)):
+            self._answer(desk, step, alone=False)
+
+    def release(self, step: int) -> None:
+        """The network trains no more: from now on whoever asks is answered by a thread."""
+        if self._desk is None:
+            return
+        with contextlib.suppress(Exception):  # what is asked for later says so
+            self._know()  # so that the rest of the data can go
+
+        def serve() -> None:
+            if self._desk is not None and self._desk.request is not None and self._waiting.acquire(blocking=False):
+                threading.Thread(target=self._serve, args=(step,), name="d2ltui-picture", daemon=True).start()
+
+        self._desk.on_ask = serve
+        if self._desk.fresh or self._made_at != step:
+            serve()
+
+    def _know(self) -> Subject:
+        if self._subject is None:
+            assert self._make_subject is not None
+            self._subject, self._make_subject = self._make_subject(), None
+        return self._subject
+
+    def _serve(self, step: int) -> None:
+        with self._serving:
+            self._waiting.release()
+            if self._desk is not None:
+                self._answer(self._desk, step, alone=True)
+
+    def _answer(self, desk: PictureDesk, step: int, *, alone: bool) -> None:
+        request = desk.take()
+        if request is None:
+            return
+        began = time.perf_counter()
+        desk.put(self._made(request, step, alone))
+        self._made_at = step
+        now = time.perf_counter()
+        self._next = now + max(PICTURE_EVERY, (now - began) / SHARE)
+
+    def _made(self, request: PictureRequest, step: int, alone: bool) -> PictureMade:
+        if request.kind not in self._broken:
+            try:
+                return make(self._know(), request, step, alone=alone)
+            except Exception as error:  # whatever a network or a library raises: the run goes on
+                self._broken[request.kind] = str(error) or type(error).__name__
+                self._failed(f"the picture '{request.kind}'", error)
+        return PictureMade(request, step, None, f"this picture cannot be made ({self._broken[request.kind]})")

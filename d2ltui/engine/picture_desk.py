@@ -1,0 +1,56 @@
+"""PictureDesk: where pictures of a run are asked for and laid out. It costs nothing to import."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from d2ltui.spec.pictures import PictureMade, PictureRequest
+
+
+class PictureDesk:
+    """One standing request for pictures, and the newest answer. Every method returns at once, in any thread.
+
+    `on_ask` is called after each new request, in the asking thread, by whoever makes the pictures.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._request: PictureRequest | None = None
+        self._fresh = False
+        self.on_ask: Callable[[], None] = _nothing
+        self.made: PictureMade | None = None  # replaced by a new one, never changed
+
+    def ask(self, request: PictureRequest | None) -> None:
+        """From now on have pictures of `request` made, again and again while the run trains; with None, no more."""
+        with self._lock:
+            if request == self._request:
+                return
+            self._request, self._fresh = request, request is not None
+        self.on_ask()
+
+    @property
+    def request(self) -> PictureRequest | None:
+        """What is asked for."""
+        return self._request
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it has not been taken yet."""
+        return self._fresh
+
+    def take(self) -> PictureRequest | None:
+        """The request, to be answered now."""
+        with self._lock:
+            self._fresh = False
+            return self._request
+
+    def put(self, made: PictureMade) -> None:
+        """Lay out the answer, unless something else has been asked for meanwhile."""
+        with self._lock:
+            if made.request == self._request:
+                self.made = made
+
+
+def _nothing() -> None:
+    """Nobody makes pictures yet."""

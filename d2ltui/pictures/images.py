@@ -1,0 +1,90 @@
+"""Pictures of images: samples with their predictions, the worst mistakes, confusions, and what a first layer sees."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from d2ltui.pictures.planes import page_start
+from d2ltui.pictures.subject import Subject, to_numpy
+from d2ltui.spec.models import image_shape
+from d2ltui.spec.pictures import Confusion, Images, Maps, PictureRequest
+
+CAPTIONS = 2  # pixels: a line of text
+
+
+def samples(subject: Subject, request: PictureRequest) -> Images:
+    """Validation samples, as they come."""
+    return _images(subject, request, torch.arange(len(subject.x_val), device=subject.device), None)
+
+
+def mistakes(subject: Subject, request: PictureRequest) -> Images:
+    """Those that are mistaken, the one with the largest loss first."""
+    logits = subject.outputs(subject.x_val).float()
+    losses = torch.nn.functional.cross_entropy(logits, subject.y_val, reduction="none")
+    wrong = logits.argmax(1) != subject.y_val
+    order = torch.argsort(losses, descending=True)
+    return _images(subject, request, order[wrong[order]], logits)
+
+
+def confusion(subject: Subject, request: PictureRequest) -> Confusion:
+    """How often each class was taken for which."""
+    from sklearn.metrics import confusion_matrix
+
+    predicted = subject.outputs(subject.x_val).argmax(1).cpu().numpy()
+    counts = confusion_matrix(subject.y_val.cpu().numpy(), predicted, labels=np.arange(subject.info.num_outputs))
+    return Confusion(counts.astype(np.int64), subject.info.classes, f"{len(predicted):,} validation samples")
+
+
+def weights(subject: Subject, request: PictureRequest) -> Maps:
+    """The weights of each unit of the first layer, in the shape of its inputs; or a convolution's kernels."""
+    spec, weight, _ = subject.network.weights()[0]
+    if spec.kind == "convolution":
+        maps = weight.mean(1)  # over the channels
+        what = "kernel"
+    else:
+        maps = weight.T.reshape(-1, *image_shape(subject.info)).mean(1)
+        what = "unit"
+    total, height, width = maps.shape
+    room = _room(request, height, width)
+    first = page_start(request.choice, room, total)
+    shown = maps[first : first + room]
+    captions = tuple(f"{what} {first + index + 1}" for index in range(len(shown)))
+    return Maps(to_numpy(shown), captions, first, total, f"{total:,} {what}s: the weights of {spec.title}")
+
+
+def _room(request: PictureRequest, height: int, width: int) -> int:
+    """How many images have room, each with a column between it and the next and a line of text below."""
+    rows = height + height % 2 + CAPTIONS
+    return max(1, (request.width + 1) // (width + 1)) * max(1, request.height // rows)
+
+
+def _images(subject: Subject, request: PictureRequest, order: Tensor, logits: Tensor | None) -> Images:
+    channels, height, width = image_shape(subject.info)
+    room = _room(request, height, width)
+    first = page_start(request.choice, room, len(order))
+    chosen = order[first : first + room]
+    x, labels = subject.x_val[chosen], subject.y_val[chosen]
+    of_these = logits[chosen] if logits is not None else subject.outputs(x).float() if len(x) else x
+    captions, wrong = _captions(subject, of_these, labels)
+    pixels = (x.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
+    total = len(order)
+    of = f"{len(subject.x_val):,} validation samples"
+    note = f"{total:,} mistakes in {of}, the largest loss first" if logits is not None else of
+    shaped = pixels.reshape(-1, channels, height, width).permute(0, 2, 3, 1).contiguous().numpy()
+    return Images(shaped, captions, wrong, first, total, note)
+
+
+def _captions(subject: Subject, logits: Tensor, labels: Tensor) -> tuple[tuple[str, ...], tuple[bool, ...]]:
+    """`label→prediction probability` of each; the label alone where it is right."""
+    if not len(labels):
+        return (), ()
+    probabilities, predicted = torch.softmax(logits, 1).max(1)
+    names = subject.info.classes
+    captions, wrong = [], []
+    for label, guess, share in zip(labels.tolist(), predicted.tolist(), probabilities.tolist(), strict=True):
+        percent = f"{100 * share:.0f}%" if share == share else "nan"
+        captions.append(f"{names[label]}→{names[guess]} {percent}" if label != guess else f"{names[label]} {percent}")
+        wrong.append(label != guess)
+    return tuple(captions), tuple(wrong)

@@ -1,0 +1,106 @@
+"""Pictures of a run that this process does not train: of the network in its newest checkpoint.
+
+Importing this module costs no PyTorch; the first picture does, in a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d2ltui.engine.picture_desk import PictureDesk
+from d2ltui.spec.pictures import PictureMade
+from d2ltui.store import home
+
+if TYPE_CHECKING:
+    from d2ltui.data import Dataset
+    from d2ltui.pictures.subject import Subject
+    from d2ltui.spec.config import RunConfig
+
+
+class StoredPictures:
+    """The desk of a stored run. Its data is loaded when the first picture is asked for; a download is given up."""
+
+    def __init__(self, path: Path, config: RunConfig) -> None:
+        self.desk = PictureDesk()
+        self.desk.on_ask = self._begin
+        self._path, self._config = path, config
+        self._data: Dataset | None = None
+        self._of: int | None = None  # when the checkpoint was written that the newest picture shows
+        self._making = threading.Lock()
+
+    def refresh(self) -> None:
+        """Make the picture anew where another process has written a checkpoint since."""
+        if self.desk.request is not None and self._of is not None and self._of != self._written():
+            self._begin()
+
+    def _written(self) -> int:
+        try:
+            return (self._path / home.CHECKPOINT).stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def _begin(self) -> None:
+        if self.desk.request is not None and self._making.acquire(blocking=False):
+            threading.Thread(target=self._make, name="d2ltui-picture", daemon=True).start()
+
+    def _make(self) -> None:
+        """In a thread: read the checkpoint, and leave all further questions about it to a painter."""
+        try:
+            self._of = self._written()
+            step, subject = subject_of(self._path, self._config, self._data_set())
+            from d2ltui.engine.painter import Painter
+
+            Painter(self.desk, lambda: subject, lambda what, error: None).release(step)
+        except Exception as error:  # a file that is gone, another version's network: the screen says so
+            if (request := self.desk.take()) is not None:
+                self.desk.put(PictureMade(request, 0, None, f"this picture cannot be made ({error})"))
+        finally:
+            self._making.release()
+
+    def _data_set(self) -> Dataset:
+        if self._data is None:
+            self._data = load_present(self._config)
+        return self._data
+
+
+def load_present(config: RunConfig) -> Dataset:
+    """The data set of `config`, where it needs no download.
+
+    Raises:
+        DataError, DescriptionError: where it cannot be had.
+    """
+    from d2ltui.data import LoadCancelled, load
+
+    downloading: list[str] = []
+
+    def progress(message: str, fraction: float | None) -> None:
+        if fraction is not None or "downloading" in message:
+            downloading.append(message)
+
+    try:
+        return load(config, progress, lambda: bool(downloading))
+    except LoadCancelled:
+        raise ValueError(f"{config.dataset} would have to be downloaded") from None
+
+
+def subject_of(path: Path, config: RunConfig, data: Dataset) -> tuple[int, Subject]:
+    """The network in the newest checkpoint of the run in directory `path`, and after how many steps it was written.
+
+    Raises:
+        CheckpointError: where none can be read.
+        ValueError: where there is none, or it is of another network.
+    """
+    import torch
+
+    from d2ltui.nn import build
+    from d2ltui.pictures.subject import Subject
+    from d2ltui.runner.recording import last_checkpoint
+
+    checkpoint, _ = last_checkpoint(path, config)
+    if checkpoint is None:
+        raise ValueError("this run has no checkpoint")
+    network = build(config, dataset=data.info)
+    network.load_state(checkpoint.model)
+    return checkpoint.step, Subject.of(network, data, torch.device("cpu"))

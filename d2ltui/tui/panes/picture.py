@@ -1,0 +1,167 @@
+"""The data, and what the network makes of it: decision regions, fitted lines, samples, weights, softmax."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.geometry import Size
+
+from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec.datasets import DescriptionError
+from d2ltui.spec.models import MODELS
+from d2ltui.spec.pictures import PictureKind, PictureMade, PictureRequest, picture_kinds
+from d2ltui.tui.panes.spec import PANES, PaneSpec, RunPane, RunView
+from d2ltui.tui.widgets.lines import LinesView
+
+if TYPE_CHECKING:
+    from d2ltui.charts.canvas import Look
+    from d2ltui.engine.picture_desk import PictureDesk
+    from d2ltui.history.live import LiveRun
+
+EMPTY = "the data, and what the network makes of it"
+WAITING = "the network is not there yet"
+# Seconds: how often to look for the first picture after it has been asked for, and for how long.
+ANSWER_EVERY, ANSWER_WITHIN = 0.02, 2.0
+
+
+class PicturePane(RunPane):
+    """One picture, live. `v`, or ← and →, choose its kind, ↑ and ↓ the inputs, the page or the sample."""
+
+    def __init__(self, spec: PaneSpec) -> None:
+        self.view = LinesView(scrolls=False)
+        super().__init__(spec, self.view)
+        self._kind = ""  # the chosen one's name; the first one's where the run has none of that name
+        self._choices: dict[str, int] = {}  # by kind
+        self._shown: object = None  # what the present drawing was made from
+        self._last: RunView | None = None
+        self._kinds: tuple[object, tuple[PictureKind, ...]] = (None, ())  # of which layers
+        self._until = 0.0  # when to give up looking for an answer
+
+    def show_run(self, view: RunView) -> None:
+        """Ask for what is to be seen, and draw what has come."""
+        self._last, desk = view, view.pictures
+        if not self.display:
+            if desk is not None:
+                desk.ask(None)
+            return
+        size = self.view.size
+        if size.width <= 0 or size.height <= 0:
+            return
+        kind = self.kind
+        if view.live is None or desk is None or kind is None:
+            self.title(self._titles[0].partition(":")[0])
+            self.subtitle("")
+            self._say(EMPTY if view.live is None else "there is no picture of this run", size)
+            return
+        self.title(f"Picture: {kind.title}")
+        self._ask(desk, kind, size)
+        self._show(desk, size, view)
+
+    @property
+    def kinds(self) -> tuple[PictureKind, ...]:
+        """The kinds of picture that there are of the run."""
+        live = self._last.live if self._last is not None else None
+        if live is None:
+            return ()
+        of = (live, live.header.layers)
+        if self._kinds[0] != of:
+            self._kinds = (of, kinds_of(live))
+        return self._kinds[1]
+
+    @property
+    def kind(self) -> PictureKind | None:
+        """The chosen one; None where the run has none."""
+        kinds = self.kinds
+        return next((kind for kind in kinds if kind.name == self._kind), kinds[0] if kinds else None)
+
+    def _ask(self, desk: PictureDesk, kind: PictureKind, size: Size) -> None:
+        from d2ltui.charts.picture import area  # it needs numpy, which the first paint must not
+
+        request = PictureRequest(kind.name, *area(*size), self._choices.get(kind.name, 0))
+        if desk.request != request:
+            desk.ask(request)
+            self._until = time.monotonic() + ANSWER_WITHIN
+            self.set_timer(ANSWER_EVERY, self._look_for_answer)
+
+    def _look_for_answer(self) -> None:
+        view = self._last
+        if view is None or view.pictures is None or not self.display or view.pictures.request is None:
+            return
+        made = view.pictures.made
+        if made is not None and made.request == view.pictures.request:
+            self._show(view.pictures, self.view.size, view)
+        elif time.monotonic() < self._until:
+            self.set_timer(ANSWER_EVERY, self._look_for_answer)
+
+    def _show(self, desk: PictureDesk, size: Size, view: RunView) -> None:
+        made = desk.made
+        if made is None or desk.request is None or made.request.kind != desk.request.kind:
+            self._say(WAITING if made is None else "…", size)
+            return
+        look = self._look_of(view)
+        if self._shown == (made, size, look):
+            return
+        self._shown = (made, size, look)
+        self.view.show(self._drawn(made, size, look))
+        choosing = self.kind.choosing if self.kind is not None else ""
+        step = f"step {made.step:,}"
+        hints = f"{f'↑↓ {choosing}  ' if choosing else ''}v kind  {step}"
+        self.subtitle(hints if len(hints) <= size.width - 3 else step)
+
+    def _drawn(self, made: PictureMade, size: Size, look: Look) -> Drawing:
+        from d2ltui.charts.picture import draw_picture
+
+        if made.picture is None:
+            return _lines(made.problem, size, Style.WARNING)
+        return draw_picture(made.picture, *size, look)
+
+    def _look_of(self, view: RunView) -> Look:
+        from d2ltui.charts.canvas import Look
+
+        background, foreground = self.view.background_colors[1], self.view.styles.color
+        colours = self.app.console.color_system in ("256", "truecolor") and not self.app.no_color
+        return Look(background.rgb, foreground.rgb, colours, view.ascii)
+
+    def _say(self, text: str, size: Size) -> None:
+        if self._shown != (text, size):
+            self._shown = (text, size)
+            self.view.show(_lines(text, size, Style.AXIS))
+
+    def on_key(self, event: events.Key) -> None:
+        """Another kind of picture, or another one of the kind."""
+        by = {"v": 1, "right": 1, "left": -1, "V": -1}.get(event.key, 0)
+        other = {"down": 1, "up": -1}.get(event.key, 0)
+        kinds, kind = self.kinds, self.kind
+        if not (by or other) or kind is None:
+            return
+        event.stop()
+        if by:
+            self._kind = kinds[(kinds.index(kind) + by) % len(kinds)].name
+        elif kind.choosing:
+            self._choices[kind.name] = self._choices.get(kind.name, 0) + other
+        if self._last is not None:
+            self.show_run(self._last)
+
+
+def kinds_of(live: LiveRun) -> tuple[PictureKind, ...]:
+    """The kinds of picture that there are of a run; none where its data set cannot be described any more."""
+    try:
+        info = live.config.dataset_info
+    except DescriptionError:
+        return ()
+    return picture_kinds(info, live.header.layers, chain=not MODELS[live.config.model].build)
+
+
+def _lines(text: str, size: Size, style: Style) -> Drawing:
+    """A sentence in the middle."""
+    lines = [[(int(style), line.center(size.width))] for line in textwrap.wrap(text, max(8, size.width))]
+    blank: Drawing = [[(int(Style.AXIS), "")]] * max(0, (size.height - len(lines)) // 2)
+    return [*blank, *lines]
+
+
+PICTURE = PANES.register(
+    PaneSpec("picture", "Picture", PicturePane, short="Pic", share=3, in_place_of=("activations", "gradients"))
+)

@@ -1,0 +1,185 @@
+"""Pictures as characters: what is drawn is what is there, in every size, with and without colours."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d2ltui.charts.canvas import Canvas, Look
+from d2ltui.charts.colours import diverging
+from d2ltui.charts.picture import area, draw_picture
+from d2ltui.charts.raster import drawing_of, half_blocks
+from d2ltui.charts.spec import COLOURED, RGB, Drawing, colours_of
+from d2ltui.spec import pictures
+
+SIZES = [(31, 18), (41, 24), (76, 19), (116, 34), (196, 54), (8, 3), (5, 2)]
+LOOKS = {
+    "colours": Look(),
+    "light": Look((250, 250, 250), (20, 20, 20)),
+    "no colours": Look(colours=False),
+    "ascii": Look(ascii=True),
+    "ascii, no colours": Look(ascii=True, colours=False),
+}
+RANDOM = np.random.default_rng(0)
+
+
+def some(*shape: int) -> pictures.Floats:
+    return RANDOM.normal(size=shape).astype(np.float32)
+
+
+def of_size(width: int, height: int) -> list[pictures.Picture]:
+    """One picture of each kind, with numbers that no run should have among them."""
+    columns, rows = area(width, height)
+    names = ("upper", "lower", "t-shirt")
+    points, broken = some(200, 2), some(rows, columns)
+    broken[0, 0] = np.nan
+    classes = RANDOM.integers(0, 3, (rows, columns)).astype(np.uint8)
+    confidence = RANDOM.uniform(1 / 3, 1, (rows, columns)).astype(np.float32)
+    labels = RANDOM.integers(0, 3, 200)
+    odd = some(4)
+    odd[1] = np.inf
+    return [
+        pictures.Regions(classes, confidence, points, labels, (-3, 3), (-3, 3), ("x1", "x2"), names),
+        pictures.Surface(broken, points, some(200), (-3, 3), (-3, 3), ("x1", "x2")),
+        pictures.Fit(
+            np.linspace(-1, 1, 50, dtype=np.float32), some(50), some(50), some(90), some(90), some(90), "x1", 2
+        ),
+        pictures.Images(
+            RANDOM.integers(0, 256, (30, 9, 8, 1)).astype(np.uint8),
+            ("3→8 97%",) * 30,
+            (True, False) * 15,
+            0,
+            99,
+            "99 so",
+        ),
+        pictures.Images(
+            RANDOM.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8), ("cat 9%",) * 2, (True, False), 0, 2, "2"
+        ),
+        pictures.Maps(
+            np.concatenate((some(5, 7, 7), np.full((1, 7, 7), np.nan, np.float32))), ("unit 1",) * 6, 0, 6, "6 units"
+        ),
+        pictures.Confusion(RANDOM.integers(0, 200, (10, 10)), tuple("0123456789"), "900 samples"),
+        pictures.SoftmaxSteps(odd, odd, odd * np.nan, odd, odd, odd, (*names, "bag"), 2, 3, 100),
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.filterwarnings("error")
+def test_every_picture_fits_into_every_size(size: tuple[int, int], look: Look) -> None:
+    width, height = size
+    for picture in of_size(width, height):
+        lines = draw_picture(picture, width, height, look)
+        assert len(lines) <= height
+        for line in lines:
+            text = "".join(text for _, text in line)
+            assert len(text) <= width
+            assert not look.ascii or text.isascii(), text
+            assert look.colours or all(style < COLOURED for style, _ in line)
+
+
+def pixels_of(drawing: Drawing) -> list[list[RGB | None]]:
+    """The colours that half blocks show, two rows for each line."""
+    found: list[list[RGB | None]] = []
+    for line in drawing:
+        upper: list[RGB | None] = []
+        lower: list[RGB | None] = []
+        for style, text in line:
+            front, back = colours_of(style)
+            for character in text:
+                assert character in " ▀"
+                upper.append(front if character == "▀" else back)
+                lower.append(back)
+        found += [upper, lower]
+    return found
+
+
+def test_half_blocks_show_every_pixel_in_its_colour() -> None:
+    pixels = RANDOM.integers(0, 2, (14, 23, 3)).astype(np.uint8) * 255
+    shown = pixels_of(drawing_of(*half_blocks(pixels)))
+    assert shown == [[tuple(pixel) for pixel in row] for row in pixels.tolist()]
+
+
+def test_neighbours_of_one_colour_are_one_run() -> None:
+    pixels = np.zeros((2, 40, 3), np.uint8)
+    pixels[:, 30:] = 9
+    assert [text for _, text in drawing_of(*half_blocks(pixels))[0]] == [" " * 30, " " * 10]
+
+
+def regions(confidence: float) -> pictures.Regions:
+    """The left half is the first class, the right one the second; two samples, one on the wrong side."""
+    classes = np.zeros((20, 20), np.uint8)
+    classes[:, 10:] = 1
+    points = np.array([[-0.75, 0.75], [0.75, -0.75]], np.float32)
+    return pictures.Regions(
+        classes,
+        np.full((20, 20), confidence, np.float32),
+        points,
+        np.array([0, 0]),
+        (-1, 1),
+        (-1, 1),
+        ("x1", "x2"),
+        ("upper", "lower"),
+    )
+
+
+def test_letters_say_the_class_and_whether_the_network_is_sure() -> None:
+    look = Look(colours=False)
+    sure = ["".join(text for _, text in line) for line in draw_picture(regions(0.99), 20, 11, look)]
+    assert sure[5] == "a" * 10 + "b" * 10
+    assert sure[1] == "aaA" + "a" * 7 + "b" * 10
+    assert sure[8] == "a" * 10 + "bbbbbbbAbb"  # on the wrong side
+    assert sure[-1].startswith("A upper  B lower")
+    unsure = ["".join(text for _, text in line) for line in draw_picture(regions(0.6), 20, 11, look)]
+    assert unsure[5] == " " * 20
+
+
+def test_colours_are_deeper_where_the_network_is_sure_and_samples_lie_on_them() -> None:
+    def at(confidence: float) -> RGB:
+        (style, _), *_ = draw_picture(regions(confidence), 20, 11, Look())[5]
+        back = colours_of(style)[1]
+        assert back is not None
+        return back
+
+    assert sum(at(0.99)) > sum(at(0.75)) > sum(at(0.5)) > sum(Look().background)
+    line = draw_picture(regions(0.99), 20, 11, Look())[1]
+    assert [text for _, text in line] == ["  ", "●", " " * 7, " " * 10]
+    assert colours_of(line[1][0])[1] == colours_of(line[0][0])[1]
+
+
+def test_a_diverging_scale_is_blue_below_zero_and_orange_above() -> None:
+    low, zero, high, beyond, broken = diverging(np.array([-1, 0, 1, np.inf, np.nan]), 1, (0, 0, 0)).tolist()
+    assert low[2] > low[0]
+    assert zero == broken == [0, 0, 0]
+    assert high[0] > high[2]
+    assert beyond == high
+
+
+def test_a_canvas_leaves_out_what_would_be_outside() -> None:
+    canvas = Canvas(4, 2)
+    canvas.write(2, 1, "long", 4)
+    canvas.write(9, 1, "x", 4)
+    canvas.write(0, 5, "x", 4)
+    assert ["".join(text for _, text in line) for line in canvas.drawing()] == ["    ", "  lo"]
+
+
+def test_overflow_is_said() -> None:
+    values = np.array([100, 0], np.float32)
+    steps = pictures.SoftmaxSteps(
+        values,
+        np.array([np.inf, 1]),
+        np.array([np.nan, 0]),
+        values - 100,
+        values * 0,
+        values / 100,
+        ("a", "b"),
+        0,
+        0,
+        5,
+    )
+    lines = ["".join(text for _, text in line) for line in draw_picture(steps, 100, 8, Look())]
+    assert "inf" in lines[1]
+    assert "nan" in lines[1]
+    assert "overflow: inf / inf" in lines[-1]
+    assert "█" in lines[1]
+    assert "█" not in lines[2]

@@ -1,0 +1,298 @@
+"""Pictures of a network: what they say is so, and to look changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from d2ltui.data import Dataset, load
+from d2ltui.engine.control import Control
+from d2ltui.engine.painter import Painter
+from d2ltui.engine.picture_desk import PictureDesk
+from d2ltui.engine.trainer import Trainer
+from d2ltui.nn import Network, build
+from d2ltui.pictures.make import make
+from d2ltui.pictures.subject import Subject
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
+from d2ltui.spec.pictures import (
+    Confusion,
+    Fit,
+    Images,
+    Maps,
+    PictureMade,
+    PictureRequest,
+    Regions,
+    SoftmaxSteps,
+    Surface,
+    picture_kinds,
+)
+
+PATIENCE = 30.0
+
+
+def subject_of(**given: object) -> tuple[Subject, Network, Dataset]:
+    config = resolve(given)
+    data = load(config)
+    network = build(config, dataset=data.info)
+    return Subject.of(network, data, torch.device("cpu")), network, data
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (
+            {"model": "mlp", "dataset": "moons", "dropout": 0.5},
+            ["regions", "units", "confusion", "softmax"],
+        ),
+        ({"model": "softmax", "dataset": "spirals", "implementation": "scratch"}, ["regions", "confusion", "softmax"]),
+        (
+            {"model": "mlp", "dataset": "digits", "implementation": "scratch"},
+            ["mistakes", "samples", "confusion", "weights", "softmax"],
+        ),
+        ({"model": "linear", "dataset": "diabetes"}, ["fit", "surface"]),
+        ({"model": "linear", "dataset": "synthetic-linear"}, ["fit", "surface"]),
+    ],
+    ids=lambda value: value["dataset"] if isinstance(value, dict) else "",
+)
+def test_every_picture_of_a_run_leaves_the_network_and_the_random_numbers_alone(
+    given: dict[str, object], names: list[str]
+) -> None:
+    subject, network, data = subject_of(**given)
+    kinds = picture_kinds(data.info, network.plan)
+    assert [kind.name for kind in kinds] == names
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    state = torch.get_rng_state()
+    for kind in kinds:
+        for choice in (0, 1, -1, 10_000):
+            made = make(subject, PictureRequest(kind.name, 30, 20, choice), 7)
+            assert made.picture is not None
+            assert made.step == 7
+    assert network.training
+    assert all(module.training for module in network.modules())
+    assert torch.equal(torch.get_rng_state(), state)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name])
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def picture(subject: Subject, kind: str, width: int = 40, height: int = 30, choice: int = 0) -> object:
+    return make(subject, PictureRequest(kind, width, height, choice), 0).picture
+
+
+def test_regions_are_what_the_network_predicts_at_the_middle_of_each_pixel() -> None:
+    subject, network, data = subject_of(model="mlp", dataset="spirals")
+    found = picture(subject, "regions", 13, 8)
+    assert isinstance(found, Regions)
+    (left, right), (low, high) = found.x, found.y
+    assert found.classes.shape == found.confidence.shape == (8, 13)
+    for row, column in ((0, 0), (3, 5), (7, 12)):
+        place = torch.tensor([[left + (column + 0.5) * (right - left) / 13, high - (row + 0.5) * (high - low) / 8]])
+        probabilities = torch.softmax(network.eval()(place).detach(), 1)[0]
+        assert found.classes[row, column] == int(probabilities.argmax())
+        assert found.confidence[row, column] == pytest.approx(float(probabilities.max()), abs=1e-5)
+    assert left < found.points[:, 0].min()
+    assert found.points[:, 1].max() < high
+    assert len(found.points) == min(1000, len(data.x_train)) == len(found.labels)
+
+
+def test_a_fit_has_its_residuals_and_the_true_line() -> None:
+    subject, network, data = subject_of(model="linear", dataset="synthetic-linear")
+    assert data.truth is not None
+    w, b = data.truth
+    with torch.no_grad():
+        for value, parameter in zip((w.T, b), network.parameters(), strict=True):
+            parameter.copy_(value)
+    found = picture(subject, "fit", choice=1)
+    assert isinstance(found, Fit)
+    assert found.truth is not None
+    assert found.axis == "x2"
+    assert found.line_y == pytest.approx(found.truth, abs=1e-4)
+    slope = (found.truth[-1] - found.truth[0]) / (found.line_x[-1] - found.line_x[0])
+    assert slope == pytest.approx(-3.4, abs=1e-4)
+    expected = (subject.y - (subject.x @ w + b))[:, 0].numpy()
+    assert found.residuals == pytest.approx(expected, abs=1e-4)
+    assert found.residuals.std() == pytest.approx(0.01, rel=0.2)
+    # Each sample lies as far from the line as its residual says.
+    on_line = np.interp(found.x, found.line_x, found.line_y)
+    assert found.y - on_line == pytest.approx(found.residuals, abs=1e-3)
+
+
+def test_a_plane_of_two_of_ten_inputs_has_the_others_at_their_mean() -> None:
+    subject, network, _ = subject_of(model="linear", dataset="diabetes")
+    found = picture(subject, "surface", 5, 4, choice=1)
+    assert isinstance(found, Surface)
+    assert found.axes == ("x1", "x3")
+    place = subject.x.mean(0, keepdim=True).clone()
+    (left, right), (low, high) = found.x, found.y
+    place[0, 0], place[0, 2] = left + 0.1 * (right - left), high - (high - low) / 8
+    assert found.values[0, 0] == pytest.approx(float(network(place).detach()), abs=1e-5)
+
+
+def test_images_confusions_and_weights_are_those_of_the_network() -> None:
+    subject, network, data = subject_of(model="mlp", dataset="digits")
+    logits = network.eval()(data.x_val).detach()
+    losses = nn.functional.cross_entropy(logits, data.y_val, reduction="none")
+    wrong = logits.argmax(1) != data.y_val
+    found = picture(subject, "mistakes", 50, 60)
+    assert isinstance(found, Images)
+    assert found.images.shape == (5 * 6, 8, 8, 1)
+    assert found.total == int(wrong.sum())
+    worst = int(torch.where(wrong, losses, -1.0).argmax())
+    assert (found.images[0, ..., 0] / 255).ravel() == pytest.approx(data.x_val[worst].numpy(), abs=0.01)
+    label, guess = int(data.y_val[worst]), int(logits[worst].argmax())
+    assert found.captions[0].startswith(f"{label}→{guess} ")
+    assert all(found.wrong)
+    later = picture(subject, "mistakes", 50, 60, choice=1)
+    assert isinstance(later, Images)
+    assert later.first == 30
+
+    counts = picture(subject, "confusion")
+    assert isinstance(counts, Confusion)
+    for true, predicted in ((0, 0), (3, 5), (9, 1)):
+        expected = int(((data.y_val == true) & (logits.argmax(1) == predicted)).sum())
+        assert counts.counts[true, predicted] == expected
+    assert counts.counts.sum() == len(data.x_val)
+
+    weights = picture(subject, "weights", 50, 60)
+    assert isinstance(weights, Maps)
+    spec, weight, _ = network.weights()[0]
+    assert weights.total == spec.num_outputs
+    assert weights.maps[3].ravel() == pytest.approx(weight[:, 3].numpy())
+
+
+def test_units_answer_as_the_hidden_layer_does() -> None:
+    subject, network, _ = subject_of(model="mlp", dataset="moons")
+    found = picture(subject, "units", 100, 200)
+    assert isinstance(found, Maps)
+    assert found.maps.min() == 0  # ReLUs
+    assert found.maps.max() > 0
+    assert found.total == network.plan[0].num_outputs
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_softmax_overflows_where_it_is_naive_only() -> None:
+    subject, network, _ = subject_of(model="softmax", dataset="moons")
+    calm = picture(subject, "softmax")
+    assert isinstance(calm, SoftmaxSteps)
+    assert calm.naive == pytest.approx(calm.probabilities, abs=1e-6)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(0)
+        list(network.parameters())[1].copy_(torch.tensor([100.0, 99.0]))
+    found = picture(subject, "softmax")
+    assert isinstance(found, SoftmaxSteps)
+    assert np.isinf(found.naive_exp).all()
+    assert np.isnan(found.naive).all()
+    assert found.shifted.tolist() == [0, -1]
+    assert found.probabilities == pytest.approx([0.731, 0.269], abs=1e-3)
+
+
+def trained(asked: bool, **given: object) -> tuple[list[float], Control]:
+    losses: list[float] = []
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.StepsTrained):
+            losses.extend(event.losses.tolist())
+
+    control = Control()
+    if asked:
+        control.offer_pictures().ask(PictureRequest("regions", 20, 20))
+    ended = Trainer(resolve(given), control, [listen], sample_every=None).run()
+    assert ended.status == "finished"
+    return losses, control
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a state, as long as it takes; a thread makes it."""
+    waiting = threading.Event()
+    for _ in range(int(PATIENCE / 0.01)):
+        if condition():
+            return
+        waiting.wait(0.01)
+    raise AssertionError("never")
+
+
+def answer(desk: PictureDesk, request: PictureRequest) -> PictureMade:
+    desk.ask(request)
+    until(lambda: desk.made is not None and desk.made.request == request)
+    assert desk.made is not None
+    return desk.made
+
+
+def test_a_run_trains_the_same_steps_with_a_picture_and_shows_its_end_afterwards() -> None:
+    given: dict[str, object] = {"model": "mlp", "dataset": "moons", "dropout": 0.3, "epochs": 8, "threads": 1}
+    plain, _ = trained(False, **given)
+    looked_at, control = trained(True, **given)
+    assert looked_at == plain
+    desk = control.pictures
+    assert desk is not None
+    until(lambda: desk.made is not None and desk.made.step == len(plain))  # the end, unasked
+    made = answer(desk, PictureRequest("softmax", 20, 20))
+    assert made.step == len(plain)
+    assert isinstance(made.picture, SoftmaxSteps)
+
+
+def test_a_paused_run_answers_at_once_and_only_once() -> None:
+    control = Control("step")
+    desk = control.offer_pictures()
+    paused = threading.Event()
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.StatusChanged) and event.status == "paused":
+            paused.set()
+
+    trainer = Trainer(resolve({"model": "softmax", "dataset": "moons"}), control, [listen], sample_every=None)
+    thread = threading.Thread(target=trainer.run)
+    thread.start()
+    try:
+        assert paused.wait(PATIENCE)
+        made = answer(desk, PictureRequest("regions", 20, 20))
+        assert made.step == 1
+        desk.ask(None)
+        desk.ask(PictureRequest("regions", 20, 20))  # somebody comes back
+        until(lambda: desk.made is not made)
+        again = desk.made
+        control.step()
+        until(lambda: desk.made is not again)
+        assert desk.made is not None
+        assert desk.made.step == 2
+    finally:
+        control.stop()
+        thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def test_a_picture_that_fails_is_told_once_and_others_go_on() -> None:
+    subject, network, _ = subject_of(model="mlp", dataset="moons")
+    failures: list[str] = []
+    desk = PictureDesk()
+    painter = Painter(desk, lambda: subject, lambda what, error: failures.append(f"{what}: {error}"))
+    hook = network.layers[1].module.register_forward_hook(lambda *_: 1 / 0)
+    for step in (1, 2):
+        desk.ask(None)
+        desk.ask(PictureRequest("regions", 4, 4))
+        painter.paint(step)
+        assert desk.made is not None
+        assert desk.made.picture is None
+        assert "division by zero" in desk.made.problem
+    assert failures == ["the picture 'regions': division by zero"]
+    hook.remove()
+    desk.ask(PictureRequest("confusion", 4, 4))
+    painter.paint(3)
+    assert isinstance(desk.made.picture, Confusion)
+
+
+def test_weights_that_have_diverged_have_a_picture_all_the_same() -> None:
+    subject, network, data = subject_of(model="mlp", dataset="digits")
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(torch.nan)
+    for kind in picture_kinds(data.info, network.plan):
+        assert picture(subject, kind.name) is not None
