@@ -10,7 +10,7 @@ from d2ltui.charts.spec import ChartSpec, Line, Style
 if TYPE_CHECKING:
     from d2ltui.engine.range_test import RangeTest
 
-ABOVE_START = 1.3  # times the first loss: what an exploding curve is shown up to
+ABOVE_START = 1.3  # times the first loss: what a curve that rises above it is shown up to
 WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is logarithmic
 
 
@@ -30,8 +30,8 @@ def rate_chart(found: RangeTest, highest: float, width: int, height: int, ascii:
         ],
         x_low=rates[0],
         x_high=highest,
-        # An explosion would press the fall that it is about against the bottom.
-        y_high=None if log or not found.exploded else ABOVE_START * smooth[0],
+        # What lies far above would press the fall that it is about against the bottom.
+        y_high=ABOVE_START * smooth[0] if not log and max(found.losses) > ABOVE_START * smooth[0] else None,
         log_x=True,
         log=log,
         x_label="lr",
