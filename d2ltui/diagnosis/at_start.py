@@ -23,6 +23,8 @@ def beside(found: Sequence[Finding], start: Sequence[Finding], seen_at_start: Co
     since = [finding for finding in found if finding.rule not in seen_at_start]
     told = [one for one in start if one.rule not in rules and not any(_contradict(one, other) for other in since)]
     cause = next((one.rule for one in told if not one.because_of and one.remedy and one.rule not in OF_DATA), "")
+    if not cause and "divergence" in seen_at_start:  # before any step: only the data can have done that
+        cause = next((one.rule for one in told if one.rule in OF_DATA and one.severity == "alarm"), "")
     if cause:
         found = [_following(finding, cause) if finding.rule in seen_at_start else finding for finding in found]
     told = [one for one in told if not any(_contradict(one, other) for other in found)]

@@ -98,7 +98,8 @@ def examine(patient: Patient, trial: Trial, tell: Progress) -> tuple[events.Find
     if not clueless and 1 - score.worse <= ROOM:
         return _in_peace(patient, score)
     by_heart = _knows_by_heart(patient, score)
-    cause = _of_labels(patient, score) or _by_trial(patient, trial, tell, suspicious_only=by_heart or not clueless)
+    cause = _of_broken_data(patient) or _of_labels(patient, score)
+    cause = cause or _by_trial(patient, trial, tell, suspicious_only=by_heart or not clueless)
     if cause is None and by_heart:
         cause = _overfitting(patient, score)
     if cause is not None:
@@ -201,6 +202,24 @@ def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: i
 
 
 # By looking at the labels
+
+
+def _of_broken_data(patient: Patient) -> events.Finding | None:
+    broken = [name for name, part in _parts(patient.data) if not bool(torch.isfinite(part).all())]
+    if not broken:
+        return None
+    return _label_finding(
+        patient,
+        "data-scale",
+        math.inf,
+        f"The {' and the '.join(broken)} hold values that are not finite.",
+        "Whatever is computed from one of them is not finite either: after one step, so is no weight.",
+        "Leave those samples out, or fill in what is missing.",
+    )
+
+
+def _parts(data: Dataset) -> tuple[tuple[str, Tensor], ...]:
+    return ("inputs", data.x_train), ("labels", data.y_train)
 
 
 def _of_labels(patient: Patient, score: Score) -> events.Finding | None:

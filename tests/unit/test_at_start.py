@@ -55,6 +55,9 @@ SYMMETRY = (found("symmetry", init="kaiming"), found("initialisation", "warning"
         ((found("saturation", "warning", init="xavier"),), (found("data-scale"),), ("saturation",),
          ["data-scale", "saturation"]),
         ((found("divergence", lr=0.1),), (found("label-imbalance", "warning"),), (), ["divergence", "label-imbalance"]),
+        # Before any step, no rate makes a loss that is not finite.
+        ((found("divergence", lr=0.1),), (found("data-scale"),), ("divergence",),
+         ["data-scale", "divergence<data-scale"]),
         ((found("no-activation", "note"),), SYMMETRY, ("no-activation",),
          ["symmetry", "initialisation<symmetry", "no-activation"]),
     ],
@@ -192,6 +195,14 @@ def test_the_doctor_has_the_last_word() -> None:
     cause, *others = told.findings
     assert (cause.rule, cause.step) == ("symmetry", told.ended.summary["steps"])
     assert all(one.because_of == "symmetry" for one in others)
+
+
+def test_data_that_are_not_finite_are_the_cause_from_the_start_to_the_end() -> None:
+    told = Told(_with_nan)
+    assert told.ended.status == "diverged"
+    for findings in (told.before_the_first_step, told.findings):
+        assert in_short(tuple(findings)) == ["data-scale", "divergence<data-scale"]
+        assert "The inputs hold values that are not finite" in findings[0].what
 
 
 def test_a_resumed_run_is_not_checked_again() -> None:
