@@ -37,8 +37,10 @@ def apart(low: float, high: float) -> bool:
     return high - low > 1e-9 * max(1e-90, abs(low))
 
 
-def nice_limits(low: float, high: float, log: bool = False) -> tuple[float, float]:
+def nice_limits(low: float, high: float, log: bool = False, parts: int = 4) -> tuple[float, float]:
     """Round limits around the finite `low` ≤ `high` (both positive with `log`) with `high` above `low`.
+
+    Each end is moved by a round step, of which there are at most `parts` in the range.
 
     A linear axis starts at 0 where the values reach from less than half of the highest, and always spans at least 5 %
     of its values.
@@ -58,7 +60,7 @@ def nice_limits(low: float, high: float, log: bool = False) -> tuple[float, floa
     missing = _NARROWEST * size - (high - low)
     if missing > 0:
         low, high = low - missing / 2, high + missing / 2
-    step = _nice((high - low) / 4, up=True)
+    step = _nice((high - low) / parts, up=True)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return _multiple(first, step), _multiple(last, step)
 

@@ -20,6 +20,8 @@ _ASCII_MARKER: dict[int, str] = {
     Style.DATA: "x",
 }
 ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
+# Markers that say in which part of its cell a point lies: on the first, second, … dot from below.
+_FORMS = {"●": "◒●●◓"}
 # Markers nearer to each other than this (in columns) hide the line that they are on.
 _MARKER_DISTANCE = 3
 
@@ -146,13 +148,14 @@ def draw_curves(
 
     def put(cells: Cells, character: str, style: int) -> None:
         """`character` in each of the cells that is free; without one, the cell's dots."""
+        forms = "" if ascii else _FORMS.get(character, "")
         for cell, bits in cells.items():
             if cell not in taken:
                 taken.add(cell)
                 grid.set(
                     area.left + cell[0],
                     area.top + area.height - 1 - cell[1],
-                    character or chr(BRAILLE + bits),
+                    forms[_height(bits)] if forms else character or chr(BRAILLE + bits),
                     style,
                 )
 
@@ -176,6 +179,11 @@ def draw_curves(
             put(scale.cells(filter(None, dots)), plain_marker(line) if ascii else "", line.style)
     for band, extents in reversed(bands):
         put(_fill(extents, scale), ":" if ascii else "", band.style)
+
+
+def _height(bits: int) -> int:
+    """On which dot of a cell, counted from below, the highest of `bits` lies."""
+    return max(row for row in range(4) if bits & (DOT_BITS[0][row] | DOT_BITS[1][row]))
 
 
 def _depth(line: Line) -> int:

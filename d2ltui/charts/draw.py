@@ -15,6 +15,7 @@ from d2ltui.charts import axes
 from d2ltui.charts.curves import ASCII_JOIN, Scale, draw_curves, marker_of, plain_marker
 from d2ltui.charts.grid import Grid, one_cell_each
 from d2ltui.charts.plot_area import PlotArea, draw_frame, draw_small
+from d2ltui.charts.scale import Axis, linear, logarithmic, x_room, y_room
 from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
 
 
@@ -33,23 +34,11 @@ def draw(spec: ChartSpec) -> Drawing:
     values += [y for points, _ in bands for _, low, high in points if low == low for y in (low, high)]
     if area is None:
         return draw_small(spec, [(line.label, line.y) for line in spec.lines])
-    y_low, y_high = _y_limits(spec, values)
-    x_low, x_high = _x_limits(spec)
-    bottom, top = (math.log10(y_low), math.log10(y_high)) if spec.log else (y_low, y_high)
-    grid = _framed(
-        spec.width,
-        spec.height,
-        area,
-        (x_low, x_high),
-        spec.x_label,
-        spec.integer_x,
-        spec.log_x,
-        (y_low, y_high) if values else None,
-        spec.log,
-        spec.ascii,
-    ).copy()
-    if values:
-        scale = Scale(area, x_low, x_high, bottom, top, spec.ascii)
+    x = _x_axis(spec, area)
+    y = _y_axis(spec, area, values) if values else None
+    grid = _framed(spec.width, spec.height, area, x, spec.x_label, y, spec.ascii).copy()
+    if y is not None:
+        scale = Scale(area, x.low, x.high, y.low, y.high, spec.ascii)
         points = [(line, shown) for line, (shown, _) in zip(spec.lines, lines, strict=True)]
         extents = [(band, shown) for band, (shown, _) in zip(spec.bands, bands, strict=True)]
         draw_curves(grid, area, scale, points, extents, spec.ascii)
@@ -78,39 +67,10 @@ def _with_exponents(spec: ChartSpec) -> ChartSpec:
 
 
 @functools.lru_cache(maxsize=8)
-def _framed(
-    width: int,
-    height: int,
-    area: PlotArea,
-    x_limits: tuple[float, float],
-    x_label: str,
-    whole: bool,
-    log_x: bool,
-    y_range: tuple[float, float] | None,
-    log: bool,
-    ascii: bool,
-) -> Grid:
-    """Axes, ticks and labels, which stand still while the curves grow. `y_range` is None where there are no values."""
+def _framed(width: int, height: int, area: PlotArea, x: Axis, x_label: str, y: Axis | None, ascii: bool) -> Grid:
+    """Axes, ticks and labels, which stand still while the curves grow. `y` is None where there are no values."""
     grid = Grid(width, height)
-    y_ticks: list[float] = []
-    if y_range is not None:
-        for most in range(area.y_intervals, max(area.y_intervals + 1, area.height)):
-            y_ticks = axes.ticks(*y_range, most, log)
-            if len(y_ticks) > 1:  # one number is no scale
-                break
-    ends = y_range or (0.0, 1.0)
-    draw_frame(
-        grid,
-        area,
-        x_limits=x_limits,
-        x_label=x_label,
-        whole=whole,
-        log_x=log_x,
-        y_limits=(math.log10(ends[0]), math.log10(ends[1])) if log and y_range is not None else ends,
-        y_ticks=[math.log10(tick) for tick in y_ticks] if log else y_ticks,
-        y_labels=axes.labels(y_ticks, area.label_width, log) if area.label_width else [],
-        ascii=ascii,
-    )
+    draw_frame(grid, area, x=x, x_label=x_label, y=y, ascii=ascii)
     return grid
 
 
@@ -161,28 +121,34 @@ def _all_shown(*columns: Sequence[float]) -> bool:
     )
 
 
-def _y_limits(spec: ChartSpec, values: Sequence[float]) -> tuple[float, float]:
-    """The y axis's limits, in the values' own scale: positive where the axis is logarithmic."""
-    fallback = (0.1, 1.0) if spec.log else (0.0, 1.0)
-    if values and spec.log:
-        fallback = axes.nice_limits(10 ** min(values), 10 ** max(values), log=True)
-    elif values:
-        fallback = axes.nice_limits(min(values), max(values))
-    given = (spec.y_low, spec.y_high)
-    low, high = (
-        own if number is None or not math.isfinite(number) or (spec.log and number <= 0) else number
-        for number, own in zip(given, fallback, strict=True)
-    )
-    low, high = axes.clamp(low), axes.clamp(high)
-    if axes.apart(*((math.log10(low), math.log10(high)) if spec.log else (low, high))):
-        return low, high
-    return axes.nice_limits(low, max(low, high), spec.log)
+def _y_axis(spec: ChartSpec, area: PlotArea, values: Sequence[float]) -> Axis:
+    room = y_room(area.height, spec.ascii, max(3, area.label_width - 1))
+    given = [
+        None if number is None or not math.isfinite(number) or (spec.log and number <= 0) else axes.clamp(number)
+        for number in (spec.y_low, spec.y_high)
+    ]
+    lowest, highest = min(values), max(values)
+    if spec.log:
+        lowest, highest = 10**lowest, 10**highest
+    fallback = axes.nice_limits(lowest, highest, spec.log, parts=8)
+    low, high = (own if number is None else number for number, own in zip(given, fallback, strict=True))
+    ceiling = given[1] is not None
+    if not axes.apart(*((math.log10(low), math.log10(high)) if spec.log else (low, high))):
+        low, high = axes.nice_limits(low, max(low, high), spec.log)
+        ceiling = False
+    return logarithmic(low, high, room) if spec.log else linear(low, high, room, ceiling=ceiling)
 
 
-def _x_limits(spec: ChartSpec) -> tuple[float, float]:
+def _x_axis(spec: ChartSpec, area: PlotArea) -> Axis:
+    """`spec` has exponents where its x axis is logarithmic."""
+    room = x_room(area.width, spec.ascii, 7)
     low = axes.clamp(spec.x_low) if math.isfinite(spec.x_low) else 0.0
     high = axes.clamp(spec.x_high) if math.isfinite(spec.x_high) else low
-    return (low, high) if axes.apart(low, high) else (low, low + max(1.0, abs(low)))
+    if not axes.apart(low, high):
+        high = low + max(1.0, abs(low))
+    if spec.log_x:
+        return logarithmic(10 ** max(low, -99), 10 ** min(high, 99), room)
+    return linear(low, high, room, whole=spec.integer_x)
 
 
 def _draw_legend(grid: Grid, row: int, spec: ChartSpec, hidden: bool) -> None:

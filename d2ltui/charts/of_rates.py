@@ -30,6 +30,7 @@ def rate_chart(found: RangeTest, highest: float, width: int, height: int, ascii:
         ],
         x_low=rates[0],
         x_high=highest,
+        y_low=None if log else 0.0,
         # What lies far above would press the fall that it is about against the bottom.
         y_high=ABOVE_START * smooth[0] if not log and max(found.losses) > ABOVE_START * smooth[0] else None,
         log_x=True,

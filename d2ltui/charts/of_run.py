@@ -38,7 +38,7 @@ class Curves:
             Line("train", Style.TRAIN, x, steps.smoothed(smoothing).tolist()),
             _validation(self._val_loss.points(self.live.epochs, width)),
         ]
-        return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii)
+        return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii, y_low=0.0)
 
     def metric(self, width: int, height: int, *, smoothing: float, ascii: bool) -> ChartSpec:
         """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
@@ -46,13 +46,15 @@ class Curves:
         steps, x = self._reduced(self._metrics, shown, width)
         train = steps.smoothed(smoothing)
         validation = self._val_metric.points(self.live.epochs, width)
+        # An accuracy is never negative; an R² may be.
+        lowest = 0.0 if self.live.header.task == "classification" else None
         cut_off = self._val_metric.cut_off or bool((train < self._lowest).any())
         lines = [
             # Of both curves; accuracies are never below 0.
             Line("train (≥ −1)" if cut_off else "train", Style.TRAIN, x, np.maximum(train, self._lowest).tolist()),
             _validation(validation),
         ]
-        return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_high=1.0)
+        return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_low=lowest, y_high=1.0)
 
     def _reduced(self, reducer: Reducer, shown: float, width: int) -> tuple[Reduced, list[float]]:
         """A history in two points per column, and where they are, in epochs."""
@@ -85,6 +87,7 @@ class Curves:
         *,
         log: bool,
         ascii: bool,
+        y_low: float | None = None,
         y_high: float | None = None,
     ) -> ChartSpec:
         return ChartSpec(
@@ -94,6 +97,7 @@ class Curves:
             bands=bands,
             x_low=0.0,
             x_high=shown,
+            y_low=y_low,
             y_high=y_high,
             log=log,
             x_label="epoch",

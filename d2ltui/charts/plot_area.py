@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from d2ltui.charts import axes
 from d2ltui.charts.grid import Grid, one_cell_each
+from d2ltui.charts.scale import Axis
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
 
 MIN_WIDTH, MIN_HEIGHT = 12, 4
 _LABEL_WIDTH = 6
-# Cells between two ticks of the x axis: the first at which their labels fit.
-_TICK_DISTANCES = (6, 9, 12)
+# A tick of the y axis on the first, second, … dot of its cell from below, and of the x axis on the left and right one.
+_ACROSS, _UPRIGHT = "⣀⠤⠒⠉", "⡇⢸"
 
 
 class PlotArea(NamedTuple):
@@ -46,78 +46,44 @@ class PlotArea(NamedTuple):
             label_row=height - 1 if labelled else None,
         )
 
-    @property
-    def y_intervals(self) -> int:
-        """How many parts the y axis is divided into, at most."""
-        return max(1, min(8, (self.height - 1) // 2))
 
+def draw_frame(grid: Grid, area: PlotArea, *, x: Axis, x_label: str, y: Axis | None, ascii: bool) -> None:
+    """Axes, ticks and labels around `area`; without `y` there are no values, and it has no ticks.
 
-def position(value: float, low: float, high: float, cells: int, dots: int) -> int:
-    """The cell, 0 to `cells` - 1, in which a curve of `dots` dots a cell has `value`."""
-    return math.floor((value - low) / (high - low) * (dots * cells - 1) + 0.5) // dots
-
-
-def draw_frame(
-    grid: Grid,
-    area: PlotArea,
-    *,
-    x_limits: tuple[float, float],
-    x_label: str,
-    whole: bool,
-    log_x: bool = False,
-    y_limits: tuple[float, float],
-    y_ticks: Sequence[float],
-    y_labels: Sequence[str],
-    ascii: bool,
-) -> None:
-    """Axes, ticks and labels around `area`. `y_ticks` are in the scale of `y_limits`.
-
-    With `log_x`, `x_limits` are exponents of 10.
+    Each tick is a stroke on its own dot, where a curve has its value.
     """
-    vertical, tick, corner, horizontal, x_tick = "|++-+" if ascii else "│┤└─┬"
-    axis = area.left - 1
-    for row in range(area.height):
-        grid.put(axis, area.top + row, vertical, Style.AXIS)
-    for index, value in enumerate(y_ticks):
-        up = position(value, *y_limits, area.height, 1 if ascii else 4)
-        if 0 <= up < area.height:
-            row = area.top + area.height - 1 - up
-            grid.put(axis, row, tick, Style.AXIS)
+    vertical, corner, horizontal = "|+-" if ascii else "│└─"
+    axis, bottom = area.left - 1, area.top + area.height
+    down, across = (1, 1) if ascii else (4, 2)
+    highest = area.height - 1
+    if y is not None and y.end is not None:
+        highest = min(highest, y.dot(y.end) // down)
+    for row in range(highest + 1):
+        grid.put(axis, bottom - 1 - row, vertical, Style.AXIS)
+    ticks = [(y.dot(value), text) for value, text in zip(y.ticks, y.labels, strict=True)] if y is not None else []
+    for dot, text in ticks:
+        if 0 <= dot < down * area.height:
+            row = bottom - 1 - dot // down
+            grid.put(axis - bool(area.label_width), row, "-" if ascii else _ACROSS[dot % down], Style.AXIS)
             if area.label_width:
-                grid.put(0, row, y_labels[index].rjust(area.label_width), Style.AXIS)
-    bottom = area.top + area.height
+                grid.put(0, row, text.rjust(area.label_width - 1), Style.AXIS)
     grid.put(axis, bottom, corner + horizontal * area.width, Style.AXIS)
-    x_ticks, x_labels = _x_ticks(x_limits, area.width, whole, log_x)
     free = 0
     if area.label_row is not None and area.label_width:
         # Under the y axis's labels, where no tick is: it never has to make room.
         name = one_cell_each(x_label, ascii)[: area.label_width - 1]
         grid.put(0, area.label_row, name.rjust(area.label_width - 1), Style.AXIS)
         free = len(name) and area.label_width
-    for value, text in zip(x_ticks, x_labels, strict=True):
-        column = area.left + position(value, *x_limits, area.width, 1 if ascii else 2)
+    for value, text in zip(x.ticks, x.labels, strict=True):
+        dot = x.dot(value)
+        column = area.left + dot // across
         start = min(max(column - (len(text) - 1) // 2, free), grid.width - len(text))
-        if area.label_row is None:
-            grid.put(column, bottom, x_tick, Style.AXIS)
-        elif start >= free:
-            grid.put(column, bottom, x_tick, Style.AXIS)
+        if not 0 <= dot < x.dots or (area.label_row is not None and start < free):
+            continue
+        grid.put(column, bottom, "+" if ascii else _UPRIGHT[dot % across], Style.AXIS)
+        if area.label_row is not None:
             grid.put(start, area.label_row, text, Style.AXIS)
             free = start + len(text) + 1
-
-
-def _x_ticks(limits: tuple[float, float], width: int, whole: bool, log: bool) -> tuple[list[float], list[str]]:
-    if log:
-        powers = axes.ticks(10 ** limits[0], 10 ** limits[1], max(1, width // _TICK_DISTANCES[1]), log=True)
-        return [math.log10(tick) for tick in powers], axes.labels(powers, _TICK_DISTANCES[1] - 2, log=True)
-    ticks: list[float] = []
-    labels: list[str] = []
-    for distance in _TICK_DISTANCES:
-        ticks = axes.ticks(*limits, max(1, width // distance), whole=whole)
-        labels = axes.labels(ticks, _TICK_DISTANCES[1] - 2)
-        apart = width / max(1, len(ticks) - 1)
-        if max(map(len, labels), default=0) + 2 <= apart:
-            break
-    return ticks, labels
 
 
 def draw_small(spec: ChartSpec, values: Sequence[tuple[str, Sequence[float]]]) -> Drawing:

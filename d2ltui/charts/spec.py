@@ -45,9 +45,10 @@ Drawing: TypeAlias = list[list[Run]]  # lines of runs (style, text)
 class Line(msgspec.Struct, frozen=True):
     """Points, joined or not. A point that is not finite leaves a gap.
 
-    `marker` is one character drawn on every point, "" for none; the character for a terminal without UTF-8 is chosen
-    by style. `joined=False` draws the points only, as fine dots where there is no marker. A line without `label` is
-    not in the legend.
+    `marker` is one character drawn on every point, "" for none. A "●" is "◓" or "◒" where the point lies in the highest
+    or the lowest quarter of its cell: it reads as exactly as dots do. The character for a terminal without UTF-8 is
+    chosen by style. `joined=False` draws the points only, as fine dots where there is no marker. A line without
+    `label` is not in the legend.
     """
 
     label: str
@@ -71,8 +72,9 @@ class Band(msgspec.Struct, frozen=True):
 class ChartSpec(msgspec.Struct, frozen=True):
     """Curves over steps or epochs, `width` × `height` cells, axes and legend included.
 
-    `y_low` and `y_high` fix the limits; None takes them from the data, rounded so that they rarely change. With `log`
-    the y axis is logarithmic, and what is not positive is left out (the legend says so). From back to front: bands,
+    `y_low` and `y_high` are limits; None takes them from the data, rounded so that they rarely change. The axis ends at
+    `y_high` where that is a round number; others go on a little, so that ticks lie whole cells apart. With `log` the y
+    axis is logarithmic, and what is not positive is left out (the legend says so). From back to front: bands,
     lines of style RAW and points, lines with markers, lines without, each in the order given, then the markers.
     With `log_x` the x axis is logarithmic: its limits and every x are positive.
     `empty_text` stands in the middle of a chart without values. `integer_x` keeps the ticks of the x axis on whole

@@ -41,7 +41,8 @@ PAUSE = (0.6, 0.9)  # seconds between two keys: longer than any answer, and in n
 STATUS_LINES = 5  # at the bottom: they change with each step
 FRAME = set("─│╭╮╰╯┌┐└┘├┤┬┴┼")
 WITHOUT_TICKS = str.maketrans("┤├┬┴", "││──")
-LABEL = 6  # columns of a tick's label, to the left of its tick
+TICK = re.compile("[⣀⠤⠒⠉]│")  # on the y axis of a chart
+LABEL = 5  # columns of a tick's label, to the left of its tick
 NEW_LABELS = "l"  # the key that changes the axis of the losses
 BURST = 0.005  # seconds: what is sent in less than that belongs together
 BORDER = re.compile("╭[^╮]*╮|╰[^╯]*╯")  # of a pane: its title is in it, and perhaps a number of steps
@@ -85,8 +86,8 @@ def loss_labels(screen: pyte.Screen) -> list[tuple[int, str]]:
             left, right = border.span()
         elif left >= 0 and line[left] == "╰":
             break
-        elif left >= 0 and (axis := line.find("┤", left, right)) >= 0:
-            found.append((y, line[max(left + 1, axis - LABEL) : axis]))
+        elif left >= 0 and (tick := TICK.search(line, left + 1, right)) is not None:
+            found.append((y, line[max(left + 1, tick.start() - LABEL) : tick.start()]))
     return found
 
 
