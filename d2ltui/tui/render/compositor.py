@@ -18,11 +18,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from d2ltui.tui.render.cells import in_single_cells
+from d2ltui.tui.render.focus import FocusStyles
 from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, ReflowResult, missing
 
 if TYPE_CHECKING:
-    from d2ltui.tui.render.focus import FocusStyles
-
     ScreenMixin = Screen[Any]
     WidgetMixin = Widget
 else:
@@ -196,8 +195,6 @@ class BatchedScreen(ScreenMixin):
             super()._update_focus_styles(focused, blurred)
             return
         if self._focus_styles is None:
-            from d2ltui.tui.render.focus import FocusStyles
-
             self._focus_styles = FocusStyles(self.app.stylesheet)
         self._focus_styles.move(focused, blurred)
 

@@ -7,16 +7,23 @@ charts takes 40 ms for a frame of another colour, and the answer comes two frame
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual.dom import DOMNode
 from textual.widget import Widget
 
-from d2ltui.tui.render.compositor import BatchedWidget
-
 if TYPE_CHECKING:
     from textual.css.model import RuleSet
     from textual.css.stylesheet import Stylesheet
+
+
+@runtime_checkable
+class RestylesForFocus(Protocol):
+    """A widget that knows what of it looks otherwise with another focus."""
+
+    def restyle_for_focus(self) -> None:
+        """Style that again, and draw it."""
+
 
 _OF_FOCUS = frozenset({"focus", "blur"})
 
@@ -35,7 +42,7 @@ class FocusStyles:
         for leaf in leaves:
             _set_focus(leaf, leaf is focused)
         for node in dict.fromkeys(self._nodes(leaves)):
-            if isinstance(node, BatchedWidget):
+            if isinstance(node, RestylesForFocus):
                 node.restyle_for_focus()
             else:
                 self._stylesheet.update_nodes([node], animate=True)
