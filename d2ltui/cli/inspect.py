@@ -14,7 +14,7 @@ from d2ltui.history.series import Reducer
 from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.fields import FIELDS
-from d2ltui.spec.findings import findings_in_words
+from d2ltui.spec.findings import all_well, findings_in_words
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
 from d2ltui.store import filters
@@ -133,6 +133,8 @@ def show(path: Path, as_json: bool = False) -> None:
         text.say(threads.sentence)
     for change in live.lr_changes:
         text.say(f"lr {change.lr:g} after step {change.step:,}")
+    if well := all_well(live.findings, live.looked_at):
+        text.say(well)
     for line in findings_in_words(live.findings):
         text.say(line)
 

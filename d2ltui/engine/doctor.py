@@ -19,6 +19,7 @@ from torch import Tensor
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.causes import ALWAYS, SUSPICIOUS, Cause, possible_causes, with_remedy
 from d2ltui.diagnosis.remedies import in_words, regularise
+from d2ltui.engine.observers import OF_DATA
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import layer_plan
@@ -62,6 +63,7 @@ class Patient(NamedTuple):
     diverged: bool
     step: int
     symptoms: tuple[events.Finding, ...]  # what was found by looking
+    looked_at: tuple[str, ...] = ()  # while it trained, in words: the symptoms are from there
 
     @property
     def classes(self) -> int:
@@ -80,6 +82,13 @@ class Patient(NamedTuple):
         return score_of(self.epochs[epochs - 1])
 
 
+class Examination(NamedTuple):
+    """What is to be said of a run, the cause first; and what was really looked at for it, in words."""
+
+    findings: tuple[events.Finding, ...]
+    looked_at: tuple[str, ...]
+
+
 def score_of(epoch: events.EpochEnded) -> Score:
     """Of the end of an epoch."""
     return Score(
@@ -87,11 +96,21 @@ def score_of(epoch: events.EpochEnded) -> Score:
     )
 
 
-def examine(patient: Patient, trial: Trial, tell: Progress) -> tuple[events.Finding, ...]:
-    """All that is to be said of the run, the cause first.
+def examine(patient: Patient, trial: Trial, tell: Progress) -> Examination:
+    """All that is to be said of the run, the cause first, and what was looked at.
 
     `trial(config, data)` trains a run and returns its epochs; before each of them `tell` is told which one it is.
     """
+    looked_at = list(patient.looked_at)
+    if patient.epochs:
+        metric = "accuracy" if patient.classes else "R²"
+        looked_at.insert(0, f"loss and {metric} of {counted(len(patient.epochs), 'epoch')}")
+    findings = _find(patient, trial, tell, looked_at)
+    return Examination(findings, tuple(looked_at))
+
+
+def _find(patient: Patient, trial: Trial, tell: Progress, looked_at: list[str]) -> tuple[events.Finding, ...]:
+    """What is to be said of the run; `looked_at` gets what is looked at for it."""
     score = patient.score_after(len(patient.epochs)) if len(patient.epochs) else Score(patient.guess, patient.guess)
     beyond = patient.guess + NEAR_GUESS * (1 - patient.guess)
     clueless = patient.diverged or score.val <= beyond
@@ -99,7 +118,13 @@ def examine(patient: Patient, trial: Trial, tell: Progress) -> tuple[events.Find
         return _in_peace(patient, score)
     by_heart = _knows_by_heart(patient, score)
     cause = _of_broken_data(patient) or _of_labels(patient, score)
-    cause = cause or _by_trial(patient, trial, tell, suspicious_only=by_heart or not clueless)
+    if patient.classes:
+        looked_at += [part for part in OF_DATA if part not in looked_at]
+    if cause is None:
+        suspicious_only = by_heart or not clueless
+        cause, tried = _by_trial(patient, trial, tell, suspicious_only=suspicious_only)
+        if tried:
+            looked_at.append(f"what {counted(tried, 'other setting')} would bring")
     if cause is None and by_heart:
         cause = _overfitting(patient, score)
     if cause is not None:
@@ -130,7 +155,10 @@ def _consequences(patient: Patient, cause: events.Finding) -> list[events.Findin
 # By trying
 
 
-def _by_trial(patient: Patient, trial: Trial, tell: Progress, *, suspicious_only: bool) -> events.Finding | None:
+def _by_trial(
+    patient: Patient, trial: Trial, tell: Progress, *, suspicious_only: bool
+) -> tuple[events.Finding | None, int]:
+    """The cause, where a change helps; and how many were tried."""
     data, config = patient.data, patient.config
     scale = float(data.x_train.double().square().mean().sqrt())
     least = SUSPICIOUS if suspicious_only else ALWAYS
@@ -155,10 +183,11 @@ def _by_trial(patient: Patient, trial: Trial, tell: Progress, *, suspicious_only
             break  # it is what is most suspicious, and it cures
     best = max((gain for gain, _, _ in tried), default=0.0)
     if best < GAIN:
-        return None
+        return None, len(tried)
     alike = (entry for entry in tried if entry[0] >= best - max(ALIKE, ALIKE_SHARE * best))
     gain, after, cause = max(alike, key=lambda entry: (entry[2].suspicion, entry[0]))
-    return _finding(patient, cause, own, after, epochs, grave=not suspicious_only or gain >= GRAVE)
+    found = _finding(patient, cause, own, after, epochs, grave=not suspicious_only or gain >= GRAVE)
+    return found, len(tried)
 
 
 def _change(cause: Cause) -> str:

@@ -14,6 +14,9 @@ from d2ltui.diagnosis.probes import Prober
 from d2ltui.engine import summary
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
+from d2ltui.spec.text import counted
+
+OF_DATA = ("inputs", "labels")
 
 
 def failure(step: int, observer: str, error: Exception) -> events.ObserverFailed:
@@ -67,6 +70,7 @@ class Inspection:
         self.due, self.armed = prober.due, prober.armed
         self.findings: tuple[events.Finding, ...] = ()  # what was found last
         self._probed: events.LayersProbed | None = None  # the last look
+        self._checked: tuple[str, ...] = ()  # what was looked at before the first step
 
     def remember(self, probes: Sequence[events.LayersProbed]) -> None:
         """What was seen before, in order, where a run is resumed."""
@@ -95,7 +99,19 @@ class Inspection:
         except Exception as error:
             self._tell(failure(0, "the check before the first step", error))
         else:
+            self._checked = OF_DATA if self._probed is None else (*OF_DATA, "initial weights")
             self._tell_news(self._monitor.begin(found))
+
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """What has been looked at until now, in words."""
+        layers = self._probed.layers if self._probed is not None else ()
+        counts = {
+            "activations": len(layers),
+            "gradients": sum(layer.gradient_norm is not None for layer in layers),
+        }
+        seen = (f"{what} of {counted(number, 'layer')}" for what, number in counts.items() if number)
+        return (*seen, *self._checked)
 
     def _tell_news(self, changed: events.FindingsChanged | None) -> None:
         if changed is not None:

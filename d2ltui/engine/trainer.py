@@ -139,6 +139,7 @@ class Trainer:
             diverged=at.diverged or self._ran_away,
             step=at.step,
             symptoms=self._inspection.at_the_end(at.epochs, self._rate, at.step if at.diverged else None),
+            looked_at=self._inspection.looked_at,
         )
         try:
             found = doctor.examine(patient, self._trial, self._tell_progress)
@@ -147,8 +148,8 @@ class Trainer:
         except Exception as error:  # whatever is wrong with the doctor, the run has ended as it has
             self._emit.tell_failure("the diagnosis", error)
             return
-        if not self.control.stopping and found != self._inspection.findings:
-            self._emit(events.FindingsChanged(at.step, found))
+        if not self.control.stopping:
+            self._emit(events.FindingsChanged(at.step, found.findings, found.looked_at))
 
     def _trial(self, config: RunConfig, data: Dataset) -> Sequence[events.EpochEnded]:
         """The epochs of a run of `config`, which nobody sees; none where it did not come to its end."""

@@ -19,7 +19,7 @@ from d2ltui.runner import launch
 from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, to_json
-from d2ltui.spec.findings import finding_values, findings_in_words
+from d2ltui.spec.findings import all_well, finding_values, findings_in_words
 from d2ltui.spec.header import header_of
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
@@ -161,18 +161,24 @@ class _Findings:
 
     def __init__(self) -> None:
         self.found: tuple[events.Finding, ...] = ()
+        self._looked_at: tuple[str, ...] = ()
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.FindingsChanged):
-            self.found = event.findings
+            self.found, self._looked_at = event.findings, event.looked_at
 
     @property
     def alarmed(self) -> bool:
         """Whether one of them is an alarm."""
         return any(finding.severity == "alarm" for finding in self.found)
 
-    def tell(self, err: TextIO) -> None:
-        """Print what the run is sick of: the cause, why, what to try, and what follows from it."""
+    def tell(self, err: TextIO, *, well: bool) -> None:
+        """Print what the run is sick of: the cause, why, what to try, and what follows from it.
+
+        With `well`, of a run that is sick of nothing, what was looked at.
+        """
+        if well and (sentence := all_well(self.found, self._looked_at)):
+            print(sentence, file=err)
         for line in findings_in_words(finding for finding in self.found if finding.severity != "note"):
             print(line, file=err)
         err.flush()
@@ -291,7 +297,7 @@ def train(
             if quiet and ended.status in ("failed", "diverged"):
                 print(f"d2ltui: {ended.message}", file=err)
             if guard.error is None:
-                findings.tell(err)
+                findings.tell(err, well=not quiet)
             if as_json:
                 name = recording.store.name if recording is not None else None
                 told = {"findings": [finding_values(finding) for finding in findings.found]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from d2ltui.spec.events import Finding, Severity
@@ -41,6 +41,17 @@ def tally(findings: Iterable[Finding]) -> Tally:
     """Count them."""
     severities = [finding.severity for finding in findings]
     return Tally(severities.count("alarm"), severities.count("warning"))
+
+
+def all_well(findings: Iterable[Finding], looked_at: Sequence[str]) -> str:
+    """What was looked at, in one line, where neither an alarm nor a warning has come of it; else "".
+
+    "" also where it is not known: nobody has examined the run.
+    """
+    if not looked_at or tally(findings).severity is not None:
+        return ""
+    *first, last = looked_at
+    return f"Looked at {', '.join(first)}{' and ' if first else ''}{last}: all well."
 
 
 def finding_values(finding: Finding) -> dict[str, object]:

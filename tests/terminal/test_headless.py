@@ -45,7 +45,8 @@ def test_a_script_gets_json_as_the_last_line_in_any_locale() -> None:
     for found, truth in zip(summary["parameters"]["weight"], (2, -3.4), strict=True):
         assert found == pytest.approx(truth, abs=0.05)
     assert summary["parameters"]["bias"] == pytest.approx(4.2, abs=0.05)
-    assert err[-1].startswith("finished: after 3 epochs: ")
+    assert err[-2].startswith("finished: after 3 epochs: ")
+    assert err[-1].startswith("Looked at loss and R")
     assert "\x1b" not in "".join(err)
 
 

@@ -112,11 +112,13 @@ def test_a_run_of_a_few_steps_is_told_that_they_are_few(capfd: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("given", [{"init": "kaiming", "hidden": "32", "epochs": "60"}])
-def test_a_run_that_is_well_or_merely_of_note_says_nothing(
+def test_a_run_that_is_well_or_merely_of_note_says_so_in_one_line(
     capfd: pytest.CaptureFixture[str], given: dict[str, str]
 ) -> None:
-    *_, last = outcome(capfd, resolve({**SICK, **given}))[2]
-    assert last.startswith("finished: ")
+    *_, result, last = outcome(capfd, resolve({**SICK, **given}))[2]
+    assert result.startswith("finished: ")
+    assert last.startswith("Looked at loss and accuracy of 60 epochs, ")
+    assert last.endswith(": all well.")
 
 
 def test_failed(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,13 +13,16 @@ from d2ltui.tui.panes.layer_lines import TextLine
 _STYLES = {"alarm": Style.WARNING, "warning": Style.VALIDATION, "note": Style.TEXT}
 
 
-def finding_lines(findings: Sequence[Finding], selected: int, width: int) -> tuple[list[TextLine], list[int]]:
+def finding_lines(
+    findings: Sequence[Finding], selected: int, width: int, well: str = ""
+) -> tuple[list[TextLine], list[int]]:
     """What, why and what to try of each finding, wrapped; and each finding's first line. What follows from a cause is
     told below it.
 
-    The selected one is marked: its remedy is the one that the key applies.
+    The selected one is marked: its remedy is the one that the key applies. Above all stands `well`, what was looked at
+    in a run that is well.
     """
-    lines: list[TextLine] = []
+    lines: list[TextLine] = _wrapped(well, width, Style.TEXT, " ✓ ") if well else []
     starts: list[int] = []
     for index, finding in enumerate(findings):
         starts.append(len(lines))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
-from d2ltui.spec.findings import Tally, tally
+from d2ltui.spec.findings import Tally, all_well, tally
 from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.lines import ScrollingPane
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
@@ -24,6 +24,7 @@ class FindingsPane(ScrollingPane):
         super().__init__(spec)
         self._selected = 0
         self._findings: tuple[Finding, ...] = ()
+        self._well = ""  # what was looked at, where all is well
         self._starts: list[int] = []
 
     @property
@@ -47,16 +48,20 @@ class FindingsPane(ScrollingPane):
             return
         findings = live.findings if live is not None else ()
         started = live is not None and live.layers is not None
-        state = (findings, self._selected, width, started)
+        well = all_well(findings, live.looked_at) if live is not None else ""
+        state = (findings, self._selected, width, started, well)
         if state == self._shown:
             return
-        self._shown, self._findings = state, findings
+        self._shown, self._findings, self._well = state, findings, well
         self._selected = min(self._selected, max(0, len(findings) - 1))
         self.subtitle(self.tally.words)
-        if not findings:
+        if not findings and not well:
             self.show_text("nothing out of the ordinary" if started else EMPTY)
             return
-        lines, self._starts = finding_lines(findings, self._selected, width)
+        self._show_lines(width)
+
+    def _show_lines(self, width: int) -> None:
+        lines, self._starts = finding_lines(self._findings, self._selected, width, self._well)
         self.view.show(lines)
 
     def on_key(self, event: events.Key) -> None:
@@ -67,8 +72,7 @@ class FindingsPane(ScrollingPane):
         event.prevent_default()  # nor scroll, too
         self._selected = min(len(self._findings) - 1, max(0, self._selected + step))
         self._shown = None
-        lines, self._starts = finding_lines(self._findings, self._selected, self.room[0])
-        self.view.show(lines)
+        self._show_lines(self.room[0])
         self.view.scroll_to(y=self._starts[self._selected], animate=False)
         event.stop()
 
