@@ -13,6 +13,7 @@ from textual.screen import Screen
 from d2ltui.tui.render.compositor import BatchedScreen, CellsUpdate
 from d2ltui.tui.render.frame import Drawn, TerminalFrame
 from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, missing
+from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
     AppMixin = App[Any]
@@ -49,6 +50,7 @@ class FrameApp(AppMixin):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.frame = TerminalFrame()
+        self.stylesheet = ThemeStylesheet(variables=self.get_css_variables())
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Every frame of every screen goes through here to the terminal."""
@@ -78,4 +80,11 @@ class FrameApp(AppMixin):
 
     def action_toggle_theme(self) -> None:
         """Light or dark."""
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+        with self.batch_update():  # nothing is drawn in the colours of both
+            self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+            self.refresh_css(animate=False)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Style every screen, unless that has been done since the theme has changed."""
+        if any(screen._css_update_count != self._css_update_count for screen in self.screen_stack):
+            super().refresh_css(animate)
