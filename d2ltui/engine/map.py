@@ -40,6 +40,7 @@ Figures: TypeAlias = dict[str, Any]  # of a cell, by quantity; None where there 
 STRIDES = (4, 2, 1)
 LEAST = 16  # networks that are worth a population of their own
 MOST = 128  # networks at once on a processor: what they take stays near it
+PAUSED = 1.0  # seconds between two looks at whether a pause is over
 REDRAW_EVERY = 0.25  # seconds between two calls of `progress`
 
 
@@ -196,6 +197,8 @@ class _Slice:
         self._epochs.append((self._population.step, tuple(members), figures))
 
     def between(self) -> None:
+        while self._control.wait_while_paused(PAUSED):
+            pass
         if self._control.stopping:
             raise Stopped
 

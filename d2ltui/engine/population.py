@@ -219,18 +219,17 @@ class Population:
         self._sums = np.zeros((3, len(self.configs)))
         own = len(self._orders) == 1 or (len(self._orders) == len(self.members) and self._straight)
         groups = self._groups
-        scale = 0.5 if self.configs[0].implementation == "scratch" else 1.0
+        loss_rows, score_rows = self._losses.unbind(), self._scores.unbind()
+        scored = task == "classification" and self._metrics
         for x, y in stacked_iter(self._x_train, self._y_train, self._batch_size, self._orders, self._device):
             if not own:
                 x, y = x.index_select(0, groups), y.index_select(0, groups)
             optimizer.advance()
             loss, output = population_step(network, optimizer, x, y)
             row = len(self._sizes)
-            self._losses[row] = loss
-            if task == "regression":
-                self._scores[row] = loss / scale
-            elif self._metrics:
-                self._scores[row] = scores(task, output, y).sum(dim=1)
+            loss_rows[row].copy_(loss)
+            if scored:
+                score_rows[row].copy_(scores(task, output, y).sum(dim=1))
             self._sizes.append(x.shape[1])
             self.step += 1
             if row + 1 == BLOCK:
@@ -248,11 +247,11 @@ class Population:
         sizes = np.array(self._sizes)
         self._sizes = []
         losses = self._losses[:n].cpu().numpy().copy()
-        score = self._scores[:n].double().cpu().numpy()
         if self._task == "classification":
-            metrics = score / sizes[:, None]
+            metrics = self._scores[:n].double().cpu().numpy() / sizes[:, None]
         else:
-            metrics = _r_squared(score, self._variances[0, self.members])
+            scale = 2.0 if self.configs[0].implementation == "scratch" else 1.0  # that of ½(ŷ − y)²
+            metrics = _r_squared(scale * losses.astype(np.float64), self._variances[0, self.members])
         metrics = metrics.astype(losses.dtype)
         if self.step == n:
             self.first_loss[self.members] = losses[0]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from . import accel, inside, key_table, keys, picture, recording, speed, starting, threads, watching
+from . import accel, inside, key_table, keys, picture, population, recording, speed, starting, threads, watching
 from .context import Context
 from .figures import Figure, table
 
@@ -27,6 +27,8 @@ BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
     "live-speed": speed.live_speed,
     "headless-speed": speed.headless_speed,
     "graph": speed.against_graph,
+    "population": population.population,
+    "map": population.a_map,
     "dataloader": speed.against_dataloader,
     "loggers": speed.against_loggers,
     "threads": threads.threads,

@@ -30,13 +30,13 @@ from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.optimizers import OPTIMIZERS
 
-from .population import train
+from .grid import train
 
 TUNING, REPORTING = (100, 101, 102), (0, 1, 2)
 DECADES = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)  # of the rates of a grid, about the default
 MARGIN = 0.03
 LEARNABLE = 0.15
-MODELS = ("linear", "softmax", "mlp")  # those that `population` trains
+MODELS = ("linear", "softmax", "mlp")  # those that `grid` trains
 ACTIVATIONS = ("relu", "tanh", "sigmoid")
 
 

@@ -1,96 +1,86 @@
-"""Many runs of one network at once, each with a seed and a learning rate of its own: what a grid of rates needs.
-
-Their weights are stacked, so that a small network's step costs what it computes and not what it takes to call PyTorch:
-thirty runs take little longer than one. Every run starts, shuffles and moves as the trainer's own would.
-"""
+"""Many networks at once: seeds together beside one run, and a map."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import statistics
+import time
 
 import msgspec
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from d2ltui.data import load
-from d2ltui.nn.init import initial_parameters
-from d2ltui.nn.optim import torch_optimizer
-from d2ltui.nn.seeds import derive_seed
-from d2ltui.spec import catalogue
-from d2ltui.spec.config import RunConfig
+from d2ltui.engine.control import Control
+from d2ltui.engine.map import MapTraining
+from d2ltui.engine.trainer import Trainer
+from d2ltui.runner.together import train_slice
+from d2ltui.spec import events
+from d2ltui.spec.axes import base_config, cell_config, parse_axis
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.cores import available_cores
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda x: x,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "relu": torch.relu,
+from .context import Context
+from .figures import Figure
+
+SEEDS = 8
+ROUNDS = 5
+# Long enough that a machine's noise does not decide.
+SETTINGS: dict[str, tuple[dict[str, object], float]] = {
+    "linear": ({"model": "linear", "epochs": 60}, 1.0),
+    "digits": ({"dataset": "digits", "epochs": 15}, 3.0),
 }
+MAP = ({"dataset": "circles", "hidden": "32,32", "epochs": 60}, "lr=1e-3:10:16", "init_std=1e-2:3:16")
+MAP_ROUNDS = 3
 
 
-def train(config: RunConfig, seeds: Sequence[int], rates: Sequence[float]) -> Tensor:
-    """The validation accuracy, or R², at the end of each run: shape (seeds, rates), nan where it diverged.
-
-    `config` is a concise network's, without dropout and weight decay; its own seed and learning rate do not count.
-    """
-    configs = [msgspec.structs.replace(config, seed=seed) for seed in seeds]
-    data = [load(one) for one in configs]
-    x_train, x_val = (torch.stack([getattr(one, part) for one in data]) for part in ("x_train", "x_val"))
-    y_train, y_val = (torch.stack([getattr(one, part) for one in data]) for part in ("y_train", "y_val"))
-    rate = torch.tensor(rates).view(1, -1, 1, 1)
-    parameters = _stacked(configs, len(rates))
-    # One rate for all, and each run's own afterwards: a rate only scales the move that an optimiser makes.
-    optimizer = torch_optimizer(config)(parameters, lr=1.0)
-    orders = [torch.Generator().manual_seed(derive_seed(one.seed, "order")) for one in configs]
-    which = torch.arange(len(seeds)).unsqueeze(1)
-    for _ in range(config.epochs):
-        shuffled = torch.stack([torch.randperm(x_train.shape[1], generator=order) for order in orders])
-        for batch in torch.split(shuffled, config.batch_size, dim=1):
-            optimizer.zero_grad()
-            output = _forward(config, parameters, x_train[which, batch])
-            _loss(config, output, y_train[which, batch]).backward()  # type: ignore[no-untyped-call]
-            before = [parameter.detach().clone() for parameter in parameters]
-            optimizer.step()
-            with torch.no_grad():
-                for parameter, old in zip(parameters, before, strict=True):
-                    parameter.sub_(old).mul_(rate).add_(old)
-    with torch.inference_mode():
-        return _score(config, _forward(config, parameters, x_val), y_val)
+def population(context: Context) -> list[Figure]:
+    """Eight seeds trained together, divided by one run alone: by the clock of training, in turns."""
+    figures = []
+    for name, (given, goal) in SETTINGS.items():
+        config = resolve({**given, "device": "cpu"})
+        ratios, speeds = [], []
+        _alone(config)  # both begin with everything imported
+        for _ in range(ROUNDS * context.repeat):
+            alone, many = _alone(config), _together(config)
+            ratios.append(many / alone)
+            speeds.append(SEEDS * config.total_steps / many)
+        details = {"network-steps a second": round(statistics.median(speeds))}
+        figures.append(Figure(f"{SEEDS} seeds ÷ one run, {name}", ratios, at_most=goal, details=details))
+    return figures
 
 
-def _stacked(configs: Sequence[RunConfig], num_rates: int) -> list[Tensor]:
-    """Weights (seeds, rates, n_in, n_out) and biases (seeds, rates, 1, n_out), in turns, as leaves."""
-    drawn = [initial_parameters(config, catalogue.layer_plan(config)) for config in configs]
-    stacked = []
-    for pairs in zip(*drawn, strict=True):
-        for tensor in (torch.stack([w for w, _ in pairs]), torch.stack([b for _, b in pairs]).unsqueeze(1)):
-            stacked.append(tensor.unsqueeze(1).repeat(1, num_rates, 1, 1).requires_grad_())
-    return stacked
+def _alone(config: RunConfig) -> float:
+    return float(str(Trainer(config, Control(), [], sample_every=None).run().summary["seconds"]))
 
 
-def _forward(config: RunConfig, parameters: Sequence[Tensor], x: Tensor) -> Tensor:
-    """Outputs (seeds, rates, n, n_out) of samples x (seeds, n, n_in)."""
-    output = x.unsqueeze(1)
-    for i in range(0, len(parameters), 2):
-        if i > 0:
-            output = _ACTIVATIONS[config.activation](output)
-        output = output @ parameters[i] + parameters[i + 1]
-    return output
+def _together(config: RunConfig) -> float:
+    configs = [msgspec.structs.replace(config, seed=seed) for seed in range(SEEDS)]
+    ended: list[events.RunEnded] = []
+
+    def keep(event: events.Event) -> None:
+        if isinstance(event, events.RunEnded):
+            ended.append(event)
+
+    controls = [Control() for _ in configs]
+    assert train_slice(configs, Control(), [[keep] for _ in configs], controls, [None] * SEEDS)
+    return sum(float(str(one.summary["seconds"])) for one in ended)
 
 
-def _loss(config: RunConfig, output: Tensor, y: Tensor) -> Tensor:
-    """The sum of all runs' mean losses: none of them sees another's gradient."""
-    y = y.unsqueeze(1).expand(*output.shape[:3], *y.shape[2:])
-    if config.task == "regression":
-        return ((output - y) ** 2).mean(dim=(2, 3)).sum()
-    flat = functional.cross_entropy(output.flatten(0, 2), y.flatten(), reduction="none")
-    return flat.view(output.shape[:3]).mean(dim=2).sum()
-
-
-def _score(config: RunConfig, output: Tensor, y: Tensor) -> Tensor:
-    y = y.unsqueeze(1)
-    if config.task == "regression":
-        error = ((output - y) ** 2).double().mean(dim=(2, 3))
-        return 1 - error / y.double().var(dim=(2, 3), correction=0)
-    right = (output.argmax(dim=3) == y).double().mean(dim=2)
-    return torch.where(output.isfinite().all(dim=3).all(dim=2), right, torch.nan)
+def a_map(context: Context) -> list[Figure]:
+    """Sixteen by sixteen networks on two circles."""
+    given, x_text, y_text = MAP
+    x, y = parse_axis("x", x_text), parse_axis("y", y_text)
+    base = base_config({**given, "device": "cpu"}, x, y)
+    places = itertools.product(range(len(x.values)), range(len(y.values)))
+    cells = {(i, j): [cell_config(base, x, y, i, j, given)] for i, j in places}
+    workers, seconds, steps = min(2, available_cores()), [], 0
+    threads = torch.get_num_threads()
+    for _ in range(MAP_ROUNDS * context.repeat):
+        training = MapTraining(cells, Control(), workers)
+        began = time.perf_counter()
+        assert training.train(lambda ready: None)
+        seconds.append(time.perf_counter() - began)
+        steps = training.steps
+    torch.set_num_threads(threads)
+    details = {"network-steps a second": round(steps / statistics.median(seconds)), "threads": workers}
+    name = f"map of {len(x.values)} × {len(y.values)} on circles, {base.epochs} epochs"
+    return [Figure(name, seconds, at_most=8.0, unit="s", details=details)]

@@ -13,7 +13,7 @@ from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import resolve
 from d2ltui.spec.optimizers import OPTIMIZERS
 from tests.benchmarks.defaults import MARGIN, Case, measure
-from tests.benchmarks.population import train
+from tests.benchmarks.grid import train
 
 REGRESSIONS = catalogue.datasets_for("linear")
 QUICK = [

@@ -121,6 +121,22 @@ def test_a_stop_ends_it_within_a_slice_and_keeps_what_is_done() -> None:
     assert len(done) == 4
 
 
+def test_a_pause_holds_all_and_a_stop_ends_it() -> None:
+    """The training waits at its first request; a second one ends it there."""
+    control = Control("pause")
+    paused: list[int] = []
+
+    def progress() -> None:
+        if not paused:
+            paused.append(training.steps)
+        control.stop()
+
+    training = MapTraining(grid(2, 2, epochs=200), control, 1)
+    assert not training.train(lambda ready: None, progress)
+    assert paused == [0]
+    assert training.steps == 0
+
+
 def test_an_error_passes_and_ends_all() -> None:
     control = Control()
     broken = {(0, 0): [resolve({**CIRCLES, "device": "cuda:77"})]}
