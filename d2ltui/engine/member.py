@@ -114,6 +114,11 @@ class Member:
         tell_epoch(number, val_loss, val_metric, self.progress, self.emit)
         self.progress.begin_epoch(number + 1)
 
+    @property
+    def judged(self) -> bool:
+        """Whether somebody asks, after each epoch, whether it will learn."""
+        return self._giving_up is not None
+
     def judge(self) -> str:
         """Why the run is given up after the epoch that has just ended; "" where there is hope, or nobody asks."""
         why = self._giving_up and self._giving_up.after(self.progress.epochs, self.progress.first_loss)

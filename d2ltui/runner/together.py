@@ -195,25 +195,29 @@ class _Watcher:
     def epoch(self, members: Sequence[int], number: int, figures: EpochFigures) -> None:
         """Tell them; now and then keep checkpoints."""
         self._count(members)
+        judged = []
         for column, member in self._present(members):
             member.progress.clock.set(self._shares[members[column]])
             member.end_epoch(number, float(figures.val_loss[column]), float(figures.val_metric[column]))
             if member.progress.diverged:
                 member.end("diverged")
-            elif number < self._population.epochs:
-                self._judge(members[column], member)
+            elif number < self._population.epochs and member.judged:
+                judged.append((members[column], member))
+        if judged:
+            self._judge(judged)
         began = time.perf_counter()
         if number < self._population.epochs and began - self._kept >= max(EPOCH_EVERY, self._keep_took / SHARE):
             self._for_all(members, Member.keep)
             self._kept = time.perf_counter()
             self._keep_took = self._kept - began
 
-    def _judge(self, index: int, member: Member) -> None:
-        """End it where it will not learn any more; not while the clock goes."""
+    def _judge(self, judged: Sequence[tuple[int, Member]]) -> None:
+        """End those that will not learn any more; not while the clock goes."""
         self._clock.stop()
-        if why := member.judge():
-            member.end("stopped", f"stopped after step {member.progress.step:,}: {why}")
-            self._population.leave(index)
+        for index, member in judged:
+            if why := member.judge():
+                member.end("stopped", f"stopped after step {member.progress.step:,}: {why}")
+                self._population.leave(index)
         self._clock.start()
 
     def _for_all(self, members: Sequence[int], do: Callable[[Member], None]) -> None:
