@@ -41,7 +41,8 @@ def test_table_json_and_progress(capfd: pytest.CaptureFixture[str]) -> None:
     assert err[0] == "synthetic-linear: loading"
     assert err[1] == "linear (concise) on synthetic-linear: 1,000 train + 1,000 validation samples"
     assert err[2] == "Linear 2→1: 3 parameters; cpu, 1 thread, data in memory"
-    assert [line.partition(":")[0] for line in err[3:]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3", "finished"]
+    assert [line.partition(":")[0] for line in err[3:-1]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3", "finished"]
+    assert err[-1].endswith(": all well.")
     assert not any("\x1b" in line or "\r" in line for line in err)
 
 
