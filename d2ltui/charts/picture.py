@@ -6,7 +6,7 @@ say the same.
 
 from __future__ import annotations
 
-from d2ltui.charts import picture_fit, picture_images, picture_planes, picture_tables
+from d2ltui.charts import picture_activation, picture_fit, picture_images, picture_planes, picture_tables
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec import pictures
@@ -36,5 +36,7 @@ def draw_picture(picture: pictures.Picture, width: int, height: int, look: Look)
             return picture_images.maps(picture, width, height, look)
         case pictures.Confusion():
             return picture_tables.confusion(picture, width, height, look)
+        case pictures.ActivationCurve():
+            return picture_activation.activation(picture, width, height, look)
         case pictures.SoftmaxSteps():
             return picture_tables.softmax(picture, width, height, look)

@@ -60,13 +60,14 @@ class Commands(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def _complete(self) -> None:
-        from d2ltui.cli import before, stored
+        from d2ltui.cli import before, pictures, stored
         from d2ltui.cli.map import map_
 
         for command in (
             before.check,
             before.find_lr,
             map_,
+            pictures.show_activation,
             stored.runs,
             stored.show,
             stored.compare,

@@ -92,7 +92,7 @@ def show(run: str, as_json: bool) -> None:
 @click.command(cls=Command)
 @click.argument("names", metavar="RUN RUN...", nargs=-1)
 def compare(names: tuple[str, ...]) -> None:
-    """Several runs in common charts, and what differs between them."""
+    """Several runs in common charts, and what differs."""
     from d2ltui.cli.inspect import compare as compare_runs
     from d2ltui.store.listing import find
 
@@ -122,8 +122,9 @@ def _formats(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
 @_formats
+@click.option("--picture", metavar="KIND", help="A picture of what its network makes of the data: text, or with --svg.")
 @click.option("--output", "-o", metavar="PATH", help="Where to write it; a file that is there is not overwritten.")
-def export(run: str, output: str | None, **given: bool) -> None:
+def export(run: str, output: str | None, picture: str | None, **given: bool) -> None:
     """Write one run, or a map, for other programs.
 
     To standard output, or with --output into a file.
@@ -131,9 +132,13 @@ def export(run: str, output: str | None, **given: bool) -> None:
     from d2ltui.store.listing import find
 
     forms = [name for name in _FORMATS if given[name]]
+    if picture is not None and forms in ([], ["svg"]):
+        forms = [*forms, "text"][:1]
+    elif picture is not None:
+        raise click.UsageError(f"picture: --{forms[0]} is not allowed beside it; allowed: --svg, or text without")
     if len(forms) != 1:
         found, one = (f"--{' --'.join(forms)}", "one of ") if forms else ("no format", "")
-        raise click.UsageError(f"export: {found} is not allowed; allowed: {one}--{', --'.join(_FORMATS)}")
+        raise click.UsageError(f"export: {found} is not allowed; allowed: {one}--{', --'.join(_FORMATS)}, --picture")
     (form,) = forms
     if output is None and form in ("weights", "tensorboard"):
         raise click.UsageError(f"output: it is missing; allowed: with --{form}, -o (--output) PATH")
@@ -142,6 +147,7 @@ def export(run: str, output: str | None, **given: bool) -> None:
     with click_errors():
         a_map = run in maps.names()
         if a_map and form not in ("csv", "json"):
+            form = "picture" if picture is not None else form
             raise NotAllowed(f"export: --{form} is not allowed for a map; allowed: --csv, --json")
         path = maps.find(run) if a_map else find(run)
         target = Path(output) if output is not None else None
@@ -161,6 +167,11 @@ def export(run: str, output: str | None, **given: bool) -> None:
             spec, cells = maps.read(path)
             lines = maps.csv_lines(spec, cells) if form == "csv" else iter([maps.json_text(spec, cells)])
             _write(target, (line.encode() for line in lines))
+        elif picture is not None:
+            from d2ltui.cli.pictures import as_svg, as_text
+
+            made = as_svg(path, picture) if form == "svg" else as_text(path, picture, plain=target is not None)
+            _write(target, iter([made.encode()]))
         else:
             _export(path, form, target)
 

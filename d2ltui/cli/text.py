@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from d2ltui.charts.heatmap import FIRST_LEVEL, LEVELS
-from d2ltui.charts.spec import ChartSpec, Drawing, Style
+from d2ltui.charts.spec import COLOURED, ChartSpec, Drawing, Style, colours_of
 from d2ltui.spec import terminal
 
 WIDTH, HEIGHT = 100, 16
@@ -72,7 +72,16 @@ def as_text(drawing: Drawing) -> list[str]:
     return [click.unstyle(line) for line in found] if os.environ.get("NO_COLOR") else found
 
 
+def has_colours() -> bool:
+    """Whether standard output is a terminal with 256 colours or more, and colours are wanted."""
+    many = "256" in os.environ.get("TERM", "") or os.environ.get("COLORTERM", "") in ("truecolor", "24bit")
+    return sys.stdout.isatty() and many and not os.environ.get("NO_COLOR")
+
+
 def _coloured(text: str, style: int) -> str:
+    if style >= COLOURED:
+        front, back = colours_of(style)
+        return click.style(text, fg=front, bg=back)
     if FIRST_LEVEL <= style < FIRST_LEVEL + LEVELS:
         return click.style(text, fg=_LEVEL_COLOURS[(style - FIRST_LEVEL) * len(_LEVEL_COLOURS) // LEVELS])
     if style >= FIRST_RUN:

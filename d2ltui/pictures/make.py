@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from d2ltui.pictures import images, planes, softmax
+from d2ltui.pictures import activation, images, planes, softmax
 from d2ltui.pictures.subject import Subject
 from d2ltui.spec.pictures import Picture, PictureMade, PictureRequest
 
@@ -19,6 +19,7 @@ _MAKERS: dict[str, Callable[[Subject, PictureRequest], Picture]] = {
     "confusion": images.confusion,
     "weights": images.weights,
     "softmax": softmax.steps,
+    "activation": activation.of_layer,
 }
 
 

@@ -71,7 +71,11 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
     """The output of each hidden unit at each place of the plane of both inputs."""
     x, _ = subject.grid(0, 1, MAP, MAP)
     outputs = _hidden_outputs(subject, x)
-    captions = [f"{title} {unit + 1}" for title, values in outputs for unit in range(min(MAX_UNITS, values.shape[1]))]
+    captions = [
+        f"layer {title} unit {unit + 1}" if len(outputs) > 1 else f"unit {unit + 1}"
+        for title, values in outputs
+        for unit in range(min(MAX_UNITS, values.shape[1]))
+    ]
     total = len(captions)
     room = max(1, request.width // (MAP + 1)) * max(1, request.height // (MAP + 2))
     first = page_start(request.choice, room, total)

@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d2ltui.engine.picture_desk import PictureDesk
-from d2ltui.spec.pictures import PictureMade
-from d2ltui.store import home
+from d2ltui.spec import catalogue
+from d2ltui.spec.datasets import DescriptionError
+from d2ltui.spec.models import MODELS
+from d2ltui.spec.pictures import Picture, PictureMade, PictureRequest, picture_kinds
+from d2ltui.spec.text import quoted
+from d2ltui.store import home, recovery
+from d2ltui.store.errors import NotAllowed, StoreError
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -104,3 +109,31 @@ def subject_of(path: Path, config: RunConfig, data: Dataset) -> tuple[int, Subje
     network = build(config, dataset=data.info)
     network.load_state(checkpoint.model)
     return checkpoint.step, Subject.of(network, data, torch.device("cpu"))
+
+
+def picture_of(path: Path, kind: str, width: int, height: int) -> tuple[str, Picture]:
+    """The picture `kind` of the stored run in directory `path`, for `width` × `height` cells; and what it is of.
+
+    Raises:
+        NotAllowed: where there is none of that kind of this run.
+        StoreError: where it cannot be made.
+    """
+    from d2ltui.charts.picture import area
+    from d2ltui.data import DataError
+    from d2ltui.engine.checkpoint import CheckpointError
+    from d2ltui.nn import BuildError
+    from d2ltui.pictures.make import make
+
+    config = recovery.config_of(path)
+    try:
+        kinds = picture_kinds(config.dataset_info, catalogue.layer_plan(config), chain=not MODELS[config.model].build)
+        found = next((one for one in kinds if one.name == kind), None)
+        if found is None:
+            allowed = ", ".join(one.name for one in kinds)
+            raise NotAllowed(f"picture: {quoted(kind)} is not allowed; allowed for {path.name}: {allowed}")
+        step, subject = subject_of(path, config, load_present(config))
+        made = make(subject, PictureRequest(kind, *area(width, height)), step, alone=True)
+    except (DataError, DescriptionError, CheckpointError, BuildError, ValueError) as error:
+        raise StoreError(f"picture: it cannot be made ({error})") from None
+    assert made.picture is not None
+    return f"{path.name}: {found.title} after step {step:,}", made.picture

@@ -143,7 +143,23 @@ class SoftmaxSteps(msgspec.Struct, frozen=True, eq=False):
     total: int
 
 
-Picture: TypeAlias = "Regions | Surface | Fit | Images | Maps | Confusion | SoftmaxSteps"
+class ActivationCurve(msgspec.Struct, frozen=True, eq=False):
+    """An activation function and its slope at `x` (m,), and where the inputs of a layer lie.
+
+    `counts` (bins,) are of equal bins from `x[0]` to `x[-1]`, empty where there is no layer; `flat` is the share of
+    inputs where the slope is less than a twentieth of its largest. `about` says what the function is.
+    """
+
+    x: Floats
+    y: Floats
+    slope: Floats
+    counts: Integers
+    flat: float
+    title: str
+    about: str
+
+
+Picture: TypeAlias = "ActivationCurve | Regions | Surface | Fit | Images | Maps | Confusion | SoftmaxSteps"
 
 
 class PictureMade(msgspec.Struct, frozen=True, eq=False):
@@ -171,6 +187,14 @@ def picture_kinds(info: DatasetInfo, layers: Sequence[LayerSpec], *, chain: bool
 
     `chain`: whether the network is its layers one after another, so that they can be looked at one by one.
     """
+    found = _of_data(info, layers, chain)
+    activations = sum(layer.kind == "activation" for layer in layers)
+    if activations and chain:
+        found.append(PictureKind("activation", "activation", activations, "layer" if activations > 1 else ""))
+    return tuple(found)
+
+
+def _of_data(info: DatasetInfo, layers: Sequence[LayerSpec], chain: bool) -> list[PictureKind]:
     inputs, found = info.num_inputs, list[PictureKind]()
     hidden = [layer for layer in layers[:-1] if layer.kind in ("activation", "linear", "convolution", "other")]
     if info.task == "regression":
@@ -178,7 +202,7 @@ def picture_kinds(info: DatasetInfo, layers: Sequence[LayerSpec], *, chain: bool
         if inputs > 1:
             number = math.comb(inputs, 2)
             found.append(PictureKind("surface", "prediction", number, "inputs" if number > 1 else ""))
-        return tuple(found)
+        return found
     if is_image(info):
         found.append(PictureKind("mistakes", "worst mistakes", choosing="page", paged=True))
         found.append(PictureKind("samples", "samples", choosing="page", paged=True))
@@ -194,4 +218,4 @@ def picture_kinds(info: DatasetInfo, layers: Sequence[LayerSpec], *, chain: bool
     else:
         found.append(PictureKind("confusion", "confusion matrix"))
     found.append(PictureKind("softmax", "softmax", choosing="sample", paged=True))
-    return tuple(found)
+    return found

@@ -259,7 +259,7 @@ def test_wrong_arguments(path: Path, command, arguments: tuple[str, ...], said: 
 
 
 def test_one_format_at_a_time(path: Path, command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    allowed = "one of --csv, --json, --svg, --code, --weights, --tensorboard"
+    allowed = "one of --csv, --json, --svg, --code, --weights, --tensorboard, --picture"
     for two in itertools.combinations(("--csv", "--json", "--svg", "--code", "--weights", "--tensorboard"), 2):
         for more in ((), ("--output", str(tmp_path / "x"))):
             status, out, err = command("export", path.name, *two[::-1], *more)

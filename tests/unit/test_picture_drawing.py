@@ -59,6 +59,9 @@ def of_size(width: int, height: int) -> list[pictures.Picture]:
             np.concatenate((some(5, 7, 7), np.full((1, 7, 7), np.nan, np.float32))), ("unit 1",) * 6, 0, 6, "6 units"
         ),
         pictures.Confusion(RANDOM.integers(0, 200, (10, 10)), tuple("0123456789"), "900 samples"),
+        pictures.ActivationCurve(
+            np.linspace(-4, 4, 50, dtype=np.float32), some(50), some(50), RANDOM.integers(0, 9, 30), 0.5, "2 Tanh", ""
+        ),
         pictures.SoftmaxSteps(odd, odd, odd * np.nan, odd, odd, odd, (*names, "bag"), 2, 3, 100),
     ]
 

@@ -16,11 +16,14 @@ from d2ltui.engine.painter import Painter
 from d2ltui.engine.picture_desk import PictureDesk
 from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import Network, build
+from d2ltui.pictures.activation import of_function
 from d2ltui.pictures.make import make
 from d2ltui.pictures.subject import Subject
 from d2ltui.spec import events
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import resolve
 from d2ltui.spec.pictures import (
+    ActivationCurve,
     Confusion,
     Fit,
     Images,
@@ -32,6 +35,7 @@ from d2ltui.spec.pictures import (
     Surface,
     picture_kinds,
 )
+from d2ltui.spec.registry import load_object
 
 PATIENCE = 30.0
 
@@ -48,12 +52,12 @@ def subject_of(**given: object) -> tuple[Subject, Network, Dataset]:
     [
         (
             {"model": "mlp", "dataset": "moons", "dropout": 0.5},
-            ["regions", "units", "confusion", "softmax"],
+            ["regions", "units", "confusion", "softmax", "activation"],
         ),
         ({"model": "softmax", "dataset": "spirals", "implementation": "scratch"}, ["regions", "confusion", "softmax"]),
         (
             {"model": "mlp", "dataset": "digits", "implementation": "scratch"},
-            ["mistakes", "samples", "confusion", "weights", "softmax"],
+            ["mistakes", "samples", "confusion", "weights", "softmax", "activation"],
         ),
         ({"model": "linear", "dataset": "diabetes"}, ["fit", "surface"]),
         ({"model": "linear", "dataset": "synthetic-linear"}, ["fit", "surface"]),
@@ -192,6 +196,31 @@ def test_softmax_overflows_where_it_is_naive_only() -> None:
     assert np.isnan(found.naive).all()
     assert found.shifted.tolist() == [0, -1]
     assert found.probabilities == pytest.approx([0.731, 0.269], abs=1e-3)
+
+
+def test_the_inputs_of_an_activation_lie_where_the_layer_before_puts_them() -> None:
+    subject, network, _ = subject_of(model="mlp", dataset="moons", activation="tanh", init="normal", init_std=5)
+    found = picture(subject, "activation", 60, 20)
+    assert isinstance(found, ActivationCurve)
+    inputs = network.layers[0].module(subject.x).detach().numpy().ravel()
+    end = max(4.0, np.abs(inputs).max())
+    assert (found.x[0], found.x[-1]) == pytest.approx((-end, end))
+    assert found.counts.tolist() == np.histogram(inputs, 60, (-end, end))[0].tolist()
+    assert found.flat == pytest.approx((1 - np.tanh(inputs) ** 2 < 0.05).mean(), abs=0.01)
+    assert found.flat > 0.5
+    assert found.title == "2 Tanh"
+
+
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+def test_the_curve_of_every_activation_is_its_function_and_its_slope(name: str) -> None:
+    activation = ACTIVATIONS[name]
+    found = of_function(activation, 4.0)
+    function = load_object(activation.module)() if activation.module else nn.Identity()
+    assert found.y == pytest.approx(function(torch.from_numpy(found.x)).numpy(), abs=1e-6)
+    smooth = np.abs(found.x) > 0.1  # a ReLU has no slope at 0
+    rise = np.gradient(found.y.astype(np.float64), found.x.astype(np.float64))
+    assert found.slope[smooth] == pytest.approx(rise[smooth], abs=0.02)
+    assert not found.counts.any()
 
 
 def trained(asked: bool, **given: object) -> tuple[list[float], Control]:

@@ -152,7 +152,12 @@ def kinds_of(live: LiveRun) -> tuple[PictureKind, ...]:
         info = live.config.dataset_info
     except DescriptionError:
         return ()
-    return picture_kinds(info, live.header.layers, chain=not MODELS[live.config.model].build)
+    return picture_kinds(info, live.header.layers, chain=is_chain(live))
+
+
+def is_chain(live: LiveRun) -> bool:
+    """Whether a run's network is its layers one after another; another package's model is whatever it is."""
+    return not MODELS[live.config.model].build
 
 
 def _lines(text: str, size: Size, style: Style) -> Drawing:

@@ -1,8 +1,9 @@
-"""One layer, opened: each of its units, the dead ones marked."""
+"""One layer, opened: each of its units, the dead ones marked; and its activation function with its inputs."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -10,11 +11,13 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from d2ltui.charts.spec import Style
+from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.activations import activation_of
+from d2ltui.spec.pictures import PictureRequest
 from d2ltui.spec.text import are, counted
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.layer_lines import TextLine, number, percent
+from d2ltui.tui.panes.picture import is_chain
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.lines import LinesView
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from d2ltui.spec.events import LayerStats
 
 DEAD = "x"
+FEWEST_ROWS = 14  # of the function's curve and the histogram below it
+ANSWER_EVERY = 0.1  # seconds until its picture is looked for
 _LEVELS = "123456789"
 
 
@@ -106,6 +111,8 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     def on_unmount(self) -> None:
         """Nobody looks at the units any more."""
         self.host.observe("units", False)
+        if self.host.pictures is not None:
+            self.host.pictures.ask(None)
 
     def tick(self) -> None:
         """Show the newest look at the layer."""
@@ -119,7 +126,29 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         layer = layers[self._at]
         self._box.border_title = f"{layer.index} {layer.title} (← → other layers, escape closes)"
         if self._view.size.width > 0:
-            self._view.show(unit_lines(layer, self._view.size.width))
+            lines = unit_lines(layer, self._view.size.width)
+            self._view.show([*lines, *self._function(layer, layers, len(lines))])
+
+    def _function(self, layer: LayerStats, layers: Sequence[LayerStats], above: int) -> Drawing:
+        """The layer's function, and where its inputs lie now, below `above` lines."""
+        desk, live = self.host.pictures, self.host.live
+        if desk is None or live is None or layer.kind != "activation" or not is_chain(live):
+            return []
+        from d2ltui.charts.canvas import Look  # they need numpy, which the first paint must not
+        from d2ltui.charts.picture import area, draw_picture
+
+        width, height = self._view.size.width - 1, max(FEWEST_ROWS, self._view.size.height - above - 1)
+        which = [other.index for other in layers if other.kind == "activation"].index(layer.index)
+        request = PictureRequest("activation", *area(width, height), which)
+        if desk.request != request:
+            desk.ask(request)
+            self.set_timer(ANSWER_EVERY, self.tick)
+        made = desk.made
+        if made is None or (made.request.kind, made.request.choice) != ("activation", which):
+            return []
+        if made.picture is None:
+            return [[(int(Style.AXIS), "")], [(int(Style.WARNING), made.problem)]]
+        return [[(int(Style.AXIS), "")], *draw_picture(made.picture, width, height, Look(ascii=self.host.ascii))]
 
     def action_go(self, by: int) -> None:
         """The next layer, or the one before."""

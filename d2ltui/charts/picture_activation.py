@@ -1,0 +1,66 @@
+"""An activation function and its slope, and below them a histogram of the inputs on the same axis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2ltui.charts.canvas import Look, caption
+from d2ltui.charts.draw import draw
+from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
+from d2ltui.spec.pictures import ActivationCurve
+
+HISTOGRAM_FROM = 12  # rows from which on there is room for one
+
+
+def activation(picture: ActivationCurve, width: int, height: int, look: Look) -> Drawing:
+    """The curve, its slope, and where the layer's inputs lie now."""
+    lines = [line for spec in charts(picture, width, height - 1, look.ascii) for line in draw(spec)]
+    largest = float(np.abs(picture.slope).max())
+    said = f"slope at most {largest:.3g}"
+    if picture.counts.any():
+        said = f"{picture.flat:.0%} of the inputs at a slope below {largest / 20:.2g}; {said}"
+    said = f"{picture.title}: {said}"
+    return [*lines, caption([(int(Style.AXIS), said)], width, look.ascii)]
+
+
+def charts(picture: ActivationCurve, width: int, height: int, ascii: bool) -> list[ChartSpec]:
+    """One chart, or two where there are inputs and room, together `height` rows high."""
+    below = height // 3 if height >= HISTOGRAM_FROM and picture.counts.any() else 0
+    x, ends = picture.x.tolist(), (float(picture.x[0]), float(picture.x[-1]))
+    curves = [
+        Line("slope", Style.VALIDATION, x, picture.slope.tolist()),
+        Line("function", Style.TRAIN, x, picture.y.tolist()),
+    ]
+    found = [_spec(width, height - below, ends, ascii, lines=curves)]
+    if below:
+        edges = np.linspace(*ends, len(picture.counts) + 1)
+        middles = ((edges[:-1] + edges[1:]) / 2).tolist()
+        counts = picture.counts.astype(float).tolist()
+        bars = Band(x=middles, low=[0.0] * len(counts), high=counts, style=Style.DATA, label="inputs")
+        found.append(_spec(width, below, ends, ascii, bands=[bars], y_low=0.0))
+    return found
+
+
+def _spec(
+    width: int,
+    height: int,
+    x: tuple[float, float],
+    ascii: bool,
+    *,
+    lines: list[Line] | None = None,
+    bands: list[Band] | None = None,
+    y_low: float | None = None,
+) -> ChartSpec:
+    return ChartSpec(
+        width,
+        height,
+        lines or [],
+        x_low=x[0],
+        x_high=x[1],
+        y_low=y_low,
+        x_label="x",
+        ascii=ascii,
+        bands=bands or [],
+        integer_x=False,
+        empty_text="no number",
+    )

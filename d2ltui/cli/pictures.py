@@ -1,0 +1,83 @@
+"""Pictures in the shell: of an activation function, and of a stored run's network. Heavy imports stand inside."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from d2ltui.cli.options import Command
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.similar import did_you_mean
+from d2ltui.spec.text import quoted
+
+HEIGHT = 22  # lines of a curve in a terminal
+SVG_WIDTH, SVG_HEIGHT = 120, 46  # cells
+
+
+@click.command("show-activation", cls=Command)
+@click.argument("name", metavar="NAME")
+def show_activation(name: str) -> None:
+    """Draw an activation function and its slope.
+
+    NAME is one of those that --activation takes.
+    """
+    if name not in ACTIVATIONS:
+        hint = did_you_mean(name, ACTIVATIONS)
+        allowed = ", ".join(ACTIVATIONS)
+        raise click.UsageError(f"activation: {quoted(name)} is not allowed{hint}; allowed: {allowed}")
+    from d2ltui.charts.canvas import Look
+    from d2ltui.charts.picture import draw_picture
+    from d2ltui.cli import text
+    from d2ltui.pictures.activation import of_function
+    from d2ltui.store.defects import in_words
+
+    activation = ACTIVATIONS[name]
+    try:
+        curve = of_function(activation)
+    except Exception as error:  # of another package: whatever it raises
+        raise click.ClickException(f"activation: {name} cannot be drawn ({in_words(error)})") from None
+    text.say(f"{activation.title}: {activation.formula}")
+    text.lines(draw_picture(curve, text.width(), HEIGHT, Look(ascii=text.is_ascii())))
+    if activation.flat_ends is not None:
+        low, high = activation.flat_ends
+        text.say(f"saturated where the output is below {low:g} or above {high:g}")
+    if activation.vanishing:
+        text.say(activation.vanishing)
+
+
+def as_svg(path: Path, kind: str) -> str:
+    """The picture `kind` of the run in directory `path`, as SVG.
+
+    Raises:
+        StoreError: where there is none.
+    """
+    from d2ltui.charts.canvas import Look
+    from d2ltui.charts.picture import draw_picture
+    from d2ltui.runner.stored_pictures import picture_of
+    from d2ltui.store.export_picture import svg
+
+    look = Look()
+    title, picture = picture_of(path, kind, SVG_WIDTH, SVG_HEIGHT)
+    lines = draw_picture(picture, SVG_WIDTH, SVG_HEIGHT, look)
+    return svg(title, lines, SVG_WIDTH, look.background, look.foreground)
+
+
+def as_text(path: Path, kind: str, plain: bool) -> str:
+    """The same as lines of text, in colours where standard output is a terminal that has them, unless `plain`.
+
+    Raises:
+        StoreError: where there is none.
+    """
+    from d2ltui.charts.canvas import Look
+    from d2ltui.charts.picture import draw_picture
+    from d2ltui.cli import text
+    from d2ltui.runner.stored_pictures import picture_of
+
+    plain = plain or not sys.stdout.isatty()
+    title, picture = picture_of(path, kind, text.width(), HEIGHT + 8)
+    look = Look(colours=not plain and text.has_colours(), ascii=text.is_ascii())
+    lines = draw_picture(picture, text.width(), HEIGHT + 8, look)
+    shown = text.as_text(lines)
+    return "\n".join((title, *(map(click.unstyle, shown) if plain else shown), ""))

@@ -1,0 +1,118 @@
+"""Pictures in the shell: of a stored run as text and SVG, and of an activation function."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from d2ltui.cli import app
+from d2ltui.engine.control import Control
+from d2ltui.runner.headless import run
+from d2ltui.runner.recording import RunRecording
+from d2ltui.runner.stored_pictures import StoredPictures
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.config import resolve
+from d2ltui.spec.pictures import PictureRequest, Regions
+from d2ltui.store import home
+
+
+@pytest.fixture
+def path() -> Path:
+    config = resolve({"dataset": "moons", "epochs": 3, "device": "cpu", "hidden": "4"})
+    control = Control()
+    recording = RunRecording.new(config, control)
+    run(config, control, [recording.live], recording)
+    assert recording.store.path is not None
+    return recording.store.path
+
+
+def command(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        app.main()
+    out, err = capfd.readouterr()
+    assert isinstance(stop.value.code, int)
+    return stop.value.code, out, err
+
+
+def test_each_picture_of_a_run_as_text_and_as_svg(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("regions", "units", "confusion", "softmax", "activation"):
+        status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", kind)
+        assert (status, err) == (0, "")
+        assert out.startswith(f"{path.name}: ")
+        assert "after step 75\n" in out
+        assert "\x1b" not in out
+        target = tmp_path / f"{kind}.svg"
+        status, out, err = command(
+            monkeypatch, capfd, "export", path.name, "--picture", kind, "--svg", "-o", str(target)
+        )
+        assert (status, out, err) == (0, "", "")
+        root = ElementTree.fromstring(target.read_text("utf-8"))
+        assert root.tag.endswith("svg")
+        assert len(root.findall(".//{*}rect")) + len(root.findall(".//{*}text")) > 10
+
+
+def test_what_there_is_no_picture_of_is_told_in_a_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", "fit")
+    assert (status, out) == (2, "")
+    assert f"picture: 'fit' is not allowed; allowed for {path.name}: regions, units" in err
+    status, _, err = command(monkeypatch, capfd, "export", path.name, "--picture", "regions", "--csv")
+    assert status == 2
+    assert "picture: --csv is not allowed beside it" in err
+    for name in (home.CHECKPOINT, home.PREVIOUS):
+        (path / name).unlink(missing_ok=True)
+    status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", "regions")
+    assert (status, out) == (1, "")
+    assert err.strip().endswith("picture: it cannot be made (this run has no checkpoint)")
+
+
+def test_a_stored_run_has_a_desk_that_reads_its_newest_checkpoint(path: Path) -> None:
+    stored = StoredPictures(path, resolve({"dataset": "moons", "epochs": 3, "device": "cpu", "hidden": "4"}))
+    stored.desk.ask(PictureRequest("regions", 12, 8))
+    stored.desk.ask(PictureRequest("regions", 10, 8))
+    assert_made(stored)
+    made = stored.desk.made
+    assert made is not None
+    assert made.step == 75
+    assert isinstance(made.picture, Regions)
+    assert made.picture.classes.shape == (8, 10)
+    stored.refresh()  # nothing has been written since
+    assert stored.desk.made is made
+
+
+def assert_made(stored: StoredPictures) -> None:
+    """Wait for the answer to what is asked for."""
+    for _ in range(3000):
+        made = stored.desk.made
+        if made is not None and made.request == stored.desk.request:
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("never")
+
+
+@pytest.mark.parametrize("name", list(ACTIVATIONS))
+def test_show_activation(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    status, out, err = command(monkeypatch, capfd, "show-activation", name)
+    assert (status, err) == (0, "")
+    first, second, *_ = out.splitlines()
+    assert first == f"{ACTIVATIONS[name].title}: {ACTIVATIONS[name].formula}"
+    assert "slope" in second
+    assert "function" in second
+    assert "slope at most" in out
+
+
+def test_an_activation_that_there_is_not(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    status, out, err = command(monkeypatch, capfd, "show-activation", "sigmiod")
+    assert (status, out) == (2, "")
+    assert "activation: 'sigmiod' is not allowed (did you mean sigmoid?); allowed: identity, sigmoid" in err
+    assert len(err.strip().splitlines()) == 1
