@@ -11,6 +11,7 @@ import click
 from d2ltui.charts.heatmap import FIRST_LEVEL, LEVELS
 from d2ltui.charts.spec import COLOURED, ChartSpec, Drawing, Style, colours_of
 from d2ltui.spec import terminal
+from d2ltui.spec.text import takes_only_ascii, written_to
 
 WIDTH, HEIGHT = 100, 16
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -22,7 +23,6 @@ _COLOURS = {
     Style.WARNING: "red",
     Style.FIT: "magenta",
 }
-_PLAIN = str.maketrans({"→": "->", "×": "x", "²": "2", "…": "...", "–": "-", "✓": "+", "▲": "!", "△": "^"})
 # From dark blue over green to yellow, of the 256 colours that terminals have.
 _LEVEL_COLOURS = (54, 55, 61, 62, 31, 30, 36, 35, 77, 113, 149, 220)
 _RUN_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
@@ -35,22 +35,12 @@ def width() -> int:
 
 def is_ascii() -> bool:
     """Whether charts are drawn in ASCII: standard output takes nothing else, or is a terminal without braille."""
-    return _takes_only_ascii() or (terminal.is_kernel_console() and sys.stdout.isatty())
-
-
-def _takes_only_ascii() -> bool:
-    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
-    return "utf" not in encoding.lower()
+    return takes_only_ascii(sys.stdout) or (terminal.is_kernel_console() and sys.stdout.isatty())
 
 
 def say(text: str = "") -> None:
     """A line; a character that standard output does not take becomes one that it does, or a question mark."""
-    text = _encodable(text)
-    click.echo(text, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def _encodable(text: str) -> str:
-    return text.translate(_PLAIN).encode("ascii", "replace").decode() if _takes_only_ascii() else text
+    click.echo(written_to(sys.stdout, text), color=False if os.environ.get("NO_COLOR") else None)
 
 
 def chart(spec: ChartSpec) -> None:
@@ -68,7 +58,9 @@ def lines(drawing: Drawing) -> None:
 
 def as_text(drawing: Drawing) -> list[str]:
     """Lines of runs as they are printed on a terminal, without colours where none are wanted."""
-    found = [_encodable("".join(_coloured(text, style) for style, text in line).rstrip()) for line in drawing]
+    found = [
+        written_to(sys.stdout, "".join(_coloured(text, style) for style, text in line).rstrip()) for line in drawing
+    ]
     return [click.unstyle(line) for line in found] if os.environ.get("NO_COLOR") else found
 
 

@@ -23,7 +23,7 @@ from d2ltui.spec.findings import all_well, finding_values, findings_in_words
 from d2ltui.spec.header import header_of
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
-from d2ltui.spec.text import counted
+from d2ltui.spec.text import counted, written_to
 
 if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
@@ -37,7 +37,7 @@ OPEN_TIMEOUT = 5.0  # seconds that a slow disk may take before the run's name is
 
 def write_line(stream: TextIO, text: str) -> None:
     """A line in one piece: print() writes its end apart, and another thread's line may come between."""
-    stream.write(f"{text}\n")
+    stream.write(f"{written_to(stream, text)}\n")
     stream.flush()
 
 
@@ -108,7 +108,7 @@ class Progress:
     def _row(self, *cells: str) -> None:
         widths = (7, 11, 11, 15, 15, 9)
         print(
-            "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)),
+            "".join(written_to(self._out, cell).rjust(width) for cell, width in zip(cells, widths, strict=True)),
             file=self._out,
             flush=True,
         )
@@ -147,7 +147,8 @@ class Progress:
         self._drawn = time.monotonic()
         self._bar_shown = True
         columns, _ = terminal.size(self._err)
-        print(f"\r\x1b[K{text[: max(1, columns - 1)]}", end="", file=self._err, flush=True)
+        text = written_to(self._err, text)[: max(1, columns - 1)]
+        print(f"\r\x1b[K{text}", end="", file=self._err, flush=True)
 
     def clear(self) -> None:
         """Erase the bar, where there is one."""
@@ -178,9 +179,9 @@ class _Findings:
         With `well`, of a run that is sick of nothing, what was looked at.
         """
         if well and (sentence := all_well(self.found, self._looked_at)):
-            print(sentence, file=err)
+            write_line(err, sentence)
         for line in findings_in_words(finding for finding in self.found if finding.severity != "note"):
-            print(line, file=err)
+            write_line(err, line)
         err.flush()
 
 
@@ -277,7 +278,7 @@ def train(
         try:
             select(config.device)
         except DeviceError as error:
-            print(f"d2ltui: {error}", file=err)
+            write_line(err, f"d2ltui: {error}")
             if recording is not None:
                 recording.close()
             return 2
@@ -295,7 +296,7 @@ def train(
             status = ALARM_STATUS
         try:
             if quiet and ended.status in ("failed", "diverged"):
-                print(f"d2ltui: {ended.message}", file=err)
+                write_line(err, f"d2ltui: {ended.message}")
             if guard.error is None:
                 findings.tell(err, well=not quiet)
             if as_json:

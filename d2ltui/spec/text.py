@@ -14,6 +14,42 @@ _UNKNOWN = "\ufffd"
 # Marks that stand on the character before them: some languages need two or three, a hundred cover the lines above.
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f"
 _TOO_MANY_MARKS = re.compile(f"([{_MARKS}]{{3}})[{_MARKS}]+")
+# What formulas and signs are spelled with where there is ASCII only, and room: flowing text, not cells of a screen.
+_SPELLED = {
+    **{subscript: f"_{plain}" for subscript, plain in zip("₀₁₂₃ᵢⱼₙᵧ₊", "0123ijny+", strict=True)},
+    **{power: f"^{plain}" for power, plain in zip("⁰¹²³⁸⁹ⁿˣ⁻", "012389nx-", strict=True)},
+    "½": "1/2",
+    "¼": "1/4",
+    "ŷ": "y^",
+    "η": "eta",
+    "λ": "lambda",
+    "σ": "sigma",
+    "δ": "delta",
+    "µ": "micro",
+    "∂": "d",
+    "Σ": "sum ",
+    "√": "sqrt ",
+    "←": "<-",
+    "→": "->",
+    "⟹": "=>",
+    "≥": ">=",
+    "≤": "<=",
+    "±": "+-",
+    "′": "'",
+    "‖": "||",
+    "⊗": "(x)",
+    "…": "...",
+    "×": "x",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "·": ".",
+    "’": "'",
+    "✓": "+",
+    "▲": "!",
+    "△": "^",
+}
+_SPELLING = str.maketrans(_SPELLED)
 # What Python takes for printable, and no terminal shows: fillers, joiners, selectors.
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\U000e0100-\U000e01ef]")
 
@@ -44,6 +80,23 @@ def printable(text: object, most: int = MAX_TEXT, *, lines: bool = False) -> str
     if not shown.isascii():
         shown = _TOO_MANY_MARKS.sub(r"\1", _UNSEEN.sub(_UNKNOWN, shown))
     return shown
+
+
+def spelled(text: str) -> str:
+    """`text` with its formulas in ASCII, wider than they were: ½(ŷ − y)² is 1/2(y^ - y)^2."""
+    return text.translate(_SPELLING)
+
+
+def takes_only_ascii(stream: object) -> bool:
+    """Whether nothing else can be written to the text stream `stream`."""
+    return "utf" not in (getattr(stream, "encoding", None) or "ascii").lower()
+
+
+def written_to(stream: object, text: str) -> str:
+    """`text` as `stream` takes it: where it must be, in ASCII, with a question mark for what has no spelling there."""
+    if text.isascii() or not takes_only_ascii(stream):
+        return text
+    return spelled(text).encode("ascii", "replace").decode()
 
 
 def quoted(text: object) -> str:

@@ -11,7 +11,8 @@ from rich.segment import Segment
 from textual.color import Color
 
 from d2ltui.lessons import LESSONS
-from d2ltui.tui.render.locale import AsciiFilter, is_utf8, spelled, to_ascii
+from d2ltui.spec.text import spelled
+from d2ltui.tui.render.locale import AsciiFilter, is_utf8, to_ascii
 from d2ltui.tui.widgets.lines import LinesView
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import unicodedata
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.spec.text import MAX_TEXT, are, counted, json_line, printable, printable_values
+from d2ltui.spec.text import MAX_TEXT, are, counted, json_line, printable, printable_values, written_to
 
 HOSTILE = [
     "\x1b]52;c;aGVsbG8=\x07",
@@ -95,3 +96,19 @@ def test_json_says_everything_and_shows_nothing_else() -> None:
     assert json.loads(line) == value
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_line([float("nan")])
+
+
+@pytest.mark.parametrize(
+    ("text", "ascii"),
+    [
+        ("R² 0.9931", "R^2 0.9931"),
+        ("Linear 2→1 · ReLU", "Linear 2->1 . ReLU"),
+        ("½(ŷ − y)² ≤ 3", "1/2(y^ - y)^2 <= 3"),
+        ("▲ alarm, △ warning, ✓ well…", "! alarm, ^ warning, + well..."),
+        ("猫 0.1 – 0.2", "? 0.1 - 0.2"),
+    ],
+)
+def test_what_a_stream_does_not_take_is_spelled(text: str, ascii: str) -> None:
+    for encoding, expected in (("ascii", ascii), ("iso-8859-1", ascii), ("utf-8", text)):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding)
+        assert written_to(stream, text) == expected

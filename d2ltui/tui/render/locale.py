@@ -74,40 +74,6 @@ _TABLE = {
 _TRANSLATION = {ord(character): ascii_ for group, ascii_ in _TABLE.items() for character in group}
 
 
-# What formulas are spelled with where there is room: flowing text, not cells of a screen.
-_SPELLED = {
-    **{subscript: f"_{plain}" for subscript, plain in zip("₀₁₂₃ᵢⱼₙᵧ₊", "0123ijny+", strict=True)},
-    **{power: f"^{plain}" for power, plain in zip("⁰¹²³⁸⁹ⁿˣ⁻", "012389nx-", strict=True)},
-    "½": "1/2",
-    "¼": "1/4",
-    "ŷ": "y^",
-    "η": "eta",
-    "λ": "lambda",
-    "σ": "sigma",
-    "δ": "delta",
-    "µ": "micro",
-    "∂": "d",
-    "Σ": "sum ",
-    "√": "sqrt ",
-    "←": "<-",
-    "→": "->",
-    "⟹": "=>",
-    "≥": ">=",
-    "≤": "<=",
-    "±": "+-",
-    "′": "'",
-    "‖": "||",
-    "⊗": "(x)",
-    "…": "...",
-}
-_SPELLING = str.maketrans(_SPELLED)
-
-
-def spelled(text: str) -> str:
-    """`text` with its formulas in ASCII, wider than they were: ½(ŷ − y)² is 1/2(y^ - y)^2."""
-    return text.translate(_SPELLING)
-
-
 def to_ascii(text: str) -> str:
     """`text` in ASCII, as many cells wide."""
     if text.isascii():

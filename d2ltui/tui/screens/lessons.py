@@ -18,11 +18,10 @@ from d2ltui.charts.spec import ChartSpec
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson
 from d2ltui.lessons.measured import Verdict, shown
-from d2ltui.spec.text import counted
+from d2ltui.spec.text import counted, spelled
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
-from d2ltui.tui.render.locale import spelled
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.lesson_runner import newest_of_each_role
