@@ -25,7 +25,7 @@ from d2ltui.data.batches import stacked_iter
 from d2ltui.diagnosis.probes import PROBE_SAMPLES, probe_batch
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import place
-from d2ltui.engine.evaluation import VALUES_CPU, VALUES_GPU
+from d2ltui.engine.evaluation import VALUES_GPU
 from d2ltui.engine.metrics import r_squared, scores
 from d2ltui.engine.reporting import LARGEST_LOSS
 from d2ltui.engine.schedule import Schedule
@@ -47,6 +47,9 @@ _ALL_OR_NONE = ("dropout", "clip_norm")
 BLOCK = 256  # steps whose figures are fetched together
 PUBLISH_EVERY = 0.1  # seconds between two looks at what is asked for
 SHARE_OF_MEMORY = 0.25  # of what is free
+# Values of a layer that are evaluated at once on a processor: four times as many, as a single network takes, take half
+# as long again, for each new tensor of that size comes from the system.
+VALUES_CPU = 1 << 18
 LOST = 1 / 8  # of the members: when so many have diverged, the others go on without them
 
 
