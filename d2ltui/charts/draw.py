@@ -42,6 +42,8 @@ def draw(spec: ChartSpec) -> Drawing:
         points = [(line, shown) for line, (shown, _) in zip(spec.lines, lines, strict=True)]
         extents = [(band, shown) for band, (shown, _) in zip(spec.bands, bands, strict=True)]
         draw_curves(grid, area, scale, points, extents, spec.ascii)
+        if spec.cursor is not None and math.isfinite(spec.cursor):
+            _draw_cursor(grid, area, x.dot(spec.cursor), spec.ascii)
     elif spec.empty_text:
         text = one_cell_each(spec.empty_text, spec.ascii)[: area.width]
         grid.put(area.left + (area.width - len(text)) // 2, area.top + (area.height - 1) // 2, text, Style.TEXT)
@@ -119,6 +121,21 @@ def _all_shown(*columns: Sequence[float]) -> bool:
         for column in columns
         if column
     )
+
+
+def _draw_cursor(grid: Grid, area: PlotArea, dot: int, ascii: bool) -> None:
+    column = dot if ascii else dot // 2
+    if 0 <= column < area.width:
+        for row in range(area.top, area.top + area.height):
+            if grid.is_free(area.left + column, row):
+                grid.set(area.left + column, row, "|" if ascii else "┊", Style.TEXT)
+
+
+def cursor_axis(spec: ChartSpec) -> tuple[int, Axis] | None:
+    """The first column of the curves of a chart, and its x axis: what lies under a mouse. None where there is none."""
+    legend = any([*(line.label for line in spec.lines), *(band.label for band in spec.bands)])
+    area = PlotArea.within(spec.width, spec.height, legend)
+    return None if area is None else (area.left, _x_axis(spec, area))
 
 
 def _y_axis(spec: ChartSpec, area: PlotArea, values: Sequence[float]) -> Axis:

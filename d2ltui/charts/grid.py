@@ -56,6 +56,10 @@ class Grid:
         """Write one character into a cell that there is."""
         self._text[row][column], self._style[row][column] = character, style
 
+    def is_free(self, column: int, row: int) -> bool:
+        """Whether a cell that there is has nothing in it."""
+        return self._text[row][column] == " "
+
     def copy(self) -> Grid:
         """The same, to write on."""
         grid = Grid(0, 0)

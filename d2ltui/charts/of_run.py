@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
+from d2ltui.charts.timeline import Timeline, Unit, seconds_shown, window
 from d2ltui.history.epochs import Epochs
 from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Array, Reduced, Reducer
@@ -14,6 +15,7 @@ from d2ltui.history.series import Array, Reduced, Reducer
 POINTS_PER_COLUMN = 2
 # Epochs that a chart of a running run spans at least; a longer run's chart grows by doubling.
 FEWEST_EPOCHS = 10
+MOST_BUCKETS = 16_384  # of a history of which a small part is shown
 AXIS_COLUMNS = 8  # the columns that a chart's y axis takes, about
 
 
@@ -26,42 +28,78 @@ class Curves:
         self._metrics = Reducer(live.metrics)
         # An R² far below zero (the first steps) would press everything else against the top.
         self._lowest = -1.0 if live.header.task == "regression" else 0.0
+        self._smoothed: dict[str, tuple[Array, Array]] = {}  # as they were drawn last: where, and the curve
         self._val_loss = EpochCurve("val_loss")
         self._val_metric = EpochCurve("val_metric", self._lowest)
 
-    def loss(self, width: int, height: int, *, log: bool, smoothing: float, ascii: bool) -> ChartSpec:
-        """Each step's loss: smoothed in front, the range of the raw values faint behind; validation each epoch."""
-        shown = self._epochs_shown()
-        steps, x = self._reduced(self._losses, shown, width)
-        bands = [Band(x=x, low=steps.low.tolist(), high=steps.high.tolist(), label="raw")] if smoothing > 0 else []
-        lines = [
-            Line("train", Style.TRAIN, x, steps.smoothed(smoothing).tolist()),
-            _validation(self._val_loss.points(self.live.epochs, width)),
-        ]
-        return self._spec(width, height, shown, lines, bands, log=log, ascii=ascii, y_low=0.0)
+    def loss(
+        self,
+        width: int,
+        height: int,
+        *,
+        log: bool,
+        smoothing: float,
+        ascii: bool,
+        unit: Unit = "epoch",
+        zoom: int = 0,
+        cursor: int | None = None,
+    ) -> ChartSpec:
+        """Each step's loss: smoothed in front, the range of the raw values faint behind; validation each epoch.
 
-    def metric(self, width: int, height: int, *, smoothing: float, ascii: bool) -> ChartSpec:
-        """Accuracy of each batch (smoothed) and of the validation part; R² for regression."""
-        shown = self._epochs_shown()
-        steps, x = self._reduced(self._metrics, shown, width)
-        train = steps.smoothed(smoothing)
-        validation = self._val_metric.points(self.live.epochs, width)
+        The x axis is in `unit`, and shows the 2 ** `zoom`-th part of it, around the step `cursor`, else up to the end.
+        """
+        part = _Part(self, unit, zoom, cursor)
+        steps, smoothed = self._reduced(self._losses, part, width, smoothing)
+        self._smoothed["loss"] = steps.x, smoothed
+        x, low, high, mean = part.of_steps(steps.x, steps.low, steps.high, smoothed)
+        bands = [Band(x=x, low=low, high=high, label="raw")] if smoothing > 0 else []
+        lines = [Line("train", Style.TRAIN, x, mean), part.validation(self._val_loss, width)]
+        return self._spec(width, height, part, lines, bands, log=log, ascii=ascii, y_low=None if zoom else 0.0)
+
+    def metric(
+        self,
+        width: int,
+        height: int,
+        *,
+        smoothing: float,
+        ascii: bool,
+        unit: Unit = "epoch",
+        zoom: int = 0,
+        cursor: int | None = None,
+    ) -> ChartSpec:
+        """Accuracy of each batch (smoothed) and of the validation part; R² for regression. As `loss`."""
+        part = _Part(self, unit, zoom, cursor)
+        steps, train = self._reduced(self._metrics, part, width, smoothing)
+        self._smoothed["metric"] = steps.x, train
+        validation = part.validation(self._val_metric, width)
         # An accuracy is never negative; an R² may be.
-        lowest = 0.0 if self.live.header.task == "classification" else None
+        lowest = 0.0 if self.live.header.task == "classification" and not zoom else None
         cut_off = self._val_metric.cut_off or bool((train < self._lowest).any())
-        lines = [
-            # Of both curves; accuracies are never below 0.
-            Line("train (≥ −1)" if cut_off else "train", Style.TRAIN, x, np.maximum(train, self._lowest).tolist()),
-            _validation(validation),
-        ]
-        return self._spec(width, height, shown, lines, [], log=False, ascii=ascii, y_low=lowest, y_high=1.0)
+        x, shown = part.of_steps(steps.x, np.maximum(train, self._lowest))
+        # Of both curves; accuracies are never below 0.
+        lines = [Line("train (≥ −1)" if cut_off else "train", Style.TRAIN, x, shown), validation]
+        return self._spec(width, height, part, lines, [], log=False, ascii=ascii, y_low=lowest, y_high=1.0)
 
-    def _reduced(self, reducer: Reducer, shown: float, width: int) -> tuple[Reduced, list[float]]:
-        """A history in two points per column, and where they are, in epochs."""
-        per_epoch = self.live.header.steps_per_epoch or 1
+    def reading(self, figure: str, step: int) -> tuple[float, float, float]:
+        """`figure`, "loss" or "metric", at `step`: the step's own, the curve's as drawn last, the validation data's.
+
+        The latter is that of the last epoch that had ended. nan where there is none.
+        """
+        values = (self.live.losses if figure == "loss" else self.live.metrics).values()
+        raw = float(values[step - 1]) if 1 <= step <= len(values) else math.nan
+        where, curve = self._smoothed.get(figure, (np.empty(0), np.empty(0)))
+        smooth = float(curve[_nearest(where, step - 1)]) if len(where) else math.nan
+        epochs = self.live.epochs.column("step")
+        ended = int(np.searchsorted(epochs, step, "right"))
+        column = self.live.epochs.column(f"val_{figure}")
+        return raw, smooth, float(column[ended - 1]) if ended else math.nan
+
+    def _reduced(self, reducer: Reducer, part: _Part, width: int, smoothing: float) -> tuple[Reduced, Array]:
+        """A history in two points per column of the part that is shown, and its smoothed curve."""
         buckets = max(2, POINTS_PER_COLUMN * (width - AXIS_COLUMNS))
-        steps = reducer.reduce(math.ceil(shown * per_epoch), buckets)
-        return steps, (steps.x / per_epoch).tolist()
+        total = max(1, math.ceil(part.last))
+        steps = reducer.reduce(total, min(max(buckets, MOST_BUCKETS), buckets << part.zoom))
+        return steps, steps.smoothed(smoothing)
 
     def _epochs_shown(self) -> float:
         """What the x axis spans: all that the run has trained, with room to come while it goes on.
@@ -81,7 +119,7 @@ class Curves:
         self,
         width: int,
         height: int,
-        shown: float,
+        part: _Part,
         lines: list[Line],
         bands: list[Band],
         *,
@@ -95,15 +133,63 @@ class Curves:
             height=height,
             lines=lines,
             bands=bands,
-            x_low=0.0,
-            x_high=shown,
+            x_low=part.x_low,
+            x_high=part.x_high,
             y_low=y_low,
             y_high=y_high,
             log=log,
-            x_label="epoch",
+            x_label=part.timeline.label,
             ascii=ascii,
             empty_text="no step yet" if self.live.ended is None else "no step was trained",
+            cursor=part.cursor_x,
         )
+
+
+class _Part:
+    """The part of a run that a chart shows."""
+
+    def __init__(self, curves: Curves, unit: Unit, zoom: int, cursor: int | None) -> None:
+        live = curves.live
+        self.zoom, self._epochs = zoom, live.epochs
+        self.timeline = timeline = Timeline(live, unit)
+        per_epoch = live.header.steps_per_epoch or 1
+        self.last = curves._epochs_shown() * per_epoch
+        newest = float(max(live.step, len(live.losses)))
+        if unit == "time" and not zoom:
+            self.x_low, self.x_high = 0.0, seconds_shown(live.seconds, live.ended is not None)
+        else:
+            end = newest if unit == "time" else self.last
+            low, high = window(0.0, max(end, 1.0), newest, zoom, cursor)
+            # In epochs as they are: a division would not always give the whole number back.
+            self.x_low = timeline.at(low) if low else 0.0
+            self.x_high = curves._epochs_shown() if unit == "epoch" and not zoom else timeline.at(high)
+        self.cursor_x = None if cursor is None else timeline.at(min(cursor, newest))
+
+    def of_steps(self, steps: Array, *columns: Array) -> list[list[float]]:
+        """Where `steps` are on the axis, and the figures of `columns`, as far as they are shown."""
+        x = self.timeline.x(steps)
+        if self.zoom:
+            inside = (x >= self.x_low) & (x <= self.x_high)
+            x, columns = x[inside], tuple(column[inside] for column in columns)
+        return [x.tolist(), *(column.tolist() for column in columns)]
+
+    def validation(self, curve: EpochCurve, width: int) -> Line:
+        """The validation curve, an epoch a point."""
+        epochs = self._epochs
+        x, y = curve.points(epochs, width << self.zoom)
+        if self.timeline.unit != "epoch":
+            ends = epochs.column("step")
+            numbers = epochs.column("epoch")[: len(ends)]
+            x = self.timeline.x(ends[np.searchsorted(numbers, x)].astype(float)).tolist()
+        if self.zoom:
+            kept = [point for point in zip(x, y, strict=True) if self.x_low <= point[0] <= self.x_high]
+            x, y = [point[0] for point in kept], [point[1] for point in kept]
+        return Line("val", Style.VALIDATION, x, y, marker="●")
+
+
+def _nearest(places: Array, place: float) -> int:
+    index = int(np.clip(np.searchsorted(places, place), 0, len(places) - 1))
+    return index - 1 if index and place - places[index - 1] < places[index] - place else index
 
 
 def epoch_curve(epochs: Epochs, figure: str, width: int, lowest: float = -math.inf) -> tuple[list[float], list[float]]:
@@ -162,8 +248,3 @@ def _extremes(groups: Array, first: int) -> list[int]:
     largest = np.nan_to_num(groups, nan=-math.inf).argmax(axis=1)
     found: list[int] = np.concatenate((offsets + smallest, offsets + largest)).tolist()
     return found
-
-
-def _validation(points: tuple[list[float], list[float]]) -> Line:
-    """The validation curve, an epoch a point."""
-    return Line("val", Style.VALIDATION, *points, marker="●")

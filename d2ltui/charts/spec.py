@@ -94,4 +94,5 @@ class ChartSpec(msgspec.Struct, frozen=True):
     empty_text: str = ""
     bands: list[Band] = []
     integer_x: bool = True
+    cursor: float | None = None  # an x at which an upright line stands behind the curves
     log_x: bool = False

@@ -39,6 +39,7 @@ KEYS: tuple[Key, ...] = (
     Key("tab", "next_pane", "pane", "the next pane", priority=True, footer=False),
     Key("shift+tab", "previous_pane", "pane back", "the previous pane", priority=True, footer=False),
     Key("l", "log_scale", "log", "linear or logarithmic loss axis", footer=False),
+    Key("i", "x_axis", "axis", "epochs, steps or time along the charts", footer=False),
     Key("left_square_bracket", "smooth(-1)", "less smooth", "less smoothing", "[", footer=False),
     Key("right_square_bracket", "smooth(1)", "smoother", "more smoothing", "]", footer=False),
     Key(
@@ -140,6 +141,8 @@ APP_BINDINGS = bindings(entry for entry in KEYS if entry.action in _EVERYWHERE)
 FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("↑ ↓", "the next field of a pane, or scroll"),
     ("← →", "another choice in a field such as ‹ relu ›"),
+    ("← →", "on a chart: a cursor that reads every curve, with shift by ten columns; escape or end leaves it"),
+    ("+ -", "on a chart: zoom, around the cursor or following the end; the mouse wheel, too"),
     ("enter", "in a choice: the list of all; in a text: edit it, and once more: take it"),
     ("0 … 9", "in a text: begin another one"),
     ("v  ← →", "in Picture: another kind of it; ↑ ↓: other inputs, another page or sample"),

@@ -19,7 +19,20 @@ from pathlib import Path
 
 import psutil
 
-from . import accel, inside, key_table, keys, picture, population, recording, speed, starting, threads, watching
+from . import (
+    accel,
+    cursor,
+    inside,
+    key_table,
+    keys,
+    picture,
+    population,
+    recording,
+    speed,
+    starting,
+    threads,
+    watching,
+)
 from .context import Context
 from .figures import Figure, table
 
@@ -34,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
     "threads": threads.threads,
     "interface-cpu": watching.interface_cpu,
     "keys": keys.key_presses,
+    "cursor": cursor.cursor,
     "key-table": key_table.key_table,
     "bytes": watching.bytes_sent,
     "start": starting.start,

@@ -103,7 +103,7 @@ async def test_the_screen_names_the_run_and_tells_it_from_the_form(open_app: Ope
         assert (loss.border_title, model.border_title) == ("Loss", "Model")
         person.app.notify("what was on the screen before", timeout=60)
         await person.press("ctrl+r")
-        await person.until(lambda: loss.border_title == "Loss of softmax-moons-1", "the run's name")
+        await person.until(lambda: loss.border_title.endswith(" of softmax-moons-1"), "the run's name")
         await person.until(lambda: not person.app.screen.query("Toast"), "no old notice")
         assert model.border_title == "Model"
         await person.type("lr", "0.25")

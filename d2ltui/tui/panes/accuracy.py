@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.tui.panes.chart import ChartPane
+from d2ltui.tui.panes.chart_reading import figures, latest
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 
 if TYPE_CHECKING:
@@ -20,12 +21,18 @@ class AccuracyPane(ChartPane):
 
     def show_titles(self, view: RunView) -> None:
         """Name the metric."""
-        self.title("Accuracy" if view.task == "classification" else "R²")
+        self.title(("Accuracy" if view.task == "classification" else "R²") + latest(view, "metric"))
+
+    def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
+        """The metrics at `step`."""
+        return figures(*curves.reading("metric", step), short=short)
 
 
 def metric(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
     """The chart of the metric."""
-    return curves.metric(width, height, smoothing=view.smoothing, ascii=view.ascii)
+    return curves.metric(
+        width, height, smoothing=view.smoothing, ascii=view.ascii, unit=view.unit, zoom=view.zoom, cursor=view.cursor
+    )
 
 
 ACCURACY = PANES.register(PaneSpec("accuracy", "Accuracy", AccuracyPane, "curves", short="Acc"))

@@ -6,9 +6,13 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+import msgspec
+from textual import events
 from textual.geometry import Region, Size
+from textual.message import Message
 from textual.strip import Strip
 
+from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.spec import ChartSpec, Style
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
 from d2ltui.tui.services.defects import drawn
@@ -16,6 +20,8 @@ from d2ltui.tui.widgets.lines import Line, LinesView
 
 if TYPE_CHECKING:
     from d2ltui.charts.of_run import Curves
+    from d2ltui.charts.scale import Axis
+    from d2ltui.charts.timeline import Timeline
 
 KEPT_SIZES = 4
 
@@ -55,6 +61,22 @@ class DrawingView(LinesView):
         return super().render_lines(crop)
 
 
+class CursorMoved(Message):
+    """The charts are to be read at `step`, or at the newest one again."""
+
+    def __init__(self, step: int | None) -> None:
+        super().__init__()
+        self.step = step
+
+
+class ChartZoomed(Message):
+    """The charts are to show half of what they show, or twice as much."""
+
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by = by
+
+
 class ChartPane(RunPane):
     """A chart that is made from a run's curves. It is drawn anew only where something has changed.
 
@@ -71,6 +93,8 @@ class ChartPane(RunPane):
         # What the present drawing was made from: curves and options, size, version of the run.
         self._shown: tuple[object, tuple[int, int], int] = (None, (0, 0), 0)
         self._usual: Size | None = None  # the drawing's size when nothing is zoomed
+        self._view: RunView | None = None  # what is shown
+        self._spec: ChartSpec | None = None
         self.frames = 0
 
     def show_titles(self, view: RunView) -> None:
@@ -97,18 +121,118 @@ class ChartPane(RunPane):
         if width <= 0 or height <= 0 or not self.display:
             return
         curves = view.curves
+        self._view = view
         if curves is None:
             self._show_empty(width, height)
             return
-        subject, version = (curves, view.log, view.smoothing, view.ascii), curves.live.version
+        options = view.log, view.smoothing, view.ascii, view.unit, view.zoom, view.cursor
+        subject, version = (curves, options), curves.live.version
         if self._shown == (subject, (width, height), version):
             return
         if self._shown[0] != subject:
             self.view.forget()
         self._shown = (subject, (width, height), version)
-        drawing = drawn(self.app, lambda: self._builder(curves, view, width, height))
+        rows = height - 1 if view.cursor is not None and height > 1 else height  # the last one says what is there
+        drawing = drawn(self.app, lambda: self._described(curves, view, width, rows))
+        if rows < height:
+            drawing = [*drawing, [(int(Style.TEXT), self._read(curves, view, width))]]
         self.view.show(drawing, size)
         self.frames += 1
+
+    def _described(self, curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
+        spec = self._builder(curves, view, width, height)
+        if view.cursor is not None and spec.cursor is None and spec.x_label == "epoch":
+            spec = msgspec.structs.replace(spec, cursor=curves.live.header.in_epochs(view.cursor))
+        self._spec = spec
+        return spec
+
+    # The cursor
+
+    def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
+        """Every curve's value at `step`, in words: here, of the chart as it is, the nearest points."""
+        spec = self._spec
+        if spec is None or spec.cursor is None:
+            return ""
+        at = spec.cursor
+        near = [
+            (line.label, min(zip(line.x, line.y, strict=False), key=lambda p: abs(p[0] - at)))
+            for line in spec.lines
+            if line.x
+        ]
+        return "  ".join(f"{label} {point[1]:.3g}" for label, point in near if label)
+
+    def _read(self, curves: Curves, view: RunView, width: int) -> str:
+        from d2ltui.charts.timeline import Timeline
+        from d2ltui.tui.panes.chart_reading import moment
+
+        assert view.cursor is not None
+        live = curves.live
+        step = min(view.cursor, max(1, live.step))
+        seconds = Timeline(live, "time").at(step)
+        said = f"{moment(live, step, seconds)}  {self.reading(curves, step)}"
+        for when in (moment(live, step, seconds, short=True), f"{step:,}", ""):
+            if len(said) > width:  # the figures, rather than when they were
+                said = f"{when}{': ' * bool(when)}{self.reading(curves, step, short=True)}"
+        return one_cell_each(said, view.ascii)[:width]
+
+    def on_key(self, event: events.Key) -> None:
+        """← and → move the cursor by a column, with shift by ten; `end` takes it away; `+` and `-` zoom."""
+        columns = {"left": -1, "right": 1, "shift+left": -10, "shift+right": 10}.get(event.key)
+        zoom = {"plus": 1, "minus": -1}.get(event.key)
+        if columns is not None:
+            self._move(columns)
+        elif zoom is not None:
+            self.post_message(ChartZoomed(zoom))
+        elif event.key == "end":
+            self.post_message(CursorMoved(None))
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
+    def _move(self, columns: int) -> None:
+        """Move the cursor, from the newest step where there is none yet."""
+        view, found = self._view, self._timeline()
+        if view is None or view.curves is None or found is None:
+            return
+        axis, timeline = found
+        newest = max(1, view.curves.live.step)
+        before = newest if view.cursor is None else min(view.cursor, newest)
+        across = 1 if view.ascii else 2
+        step = timeline.step(axis.value((timeline.at(before) - axis.low) * axis.factor + across * columns))
+        if step == before:
+            step += 1 if columns > 0 else -1
+        self.post_message(CursorMoved(min(newest, max(1, step))))
+
+    def _timeline(self) -> tuple[Axis, Timeline] | None:
+        """The x axis of the present drawing, and how it stands to the run's steps."""
+        from d2ltui.charts.draw import cursor_axis
+        from d2ltui.charts.timeline import AXIS_NAMES, Timeline
+
+        if self._view is None or self._view.curves is None or self._spec is None:
+            return None
+        found, unit = cursor_axis(self._spec), AXIS_NAMES.get(self._spec.x_label)
+        return None if found is None or unit is None else (found[1], Timeline(self._view.curves.live, unit))
+
+    def on_click(self, event: events.Click) -> None:
+        """The cursor goes to the mouse."""
+        found = self._timeline()
+        if found is None or self._view is None or self._view.curves is None or self._spec is None:
+            return
+        axis, timeline = found
+        across = 1 if self._view.ascii else 2
+        column = event.screen_x - self.view.region.x - (self._spec.width - axis.dots // across)
+        if 0 <= column < axis.dots // across:
+            step = timeline.step(axis.value(across * column + (across - 1) / 2))
+            self.post_message(CursorMoved(min(max(1, self._view.curves.live.step), max(1, step))))
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Nearer."""
+        self.post_message(ChartZoomed(1))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Farther."""
+        self.post_message(ChartZoomed(-1))
 
     def _show_empty(self, width: int, height: int) -> None:
         shown = (None, (width, height), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,13 +24,25 @@ class LayersPane(LinesPane):
     def __init__(self, spec: PaneSpec, layer_lines: LayerLines, empty: str) -> None:
         super().__init__(spec, self._of_run, empty)
         self._layer_lines = layer_lines
+        self._cursor: int | None = None
 
     def state_of(self, live: LiveRun) -> object:
         """The look."""
-        return live.layers
+        return self._look(live)
+
+    def show_run(self, view: RunView) -> None:
+        """Show the newest look, or, while the charts are read at a step, the last one until then."""
+        self._cursor = view.cursor
+        super().show_run(view)
+
+    def _look(self, live: LiveRun) -> LayersProbed | None:
+        probes = live.probes
+        if self._cursor is None or not probes or self._cursor >= probes[-1].step:
+            return live.layers
+        return probes[max(0, bisect.bisect_right(probes, self._cursor, key=lambda probed: probed.step) - 1)]
 
     def _of_run(self, live: LiveRun, view: RunView, width: int, height: int) -> list[TextLine]:
-        probed = live.layers
+        probed = self._look(live)
         if probed is None:
             self.subtitle("")
             return self.text_lines(self._empty)

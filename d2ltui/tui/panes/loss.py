@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.tui.panes.chart import ChartPane
+from d2ltui.tui.panes.chart_reading import figures, latest
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 
 if TYPE_CHECKING:
@@ -20,13 +21,26 @@ class LossPane(ChartPane):
 
     def show_titles(self, view: RunView) -> None:
         """Name the run, the axis and the smoothing."""
-        self.title(f"Loss{' (log)' * view.log}{f' of {view.run_name}' * bool(view.run_name)}")
+        self.title(f"Loss{' (log)' * view.log}{latest(view, 'loss')}{f' of {view.run_name}' * bool(view.run_name)}")
         self.subtitle(f"smoothing {view.smoothing:g}" if view.smoothing else "raw")
+
+    def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
+        """The losses at `step`."""
+        return figures(*curves.reading("loss", step), short=short)
 
 
 def loss(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
     """The chart of the loss."""
-    return curves.loss(width, height, log=view.log, smoothing=view.smoothing, ascii=view.ascii)
+    return curves.loss(
+        width,
+        height,
+        log=view.log,
+        smoothing=view.smoothing,
+        ascii=view.ascii,
+        unit=view.unit,
+        zoom=view.zoom,
+        cursor=view.cursor,
+    )
 
 
 LOSS = PANES.register(PaneSpec("loss", "Loss", LossPane, "curves"))

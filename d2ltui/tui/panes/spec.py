@@ -21,6 +21,7 @@ from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from d2ltui.charts.of_run import Curves
+    from d2ltui.charts.timeline import Unit
     from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
     from d2ltui.spec.datasets import Task
@@ -49,6 +50,9 @@ class RunView:
     smoothing: float = 0.0  # the weight of the moving average, from 0 (raw) to 1
     ascii: bool = False  # marks of plain ASCII only
     zoomed: str | None = None  # the name of the pane that fills the screen
+    unit: Unit = "epoch"  # of the charts' x axis
+    zoom: int = 0  # the charts show the 2 ** zoom-th part of the run
+    cursor: int | None = None  # the step at which the charts are read; None for the newest
     pictures: PictureDesk | None = None  # where pictures of the run are asked for
 
 

@@ -96,6 +96,7 @@ class MainScreen(OpeningScreen):
             from d2ltui.charts.of_run import Curves
 
             self._curves, self._trouble = Curves(live), trouble
+            self.forget_cursor()
             self._show_names()
         if self.is_active:  # under another screen nobody sees it
             with self.batch_refresh():  # the screen is put together once
@@ -139,6 +140,9 @@ class MainScreen(OpeningScreen):
             smoothing=SMOOTHING[self._smoothing],
             ascii=self.host.ascii,
             zoomed=self._zoomed,
+            unit=self.unit,
+            zoom=self.chart_zoom,
+            cursor=self.cursor,
             pictures=self.host.pictures,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual import events
 from textual.screen import Screen
 from textual.widget import Widget
@@ -9,6 +11,7 @@ from textual.widgets import Input
 
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.arrangement import Arrangement
+from d2ltui.tui.panes.chart import ChartZoomed, CursorMoved
 from d2ltui.tui.panes.run_panes import RunPanes
 from d2ltui.tui.panes.spec import FORM_PANES, FORM_TAB, PaneFailed
 from d2ltui.tui.render.cached import FrameOnly
@@ -20,6 +23,11 @@ from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TabStrip
 
 PICTURE = "picture"  # the name of its pane
+if TYPE_CHECKING:
+    from d2ltui.charts.timeline import Unit
+
+UNITS: tuple[Unit, ...] = ("epoch", "step", "time")  # as in `charts.timeline`, which needs numpy
+MAX_ZOOM = 12
 NARROW = 100  # columns; below, one tab at a time
 
 
@@ -35,6 +43,9 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         self._before_picture: str | None = None  # the one that had it before the picture's key
         self._narrow = True  # as a screen begins: no size that comes first takes a tab away
         self._instead: set[str] = set()  # panes that stand in the place of others just now
+        self.cursor: int | None = None  # the step at which the charts are read
+        self.unit: Unit = "epoch"
+        self.chart_zoom = 0
         self._single = False  # whether one tab, or one pane, has the whole width
 
     def tick(self) -> None:
@@ -57,6 +68,26 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
     def on_pane_failed(self, message: PaneFailed) -> None:
         """A key, a click or a size was too much for a pane."""
         self.run_panes.failed(message.pane, message.error)
+
+    def on_cursor_moved(self, message: CursorMoved) -> None:
+        """The charts, and what is seen of the layers, go to another step, or to the newest one."""
+        self.cursor = message.step
+        self.refresh_bindings()
+        self.tick()
+
+    def on_chart_zoomed(self, message: ChartZoomed) -> None:
+        """The charts show a smaller or larger part of the run."""
+        self.chart_zoom = min(MAX_ZOOM, max(0, self.chart_zoom + message.by))
+        self.tick()
+
+    def forget_cursor(self) -> None:
+        """Another run: what was read of the last one means nothing here."""
+        self.cursor, self.chart_zoom = None, 0
+
+    def action_x_axis(self) -> None:
+        """Epochs, steps or time along the charts."""
+        self.unit = UNITS[(UNITS.index(self.unit) + 1) % len(UNITS)]
+        self.tick()
 
     @property
     def arrangement(self) -> Arrangement:
@@ -194,13 +225,15 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers `escape` only where there is something to leave."""
         if action == "leave_field":
-            return self.focused is not None or self._zoomed is not None
+            return self.focused is not None or self._zoomed is not None or self.cursor is not None
         return super().check_action(action, parameters)
 
     def action_leave_field(self) -> None:
         """Letters are keys again; a zoomed pane goes back to its place."""
         if self.focused is not None and isinstance(self.focused.parent, TextField):
             self.set_focus(self.focused.parent)
+        elif self.cursor is not None:
+            self.on_cursor_moved(CursorMoved(None))
         elif self._zoomed is None:
             self.leave_pane()
         else:

@@ -73,7 +73,7 @@ class LinesView(BatchedWidget, ScrollView, can_focus=False):
     LinesView > .lines--text { color: $foreground; }
     LinesView > .lines--train { color: $primary; }
     LinesView > .lines--validation { color: $text-warning; }
-    LinesView > .lines--raw { color: $primary 35%; }
+    LinesView > .lines--raw { color: $primary 60%; }
     LinesView > .lines--fit { color: $text-success; }
     LinesView > .lines--data { color: $text-accent; }
     LinesView > .lines--warning { color: $text-error; text-style: bold; }

@@ -1,0 +1,46 @@
+"""The cursor on the charts: it reads every curve, and the layers go to its step; numbers stand in the titles."""
+
+from __future__ import annotations
+
+from person import SMALL, Opener
+
+from d2ltui.tui.panes.chart import ChartPane
+
+
+async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
+    async with open_app(SMALL) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        loss, accuracy = (person.main.query_one(f"#{name}", ChartPane) for name in ("loss", "accuracy"))
+        live = person.live
+        last = live.losses.values()[-1]
+        await person.until(lambda: f"train {last:.3g}" in str(loss.border_title), "the newest loss in the title")
+        assert f"val {live.epochs[-1].val_loss:.3g}" in str(loss.border_title)
+        assert f"val {live.epochs[-1].val_metric:.3g}" in str(accuracy.border_title)
+
+        def text(pane: ChartPane) -> str:
+            return "\n".join("".join(text for _, text in line) for line in pane.view.lines)
+
+        loss.focus()
+        before = text(loss)
+        await person.press("left", "left", "left")
+        await person.until(lambda: person.main.cursor is not None and "┊" in text(loss) + text(accuracy), "the cursor")
+        step = person.main.cursor
+        assert step is not None
+        assert 1 <= step < live.step
+        raw = live.losses.values()[step - 1]
+        for pane, value in ((loss, raw), (accuracy, live.metrics.values()[step - 1])):
+            await person.until(lambda p=pane: f"{step:,}" in text(p).splitlines()[-1], "the reading")
+            assert f"train {value:.3g}" in text(pane)
+        shown = [probed.step for probed in live.probes if probed.step <= step] or [live.probes[0].step]
+        activations = person.main.query_one("#activations")
+        await person.until(lambda: activations.border_subtitle == f"step {shown[-1]:,}", "the layers of that step")
+
+        await person.press("i")
+        await person.until(lambda: " step " in text(loss), "an axis of steps")
+        await person.press("plus")
+        await person.until(lambda: person.main.chart_zoom == 1, "a part of the run")
+        await person.press("minus", "i", "i")
+        await person.until(lambda: person.main.chart_zoom == 0 and "epoch  0" in text(loss), "all of it")
+        await person.press("escape")
+        await person.until(lambda: person.main.cursor is None and text(loss) == before, "the chart as it was")
