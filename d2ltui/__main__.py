@@ -5,6 +5,7 @@ from d2ltui.spec import startup
 startup.prepare()
 
 # Only now is it certain where these are imported from.
+import gc  # noqa: E402
 import signal  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
@@ -17,6 +18,7 @@ def main() -> NoReturn:
         app.main()
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to tidy up
+        gc.freeze()  # nor to be searched: the interpreter's way out would look through all of PyTorch, most of a second
 
 
 if __name__ == "__main__":

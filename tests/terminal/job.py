@@ -27,7 +27,13 @@ class Job(Terminal):
     """
 
     def __init__(
-        self, command: Sequence[str], columns: int = 120, rows: int = 40, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        columns: int = 120,
+        rows: int = 40,
+        environment: Mapping[str, str] | None = None,
+        *,
+        warm: bool = False,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         path = os.path.join(self._folder.name, "shell")
@@ -38,7 +44,8 @@ class Job(Terminal):
         self.changed: list[tuple[str, int]] = []
         self._pending = b""
         self._job = 0
-        super().__init__([sys.executable, "-I", "-S", _SHELL, path, *command], columns, rows, environment)
+        bare = () if warm else ("-I", "-S")
+        super().__init__([sys.executable, *bare, _SHELL, path, *command], columns, rows, environment, warm=warm)
         self._listener.settimeout(PATIENCE)
         self._shell, _ = self._listener.accept()
         self.until(lambda: self._job, "a started program")

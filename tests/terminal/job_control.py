@@ -30,6 +30,11 @@ def main() -> None:
         os.tcsetpgrp(0, os.getpid())
         for number in IGNORED:
             signal.signal(number, signal.SIG_DFL)
+        if sys.argv[2] == sys.executable and "torch" in sys.modules:  # forked by the server of tests.processes
+            from tests.processes.server import run
+
+            control.close()
+            run(sys.argv[3:])
         os.execv(sys.argv[2], sys.argv[2:])
 
     def say(*words: object) -> None:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-import pexpect
 import psutil
 import pyte
+
+from tests.processes.pty import Pty
 
 PATIENCE = 60.0  # seconds until what was waited for counts as missing
 KEYS = {"enter": "\r", "tab": "\t", "escape": "\x1b", "down": "\x1b[B", "up": "\x1b[A", "right": "\x1b[C"}
@@ -37,7 +38,13 @@ class Terminal:
     """A program in a terminal of `columns` × `rows`."""
 
     def __init__(
-        self, command: Sequence[str], columns: int = 120, rows: int = 40, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        columns: int = 120,
+        rows: int = 40,
+        environment: Mapping[str, str] | None = None,
+        *,
+        warm: bool = False,
     ) -> None:
         inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR", "LC_ALL")}
         # One thread: networks this small are no faster with more, and slower where cores are shared.
@@ -46,10 +53,7 @@ class Terminal:
         self.raw = bytearray()
         self._screen = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
-        self.child = pexpect.spawn(
-            command[0], list(command[1:]), env={k: v for k, v in inherited.items() if v}, dimensions=(rows, columns),
-            timeout=None,
-        )  # fmt: skip
+        self.child = Pty(command, rows, columns, {k: v for k, v in inherited.items() if v}, warm=warm)
         self._ended = False
         self.process = psutil.Process(self.child.pid)
         # The line discipline as the shell would have left it, before the program changes it.
@@ -57,7 +61,7 @@ class Terminal:
 
     @property
     def pid(self) -> int:
-        return int(self.child.pid)
+        return self.child.pid
 
     def read(self, seconds: float) -> bool:
         """Take in what arrives within `seconds`; False where nothing did."""
@@ -122,14 +126,12 @@ class Terminal:
     def ended(self) -> int:
         """Wait for the end; the exit status as a shell tells it (128 + the number of the signal that killed it)."""
         deadline = time.monotonic() + PATIENCE
-        while self.child.isalive():
+        while (status := self.child.status) is None:
             assert time.monotonic() < deadline, f"it has not ended within {PATIENCE:g} s:\n{self.text()}"
             self.read(0.05)
         while self.read(0.1):
             pass
-        if self.child.signalstatus is not None:
-            return 128 + int(self.child.signalstatus)
-        return int(self.child.exitstatus)
+        return status
 
     def assert_restored(self) -> None:
         """Every mode that was switched on is off, the cursor is there, and the line discipline is the shell's."""
@@ -146,14 +148,11 @@ class Terminal:
 
     def vanish(self) -> None:
         """Close the terminal's window."""
-        self.child.ptyproc.fileobj.close()
+        self.child.hang_up()
         self._ended = True
 
     def close(self) -> None:
-        with contextlib.suppress(pexpect.ExceptionPexpect, ProcessLookupError):  # it has been waited for already
-            if self.child.isalive():
-                os.kill(self.pid, signal.SIGKILL)
-            self.child.close(force=True)
+        self.child.close()
 
 
 T = TypeVar("T", bound=Terminal)
@@ -165,11 +164,15 @@ def application(
     size: tuple[int, int] = (120, 40),
     before: str = "",
     within: type[T] = Terminal,  # type: ignore[assignment]
+    cold: bool = False,
     **environment: str,
 ) -> Iterator[T]:
-    """`d2ltui` with `arguments` in a terminal; `before` is Python that runs first. Nothing of it is left at the end."""
+    """`d2ltui` with `arguments` in a terminal; `before` is Python that runs first. Nothing of it is left at the end.
+
+    A `cold` one has to import PyTorch, which takes seconds; so has one with `before`.
+    """
     code = ["-c", f"{before}\nfrom d2ltui.__main__ import main\nmain()"] if before else ["-m", "d2ltui"]
-    terminal = within([sys.executable, *code, *arguments], *size, environment)
+    terminal = within([sys.executable, *code, *arguments], *size, environment, warm=not (cold or before))
     started: list[psutil.Process] = []
     try:
         yield terminal

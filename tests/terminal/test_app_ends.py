@@ -24,7 +24,7 @@ def test_a_signal_while_training(number: signal.Signals, status: int) -> None:
 
 
 def test_ctrl_c_while_loading() -> None:
-    with application(*ENDLESS) as terminal:
+    with application(*ENDLESS, cold=True) as terminal:
         terminal.wait("… loading")
         terminal.press("ctrl+c")
         assert terminal.ended() == 130

@@ -51,7 +51,7 @@ def test_hang_ups_that_follow_do_no_harm_and_sigterm_has_its_status() -> None:
 
 @pytest.mark.parametrize("how", ["signal", "vanish"])
 def test_a_hang_up_that_is_to_stop_stops_also_what_still_loads(how: str) -> None:
-    with application(*ENDLESS, "--on-hangup", "stop") as terminal:
+    with application(*ENDLESS, "--on-hangup", "stop", cold=True) as terminal:
         terminal.wait("… loading")
         if how == "signal":
             terminal.signal(signal.SIGHUP)

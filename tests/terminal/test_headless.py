@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from d2ltui.store.listing import runs
+from tests import processes
 
 PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
 LINEAR = ("train", "--model", "linear", "--device", "cpu")
@@ -22,10 +23,10 @@ ENDLESS = (*LINEAR, "--epochs", "1000000", "--json")
 
 def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
     """`d2ltui ARGUMENTS`, with pipes for its output."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "d2ltui", *arguments],
+    return processes.start(
+        ["-m", "d2ltui", *arguments],
         encoding="utf-8",
-        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},  # type: ignore[call-overload]
+        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
     )
 
 
@@ -100,7 +101,9 @@ def test_a_bar_on_a_terminal() -> None:
 @pytest.mark.parametrize("command", ["datasets", "models", "lessons", "train --help", "--help"])
 def test_a_full_disk_is_one_sentence(command: str) -> None:
     with open("/dev/full", "w") as full:
-        process = start(*command.split(), stdout=full)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "d2ltui", *command.split()], stdout=full, stderr=subprocess.PIPE, encoding="utf-8"
+        )
     _, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, err) == (1, "d2ltui: the output cannot be written (No space left on device)\n")
 

@@ -11,23 +11,24 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pexpect
 import pytest
+from terminal import Terminal
 
 from d2ltui.engine.checkpoint import read
 from d2ltui.store import home
 from d2ltui.store.listing import find, info
 from d2ltui.store.reader import RunReader
+from tests import processes
 
 PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
-COMMAND = (sys.executable, "-m", "d2ltui")
+COMMAND = ("-m", "d2ltui")
 RUN = ("train", "--dataset", "moons", "--hidden", "16", "--dropout", "0.2", "--optimizer", "adam", "--lr", "0.001")
 LONG = (*RUN, "--epochs", "150", "--device", "cpu")
 ENDLESS = (*RUN, "--epochs", "1000000", "--device", "cpu")
 
 
 def d2ltui(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=PATIENCE)
+    return processes.run([*COMMAND, *arguments], PATIENCE)
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 def training(started: list[subprocess.Popen[str]], *arguments: str) -> tuple[subprocess.Popen[str], Path]:
     """A process that has ended its second epoch, and its run's directory."""
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = processes.start([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     started.append(process)
     assert process.stdout is not None
     for _ in range(3):
@@ -100,10 +101,10 @@ def test_one_process_at_one_run(started: list[subprocess.Popen[str]]) -> None:
 @pytest.mark.parametrize("choice", ["continue", "stop"])
 def test_a_terminal_that_is_gone(choice: str) -> None:
     run = LONG if choice == "continue" else ENDLESS  # what is to be stopped must not be over before
-    terminal = pexpect.spawn(COMMAND[0], [*COMMAND[1:], *run, "--on-hangup", choice], timeout=PATIENCE)
-    terminal.expect("epoch 2/")
+    terminal = Terminal([sys.executable, *COMMAND, *run, "--on-hangup", choice], warm=True)
+    terminal.until(lambda: b"epoch 2/" in terminal.raw, "the second epoch")
     path = find("latest")
-    os.close(terminal.child_fd)  # the kernel sends SIGHUP to whom it belongs
+    terminal.vanish()  # the kernel sends SIGHUP to whom it belongs
     with RunReader(path) as reader:
         end = time.monotonic() + PATIENCE
         while reader.live.ended is None:
@@ -114,14 +115,14 @@ def test_a_terminal_that_is_gone(choice: str) -> None:
         assert reader.live.step > 0
         total = reader.live.config.total_steps
         assert (len(reader.live.losses) == total) == (choice == "continue")
-    os.waitpid(terminal.pid, 0)
-    terminal.closed, terminal.child_fd = True, -1
+    assert terminal.process.wait(PATIENCE) == (0 if choice == "continue" else 129)
+    terminal.close()
     assert (path / home.CHECKPOINT).exists()
     assert info(path).resumable == (choice == "stop")
 
 
 def test_a_hang_up_that_is_to_stop_stops_also_what_still_loads(started: list[subprocess.Popen[str]]) -> None:
-    command = [*COMMAND, *ENDLESS, "--on-hangup", "stop", "--json"]
+    command = [sys.executable, *COMMAND, *ENDLESS, "--on-hangup", "stop", "--json"]  # it is to import PyTorch
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     started.append(process)
     assert process.stderr is not None
@@ -135,12 +136,8 @@ def test_a_hang_up_that_is_to_stop_stops_also_what_still_loads(started: list[sub
 
 def test_a_killed_run_goes_on_to_the_same_weights() -> None:
     """A few of the moments that `python -m tests.benchmarks.store kills` tries."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.store", "kills", "3", "0", "50"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
+    done = processes.run(
+        ["-m", "tests.benchmarks.store", "kills", "3", "0", "50"], PATIENCE, cwd=Path(__file__).parents[2]
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

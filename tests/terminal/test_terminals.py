@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 
 import pytest
 from terminal import PATIENCE, application
+
+from tests import processes
 
 TRAIN = ("train", "--dataset", "moons", "--device", "cpu", "--epochs", "12")
 
@@ -46,8 +47,8 @@ def test_training_where_the_cursor_does_not_move_or_the_width_is_unknown() -> No
 
 
 def test_each_epoch_once_where_both_streams_go_one_way() -> None:
-    command = [sys.executable, "-m", "d2ltui", *TRAIN, "--epochs", "3", "--no-store"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE)
+    command = ["-m", "d2ltui", *TRAIN, "--epochs", "3", "--no-store"]
+    done = processes.run(command, PATIENCE, stderr=subprocess.STDOUT)
     assert done.returncode == 0
     assert "epoch 2/3" not in done.stdout
     assert len(re.findall(r"^ +2 +0\.", done.stdout, re.M)) == 1
