@@ -108,7 +108,6 @@ def test_a_member_is_its_own_run_with_every_optimizer(optimizer: str, dtype: tor
         [
             resolve({**first, "lr": lr, "seed": 3, "dropout": 0.1, "weight_decay": 0.01}),
             resolve({**first, "lr": 3 * lr, "dropout": 0.3, "clip_norm": 100, "init": "normal", "init_std": 0.5}),
-            resolve({**first, "lr": 2 * lr, "seed": 3, "dropout": 0.2, "schedule": "constant", "init": "default"}),
         ],
         dtype,
     )
