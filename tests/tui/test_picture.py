@@ -53,12 +53,14 @@ async def test_the_picture_of_a_run_that_goes_on_and_of_one_that_is_over(open_ap
         await person.press("v")
         await until_shown(person, "units")
         await person.press("left", "left")
+        await until_shown(person, "activation")
+        await person.press("left")
         await until_shown(person, "softmax")
         await person.press("down")
         await person.until(lambda: "sample 2 of 200" in person.text(), "the next sample")
         await person.press("z")
         await until_shown(person, "softmax")
-        await person.press("z", "right")
+        await person.press("z", "right", "v")
         await until_shown(person, "regions")
         asked = request(person)
         assert asked is not None
@@ -94,3 +96,8 @@ async def test_letters_where_there_are_no_colours(open_app: Opener) -> None:
         await person.until(lambda: "A upper  B lower" in person.text(), "the classes")
         assert person.text().isascii()
         assert "aaaaa" in person.text()
+        # On a light background what stands out is dark.
+        for key in ("", "ctrl+t"):
+            await person.press(*([key] if key else []))
+            look = pane(person)._look_of(person.main._view())
+            assert (sum(look.foreground) > sum(look.background)) == person.app.current_theme.dark

@@ -121,9 +121,9 @@ class PicturePane(RunPane):
     def _look_of(self, view: RunView) -> Look:
         from d2ltui.charts.canvas import Look
 
-        background, foreground = self.view.background_colors[1], self.view.styles.color
+        background = self.view.background_colors[1]
         colours = self.app.console.color_system in ("256", "truecolor") and not self.app.no_color
-        return Look(background.rgb, foreground.rgb, colours, view.ascii)
+        return Look(background.rgb, background.get_contrast_text(1.0).rgb, colours, view.ascii)
 
     def _say(self, text: str, size: Size) -> None:
         if self._shown != (text, size):
