@@ -24,6 +24,7 @@ ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
 _FORMS = {"●": "◒●●◓"}
 # Markers nearer to each other than this (in columns) hide the line that they are on.
 _MARKER_DISTANCE = 3
+_TURN = 3  # columns in which one of several curves that lie on each other is seen
 
 # The braille patterns: from the dots of a cell, counted from its lower left, to the bit of each in the character.
 BRAILLE = 0x2800
@@ -165,20 +166,40 @@ def draw_curves(
         key=lambda pair: _depth(pair[0]),
         reverse=True,
     )
-    for line, dots in ordered:
-        if line.joined and line.marker:
-            marked = filter(None, dots[:: _thinned(dots, scale)])
-            put(scale.cells(marked), marker_of(line, ascii), line.style)
-    for line, dots in ordered:
+    marked = [(line, dots) for line, dots in ordered if line.joined and line.marker]
+    for index, (line, dots) in enumerate(marked):
+        every = _thinned(dots, scale)
+        # Of curves that lie on each other, each has its markers in other places, as far as there are places enough.
+        shown = filter(None, dots[index * every // len(marked) :: every])
+        put(scale.cells(shown), marker_of(line, ascii), line.style)
+    traced = [scale.cells(_trace(dots) if line.joined else filter(None, dots)) for line, dots in ordered]
+    joined = [cells for (line, _), cells in zip(ordered, traced, strict=True) if _depth(line)]
+    _take_turns(joined)
+    for (line, _), cells in zip(ordered, traced, strict=True):
         if line.joined:
-            character = ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else ""
-            put(scale.cells(_trace(dots)), character, line.style)
+            put(cells, ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "", line.style)
         elif line.marker:
-            put(scale.cells(filter(None, dots)), marker_of(line, ascii), line.style)
+            put(cells, marker_of(line, ascii), line.style)
         else:
-            put(scale.cells(filter(None, dots)), plain_marker(line) if ascii else "", line.style)
+            put(cells, plain_marker(line) if ascii else "", line.style)
     for band, extents in reversed(bands):
         put(_fill(extents, scale), ":" if ascii else "", band.style)
+
+
+def _take_turns(curves: Sequence[Cells]) -> None:
+    """Where curves have the very same dots in a cell, leave the cell to one of them: to another every few columns."""
+    if len(curves) < 2:
+        return
+    sharing: dict[tuple[tuple[int, int], int], list[Cells]] = {}
+    for cells in curves:
+        for item in cells.items():
+            sharing.setdefault(item, []).append(cells)
+    for (cell, _), those in sharing.items():
+        if len(those) > 1:
+            owner = cell[0] // _TURN % len(those)
+            for index, cells in enumerate(those):
+                if index != owner:
+                    del cells[cell]
 
 
 def _height(bits: int) -> int:

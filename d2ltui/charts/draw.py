@@ -169,24 +169,34 @@ def _x_axis(spec: ChartSpec, area: PlotArea) -> Axis:
 
 
 def _draw_legend(grid: Grid, row: int, spec: ChartSpec, hidden: bool) -> None:
-    """One line, to the right: a sample and the label of each line."""
+    """One line, to the right: a sample and the label of each line. Long labels are cut where there is no room."""
+    longest = max(map(len, (*(line.label for line in spec.lines), *(band.label for band in spec.bands))))
+    shown = _legend(spec, hidden, longest)
+    while longest > 3 and sum(len(text) for text, _ in shown) > grid.width:
+        longest -= 1
+        shown = _legend(spec, hidden, longest)
+    column = max(0, grid.width - sum(len(text) for text, _ in shown))
+    for text, style in shown:
+        grid.put(column, row, text, style)
+        column += len(text)
+
+
+def _legend(spec: ChartSpec, hidden: bool, longest: int) -> list[tuple[str, int]]:
+    def cut(label: str) -> str:
+        return label if len(label) <= longest else label[: longest - 1] + ("~" if spec.ascii else "…")
+
     parts: list[tuple[str, int]] = []
     for band in spec.bands:
         if band.label:
-            parts += [(":: " if spec.ascii else "⣿⣿ ", band.style), (band.label + "  ", Style.TEXT)]
+            parts += [(":: " if spec.ascii else "⣿⣿ ", band.style), (cut(band.label) + "  ", Style.TEXT)]
     for line in spec.lines:
         if line.label:
-            parts += [(_sample(line, spec.ascii) + " ", line.style), (line.label + "  ", Style.TEXT)]
+            parts += [(_sample(line, spec.ascii) + " ", line.style), (cut(line.label) + "  ", Style.TEXT)]
     if hidden:
         parts.append(("(≤ 0 not shown)", Style.WARNING))
     elif parts:
         parts.append((parts.pop()[0].rstrip(), Style.TEXT))
-    shown = [(one_cell_each(text, spec.ascii), style) for text, style in parts]
-    width = sum(len(text) for text, _ in shown)
-    column = max(0, grid.width - width)
-    for text, style in shown:
-        grid.put(column, row, text, style)
-        column += len(text)
+    return [(one_cell_each(text, spec.ascii), style) for text, style in parts]
 
 
 def _sample(line: Line, ascii: bool) -> str:

@@ -194,18 +194,21 @@ def compare(paths: Sequence[Path]) -> None:
             lives.append(reader.live)
             infos.append(describe(path, reader.meta))
     letters = [text.LETTERS[i % len(text.LETTERS)] for i in range(len(lives))]
+    names = [run.name for run in infos]
     for letter, run in zip(letters, infos, strict=True):
         text.say(f"{letter}  {run.name}: {run.status}")
     text.say()
     factors = comparison.loss_factors([live.config for live in lives])
     text.say("training loss")
-    text.chart(overlay([scaled(training_curve(live), f) for live, f in zip(lives, factors, strict=True)], letters))
+    text.chart(
+        overlay([scaled(training_curve(live), f) for live, f in zip(lives, factors, strict=True)], letters, names)
+    )
     text.say("validation loss")
     in_one_unit = [scaled(epoch_curve(live, "val_loss"), f) for live, f in zip(lives, factors, strict=True)]
-    text.chart(overlay(in_one_unit, letters))
+    text.chart(overlay(in_one_unit, letters, names))
     if len({live.header.task for live in lives}) == 1:
         text.say(f"validation {lives[0].header.metric_title}")
-        text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters))
+        text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters, names))
     text.say()
     configs = [live.config for live in lives]
     rows = [(name, *(text.value(getattr(config, name)) for config in configs)) for name in differences(configs)]
@@ -247,10 +250,12 @@ def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:
     return of_run.epoch_curve(live.epochs, figure, text.width())
 
 
-def overlay(curves: Sequence[tuple[list[float], list[float]]], letters: Sequence[str]) -> ChartSpec:
+def overlay(
+    curves: Sequence[tuple[list[float], list[float]]], letters: Sequence[str], names: Sequence[str]
+) -> ChartSpec:
     """Several curves in one chart, each with its letter on it."""
     lines = []
-    for i, ((x, y), letter) in enumerate(zip(curves, letters, strict=True)):
+    for i, ((x, y), letter, name) in enumerate(zip(curves, letters, names, strict=True)):
         every = max(1, len(x) // 6)
         offset = (i * every) // max(1, len(curves))  # letters of curves that lie on each other stay readable
         style = text.FIRST_RUN + i
@@ -258,7 +263,7 @@ def overlay(curves: Sequence[tuple[list[float], list[float]]], letters: Sequence
         # Gaps between the letters: a line of their own would cut the curve's corners.
         marks = [point for at in zip(x, y, strict=True) for point in (at, (at[0], math.nan))]
         chosen = [marks[j + k] for j in range(2 * offset, len(marks), 2 * every) for k in (0, 1)]
-        lines.append(Line(letter, style, [a for a, _ in chosen], [b for _, b in chosen], marker=letter))
+        lines.append(Line(name, style, [a for a, _ in chosen], [b for _, b in chosen], marker=letter))
     return ChartSpec(
         width=text.width(),
         height=text.HEIGHT,

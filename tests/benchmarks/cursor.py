@@ -12,14 +12,15 @@ from .figures import Figure, interval, percentile
 from .terminal import ROOT, Terminal, environment
 
 EPOCHS, STEPS = 3125, 100_000  # of 32 steps each
-PRESSES = 60
+PRESSES = 80
+TURN = 40  # presses to the left, and then as many to the right: a chart has some 50 columns
 OPENED = 60.0  # seconds within which the run is on the screen
 MARK = "┊".encode()  # the cursor's line: each move sends it
-LEFT, TAB = "\x1b[D", "\t"
+LEFT, RIGHT, TAB = "\x1b[D", "\x1b[C", "\t"
 
 
 def cursor(context: Context) -> list[Figure]:
-    """Milliseconds from ← to the first bytes of the cursor's new place, with all panes on the screen."""
+    """Milliseconds from ← or → to the first bytes of the cursor's new place, with all panes on the screen."""
     with tempfile.TemporaryDirectory(prefix="d2ltui-benchmark-") as home:
         train = ["train", "--model", "linear", "--epochs", str(EPOCHS), "--quiet"]
         command = [sys.executable, "-m", "d2ltui"]
@@ -45,7 +46,7 @@ def _presses(terminal: Terminal, presses: int) -> list[float]:
         time.sleep(0.4)
     found = []
     for turn in range(presses + 2):
-        pressed = terminal.press(LEFT)
+        pressed = terminal.press(RIGHT if turn // TURN % 2 else LEFT)
         answered = _wait(terminal, MARK, pressed, 3.0)
         if turn >= 2:
             found.append(1000 * (answered - pressed))

@@ -102,12 +102,27 @@ def test_both_series_are_seen_and_differ_without_colour():
     assert "•" not in of_style(spec, Style.TRAIN)
 
 
-def test_a_curve_under_another_stays_visible_between_its_markers():
+def test_curves_that_lie_on_each_other_are_both_seen():
+    """They take turns, cells of one and cells of the other, and their markers are in different places."""
     x = [float(i) for i in range(11)]
     same = [Line("train", Style.TRAIN, x, x), Line("val", Style.VALIDATION, x, x, marker="•")]
     spec = curve(lines=same)
-    assert len(of_style(spec, Style.TRAIN)) > 25
+    assert len(of_style(spec, Style.TRAIN)) > 15
+    assert len(of_style(spec, Style.VALIDATION)) > 25
     assert of_style(spec, Style.VALIDATION).count("•") == 12
+    x = [i / 10 for i in range(101)]
+    three = [Line(name, i + 1, x, x, marker=name) for i, name in enumerate("abc")]
+    counts = ["".join(rows(curve(lines=three))[1:]).count(name) for name in "abc"]
+    assert min(counts) > 3
+
+
+def test_a_legend_names_its_curves_and_cuts_names_that_are_too_long():
+    lines = [Line(f"mlp-fashion-mnist-{i}", i, [0, 10], [0, i], marker="ab"[i]) for i in range(2)]
+    assert rows(curve(80, lines=lines))[0].endswith("─a─ mlp-fashion-mnist-0  ─b─ mlp-fashion-mnist-1")
+    short = rows(curve(40, lines=lines))[0]
+    assert len(short) == 40
+    assert short.count("mlp-") == 2
+    assert short.count("…") == 2
 
 
 def test_many_markers_are_thinned_and_stay_where_they_are():

@@ -37,8 +37,9 @@ def moment(live: LiveRun, step: int, seconds: float, *, short: bool = False) -> 
     """When `step` was: in steps, epochs and time."""
     epoch = live.header.in_epochs(step)
     if short:
-        return f"{step:,} e{epoch:.3g} {clock(seconds).replace(' ', '')}"
-    return f"step {step:,}  epoch {epoch:.4g}  {clock(seconds)}"
+        epochs = f"{epoch:.3g}" if epoch < 100 else f"{epoch:.0f}"
+        return f"{step:,} e{epochs} {clock(seconds).replace(' ', '')}"
+    return f"step {step:,}  epoch {epoch:,.2f}  {clock(seconds)}"
 
 
 def clock(seconds: float) -> str:

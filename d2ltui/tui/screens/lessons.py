@@ -57,8 +57,9 @@ def _unwrapped(text: str) -> str:
 
 def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, empty: str) -> ChartSpec:
     """The validation curves of the newest run of each role, on one axis; `empty` where there is none."""
-    lives = [run.live for run in newest_of_each_role(runs).values()]
-    return overlay(lives, "val_metric", width, height, ascii, empty, lowest=-1.0)
+    newest = newest_of_each_role(runs)
+    lives = [run.live for run in newest.values()]
+    return overlay(lives, "val_metric", width, height, ascii, empty, lowest=-1.0, names=list(newest))
 
 
 def mark(measuring: LessonRunner, lesson: Lesson) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from d2ltui.charts.overlay import letter, overlay
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.spec import comparison
@@ -89,5 +91,17 @@ def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int,
         values.append(f"{letter(index)} {name}: {value}")
     empty = "no epoch has ended in these" if lives else "space marks runs; their curves appear here"
     longest = max((span(live) for live in lives.values()), default=1)
-    spec = overlay(list(lives.values()), "val_loss", width, height, ascii, empty, epochs=longest, factors=factors)
+    spec = overlay(
+        list(lives.values()),
+        "val_loss",
+        width,
+        height,
+        ascii,
+        empty,
+        epochs=longest,
+        factors=factors,
+        names=list(lives),
+    )
+    if lives:
+        spec = msgspec.structs.replace(spec, cursor=float(cursor), y_low=0.0)
     return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""
