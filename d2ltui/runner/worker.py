@@ -53,6 +53,7 @@ class Worker:
         self.live: LiveRun | None = None
         self.recording: RunRecording | None = None
         self._stored: _UntilEnd | None = None
+        self._has_stored = False
 
     @property
     def busy(self) -> bool:
@@ -89,6 +90,7 @@ class Worker:
         control.offer_pictures()
         self.control, self.live, self.recording = control, live, recording
         self._stored = _UntilEnd(recording.store) if recording is not None else None
+        self._has_stored = False
         # A daemon, so that a download that hangs cannot keep the process alive after its owner has given up on it.
         self._thread = threading.Thread(
             target=_run,
@@ -117,9 +119,14 @@ class Worker:
         self._thread.join(timeout * THREAD_SHARE if self._stops_loading else timeout)
         if self._thread.is_alive() and self._stops_loading and self._stored is not None and self.recording is not None:
             self._stored(events.RunEnded("stopped", "stopped while loading", {}))
-            self.recording.store.close(_left(until))
+            self._has_stored = self.recording.store.close(_left(until))
         self._thread.join(_left(until))
         return not self._thread.is_alive()
+
+    @property
+    def owes_the_store(self) -> bool:
+        """Whether a run that was stopped while it loads would be left behind as an interrupted one: `join` again."""
+        return self._stops_loading and self._stored is not None and not self._has_stored
 
     @property
     def _stops_loading(self) -> bool:

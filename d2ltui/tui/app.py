@@ -331,6 +331,11 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         """Wait for the training thread; False where it has not ended within `timeout` seconds."""
         return self._worker is None or self._worker.join(timeout)
 
+    @property
+    def owes_the_store(self) -> bool:
+        """Whether the end of a run that still loads has not been stored: `join` again."""
+        return self._worker is not None and self._worker.owes_the_store
+
     def action_interrupt(self) -> None:
         """ctrl+c: at once, with the status that a shell expects."""
         self.leave(128 + signal.SIGINT)

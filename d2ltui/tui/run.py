@@ -112,13 +112,14 @@ def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
     """Wait for the training thread; False where it does not end soon. Without a terminal, a run goes on to its end."""
     if not app.hung_up:
         app.stop_run()
-        if app.join(JOIN_TIMEOUT) or app.live is None or app.live.started is None:
-            return app.join(0)  # what still loads has nothing to store
-        with contextlib.suppress(OSError):
-            print("d2ltui: storing the run …", file=sys.stderr, flush=True)
         until = time.monotonic() + STORE_TIMEOUT
-        while not (joined := app.join(0.1)) and time.monotonic() < until and not signals.impatient:
-            pass
+        joined = app.join(JOIN_TIMEOUT)
+        loads = app.live is None or app.live.started is None  # of that, only its end is to be stored
+        if not joined and (app.owes_the_store or not loads):
+            with contextlib.suppress(OSError):
+                print("d2ltui: storing the run …", file=sys.stderr, flush=True)
+        while not joined and (app.owes_the_store or not loads) and time.monotonic() < until and not signals.impatient:
+            joined = app.join(0.1)
         return joined
     signals.on_end = app.stop_run
     if signals.ended_by is not None:

@@ -217,6 +217,7 @@ class SlowStore:
 
     def __init__(self) -> None:
         self.told: list[events.Event] = []
+        self.ready = False
 
     def __call__(self, event: events.Event) -> None:
         self.told.append(event)
@@ -225,8 +226,9 @@ class SlowStore:
         """Never."""
 
     def close(self, timeout: float = 3.0) -> bool:
-        time.sleep(timeout)
-        return False
+        if not self.ready:
+            time.sleep(timeout)
+        return self.ready
 
 
 class SlowRecording:
@@ -254,6 +256,10 @@ def test_a_slow_disk_is_waited_for_no_longer_than_was_said_and_told_of_one_end(
         began = time.monotonic()
         assert not worker.join(timeout)
         assert time.monotonic() - began < timeout + 0.5
+        assert worker.owes_the_store
+    recording.store.ready = True
+    assert not worker.join(0.0)
+    assert not worker.owes_the_store
     loads.set()
     assert worker.join(PATIENCE)
     assert [event for event in recording.store.told if isinstance(event, events.RunEnded)] == recording.store.told[-1:]
