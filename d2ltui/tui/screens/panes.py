@@ -182,13 +182,16 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         self.query_one(f"#{name}", Pane).focus_inside()
 
     def action_next_pane(self, by: int = 1) -> None:
-        """The next pane, or the one before."""
+        """The next pane, or the one before: of those that are on the screen, where that is not one alone."""
         present, order = self._focused_pane(), self.arrangement.order
+        if not self._single and self._zoomed is None:
+            order = tuple(name for name in order if name not in self.arrangement.hidden(self._instead))
         if present is None:
             panes = self.arrangement.tabs[self._tab] if self._single else order
             self._focus_pane(panes[0] if by > 0 else panes[-1])
             return
-        self._focus_pane(order[(order.index(present) + by) % len(order)])
+        at = order.index(present) if present in order else 0
+        self._focus_pane(order[(at + by) % len(order)])
 
     def action_previous_pane(self) -> None:
         """The pane before."""

@@ -91,7 +91,12 @@ class RunsTable(DataTable[Text]):
         return names[self.cursor_row] if self.row_count and 0 <= self.cursor_row < len(names) else None
 
     def fill(self, runs: Sequence[RunInfo], mark: Callable[[str], str]) -> None:
-        """Show `runs` in this order, each with the mark of its name. The cursor stays on its run."""
+        """Show `runs` in this order, each with the mark of its name. The cursor stays on its run.
+
+        A table that has left its screen shows nothing any more, and has no styles.
+        """
+        if not self.is_attached:
+            return
         selected, where, before = self.selected, self.scroll_offset, self._shown
         self._shown = {}
         looks: dict[Severity | None, Style] = {grave: self._look(f"runs-table--{grave}") for grave in _GRAVE}
