@@ -75,6 +75,19 @@ def parse_axis(axis: str, text: str) -> Axis:
     return Axis(name, values, "choice")
 
 
+def checked_axis(axis: str, given: Axis) -> Axis:
+    """`given`, from a file, where it is an axis.
+
+    Raises:
+        ConfigError: with one sentence, where it is none.
+    """
+    if given.field not in (*FIELDS, *OF_HIDDEN) or given.field in _EXCLUDED or not given.values:
+        raise _wrong(axis, given.field, "there is no such axis", "a field, and values of it")
+    return msgspec.structs.replace(
+        given, values=tuple(_value(axis, str(value), given.field, value) for value in given.values)
+    )
+
+
 def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
     kind = FIELDS[name].kind if name in FIELDS else "int"
     if kind not in ("int", "float"):

@@ -14,11 +14,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from d2ltui.spec.axes import Axis
+from d2ltui.spec.axes import Axis, checked_axis
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.files import open_regular, read_regular
 from d2ltui.spec.text import json_line, printable_values, quoted
@@ -152,8 +152,8 @@ def read(path: Path) -> tuple[MapSpec, dict[tuple[int, int], dict[str, Any]]]:
         values = printable_values(json.loads(read_regular(path / DESCRIPTION, MAX_BYTES)))
         spec = MapSpec(
             read_config(values["config"]),
-            msgspec.convert(values["x"], Axis),
-            msgspec.convert(values["y"], Axis),
+            checked_axis("x", msgspec.convert(values["x"], Axis)),
+            checked_axis("y", msgspec.convert(values["y"], Axis)),
             msgspec.convert(values["seeds"], int),
             tuple(msgspec.convert(values["given"], list[str])),
         )
@@ -171,10 +171,20 @@ def _cells(path: Path, spec: MapSpec) -> Iterator[tuple[tuple[int, int], dict[st
         return
     for line in lines:
         if line.endswith(b"\n"):
-            values = printable_values(json.loads(line))
-            column, row = msgspec.convert(values.pop("cell"), tuple[int, int])
+            (column, row), figures = _cell(printable_values(json.loads(line)))
             if 0 <= column < len(spec.x.values) and 0 <= row < len(spec.y.values):
-                yield (column, row), values
+                yield (column, row), figures
+
+
+def _cell(values: object) -> tuple[tuple[int, int], dict[str, Any]]:
+    """The place of a cell and its figures, as a line has them; a ValueError or KeyError where it is no such line."""
+    figures = msgspec.convert(values, dict[str, Any])
+    place = msgspec.convert(figures.pop("cell"), tuple[int, int])
+    msgspec.convert(figures["status"], Literal["finished", "diverged"])
+    msgspec.convert(figures["finding"], str | None)
+    numbers = {name: value for name, value in figures.items() if name not in ("status", "finding")}
+    msgspec.convert(numbers, dict[str, float | None])
+    return place, figures
 
 
 def cells_in_order(spec: MapSpec, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> list[dict[str, Any]]:

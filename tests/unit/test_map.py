@@ -24,6 +24,7 @@ from d2ltui.engine.map import Cell, Figures, MapTraining, merge
 from d2ltui.nn import build
 from d2ltui.nn.batched import BatchedNetwork
 from d2ltui.spec import catalogue
+from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import maps
 
@@ -241,6 +242,31 @@ def test_a_map_is_drawn_told_stored_and_resumed(command, tmp_path: Path) -> None
     status, _, err = command("export", "map-1", "--svg")
     assert status == 2
     assert "--svg is not allowed for a map" in err
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (maps.CELLS, "5\n"),
+        (maps.CELLS, '{"cell": [0, 0]}\n'),
+        (maps.CELLS, '{"cell": [0, 0], "status": "lost", "finding": null}\n'),
+        (maps.CELLS, '{"cell": [0, 0], "status": "finished", "finding": null, "val_accuracy": "high"}\n'),
+        (maps.DESCRIPTION, ("0.01", '"much"')),
+        (maps.DESCRIPTION, ('"field": "lr"', '"field": "left"')),
+    ],
+)
+def test_a_damaged_map_is_told_in_a_sentence(command, tmp_path: Path, file: str, text: Any) -> None:  # type: ignore[no-untyped-def]
+    config = resolve({**CIRCLES, "init": "normal"})
+    spec = maps.MapSpec(config, Axis("lr", (0.01, 0.1), "log"), Axis("init_std", (0.1, 1.0), "log"), 1)
+    stored = maps.StoredMap.create(spec)
+    stored.close()
+    path = stored.path / file
+    path.write_text(text if isinstance(text, str) else path.read_text().replace(*text))
+    for arguments in (("map", "--resume", "map-1"), ("export", "map-1", "--csv")):
+        status, out, err = command(*arguments)
+        assert (status, out) == (1, "")
+        assert "map: map-1 is damaged" in err
+        assert "Traceback" not in err
 
 
 def test_bad_arguments_are_told_in_a_sentence(command) -> None:  # type: ignore[no-untyped-def]
