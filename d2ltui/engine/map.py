@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from d2ltui.data import Dataset, load
+from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.look_batched import gradient_ratio, look_at_all
 from d2ltui.diagnosis.monitor import examine
 from d2ltui.engine import summary
@@ -77,9 +77,9 @@ class MapTraining:
         `done` and `progress` are called in this thread: with cells that are ready, and a few times a second. `rank`
         puts the cells of a level into the order in which they are trained.
         """
-        self._load()
-        began = time.perf_counter()
         try:
+            self._load()
+            began = time.perf_counter()
             with ThreadPoolExecutor(self._workers, "d2ltui-map") as pool:
                 for cells in self._levels():
                     running: set[Future[Mapping[Cell, Figures]]] = set()
@@ -98,7 +98,7 @@ class MapTraining:
                     except BaseException:
                         self._control.stop()  # nobody trains on for a map that has ended
                         raise
-        except Stopped:
+        except (Stopped, LoadCancelled):
             return False
         return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import torch
 from runs import run
 
 from d2ltui.cli import app
-from d2ltui.data import load
+from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.look_batched import look_at_all
 from d2ltui.diagnosis.probes import probe, probe_batch
 from d2ltui.engine import map as map_module
@@ -120,6 +121,18 @@ def test_a_stop_ends_it_within_a_slice_and_keeps_what_is_done() -> None:
 
     assert not MapTraining(grid(5, 5, epochs=200), control, 1).train(take)
     assert len(done) == 4
+
+
+def test_a_stop_while_the_data_is_loaded_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = Control()
+
+    def loads(config: RunConfig, cancelled: Callable[[], bool]) -> Dataset:
+        control.stop()
+        assert cancelled()
+        raise LoadCancelled
+
+    monkeypatch.setattr(map_module, "load", loads)
+    assert not MapTraining(grid(2, 2), control, 1).train(lambda ready: pytest.fail("nothing was trained"))
 
 
 def test_a_pause_holds_all_and_a_stop_ends_it() -> None:
