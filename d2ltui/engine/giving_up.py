@@ -52,6 +52,7 @@ class GivingUp:
         guess: the loss of who knows nothing.
         look: looks at the network after so many steps.
         tell: told why, where the run is given up.
+        failed: told where judging fails: the run then goes on to its end.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class GivingUp:
         guess: float,
         look: Callable[[int], LayersProbed],
         tell: Callable[[Finding], None],
+        failed: Callable[[str, Exception], None],
     ) -> None:
-        self._config, self._guess, self._look, self._tell = config, guess, look, tell
+        self._config, self._guess, self._look, self._tell, self._failed = config, guess, look, tell, failed
+        self._broken = False
         self._metric = "accuracy" if classes else "R²"
         score = 1 / classes if classes else 0.0
         self._beyond = score + NEAR_GUESS * (1 - score)
@@ -71,14 +74,26 @@ class GivingUp:
         self._ran_away = self._stuck = self._slow = 0  # looks in a row
 
     @classmethod
-    def of(cls, bench: Workbench, tell: Callable[[Finding], None]) -> GivingUp:
-        """For the run that `bench` is ready for; `tell` is told why, where it is given up."""
+    def of(
+        cls, bench: Workbench, tell: Callable[[Finding], None] | None, failed: Callable[[str, Exception], None]
+    ) -> GivingUp | None:
+        """For the run that `bench` is ready for; None where nobody is to be told why it is given up: it never is."""
+        if tell is None:
+            return None
         look = partial(probe, bench.network, bench.x, bench.y)
-        return cls(bench.config, bench.classes, bench.parts.guess, lambda step: look(step=step), tell)
+        return cls(bench.config, bench.classes, bench.parts.guess, lambda step: look(step=step), tell, failed)
 
     def after(self, epochs: Epochs, first_loss: float) -> Finding | None:
         """Why the run is given up after the last of `epochs`; None where there is hope."""
-        if (why := self._judge(epochs[-1], first_loss)) is not None:
+        if self._broken:
+            return None
+        try:
+            why = self._judge(epochs[-1], first_loss)
+        except Exception as error:  # such as no memory for a look
+            self._broken = True
+            self._failed("judging whether the run will learn", error)
+            return None
+        if why is not None:
             self._tell(why)
         return why
 

@@ -72,8 +72,9 @@ class Member:
         self._giving_up = None
         if self._give_up is not None:
             classes = data.info.num_outputs if config.task == "classification" else 0
-            look = partial(probe, self.network, x, y)
-            self._giving_up = GivingUp(config, classes, self.parts.guess, self._with_weights(look), self._give_up)
+            look = self._with_weights(partial(probe, self.network, x, y))
+            guess, failed = self.parts.guess, self.emit.tell_failure
+            self._giving_up = GivingUp(config, classes, guess, look, self._give_up, failed)
         self.inspection = Inspection(self._prober, Monitor(config, plan), self.emit, self._device)
         self.emit(
             events.RunStarted(

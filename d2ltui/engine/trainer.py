@@ -194,7 +194,7 @@ class Trainer:
         x, y = x.to(device), y.to(device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         prober = Prober(self.network, x, y, self._sample_every)
-        self._giving_up = GivingUp.of(self._bench, self._give_up) if self._give_up is not None else None
+        self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
         self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
         self._painter = Painter.of(self.network, data, device, self.control.pictures, self._emit.tell_failure)
         self._begin_epoch(1)

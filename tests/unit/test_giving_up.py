@@ -30,7 +30,11 @@ class Story:
         self.why: list[events.Finding] = []
         self._now: tuple[float, tuple[float, ...], float] = (0.0, (), 0.0)
         classes = 10 if self.config.task == "classification" else 0
-        self._judge = GivingUp(self.config, classes, 2.3, self._look, self.why.append)
+        self.failures: list[str] = []
+        self._judge = GivingUp(self.config, classes, 2.3, self._look, self.why.append, self._failed)
+
+    def _failed(self, observer: str, error: Exception) -> None:
+        self.failures.append(f"{observer}: {error}")
 
     def _look(self, step: int) -> events.LayersProbed:
         self.looks += 1
@@ -91,6 +95,18 @@ def test_what_has_run_away_is_given_up_at_once() -> None:
 )
 def test_who_may_yet_learn_is_left_alone(told: dict[str, Any]) -> None:
     assert Story().until_given_up(**told) is None
+
+
+def test_who_cannot_be_judged_is_left_alone_and_it_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look(self: Story, step: int) -> events.LayersProbed:
+        self.looks += 1
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Story, "_look", look)
+    story = Story()
+    assert story.until_given_up() is None
+    assert story.failures == ["judging whether the run will learn: no room"]
+    assert story.looks == 1
 
 
 def test_a_rate_that_will_change_leaves_hope() -> None:
