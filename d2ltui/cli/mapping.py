@@ -284,12 +284,14 @@ class _Map:
         return None
 
     def _draw(self, training: MapTraining) -> None:
-        """The picture as far as it is known, in the place of the last one."""
+        """The picture as far as it is known, in the place of the last one; without room for it, how far the map is."""
         lines = self._picture()
         rate = training.steps / training.seconds if training.seconds else 0.0
         lines.append([(Style.AXIS, f"{len(self._done)} of {self._total} cells, {rate:,.0f} network-steps a second")])
-        if len(lines) < terminal.size(sys.stdout)[1]:
-            self._show(text.as_text(lines))
+        columns, rows = terminal.size(sys.stdout)
+        # A line that is longer than the terminal's takes two there, and the next picture would not meet the last one.
+        fits = len(lines) < rows and max(sum(len(part) for _, part in line) for line in lines) <= columns
+        self._show(text.as_text(lines if fits else lines[-1:]))
         self._drawn_at = time.monotonic()
 
     def _show(self, lines: list[str]) -> None:

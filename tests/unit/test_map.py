@@ -15,7 +15,7 @@ import pytest
 import torch
 from runs import run
 
-from d2ltui.cli import app
+from d2ltui.cli import app, mapping
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.look_batched import look_at_all
 from d2ltui.diagnosis.probes import probe, probe_batch
@@ -255,6 +255,21 @@ def test_a_map_is_drawn_told_stored_and_resumed(command, tmp_path: Path) -> None
     status, _, err = command("export", "map-1", "--svg")
     assert status == 2
     assert "--svg is not allowed for a map" in err
+
+
+@pytest.mark.parametrize(("size", "lines"), [((80, 24), 8), ((20, 24), 1), ((80, 5), 1)])
+def test_a_map_that_does_not_fit_into_the_terminal_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], size: tuple[int, int], lines: int
+) -> None:
+    config = resolve({**CIRCLES, "init": "normal"})
+    spec = maps.MapSpec(config, Axis("lr", (0.01, 0.1), "log"), Axis("init_std", (0.1, 1.0), "log"), 1)
+    monkeypatch.setattr(mapping.terminal, "size", lambda stream: size)
+    made = mapping._Map(spec, "val_accuracy", {}, None)
+    made._draw(MapTraining({}, Control(), 1))
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == lines
+    assert "0 of 4 cells, 0 network-steps a second" in shown
+    assert ("val_accuracy, mlp" in shown) == (lines > 1)
 
 
 @pytest.mark.parametrize(
