@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 
@@ -139,7 +140,7 @@ def test_a_plane_of_two_of_ten_inputs_has_the_others_at_their_mean() -> None:
     assert found.values[0, 0] == pytest.approx(float(network(place).detach()), abs=1e-5)
 
 
-def test_images_confusions_and_weights_are_those_of_the_network() -> None:
+def test_images_confusions_and_weights_are_those_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     subject, network, data = subject_of(model="mlp", dataset="digits")
     logits = network.eval()(data.x_val).detach()
     losses = nn.functional.cross_entropy(logits, data.y_val, reduction="none")
@@ -157,6 +158,7 @@ def test_images_confusions_and_weights_are_those_of_the_network() -> None:
     assert isinstance(later, Images)
     assert later.first == 30
 
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)  # to import it takes a second of the training
     counts = picture(subject, "confusion")
     assert isinstance(counts, Confusion)
     for true, predicted in ((0, 0), (3, 5), (9, 1)):
