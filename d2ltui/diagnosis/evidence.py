@@ -51,7 +51,7 @@ class Run(NamedTuple):
     @property
     def step(self) -> int:
         """Steps trained."""
-        return self.probes[-1].step
+        return self.probes[-1].step if self.diverged_at is None else self.diverged_at
 
     @property
     def when(self) -> str:
@@ -60,8 +60,8 @@ class Run(NamedTuple):
 
     @property
     def layers(self) -> tuple[LayerStats, ...]:
-        """Every layer now."""
-        return self.probes[-1].layers
+        """Every layer now; none of a run that has diverged, whose weights are worth nothing."""
+        return self.probes[-1].layers if self.diverged_at is None else ()
 
     @property
     def plan(self) -> tuple[LayerSpec, ...]:
@@ -89,6 +89,12 @@ class Run(NamedTuple):
         lowest = min(probed.loss for probed in self.probes)
         far = LEARNING * min(self.start, self.guess)
         return math.isfinite(self.start) and self.diverged_at is None and self.loss <= min(far, RISEN * lowest)
+
+    @property
+    def has_learned_nothing(self) -> bool:
+        """Whether the loss is still that of the start, or of a guess."""
+        least = min(self.start, self.guess)
+        return math.isfinite(least) and not self.loss <= LIMITS["not_learning"].warning * least
 
     @property
     def guess(self) -> float:

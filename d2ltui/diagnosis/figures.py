@@ -104,3 +104,29 @@ def weight_figures(weight: Tensor, gradient: Tensor) -> Tensor:
     norms = torch.stack((norm(gradient), norm(weight), sign_share))
     low, high, counts = _histogram(_finite_parts(gradient), norms.new_zeros(()))
     return torch.cat((norms, torch.stack((low, high)), counts))
+
+
+@torch.no_grad()
+def brief_figures(values: Tensor, flat_ends: tuple[float, float] | None = None) -> Tensor:
+    """`figures` of outputs (m, units) without counts, in their own precision: (7,), in an eighth of the time."""
+    total = values.sum()
+    if not bool(torch.isfinite(total)):
+        return figures(values, flat_ends)[:7].to(total.dtype)
+    # Counting truth values, and torch.std_mean, take ten times as long as sums and products of numbers.
+    n = values.numel()
+    mean = total / n
+    squares = torch.dot(centred := (values - mean).flatten(), centred)
+    saturated = total.new_zeros(())
+    if flat_ends is not None:
+        saturated = (values - values.clamp(*flat_ends)).sign_().abs_().sum() / n
+    zeros = 1 - values.sign().abs_().sum() / n
+    shares = (zeros, saturated, total.new_zeros(()))
+    return torch.stack((values.min(), values.max(), mean, (squares / n).sqrt(), *shares))
+
+
+@torch.no_grad()
+def brief_norm(values: Tensor) -> Tensor:
+    """The norm of `values` (any shape), in their own precision where it is finite there."""
+    flat = values.flatten()
+    square = torch.dot(flat, flat)
+    return square.sqrt() if bool(torch.isfinite(square)) else norm(values).to(square.dtype)

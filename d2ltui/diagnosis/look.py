@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from d2ltui.diagnosis.figures import figures, weight_figures, wide
+from d2ltui.diagnosis.figures import brief_figures, brief_norm, figures, weight_figures, wide
 from d2ltui.nn.network import Network
 from d2ltui.spec.activations import ACTIVATIONS, Activation, activation_of
 from d2ltui.spec.events import LayersProbed, LayerStats
@@ -59,6 +59,7 @@ def look(
     *,
     step: int = 0,
     units: bool = False,
+    brief: bool = False,
     update_ratios: Mapping[int, float] | None = None,
 ) -> Look:
     """The figures of every layer of `module` for the samples `x` (n, ...) with labels `y`.
@@ -68,7 +69,8 @@ def look(
 
     `loss(output, y)` is the mean loss, a scalar. Gradients are those of the mean loss of these samples; the parameters'
     own `.grad` is left alone. `units` asks for `LayerStats.unit_activity`; `step` and `update_ratios` (by layer index)
-    are passed on as they are.
+    are passed on as they are. A `brief` look has no histograms and no `sign_share`, and is
+    much faster.
     """
     seen: list[_Seen] = []
     specs = {part: spec for spec, part in module.layers} if isinstance(module, Network) else {}
@@ -86,7 +88,7 @@ def look(
         seen.append(
             _Seen(
                 spec,
-                _output_figures(by_unit, activation),
+                _output_figures(by_unit, activation, brief),
                 _activity(by_unit, activation) if active else None,
                 None if again else weight,
                 getattr(part, "units_last", False),
@@ -100,8 +102,9 @@ def look(
         gradients: tuple[Tensor | None, ...] = (None,) * len(weights)
         if weights and mean_loss.requires_grad:  # it does not where the module detaches its output
             gradients = torch.autograd.grad(mean_loss, weights, allow_unused=True)
+    of_weight = _brief_weight_figures if brief else weight_figures
     of_weights = {
-        use.spec.index: weight_figures(_matrix(weight.detach(), use), _matrix(_or_zeros(gradient, weight), use))
+        use.spec.index: of_weight(_matrix(weight.detach(), use), _matrix(_or_zeros(gradient, weight), use))
         for use, weight, gradient in zip(having, weights, gradients, strict=True)
     }
     # A few transfers for the whole network, however many layers it has.
@@ -226,10 +229,22 @@ def _or_zeros(gradient: Tensor | None, weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _output_figures(by_unit: Tensor, activation: Activation | None) -> Tensor:
+def _output_figures(by_unit: Tensor, activation: Activation | None, brief: bool) -> Tensor:
     """A layer's output (m, units): the share of units that are 0 in every row, then `figures`."""
-    row = figures(by_unit, activation.flat_ends if activation is not None else None)
-    return torch.cat(((by_unit == 0).all(dim=0).to(row.dtype).mean().reshape(1), row))
+    flat_ends = activation.flat_ends if activation is not None else None
+    if not brief:
+        row = figures(by_unit, flat_ends)
+        return torch.cat(((by_unit == 0).all(dim=0).to(row.dtype).mean().reshape(1), row))
+    row = brief_figures(by_unit, flat_ends)
+    dead = row.new_zeros(1)
+    if activation is not None and activation.can_die:
+        dead = (by_unit.abs().amax(dim=0) == 0).to(row.dtype).mean().reshape(1)
+    return torch.cat((dead, row))
+
+
+def _brief_weight_figures(weight: Tensor, gradient: Tensor) -> Tensor:
+    norms = torch.stack((brief_norm(gradient), brief_norm(weight)))
+    return torch.cat((norms, norms.new_tensor((math.nan, 0.0, 0.0))))  # no sign share, no histogram
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from d2ltui.diagnosis import rules_layers, rules_training
+from d2ltui.diagnosis import live, rules_layers, rules_training
 from d2ltui.diagnosis.at_start import SEVERITY_ORDER, beside
 from d2ltui.diagnosis.evidence import LIMITS, Run
 from d2ltui.history.epochs import Epochs
@@ -95,16 +95,17 @@ def _of_note(finding: events.Finding) -> events.Finding:
 
 
 class Monitor:
-    """Examines one run after each probe, and says when the findings are others than before."""
+    """Examines one run, of `steps` steps, after each probe, and says when the findings are others than before."""
 
-    def __init__(self, config: RunConfig, plan: Sequence[LayerSpec]) -> None:
-        self._config, self._plan = config, tuple(plan)
+    def __init__(self, config: RunConfig, plan: Sequence[LayerSpec], steps: int = 0) -> None:
+        self._config, self._plan, self._steps = config, tuple(plan), steps
         self._probes: list[events.LayersProbed] = []
         self._found: tuple[events.Finding, ...] = ()  # by the last look
         self._told: tuple[events.Finding, ...] = ()
         self._start: tuple[events.Finding, ...] = ()  # what was found before the first step, until the network learns
         self._seen_at_start: frozenset[str] = frozenset()
         self._disabled: events.Finding | None = None
+        self.unsaid = False  # whether there is something to tell that no look brings
         self._rules = list(RULES.values())
         self._failures: list[tuple[str, Exception]] = []  # of rules, not told of yet
 
@@ -124,6 +125,7 @@ class Monitor:
 
         Without a new look (None), at `step`, the last one is examined again.
         """
+        self.unsaid = False
         if probed is not None:
             step = probed.step
             self._probes.append(probed)
@@ -141,13 +143,18 @@ class Monitor:
         )
         if self._disabled is not None:
             found = _most_severe_first([*found, self._disabled])
+        if self._probes:
+            ended = epochs if isinstance(epochs, Epochs) else Epochs.of(epochs)
+            run = Run(tuple(self._probes), ended, config, self._plan, diverged_at)
+            found = _most_severe_first(live.in_peace(found, run, self._steps))
+            if run.learns:
+                self._start = ()  # it did no harm
         self._found = found
-        if self._start and Run(tuple(self._probes), Epochs(), config, self._plan, diverged_at).learns:
-            self._start = ()  # it did no harm
         return self._news(step)
 
     def _news(self, step: int) -> events.FindingsChanged | None:
         found = beside(self._found, self._start, self._seen_at_start) if self._start else self._found
+        found = live.one_cause(found)
         if _same(self._told, found):
             return None
         self._told = found
@@ -162,6 +169,13 @@ class Monitor:
         self._seen_at_start = frozenset(finding.rule for finding in self._found)
         return self._news(0)
 
+    def judge_again(self, step: int) -> events.FindingsChanged | None:
+        """What there is to tell where nothing can be looked at any more."""
+        self.unsaid = False
+        if self._disabled is not None and self._disabled not in self._found:
+            self._found = _most_severe_first([*self._found, self._disabled])
+        return self._news(step)
+
     def at_the_end(
         self, epochs: Sequence[events.EpochEnded], lr: float, diverged_at: int | None
     ) -> tuple[events.Finding, ...]:
@@ -171,7 +185,7 @@ class Monitor:
         """
         if not self._probes:
             return (self._disabled,) if self._disabled is not None else ()
-        looks = [_without_steps(probed) for probed in dict.fromkeys((self._probes[0], self._probes[-1]))]
+        looks = [without_steps(probed) for probed in dict.fromkeys((self._probes[0], self._probes[-1]))]
         config = msgspec.structs.replace(self._config, lr=lr)
         found = examine(
             looks, epochs, config, plan=self._plan, diverged_at=diverged_at, rules=self._rules, failed=self._leave_out
@@ -189,6 +203,7 @@ class Monitor:
 
     def no_memory(self, step: int, device: str) -> None:
         """From now on the layers cannot be looked at: what is found includes that."""
+        self.unsaid = True
         self._disabled = events.Finding(
             rule="no-look",
             severity="warning",
@@ -202,8 +217,8 @@ class Monitor:
         )
 
 
-def _without_steps(probed: events.LayersProbed) -> events.LayersProbed:
-    """Without what was measured of a step somewhere before."""
+def without_steps(probed: events.LayersProbed) -> events.LayersProbed:
+    """Without what was measured of a step somewhere before: the clock has decided which."""
     layers = tuple(msgspec.structs.replace(layer, update_ratio=None) for layer in probed.layers)
     return msgspec.structs.replace(probed, layers=layers)
 

@@ -35,14 +35,15 @@ EARLY_PROBES, EARLY_PROBE_EVERY = 5, 0.5
 SHARE, LOOKED_AT_SHARE = 0.01, 0.03
 
 
-def probe_batch(x: Tensor, y: Tensor, width: int = 1) -> tuple[Tensor, Tensor]:
+def probe_batch(x: Tensor, y: Tensor, width: int = 1, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """At most PROBE_SAMPLES samples, spread evenly over the training data: the same ones for every probe of a run.
 
-    `width` is the widest layer's number of units; more than PROBE_VALUES of its outputs are never asked for.
+    `width` is the widest layer's number of units; more than PROBE_VALUES of its outputs are never asked for. They
+    are put on `device`.
     """
     n = max(1, min(len(x), PROBE_SAMPLES, PROBE_VALUES // max(1, width)))
     index = torch.linspace(0, len(x) - 1, n, dtype=torch.float64).long().to(x.device)
-    return x[index], y[index]
+    return x[index].to(device), y[index].to(device)
 
 
 def probe(

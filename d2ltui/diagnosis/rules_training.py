@@ -24,7 +24,7 @@ def divergence(run: Run) -> Iterator[Finding]:
         figure, layer = math.inf, broken[0].index if broken else None
         what = f"The loss is beyond all bounds {run.when}"
         # Weights that are broken may well give a small one again; and one that is not finite stands in no chart.
-        if max(run.start, run.guess) <= run.loss < math.inf:
+        if run.diverged_at is None and max(run.start, run.guess) <= run.loss < math.inf:
             what += f", {number(run.loss)}"
         if broken:
             number_of = broken[0].nonfinite

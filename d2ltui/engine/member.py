@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from d2ltui.data import Dataset
-from d2ltui.diagnosis.monitor import Monitor
-from d2ltui.diagnosis.probes import Prober, probe, probe_batch
+from d2ltui.diagnosis.probes import probe, probe_batch
 from d2ltui.engine import resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.control import Control
 from d2ltui.engine.giving_up import GivingUp
-from d2ltui.engine.observers import Inspection, Sinks
+from d2ltui.engine.observers import Sinks, inspection_of
 from d2ltui.engine.population import Block, Population
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
 from d2ltui.engine.reporting import LARGEST_LOSS, tell_epoch, tell_steps
+from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import build, set_lr
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
@@ -66,16 +66,15 @@ class Member:
         plan = catalogue.layer_plan(config, data.info)
         self.network = build(config, device=device, dataset=data.info)
         self.parts = prepare(config, data, self.network, device)
-        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan))
-        x, y = x.to(device), y.to(device)
-        self._prober = Prober(self.network, x, y, sample_every)
+        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
         self._giving_up = None
         if self._give_up is not None:
             classes = data.info.num_outputs if config.task == "classification" else 0
             look = self._with_weights(partial(probe, self.network, x, y))
             guess, failed = self.parts.guess, self.emit.tell_failure
             self._giving_up = GivingUp(config, classes, guess, look, self._give_up, failed)
-        self.inspection = Inspection(self._prober, Monitor(config, plan), self.emit, self._device)
+        bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
+        self.inspection = inspection_of(bench, self.emit, sample_every, samples=False)
         self.emit(
             events.RunStarted(
                 config=config,
@@ -93,7 +92,7 @@ class Member:
         """Be member number `row` of `population` from now on."""
         self._population, self._row = population, row
         self.pace.keep(self._checkpoint)
-        self.look()
+        self._judge_layers(last=False)
         self.emit(events.StatusChanged("training"))
 
     @property
@@ -132,11 +131,15 @@ class Member:
 
         return looking
 
-    def look(self, *, last: bool = False) -> None:
-        """Look at the layers, and tell what is found."""
+    def look(self) -> None:
+        """Look at the layers, and tell what is seen."""
         self._copy_weights()
-        at = self.progress
-        self.inspection.look(at.step, units=last, epochs=at.epochs, lr=self.rate, diverged=at.diverged)
+        self.inspection.look(self.progress.step, units=False)
+
+    def _judge_layers(self, *, last: bool) -> None:
+        """Look at the start or at the end, and tell what is found, too."""
+        self._copy_weights()
+        self.inspection.look_and_judge(self.progress, self.rate, units=last)
 
     def arm(self) -> None:
         """Get ready to measure the next step."""
@@ -166,7 +169,7 @@ class Member:
             if status in ("finished", "stopped"):
                 self.keep()
             if error is None:
-                self.look(last=True)
+                self._judge_layers(last=True)
             if self.config.task == "regression":
                 parameters = summary.parameters(self.network, self._data.truth)
         totals = summary.summary(self.config, self._device, status, at.epochs, at.step, at.clock.seconds, parameters)

@@ -6,17 +6,37 @@ What fails among them ends there, and is told once, in words and with its traceb
 from __future__ import annotations
 
 import contextlib
+import math
 import traceback
 from collections.abc import Callable, Sequence
 
-from d2ltui.diagnosis.monitor import Monitor
+from d2ltui.diagnosis.monitor import Monitor, without_steps
 from d2ltui.diagnosis.probes import Prober
+from d2ltui.diagnosis.sampling import Sampler, moments
 from d2ltui.engine import summary
+from d2ltui.engine.progress import Progress
+from d2ltui.engine.workbench import Workbench
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.text import counted
 
 OF_DATA = ("inputs", "labels")
+
+
+def inspection_of(
+    bench: Workbench, tell: events.Sink, sample_every: float | None, *, samples: bool = True
+) -> Inspection:
+    """The looks at a run; `sample_every`: see `Prober`.
+
+    With None, or without `samples`, nothing is judged between the start and the end.
+    """
+    config, x = bench.config, bench.x
+    a_pass = math.ceil(len(bench.data.x_train) / config.batch_size)
+    sampled = samples and sample_every is not None
+    at = moments(bench.plan, config.batch_size, len(x), a_pass, config.epochs) if sampled else ()
+    prober = Prober(bench.network, x, bench.y, sample_every)
+    sampler = Sampler(bench.network, x, bench.y, at)
+    return Inspection(prober, sampler, Monitor(config, bench.plan, a_pass * config.epochs), tell, str(bench.device))
 
 
 def failure(step: int, observer: str, error: Exception) -> events.ObserverFailed:
@@ -58,39 +78,61 @@ class Sinks:
 class Inspection:
     """A run's looks at its layers, and what is found by them.
 
+    The prober looks by the clock, for the eye; the sampler by steps. Only samples, and the looks at the start and at
+    the end, are judged: the same run has the same findings, whoever looks and however fast it is.
+
     Args:
         prober: what looks.
+        sampler: what takes samples.
         monitor: what judges.
         tell: called with what there is to tell.
         device: its name, for the sentence that says that its memory is not enough.
     """
 
-    def __init__(self, prober: Prober, monitor: Monitor, tell: events.Sink, device: str) -> None:
+    def __init__(self, prober: Prober, sampler: Sampler, monitor: Monitor, tell: events.Sink, device: str) -> None:
         self._prober, self._monitor, self._tell, self._device = prober, monitor, tell, device
+        self.sampler = sampler  # its `next` is the step after which `sample` is to be called
         self.due, self.armed = prober.due, prober.armed
         self.findings: tuple[events.Finding, ...] = ()  # what was found last
         self._probed: events.LayersProbed | None = None  # the last look
         self._checked: tuple[str, ...] = ()  # what was looked at before the first step
 
-    def remember(self, probes: Sequence[events.LayersProbed]) -> None:
-        """What was seen before, in order, where a run is resumed."""
-        self._monitor.remember(probes)
+    def go_on_from(self, step: int, probes: Sequence[events.LayersProbed]) -> None:
+        """A run is resumed. Of what was seen before, only the look at the start was no matter of the clock."""
+        self._monitor.remember([without_steps(probed) for probed in probes if probed.step == 0])
+        self.sampler.go_on_from(step)
 
-    def look(
-        self, step: int, *, units: bool, epochs: Epochs, lr: float, diverged: bool = False
-    ) -> events.LayersProbed | None:
-        """Look after `step` steps, and tell what was seen and what is found; None where nothing could be seen."""
+    def look(self, step: int, *, units: bool) -> events.LayersProbed | None:
+        """Look after `step` steps, and tell what was seen; None where nothing could be."""
         probed = None
         if not self._prober.disabled:
             probed = self._guarded(step, lambda: self._prober.probe(step, units))
         if probed is not None:
             self._tell(probed)
-        changed = self._monitor.look(probed, epochs, lr, step if diverged else None, step)
-        for rule, error in self._monitor.take_failures():
-            self._tell(failure(step, f"the rule {rule}", error))
+        elif self._monitor.unsaid:
+            self._tell_news(self._monitor.judge_again(step))
         self._probed = probed
-        self._tell_news(changed)
         return probed
+
+    def look_and_judge(self, at: Progress, lr: float, *, units: bool) -> None:
+        """Look where a run is now, at its start or at its end, and tell what was seen and what is found.
+
+        The weights of a run that has diverged have been trained further, for as many steps as the clock has decided.
+        """
+        probed = self.look(at.step, units=units)
+        self._judge(None if probed is None or at.diverged else without_steps(probed), at, lr)
+
+    def sample(self, at: Progress, lr: float) -> None:
+        """Do what the sampler has to do where a run is now, and tell what is found by it."""
+        probed = self._guarded(at.step, lambda: self.sampler.take(at.step))
+        if probed is not None or self._monitor.unsaid:
+            self._judge(probed, at, lr)
+
+    def _judge(self, probed: events.LayersProbed | None, at: Progress, lr: float) -> None:
+        changed = self._monitor.look(probed, at.epochs, lr, at.step if at.diverged else None, at.step)
+        for rule, error in self._monitor.take_failures():
+            self._tell(failure(at.step, f"the rule {rule}", error))
+        self._tell_news(changed)
 
     def check_start(self, check: Callable[[events.LayersProbed | None], Sequence[events.Finding]]) -> None:
         """Tell what `check` finds before the first step, given the look at the untrained network, if there was one."""
@@ -134,6 +176,7 @@ class Inspection:
             return look()
         except Exception as error:
             self._prober.disable()
+            self.sampler.disable()
             if summary.is_out_of_memory(error):
                 self._monitor.no_memory(step, self._device)
             else:

@@ -12,8 +12,7 @@ import torch
 
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
-from d2ltui.diagnosis.monitor import Monitor
-from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, Prober, probe_batch
+from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, probe_batch
 from d2ltui.engine import doctor, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.checkup import check_start
@@ -21,7 +20,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.device import check_fits, make_current, select
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.giving_up import GivingUp
-from d2ltui.engine.observers import Inspection, Sinks
+from d2ltui.engine.observers import Sinks, inspection_of
 from d2ltui.engine.painter import Painter
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
@@ -50,7 +49,7 @@ class Trainer:
         control: asked between steps.
         sinks: called with every event, in this thread. They must return at once.
         dataset: what to train on instead of loading what the config names; its `info` shapes the network.
-        sample_every: seconds between two looks at the layers while nobody looks; None for none.
+        sample_every: seconds between two looks at the layers while nobody looks; None for none, and for no samples.
         keeper: takes checkpoints, whenever `CheckpointSchedule` has one due, at a pause and at the end of the run.
         resume: reads the checkpoint to resume from, in this thread; where it finds none, the run begins again.
         probes: what was seen in the layers of a run that is resumed.
@@ -190,12 +189,10 @@ class Trainer:
         self._threads = ThreadCount(config.threads, flops, device.type, self._meter)
         self.network = build(config, device=device, dataset=data.info)
         self.parts = prepare(config, data, self.network, device)
-        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan))
-        x, y = x.to(device), y.to(device)
+        x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
-        prober = Prober(self.network, x, y, self._sample_every)
         self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
-        self._inspection = Inspection(prober, Monitor(config, plan), self._emit, self._device_name)
+        self._inspection = inspection_of(self._bench, self._emit, self._sample_every)
         self._painter = Painter.of(self.network, data, device, self.control.pictures, self._emit.tell_failure)
         self._begin_epoch(1)
         freeze_gc()
@@ -247,11 +244,11 @@ class Trainer:
         self.progress.clock.stop()
         if not (self.progress.diverged or self._ran_away):  # broken weights are not worth the place of good ones
             self._pace.keep(self._checkpoint)
-        self._probe(last=True)
+        self._judge_layers(last=True)
         self._painter.release(self.progress.step)
 
     def _train_epochs(self) -> None:
-        self._probe()
+        self._judge_layers(last=False)
         if self._diagnose and self.progress.step == 0:
             self._inspection.check_start(partial(check_start, self._bench))
         self._arm()
@@ -294,13 +291,16 @@ class Trainer:
     def _train_epoch(self, epoch: int) -> None:
         network, control, progress, parts = self.network, self.control, self.progress, self.parts
         optimizer, clip, recorder, capacity = parts.optimizer, parts.clip, parts.recorder, parts.capacity
-        clock, batch_size = time.perf_counter, self.config.batch_size
+        clock, batch_size, sampler = time.perf_counter, self.config.batch_size, self._inspection.sampler
         start = progress.step - progress.epoch_began  # not 0 where a run is resumed
         batches = data_iter(parts.x_train, parts.y_train, batch_size, progress.order, parts.device, start)
         for x, y in batches:
             loss, output = train_step(network, optimizer, clip, x, y)
             progress.step += 1
             recorder.add(loss, output, y)
+            if progress.step == sampler.next:
+                self._publish()  # ends a run that has diverged
+                self._inspection.sample(progress, self._rate)
             if control.attention or clock() >= self._due or len(recorder) >= capacity:
                 self._between_steps()
         self._publish()
@@ -378,12 +378,12 @@ class Trainer:
         if self.progress.diverged:
             raise Stopped
 
-    def _probe(self, last: bool = False) -> None:
-        # Who looks only afterwards may open a layer, too.
-        units = last or self.control.observed
-        self._inspection.look(
-            self.progress.step, units=units, epochs=self.progress.epochs, lr=self._rate, diverged=self.progress.diverged
-        )
+    def _probe(self) -> None:
+        self._inspection.look(self.progress.step, units=self.control.observed)
+
+    def _judge_layers(self, *, last: bool) -> None:
+        units = last or self.control.observed  # who looks only afterwards may open a layer, too
+        self._inspection.look_and_judge(self.progress, self._rate, units=units)
 
     def _arm(self) -> None:
         if not self._inspection.arm(self.progress.step):
@@ -396,5 +396,5 @@ class Trainer:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         resuming.restore(checkpoint, self.progress, self.parts, self._past_probes)
-        self._inspection.remember([probed for probed in self._past_probes if probed.step <= self.progress.step])
+        self._inspection.go_on_from(self.progress.step, self._past_probes)
         self._apply_lr()

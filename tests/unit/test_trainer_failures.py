@@ -119,7 +119,7 @@ class Kept:
 def test_a_look_that_has_no_memory_ends_the_looks_and_not_the_run(
     monkeypatch: pytest.MonkeyPatch, method: str, after: int
 ) -> None:
-    original = getattr(trainer_module.Prober, method)
+    original = getattr(Prober, method)
 
     failures = 0
 
@@ -130,7 +130,7 @@ def test_a_look_that_has_no_memory_ends_the_looks_and_not_the_run(
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return original(self, step, *rest, **options)
 
-    monkeypatch.setattr(trainer_module.Prober, method, limited)
+    monkeypatch.setattr(Prober, method, limited)
     monkeypatch.setattr("d2ltui.diagnosis.probes.FIRST_PROBE", 0.0)
     monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.0)
     tape, keeper = Tape(), Kept()
