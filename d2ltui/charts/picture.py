@@ -6,6 +6,8 @@ say the same.
 
 from __future__ import annotations
 
+import numpy as np
+
 from d2ltui.charts import picture_activation, picture_fit, picture_images, picture_planes, picture_tables
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.spec import Drawing, Style
@@ -19,6 +21,7 @@ def area(width: int, height: int) -> tuple[int, int]:
     return max(1, width), max(2, 2 * (height - 1))
 
 
+@np.errstate(all="ignore")  # numbers that are none, or too large, are drawn as far as that is possible, and no warning
 def draw_picture(picture: pictures.Picture, width: int, height: int, look: Look) -> Drawing:
     """The picture as lines of runs (style, text); a style from `colours.COLOURED` on is a pair of colours."""
     if width < MIN_WIDTH or height < MIN_HEIGHT:

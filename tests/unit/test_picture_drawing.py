@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -186,3 +188,21 @@ def test_overflow_is_said() -> None:
     assert "overflow: inf / inf" in lines[-1]
     assert "█" in lines[1]
     assert "█" not in lines[2]
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_numbers_that_are_none_are_drawn_without_a_warning(look: Look) -> None:
+    """As of a data set that holds some: the axes' limits are none, either."""
+    points, none = some(5, 2), (np.nan, np.nan)
+    points[1], points[2] = np.nan, np.inf
+    classes, confidence = np.zeros((20, 30), np.uint8), np.ones((20, 30), np.float32)
+    broken = np.full(5, np.inf, np.float32)
+    every: list[pictures.Picture] = [
+        pictures.Regions(classes, confidence, points, np.zeros(5, np.int64), none, none, ("x1", "x2"), ("a", "b")),
+        pictures.Surface(np.full((20, 30), np.nan, np.float32), points, broken, none, none, ("x1", "x2")),
+        pictures.Fit(np.full(9, np.nan, np.float32), some(9), None, broken, broken, broken, "x1", 0),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for picture in every:
+            assert len(draw_picture(picture, 30, 11, look)) == 11
