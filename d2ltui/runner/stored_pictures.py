@@ -16,6 +16,7 @@ from d2ltui.spec.models import MODELS
 from d2ltui.spec.pictures import Picture, PictureMade, PictureRequest, picture_kinds
 from d2ltui.spec.text import quoted
 from d2ltui.store import home, recovery
+from d2ltui.store.defects import in_words, keep_traceback
 from d2ltui.store.errors import NotAllowed, StoreError
 
 if TYPE_CHECKING:
@@ -135,5 +136,9 @@ def picture_of(path: Path, kind: str, width: int, height: int) -> tuple[str, Pic
         made = make(subject, PictureRequest(kind, *area(width, height)), step, alone=True)
     except (DataError, DescriptionError, CheckpointError, BuildError, ValueError) as error:
         raise StoreError(f"picture: it cannot be made ({error})") from None
+    except StoreError:
+        raise
+    except Exception as error:  # of another package's network: whatever it raises
+        raise StoreError(f"picture: it cannot be made ({in_words(error)}); {keep_traceback(error)}") from error
     assert made.picture is not None
     return f"{path.name}: {found.title} after step {step:,}", made.picture

@@ -11,6 +11,7 @@ import pytest
 
 from d2ltui.cli import app
 from d2ltui.engine.control import Control
+from d2ltui.pictures import make
 from d2ltui.runner.headless import run
 from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.stored_pictures import StoredPictures
@@ -58,6 +59,20 @@ def test_each_picture_of_a_run_as_text_and_as_svg(
         root = ElementTree.fromstring(target.read_text("utf-8"))
         assert root.tag.endswith("svg")
         assert len(root.findall(".//{*}rect")) + len(root.findall(".//{*}text")) > 10
+
+
+def test_a_network_that_fails_is_told_in_a_sentence(
+    path: Path, d2ltui_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("mat1 and mat2 do not fit\nat all")
+
+    monkeypatch.setattr(make, "make", fails)
+    status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", "regions")
+    assert (status, out) == (1, "")
+    assert err.startswith("d2ltui: picture: it cannot be made (RuntimeError: mat1 and mat2 do not fit); the traceback")
+    (log,) = d2ltui_home.glob("failed-*.log")
+    assert "in fails" in log.read_text()
 
 
 def test_what_there_is_no_picture_of_is_told_in_a_sentence(
