@@ -9,6 +9,7 @@ of those the ones first between which what is shown changes most. What can be tr
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -33,6 +34,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import EpochEnded, LayersProbed
 from d2ltui.spec.memory import free_memory
+from d2ltui.spec.models import MODELS
 
 Cell: TypeAlias = tuple[int, int]  # column, row
 Figures: TypeAlias = dict[str, Any]  # of a cell, by quantity; None where there is no number
@@ -64,6 +66,10 @@ class MapTraining:
         self.seconds = 0.0
         self._data: dict[int, Dataset] = {}
         self._counting = threading.Lock()
+        # Networks that are trained alone draw from PyTorch's one generator, and looks put its state back: where one of
+        # them draws, they take turns.
+        draws = any(config.dropout or MODELS[config.model].build for configs in cells.values() for config in configs)
+        self._turn: contextlib.AbstractContextManager[object] = threading.Lock() if draws else contextlib.nullcontext()
         self.fractions: dict[Cell, float] = {}  # how far the cells are that are being trained
 
     def train(
@@ -164,7 +170,8 @@ class MapTraining:
     def _train_alone(self, config: RunConfig) -> Figures:
         """What cannot be a member of a population."""
         trainer = Trainer(config, self._control, [], dataset=self._data[config.seed], sample_every=None)
-        ended = trainer.run()
+        with self._turn:
+            ended = trainer.run()
         if ended.status == "stopped":
             raise Stopped
         if ended.status == "failed":

@@ -94,6 +94,15 @@ def test_one_that_is_no_population_trains_alone(monkeypatch: pytest.MonkeyPatch)
         assert done[cell]["val_loss"] == run(configs[0])[1].ended.summary["val_loss"]
 
 
+def test_dropout_of_those_that_train_alone_side_by_side_is_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_module, "may_join", lambda config: None)
+    cells = grid(4, 1, dropout=0.5, batch_size=20, hidden="16")
+    together: dict[Cell, Figures] = {}
+    assert MapTraining(cells, Control(), 2).train(together.update)
+    for cell, configs in cells.items():
+        assert together[cell]["val_loss"] == run(configs[0])[1].ended.summary["val_loss"]
+
+
 def test_memory_that_runs_out_halves_the_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
 
