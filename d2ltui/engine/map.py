@@ -70,7 +70,6 @@ class MapTraining:
         # them draws, they take turns.
         draws = any(config.dropout or MODELS[config.model].build for configs in cells.values() for config in configs)
         self._turn: contextlib.AbstractContextManager[object] = threading.Lock() if draws else contextlib.nullcontext()
-        self.fractions: dict[Cell, float] = {}  # how far the cells are that are being trained
 
     def train(
         self,
