@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from d2ltui.pictures import activation, images, planes, softmax
@@ -29,7 +28,6 @@ def make(subject: Subject, request: PictureRequest, step: int, *, alone: bool = 
     Raises:
         Exception: whatever the network, or a library, raises.
     """
-    began = time.perf_counter()
     with subject.at_rest(alone=alone):
         picture = _MAKERS[request.kind](subject, request)
-    return PictureMade(request, step, picture, seconds=time.perf_counter() - began)
+    return PictureMade(request, step, picture)

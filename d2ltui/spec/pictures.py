@@ -30,14 +30,13 @@ class PictureKind(msgspec.Struct, frozen=True):
     """A kind of picture that there is of a run.
 
     `choices` is how many there are of it, such as one for each input; `choosing` names what is chosen, "" where there
-    is one only. A kind that is `paged` has as many as the samples, units or kernels that do not fit on one.
+    is one only. Pages are as many as the samples, units or kernels that do not fit on one, and not counted here.
     """
 
     name: str
     title: str
     choices: int = 1
     choosing: str = ""
-    paged: bool = False
 
 
 class PictureRequest(msgspec.Struct, frozen=True):
@@ -169,7 +168,6 @@ class PictureMade(msgspec.Struct, frozen=True, eq=False):
     step: int
     picture: Picture | None
     problem: str = ""
-    seconds: float = 0.0  # it took
 
 
 def is_image(info: DatasetInfo) -> bool:
@@ -204,18 +202,18 @@ def _of_data(info: DatasetInfo, layers: Sequence[LayerSpec], chain: bool) -> lis
             found.append(PictureKind("surface", "prediction", number, "inputs" if number > 1 else ""))
         return found
     if is_image(info):
-        found.append(PictureKind("mistakes", "worst mistakes", choosing="page", paged=True))
-        found.append(PictureKind("samples", "samples", choosing="page", paged=True))
+        found.append(PictureKind("mistakes", "worst mistakes", choosing="page"))
+        found.append(PictureKind("samples", "samples", choosing="page"))
         found.append(PictureKind("confusion", "confusion matrix"))
         if chain and layers and layers[0].kind in ("linear", "convolution"):
-            found.append(PictureKind("weights", "first layer's weights", choosing="page", paged=True))
+            found.append(PictureKind("weights", "first layer's weights", choosing="page"))
     elif inputs > 1:
         number = math.comb(inputs, 2)
         found.append(PictureKind("regions", "decision regions", number, "inputs" if number > 1 else ""))
         if inputs == 2 and hidden and chain:
-            found.append(PictureKind("units", "hidden units", choosing="page", paged=True))
+            found.append(PictureKind("units", "hidden units", choosing="page"))
         found.append(PictureKind("confusion", "confusion matrix"))
     else:
         found.append(PictureKind("confusion", "confusion matrix"))
-    found.append(PictureKind("softmax", "softmax", choosing="sample", paged=True))
+    found.append(PictureKind("softmax", "softmax", choosing="sample"))
     return found
