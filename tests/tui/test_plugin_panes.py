@@ -89,6 +89,7 @@ async def test_a_pane_that_raises_is_told_of_once_and_left_alone(
         assert len(asked) == 1
         why = f"ZeroDivisionError: at [step] {asked[0]}"
         assert "this pane has failed" in person.text()
+        await person.until(lambda: notices(person), "what has failed")
         (notice,) = notices(person)
         assert notice.startswith(f"pane faulty has failed, and the run goes on ({why}); the traceback is in ")
         (log,) = d2ltui_home.glob("failed-*.log")
@@ -109,6 +110,7 @@ async def test_a_pane_that_cannot_be_made_is_left_out(
     register(PaneSpec("other", "Other", lambda spec: "a pane"))  # type: ignore[arg-type,return-value]
     async with open_app(SMALL, size=(80, 24)) as person:
         assert person.main.arrangement.order == ORDER
+        await person.until(lambda: len(notices(person)) == 2, "what is left out")
         first, second = notices(person)
         assert first.startswith("pane unmade is left out (OSError: no such thing)")
         assert second.startswith("pane other is left out (TypeError: make: it returns a str and not a RunPane)")
@@ -129,6 +131,7 @@ async def test_a_key_that_a_pane_fails_to_handle_ends_nothing(
         await person.press("shift+tab")
         assert person.focused_pane == "touchy"
         await person.press("down", "down", "up")
+        await person.until(lambda: notices(person), "what has failed")
         (notice,) = notices(person)
         assert notice.startswith("pane touchy has failed, and the run goes on (RuntimeError: not that key)")
         await person.press("ctrl+r")
@@ -144,6 +147,7 @@ async def test_lines_that_no_terminal_should_get(
         await person.press("ctrl+r")
         await person.until_word("finished")
         await person.until(lambda: "a\ufffd[2Jb?c" in person.text(), "a line without what steers a terminal")
+        await person.until(lambda: notices(person), "what has failed")
         (notice,) = notices(person)
         assert notice.startswith("pane style has failed, and the run goes on (ValueError: style: 99 is not allowed;")
 

@@ -130,6 +130,8 @@ def test_a_marker_says_where_in_its_cell_its_value_lies(value, height, ascii) ->
     st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.integers(40, 120), st.integers(8, 40), st.booleans(), st.booleans()
 )
 def test_a_value_on_a_tick_lies_on_the_ticks_own_dot(low, span, width, height, ascii, whole) -> None:
+    """Where a label has room for its number: seven characters do not tell -9999.75 from -10000."""
+    assume(abs(low) <= 100 * span)
     frame = Line("", Style.RAW, [0.0, 0.0], [low, low + span], joined=False)
     empty = ChartSpec(width, height, [frame], 0, 10, ascii=ascii, integer_x=whole)
     ticks = look_at(empty)
