@@ -88,8 +88,8 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @run_options
-@click.option("--start", is_flag=True, help="Begin to train at once.")
-@click.option("--exit-when-done", is_flag=True, help="Leave when the run has ended.")
+@click.option("--start", is_flag=True, help="Start training at once.")
+@click.option("--exit-when-done", is_flag=True, help="Quit when the run has ended.")
 @click.option("--json", "as_json", is_flag=True, help="With --exit-when-done: print the result as JSON afterwards.")
 @fps_option
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
@@ -192,7 +192,7 @@ def _want_streams() -> None:
 
 @cli.command()
 @click.argument("run", default="latest")
-@click.option("--exit-when-done", is_flag=True, help="Leave when the run has ended.")
+@click.option("--exit-when-done", is_flag=True, help="Quit when the run has ended.")
 @click.option("--json", "as_json", is_flag=True, help="Afterwards, print what 'show --json' prints.")
 @fps_option
 @click.pass_context
@@ -214,7 +214,7 @@ def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--strict", is_flag=True, help="Exit with status 3 where the final diagnosis has an alarm.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
-@click.option("--resume", metavar="RUN", help="Go on with a stored run (a name, its beginning, or latest).")
+@click.option("--resume", metavar="RUN", help="Resume a stored run: its name, the beginning of it, or latest.")
 @click.option("--seeds", metavar="N", callback=positive_int("seeds", MAX_RUNS), help="Train N times, with N seeds.")
 @hangup_option
 @click.pass_context

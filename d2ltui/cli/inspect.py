@@ -91,7 +91,7 @@ def show(path: Path, as_json: bool = False) -> None:
                 text.say(json_line(overview(reader)))
                 return
     except Damaged as error:
-        hint = f"; 'd2ltui train --resume {path.name}' can still go on from its checkpoint"
+        hint = f"; 'd2ltui train --resume {path.name}' can still resume it from its checkpoint"
         raise Damaged(f"{error}{hint if _can_go_on(path) else ''}") from None
     config = live.config
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))

@@ -22,7 +22,7 @@ QUANTITIES = ("val_accuracy", "val_r2", "val_loss", "train_loss", "dead", "satur
 @click.option("--seeds", metavar="K", callback=positive_int("seeds", MAX_RUNS), help="Train each cell with K seeds.")
 @click.option("--show", metavar="|".join(QUANTITIES), help="What the map shows.")
 @run_options
-@click.option("--resume", metavar="MAP", help="Go on with a stored map, or show it again (its name, or latest).")
+@click.option("--resume", metavar="MAP", help="Continue a stored map, or show it again: its name, or latest.")
 @click.option("--yes", is_flag=True, help="Do not ask, however long it takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no picture.")

@@ -203,7 +203,7 @@ class _Map:
 
     def _failed(self, error: Exception, err: TextIO) -> int:
         if isinstance(error, StoreError):
-            print(f"d2ltui: {error}; what was trained before is there", file=err)
+            print(f"d2ltui: {error}; what was trained before is kept", file=err)
             return 1
         _, said, _ = summary.describe_error(error, self._spec.config, self._spec.config.device, ())
         print(f"d2ltui: {said}", file=err)
@@ -363,7 +363,7 @@ class _Map:
     def _tell_where(self, err: TextIO) -> None:
         assert self._stored is not None
         name = self._stored.path.name
-        more = "shows" if len(self._done) == self._total else "goes on with"
+        more = "shows" if len(self._done) == self._total else "continues"
         print(
             f"stored as {name}: d2ltui map --resume {name} {more} it; d2ltui export {name} --csv", file=err, flush=True
         )

@@ -126,7 +126,7 @@ def fps_option(command: F) -> F:
         show_default=True,
         metavar="F",
         callback=_fps,
-        help="Redraw at most so often a second.",
+        help="Redraw at most this often a second.",
     )(command)
 
 

@@ -54,7 +54,7 @@ class _Array:
                     raise pickle.UnpicklingError("an array that is larger or smaller than its bytes")
                 self.values = np.frombuffer(bytearray(raw), dtype=np.uint8).reshape(rows, columns)
             case _:
-                raise pickle.UnpicklingError("an array that is none")
+                raise pickle.UnpicklingError("something that is not an array")
 
 
 class _Name:
@@ -83,7 +83,7 @@ def _refuse(*arguments: Any) -> None:
 def _encode(text: Any, encoding: Any) -> bytes:
     """Python 3 writes bytes so, where it writes for Python 2."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError("bytes that are none")
+        raise pickle.UnpicklingError("something that is not bytes")
     return text.encode("latin1")
 
 
@@ -120,7 +120,7 @@ def load_arrays(data: bytes) -> dict[str, Any]:
     except pickle.UnpicklingError:
         raise
     except Exception as error:  # whatever Python makes of arbitrary bytes
-        raise pickle.UnpicklingError("it is no pickle that can be read") from error
+        raise pickle.UnpicklingError("it is not a readable pickle") from error
     if not isinstance(value, dict):
         raise pickle.UnpicklingError("it holds something else")
     return {str(name): item.values if isinstance(item, _Array) else item for name, item in value.items()}

@@ -79,8 +79,8 @@ def with_remedy(config: RunConfig, remedy: Remedy) -> RunConfig | None:
 def _rate(config: RunConfig) -> Iterator[Cause]:
     usual = remedies.usual_lr(config)
     decades = math.log10(config.lr / usual)
-    too_high = "Steps that are too long jump over what is to be learned"
-    too_low = "Steps that are too short take too many of them"
+    too_high = "Steps that long jump over the minimum instead of going down into it"
+    too_low = "With steps that short, training takes far too many of them"
     high, low = f"the learning rate {config.lr:g} is too high", f"the learning rate {config.lr:g} is too low"
     rounded = remedies.rounded
     if decades > 0:
@@ -97,7 +97,9 @@ def _steps(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     if steps < FEW_STEPS:
         more: Remedy = {"epochs": math.ceil(3 * FEW_STEPS / a_pass)}
         what = f"{counted(steps, 'training step')} {are(steps)} too few"
-        yield Cause("not-learning", more, math.log10(FEW_STEPS / steps), what, "Each step changes the weights a little")
+        yield Cause(
+            "not-learning", more, math.log10(FEW_STEPS / steps), what, "Each step changes the weights only a little"
+        )
 
 
 def _penalty(config: RunConfig) -> Iterator[Cause]:
@@ -116,7 +118,7 @@ def _penalty(config: RunConfig) -> Iterator[Cause]:
             {"dropout": 0.0},
             max(ALWAYS, 6 * (config.dropout - 0.5)),
             f"dropout {config.dropout:g} leaves {100 * kept:.3g} % of the hidden units in each step",
-            "What is left is too small a network, and another one each time",
+            "What is left is too small a network, and a different one at each step",
         )
 
 
@@ -137,7 +139,9 @@ def _start(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     good = remedies.good_init(config)
     if config.init == "zeros":
         what = "all weights start at 0, so that all units of a layer stay alike"
-        yield Cause("symmetry", {"init": good}, 5.0, what, "Units that start equal get equal gradients, for ever")
+        yield Cause(
+            "symmetry", {"init": good}, 5.0, what, "Units that start equal get equal gradients, and stay equal for ever"
+        )
         return
     if config.init == good:
         return
@@ -180,18 +184,20 @@ def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     suspicion = max(ALWAYS, math.log2(8 / narrow))
     if widest >= 8 > narrow:
         layer = config.hidden.index(narrow) + 1
-        what = f"hidden layer {layer} has {counted(narrow, 'unit')}, through which all must pass"
-        yield Cause("bottleneck", {"hidden": wider}, suspicion, what, "What a layer loses, no later one can find again")
+        what = f"hidden layer {layer} has {counted(narrow, 'unit')}, through which everything must pass"
+        yield Cause(
+            "bottleneck", {"hidden": wider}, suspicion, what, "What one layer loses, no later layer can recover"
+        )
     elif widest < WIDE_ENOUGH:
         what = f"a network of {','.join(map(str, config.hidden))} hidden units is too small for this data set"
-        yield Cause("underfitting", {"hidden": wider}, suspicion, what, "It can draw too few boundaries")
+        yield Cause("underfitting", {"hidden": wider}, suspicion, what, "It cannot draw enough boundaries")
     if len(config.hidden) > 4 and ACTIVATIONS[config.activation].flat_ends is None:
         fewer: Remedy = {"hidden": config.hidden[:2]}
-        what = f"{len(config.hidden)} hidden layers are too many for the gradient to come through"
+        what = f"{len(config.hidden)} hidden layers are too many for the gradient to get through"
         yield Cause("vanishing-gradient", fewer, ALWAYS, what, "Each layer multiplies it by its weights and its slope")
 
 
 def _no_hidden_layer(config: RunConfig) -> Cause:
     change: Remedy = {"model": "mlp"}
     what = "a straight line between the classes is too simple for this data set"
-    return Cause("underfitting", change, SUSPICIOUS, what, "Without a hidden layer all boundaries are straight")
+    return Cause("underfitting", change, SUSPICIOUS, what, "Without a hidden layer, all boundaries are straight lines")

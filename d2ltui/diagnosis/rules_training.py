@@ -22,7 +22,7 @@ def divergence(run: Run) -> Iterator[Finding]:
     severity: Severity = "alarm"
     if run.diverged_at is not None or broken or not math.isfinite(run.loss):
         figure, layer = math.inf, broken[0].index if broken else None
-        what = f"The loss is beyond all bounds {run.when}"
+        what = f"The loss has blown up {run.when}"
         # Weights that are broken may well give a small one again; and one that is not finite stands in no chart.
         if run.diverged_at is None and max(run.start, run.guess) <= run.loss < math.inf:
             what += f", {number(run.loss)}"

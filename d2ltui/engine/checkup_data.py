@@ -37,7 +37,7 @@ def read_inputs(bench: Workbench) -> Reading:
             "Leave those samples out, or fill in what is missing.",
         )
     elif rms == 0:
-        what, scale = "All inputs are 0.", "Look at how they are read."
+        what, scale = "All inputs are 0.", "Check how they are read."
     else:
         what = f"The inputs are too {'large' if rms > 1 else 'small'}: their root mean square is {number(rms)}."
     return Reading("inputs", line, figures, finding("data-scale", severity, rms, what, why, scale))
@@ -85,7 +85,7 @@ def read_labels(bench: Workbench) -> Reading:
         severity = "warning"
     what = f"{percent(most)} of the training labels are class {shares.index(most)}"
     what += f", and {missing} of {bench.classes} classes have no sample." if missing else "."
-    why = "Who always answers the most frequent class is nearly always right, and the rare ones have few gradients."
+    why = "Always answering the most frequent class is nearly always right, and the rare ones have few gradients."
     try_ = "Use as many samples of each class, or give the rare ones more weight."
     wrong = finding("label-imbalance", severity, most, what, why, try_)
     return Reading("labels", line, {"label_shares": shares}, wrong)

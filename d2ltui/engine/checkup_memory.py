@@ -38,7 +38,7 @@ def read_memory(bench: Workbench) -> Reading:
     wrong = _cause(bench, own) if severity is not None else None
     if wrong is None and left >= NOTHING:
         why = "None of the usual changes helps: another rate, initialisation, activation, width, no regularisation."
-        try_ = "Look at the data: whether there are samples with equal inputs and different labels."
+        try_ = "Look at the data: are there samples with equal inputs and different labels?"
         what = f"The network can't learn {counted(own.samples, 'sample')} by heart: {metric} {own.score:.3g}."
         wrong = finding("not-learning", "warning", left, what, why, try_)
     return Reading("by heart", line, {"by_heart": told}, wrong)

@@ -69,7 +69,7 @@ def read_outputs(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         severity,
         lost,
         f"Outputs fade from layer to layer: the last ones are {sizes[-1] / entering:.2g} times as large as the inputs.",
-        "Where outputs hardly depend on the inputs, neither does the gradient, and the first steps go nowhere.",
+        "Where the outputs hardly depend on the inputs, nor does the gradient, and the first steps lead nowhere.",
         f"Train with {in_words(remedy)}." if remedy else "Start from larger weights.",
         remedy,
     )
@@ -94,7 +94,7 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
             severity_of("exploding", high),
             largest,
             f"The gradient is too large from the first step on: its norm is {number(largest)}.",
-            "A step is the rate times the gradient: one that long lands anywhere.",
+            "A step is the rate times the gradient: one that long can land anywhere.",
             f"Train with {in_words(remedy)}, or with smaller inputs.",
             remedy,
         )
@@ -157,7 +157,7 @@ def read_units(bench: Workbench) -> Reading:
         severity_of("alike", worst),
         worst,
         f"{percent(worst)} of the units of a hidden layer start with the weights and the gradient of another.",
-        "Units that start equal get equal gradients, for ever: together they are no more than one.",
+        "Units that start equal get equal gradients, and stay equal for ever: together they do what one would.",
         f"Train with {in_words(remedy)}." if remedy else "Draw the first weights at random.",
         remedy,
     )

@@ -242,7 +242,7 @@ def _of_broken_data(patient: Patient) -> events.Finding | None:
         "data-scale",
         math.inf,
         f"The {' and the '.join(broken)} hold values that are not finite.",
-        "Whatever is computed from one of them is not finite either: after one step, so is no weight.",
+        "Whatever is computed from them is not finite either: after one step, no weight is.",
         "Leave those samples out, or fill in what is missing.",
     )
 
@@ -264,7 +264,7 @@ def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
             most,
             f"{100 * most:.0f} % of the training labels are class {int(counts.argmax())}, and the validation part is "
             f"not like that: accuracy {score.val:.3g} there, {score.train:.3g} in training.",
-            "Who always answers the most frequent class is nearly always right in training, and the rare ones have "
+            "Always answering the most frequent class is nearly always right in training, and the rare ones have "
             "few gradients.",
             "Use as many samples of each class, or give the rare ones more weight.",
         )
@@ -278,8 +278,8 @@ def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
             same,
             f"The labels have nothing to do with the inputs: of {min(NEIGHBOURS, len(labels))} samples, "
             f"{100 * same:.0f} % have the label of their nearest neighbour, and {100 * chance:.0f} % would by chance.",
-            "What follows from nothing can only be learned by heart, and no validation sample is like that.",
-            "Look whether inputs and labels are still in the same order.",
+            "Such labels can only be learned by heart, which does not help with new samples.",
+            "Check that inputs and labels are still in the same order.",
         )
     return None
 
@@ -303,7 +303,7 @@ def _overfitting(patient: Patient, score: Score) -> events.Finding:
         figure=score.train - score.val,
         what=f"The network overfits: {metric} {score.train:.3g} in training and {score.val:.3g} on the validation part "
         f"at step {patient.step:,}.",
-        why="It has weights enough to learn the training samples by heart, with what is accidental about them.",
+        why="It has enough weights to learn the training samples by heart, accidents included.",
         try_=f"Train with {in_words(remedy)}, or with more data.",
         remedy=remedy,
     )
@@ -337,6 +337,6 @@ def _not_learning(patient: Patient, score: Score) -> events.Finding:
         what=f"The network has learned nothing: validation {metric} {score.val:.3g} after step {patient.step:,}, and "
         f"{patient.guess:.3g} for a guess.",
         why="None of the usual changes helps: another rate, initialisation, activation, width, no regularisation.",
-        try_="Look at the data: whether inputs and labels belong together, and whether there are enough of them.",
+        try_="Look at the data: do inputs and labels belong together, and are there enough of them?",
         remedy={},
     )

@@ -1,6 +1,6 @@
 """Those who watch a run: sinks, looks at the layers, and the rules that judge them. None of them can harm it.
 
-What fails among them ends there, and is told once, in words and with its traceback; the run goes on.
+What fails among them ends there, and is told once, in words and with its traceback; the run continues.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class RangeTest(NamedTuple):
         """The suggestion beside the run's own rate, or that there is none; `check` is how to look for the reason."""
         suggestion = self.suggestion
         if suggestion is None or self.steepest is None or self.tenth is None:
-            never = "no suggestion: the loss falls below a guess's at no rate, in so few steps"
+            never = "no suggestion: in so few steps, no rate brings the loss below that of a guess"
             return [f"{never}; {check} may say why"]
         return [
             f"suggestion: lr {suggestion:g}, {self.method} (the loss falls fastest at {self.steepest:.2g}, and is "

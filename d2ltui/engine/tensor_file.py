@@ -60,7 +60,7 @@ class _Type(NamedTuple):
 def _rebuild(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
     numbers = [offset, *size, *stride]
     if not isinstance(storage, Tensor) or any(type(n) is not int or n < 0 for n in numbers) or len(size) != len(stride):
-        raise pickle.UnpicklingError("a tensor that is none")
+        raise pickle.UnpicklingError("something that is not a tensor")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if math.prod(size) else -1
     if last >= len(storage) or math.prod(size) > len(storage):
         raise UnreadableError("is damaged (a tensor of it is larger than its bytes)")

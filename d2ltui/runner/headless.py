@@ -307,6 +307,6 @@ def train(
                 raise guard.error
         except OSError as error:
             if isinstance(error, BrokenPipeError) and ended.status == "stopped":
-                StderrReporter(err)(f"nobody reads the output any more: {ended.message}")
+                StderrReporter(err)(f"nobody is reading the output any more: {ended.message}")
             status = unwritable(error, err)
         return signals.status or status

@@ -128,18 +128,18 @@ class RunRecording:
         assert self._resumed is not None
         if (unknown := unknown_fields(self.config)) and self._on_trouble is not None:
             names = ", ".join(printable(f"{name} = {value!r}") for name, value in unknown.items())
-            self._on_trouble(f"run: this d2ltui does not know {names}; {self._resumed.name} goes on without")
+            self._on_trouble(f"run: this d2ltui does not know {names}; {self._resumed.name} continues without it")
         found, damage = last_checkpoint(self._resumed, self.config)
         if damage:
             self._damaged = True
             if self._on_trouble is not None:
                 self._on_trouble(damage)
         if found is None and (self._stored_steps > 0 or self._begins_again):
-            raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to go on from")
+            raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to resume from")
         if found is not None and self._begins_again and found.step > MAX_LOST_STEPS:
             raise CheckpointError(
                 f"run: the checkpoint of {self._resumed.name} is of step {found.step:,}, and where its database is "
-                f"lost, a run goes on from step {MAX_LOST_STEPS:,} at most"
+                f"lost, a run can be resumed from step {MAX_LOST_STEPS:,} at most"
             )
         if (mended := recovery.repair_config(self._resumed, self.config)) and self._on_trouble is not None:
             self._on_trouble(mended)
@@ -229,7 +229,7 @@ def last_checkpoint(path: Path, config: RunConfig) -> tuple[Checkpoint | None, s
     except CheckpointError as error:
         if not previous.exists():
             raise
-        damage, why = f"{error}; the one before is taken", _why(error, current)
+        damage, why = f"{error}; the one before it is used", _why(error, current)
     try:
         return read(previous, config), damage
     except FileNotFoundError:
@@ -252,7 +252,9 @@ def _stored(path: Path) -> tuple[LiveRun, str]:
             reader.check_pages()
             _check_resumable(info(path))
             if unknown := unknown_choices(reader.live.config):
-                raise NotAllowed(f"run: {path.name} cannot go on here: this d2ltui does not know {', '.join(unknown)}")
+                raise NotAllowed(
+                    f"run: {path.name} cannot be resumed here: this d2ltui does not know {', '.join(unknown)}"
+                )
             return reader.live, ""
     except Damaged as error:
         if not recovery.has_checkpoint(path):

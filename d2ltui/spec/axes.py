@@ -71,7 +71,7 @@ def parse_axis(axis: str, text: str) -> Axis:
     if len(values) < 2:
         raise _wrong(axis, text, "it has one value", "two or more")
     if len(set(values)) < len(values):
-        raise _wrong(axis, text, "a value stands there twice", "each value once")
+        raise _wrong(axis, text, "a value is given twice", "each value once")
     return Axis(name, values, "choice")
 
 
@@ -91,14 +91,14 @@ def checked_axis(axis: str, given: Axis) -> Axis:
 def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
     kind = FIELDS[name].kind if name in FIELDS else "int"
     if kind not in ("int", "float"):
-        raise _wrong(axis, text, f"{name} is no number", f"values of it, such as {name}={_example(name)}")
+        raise _wrong(axis, text, f"{name} is not a number", f"values of it, such as {name}={_example(name)}")
     chosen = parts[3].strip() if len(parts) > 3 else "log" if name in LOG_FIELDS else "linear"
     if len(parts) not in (3, 4) or chosen not in ("log", "linear"):
-        raise _wrong(axis, text, "it is no range", f"{name}=LOW:HIGH:N, and behind it :log or :linear")
+        raise _wrong(axis, text, "it is not a range", f"{name}=LOW:HIGH:N, and behind it :log or :linear")
     low, high = (_number(axis, text, part) for part in parts[:2])
     count = parts[2].strip()
     if not (count.isascii() and count.isdigit() and len(count) <= 9):
-        raise _wrong(axis, text, f"{quoted(count)} is no number of values", f"a whole number from 2 to {MAX_VALUES}")
+        raise _wrong(axis, text, f"{quoted(count)} is not a number of values", f"a whole number from 2 to {MAX_VALUES}")
     n = int(count)
     if low > high:
         raise _wrong(axis, text, "its ends are the wrong way round", f"{name}={parts[1]}:{parts[0]}:{count}")
@@ -124,7 +124,7 @@ def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
     else:
         numbers = [float(f"{number:.{DIGITS}g}") for number in numbers]
         if len(set(numbers)) < n:
-            raise _wrong(axis, text, "its values are too near to each other", f"{DIGITS} digits that differ")
+            raise _wrong(axis, text, "its values are too close together", f"{DIGITS} digits that differ")
     return Axis(
         name, tuple(_value(axis, text, name, number) for number in numbers), "log" if chosen == "log" else "linear"
     )
@@ -134,7 +134,7 @@ def _number(axis: str, text: str, part: str) -> float:
     try:
         number = float(part)
     except ValueError:
-        raise _wrong(axis, text, f"{quoted(part)} is no number", "LOW:HIGH:N, such as 1e-4:10:32") from None
+        raise _wrong(axis, text, f"{quoted(part)} is not a number", "LOW:HIGH:N, such as 1e-4:10:32") from None
     if not math.isfinite(number):
         raise _wrong(axis, text, f"{part.strip()} is not finite", "a finite number")
     return number
@@ -144,7 +144,9 @@ def _value(axis: str, text: str, name: str, value: object) -> object:
     if name in OF_HIDDEN:
         given = str(value)
         if not (given.isascii() and given.isdigit() and len(given) <= 9 and 1 <= int(given) <= OF_HIDDEN[name]):
-            raise _wrong(axis, text, f"{quoted(value)} is no {name}", f"a whole number from 1 to {OF_HIDDEN[name]}")
+            raise _wrong(
+                axis, text, f"{quoted(value)} is not a valid {name}", f"a whole number from 1 to {OF_HIDDEN[name]}"
+            )
         return int(given)
     try:
         return parse(name, value)

@@ -111,7 +111,7 @@ def from_toml(text: str, source: str, *, foreign: bool = False) -> dict[str, obj
         for key in unknown[:MAX_KEYS]
     ]
     if more := len(unknown) - len(problems):
-        problems.append(Problem("", f"{place}: {more:,} more {'keys are' if more > 1 else 'key is'} no such field"))
+        problems.append(Problem("", f"{place}: {more:,} more unknown {'keys' if more > 1 else 'key'}"))
     if problems:
         raise ConfigError(problems)
     for name, other in catalogue.ONLY_WITH.items():

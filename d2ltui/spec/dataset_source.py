@@ -111,9 +111,9 @@ def check_source(source: DatasetSource) -> None:
     """That `source` can be offered. Raises ValueError, with what is wrong."""
     check_info(source.info)
     if not isinstance(source.loader, str) or not all(source.loader.partition(":")):
-        raise ValueError(f"loader: '{source.loader}' is no reference of the form module:function")
+        raise ValueError(f"loader: '{source.loader}' is not of the form module:function")
     if source.sized is not None and not callable(source.sized):
-        raise ValueError("sized: it is no function")
+        raise ValueError("sized: it is not a function")
 
 
 def check_info(info: DatasetInfo) -> None:
@@ -123,7 +123,7 @@ def check_info(info: DatasetInfo) -> None:
     msgspec.convert(msgspec.to_builtins(info), DatasetInfo)  # each field is of its kind; a ValidationError names it
     for field in ("title", "origin", "normalisation", "description"):
         if not (text := getattr(info, field)) or printable(text) != text:
-            raise ValueError(f"{field}: {text!r} is no line of text")
+            raise ValueError(f"{field}: {text!r} is not a line of text")
     for field in ("train_size", "val_size", "num_outputs"):
         if (number := getattr(info, field)) < 1:
             raise ValueError(f"{field}: {number} is not allowed; allowed: a whole number, 1 or more")

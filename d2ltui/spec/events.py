@@ -200,7 +200,7 @@ class ThreadsChanged(Event, frozen=True):
             fits = max(1, round(self.cores - self.others))
             return f"{held}: --threads auto, or {fits}, trains faster than {self.before}"
         if self.threads > self.before:
-            why = "there are cores idle again"
+            why = "some cores are idle again"
         else:
             why = held if self.others else f"there {are(self.cores)} {counted(self.cores, 'core')}"
         after = f"after step {self.step:,}" if self.step else "from the start"
@@ -230,7 +230,7 @@ class ObserverFailed(Event, frozen=True):
     @property
     def sentence(self) -> str:
         """What to tell a person."""
-        return f"{self.observer} failed and is left out from step {self.step:,} on ({self.message}); the run goes on"
+        return f"{self.observer} failed and is left out from step {self.step:,} on ({self.message}); the run continues"
 
 
 class RunEnded(Event, frozen=True):

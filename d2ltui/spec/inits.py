@@ -26,9 +26,9 @@ class InitSpec(msgspec.Struct, frozen=True):
 def check_init(init: InitSpec) -> None:
     """That `init` can be offered. Raises ValueError, with what is wrong."""
     if not init.description or printable(init.description) != init.description:
-        raise ValueError(f"description: {init.description!r} is no line of text")
+        raise ValueError(f"description: {init.description!r} is not a line of text")
     if not isinstance(init.draw, str) or not all(init.draw.partition(":")):
-        raise ValueError(f"draw: '{init.draw}' is no reference of the form module:function")
+        raise ValueError(f"draw: '{init.draw}' is not of the form module:function")
 
 
 INITS: Registry[InitSpec] = Registry("d2ltui.inits", InitSpec, check_init)

@@ -103,18 +103,18 @@ def check_model(model: ModelSpec) -> None:
     """That `model` can be offered. Raises ValueError, with what is wrong."""
     for field in ("title", "description"):
         if not (text := getattr(model, field)) or printable(text) != text:
-            raise ValueError(f"{field}: {text!r} is no line of text")
+            raise ValueError(f"{field}: {text!r} is not a line of text")
     if wrong := [name for name in (*model.fields, *model.defaults) if name not in (*OWN, *COMMON)]:
         raise ValueError(f"fields: {wrong[0]!r} is not allowed; allowed: {', '.join((*OWN, *COMMON))}")
     if model.default_dataset not in DATASETS:
-        raise ValueError(f"default_dataset: {model.default_dataset!r} is no data set")
+        raise ValueError(f"default_dataset: {model.default_dataset!r} is not a data set")
     if DATASETS[model.default_dataset].task != model.task:
         raise ValueError(f"default_dataset: the task of {model.default_dataset} is not {model.task}")
     if not callable(model.plan) or not callable(model.refuses):
-        raise ValueError("plan, refuses: they are no functions")
+        raise ValueError("plan, refuses: they are not functions")
     for field in ("build", "scratch"):
         if (reference := getattr(model, field)) and not all(reference.partition(":")):
-            raise ValueError(f"{field}: '{reference}' is no reference of the form module:function")
+            raise ValueError(f"{field}: '{reference}' is not of the form module:function")
     if model.scratch and not model.build:
         raise ValueError("scratch: not allowed without build")
 

@@ -83,7 +83,7 @@ def _condition(word: str) -> Condition:
     name, sign, value = found[1].replace("-", "_"), found[2].replace("==", "="), found[3]
     if name not in FIELDS:
         hint = did_you_mean(name, FIELDS)
-        raise NotAllowed(f"filter: {quoted(name)} is no field of a run{hint}; allowed: {', '.join(FIELDS)}")
+        raise NotAllowed(f"filter: {quoted(name)} is not a field of a run{hint}; allowed: {', '.join(FIELDS)}")
     ordered = name in NUMBERS or (name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("float", "int"))
     if sign not in ("=", "!=") and not ordered:
         raise NotAllowed(f"filter: '{sign}' is not allowed with {name}; allowed: = and !=")

@@ -281,7 +281,7 @@ def find(reference: str) -> Path:
         if found:
             return found[-1].path
         if not listed:
-            raise NotAllowed(f"run: there is none yet in {home.runs_dir()}; 'd2ltui train' makes one")
+            raise NotAllowed(f"run: there are none yet in {home.runs_dir()}; 'd2ltui train' makes one")
         problem = listed[-1].problem
         if len(listed) == 1:
             raise StoreError(problem)

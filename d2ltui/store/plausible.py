@@ -79,7 +79,7 @@ def check_meta(found: dict[str, Any]) -> None:
     check_config(read_config(meta.config))
     for name, value in (("created", meta.created), ("sign", meta.sign), ("ended", meta.ended)):
         if not 0 <= value < _LATEST:
-            raise ValueError(f"its {name} is {value:g}, which is no time")
+            raise ValueError(f"its {name} is {value:g}, which is not a time")
     if meta.progress is not None:
         _seconds(meta.progress.seconds)
 
@@ -164,7 +164,7 @@ def _remedy(remedy: dict[str, object]) -> None:
             raise ValueError(f"a remedy with {name} {value:g}")
         plain = isinstance(value, str | int | float | list | None)
         if not plain or not all(isinstance(number, int) for number in numbers):
-            raise ValueError(f"a remedy whose {name} is no value of a hyperparameter")
+            raise ValueError(f"a remedy whose {name} is not a value of a hyperparameter")
 
 
 def _counts(**values: int) -> None:

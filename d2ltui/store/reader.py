@@ -269,7 +269,7 @@ class RunReader:
                 check(stored, when, kind, data)
                 fields = printable_values(json.loads(data), lines=LINES)
                 if not isinstance(when, float) or not isinstance(kind, str) or not isinstance(fields, dict):
-                    raise ValueError("a line of its log is none")
+                    raise ValueError("a line of its log cannot be read")
                 found.append((when, printable(kind), fields))
             return found
         except DAMAGE as error:

@@ -249,7 +249,7 @@ def open_run(
     connection.close()
     if application == APPLICATION:
         raise Newer(f"run: {path.name} is from a newer d2ltui (schema {version}; this one reads {VERSION})")
-    why = "damaged (run.db is no run's database)" if size else "incomplete (its run.db is empty)"
+    why = "damaged (run.db is not the database of a run)" if size else "incomplete (its run.db is empty)"
     raise Damaged(f"run: {path.name} is {why}")
 
 

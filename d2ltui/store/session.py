@@ -156,7 +156,7 @@ class RunWriter:
                 self._meta["device"] = event.device
                 self._say(f"{event.config.model} on {event.config.dataset}, {event.device}: {event.num_train} samples")
             case events.RunResumed():
-                self._say(f"goes on after step {event.step:,}")
+                self._say(f"resumed after step {event.step:,}")
             case events.LearningRateChanged():
                 self._progress["lr"] = event.lr
                 self._say(f"lr {event.lr:g} after step {event.step:,}")

@@ -150,7 +150,7 @@ class StoreThread:
                 session = RunWriter(path, self.config)
         except (OSError, sqlite3.Error, StoreError) as error:
             why = str(error) if isinstance(error, StoreError) else f"{home.runs_dir()}: {reason(error)}"
-            self._say(f"store: the run is not stored ({why}); it goes on in memory")
+            self._say(f"store: the run is not stored ({why}); it continues in memory")
             if self._lock is not None:
                 self._lock.release()
             return
@@ -174,7 +174,7 @@ class StoreThread:
                 return
             if time.monotonic() > deadline:
                 if self._queue:
-                    what = f"what {name} has trained since it went on"
+                    what = f"what {name} has trained since it was resumed"
                     self._say(f"store: {what} is not stored (another process holds its file)")
                     return
                 what = f"the end of {name}" if self._session.stored else f"what {name} has trained"
@@ -242,12 +242,12 @@ class StoreThread:
             why = home.gone(session.path) or reason(error)
         if not self._failing:
             self._failing = True
-            self._say(f"store: {session.path} takes no more ({why}); the run goes on in memory")
+            self._say(f"store: {session.path} takes no more ({why}); the run continues in memory")
 
     def _give_up(self, error: Exception) -> None:
         no = "not" if self._session is not None and not self._session.stored else "no longer"
         why = (self.path is not None and home.gone(self.path)) or reason(error)
-        self._say(f"store: the run is {no} stored ({why}); it goes on in memory")
+        self._say(f"store: the run is {no} stored ({why}); it continues in memory")
         if self._session is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._session.close()

@@ -35,7 +35,7 @@ KEYS: tuple[Key, ...] = (
     Key("u", "open_layer", "units", "a layer's units, the dead ones marked; its function and inputs", footer=False),
     Key("p", "picture", "picture", "the data and what the network makes of it, and back", footer=False),
     Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it", rank=8),
-    Key("R", "runs", "runs", "the stored runs: compare, go on, watch, delete", rank=7),
+    Key("R", "runs", "runs", "the stored runs: compare, resume, watch, delete", rank=7),
     Key("tab", "next_pane", "pane", "the next pane", priority=True, footer=False),
     Key("shift+tab", "previous_pane", "pane back", "the previous pane", priority=True, footer=False),
     Key("l", "log_scale", "log", "linear or logarithmic loss axis", footer=False),
@@ -51,7 +51,7 @@ KEYS: tuple[Key, ...] = (
         priority=True,
         footer=False,
     ),
-    Key("t", "traceback", "why", "the whole error of a failed run", footer=False),
+    Key("t", "traceback", "why", "the full error of a failed run", footer=False),
     Key("ctrl+t", "toggle_theme", "theme", "light or dark", "^t", priority=True, footer=False),
     Key(
         "escape",
@@ -65,7 +65,7 @@ KEYS: tuple[Key, ...] = (
         "ctrl+z",
         "suspend_process",
         "suspend",
-        "to the shell, training stands still; `fg` goes on",
+        "to the shell, training pauses; `fg` resumes it",
         "^z",
         priority=True,
         footer=False,
@@ -79,10 +79,10 @@ RUNS_KEYS: tuple[Key, ...] = (
     Key("space", "mark", "mark", "mark the run: the curves of marked runs are drawn on one axis, and compared"),
     # In the help and for the dispatch; the footer has the table's own, which acts first.
     Key("enter", "open", "open", "show the run on the main screen; one that another process trains is watched", rank=1),
-    Key("c", "continue_run", "go on", "go on with a run that was stopped or interrupted", rank=3),
+    Key("c", "continue_run", "resume", "resume a run that was stopped or interrupted", rank=3),
     Key("b", "baseline", "baseline", "the run that the others are compared with: always curve a", rank=9),
     Key("s", "sort", "sort", "newest first, by validation loss, by validation metric, by name", rank=5),
-    Key("slash", "filter", "filter", "show the runs that fulfil conditions, such as lr>=0.1 model=mlp", "/", rank=6),
+    Key("slash", "filter", "filter", "filter the runs, such as by lr>=0.1 model=mlp", "/", rank=6),
     Key(
         "f",
         "facts",
@@ -90,8 +90,8 @@ RUNS_KEYS: tuple[Key, ...] = (
         "what the marked runs differ in, or about the run, in the curves' place, and back",
         rank=7,
     ),
-    Key("n", "rename", "rename", "give the run another name", rank=9),
-    Key("N", "note", "note", "write something about the run", rank=9),
+    Key("n", "rename", "rename", "rename the run", rank=9),
+    Key("N", "note", "note", "write a note about the run", rank=9),
     Key("d,delete", "delete", "delete", "delete the run; asks", "d", rank=4),
     Key("left", "cursor(-1)", "epoch back", "the curves' cursor one epoch back", "←", footer=False),
     Key("right", "cursor(1)", "epoch on", "the curves' cursor one epoch on", "→", footer=False),
@@ -104,15 +104,15 @@ LESSONS_KEYS: tuple[Key, ...] = (
         "enter,ctrl+r",
         "measure",
         "run the experiments",
-        "carry the lesson's experiments out, and judge",
+        "run the lesson's experiments, and judge its claim",
         "enter",
         rank=1,
     ),
     Key("x", "stop", "stop", "stop them", rank=3),
     Key("tab", "next_pane", "pane", "the list, the page, the curves, the verdict", footer=False, priority=True),
-    Key("t", "traceback", "why", "the whole error of a lesson that failed", footer=False),
+    Key("t", "traceback", "why", "the full error of a lesson that failed", footer=False),
     Key("question_mark", "help", "help", "this help", "?", rank=0),
-    Key("escape,q,L", "close", "back", "back to the main screen; a measurement goes on", "esc", rank=0),
+    Key("escape,q,L", "close", "back", "back to the main screen; a measurement continues", "esc", rank=0),
 )
 
 # These act whatever covers the main screen.
@@ -146,7 +146,7 @@ FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("enter", "in a choice: the list of all; in a text: edit it, and once more: take it"),
     ("0 … 9", "in a text: begin another one"),
     ("v  ← →", "in Picture: another kind of it; ↑ ↓: other inputs, another page or sample"),
-    ("enter", "in lr, edited while training: go on with that learning rate"),
+    ("enter", "in lr, edited while training: continue with that learning rate"),
 )
 
 TABLE_HELP = ("shift+← →", "the table sideways, where it is wider than the screen")

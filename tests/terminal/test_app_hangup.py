@@ -1,4 +1,4 @@
-"""The terminal has gone and the run goes on: also a paused one, also after a second hang-up, until SIGTERM."""
+"""The terminal has gone and the run continues: also a paused one, also after a second hang-up, until SIGTERM."""
 
 from __future__ import annotations
 

@@ -75,7 +75,9 @@ def test_a_reader_that_has_had_enough() -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 141
     assert len(done.stdout.splitlines()) == 2
-    assert re.search(r"^d2ltui: nobody reads the output any more: stopped after step \d+$", done.stderr, re.MULTILINE)
+    assert re.search(
+        r"^d2ltui: nobody is reading the output any more: stopped after step \d+$", done.stderr, re.MULTILINE
+    )
     assert [run.status for run in runs()] == ["stopped"]
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr

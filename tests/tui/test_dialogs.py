@@ -23,7 +23,7 @@ async def test_what_was_said_of_a_file_goes_when_another_is_named(tmp_path: Path
         await pilot.pause()
         await pilot.press("enter")
         said = screen.query_one(".problem")
-        assert "enter once more" in str(said.render())
+        assert "enter again" in str(said.render())
         screen.query_one(Input).value = str(tmp_path / "other.toml")
         await pilot.pause()
         assert not str(said.render())

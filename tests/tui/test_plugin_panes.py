@@ -91,7 +91,7 @@ async def test_a_pane_that_raises_is_told_of_once_and_left_alone(
         assert "this pane has failed" in person.text()
         await person.until(lambda: notices(person), "what has failed")
         (notice,) = notices(person)
-        assert notice.startswith(f"pane faulty has failed, and the run goes on ({why}); the traceback is in ")
+        assert notice.startswith(f"pane faulty has failed, and the run continues ({why}); the traceback is in ")
         (log,) = d2ltui_home.glob("failed-*.log")
         assert log.read_text().endswith(f"{why}\n")
         for _ in ORDER:  # it can still be gone through
@@ -133,7 +133,7 @@ async def test_a_key_that_a_pane_fails_to_handle_ends_nothing(
         await person.press("down", "down", "up")
         await person.until(lambda: notices(person), "what has failed")
         (notice,) = notices(person)
-        assert notice.startswith("pane touchy has failed, and the run goes on (RuntimeError: not that key)")
+        assert notice.startswith("pane touchy has failed, and the run continues (RuntimeError: not that key)")
         await person.press("ctrl+r")
         await person.until_word("finished")
 
@@ -149,7 +149,7 @@ async def test_lines_that_no_terminal_should_get(
         await person.until(lambda: "a\ufffd[2Jb?c" in person.text(), "a line without what steers a terminal")
         await person.until(lambda: notices(person), "what has failed")
         (notice,) = notices(person)
-        assert notice.startswith("pane style has failed, and the run goes on (ValueError: style: 99 is not allowed;")
+        assert notice.startswith("pane style has failed, and the run continues (ValueError: style: 99 is not allowed;")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ async def test_lines_that_no_terminal_should_get(
         ({"tab": "Setup"}, "tab: 'Setup' is not allowed: it has room for the form alone"),
         ({"column": "left"}, "column: 'left' is not allowed; allowed: curves, inside"),
         ({"share": 0}, "share: 0 is not allowed; allowed: whole numbers from 1"),
-        ({"make": None}, "make: it is no function"),
+        ({"make": None}, "make: it is not a function"),
     ],
 )
 def test_a_pane_that_could_not_be_shown_is_refused(changed: dict[str, object], said: str) -> None:

@@ -227,11 +227,11 @@ async def test_what_is_not_listed_is_not_described(open_app: Opener) -> None:
         await person.until(lambda: name in str(facts.content), "what is known of it")
         screen.query_one("#filter", Input).value = "nothing-like-it"
         await person.until(lambda: name not in str(facts.content), "nothing")
-        assert "no run fulfils that" in person.text()
+        assert "no run matches" in person.text()
         await person.press("slash", "enter")
         assert isinstance(screen.focused, Input)  # an empty table would take what is typed next for commands
         screen.query_one("#filter", Input).value = ""
-        await person.until(lambda: "no run fulfils that" not in person.text(), "all runs")
+        await person.until(lambda: "no run matches" not in person.text(), "all runs")
         await person.press("enter")
         assert isinstance(screen.focused, DataTable)
 

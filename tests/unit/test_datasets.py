@@ -106,7 +106,7 @@ def test_a_description_is_of_the_same_data_set() -> None:
         ({"input_shape": ()}, r"input_shape: \(\) is not allowed"),
         ({"input_shape": (3, 0)}, "input_shape"),
         ({"task": "regression"}, "num_outputs: 2 is not allowed; allowed: 1"),
-        ({"description": "two\nlines"}, "description: .* is no line of text"),
+        ({"description": "two\nlines"}, "description: .* is not a line of text"),
         ({"title": "\x1b[2J"}, "title"),
         ({"task": "clustering"}, "Invalid enum value 'clustering'"),
     ],

@@ -126,7 +126,7 @@ def test_divergence_by_a_loss_that_grows_and_by_one_that_is_not_finite() -> None
     assert found[0].remedy == {"lr": 0.1}
     # Where a run has diverged, its layers tell nothing: how many steps they were trained after that is chance.
     (died,) = examine([start, looked(50, layer(1, dead=1.0), loss=2.29)], [], config, diverged_at=60)
-    assert (died.what, died.step) == ("The loss is beyond all bounds at step 60.", 60)
+    assert (died.what, died.step) == ("The loss has blown up at step 60.", 60)
 
 
 def test_a_rate_that_is_too_high_needs_long_steps_and_a_bad_loss() -> None:

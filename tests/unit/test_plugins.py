@@ -275,7 +275,7 @@ BROKEN = {  # with the beginning of what is said of it
     "d2ltui.activations mish_plugin:NO_SUCH_NAME": "AttributeError: module 'mish_plugin' has no attribute",
     "d2ltui.activations mish_plugin:TAKEN": "ValueError: the name 'relu' is taken",
     "d2ltui.datasets broken_datasets_plugin:NO_CLASSES": "ValueError: classes: 0 names are not allowed; allowed: one",
-    "d2ltui.datasets broken_datasets_plugin:NO_LOADER": "ValueError: loader: 'somewhere' is no reference",
+    "d2ltui.datasets broken_datasets_plugin:NO_LOADER": "ValueError: loader: 'somewhere' is not of the form",
     "d2ltui.datasets broken_datasets_plugin:WRONG_KIND": "TypeError: it is a DatasetInfo and not a DatasetSource",
     "d2ltui.datasets broken_datasets_plugin:WRONG_SIZE": "ValidationError: Expected `int`, got `str` - at `$",
     "d2ltui.models strided_plugin:WRONG_FIELD": "ValueError: fields: 'temperature' is not allowed; allowed: hidden, ",

@@ -206,7 +206,7 @@ def test_a_home_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path
     store.later(lambda path: told.append("a job without a directory"))
     assert not store.wait_opened(10)
     assert store.close()
-    assert told == [f"store: the run is not stored ({tmp_path}/file/runs: Not a directory); it goes on in memory"]
+    assert told == [f"store: the run is not stored ({tmp_path}/file/runs: Not a directory); it continues in memory"]
 
 
 def test_a_full_disk_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_a_full_disk_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatc
     store.close()
     assert store.path is not None
     assert told == [
-        f"store: {store.path} takes no more (database or disk is full); the run goes on in memory",
+        f"store: {store.path} takes no more (database or disk is full); the run continues in memory",
         "store: the run is stored again, with nothing missing",
     ]
     with RunReader(store.path) as reader:

@@ -60,7 +60,7 @@ def test_conditions(text: str, expected: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("lrr>1", "filter: 'lrr' is no field of a run (did you mean lr?); allowed: status, "),
+        ("lrr>1", "filter: 'lrr' is not a field of a run (did you mean lr?); allowed: status, "),
         ("lr>=abc", "filter: lr 'abc' is not allowed; allowed: a number"),
         ("lr=nan", "filter: lr 'nan' is not allowed; allowed: a number"),
         ("lr>=", "filter: lr '' is not allowed; allowed: a number"),

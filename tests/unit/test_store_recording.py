@@ -124,7 +124,7 @@ def test_no_checkpoint_at_all(path: Path) -> None:
     for name in (home.CHECKPOINT, home.PREVIOUS):
         (path / name).unlink()
     recording = RunRecording.resume(path, Control())
-    with pytest.raises(CheckpointError, match="has no checkpoint to go on from"):
+    with pytest.raises(CheckpointError, match="has no checkpoint to resume from"):
         recording.checkpoint()
     recording.close()
     assert info(path).steps == 6

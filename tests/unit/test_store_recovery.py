@@ -108,7 +108,7 @@ def test_a_damaged_run_goes_on_to_the_same_end(
     damaged = (path / home.DATABASE).read_bytes() if harm is not remove else None
     status, out, err = command("show", path.name)
     assert (status, out, err.count("\n")) == (1, "", 1)
-    assert err.endswith(f"; 'd2ltui train --resume {path.name}' can still go on from its checkpoint\n")
+    assert err.endswith(f"; 'd2ltui train --resume {path.name}' can still resume it from its checkpoint\n")
 
     status, out, err = command("train", "--resume", path.name, "--quiet", "--json")
     assert (status, err.count("d2ltui: ")) == (0, 1), err

@@ -61,7 +61,7 @@ def test_a_reader_that_does_not_let_go_is_told_of_and_what_was_kept_is_written_t
     until(lambda: len(told) == 2, "that it is stored again")
     assert store.close()
     assert told == [
-        f"store: {path} takes no more (another process holds it); the run goes on in memory",
+        f"store: {path} takes no more (another process holds it); the run continues in memory",
         "store: the run is stored again, with nothing missing",
     ]
     with RunReader(path) as reader:
@@ -77,7 +77,7 @@ def test_what_a_reader_keeps_from_being_written_does_not_grow_without_limit(
         for event in steps(1, 2000):
             store(event)
         until(lambda: told, "that it is given up")
-        assert told == ["store: the run is not stored (database is locked); it goes on in memory"]  # not one step
+        assert told == ["store: the run is not stored (database is locked); it continues in memory"]  # not one step
         until(lambda: store._session is None, "that nothing is kept open")
     assert store.close()
 
@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_from_the_first_step_has_stored_none(
         store(event)
     assert store.close()
     assert told == [
-        f"store: {path} takes no more (database or disk is full); the run goes on in memory",
+        f"store: {path} takes no more (database or disk is full); the run continues in memory",
         f"store: no step of {path.name} is stored, how it was set {'and a checkpoint are' if checkpoint else 'is'}",
     ]
     with RunReader(path) as reader:

@@ -89,7 +89,7 @@ def test_a_run_that_ends_sick_says_what_is_wrong_and_what_to_try(
     assert not any(word in "".join(out[:-1]) for word in ("gradient", "alarm", "try"))
     what, why, try_, *others = err if quiet else err[-5:]
     assert what.startswith("alarm: All weights start at 0, so that all units of a layer stay alike")
-    assert why.startswith("    Units that start equal get equal gradients, for ever")
+    assert why.startswith("    Units that start equal get equal gradients, and stay equal for ever")
     assert try_ == "    try: Train again with init kaiming."
     assert others[0].startswith("    because of this: 100 % of the units of layer 2 (ReLU) are dead")
     cause, *follows = summary["findings"]

@@ -112,7 +112,7 @@ class RunPanes:
         """A pane has raised `error`: it is told of once, and asked for nothing any more. The run goes on."""
         if not pane.failed:
             pane.fail(f"this pane has failed ({in_words(error)})")
-            self._tell(f"pane {pane.id} has failed, and the run goes on", error)
+            self._tell(f"pane {pane.id} has failed, and the run continues", error)
 
     def _tell(self, what: str, error: Exception) -> None:
         self._screen.notify(f"{what} ({in_words(error)}); {keep_traceback(error)}", severity="error", markup=False)

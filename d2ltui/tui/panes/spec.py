@@ -183,7 +183,7 @@ def check(spec: PaneSpec) -> None:
     if not isinstance(spec.in_place_of, tuple) or not all(isinstance(name, str) for name in spec.in_place_of):
         raise ValueError(f"in_place_of: {spec.in_place_of!r} is not allowed; allowed: a tuple of names")
     if not callable(spec.make):
-        raise ValueError("make: it is no function")
+        raise ValueError("make: it is not a function")
 
 
 # Those that come with the program register themselves when `d2ltui.tui.panes` is imported.

@@ -133,7 +133,7 @@ class ChoiceScreen(Boxed, ModalScreen[str]):
         """The list."""
         width = max(map(len, self._choices)) + 2
         with Vertical(classes="box") as box:
-            box.border_title = f"{self._title} (enter takes, escape closes)"
+            box.border_title = f"{self._title} (enter chooses, escape closes)"
             yield Options(
                 *(Option(f"{name:<{width}}{meaning}", id=name) for name, meaning in self._choices.items()),
                 compact=True,
@@ -192,7 +192,7 @@ class SaveScreen(Boxed, ModalScreen[str | None]):
             path = Path(name).expanduser()
             if path.exists() and str(path) != self._overwrite:
                 self._overwrite = str(path)
-                problem.update(f"{path} exists: enter once more overwrites it")
+                problem.update(f"{path} exists: enter again overwrites it")
                 return
             path.write_text(self._text, encoding="utf-8")
         except (OSError, ValueError, RuntimeError) as error:  # ValueError: a null; RuntimeError: an unknown ~user
@@ -224,7 +224,7 @@ class AskScreen(Boxed, ModalScreen["str | None"]):
     def compose(self) -> ComposeResult:
         """The line."""
         with Vertical(classes="box") as box:
-            box.border_title = f"{self._title} (enter takes, escape closes)"
+            box.border_title = f"{self._title} (enter chooses, escape closes)"
             yield Input(self._text, compact=True)
             yield Static("", id="why-not", markup=False)
 

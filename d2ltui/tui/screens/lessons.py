@@ -173,7 +173,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
         if self.host.training:
             self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
         elif self.host.preflight.thread is not None:
-            self.app.notify("a check is just ending: once more, in a moment", severity="warning")
+            self.app.notify("a check is just ending: try again in a moment", severity="warning")
         elif measuring.busy:
             self.app.notify("a lesson is being measured: x stops it", severity="warning")
         else:
@@ -277,5 +277,5 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
             return Text(f"{now}\nx stops")
         if measurement.verdict is not None:
             return verdict_text(measurement.verdict, self.host.ascii)
-        more = "\nt shows the whole error" if measurement.traceback else ""
+        more = "\nt shows the full error" if measurement.traceback else ""
         return Text(f"{measurement.problem}{more}")

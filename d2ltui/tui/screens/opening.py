@@ -130,4 +130,4 @@ class OpeningScreen(PanesScreen):
                 self.host.leave()
 
         question = "A run is in progress. Quit and end it?"
-        self.open(ConfirmScreen(question, "quit", "go on"), answered)
+        self.open(ConfirmScreen(question, "quit", "stay"), answered)

@@ -163,7 +163,7 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
             return
         runs = [run for run in self._all if filters.matches(conditions, run)]
         unmatched = bool(self._all) and not runs
-        self._problem_line.update("no run fulfils that: / changes it" if unmatched else "")
+        self._problem_line.update("no run matches: / changes the filter" if unmatched else "")
         self._problem_line.display = unmatched
         runs.sort(key=self._order)
         self._runs = runs

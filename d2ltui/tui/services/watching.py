@@ -74,7 +74,7 @@ class Watching:
         return self._pictures.desk if self._pictures is not None else None
 
     def close(self) -> None:
-        """Let go of it; the run goes on. Its thread ends after the look that is under way."""
+        """Let go of it; the run continues. Its thread ends after the look that is under way."""
         self._requests.put(None)
 
     def join(self, timeout: float) -> None:
@@ -126,7 +126,7 @@ class Watching:
             return str(error)
         live = reader.live
         if not alive and live.ended is None:
-            gone = f"interrupted after step {live.step:,}: its process is gone; R lists the run, and c goes on with it"
+            gone = f"interrupted after step {live.step:,}: its process is gone; R lists the run, and c resumes it"
             self._gone = events.RunEnded("stopped", gone, {})
             live(self._gone)
         elif alive and live.ended is not None and live.ended is self._gone:  # it was asleep only
