@@ -43,7 +43,7 @@ def test_the_checkpoint_before_is_taken(path: Path, damaged: bool, capfd: pytest
     assert not torch.equal(found["0.weight"], last["0.weight"])
     err = capfd.readouterr().err
     assert err.startswith(f"d2ltui: checkpoint: {path}") == damaged
-    assert err.endswith("; the one before is taken\n") == damaged
+    assert err.endswith("; the one before it is used\n") == damaged
 
 
 def test_neither_can_be_used(path: Path) -> None:

@@ -308,5 +308,5 @@ def test_the_latest_of_runs_that_cannot_be_read(path: Path) -> None:
         find("latest")
     home.delete(other.name)
     home.delete(path.name)
-    with pytest.raises(NotAllowed, match="there is none yet"):
+    with pytest.raises(NotAllowed, match="there are none yet"):
         find("latest")

@@ -101,7 +101,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(path: Path) -> None:
     assert (worker.live.status, worker.live.step) == ("finished", 12)
     assert len(trouble) == 1
     assert trouble[0].startswith("checkpoint: ")
-    assert trouble[0].endswith("; the one before is taken")
+    assert trouble[0].endswith("; the one before it is used")
     assert (path / home.PREVIOUS).read_bytes() == before or read(path / home.PREVIOUS, CONFIG).step >= 6
     assert read(path / home.CHECKPOINT, CONFIG).step == 12
 
