@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.raster import Characters, drawing_of, half_blocks
 from d2ltui.charts.spec import FOREGROUND, RGB, Drawing, Run, Style
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 GLYPHS, LETTERS = "●▲■◆▼○△□◇▽", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -97,6 +100,36 @@ def caption(parts: list[Run], width: int, ascii: bool) -> list[Run]:
         if text:
             line.append((style, text))
     return line
+
+
+def wrapped(parts: list[Run], width: int, ascii: bool, most: int) -> Drawing:
+    """Text in as many lines as it takes, `most` at most and one at least; the last one is cut. No-break spaces hold."""
+    styles = [style for style, text in parts for _ in text]
+    lines: list[list[Run]] = [[]]
+    free = width
+    for word in re.finditer("[^ ]* *", "".join(text for _, text in parts)):
+        if len(word[0].rstrip(" ")) > free and free < width and len(lines) < most:
+            lines.append([])
+            free = width
+        of_word = styles[word.start() : word.end()], word[0].replace(NO_BREAK, " ")
+        for style, letters in groupby(list(zip(*of_word, strict=True))[:free], key=lambda pair: pair[0]):
+            lines[-1].append((style, one_cell_each("".join(letter for _, letter in letters), ascii)))
+        free = max(0, free - len(word[0]))
+    return [caption(line, width, ascii) for line in lines]
+
+
+def under(drawing: Drawing, parts: list[Run], width: int, ascii: bool, height: int) -> Drawing:
+    """The drawing, `height` - 1 rows of it, and text below it: in more than one line where its last rows are blank."""
+    blank = 0
+    while blank < min(len(drawing), lines_for(height) - 1) and not any(t.strip() for _, t in drawing[-1 - blank]):
+        blank += 1
+    said = wrapped(parts, width, ascii, 1 + blank)
+    return [*drawing[: height - len(said)], *said]
+
+
+def lines_for(height: int) -> int:
+    """How many lines of text may stand below a picture that is `height` rows high with them."""
+    return max(1, min(3, height // 6))
 
 
 def cells_of(

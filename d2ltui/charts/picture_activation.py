@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2ltui.charts.canvas import Look, caption
+from d2ltui.charts.canvas import Look, lines_for, wrapped
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
 from d2ltui.spec.pictures import ActivationCurve
@@ -14,13 +14,13 @@ HISTOGRAM_FROM = 12  # rows from which on there is room for one
 
 def activation(picture: ActivationCurve, width: int, height: int, look: Look) -> Drawing:
     """The curve, its slope, and where the layer's inputs lie now."""
-    lines = [line for spec in charts(picture, width, height - 1, look.ascii) for line in draw(spec)]
     largest = float(np.abs(picture.slope).max())
     said = f"slope at most {largest:.3g}"
     if picture.counts.any():
-        said = f"{picture.flat:.0%} of the inputs at a slope below {largest / 20:.2g}; {said}"
+        said = f"{100 * picture.flat:.0f} % of the inputs at a slope below {largest / 20:.2g}; {said}"
     said = f"{picture.title}: {said}"
-    return [*lines, caption([(int(Style.AXIS), said)], width, look.ascii)]
+    below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
+    return [*(line for spec in charts(picture, width, height - len(below), look.ascii) for line in draw(spec)), *below]
 
 
 def charts(picture: ActivationCurve, width: int, height: int, ascii: bool) -> list[ChartSpec]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from d2ltui.charts.canvas import Look, caption
+from d2ltui.charts.canvas import Look, lines_for, wrapped
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Line, Style
 from d2ltui.spec.pictures import Fit
@@ -15,12 +15,11 @@ RESIDUALS_FROM = 14  # rows from which on there is room for both
 
 def fit(picture: Fit, width: int, height: int, look: Look) -> Drawing:
     """The samples, the line that is fitted, the true one where it is known; below them the residuals."""
-    upper, *lower = charts(picture, width, height - 1, look.ascii)
     spread = float(np.std(picture.residuals)) if len(picture.residuals) else 0.0
     others = f"; other input{'s' * (picture.others > 1)} at the mean" if picture.others else ""
     said = f"residuals: sd {spread:.3g}{others}"
-    lines = [line for spec in (upper, *lower) for line in draw(spec)]
-    return [*lines, caption([(int(Style.AXIS), said)], width, look.ascii)]
+    below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
+    return [*(line for spec in charts(picture, width, height - len(below), look.ascii) for line in draw(spec)), *below]
 
 
 def charts(picture: Fit, width: int, height: int, ascii: bool) -> list[ChartSpec]:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from d2ltui.charts.canvas import Canvas, Look, caption
+from d2ltui.charts.canvas import Canvas, Look, under
 from d2ltui.charts.colours import diverging
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.raster import Characters, marks
-from d2ltui.charts.spec import Drawing, Style
+from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec.pictures import Images, Maps
 
 LEVELS = 24  # of grey: more are not told apart, and each pair of them is a style of its own
@@ -35,7 +35,7 @@ def images(picture: Images, width: int, height: int, look: Look) -> Drawing:
 
     styles = [Style.WARNING if wrong else Style.TEXT for wrong in picture.wrong]
     _lay_out(canvas, picture.images.shape[1:3], picture.captions, styles, look, show)
-    return [*canvas.drawing(), _page(picture, width, look)]
+    return under(canvas.drawing(), _page(picture), width, look.ascii, height)
 
 
 def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
@@ -53,7 +53,8 @@ def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
 
     _lay_out(canvas, picture.maps.shape[1:3], picture.captions, [Style.AXIS] * len(picture.maps), look, show)
     signs = "blue −, orange +" if look.colours else "= - below 0, + # above it"
-    return [*canvas.drawing(), _page(picture, width, look, f"; {signs}, at most {limit:.2g}")]
+    said = _page(picture, f"; {signs}, at most {limit:.2g}")
+    return under(canvas.drawing(), said, width, look.ascii, height)
 
 
 def _signs(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], limit: float) -> Characters:
@@ -81,7 +82,7 @@ def _lay_out(
         canvas.write(column, row + rows, one_cell_each(text, look.ascii)[:columns], style)
 
 
-def _page(picture: Images | Maps, width: int, look: Look, more: str = "") -> list[tuple[int, str]]:
+def _page(picture: Images | Maps, more: str = "") -> list[Run]:
     last = picture.first + len(picture.captions)
     which = f"{picture.first + 1:,} to {last:,} of " if len(picture.captions) < picture.total else ""
-    return caption([(int(Style.AXIS), f"{which}{picture.note}{more}")], width, look.ascii)
+    return [(int(Style.AXIS), f"{which}{picture.note}{more}")]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from d2ltui.charts.canvas import Canvas, Look, caption, cells_of
+from d2ltui.charts.canvas import NO_BREAK, Canvas, Look, cells_of, lines_for, wrapped
 from d2ltui.charts.colours import blend, class_colours, diverging
 from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec.pictures import Regions, Surface
@@ -20,11 +20,18 @@ SURE = 0.5  # of the way from a guess to certainty: from here on a letter says s
 
 def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the class that is predicted there, paler where less sure; samples as marks."""
-    rows, classes = height - 1, max(2, len(picture.names))
+    classes = max(2, len(picture.names))
+    colours = class_colours(classes)
+    legend: list[Run] = []
+    for index, name in enumerate(picture.names):
+        # A mark and its name stay together.
+        said = f"{look.glyph(index, classes)}{NO_BREAK}", f"{name.replace(' ', NO_BREAK)}  "
+        legend += [(look.text_style(colours[index]), said[0]), (int(Style.TEXT), said[1])]
+    below = wrapped([*legend, (int(Style.AXIS), _limits(picture))], width, look.ascii, lines_for(height))
+    rows = height - len(below)
     canvas = Canvas(width, rows)
     predicted, confidence = fitted(picture.classes, width, 2 * rows), fitted(picture.confidence, width, 2 * rows)
     sure = ((confidence - 1 / classes) / (1 - 1 / classes)).clip(0, 1)
-    colours = class_colours(classes)
     if look.colours:
         share = PALEST + (DEEPEST - PALEST) * np.rint(sure * (SHADES - 1)) / (SHADES - 1)
         canvas.paint(blend(colours[predicted], look.background, share), look)
@@ -39,20 +46,20 @@ def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
     at_column, at_row, labels = at_column[order], at_row[order], labels[order]
     glyphs = np.array([look.glyph(index, classes) for index in range(classes)])
     canvas.mark(at_column, at_row, glyphs[labels], look.strong(colours)[labels] if look.colours else None)
-    legend: list[Run] = []
-    for index, name in enumerate(picture.names):
-        legend += [(look.text_style(colours[index]), look.glyph(index, classes)), (int(Style.TEXT), f" {name}  ")]
-    return [*canvas.drawing(), caption([*legend, (int(Style.AXIS), _limits(picture))], width, look.ascii)]
+    return [*canvas.drawing(), *below]
 
 
 def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the number that is predicted there; samples in that of their target."""
-    rows = height - 1
-    canvas = Canvas(width, rows)
-    values = fitted(picture.values, width, 2 * rows)
     every = np.concatenate((picture.values.ravel(), picture.targets))
     every = every[np.isfinite(every)]
     limit = float(np.abs(every).max()) if len(every) else 1.0
+    dots = "0 to 9" if not look.colours else "blue to orange"
+    said = f"{_limits(picture)}; {dots}: {-limit:.2g} to {limit:.2g}; marks: the samples' targets"
+    below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
+    rows = height - len(below)
+    canvas = Canvas(width, rows)
+    values = fitted(picture.values, width, 2 * rows)
     shown = _chosen(len(picture.points), width * rows)
     points, targets = picture.points[shown], picture.targets[shown]
     at_column, at_row = cells_of(points, picture.x, picture.y, width, rows)
@@ -63,9 +70,7 @@ def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
     else:
         canvas.place(_tenths(values[::2], limit), int(Style.AXIS))
         canvas.mark(at_column, at_row, _tenths(targets, limit), None)
-    dots = "0 to 9" if not look.colours else "blue to orange"
-    said = f"{dots}: {-limit:.2g} to {limit:.2g}; marks: the samples' targets; {_limits(picture)}"
-    return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
+    return [*canvas.drawing(), *below]
 
 
 def _tenths(values: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.str_]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from d2ltui.charts.canvas import Canvas, Look, caption
+from d2ltui.charts.canvas import Canvas, Look, caption, under
 from d2ltui.charts.colours import blend, class_colours, packed, style_of
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.spec import Drawing, Run, Style
@@ -26,7 +26,7 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
     # Numbers, one beside the other where there is no room for a gap; or the tenth of the row; in one cell at least.
     cells = [digits + 1, max(2, digits), 2, 1]
     cell = next((cell for cell in cells if name_width + 1 + number * cell <= width), 1)
-    wide = cell >= digits
+    wide = cell > digits or (cell == digits and look.colours)  # colours alone part numbers that have no gap
     canvas = Canvas(width, height - 1)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     room = canvas.rows - 1
@@ -47,11 +47,11 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
                 style = int(style_of(int(packed(np.array(look.foreground, np.uint8))), packed(back)))
             canvas.write(name_width + 1 + column * cell, row + 1, text, style)
     correct, total = int(np.trace(counts)), int(counts.sum())
-    said = f"{correct / max(1, total):.1%} of {picture.note} right; rows: true, columns: predicted"
+    said = f"{100 * correct / max(1, total):.1f} % of {picture.note} right; rows: true, columns: predicted"
     said += "" if wide else "; tenths of the row"
     if number > room:
         said = f"{number - room} more rows below; {said}"
-    return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
+    return under(canvas.drawing(), [(int(Style.AXIS), said)], width, look.ascii, height)
 
 
 def _level(share: float) -> str:
@@ -94,4 +94,5 @@ def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawi
         (int(Style.AXIS), f"sample {picture.sample + 1:,} of {picture.total:,}; "),
         (int(Style.WARNING if overflow else Style.AXIS), told),
     ]
-    return [caption(line, width, look.ascii) for line in (*lines[: height - 1], parts)]
+    shown = [caption(line, width, look.ascii) for line in lines[: height - 1]]
+    return under(shown, parts, width, look.ascii, height)

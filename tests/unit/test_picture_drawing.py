@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -206,3 +207,51 @@ def test_numbers_that_are_none_are_drawn_without_a_warning(look: Look) -> None:
         warnings.simplefilter("error")
         for picture in every:
             assert len(draw_picture(picture, 30, 11, look)) == 11
+
+
+def lines_of(picture: pictures.Picture, width: int, height: int, look: Look = LOOKS["no colours"]) -> list[str]:
+    return ["".join(text for _, text in line).rstrip() for line in draw_picture(picture, width, height, look)]
+
+
+@pytest.mark.parametrize(
+    ("number", "end"),
+    [
+        (0, "x1 -3…3  ↑ x2 -3…3"),  # decision regions
+        (1, "marks: the samples' targets"),
+        (2, "other inputs at the mean"),
+        (3, "validation samples"),
+        (7, "slope at most"),
+    ],
+)
+def test_what_a_picture_shows_is_told_to_the_end_in_a_narrow_pane(number: int, end: str) -> None:
+    picture = of_size(31, 18)[number]
+    if isinstance(picture, pictures.Images):
+        picture = msgspec.structs.replace(
+            picture,
+            images=picture.images[:6],
+            captions=picture.captions[:6],
+            wrong=picture.wrong[:6],
+            note="16 mistakes in 360 validation samples",
+        )
+    shown = lines_of(picture, 31, 18)
+    assert len(shown) == 18
+    assert end in " ".join(shown[-3:])
+
+
+def test_a_mark_and_its_class_stay_in_one_line() -> None:
+    names = ("a shirt", "pullover", "dress", "coat")
+    picture = msgspec.structs.replace(regions(0.9), names=names)
+    for width in range(28, 60):
+        told = "\n".join(lines_of(picture, width, 18, Look())[-3:])
+        for glyph, name in zip("●▲■◆", names, strict=True):
+            assert f"{glyph} {name}" in told, width
+
+
+def test_counts_are_never_run_together_without_colours() -> None:
+    counts = np.full((10, 10), 1)
+    np.fill_diagonal(counts, 34)
+    picture = pictures.Confusion(counts, tuple("0123456789"), "430 samples")
+    told = lines_of(picture, 31, 18)
+    assert "134" not in "".join(told[:11])
+    assert "tenths of the row" in " ".join(told[-3:])
+    assert "34  1" in lines_of(picture, 41, 18)[1]
