@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.remedies import Remedy
+from d2ltui.diagnosis.thresholds import ALWAYS, FEW_STEPS, SHRINKS, SMALL_DECAY, SUSPICIOUS, WIDE_ENOUGH
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, applicable_fields, resolve
@@ -19,13 +20,6 @@ from d2ltui.spec.datasets import DatasetInfo
 from d2ltui.spec.models import COMMON, MODELS
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import are, counted
-
-ALWAYS = 0.1  # the suspicion of what is tried only where nothing else explains a run that has learned nothing
-SUSPICIOUS = 0.5  # from here on it is tried where a run has learned something, too: three times the usual rate
-WIDE_ENOUGH = 32  # units of a hidden layer that are none too few for the data sets here
-FEW_STEPS = 60  # fewer may be too few, whatever the rate
-SHRINKS = 0.2  # for each layer of a function with flat ends: three are suspicious, two are in every textbook
-SMALL_DECAY = 1e-3  # a weight decay that harms nobody
 
 _CHOSEN = ("implementation", "dataset", "data_dir")
 
@@ -41,12 +35,15 @@ class Cause(NamedTuple):
     factor: float = 1.0  # by which the inputs would have to be multiplied
 
 
-def possible_causes(config: RunConfig, data: DatasetInfo, scale: float) -> list[Cause]:
+def possible_causes(config: RunConfig, data: DatasetInfo, scale: float, *, oscillates: bool = False) -> list[Cause]:
     """What may be wrong with a run of `config` on `data`, the most suspicious first.
 
-    `scale` is the root mean square of the inputs.
+    `scale` is the root mean square of the inputs; `oscillates` tells that the loss was seen to jump up and down.
     """
-    found = [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data)]
+    jumps = f"the loss jumps up and down, the learning rate {config.lr:g} being too high for it"
+    leaps = "Steps that are too long leap over the valley again and again"
+    found = [Cause("oscillation", remedies.shorten_steps(config), SUSPICIOUS, jumps, leaps)] if oscillates else []
+    found += [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data)]
     if "activation" in MODELS[config.model].fields:
         found += [*_start(config, data), *_activation(config)]
     if "hidden" in MODELS[config.model].fields:

@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from d2ltui.diagnosis.thresholds import LEARNING, LIMITS, RISEN
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import Finding, LayersProbed, LayerStats, Severity
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.text import counted
-
-
-class Limit(NamedTuple):
-    """From which figure on a rule speaks, how loudly, and why just there."""
-
-    warning: float
-    alarm: float
-    source: str
-
-
-LEARNING = 0.75  # of the loss at the start, and of a guess: a network that has come so far is learning
-RISEN = 1.25  # times its lowest so far: the noise of a loss that falls
-_MEASURED = "measured: no run with default settings comes near"
-
-LIMITS: dict[str, Limit] = {
-    "dead": Limit(0.4, 0.7, "a share of a layer's units; " + _MEASURED),
-    "saturated": Limit(0.3, 0.6, "a share of outputs; Glorot and Bengio 2010, figures 2 and 3; " + _MEASURED),
-    "vanishing": Limit(1e-3, 1e-5, "first to last gradient norm; measured: six sigmoid layers of 64 units give 1e-5"),
-    "exploding": Limit(1e2, 1e3, "a gradient's norm; clipping is done at 1 (section 9.5); " + _MEASURED),
-    "diverging": Limit(2.0, 10.0, "times the loss at the start, or of a guess"),
-    "lr_high": Limit(0.1, 1.0, "‖Δw‖/‖w‖ of a step; about 1e-3 is usual (CS231n, ratio of weights to updates)"),
-    "lr_low": Limit(1e-4, 0.0, "the same ratio, while the loss has hardly moved"),
-    "overfitting": Limit(1.25, 2.0, "validation loss over its lowest; " + _MEASURED),
-    "not_learning": Limit(0.95, 1.05, "times the loss at the start: has not learned; times a guess's: knows less"),
-}
 
 
 class Run(NamedTuple):
@@ -47,6 +23,7 @@ class Run(NamedTuple):
     config: RunConfig
     given_plan: tuple[LayerSpec, ...] | None
     diverged_at: int | None
+    losses: Sequence[float] = ()  # of the latest steps
 
     @property
     def step(self) -> int:
@@ -121,11 +98,6 @@ def finding(
     `remedy` has the hyperparameters to change, by name, and `layer` is the index of the layer that it is about.
     """
     return Finding(rule, severity, layer, run.step, figure, what, why, try_, dict(remedy or {}))
-
-
-def severity_of(name: str, figure: float) -> Severity:
-    """How grave a figure above the warning is."""
-    return "alarm" if figure >= LIMITS[name].alarm else "warning"
 
 
 def percent(share: float) -> str:

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from d2ltui.diagnosis.evidence import Run
+from d2ltui.diagnosis.thresholds import GAP, PATIENCE, PATIENT_SHARE, RECENT
 from d2ltui.spec.events import Finding
 
-PATIENCE, PATIENT_SHARE = 100, 0.25  # steps, and of all steps, in which a network may learn nothing
-GAP = 0.1  # of accuracy, or R², between training and validation: twice what the end calls overfitting,
-RECENT = 3  # in each of the last epochs: one that is bad may be chance
 # Of two findings, the cause is that which stands first here. What is in no place here says nothing of the network.
 _CAUSES = (
     "divergence", "symmetry", "initialisation", "learning-rate-high", "oscillation", "exploding-gradient", "dead-relu",

@@ -4,7 +4,7 @@ What there is:
     `examine(probes, epochs, config)` gives the findings of a run as it stands, the gravest first. Plain values in,
     plain values out: it can be asked of a stored run, too.
     `Monitor` does that for a running one and tells only what is new.
-    `LIMITS` holds every threshold with where it comes from.
+    `thresholds` holds every threshold with where it comes from.
 
 A rule names the worst layer and counts the others, so that a hundred sick layers make one sentence.
 """
@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from d2ltui.diagnosis import live, rules_layers, rules_training
+from d2ltui.diagnosis import live, rules_layers, rules_loss, rules_training
 from d2ltui.diagnosis.at_start import SEVERITY_ORDER, beside
-from d2ltui.diagnosis.evidence import LIMITS, Run
+from d2ltui.diagnosis.evidence import Run
+from d2ltui.diagnosis.thresholds import LIMITS
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
@@ -42,6 +43,8 @@ for _rule in (
     Rule("saturation", rules_layers.saturation),
     Rule("vanishing-gradient", rules_layers.vanishing_gradient),
     Rule("learning-rate", rules_training.learning_rate),
+    Rule("oscillation", rules_loss.oscillation),
+    Rule("stalled", rules_loss.stalled),
     Rule("overfitting", rules_training.overfitting),
     Rule("no-activation", rules_layers.no_activation),
     Rule("not-zero-centred", rules_layers.not_zero_centred),
@@ -62,17 +65,19 @@ def examine(
     diverged_at: int | None = None,
     rules: Iterable[Rule] | None = None,
     failed: Callable[[Rule, Exception], None] | None = None,
+    losses: Sequence[float] = (),
 ) -> tuple[events.Finding, ...]:
     """What is found in a run: `probes` in order, from the start on where that is known, `epochs` in order.
 
     `plan` are the network's layers, where the config alone does not say (a data set of the caller's own).
     `diverged_at` is the step whose loss was not finite, if there was one. Without a probe nothing is found.
-    `rules` are those to ask, None for all. `failed` is told of a rule that raises; without it, the error passes.
+    `losses` are those of the latest steps. `rules` are those to ask, None for all. `failed` is told of a rule that
+    raises; without it, the error passes.
     """
     if not probes:
         return ()
     ended = epochs if isinstance(epochs, Epochs) else Epochs.of(epochs)
-    run = Run(tuple(probes), ended, config, tuple(plan) if plan is not None else None, diverged_at)
+    run = Run(tuple(probes), ended, config, tuple(plan) if plan is not None else None, diverged_at, losses)
     found: list[events.Finding] = []
     for rule in tuple(RULES.values() if rules is None else rules):
         try:
@@ -106,6 +111,7 @@ class Monitor:
         self._seen_at_start: frozenset[str] = frozenset()
         self._disabled: events.Finding | None = None
         self.unsaid = False  # whether there is something to tell that no look brings
+        self._losses: Sequence[float] = ()
         self._rules = list(RULES.values())
         self._failures: list[tuple[str, Exception]] = []  # of rules, not told of yet
 
@@ -120,12 +126,13 @@ class Monitor:
         lr: float,
         diverged_at: int | None = None,
         step: int = 0,
+        losses: Sequence[float] = (),
     ) -> events.FindingsChanged | None:
         """What there is to tell after `probed`, if anything. `lr` is the learning rate now.
 
         Without a new look (None), at `step`, the last one is examined again.
         """
-        self.unsaid = False
+        self.unsaid, self._losses = False, losses
         if probed is not None:
             step = probed.step
             self._probes.append(probed)
@@ -140,6 +147,7 @@ class Monitor:
             diverged_at=diverged_at,
             rules=self._rules,
             failed=self._leave_out,
+            losses=losses,
         )
         if self._disabled is not None:
             found = _most_severe_first([*found, self._disabled])
@@ -188,7 +196,14 @@ class Monitor:
         looks = [without_steps(probed) for probed in dict.fromkeys((self._probes[0], self._probes[-1]))]
         config = msgspec.structs.replace(self._config, lr=lr)
         found = examine(
-            looks, epochs, config, plan=self._plan, diverged_at=diverged_at, rules=self._rules, failed=self._leave_out
+            looks,
+            epochs,
+            config,
+            plan=self._plan,
+            diverged_at=diverged_at,
+            rules=self._rules,
+            failed=self._leave_out,
+            losses=self._losses,
         )
         return found if self._disabled is None else _most_severe_first([*found, self._disabled])
 

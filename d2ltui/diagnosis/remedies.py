@@ -37,6 +37,12 @@ def stabilise(config: RunConfig) -> Remedy:
     return remedy
 
 
+def shorten_steps(config: RunConfig) -> Remedy:
+    """Against a loss that jumps: the usual rate, or a tenth of one that is no higher."""
+    usual = usual_lr(config)
+    return {"lr": usual if config.lr > usual else rounded(config.lr / 10)}
+
+
 def raise_lr(config: RunConfig) -> Remedy:
     """Against a rate that is too low: the usual one, or ten times as much."""
     usual = usual_lr(config)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import LIMITS, Run, finding, name_of, number, others, percent, severity_of, worst
+from d2ltui.diagnosis.evidence import Run, finding, name_of, number, others, percent, worst
+from d2ltui.diagnosis.thresholds import LIMITS, severity_of
 from d2ltui.spec.activations import ACTIVATIONS, activation_of
 from d2ltui.spec.events import Finding, LayerStats
 from d2ltui.spec.models import MODELS

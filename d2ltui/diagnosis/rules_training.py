@@ -6,14 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import LIMITS, Run, finding, name_of, number, percent, severity_of
+from d2ltui.diagnosis.evidence import Run, finding, name_of, number, percent
+from d2ltui.diagnosis.thresholds import LIMITS, LOW_STEPS, LR_STEPS, MEMORISED, OVERFIT_EPOCHS, severity_of
 from d2ltui.spec.events import Finding, LayersProbed, Severity
 from d2ltui.spec.text import are, counted
-
-LR_STEPS = 50  # before, a step may well be large beside weights that start small
-LOW_STEPS = 100  # before, a slow start is no sign
-OVERFIT_EPOCHS = 5  # since the lowest validation loss
-MEMORISED = 0.05  # of its start: a train loss that has come down so far while the validation part learned nothing
 
 
 def divergence(run: Run) -> Iterator[Finding]:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from d2ltui.diagnosis.evidence import number, percent
-from d2ltui.engine.readings import LIMITS, Reading, finding, severity_of
+from d2ltui.diagnosis.labels import BALANCE, RARE, SCALE, share_in_words, too_frequent
+from d2ltui.diagnosis.thresholds import severity_at_start
+from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import Severity
 
@@ -21,7 +23,7 @@ def read_inputs(bench: Workbench) -> Reading:
     figures = {"input_rms": rms, "input_mean": mean}
     line = f"root mean square {number(rms)}, mean {number(mean)}"
     decades = abs(math.log10(rms)) if 0 < rms < math.inf else math.nan
-    severity = severity_of("input_scale", decades)
+    severity = severity_at_start("input_scale", decades)
     why = "Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input."
     scale = "Subtract each feature's mean, and divide by its standard deviation."
     if severity is None and rms > 0:
@@ -29,7 +31,7 @@ def read_inputs(bench: Workbench) -> Reading:
         what = (
             f"The inputs are all on one side of 0: their mean is {number(mean)}, their root mean square {number(rms)}."
         )
-        wrong = finding("data-scale", severity_of("input_offset", offset), offset, what, why, scale)
+        wrong = finding("data-scale", severity_at_start("input_offset", offset), offset, what, why, scale)
         return Reading("inputs", line, figures, wrong)
     if not math.isfinite(rms):
         what, scale = (
@@ -70,22 +72,18 @@ def read_labels(bench: Workbench) -> Reading:
             what, severity = f"All labels are {number(mean)}: there is nothing to learn.", "warning"
         else:
             what = f"The labels are too {'large' if rms > 1 else 'small'}: their root mean square is {number(rms)}."
-            severity = severity_of("label_scale", abs(math.log10(rms)))
-        why = "The loss, and all gradients with it, is in proportion to the square of the labels' scale."
+            severity = severity_at_start("label_scale", abs(math.log10(rms)))
         return Reading(
-            "labels", line, figures, finding("data-scale", severity, rms, what, why, "Scale them to about 1.")
+            "labels", line, figures, finding("data-scale", severity, rms, what, SCALE, "Scale them to about 1.")
         )
     counts = torch.bincount(y, minlength=bench.classes).tolist()
     shares = [count / len(y) for count in counts]
     most, missing = max(shares), sum(not count for count in counts)
     line = f"{bench.classes} class{'es' if bench.classes > 1 else ''}, {percent(min(shares))} to {percent(most)} each"
-    limit = LIMITS["label_share"]
-    severity = "alarm" if most >= limit.alarm else None
-    if severity is None and (missing or most >= max(0.6, min(limit.warning, 2.5 / bench.classes))):
+    severity = severity_at_start("label_share", most)
+    if severity is None and (missing or most >= too_frequent(bench.classes)):
         severity = "warning"
-    what = f"{percent(most)} of the training labels are class {shares.index(most)}"
+    what = share_in_words(most, shares.index(most))
     what += f", and {missing} of {bench.classes} classes have no sample." if missing else "."
-    why = "Always answering the most frequent class is nearly always right, and the rare ones have few gradients."
-    try_ = "Use as many samples of each class, or give the rare ones more weight."
-    wrong = finding("label-imbalance", severity, most, what, why, try_)
+    wrong = finding("label-imbalance", severity, most, what, RARE, BALANCE)
     return Reading("labels", line, {"label_shares": shares}, wrong)

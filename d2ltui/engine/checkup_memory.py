@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 
-from d2ltui.diagnosis.causes import SUSPICIOUS, Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
 from d2ltui.diagnosis.remedies import in_words
+from d2ltui.diagnosis.thresholds import (
+    AT_START,
+    HEART_GAIN,
+    HEART_NOTHING,
+    HEART_PATIENCE,
+    SUSPICIOUS,
+    severity_at_start,
+)
 from d2ltui.engine.by_heart import STEPS, Memory, learn_by_heart
-from d2ltui.engine.readings import LIMITS, Reading, finding, severity_of
+from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import Finding
 from d2ltui.spec.text import counted
-
-GAIN = 0.3  # of what is to be learned: what a change must bring to be called the cause
-NOTHING = 0.9  # of what is to be learned: who leaves that much has learned nothing
-PATIENCE = 2400  # steps: some start on a plateau, and leave it long after STEPS
 
 
 def read_memory(bench: Workbench) -> Reading:
@@ -25,8 +29,8 @@ def read_memory(bench: Workbench) -> Reading:
     """
     config = bench.config
     own = learn_by_heart(bench)
-    if 1 - own.learned >= LIMITS["by_heart"].warning and not own.blown_up:
-        steps = min(PATIENCE, max(STEPS, config.epochs * math.ceil(len(bench.data.x_train) / config.batch_size)))
+    if 1 - own.learned >= AT_START["by_heart"].warning and not own.blown_up:
+        steps = min(HEART_PATIENCE, max(STEPS, config.epochs * math.ceil(len(bench.data.x_train) / config.batch_size)))
         own = learn_by_heart(bench, steps=steps) if steps > STEPS else own
     metric = "accuracy" if bench.classes else "R²"
     line = f"{counted(own.samples, 'sample')}: {metric} {own.score:.3g} after {own.steps} steps"
@@ -34,9 +38,9 @@ def read_memory(bench: Workbench) -> Reading:
         line = f"{counted(own.samples, 'sample')}: the loss blows up within {own.steps} steps"
     told = {"samples": own.samples, "steps": own.steps, "score": own.score, "learned": own.learned}
     left = 1 - own.learned
-    severity = severity_of("by_heart", left)
+    severity = severity_at_start("by_heart", left)
     wrong = _cause(bench, own) if severity is not None else None
-    if wrong is None and left >= NOTHING:
+    if wrong is None and left >= HEART_NOTHING:
         why = "None of the usual changes helps: another rate, initialisation, activation, width, no regularisation."
         try_ = "Look at the data: are there samples with equal inputs and different labels?"
         what = f"The network can't learn {counted(own.samples, 'sample')} by heart: {metric} {own.score:.3g}."
@@ -54,7 +58,7 @@ def _cause(bench: Workbench, own: Memory) -> Finding | None:
             continue
         after = learn_by_heart(bench, changed, cause.factor)
         gain = after.learned - own.learned
-        if gain >= GAIN and (best is None or gain > best[0] + 0.2):
+        if gain >= HEART_GAIN and (best is None or gain > best[0] + 0.2):
             best = gain, cause, after
         if best is not None and best[2].learned >= 0.9:
             break  # the most suspicious ones come first
@@ -62,7 +66,7 @@ def _cause(bench: Workbench, own: Memory) -> Finding | None:
         return None
     gain, cause, after = best
     metric = "accuracy" if bench.classes else "R²"
-    grave = 1 - own.learned >= LIMITS["by_heart"].alarm and cause.rule != "underfitting"
+    grave = 1 - own.learned >= AT_START["by_heart"].alarm and cause.rule != "underfitting"
     change = in_words(cause.remedy) if cause.remedy else f"inputs divided by {1 / cause.factor:.3g}"
     result = "the loss blows up" if own.blown_up else f"{metric} {own.score:.3g}"
     return Finding(

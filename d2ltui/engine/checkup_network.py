@@ -13,12 +13,11 @@ from d2ltui.diagnosis.causes import with_remedy
 from d2ltui.diagnosis.evidence import number, percent
 from d2ltui.diagnosis.look import evaluating
 from d2ltui.diagnosis.remedies import Remedy, in_words
-from d2ltui.engine.readings import LIMITS, Reading, finding, severity_of
+from d2ltui.diagnosis.thresholds import AT_START, ROUNDING, severity_at_start
+from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import LayerStats
 from d2ltui.spec.models import MODELS
-
-ROUNDING = 1e-4  # of a gradient's norm
 
 
 def _better_start(bench: Workbench) -> Remedy:
@@ -40,7 +39,7 @@ def read_loss(bench: Workbench, loss: float) -> Reading:
     remedy = _better_start(bench)
     wrong = finding(
         "initialisation",
-        severity_of("start_loss", ratio if math.isfinite(loss) else math.nan),
+        severity_at_start("start_loss", ratio if math.isfinite(loss) else math.nan),
         ratio,
         f"The loss starts at {number(loss)}, {number(ratio)} times what a guess would have.",
         "The network begins with strong opinions about what it has never seen, and has to unlearn them first.",
@@ -62,7 +61,7 @@ def read_outputs(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         return Reading("outputs", shown, figures)
     factor = (sizes[-1] / entering) ** (1 / len(sizes))
     lost = -math.log10(sizes[-1] / entering) if sizes[-1] > 0 else math.inf
-    severity = severity_of("fading", lost)
+    severity = severity_at_start("fading", lost)
     remedy = _better_start(bench)
     wrong = finding(
         "initialisation",
@@ -86,12 +85,12 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         return Reading("gradients", "none", figures)
     largest = max(norms)
     shown = " < ".join(number(norm) for norm in norms[:6]) + (" < …" if len(norms) > 6 else "")
-    if largest >= 10 ** LIMITS["exploding"].warning or not math.isfinite(largest):
+    if largest >= 10 ** AT_START["exploding"].warning or not math.isfinite(largest):
         high = math.log10(largest) if math.isfinite(largest) else math.nan
         remedy = remedies.stabilise(bench.config)
         wrong = finding(
             "exploding-gradient",
-            severity_of("exploding", high),
+            severity_at_start("exploding", high),
             largest,
             f"The gradient is too large from the first step on: its norm is {number(largest)}.",
             "A step is the rate times the gradient: one that long can land anywhere.",
@@ -100,7 +99,7 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         )
         return Reading("gradients", shown, figures, wrong)
     smallness = -math.log10(largest) if largest > 0 else math.inf
-    if (severity := severity_of("no_gradient", smallness)) is not None:
+    if (severity := severity_at_start("no_gradient", smallness)) is not None:
         remedy = _better_start(bench)
         wrong = finding(
             "vanishing-gradient",
@@ -123,7 +122,7 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
     )
     wrong = finding(
         "vanishing-gradient",
-        severity_of("vanishing", lost),
+        severity_at_start("vanishing", lost),
         norms[0] / norms[-1],
         f"The gradient vanishes on its way back: the first layer's is {10**-lost:.1e} of the last one's.",
         "Going backward, the gradient is multiplied by each layer's weights and slopes; small ones make it shrink.",
@@ -154,7 +153,7 @@ def read_units(bench: Workbench) -> Reading:
     remedy = _better_start(bench)
     wrong = finding(
         "symmetry",
-        severity_of("alike", worst),
+        severity_at_start("alike", worst),
         worst,
         f"{percent(worst)} of the units of a hidden layer start with the weights and the gradient of another.",
         "Units that start equal get equal gradients, and stay equal for ever: together they do what one would.",

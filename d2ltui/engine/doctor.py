@@ -17,8 +17,23 @@ import torch
 from torch import Tensor
 
 from d2ltui.data import Dataset
-from d2ltui.diagnosis.causes import ALWAYS, SUSPICIOUS, Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.labels import BALANCE, RARE, share_in_words, too_frequent
 from d2ltui.diagnosis.remedies import in_words, regularise
+from d2ltui.diagnosis.rules_loss import stands_still
+from d2ltui.diagnosis.thresholds import (
+    ALIKE,
+    ALIKE_SHARE,
+    ALWAYS,
+    AT_START,
+    GAIN,
+    GRAVE,
+    KNOWN,
+    NEAR_GUESS,
+    NEIGHBOURS,
+    ROOM,
+    SUSPICIOUS,
+)
 from d2ltui.engine.observers import OF_DATA
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
@@ -26,16 +41,8 @@ from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.text import counted
 
-# Of accuracy, or R²: what a change must bring, on the training and on the validation part, to be more than luck; and
-# what is so near to all there is that nothing is tried.
-GAIN, GRAVE, ROOM = 0.05, 0.2, 0.04
-# Gains that differ by less, or by this share of the larger one, are alike: the more suspicious setting is the cause.
-ALIKE, ALIKE_SHARE = 0.03, 0.12
-NEAR_GUESS = 0.1  # of the way from a guess to 1: who is not beyond has learned nothing
 TRIAL_SECONDS = 2.0  # that a trial may take on a machine as slow as these two figures
 STEP_SECONDS, FLOPS = 3e-4, 3e10
-KNOWN = 0.9  # of the training part: from here on, what is missing in the validation part is not for want of learning
-NEIGHBOURS = 900  # samples of which it is looked whether the nearest one has the same label
 
 
 class Score(NamedTuple):
@@ -74,6 +81,14 @@ class Patient(NamedTuple):
     def guess(self) -> float:
         """The score of who knows nothing."""
         return 1 / self.classes if self.classes else 0.0
+
+    @property
+    def guess_loss(self) -> float:
+        """The loss of who knows nothing."""
+        if self.classes:
+            return math.log(self.classes)
+        variance = float(self.data.y_train.double().var(correction=0))
+        return variance / 2 if self.config.implementation == "scratch" else variance
 
     def score_after(self, epochs: int) -> Score:
         """After so many; a run that has diverged before is worth nothing."""
@@ -121,8 +136,14 @@ def _find(patient: Patient, trial: Trial, tell: Progress, looked_at: list[str]) 
     if patient.classes:
         looked_at += [part for part in OF_DATA if part not in looked_at]
     if cause is None:
-        suspicious_only = by_heart or not clueless
-        cause, tried = _by_trial(patient, trial, tell, suspicious_only=suspicious_only)
+        cause, tried = _by_trial(patient, trial, tell, others=clueless and not by_heart)
+        still = None if clueless or by_heart else stands_still(patient.epochs, patient.guess_loss)
+        if cause is None and still is not None:
+            # A loss that stands still may have come down as far as the data allow: only trying tells.
+            cause, more = _by_trial(patient, trial, tell, suspicious=False, least=2 * GAIN)
+            tried += more
+        if cause is not None and still is not None:
+            patient = patient._replace(symptoms=(_stalled(patient, still), *_but(patient.symptoms, "stalled")))
         if tried:
             looked_at.append(f"what {counted(tried, 'other setting')} would bring")
     if cause is None and by_heart:
@@ -133,6 +154,25 @@ def _find(patient: Patient, trial: Trial, tell: Progress, looked_at: list[str]) 
         unknown = _not_learning(patient, score)
         return (unknown, *_consequences(patient, unknown))
     return _in_peace(patient, score)
+
+
+def _but(symptoms: Sequence[events.Finding], rule: str) -> list[events.Finding]:
+    return [symptom for symptom in symptoms if symptom.rule != rule]
+
+
+def _stalled(patient: Patient, since: int) -> events.Finding:
+    loss = patient.epochs[-1].train_loss
+    return events.Finding(
+        rule="stalled",
+        severity="warning",
+        layer=None,
+        step=patient.step,
+        figure=loss,
+        what=f"The loss has stood still since epoch {since}: the train loss is {loss:.3g} at step {patient.step:,}.",
+        why="The network had begun to learn, and has come to where it can get no further.",
+        try_="",
+        remedy={},
+    )
 
 
 def _in_peace(patient: Patient, score: Score) -> tuple[events.Finding, ...]:
@@ -146,7 +186,7 @@ def _in_peace(patient: Patient, score: Score) -> tuple[events.Finding, ...]:
 
 def _consequences(patient: Patient, cause: events.Finding) -> list[events.Finding]:
     """What was seen follows from the cause, and has no remedy of its own; then what is worth a note."""
-    others = [symptom for symptom in patient.symptoms if symptom.rule != cause.rule]
+    others = _but(patient.symptoms, cause.rule)
     follows = [symptom for symptom in others if symptom.severity != "note"]
     told = [msgspec.structs.replace(symptom, because_of=cause.rule, remedy={}, try_="") for symptom in follows]
     return told + [symptom for symptom in others if symptom.severity == "note"]
@@ -156,13 +196,15 @@ def _consequences(patient: Patient, cause: events.Finding) -> list[events.Findin
 
 
 def _by_trial(
-    patient: Patient, trial: Trial, tell: Progress, *, suspicious_only: bool
+    patient: Patient, trial: Trial, tell: Progress, *, suspicious: bool = True, others: bool = True, least: float = GAIN
 ) -> tuple[events.Finding | None, int]:
-    """The cause, where a change helps; and how many were tried."""
+    """The cause, where a change brings `least`; and how many were tried, of the `suspicious` ones and the `others`."""
     data, config = patient.data, patient.config
     scale = float(data.x_train.double().square().mean().sqrt())
-    least = SUSPICIOUS if suspicious_only else ALWAYS
-    causes = [cause for cause in possible_causes(config, data.info, scale) if cause.suspicion >= least]
+    oscillates = any(symptom.rule == "oscillation" for symptom in patient.symptoms)
+    possible = possible_causes(config, data.info, scale, oscillates=oscillates)
+    wanted = {True: suspicious, False: others}
+    causes = [cause for cause in possible if cause.suspicion >= ALWAYS and wanted[cause.suspicion >= SUSPICIOUS]]
     epochs = _trial_epochs(config, data)
     own = patient.score_after(epochs)
     tried: list[tuple[float, Score, Cause]] = []
@@ -182,11 +224,11 @@ def _by_trial(
         if gain >= GRAVE and after.worse >= KNOWN and cause.suspicion >= SUSPICIOUS:
             break  # it is what is most suspicious, and it cures
     best = max((gain for gain, _, _ in tried), default=0.0)
-    if best < GAIN:
+    if best < least:
         return None, len(tried)
     alike = (entry for entry in tried if entry[0] >= best - max(ALIKE, ALIKE_SHARE * best))
     gain, after, cause = max(alike, key=lambda entry: (entry[2].suspicion, entry[0]))
-    found = _finding(patient, cause, own, after, epochs, grave=not suspicious_only or gain >= GRAVE)
+    found = _finding(patient, cause, own, after, epochs, grave=(suspicious and others) or gain >= GRAVE)
     return found, len(tried)
 
 
@@ -257,16 +299,15 @@ def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
     labels = patient.data.y_train
     counts = torch.bincount(labels, minlength=patient.classes)
     most = float(counts.max()) / len(labels)
-    if most >= max(0.6, min(0.9, 2.5 / patient.classes)) and score.val < most - GAIN:
+    if most >= too_frequent(patient.classes, AT_START["label_share"].alarm) and score.val < most - GAIN:
         return _label_finding(
             patient,
             "label-imbalance",
             most,
-            f"{100 * most:.0f} % of the training labels are class {int(counts.argmax())}, and the validation part is "
-            f"not like that: accuracy {score.val:.3g} there, {score.train:.3g} in training.",
-            "Always answering the most frequent class is nearly always right in training, and the rare ones have "
-            "few gradients.",
-            "Use as many samples of each class, or give the rare ones more weight.",
+            f"{share_in_words(most, int(counts.argmax()))}, and the validation part is not like that: accuracy "
+            f"{score.val:.3g} there, {score.train:.3g} in training.",
+            RARE,
+            BALANCE,
         )
     same = _same_label_as_neighbour(patient.data)
     chance = float((counts.double() / len(labels)).square().sum())

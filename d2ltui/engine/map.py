@@ -24,10 +24,10 @@ import torch
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.look_batched import gradient_ratio, look_at_all
 from d2ltui.diagnosis.monitor import examine
+from d2ltui.diagnosis.thresholds import NEAR_GUESS, ROOM
 from d2ltui.engine import summary
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import select
-from d2ltui.engine.doctor import NEAR_GUESS, ROOM
 from d2ltui.engine.population import Block, EpochFigures, Population, may_join, members_at_once
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.epochs import Epochs

@@ -129,7 +129,7 @@ class Inspection:
             self._judge(probed, at, lr)
 
     def _judge(self, probed: events.LayersProbed | None, at: Progress, lr: float) -> None:
-        changed = self._monitor.look(probed, at.epochs, lr, at.step if at.diverged else None, at.step)
+        changed = self._monitor.look(probed, at.epochs, lr, at.step if at.diverged else None, at.step, at.losses)
         for rule, error in self._monitor.take_failures():
             self._tell(failure(at.step, f"the rule {rule}", error))
         self._tell_news(changed)

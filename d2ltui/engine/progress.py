@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 
 import numpy as np
 import torch
 
+from d2ltui.diagnosis.rules_loss import losses_judged
 from d2ltui.engine.clock import Clock
 from d2ltui.history.epochs import Epochs
 from d2ltui.nn.seeds import derive_seed
@@ -19,7 +21,8 @@ class Progress:
     `lr` is the learning rate before its schedule. `epoch` counts from 1; it began after `epoch_began` steps, when the
     state of `order`, which draws the order of the data, was `epoch_order`. `epoch_sums` are loss × samples,
     metric × samples and samples of the epoch so far. `first_loss` is the loss before the first step, infinite while it
-    is not known; `broken_loss` is the one that has ended the run, where it has diverged.
+    is not known; `broken_loss` is the one that has ended the run, where it has diverged. `losses` are those of the
+    latest steps, as many as are judged.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -30,6 +33,7 @@ class Progress:
         self.clock = Clock()
         self.first_loss = math.inf
         self.broken_loss: float | None = None
+        self.losses: deque[float] = deque(maxlen=losses_judged(config.batch_size))
         self.begin_epoch(1)
 
     @property

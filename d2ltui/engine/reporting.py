@@ -40,6 +40,7 @@ def tell_steps(losses: Floats, metrics: Floats, sizes: Counts, progress: Progres
         progress.step -= len(losses) - end
         losses, metrics, sizes = losses[:end], metrics[:end], sizes[:end]
         progress.broken_loss = float(losses[-1])
+    progress.losses.extend(losses[-(progress.losses.maxlen or 0) :].tolist())
     progress.epoch_sums += (np.dot(losses, sizes), np.dot(metrics, sizes), sizes.sum())
     emit.step = progress.step
     emit(events.StepsTrained(progress.step, losses, metrics, progress.clock.seconds))

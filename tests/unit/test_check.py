@@ -16,10 +16,10 @@ import torch
 from d2ltui.cli import app
 from d2ltui.data import Dataset, load
 from d2ltui.diagnosis.causes import with_remedy
+from d2ltui.diagnosis.thresholds import AT_START
 from d2ltui.engine.by_heart import SAMPLES, handful
 from d2ltui.engine.checkup import Checkup, check
 from d2ltui.engine.control import Control
-from d2ltui.engine.readings import LIMITS
 from d2ltui.engine.workbench import Cancelled, Learner, set_up
 from d2ltui.spec.config import resolve
 from d2ltui.store import home
@@ -190,7 +190,7 @@ def test_a_handful_has_as_many_of_each_class_as_there_can_be() -> None:
 
 
 def test_every_limit_has_a_source() -> None:
-    assert all(limit.source and limit.warning < limit.alarm for limit in LIMITS.values())
+    assert all(limit.source and limit.warning < limit.alarm for limit in AT_START.values())
 
 
 # The command

@@ -1,0 +1,128 @@
+"""Rules about the loss's own course: it jumps up and down, or it has stopped falling."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+from d2ltui.diagnosis import remedies
+from d2ltui.diagnosis.evidence import Run, finding, name_of, number, percent
+from d2ltui.diagnosis.thresholds import (
+    KNOWN,
+    LIMITS,
+    STALL_BLIND,
+    STALL_EPOCHS,
+    STALL_FALL,
+    STALL_FAR,
+    SWING_HIGH,
+    SWING_LOSSES,
+    SWING_LOW,
+    SWING_SAMPLES,
+    SWINGS,
+)
+from d2ltui.history.epochs import Epochs
+from d2ltui.spec.events import Finding, LayerStats
+from d2ltui.spec.text import counted
+
+
+def losses_judged(batch_size: int) -> int:
+    """How many of the latest steps' losses are judged."""
+    return SWING_LOSSES * _steps_averaged(batch_size)
+
+
+def oscillation(run: Run) -> Iterator[Finding]:
+    """The loss goes below that of a guess and above it, again and again, and does not diverge.
+
+    A small batch's loss is noisy; so is the mean of one with few samples. Means of `SWING_SAMPLES` samples are not.
+    """
+    guess = min(run.start, run.guess)
+    times, low, high = swings(run.losses, run.config.batch_size, guess)
+    if times < SWINGS or run.diverged_at is not None:
+        return
+    remedy = remedies.shorten_steps(run.config)
+    yield finding(
+        run,
+        "oscillation",
+        "warning",
+        float(times),
+        what=f"The loss jumps up and down: in the last {len(run.losses):,} steps it went {counted(times, 'time')} "
+        f"between less than {number(low)} and more than {number(high)}, {run.when}. A guess has {number(guess)}.",
+        why="Steps that are too long leap over the valley again and again, and lose what was learned.",
+        try_=f"Train again with {remedies.in_words(remedy)}.",
+        remedy=remedy,
+    )
+
+
+def swings(losses: Sequence[float], batch_size: int, guess: float) -> tuple[int, float, float]:
+    """How often the loss of the latest steps went from low to high or back, and what is low, and high."""
+    low, high = SWING_LOW * guess, SWING_HIGH * guess
+    if not 0 < guess < math.inf:
+        return 0, low, high
+    size = _steps_averaged(batch_size)
+    values = list(losses)[len(losses) % size :]
+    means = (sum(values[i : i + size]) / size for i in range(0, len(values), size))
+    sides = [mean > high for mean in means if mean < low or mean > high]
+    return sum(one != other for one, other in itertools.pairwise(sides)), low, high
+
+
+def _steps_averaged(batch_size: int) -> int:
+    return math.ceil(SWING_SAMPLES / batch_size)
+
+
+def stalled(run: Run) -> Iterator[Finding]:
+    """The network had learned, and then its loss stopped falling, where a layer has ceased to pass a gradient on.
+
+    A loss that has come down as far as the data allow stands still, too: what tells is inside.
+    """
+    since = stands_still(run.epochs, min(run.start, run.guess))
+    if since is None or (blind := _blind(run)) is None:
+        return
+    last = run.epochs[-1]
+    yield finding(
+        run,
+        "stalled",
+        "warning",
+        last.train_loss,
+        layer=blind[0].index,
+        what=f"The loss has stood still since epoch {since}: the train loss is {number(last.train_loss)} {run.when}, "
+        f"and {blind[1]}.",
+        why="The network had begun to learn; what comes before that layer is not changed any more.",
+        try_="Start from other weights, or take shorter steps: see what the end of the run finds.",
+    )
+
+
+def stands_still(epochs: Epochs, guess: float) -> int | None:
+    """The epoch since which the train loss has not fallen, far above 0 though below `guess`; None where it falls."""
+    if len(epochs) < STALL_EPOCHS or not 0 < guess < math.inf:
+        return None
+    losses = [epoch.train_loss for epoch in epochs]
+    half = len(losses) // 2
+    before, after = min(losses[:half]), min(losses[half:])
+    fell = before <= LIMITS["not_learning"].warning * guess
+    stands = after >= STALL_FALL * before and after >= STALL_FAR * guess
+    if not (fell and stands) or epochs[-1].train_metric >= KNOWN:
+        return None
+    return epochs[losses.index(before)].epoch
+
+
+def _blind(run: Run) -> tuple[LayerStats, str] | None:
+    """A layer that lets no gradient through now, and did at the start."""
+    first = {layer.index: layer for layer in run.probes[0].layers}
+    for layer in run.layers:
+        before = first.get(layer.index)
+        for share, then, word in (
+            (layer.dead, before and before.dead, "of its units are dead"),
+            (layer.saturated, before and before.saturated, "of its outputs are saturated"),
+        ):
+            if share is not None and share >= STALL_BLIND and (then or 0.0) < STALL_BLIND:
+                return layer, f"in {name_of(layer)} {percent(share)} {word}"
+    if _passed_on(run.layers) < LIMITS["vanishing"].warning <= _passed_on(run.probes[0].layers):
+        layer = next(layer for layer in run.layers if layer.gradient_norm is not None)
+        return layer, f"{name_of(layer)} gets {_passed_on(run.layers):.1e} of the last layer's gradient"
+    return None
+
+
+def _passed_on(layers: Sequence[LayerStats]) -> float:
+    norms = [layer.gradient_norm for layer in layers if layer.gradient_norm is not None]
+    return norms[0] / norms[-1] if len(norms) > 1 and norms[-1] > 0 else 1.0
