@@ -33,6 +33,7 @@ EARLY_PROBES, EARLY_PROBE_EVERY = 5, 0.5
 # Probes may take this share of the training time at most; slow ones are repeated less often. While somebody looks,
 # they come every PROBE_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing.
 SHARE, LOOKED_AT_SHARE = 0.01, 0.03
+UNSEEN_SHARE = 0.003  # while nobody looks: with the samples that are judged, less than a hundredth
 
 
 def probe_batch(x: Tensor, y: Tensor, width: int = 1, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -94,13 +95,13 @@ class Prober:
             return False
         took = median_low(self._times)  # a single slow one tells of the machine, not of the network
         if self._count == 1:
-            # The first look at the trained network comes soon, whatever it costs: a sick one is told of at once.
-            wait = FIRST_PROBE
+            # The first look at the trained network comes soon, whatever it costs, where somebody waits for it.
+            wait = FIRST_PROBE if observed else max(FIRST_PROBE, took / UNSEEN_SHARE)
         elif observed:
             shortest = EARLY_PROBE_EVERY if self._count < EARLY_PROBES else PROBE_EVERY
             wait = max(shortest, min(took / SHARE, max(PROBE_EVERY, took / LOOKED_AT_SHARE)))
         else:
-            wait = max(self._sample_every or 0.0, took / SHARE)
+            wait = max(self._sample_every or 0.0, took / UNSEEN_SHARE)
         return time.perf_counter() - self._last >= wait
 
     def arm(self, step: int) -> None:

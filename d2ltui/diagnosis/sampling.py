@@ -54,7 +54,7 @@ def cost(plan: Sequence[LayerSpec], batch_size: int, samples: int) -> float:
     outputs = sum(layer.num_values for layer in plan)
     step = STEP_CALLS + STEP_LAYER_CALLS * len(plan) + 6 * batch_size * parameters / FLOPS
     sample = SAMPLE_CALLS + SAMPLE_LAYER_CALLS * len(plan) + 6 * samples * parameters / FLOPS
-    return (sample + (3 * samples * outputs + 6 * parameters) / VALUES) / step
+    return (sample + (3 * samples * outputs + 20 * parameters) / VALUES) / step
 
 
 class Sampler:

@@ -22,6 +22,7 @@ import psutil
 from . import (
     accel,
     cursor,
+    evidence,
     inside,
     key_table,
     keys,
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[Context], list[Figure]]] = {
     "dataloader": speed.against_dataloader,
     "loggers": speed.against_loggers,
     "threads": threads.threads,
+    "evidence": evidence.evidence,
     "interface-cpu": watching.interface_cpu,
     "keys": keys.key_presses,
     "cursor": cursor.cursor,

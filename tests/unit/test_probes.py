@@ -322,6 +322,7 @@ def test_a_run_is_looked_at_before_the_first_step_and_after_the_last(
     monkeypatch.setattr(probes, "FIRST_PROBE", 0.0)
     monkeypatch.setattr(probes, "EARLY_PROBE_EVERY", 0.0)
     monkeypatch.setattr(probes, "PROBE_EVERY", 0.0)
+    monkeypatch.setattr(probes, "UNSEEN_SHARE", 1.0)
     monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.0)
     config = mlp(implementation=implementation, epochs=2)
     told = [event for event in train(config, observed=True) if isinstance(event, events.LayersProbed)]
