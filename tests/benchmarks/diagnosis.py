@@ -25,7 +25,7 @@ import random
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ LEARNED_GENERATED = 0.93
 STEPS = (300, 1500)  # of a healthy run
 IMAGES = 0.1  # of the networks with hidden layers: Fashion-MNIST, where D2LTUI_DATA_DIR has it
 FAULTS_OF_A_BASE = 4
+SO_FAR = 50  # runs after which the table is printed each time: who ends it early has that
 
 
 @dataclass
@@ -328,16 +329,11 @@ def main(arguments: Sequence[str]) -> int:
                     f"    {_line(run.config)}",
                     flush=True,
                 )
-        print(f"\r{sum(score.runs for score in scores.values())} runs", end="", file=sys.stderr, flush=True)
-    total = Score()
-    print(f"\n{'kind':<18}{'runs':>5}{'noticed':>8}{'named':>8}{'repaired':>9}")
-    for kind, score in sorted(scores.items()):
-        print(score.row(kind))
-        for name in ("runs", "noticed", "named", "mendable", "repaired"):
-            setattr(total, name, getattr(total, name) + getattr(score, name))
-    print(total.row("all"))
-    print(f"healthy runs: {healthy} of {tried} tried, with a warning or an alarm {disturbed}")
-    print(f"no better than a guess, and nothing said: {len(silent)}")
+        done = sum(score.runs for score in scores.values())
+        print(f"\r{done} runs, {healthy} healthy", end="", file=sys.stderr, flush=True)
+        if done // SO_FAR > faulty // SO_FAR:
+            _table(scores, healthy, tried, disturbed, silent)
+    total = _table(scores, healthy, tried, disturbed, silent)
     if compared:
         print(f"the same findings twice: {same} of {compared}")
     for line in silent:
@@ -345,6 +341,23 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{time.monotonic() - began:.0f} s")
     well = total.noticed >= 0.98 * total.runs and total.named >= 0.9 * total.runs and not silent
     return 0 if well and total.repaired >= 0.9 * total.mendable and disturbed <= 0.01 * healthy else 1
+
+
+def _table(scores: Mapping[str, Score], healthy: int, tried: int, disturbed: int, silent: Sequence[str]) -> Score:
+    """Print what there is so far; returns the sum of all kinds."""
+    total = Score()
+    print(f"\n{'kind':<18}{'runs':>5}{'noticed':>8}{'named':>8}{'repaired':>9}")
+    for kind, score in sorted(scores.items()):
+        print(score.row(kind))
+        for name in ("runs", "noticed", "named", "mendable", "repaired"):
+            setattr(total, name, getattr(total, name) + getattr(score, name))
+    print(total.row("all"))
+    print(
+        f"noticed {total.noticed}, named {total.named} of {total.runs}, repaired {total.repaired} of {total.mendable}"
+    )
+    print(f"healthy runs: {healthy} of {tried} tried, with a warning or an alarm {disturbed}")
+    print(f"no better than a guess, and nothing said: {len(silent)}", flush=True)
+    return total
 
 
 def _guess(config: RunConfig) -> float:
