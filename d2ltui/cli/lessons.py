@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
+from d2ltui.lessons.lesson import paragraphs
 from d2ltui.lessons.measured import LessonCancelled, shown
 from d2ltui.spec import terminal
 from d2ltui.spec.signals import Signals
@@ -21,12 +22,14 @@ WIDTH = 100
 def list_lessons(as_json: bool) -> int:
     """Print every lesson's name and claim; returns the exit status."""
     if as_json:
-        keys = ("name", "title", "section", "claim", "formula", "text")
+        keys = ("name", "title", "section", "see", "claim", "formula", "example", "text")
         print(_json([{key: getattr(lesson, key) for key in keys} for lesson in LESSONS.values()]))
         return 0
+    places = [lesson.section for lesson in LESSONS.values()]
+    wide, title = max(map(len, places)) + 2, max(len(lesson.title) for lesson in LESSONS.values()) + 2
     for lesson in LESSONS.values():
-        print(f"{lesson.name}: {lesson.title} (section {lesson.section})")
-        print(_wrapped(lesson.claim, "    "))
+        print(f"{lesson.section:<{wide}}{lesson.title:<{title}}{lesson.name}")
+        print(_wrapped(lesson.see or lesson.claim, " " * wide))
     return 0
 
 
@@ -110,9 +113,12 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 def _print_page(lesson: Lesson) -> None:
     print(f"{lesson.title} (section {lesson.section})\n")
-    print(_wrapped(f"Claim: {lesson.claim}"), f"\n{textwrap.indent(lesson.formula, '    ')}\n", sep="\n")
-    for paragraph in lesson.text.split("\n\n"):
-        print(_wrapped(paragraph), end="\n\n")
+    print(_wrapped(f"Claim: {lesson.claim}"), end="\n\n")
+    for paragraph in paragraphs(lesson.text):
+        print(paragraph.text if paragraph.is_code else _wrapped(paragraph.text), end="\n\n")
+    print(textwrap.indent(lesson.formula, "    "), end="\n\n")
+    if lesson.example:
+        print("In numbers:", textwrap.indent(lesson.example, "    "), sep="\n", end="\n\n")
     for experiment in lesson.experiments:
         fields = ", ".join(f"{name} {value}" for name, value in experiment.given.items())
         print(_wrapped(f"{experiment.role}: {fields}", "    "))

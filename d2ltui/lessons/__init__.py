@@ -8,13 +8,15 @@ To measure (in a thread of its own; PyTorch is imported by the first run):
     verdict = bench.verdict()     # figures with their bands, whether all hold, a comment
     bench.runs                    # grows: each run's role, seed and LiveRun, to draw their curves together
     bench.stop()                  # from any thread: `verdict` raises LessonCancelled after the current step
+
+A lesson is a file in `book/`, which holds its experiments and its measurement, and a file in `texts/en/`.
 """
 
 from __future__ import annotations
 
-from d2ltui.lessons import activations, basics, generalisation, gradients, outputs, relus
 from d2ltui.lessons.bench import SEEDS, Bench, BenchRun
-from d2ltui.lessons.lesson import Lesson, check_lesson
+from d2ltui.lessons.book import lessons_of_the_book
+from d2ltui.lessons.lesson import Lesson, Trial, check_lesson
 from d2ltui.lessons.measured import Experiment, Figure, LessonCancelled, LessonError, Verdict
 from d2ltui.spec.registry import Registry
 
@@ -28,11 +30,11 @@ __all__ = [
     "Lesson",
     "LessonCancelled",
     "LessonError",
+    "Trial",
     "Verdict",
 ]
 
 # In the order of the book; then those of other packages.
 LESSONS: Registry[Lesson] = Registry("d2ltui.lessons", Lesson, check_lesson)
-for _group in (basics, outputs, activations, gradients, relus, generalisation):
-    for _lesson in _group.LESSONS:
-        LESSONS.register(_lesson)
+for _lesson in lessons_of_the_book():
+    LESSONS.register(_lesson)

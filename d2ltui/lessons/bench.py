@@ -83,6 +83,12 @@ class Trained(NamedTuple):
             output: Tensor = self.network(x.to(next(self.network.parameters()).device))
             return output.cpu()
 
+    def losses(self) -> tuple[float, float]:
+        """The mean loss of the training and of the validation part, both without dropout and without a penalty."""
+        pairs = ((self.data.x_train, self.data.y_train), (self.data.x_val, self.data.y_val))
+        train, val = (float(self.network.loss(self.outputs(x), y)) for x, y in pairs)
+        return train, val
+
     def layers(self, x: Tensor, y: Tensor, units: bool = False) -> tuple[events.LayerStats, ...]:
         """Every layer's figures on the samples x, y."""
         from d2ltui.diagnosis.probes import probe

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -14,8 +15,20 @@ if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench
 
 
+class Trial(msgspec.Struct, frozen=True):
+    """A change to try: of the experiment with this `role`, the fields that are `given`; what to do, what to expect."""
+
+    role: str
+    given: dict[str, Any]
+    do: str
+    expect: str
+
+
 class Lesson(msgspec.Struct, frozen=True):
     """A claim, the experiments that test it, and a page about it.
+
+    `see` is one line of what there will be to see. Of `text`, a paragraph whose lines begin with four spaces is code;
+    `formula`, and `example`, which is the formula in numbers, are shown line by line as they are.
 
     `measure(bench)` carries the experiments out and needs PyTorch; everything else does not.
     """
@@ -28,19 +41,50 @@ class Lesson(msgspec.Struct, frozen=True):
     text: str
     measure: Callable[[Bench], Measured]
     experiments: tuple[Experiment, ...] = ()
+    see: str = ""
+    example: str = ""
+    trials: tuple[Trial, ...] = ()
 
     @property
     def uses_images(self) -> bool:
         """Whether it trains on MNIST or Fashion-MNIST where they are at hand."""
         return any(experiment.given.get("dataset") in ("mnist", "fashion-mnist") for experiment in self.experiments)
 
+    @property
+    def place(self) -> tuple[int, ...]:
+        """Where it stands in the book: (5, 1, 2) for section 5.1.2."""
+        return tuple(map(int, re.findall(r"\d+", re.split(r"[^\d.]", self.section)[0])))
+
+    def fields_of(self, role: str) -> dict[str, Any]:
+        """What is given of the experiment with this role; nothing where there is none."""
+        return next((dict(e.given) for e in self.experiments if e.role == role), {})
+
+
+class Paragraph(NamedTuple):
+    """A part of a lesson's text: one line that is broken where the screen ends, or lines of code that are not."""
+
+    text: str
+    is_code: bool
+
+
+def paragraphs(text: str) -> list[Paragraph]:
+    """The parts of a lesson's `text`."""
+    found = []
+    for part in text.strip("\n").split("\n\n"):
+        lines = part.split("\n")
+        is_code = all(line.startswith("    ") for line in lines)
+        found.append(Paragraph(part if is_code else " ".join(lines), is_code))
+    return found
+
 
 def check_lesson(lesson: Lesson) -> None:
     """That `lesson` can be offered. Raises ValueError, with what is wrong."""
-    for field in ("title", "claim"):
-        if not (text := getattr(lesson, field)) or printable(text) != text:
+    for field in ("title", "claim", "section", "see"):
+        text = getattr(lesson, field)
+        if (not text and field in ("title", "claim")) or printable(text) != text:
             raise ValueError(f"{field}: {text!r} is no line of text")
-    for text in (lesson.formula, lesson.text):
+    said = (text for trial in lesson.trials for text in (trial.do, trial.expect))
+    for text in (lesson.formula, lesson.text, lesson.example, *said):
         for line in text.splitlines():
             if printable(line) != line:
                 raise ValueError(f"text: {line!r} is no line of text")
@@ -49,3 +93,5 @@ def check_lesson(lesson: Lesson) -> None:
     roles = [experiment.role for experiment in lesson.experiments]
     if len(set(roles)) < len(roles):
         raise ValueError(f"experiments: {', '.join(roles)} are not allowed; allowed: roles that differ")
+    if unknown := [trial.role for trial in lesson.trials if trial.role not in roles]:
+        raise ValueError(f"trials: {', '.join(unknown)} are not allowed; allowed: roles of the experiments")

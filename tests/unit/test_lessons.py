@@ -24,14 +24,13 @@ from d2ltui.lessons import (
     LessonCancelled,
     LessonError,
     Verdict,
-    gradients,
-    outputs,
-    relus,
 )
-from d2ltui.lessons.basics import yield_batches
+from d2ltui.lessons.book import cross_entropy, dead_relu, softmax, softmax_shift, vanishing
+from d2ltui.lessons.book.yield_batches import yield_batches
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.nn import functional
 from d2ltui.spec import catalogue
+from d2ltui.spec.config import resolve
 from d2ltui.spec.similar import nearest
 
 
@@ -51,7 +50,7 @@ def broken(verdict: Verdict) -> list[str]:
 
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_claim_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradients, "DEPTHS", (2, 6, 10))
+    monkeypatch.setattr(vanishing, "DEPTHS", (2, 6, 10))
     found = verdict(name)
     assert broken(found) == []
     assert found.holds
@@ -93,7 +92,7 @@ def test_exchanging_the_subject_breaks_the_claim(
     name: str, given: dict[str, dict[str, object]], what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What decides is soon to be seen: few depths, and few epochs.
-    monkeypatch.setattr(gradients, "DEPTHS", (2, 10))
+    monkeypatch.setattr(vanishing, "DEPTHS", (2, 10))
     fields = FEW_EPOCHS if name in ("vanishing", "dead-relu", "revive", "zero-centred", "no-activation") else {}
     changed = {e.role: {**fields, **given.get(e.role, {})} for e in LESSONS[name].experiments}
     found = verdict(name, changed)
@@ -139,23 +138,23 @@ def test_another_generator_breaks_the_claim_of_yield(iterate: object) -> None:
 def test_another_function_breaks_the_claims_of_softmax(function: object) -> None:
     if function is torch.log_softmax:
         function = partial(torch.log_softmax, dim=1)
-    measured = outputs.softmax(Bench(LESSONS["softmax"], seeds=1), function=function)  # type: ignore[arg-type]
+    measured = softmax.softmax(Bench(LESSONS["softmax"], seeds=1), function=function)  # type: ignore[arg-type]
     assert not all(figure.holds for figure in measured.figures)
 
 
 def test_an_unstable_softmax_breaks_the_claim_of_the_shift() -> None:
     bench = Bench(LESSONS["softmax-shift"], seeds=1)
-    unstable = outputs.softmax_shift(bench, shifted=functional.naive_softmax)
-    stable = outputs.softmax_shift(bench, naive=functional.softmax)
-    not_invariant = outputs.softmax_shift(bench, naive=torch.sigmoid)
+    unstable = softmax_shift.softmax_shift(bench, shifted=functional.naive_softmax)
+    stable = softmax_shift.softmax_shift(bench, naive=functional.softmax)
+    not_invariant = softmax_shift.softmax_shift(bench, naive=torch.sigmoid)
     assert not any(all(figure.holds for figure in found.figures) for found in (unstable, stable, not_invariant))
 
 
 def test_the_same_loss_twice_breaks_the_claim_of_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "MLP_RATES", (0.1,))
+    monkeypatch.setattr(cross_entropy, "MLP_RATES", (0.1,))
     given = {role: {"epochs": 2} for role in ("softmax regression", "multilayer perceptron")}
     bench = Bench(LESSONS["cross-entropy"], seeds=1, given=given)
-    measured = outputs.cross_entropy(bench, other=torch.nn.functional.cross_entropy)
+    measured = cross_entropy.cross_entropy(bench, other=torch.nn.functional.cross_entropy)
     failed = {figure.what for figure in measured.figures if not figure.holds}
     assert {"cross-entropy's gain", "rates of 3 at which squared error diverges"} <= failed
 
@@ -164,7 +163,7 @@ def test_equal_functions_take_equal_time() -> None:
     lesson = LESSONS["relu-fast"]
     bench = Bench(lesson, seeds=1, given={e.role: {"epochs": 1} for e in lesson.experiments})
     same = dict.fromkeys(("ReLU", "sigmoid", "tanh"), torch.relu)
-    from d2ltui.lessons.activations import relu_fast
+    from d2ltui.lessons.book.relu_fast import relu_fast
 
     measured = {figure.what: figure.value for figure in relu_fast(bench, functions=same).figures}
     # tanh itself takes about ten times as long.
@@ -173,11 +172,11 @@ def test_equal_functions_take_equal_time() -> None:
 
 def test_the_squared_error_is_that_of_one_hot_labels() -> None:
     raw = torch.tensor([[1.0, 0.0, 0.0], [3.0, 0.0, 0.0]])
-    assert float(outputs.squared_error(raw, torch.tensor([0, 0]))) == pytest.approx((0 + 4) / 4)
+    assert float(cross_entropy.squared_error(raw, torch.tensor([0, 0]))) == pytest.approx((0 + 4) / 4)
 
 
 def test_dead_units_are_followed_one_by_one() -> None:
-    deaths = relus.Deaths([{1}, {1, 2}, {2, 3}, {2, 3, 4}], 8, 0.5)
+    deaths = dead_relu.Deaths([{1}, {1, 2}, {2, 3}, {2, 3, 4}], 8, 0.5)
     assert deaths.revived == 1
     assert deaths.share == 3 / 8
 
@@ -186,22 +185,29 @@ def test_every_lesson_is_complete() -> None:
     assert list(LESSONS) == [
         "four-elements",
         "yield",
+        "weight-decay",
         "softmax",
-        "softmax-shift",
         "cross-entropy",
+        "softmax-shift",
         "no-activation",
+        "relu-fast",
         "sigmoid-saturates",
         "zero-centred",
-        "relu-fast",
         "vanishing",
         "exploding",
         "dead-relu",
         "revive",
         "dropout",
-        "weight-decay",
     ]
     for lesson in LESSONS.values():
-        assert all((lesson.title, lesson.section, lesson.claim, lesson.formula, lesson.text))
+        assert all(
+            (lesson.title, lesson.section, lesson.claim, lesson.formula, lesson.text, lesson.see, lesson.example)
+        )
+        code = [line for line in lesson.text.splitlines() if line.startswith("    ")]
+        lines = [*lesson.formula.splitlines(), *lesson.example.splitlines(), *code]
+        assert [line for line in lines if len(line) > 50] == [], "it would be wrapped in the middle"
+        for trial in lesson.trials:
+            assert resolve({**lesson.fields_of(trial.role), **trial.given})
         bench = Bench(lesson)
         for experiment in lesson.experiments:
             if catalogue.DATASETS[bench.config(experiment.role).dataset].embedded:

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from d2ltui.diagnosis import probes
 from d2ltui.lessons import LESSONS, Bench, Lesson, LessonCancelled
-from d2ltui.lessons import activations as activation_lessons
-from d2ltui.lessons.basics import yield_batches
 from d2ltui.lessons.bench import Trained
+from d2ltui.lessons.book import relu_fast, zero_centred
+from d2ltui.lessons.book.yield_batches import yield_batches
 from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.nn import Network
 from d2ltui.spec.events import LayersProbed, LayerStats
@@ -61,7 +61,7 @@ def test_zero_centred_looks_at_a_network_where_the_network_is(monkeypatch: pytes
     monkeypatch.setattr(probes, "probe", only_moved)
     claim = LESSONS["zero-centred"]
     given = {e.role: {"epochs": 1} for e in claim.experiments}
-    assert activation_lessons.zero_centred(Bench(claim, seeds=1, given=given)).figures
+    assert zero_centred.zero_centred(Bench(claim, seeds=1, given=given)).figures
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU to train on")
@@ -160,7 +160,7 @@ def test_an_epoch_of_batches_is_not_waited_for() -> None:
 
 
 def test_times_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activation_lessons, "REPEATS", 1_000_000)
+    monkeypatch.setattr(relu_fast, "REPEATS", 1_000_000)
     bench = Bench(LESSONS["relu-fast"])
     timer = threading.Timer(0.2, bench.stop)
     timer.start()

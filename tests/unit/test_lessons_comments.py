@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from d2ltui.lessons import LESSONS, Bench, activations, basics, generalisation, gradients, outputs, relus
+from d2ltui.lessons import LESSONS, Bench
+from d2ltui.lessons.book import (
+    cross_entropy,
+    dead_relu,
+    four_elements,
+    relu_fast,
+    revive,
+    sigmoid_saturates,
+    vanishing,
+    weight_decay,
+    zero_centred,
+)
 from d2ltui.lessons.measured import Measured
 
 
@@ -27,13 +38,13 @@ def _embedded_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_cheapest_activation_is_the_one_that_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activations, "REPEATS", 5)
+    monkeypatch.setattr(relu_fast, "REPEATS", 5)
 
     def slow(x: torch.Tensor) -> torch.Tensor:
         return torch.stack([torch.tanh(x)] * 8).mean(0)
 
     turned = {"ReLU": slow, "sigmoid": torch.relu, "tanh": slow}
-    comment = activations.relu_fast(bench("relu-fast", 1), functions=turned).comment
+    comment = relu_fast.relu_fast(bench("relu-fast", 1), functions=turned).comment
     assert "sigmoid is the cheapest" in comment
     assert "ReLU is the cheapest" not in comment
     # After one epoch no network is there: what is counted instead must be said.
@@ -41,25 +52,25 @@ def test_the_cheapest_activation_is_the_one_that_was(monkeypatch: pytest.MonkeyP
 
 
 def test_remedies_that_did_not_help_are_named() -> None:
-    comment = relus.revive(bench("revive", 1, {"large weights, Adagrad": {"optimizer": "sgd"}})).comment
+    comment = revive.revive(bench("revive", 1, {"large weights, Adagrad": {"optimizer": "sgd"}})).comment
     assert "bears" not in comment
     _, not_helping = comment.split("these do not: ")
     assert "large weights, Adagrad" in not_helping.split(". ")[0].split("; ")
 
 
 def test_remedies_that_helped_are_counted() -> None:
-    measured = relus.revive(bench("revive", None))
+    measured = revive.revive(bench("revive", None))
     assert "All 5 remedies help" in measured.comment
 
 
 def test_no_cause_of_death_is_asserted() -> None:
-    comment = relus.dead_relu(bench("dead-relu", 1, {"large weights": {"init": "kaiming"}})).comment
+    comment = dead_relu.dead_relu(bench("dead-relu", 1, {"large weights": {"init": "kaiming"}})).comment
     assert "throws" not in comment
     assert "kill" not in comment
 
 
 def test_weights_that_fit_nothing_are_not_called_exact() -> None:
-    measured = generalisation.weight_decay(bench("weight-decay", None, {"without": {"lr": 1e-6}}))
+    measured = weight_decay.weight_decay(bench("weight-decay", None, {"without": {"lr": 1e-6}}))
     assert value(measured, "train loss without, the median") > 0.001
     assert "exactly" not in measured.comment
     assert "medians" in measured.comment
@@ -70,33 +81,33 @@ def test_the_same_implementation_twice_is_no_closer() -> None:
         "concise": {"implementation": "scratch"},
         "concise, half the rate": {"lr": 1.0},
     }
-    measured = basics.four_elements(bench("four-elements", None, same))
+    measured = four_elements.four_elements(bench("four-elements", None, same))
     assert "closer" not in measured.comment
     assert "is the ½" not in measured.comment
-    assert "is the ½" in basics.four_elements(bench("four-elements", None)).comment
+    assert "is the ½" in four_elements.four_elements(bench("four-elements", None)).comment
 
 
 def test_saturation_is_a_share_of_outputs() -> None:
-    measured = activations.sigmoid_saturates(bench("sigmoid-saturates", None))
+    measured = sigmoid_saturates.sigmoid_saturates(bench("sigmoid-saturates", None))
     assert not any("units" in figure.what for figure in measured.figures)
     assert sum("saturated outputs" in figure.what for figure in measured.figures) == 6
 
 
 def test_cross_entropy_wins_where_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outputs, "MLP_RATES", (0.1,))
-    measured = outputs.cross_entropy(bench("cross-entropy", 2), other=lambda o, y: 0 * o.sum())
+    monkeypatch.setattr(cross_entropy, "MLP_RATES", (0.1,))
+    measured = cross_entropy.cross_entropy(bench("cross-entropy", 2), other=lambda o, y: 0 * o.sum())
     assert value(measured, "multilayer perceptron: cross-entropy's gain at the best rates") > 0
     assert "no law" not in measured.comment
 
 
 def test_samples_agree_where_they_do() -> None:
-    comment = activations.zero_centred(bench("zero-centred", 1)).comment
+    comment = zero_centred.zero_centred(bench("zero-centred", 1)).comment
     assert "disagree" not in comment
 
 
 def test_a_gradient_that_is_0_is_no_divisor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradients, "DEPTHS", (2, 3))
-    measured = gradients.vanishing(bench("vanishing", 1, {"sigmoid": {"init": "zeros"}}))
+    monkeypatch.setattr(vanishing, "DEPTHS", (2, 3))
+    measured = vanishing.vanishing(bench("vanishing", 1, {"sigmoid": {"init": "zeros"}}))
     assert "Each sigmoid layer" not in measured.comment
 
 

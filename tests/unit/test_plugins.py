@@ -264,7 +264,7 @@ def check_rule(good: dict[str, Result]) -> None:
 
 
 def check_lesson(good: dict[str, Result]) -> None:
-    assert "small-batches: Small batches take more steps" in good["lessons"][1]
+    assert "Small batches take more steps" in good["lessons"][1]
     assert good["lesson"][0] == 0, good["lesson"]
     assert "more accurate with small batches by" in good["lesson"][1]
     assert good["lesso"][0] == 2

@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 from d2ltui.charts.overlay import letter, overlay, style
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.lessons import LESSONS
-from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.lesson import Lesson, paragraphs
 from d2ltui.lessons.measured import Verdict, shown
 from d2ltui.spec.text import counted, spelled
 from d2ltui.tui.host import Hosted
@@ -48,11 +48,6 @@ def verdict_text(verdict: Verdict, ascii: bool = False) -> Text:
         text.append(spell(f"{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + f"{band}\n"))
     text.append(f"\nmeasured with {counted(verdict.seeds, 'seed')} in {verdict.seconds:.1f} s", "dim")
     return text
-
-
-def _unwrapped(text: str) -> str:
-    """Paragraphs as one line each: the pane breaks them where it ends."""
-    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in text.strip().split("\n\n"))
 
 
 def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, empty: str) -> ChartSpec:
@@ -156,8 +151,10 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
         page, spell = Text(), spelled if self.host.ascii else str
         page.append(spell(lesson.claim), "bold")
         page.append(spell(f" (section {lesson.section})\n\n"))
-        page.append(spell(f"{lesson.formula}\n\n"), "bold")
-        page.append(spell(_unwrapped(lesson.text)))
+        page.append(spell("\n\n".join(paragraph.text for paragraph in paragraphs(lesson.text))))
+        page.append(spell(f"\n\n{lesson.formula}"), "bold")
+        if lesson.example:
+            page.append(spell(f"\n\nIn numbers:\n{lesson.example}"))
         self._page_pane.title(lesson.title)
         self._page.update(page)
         self._page_scroll.scroll_home(animate=False)

@@ -1,0 +1,89 @@
+"""Compare probabilities with labels (section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.measured import Experiment, Measured, figure, shown
+from d2ltui.lessons.texts import book_lesson
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+RATES = (0.03, 0.1, 0.3)
+MLP_RATES = (0.1, 0.3)
+
+
+def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
+    """½‖o − e_y‖², the mean over a batch: raw outputs (n, q) compared with one-hot labels (n,) → scalar."""
+    from torch.nn.functional import one_hot
+
+    return (outputs - one_hot(labels, outputs.shape[1]).to(outputs.dtype)).square().sum(dim=1).mean() / 2
+
+
+def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None = None) -> Measured:
+    """The same model, data, rates and epochs with two losses."""
+    other = other or squared_error
+    best: dict[tuple[str, bool], float] = {}
+    slow: dict[bool, float] = {}
+    diverged = {True: 0, False: 0}
+    pushed_back: list[float] = []
+    for role, rates in (("softmax regression", RATES), ("multilayer perceptron", MLP_RATES)):
+        for squared in (False, True):
+            for lr in rates:
+                label = f"{role}, {'squared error' if squared else 'cross-entropy'}, lr {lr}"
+                runs = [
+                    bench.train(role, seed, label=label, loss=other if squared else None, lr=lr) for seed in bench.seeds
+                ]
+                accuracy = mean(run.accuracy for run in runs)
+                best[role, squared] = max(best.get((role, squared), 0.0), accuracy)
+                if (role, lr) == ("softmax regression", RATES[0]):
+                    slow[squared] = accuracy
+                if role == "softmax regression":
+                    diverged[squared] += any(run.live.status == "diverged" for run in runs)
+                    if squared and lr == 0.1:
+                        pushed_back = [_pushed_back(run.outputs(run.data.x_val), run.data.y_val, other) for run in runs]
+    softmax_gain = best["softmax regression", False] - best["softmax regression", True]
+    slow_gain = slow[False] - slow[True]
+    mlp_gain = best["multilayer perceptron", False] - best["multilayer perceptron", True]
+    return Measured(
+        [
+            figure("softmax regression, cross-entropy: accuracy at its best rate", best["softmax regression", False]),
+            figure("softmax regression, squared error: accuracy at its best rate", best["softmax regression", True]),
+            figure("cross-entropy's gain", softmax_gain, low=0.005),
+            figure(f"rates of {len(RATES)} at which squared error diverges", diverged[True], low=1),
+            figure(f"rates of {len(RATES)} at which cross-entropy diverges", diverged[False], 0, 0),
+            figure(
+                "right answers that squared error pushes down", mean(pushed_back), low=0.005, unit="of the right ones"
+            ),
+            figure(f"cross-entropy's gain at the lowest rate, {RATES[0]}", slow_gain),
+            figure("multilayer perceptron: cross-entropy's gain at the best rates", mlp_gain),
+        ],
+        "Cross-entropy never pushes the right class down. "
+        + ("It is no law that it wins, though. " if min(slow_gain, mlp_gain) <= 0 else "")
+        + f"The last two figures are its gain at a low rate, {shown(slow_gain)}, and in a network that can bend its "
+        f"outputs to the labels, {shown(mlp_gain)}.",
+    )
+
+
+def _pushed_back(outputs: Tensor, labels: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """The share of the rightly classified samples whose loss would fall if the right class's output were smaller."""
+    import torch
+
+    outputs = outputs.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(outputs, labels), outputs)
+    right = outputs.argmax(dim=1) == labels
+    down = gradient.gather(1, labels.unsqueeze(1)).squeeze(1) > 0
+    return float(down[right].double().mean()) if bool(right.any()) else 0.0
+
+
+LESSON = book_lesson(
+    "cross-entropy",
+    measure=cross_entropy,
+    experiments=(
+        Experiment("softmax regression", {"model": "softmax", "dataset": "digits", "epochs": 20}),
+        Experiment("multilayer perceptron", {"model": "mlp", "dataset": "digits", "hidden": "64", "epochs": 20}),
+    ),
+)

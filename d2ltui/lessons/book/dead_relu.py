@@ -1,0 +1,94 @@
+"""ReLUs die (section 5.1.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.texts import book_lesson
+
+if TYPE_CHECKING:
+    from d2ltui.data import Dataset
+    from d2ltui.nn import Network
+
+DIGITS = {"model": "mlp", "dataset": "digits"}
+SICK = {**DIGITS, "hidden": "256,256", "init": "normal", "init_std": 1.0, "epochs": 10}
+
+
+class Deaths(NamedTuple):
+    """Of the first hidden layer, on all training samples: the dead units at the start and after each epoch."""
+
+    dead: list[set[int]]
+    units: int
+    accuracy: float
+
+    @property
+    def share(self) -> float:
+        """The dead share at the end."""
+        return len(self.dead[-1]) / self.units
+
+    @property
+    def revived(self) -> int:
+        """How many units that were dead at the end of an epoch were not at the end of the next."""
+        return sum(len(before - after) for before, after in zip(self.dead[1:], self.dead[2:], strict=False))
+
+
+def _follow(bench: Bench, role: str, seed: int) -> Deaths:
+    data = bench.data(bench.config(role, seed))
+    dead: list[set[int]] = []
+    units = bench.config(role).hidden[0]
+
+    def look(network: Network, data: Dataset = data) -> None:
+        from d2ltui.diagnosis.probes import probe
+
+        device = next(network.parameters()).device
+        layers = probe(network, data.x_train.to(device), data.y_train.to(device), units=True).layers
+        # Only a ReLU's units can be dead; a saturated one still has some slope.
+        relu = next((layer for layer in layers if layer.dead is not None), None)
+        activity = relu.unit_activity if relu is not None else None
+        dead.append({unit for unit, active in enumerate(activity or ()) if active == 0})
+
+    run = bench.train(role, seed, each_epoch=look)
+    return Deaths(dead, units, run.accuracy)
+
+
+def dead_relu(bench: Bench) -> Measured:
+    """Dead units over time, counted on every training sample: gone for good is a claim about all of them."""
+    found = {e.role: [_follow(bench, e.role, seed) for seed in bench.seeds] for e in bench.lesson.experiments}
+
+    def share(role: str) -> float:
+        return mean(deaths.share for deaths in found[role])
+
+    high, large = "a rate of 3", "large weights"
+    revived = sum(deaths.revived for role in (high, large) for deaths in found[role])
+    died = sum(len(deaths.dead[-1]) for role in (high, large) for deaths in found[role])
+    at_start = mean(len(deaths.dead[0]) / deaths.units for deaths in found[high])
+    after_one = mean(len(deaths.dead[1]) / deaths.units for deaths in found[high])
+    shallow = share("large weights, one hidden layer")
+    return Measured(
+        [
+            figure("a rate of 3: dead at the start", at_start, 0, 0.1, "of the units"),
+            figure("a rate of 3: dead after one epoch", after_one, low=0.5, unit="of the units"),
+            figure("a rate of 3: dead at the end", share(high), low=0.5, unit="of the units"),
+            figure("a rate of 3: accuracy", mean(deaths.accuracy for deaths in found[high])),
+            figure("large weights, two hidden layers: dead at the end", share(large), low=0.5, unit="of the units"),
+            figure("large weights, one hidden layer: dead at the end", shallow, unit="of the units"),
+            figure("torch.nn's start, the usual rate: dead at the end", share("healthy"), 0, 0.15, "of the units"),
+            figure(f"dead units, of {died}, that came back in a later epoch", revived, 0, 0),
+        ],
+        f"Of the first layer's units that start from the same large weights, {100 * share(large):.0f} % are dead at "
+        f"the end where a second hidden layer follows, and {100 * shallow:.0f} % where none does.",
+    )
+
+
+LESSON = book_lesson(
+    "dead-relu",
+    measure=dead_relu,
+    experiments=(
+        Experiment("a rate of 3", {**DIGITS, "lr": 3.0, "epochs": 10}),
+        Experiment("large weights", {**SICK}),
+        Experiment("large weights, one hidden layer", {**SICK, "hidden": "256"}),
+        Experiment("healthy", {**DIGITS, "epochs": 10}),
+    ),
+)

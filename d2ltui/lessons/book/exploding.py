@@ -1,0 +1,84 @@
+"""The gradient explodes (section 5.4.1)."""
+
+from __future__ import annotations
+
+import math
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
+from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.texts import book_lesson
+
+DIGITS = {"model": "mlp", "dataset": "digits"}
+WIDTH = 64
+PRODUCTS, FACTORS = 50, 100
+
+STARTS: tuple[tuple[str, dict[str, object]], ...] = (
+    ("torch.nn's own", {"init": "default"}),
+    ("Xavier", {"init": "xavier"}),
+    ("Kaiming", {"init": "kaiming"}),
+    ("N(0, 0.01²)", {"init": "normal", "init_std": 0.01}),
+    ("N(0, 0.1²)", {"init": "normal", "init_std": 0.1}),
+    ("N(0, 0.5²)", {"init": "normal", "init_std": 0.5}),
+    ("N(0, 1)", {"init": "normal", "init_std": 1.0}),
+)
+HUGE, TINY = 100.0, 1e-3  # gradient norms
+
+
+def exploding(bench: Bench) -> Measured:
+    """Products of random matrices; a network that starts too large; and how often gradients explode or vanish."""
+    import torch
+
+    from d2ltui.nn import build
+
+    generator = torch.Generator().manual_seed(0)
+    largest = []
+    for _ in range(PRODUCTS):
+        product = torch.randn(4, 4, generator=generator, dtype=torch.float64)
+        for _ in range(FACTORS):
+            product = product @ torch.randn(4, 4, generator=generator, dtype=torch.float64)
+        largest.append(math.log10(float(product.abs().max())))
+    gradients, broken, healthy = [], 0, []
+    for seed in bench.seeds:
+        config = bench.config("large weights", seed)
+        gradients.append(max(gradient_norms(build(config), bench.data(config))))
+        broken += bench.train("large weights", seed).live.status == "diverged"
+        healthy.append(bench.train("Xavier", seed).accuracy)
+    exploded = vanished = 0
+    for activation in ("sigmoid", "tanh", "relu"):
+        for _, given in STARTS:
+            # A third of the seeds could tip over: the typical network of each kind is counted.
+            firsts = []
+            for seed in bench.seeds:
+                config = bench.config("large weights", seed, activation=activation, **given)
+                firsts.append(gradient_norms(build(config), bench.data(config))[0])
+            typical = geometric_mean(firsts)
+            exploded += typical > HUGE
+            vanished += typical < TINY
+    return Measured(
+        [
+            figure(f"log₁₀ of the largest entry after {FACTORS} random 4×4 matrices more", mean(largest), 19.4, 30.2),
+            figure("large weights: largest gradient norm at the start", geometric_mean(gradients), low=1e3),
+            figure("large weights: runs that diverge", broken / len(bench.seeds), 1, 1, "of all"),
+            figure("the same network from Xavier's weights: accuracy", mean(healthy), low=0.7),
+            figure(f"ways to start, of {3 * len(STARTS)}, with a first gradient above {HUGE:g}", exploded, low=1),
+            figure(
+                f"ways to start, of {3 * len(STARTS)}, with a first gradient below {TINY:g}", vanished, low=exploded + 1
+            ),
+        ],
+        f"Of {len(STARTS)} initialisations with each of three activations, in six hidden layers, {exploded} explode "
+        f"and {vanished} vanish; sigmoid and tanh cannot explode forward, for their outputs are bounded.",
+    )
+
+
+LESSON = book_lesson(
+    "exploding",
+    measure=exploding,
+    experiments=(
+        Experiment(
+            "large weights",
+            {**DIGITS, "init": "normal", "init_std": 1.0, "hidden": ",".join([str(WIDTH)] * 6), "epochs": 2},
+        ),
+        Experiment("Xavier", {**DIGITS, "init": "xavier", "hidden": ",".join([str(WIDTH)] * 6), "epochs": 8}),
+    ),
+)

@@ -1,0 +1,54 @@
+"""Softmax makes probabilities (section 4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.measured import Measured, figure
+from d2ltui.lessons.texts import book_lesson
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+Function: TypeAlias = "Callable[[Tensor], Tensor]"
+ROWS, CLASSES = 1000, 10
+
+
+def softmax(bench: Bench, function: Function | None = None) -> Measured:
+    """Section 4.1's properties of softmax, or of another function, on random logits."""
+    import torch
+
+    from d2ltui.nn import functional
+
+    function = function or functional.softmax
+    not_positive, turned, off, zeros = 0, 0, 0.0, []
+    for seed in bench.seeds:
+        bench.go_on()
+        generator = torch.Generator().manual_seed(seed)
+        for scale in (0.1, 1.0, 10.0, 100.0):
+            logits = scale * torch.randn(ROWS, CLASSES, generator=generator, dtype=torch.float64)
+            p = function(logits)
+            not_positive += int((p <= 0).sum())
+            off = max(off, float((p.sum(dim=1) - 1).abs().max()))
+            in_order = p.gather(1, logits.argsort(dim=1))
+            turned += int((in_order.diff(dim=1) < 0).sum())
+        zeros.append(float((function(logits.float()) == 0).double().mean()))
+    return Measured(
+        [
+            figure("outputs that are not positive, of logits up to some hundreds, in float64", not_positive, 0, 0),
+            figure("largest distance of a sum from 1", off, 0, 1e-12),
+            figure("neighbours in order of size whose order is turned round", turned, 0, 0),
+            figure("outputs that float32 rounds to 0, of logits of sd 100", mean(zeros)),
+        ],
+        f"{4 * ROWS * len(bench.seeds):,} random rows of {CLASSES} logits. e⁻ˣ is positive for every x, but float32 "
+        "has no number between 0 and e⁻¹⁰³: there, positive is true of the formula and not of the computer.",
+    )
+
+
+LESSON = book_lesson(
+    "softmax",
+    measure=softmax,
+)

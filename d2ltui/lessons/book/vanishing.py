@@ -1,0 +1,79 @@
+"""The gradient vanishes (section 5.4.1)."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
+from d2ltui.lessons.measured import Experiment, Figure, Measured, figure, shown
+from d2ltui.lessons.texts import book_lesson
+
+if TYPE_CHECKING:
+    from d2ltui.data import Dataset
+    from d2ltui.nn import Network
+
+DIGITS = {"model": "mlp", "dataset": "digits"}
+DEPTHS = (2, 4, 6, 8, 10)
+WIDTH = 64
+
+
+def vanishing(bench: Bench) -> Measured:
+    """First-to-last gradient norms of networks of two to ten hidden layers, at the start and after training."""
+    start: dict[tuple[str, int], float] = {}
+    end: dict[tuple[str, int], float] = {}
+    accuracy: dict[str, float] = {}
+    for experiment in bench.lesson.experiments:
+        role = experiment.role
+        for depth in DEPTHS:
+            at_start, at_end, accuracies = [], [], []
+            for seed in bench.seeds:
+                ratios: list[float] = []
+                hidden = ",".join([str(WIDTH)] * depth)
+                data = bench.data(bench.config(role, seed))
+
+                def look(network: Network, ratios: list[float] = ratios, data: Dataset = data) -> None:
+                    norms = gradient_norms(network, data)
+                    ratios.append(norms[0] / norms[-1] if norms[-1] > 0 else 0.0)
+
+                run = bench.train(role, seed, label=f"{role}, {depth} layers", each_epoch=look, hidden=hidden)
+                at_start.append(ratios[0])
+                at_end.append(ratios[-1])
+                accuracies.append(run.accuracy)
+            start[role, depth], end[role, depth] = geometric_mean(at_start), geometric_mean(at_end)
+            accuracy[role] = mean(accuracies)
+    deepest = DEPTHS[-1]
+    falling = sum(start["sigmoid", a] > start["sigmoid", b] for a, b in itertools.pairwise(DEPTHS))
+    bounds: dict[str, tuple[float | None, float | None]] = {"sigmoid": (None, 1e-4), "tanh": (0.05, None)}
+    figures: list[Figure] = []
+    for role in ("sigmoid", "tanh", "ReLU"):
+        low, high = bounds.get(role, (0.05, None))
+        for depth in DEPTHS:
+            band = (low, high) if depth == deepest else (None, None)
+            figures.append(
+                figure(f"{role}, {depth} hidden layers: first to last gradient at the start", start[role, depth], *band)
+            )
+            figures.append(figure(f"{role}, {depth} hidden layers: after training", end[role, depth], *band))
+        figures.append(figure(f"{role}, {deepest} hidden layers: accuracy", accuracy[role]))
+    figures.append(
+        figure(f"depths of {len(DEPTHS) - 1} at which sigmoid loses still more", falling, low=len(DEPTHS) - 1)
+    )
+    least, most = start["sigmoid", deepest], start["sigmoid", DEPTHS[0]]
+    comment = (
+        "A slope of ¼, and weights that neither shrink nor grow the gradient, divide it by 4; tanh's slope at 0 is 1."
+    )
+    if least > 0 and most > 0:  # not where one of them is nan, either
+        lost = (most / least) ** (1 / (deepest - DEPTHS[0]))
+        comment = f"Each sigmoid layer divides the first layer's gradient by about {shown(lost)}. {comment}"
+    return Measured(figures, comment)
+
+
+LESSON = book_lesson(
+    "vanishing",
+    measure=vanishing,
+    experiments=tuple(
+        Experiment(role, {**DIGITS, "activation": role.lower(), "init": "xavier", "hidden": str(WIDTH), "epochs": 5})
+        for role in ("sigmoid", "tanh", "ReLU")
+    ),
+)

@@ -1,0 +1,60 @@
+"""A generator hands out the data (section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.measured import Measured, figure
+from d2ltui.lessons.texts import book_lesson
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_SAMPLES, _INPUTS, _BATCH = 200_000, 64, 256
+
+
+def yield_batches(bench: Bench, iterate: Callable[..., Iterator[tuple[Tensor, Tensor]]] | None = None) -> Measured:
+    """Section 3.3's generator, or another, over a data set of 49 MiB."""
+    import torch
+
+    from d2ltui.data.batches import data_iter
+
+    iterate = iterate or data_iter
+    labels = torch.arange(_SAMPLES)
+    features = labels.to(torch.float32).reshape(-1, 1).repeat(1, _INPUTS)
+    wrong, mixed, alike, block = 0, 0, [], 0
+    for seed in bench.seeds:
+        generator = torch.Generator().manual_seed(seed)
+        orders = []
+        for _ in range(2):
+            seen = []
+            for x, y in iterate(features, labels, _BATCH, generator):
+                bench.go_on()
+                seen.append(y)
+                mixed += int((x[:, 0].long() != y).sum())
+                block = max(block, x.untyped_storage().nbytes())
+            order = torch.cat(seen)
+            counts = torch.bincount(order, minlength=_SAMPLES)
+            wrong += int((counts != 1).sum())
+            orders.append(order[:_SAMPLES])
+        n = min(map(len, orders))
+        alike.append(float((orders[0][:n] == orders[1][:n]).double().mean()))
+    share = block / features.nbytes
+    return Measured(
+        [
+            figure("samples handed out never or more than once in an epoch", wrong, 0, 0),
+            figure("samples that came with another's label", mixed, 0, 0),
+            figure("places where two epochs have the same sample", mean(alike), 0, 0.01, "of all"),
+            figure("memory behind a batch", share, high=0.2, unit="of the data set"),
+        ],
+        f"{2 * len(bench.seeds)} epochs of {_SAMPLES:,} samples; behind a batch there are at most "
+        f"{block / 2**20:.1f} MiB of memory, the data set has {features.nbytes / 2**20:.0f} MiB.",
+    )
+
+
+LESSON = book_lesson(
+    "yield",
+    measure=yield_batches,
+)
