@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from d2ltui.charts import axes
-from d2ltui.charts.curves import ASCII_JOIN, Scale, draw_curves, marker_of, plain_marker
+from d2ltui.charts.curves import Scale, draw_curves
 from d2ltui.charts.grid import Grid, one_cell_each
+from d2ltui.charts.legend import draw_legend, draw_marks
 from d2ltui.charts.plot_area import PlotArea, draw_frame, draw_small
 from d2ltui.charts.scale import Axis, linear, logarithmic, x_room, y_room
 from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
@@ -47,9 +48,10 @@ def draw(spec: ChartSpec) -> Drawing:
     elif spec.empty_text:
         text = one_cell_each(spec.empty_text, spec.ascii)[: area.width]
         grid.put(area.left + (area.width - len(text)) // 2, area.top + (area.height - 1) // 2, text, Style.TEXT)
+    told = draw_marks(grid, area, x, spec)
     if area.legend_row is not None:
         hidden = any(hidden for _, hidden in (*lines, *bands))
-        _draw_legend(grid, area.legend_row, spec, hidden)
+        draw_legend(grid, area.legend_row, spec, hidden, told)
     return grid.drawing()
 
 
@@ -166,42 +168,3 @@ def _x_axis(spec: ChartSpec, area: PlotArea) -> Axis:
     if spec.log_x:
         return logarithmic(10 ** max(low, -99), 10 ** min(high, 99), room)
     return linear(low, high, room, whole=spec.integer_x)
-
-
-def _draw_legend(grid: Grid, row: int, spec: ChartSpec, hidden: bool) -> None:
-    """One line, to the right: a sample and the label of each line. Long labels are cut where there is no room."""
-    longest = max(map(len, (*(line.label for line in spec.lines), *(band.label for band in spec.bands))))
-    shown = _legend(spec, hidden, longest)
-    while longest > 3 and sum(len(text) for text, _ in shown) > grid.width:
-        longest -= 1
-        shown = _legend(spec, hidden, longest)
-    column = max(0, grid.width - sum(len(text) for text, _ in shown))
-    for text, style in shown:
-        grid.put(column, row, text, style)
-        column += len(text)
-
-
-def _legend(spec: ChartSpec, hidden: bool, longest: int) -> list[tuple[str, int]]:
-    def cut(label: str) -> str:
-        return label if len(label) <= longest else label[: longest - 1] + ("~" if spec.ascii else "…")
-
-    parts: list[tuple[str, int]] = []
-    for band in spec.bands:
-        if band.label:
-            parts += [(":: " if spec.ascii else "⣿⣿ ", band.style), (cut(band.label) + "  ", Style.TEXT)]
-    for line in spec.lines:
-        if line.label:
-            parts += [(_sample(line, spec.ascii) + " ", line.style), (cut(line.label) + "  ", Style.TEXT)]
-    if hidden:
-        parts.append(("(≤ 0 not shown)", Style.WARNING))
-    elif parts:
-        parts.append((parts.pop()[0].rstrip(), Style.TEXT))
-    return [(one_cell_each(text, spec.ascii), style) for text, style in parts]
-
-
-def _sample(line: Line, ascii: bool) -> str:
-    marker = marker_of(line, ascii)
-    if not line.joined:
-        return marker or (plain_marker(line) if ascii else "⠒⠂")
-    join = ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "─"
-    return join + (marker or join) + join

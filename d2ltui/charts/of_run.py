@@ -6,17 +6,22 @@ import math
 
 import numpy as np
 
-from d2ltui.charts.spec import Band, ChartSpec, Line, Style
+from d2ltui.charts.spec import AxisMark, Band, ChartSpec, Line, Style
 from d2ltui.charts.timeline import Timeline, Unit, seconds_shown, window
 from d2ltui.history.epochs import Epochs
 from d2ltui.history.live import LiveRun
+from d2ltui.history.marks import marks_of
 from d2ltui.history.series import Array, Reduced, Reducer
+from d2ltui.spec.events import Severity
 
 POINTS_PER_COLUMN = 2
 # Epochs that a chart of a running run spans at least; a longer run's chart grows by doubling.
 FEWEST_EPOCHS = 10
 MOST_BUCKETS = 16_384  # of a history of which a small part is shown
 AXIS_COLUMNS = 8  # the columns that a chart's y axis takes, about
+
+
+_MARK_STYLES: dict[Severity | None, Style] = {"alarm": Style.WARNING, "warning": Style.VALIDATION}
 
 
 class Curves:
@@ -141,6 +146,7 @@ class Curves:
             x_label=part.timeline.label,
             ascii=ascii,
             empty_text="no step yet" if self.live.ended is None else "no step was trained",
+            marks=part.marks(self.live),
             cursor=part.cursor_x,
         )
 
@@ -172,6 +178,15 @@ class _Part:
             inside = (x >= self.x_low) & (x <= self.x_high)
             x, columns = x[inside], tuple(column[inside] for column in columns)
         return [x.tolist(), *(column.tolist() for column in columns)]
+
+    def marks(self, live: LiveRun) -> list[AxisMark]:
+        """What happened on the way, where it is on the axis."""
+        found = marks_of(live)
+        places = self.timeline.x(np.array([mark.step for mark in found], float)).tolist()
+        return [
+            AxisMark(x, mark.sign, mark.meaning, mark.sentence, _MARK_STYLES.get(mark.severity, Style.TEXT))
+            for x, mark in zip(places, found, strict=True)
+        ]
 
     def validation(self, curve: EpochCurve, width: int) -> Line:
         """The validation curve, an epoch a point."""

@@ -69,6 +69,19 @@ class Band(msgspec.Struct, frozen=True):
     label: str = ""
 
 
+class AxisMark(msgspec.Struct, frozen=True):
+    """Something that happened at `x`: one character on the x axis.
+
+    `meaning` stands beside it in the legend; `sentence` in the legend's place, while the cursor stands on the mark.
+    """
+
+    x: float
+    sign: str
+    meaning: str
+    sentence: str
+    style: int = Style.TEXT
+
+
 class ChartSpec(msgspec.Struct, frozen=True):
     """Curves over steps or epochs, `width` × `height` cells, axes and legend included.
 
@@ -94,5 +107,6 @@ class ChartSpec(msgspec.Struct, frozen=True):
     empty_text: str = ""
     bands: list[Band] = []
     integer_x: bool = True
+    marks: list[AxisMark] = []  # of those in one column, the last one is seen
     cursor: float | None = None  # an x at which an upright line stands behind the curves
     log_x: bool = False

@@ -349,7 +349,7 @@ class Trainer:
             if not waiting and self.control.mode == "pause" and not self.control.stopping:
                 waiting = True
                 self.progress.clock.stop()
-                self._emit(events.StatusChanged("paused"))
+                self._emit(events.StatusChanged("paused", self.progress.step))
                 self._pace.keep(self._checkpoint)
                 self._look_at_pause()
             elif waiting and observed and not looked:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
+from typing import TypeVar
+
 import msgspec
 import numpy as np
 
@@ -35,6 +38,9 @@ class LiveRun:
         self.probes: list[events.LayersProbed] = []  # from the start to now, at most MAX_PROBES
         self.findings: tuple[events.Finding, ...] = ()
         self.looked_at: tuple[str, ...] = ()  # FindingsChanged's
+        self.findings_history: list[events.FindingsChanged] = []  # from the start to now, at most MAX_PROBES
+        self.pauses: list[tuple[int, int]] = []  # after which steps, from and to where it went on step by step
+        self.resumed: list[int] = []  # after which steps it went on from a checkpoint
         self.epochs = Epochs()
         self.losses = Series()
         self.metrics = Series()
@@ -72,8 +78,11 @@ class LiveRun:
                 self._keep(event)
             case events.FindingsChanged():
                 self.findings, self.looked_at = event.findings, event.looked_at
+                self.findings_history = _thinned([*self.findings_history, event], MAX_PROBES)
             case events.StatusChanged():
                 self.status = event.status
+                if event.status == "paused" and event.step is not None:
+                    self._keep_pause(event.step)
             case events.Loading():
                 self.loading = event
             case events.RunStarted():
@@ -112,15 +121,43 @@ class LiveRun:
         self.layers = self.probes[-1] if self.probes else None
         self.lr_changes = [change for change in self.lr_changes if change.step <= event.step]
         self.thread_changes = [change for change in self.thread_changes if change.step <= event.step]
+        self.findings_history = [found for found in self.findings_history if found.step <= event.step]
+        self.pauses = [(first, min(last, event.step)) for first, last in self.pauses if first <= event.step]
+        self.resumed = [*(step for step in self.resumed if step < event.step), event.step]
         self.findings, self.looked_at, self.ended = (), (), None
         self.step, self.seconds, self.lr = event.step, event.seconds, event.lr
 
     def _keep(self, probed: events.LayersProbed) -> None:
-        """Add to the history. A full one loses every second entry, so that it always spans the whole run."""
+        """Add to the history."""
         probes = [*self.probes, msgspec.structs.replace(probed, layers=tuple(map(_without_units, probed.layers)))]
-        if len(probes) > min(MAX_PROBES, max(2, MAX_LAYERS // max(1, len(probed.layers)))):
-            probes = [*probes[:-1:2], probes[-1]]
-        self.probes = probes  # a new list: a reader keeps the one that it has
+        self.probes = _thinned(probes, min(MAX_PROBES, max(2, MAX_LAYERS // max(1, len(probed.layers)))))
+
+    def _keep_pause(self, step: int) -> None:
+        """A run that is trained step by step pauses after each of them."""
+        *before, (first, last) = self.pauses or [(step, step)]
+        if step <= last + 1:
+            self.pauses = [*before, (first, max(last, step))]
+        else:
+            self.pauses = [*self.pauses[-MAX_PROBES:], (step, step)]
+
+    def findings_at(self, step: int | None) -> tuple[tuple[events.Finding, ...], tuple[str, ...]]:
+        """What had been found after `step` steps, and where it had been looked for; with None, what is found now."""
+        if step is None or step >= self.step or not self.findings_history:
+            return self.findings, self.looked_at
+        known = bisect.bisect_right(self.findings_history, step, key=lambda found: found.step)
+        if not known:
+            return (), ()
+        found = self.findings_history[known - 1]
+        return found.findings, found.looked_at
+
+
+T = TypeVar("T")
+
+
+def _thinned(entries: list[T], most: int) -> list[T]:
+    """A history that is too long without every second entry: it always spans the whole run. A new list: a reader keeps
+    the one that it has."""
+    return entries if len(entries) <= most else [*entries[:-1:2], entries[-1]]
 
 
 def _without_units(layer: events.LayerStats) -> events.LayerStats:

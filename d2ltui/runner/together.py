@@ -267,7 +267,7 @@ class _Watcher:
         self._clock.stop()
         here = [member for member in self._all if not member.ended]
         for member in here:
-            member.emit(events.StatusChanged("paused"))
+            member.emit(events.StatusChanged("paused", member.progress.step))
             member.keep()
         while not self._control.stopping:
             for index, member in enumerate(self._all):

@@ -29,9 +29,10 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class StatusChanged(Event, frozen=True):
-    """The run is in another state from here on."""
+    """The run is in another state from here on, after `step` steps (None where that is not known)."""
 
     status: Status
+    step: int | None = None
 
 
 class Loading(Event, frozen=True):

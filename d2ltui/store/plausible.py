@@ -111,6 +111,8 @@ def check_event(event: events.Event) -> None:
                 raise ValueError(f"an epoch of {event.steps_per_epoch:,} steps")
             for spec in event.layers:
                 _counts(index=spec.index, inputs=spec.num_inputs, outputs=spec.num_outputs, parameters=spec.parameters)
+        case events.StatusChanged():
+            _counts(step=event.step or 0)
         case events.RunResumed():
             _counts(step=event.step, epoch=event.epoch)
             _seconds(event.seconds)

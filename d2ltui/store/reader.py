@@ -41,8 +41,8 @@ from d2ltui.store.schema import (
     Budget,
     check,
     damaged,
+    findings_after,
     from_json,
-    last_findings,
     open_run,
     read_meta,
 )
@@ -238,9 +238,9 @@ class RunReader:
         self.live(probed)
 
     def _read_findings(self) -> None:
-        """Only the last ones count."""
-        if (found := last_findings(self._connection, self._last["findings"])) is not None:
-            self._last["findings"], event = found
+        for number, event in findings_after(self._connection, self._last["findings"], Budget()):
+            _in_order(self._last["findings"], number)
+            self._last["findings"] = number
             self.live(event)
 
     def gap(self) -> tuple[int, str]:

@@ -182,6 +182,21 @@ def last_findings(connection: sqlite3.Connection, after: int = 0) -> tuple[int, 
     return number, Budget().unpack(data, events.FindingsChanged)
 
 
+def findings_after(
+    connection: sqlite3.Connection, after: int, budget: Budget
+) -> list[tuple[int, events.FindingsChanged]]:
+    """What was found, in order, with the numbers of the rows: those above `after`.
+
+    Raises what is in DAMAGE.
+    """
+    found = []
+    query = "SELECT id, step, data, crc FROM findings WHERE id > ? ORDER BY id"
+    for number, step, data, stored in connection.execute(query, (after,)).fetchall():
+        check(stored, step, data)
+        found.append((number, budget.unpack(data, events.FindingsChanged)))
+    return found
+
+
 def connect(
     path: Path, *, create: bool = False, writes: bool = False, patience: float | None = None
 ) -> sqlite3.Connection:

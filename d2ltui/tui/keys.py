@@ -141,7 +141,7 @@ APP_BINDINGS = bindings(entry for entry in KEYS if entry.action in _EVERYWHERE)
 FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("↑ ↓", "the next field of a pane, or scroll"),
     ("← →", "another choice in a field such as ‹ relu ›"),
-    ("← →", "on a chart: a cursor that reads every curve, with shift by ten columns; escape or end leaves it"),
+    ("← →", "on a chart: a cursor; curves, layers, findings of that step; shift: by ten; escape or end leaves it"),
     ("+ -", "on a chart: zoom, around the cursor or following the end; the mouse wheel, too"),
     ("enter", "in a choice: the list of all; in a text: edit it, and once more: take it"),
     ("0 … 9", "in a text: begin another one"),

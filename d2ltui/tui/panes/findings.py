@@ -24,6 +24,7 @@ class FindingsPane(ScrollingPane):
         super().__init__(spec)
         self._selected = 0
         self._findings: tuple[Finding, ...] = ()
+        self._newest: tuple[Finding, ...] = ()  # whatever step is looked at
         self._well = ""  # what was looked at, where all is well
         self._starts: list[int] = []
 
@@ -37,26 +38,34 @@ class FindingsPane(ScrollingPane):
     @property
     def tally(self) -> Tally:
         """How many alarms and warnings there are."""
-        return tally(self._findings)
+        return tally(self._newest)
 
     def show_run(self, view: RunView) -> None:
-        """Show the newest findings."""
+        """Show the newest findings, or, while the charts are read at a step, those of that moment."""
         live = view.live
+        self._newest = live.findings if live is not None else ()
         width, height = self.room
         if width <= 0 or height <= 0 or not self.display:
             self._findings = live.findings if live is not None else ()
             return
-        findings = live.findings if live is not None else ()
+        findings, looked_at = live.findings_at(view.cursor) if live is not None else ((), ())
         started = live is not None and live.layers is not None
-        well = all_well(findings, live.looked_at) if live is not None else ""
-        state = (findings, self._selected, width, started, well)
+        well = all_well(findings, looked_at)
+        moment = f"step {view.cursor:,}" if view.cursor is not None else ""
+        state = (findings, self._selected, width, started, well, moment)
         if state == self._shown:
             return
         self._shown, self._findings, self._well = state, findings, well
         self._selected = min(self._selected, max(0, len(findings) - 1))
-        self.subtitle(self.tally.words)
+        self.subtitle("  ".join(filter(None, (tally(findings).words, moment))))
         if not findings and not well:
-            self.show_text("nothing out of the ordinary" if started else EMPTY)
+            self.show_text(
+                "nothing out of the ordinary"
+                if started and not moment
+                else "nothing was found until then"
+                if started
+                else EMPTY
+            )
             return
         self._show_lines(width)
 

@@ -1,0 +1,64 @@
+"""What happened to a run on its way, and when: another learning rate, a pause, something that was found."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from d2ltui.history.live import LiveRun
+from d2ltui.spec.events import Severity
+from d2ltui.spec.findings import MARKS
+
+
+class RunMark(NamedTuple):
+    """Something that happened after `step` steps: a character for it, what that stands for, and a sentence."""
+
+    step: int
+    sign: str
+    meaning: str
+    sentence: str
+    severity: Severity | None = None  # of a finding
+
+
+def marks_of(live: LiveRun) -> list[RunMark]:
+    """Everything that there is to mark in `live`, the most important last."""
+    return [*_resumptions(live), *_pauses(live), *_rates(live), *_findings(live)]
+
+
+def _resumptions(live: LiveRun) -> list[RunMark]:
+    return [RunMark(step, "R", "resumed", f"resumed from its checkpoint after step {step:,}") for step in live.resumed]
+
+
+def _pauses(live: LiveRun) -> list[RunMark]:
+    return [
+        RunMark(
+            first,
+            "P",
+            "paused",
+            f"paused after step {first:,}" + (f", and step by step to {last:,}" if last > first else ""),
+        )
+        for first, last in live.pauses
+    ]
+
+
+def _rates(live: LiveRun) -> list[RunMark]:
+    marks, before = [], live.config.lr
+    for change in live.lr_changes:
+        marks.append(RunMark(change.step, "L", "lr", f"lr {before:g} → {change.lr:g} after step {change.step:,}"))
+        before = change.lr
+    return marks
+
+
+def _findings(live: LiveRun) -> list[RunMark]:
+    """Each finding where it was found, the gravest last."""
+    found: list[RunMark] = []
+    before: set[tuple[str, int | None]] = set()
+    for event in live.findings_history:
+        now = {(finding.rule, finding.layer) for finding in event.findings}
+        found += [
+            RunMark(event.step, MARKS[finding.severity], finding.severity, finding.what, finding.severity)
+            for finding in event.findings
+            if (finding.rule, finding.layer) not in before
+        ]
+        before = now
+    order: list[Severity] = ["note", "warning", "alarm"]
+    return sorted(found, key=lambda mark: order.index(mark.severity or "note"))
