@@ -93,10 +93,11 @@ class _Sink:
             self.last = event
 
 
-def train(config: RunConfig, dataset: Dataset | None = None) -> Run:
-    """A run, as `d2ltui train` makes it."""
-    sink = _Sink()
-    ended = Trainer(config, Control(), [sink], dataset=dataset, diagnose=True).run()
+def train(config: RunConfig, dataset: Dataset | None = None, *, watched: bool = False) -> Run:
+    """A run, as `d2ltui train` makes it; `watched`: as the application does, which looks at the layers."""
+    sink, control = _Sink(), Control()
+    control.observe(watched)
+    ended = Trainer(config, control, [sink], dataset=dataset, diagnose=True).run()
     metric = sink.last.val_metric if sink.last is not None and math.isfinite(sink.last.val_metric) else 0.0
     if ended.status != "finished":
         metric = 0.0
@@ -271,7 +272,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="what they follow from (default 1)")
     parser.add_argument("--part", choices=("tuned", "reported", "both"), default="reported")
     parser.add_argument("--kind", help="only faults of this kind")
-    parser.add_argument("--twice", action="store_true", help="train each faulty run again, and compare the findings")
+    parser.add_argument("--twice", type=int, default=0, metavar="N",
+                        help="train N of the faulty runs again, now watched, and compare the findings (default 0)")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="each run whose cause was not named, or not repaired")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -317,9 +319,12 @@ def main(arguments: Sequence[str]) -> int:
                 if first is not None and first.remedy:
                     after = _repaired(run.config, first.remedy)
                     score.repaired += base.metric - after <= REPAIRED
-            if given.twice:
-                again = _faulty(config, fault, data)
-                compared, same = compared + 1, same + (again is not None and again.findings == run.findings)
+            if compared < given.twice:
+                again = _faulty(config, fault, data, watched=True)
+                alike = again is not None and again.findings == run.findings
+                compared, same = compared + 1, same + alike
+                if not alike:
+                    print(f"not the same findings twice: {_line(run.config)}", flush=True)
             if run.metric <= _guess(config) + 0.02 and first is None:
                 silent.append(_line(run.config))
             cured = fault.spoil is not None or base.metric - after <= REPAIRED
@@ -333,6 +338,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"\r{done} runs, {healthy} healthy", end="", file=sys.stderr, flush=True)
         if done // SO_FAR > faulty // SO_FAR:
             _table(scores, healthy, tried, disturbed, silent)
+            print(f"the same findings twice: {same} of {compared}; {time.monotonic() - began:.0f} s", flush=True)
     total = _table(scores, healthy, tried, disturbed, silent)
     if compared:
         print(f"the same findings twice: {same} of {compared}")
@@ -364,14 +370,14 @@ def _guess(config: RunConfig) -> float:
     return 0.0 if config.task == "regression" else 1 / config.dataset_info.num_outputs
 
 
-def _faulty(config: RunConfig, fault: Fault, data: Dataset) -> Run | None:
+def _faulty(config: RunConfig, fault: Fault, data: Dataset, *, watched: bool = False) -> Run | None:
     """The run with the fault; None where it cannot be had."""
     changed = _changed(config, fault.change)
     if changed is None:
         return None
     if fault.spoil is not None:
         data = fault.spoil(data, torch.Generator().manual_seed(config.seed))
-    return train(changed, data)
+    return train(changed, data, watched=watched)
 
 
 def _repaired(config: RunConfig, remedy: dict[str, object]) -> float:
