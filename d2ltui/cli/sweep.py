@@ -190,7 +190,7 @@ def _train_one(one: _Run, signals: Signals, err: Any, quiet: bool) -> None:
     with open(os.devnull, "w", encoding="utf-8") as null:
         if not quiet and has_bar(err):  # elsewhere the table has to do
             sinks.append(guarded(Progress(one.config, null, err), one.control, signals))
-        run(one.config, one.control, sinks, one.recording, give_up=one.give_up)
+        run(one.config, one.control, sinks, one.recording, trials=False, give_up=one.give_up)
     _tell_failure(one, err)
 
 

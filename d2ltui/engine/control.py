@@ -10,6 +10,10 @@ from d2ltui.engine.picture_desk import PictureDesk
 Mode = Literal["run", "pause", "step", "epoch"]
 
 
+class Stopped(Exception):
+    """Control asked for an end. Never leaves the engine."""
+
+
 class Control:
     """Requests to one trainer. Every method returns at once.
 

@@ -71,6 +71,7 @@ class Patient(NamedTuple):
     step: int
     symptoms: tuple[events.Finding, ...]  # what was found by looking
     looked_at: tuple[str, ...] = ()  # while it trained, in words: the symptoms are from there
+    at_start: tuple[events.Finding, ...] = ()  # found before the first step, the cause first
 
     @property
     def classes(self) -> int:
@@ -111,10 +112,11 @@ def score_of(epoch: events.EpochEnded) -> Score:
     )
 
 
-def examine(patient: Patient, trial: Trial, tell: Progress) -> Examination:
+def examine(patient: Patient, trial: Trial | None, tell: Progress) -> Examination:
     """All that is to be said of the run, the cause first, and what was looked at.
 
     `trial(config, data)` trains a run and returns its epochs; before each of them `tell` is told which one it is.
+    Without it, nothing is tried: of a run that has learned nothing, the cause is what was found before its first step.
     """
     looked_at = list(patient.looked_at)
     if patient.epochs:
@@ -124,7 +126,7 @@ def examine(patient: Patient, trial: Trial, tell: Progress) -> Examination:
     return Examination(findings, tuple(looked_at))
 
 
-def _find(patient: Patient, trial: Trial, tell: Progress, looked_at: list[str]) -> tuple[events.Finding, ...]:
+def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list[str]) -> tuple[events.Finding, ...]:
     """What is to be said of the run; `looked_at` gets what is looked at for it."""
     score = patient.score_after(len(patient.epochs)) if len(patient.epochs) else Score(patient.guess, patient.guess)
     beyond = patient.guess + NEAR_GUESS * (1 - patient.guess)
@@ -135,7 +137,7 @@ def _find(patient: Patient, trial: Trial, tell: Progress, looked_at: list[str]) 
     cause = _of_broken_data(patient) or _of_labels(patient, score)
     if patient.classes:
         looked_at += [part for part in OF_DATA if part not in looked_at]
-    if cause is None:
+    if cause is None and trial is not None:
         cause, tried = _by_trial(patient, trial, tell, others=clueless and not by_heart)
         still = None if clueless or by_heart else stands_still(patient.epochs, patient.guess_loss)
         if cause is None and still is not None:
@@ -148,12 +150,17 @@ def _find(patient: Patient, trial: Trial, tell: Progress, looked_at: list[str]) 
             looked_at.append(f"what {counted(tried, 'other setting')} would bring")
     if cause is None and by_heart:
         cause = _overfitting(patient, score)
+    if cause is None and clueless:
+        cause = (_seen(patient) if trial is None else None) or _not_learning(patient, score, tried=trial is not None)
     if cause is not None:
         return (cause, *_consequences(patient, cause))
-    if clueless:
-        unknown = _not_learning(patient, score)
-        return (unknown, *_consequences(patient, unknown))
     return _in_peace(patient, score)
+
+
+def _seen(patient: Patient) -> events.Finding | None:
+    """The cause of a run that has learned nothing, where it was seen before the first step, or the loss diverged."""
+    seen = (*patient.at_start, *(symptom for symptom in patient.symptoms if symptom.rule == "divergence"))
+    return next((finding for finding in seen if finding.severity == "alarm"), None)
 
 
 def _but(symptoms: Sequence[events.Finding], rule: str) -> list[events.Finding]:
@@ -367,7 +374,12 @@ def _spread(x: Tensor, y: Tensor, most: int = NEIGHBOURS) -> tuple[Tensor, Tenso
     return x[index], y[index]
 
 
-def _not_learning(patient: Patient, score: Score) -> events.Finding:
+def _not_learning(patient: Patient, score: Score, *, tried: bool) -> events.Finding:
+    why = "None of the usual changes helps: another rate, initialisation, activation, width, no regularisation."
+    try_ = "Look at the data: do inputs and labels belong together, and are there enough of them?"
+    if not tried:
+        why = "Its cause was not looked for: that takes further runs, and is done for a run that is trained by itself."
+        try_ = "Train it by itself with d2ltui train, or in the application."
     metric = "accuracy" if patient.classes else "R²"
     return events.Finding(
         rule="not-learning",
@@ -377,7 +389,7 @@ def _not_learning(patient: Patient, score: Score) -> events.Finding:
         figure=score.val,
         what=f"The network has learned nothing: validation {metric} {score.val:.3g} after step {patient.step:,}, and "
         f"{patient.guess:.3g} for a guess.",
-        why="None of the usual changes helps: another rate, initialisation, activation, width, no regularisation.",
-        try_="Look at the data: do inputs and labels belong together, and are there enough of them?",
+        why=why,
+        try_=try_,
         remedy={},
     )

@@ -17,7 +17,9 @@ from d2ltui.data import Dataset
 from d2ltui.diagnosis.probes import probe, probe_batch
 from d2ltui.engine import resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
+from d2ltui.engine.checkup import check_start
 from d2ltui.engine.control import Control
+from d2ltui.engine.examination import examine_run
 from d2ltui.engine.giving_up import GivingUp
 from d2ltui.engine.observers import Sinks, inspection_of
 from d2ltui.engine.population import Block, Population
@@ -73,8 +75,8 @@ class Member:
             look = self._with_weights(partial(probe, self.network, x, y))
             guess, failed = self.parts.guess, self.emit.tell_failure
             self._giving_up = GivingUp(config, classes, guess, look, self._give_up, failed)
-        bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
-        self.inspection = inspection_of(bench, self.emit, sample_every, samples=False)
+        self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
+        self.inspection = inspection_of(self._bench, self.emit, sample_every, samples=False)
         self.emit(
             events.RunStarted(
                 config=config,
@@ -93,6 +95,7 @@ class Member:
         self._population, self._row = population, row
         self.pace.keep(self._checkpoint)
         self._judge_layers(last=False)
+        self.inspection.check_start(partial(check_start, self._bench))
         self.emit(events.StatusChanged("training"))
 
     @property
@@ -153,7 +156,7 @@ class Member:
     def end(self, status: events.Status, message: str = "", error: Exception | None = None) -> None:
         """Tell the end: `finished`, unless the run has diverged; `stopped`; or `failed` of `error`."""
         at, trace, field, parameters = self.progress, None, "", None
-        self.ended = True
+        self.ended, ran_away = True, False
         if error is not None:
             layers = self.network.plan if hasattr(self, "network") else ()
             field, message, trace = summary.describe_error(error, self.config, self._device, layers)
@@ -162,7 +165,7 @@ class Member:
         elif status == "finished":
             last = at.epochs[-1]
             message = summary.result(self.config.task, last)
-            if summary.has_run_away(last, at.first_loss, self.parts.guess):
+            if ran_away := summary.has_run_away(last, at.first_loss, self.parts.guess):
                 status = "diverged"
                 message = summary.ran_away(last, at.first_loss, self.parts.guess, at.lr)
         if self._population is not None:
@@ -170,6 +173,8 @@ class Member:
                 self.keep()
             if error is None:
                 self._judge_layers(last=True)
+                if status != "stopped":  # nothing is tried: each trial would be one more run
+                    examine_run(self._bench, at, self.inspection, self.emit, self.rate, ran_away, trial=None)
             if self.config.task == "regression":
                 parameters = summary.parameters(self.network, self._data.truth)
         totals = summary.summary(self.config, self._device, status, at.epochs, at.step, at.clock.seconds, parameters)

@@ -96,6 +96,7 @@ class Inspection:
         self.findings: tuple[events.Finding, ...] = ()  # what was found last
         self._probed: events.LayersProbed | None = None  # the last look
         self._checked: tuple[str, ...] = ()  # what was looked at before the first step
+        self.found_at_start: tuple[events.Finding, ...] = ()  # by `check_start`, the cause first
 
     def go_on_from(self, step: int, probes: Sequence[events.LayersProbed]) -> None:
         """A run is resumed. Of what was seen before, only the look at the start was no matter of the clock."""
@@ -141,6 +142,7 @@ class Inspection:
         except Exception as error:
             self._tell(failure(0, "the check before the first step", error))
         else:
+            self.found_at_start = tuple(found)
             self._checked = OF_DATA if self._probed is None else (*OF_DATA, "initial weights")
             self._tell_news(self._monitor.begin(found))
 

@@ -13,11 +13,12 @@ import torch
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, probe_batch
-from d2ltui.engine import doctor, resuming, summary
+from d2ltui.engine import resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.checkup import check_start
-from d2ltui.engine.control import Control
+from d2ltui.engine.control import Control, Stopped
 from d2ltui.engine.device import check_fits, make_current, select
+from d2ltui.engine.examination import examine_run
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.giving_up import GivingUp
 from d2ltui.engine.observers import Sinks, inspection_of
@@ -37,10 +38,6 @@ from d2ltui.spec.config import RunConfig
 PUBLISH_EVERY = 0.1
 
 
-class Stopped(Exception):
-    """Control asked for an end. Never leaves this module."""
-
-
 class Trainer:
     """Trains what a RunConfig describes, tells its sinks, obeys its Control.
 
@@ -54,7 +51,7 @@ class Trainer:
         resume: reads the checkpoint to resume from, in this thread; where it finds none, the run begins again.
         probes: what was seen in the layers of a run that is resumed.
         diagnose: whether data and network are checked before the first step, and, at its end, a run that has not
-            learned is examined by trying what would mend it.
+            learned is examined; with `trials`, by training with other settings, too.
         give_up: told why, where the run is stopped since it will not learn any more; None where it never is.
     """
 
@@ -70,6 +67,7 @@ class Trainer:
         resume: Callable[[], Checkpoint | None] | None = None,
         probes: Sequence[events.LayersProbed] = (),
         diagnose: bool = False,
+        trials: bool = True,
         give_up: Callable[[events.Finding], None] | None = None,
     ) -> None:
         self.config = config
@@ -80,6 +78,7 @@ class Trainer:
         # Not a method of the trainer's: it would hold the network in a circle that only the collector finds.
         self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
         self._resume, self._past_probes, self._diagnose = resume, probes, diagnose
+        self._trials = trials
         self._give_up, self._given_up = give_up, ""  # the latter: why, in a sentence
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
@@ -130,25 +129,8 @@ class Trainer:
         """Say what is wrong with the run, where it has not learned."""
         if not self._diagnose or self.control.stopping or not self._loaded:
             return
-        at = self.progress
-        patient = doctor.Patient(
-            config=msgspec.structs.replace(self.config, lr=at.lr),
-            data=self._data,
-            epochs=at.epochs,
-            diverged=at.diverged or self._ran_away,
-            step=at.step,
-            symptoms=self._inspection.at_the_end(at.epochs, self._rate, at.step if at.diverged else None),
-            looked_at=self._inspection.looked_at,
-        )
-        try:
-            found = doctor.examine(patient, self._trial, self._tell_progress)
-        except Stopped:
-            return
-        except Exception as error:  # whatever is wrong with the doctor, the run has ended as it has
-            self._emit.tell_failure("the diagnosis", error)
-            return
-        if not self.control.stopping:
-            self._emit(events.FindingsChanged(at.step, found.findings, found.looked_at))
+        ran_away, trial = self._ran_away, self._trial if self._trials else None
+        examine_run(self._bench, self.progress, self._inspection, self._emit, self._rate, ran_away, trial)
 
     def _trial(self, config: RunConfig, data: Dataset) -> Sequence[events.EpochEnded]:
         """The epochs of a run of `config`, which nobody sees; none where it did not come to its end."""

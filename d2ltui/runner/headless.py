@@ -229,16 +229,18 @@ def run(
     sinks: Sequence[events.Sink],
     recording: RunRecording | None,
     *,
-    diagnose: bool = False,
+    trials: bool = True,
     give_up: Callable[[events.Finding], None] | None = None,
 ) -> events.RunEnded:
-    """Train `config` in this thread, and store it with `recording`; with `diagnose`, say what is wrong with it.
+    """Train `config` in this thread, store it with `recording`, and say what is wrong with it.
 
-    With `give_up`, a run that will not learn any more is stopped, and `give_up` told why.
+    With `trials`, the cause is looked for by training with other settings, too. With `give_up`, a run that will not
+    learn any more is stopped, and `give_up` told why.
     """
     stored = [] if recording is None else [recording.store]
     try:
-        return launch.train(config, control, [*sinks, *stored], recording, diagnose=diagnose, give_up=give_up)
+        told: list[events.Sink] = [*sinks, *stored]
+        return launch.train(config, control, told, recording, diagnose=True, trials=trials, give_up=give_up)
     finally:
         while recording is not None and not recording.close():
             pass  # the last checkpoint is on its way; a second signal waits for nothing
@@ -290,7 +292,7 @@ def train(
                 StderrReporter(err)(f"the run is stored as {recording.store.name}")
         guard = _Guard(Progress(config, out, err), control, signals)
         findings = _Findings()
-        ended = run(config, control, [findings] if quiet else [guard, findings], recording, diagnose=True)
+        ended = run(config, control, [findings] if quiet else [guard, findings], recording)
         status = signals.status or exit_status(ended.status)
         if strict and ended.status == "finished" and not status and findings.alarmed:
             status = ALARM_STATUS

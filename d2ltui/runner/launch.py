@@ -20,18 +20,19 @@ def train(
     recording: RunRecording | None = None,
     *,
     diagnose: bool = False,
+    trials: bool = True,
     give_up: Callable[[events.Finding], None] | None = None,
 ) -> events.RunEnded:
     """Train `config` in this thread and tell `sinks` (of a stored run, its store is one); returns the last event.
 
     With a `recording` checkpoints are kept, and a stored run goes on from its last one; closing it is the caller's.
-    With `diagnose`, what is wrong with a run that has not learned is looked for at its end. With `give_up`, a run that
-    will not learn any more is stopped, and `give_up` told why.
+    With `diagnose`, what is wrong with a run that has not learned is looked for at its end, with `trials` by training
+    with other settings, too. With `give_up`, a run that will not learn any more is stopped, and `give_up` told why.
     """
     from d2ltui.engine.trainer import Trainer  # PyTorch: seconds
 
     if recording is None:
-        return Trainer(config, control, sinks, diagnose=diagnose, give_up=give_up).run()
+        return Trainer(config, control, sinks, diagnose=diagnose, trials=trials, give_up=give_up).run()
     return Trainer(
         config,
         control,
@@ -40,5 +41,6 @@ def train(
         resume=recording.checkpoint if recording.resumes else None,
         probes=recording.past_probes,
         diagnose=diagnose,
+        trials=trials,
         give_up=give_up,
     ).run()

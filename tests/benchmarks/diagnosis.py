@@ -272,8 +272,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="what they follow from (default 1)")
     parser.add_argument("--part", choices=("tuned", "reported", "both"), default="reported")
     parser.add_argument("--kind", help="only faults of this kind")
-    parser.add_argument("--twice", type=int, default=0, metavar="N",
-                        help="train N of the faulty runs again, now watched, and compare the findings (default 0)")  # fmt: skip
+    again = "train N of the faulty runs again, now watched, and compare the findings (default 0)"
+    parser.add_argument("--twice", type=int, default=0, metavar="N", help=again)
     parser.add_argument("--verbose", action="store_true", help="each run whose cause was not named, or not repaired")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -320,8 +320,8 @@ def main(arguments: Sequence[str]) -> int:
                     after = _repaired(run.config, first.remedy)
                     score.repaired += base.metric - after <= REPAIRED
             if compared < given.twice:
-                again = _faulty(config, fault, data, watched=True)
-                alike = again is not None and again.findings == run.findings
+                watched = _faulty(config, fault, data, watched=True)
+                alike = watched is not None and watched.findings == run.findings
                 compared, same = compared + 1, same + alike
                 if not alike:
                     print(f"not the same findings twice: {_line(run.config)}", flush=True)

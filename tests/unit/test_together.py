@@ -79,7 +79,7 @@ def test_members_tell_what_their_own_runs_tell(given: dict[str, object]) -> None
     configs = [resolve({**given, "device": "cpu", "epochs": 4, "seed": seed}) for seed in (0, 1)]
     tapes, _ = train(configs)
     for config, tape in zip(configs, tapes, strict=True):
-        _, single = run(config)
+        _, single = run(config, diagnose=True, trials=False)
         assert kinds(tape) == kinds(single)
         np.testing.assert_allclose(tape.losses, single.losses, rtol=1e-4)
         for here, there in zip(tape.of(events.LayersProbed), single.of(events.LayersProbed), strict=True):
@@ -201,3 +201,37 @@ def test_every_seed_is_stored_as_a_run(
         kept = checkpoints.read(path / home.CHECKPOINT, live.config)
         assert (kept.step, kept.epoch, kept.batch) == (12, 4, 0)
         assert all(math.isfinite(float(value.sum())) for value in kept.model.values())
+
+
+SICK: dict[str, dict[str, object]] = {
+    "learning-rate": {"lr": 1e-6},
+    "symmetry": {"init": "zeros"},
+    "initialisation": {"init": "normal", "init_std": 1e-4},
+    "regularisation": {"weight_decay": 10.0},
+    "rate": {"lr": 1e4},
+}
+
+
+@pytest.mark.parametrize("kind", SICK)
+def test_a_member_that_has_learned_nothing_says_so_and_why_where_that_can_be_seen(kind: str) -> None:
+    configs = [resolve({**CIRCLES, **SICK[kind], "seed": seed}) for seed in (0, 1)]
+    tapes, _ = train(configs)
+    for config, tape in zip(configs, tapes, strict=True):
+        found = tape.of(events.FindingsChanged)[-1].findings
+        cause, *others = [finding for finding in found if finding.severity != "note"]
+        seen = {"symmetry": "symmetry", "initialisation": "initialisation", "rate": "divergence"}
+        assert cause.rule == seen.get(kind, "not-learning")
+        if cause.rule == "not-learning":
+            assert "was not looked for" in cause.why, "nothing was tried, and nothing is claimed"
+        assert all(other.because_of == cause.rule and not other.remedy for other in others)
+        _, alone = run(config, diagnose=True, trials=False)
+        rules = [(finding.rule, finding.severity) for finding in alone.of(events.FindingsChanged)[-1].findings]
+        assert [(finding.rule, finding.severity) for finding in found] == rules
+
+
+def test_members_that_learn_are_left_in_peace() -> None:
+    tapes, _ = train([resolve({**CIRCLES, "lr": 0.3, "batch_size": 20, "epochs": 30, "seed": s}) for s in (0, 1)])
+    for tape in tapes:
+        told = tape.of(events.FindingsChanged)[-1]
+        assert [finding for finding in told.findings if finding.severity != "note"] == []
+        assert "inputs" in told.looked_at
