@@ -107,7 +107,7 @@ _FORMATS = {
     "csv": "A row for each step.",
     "json": "Everything but the histograms.",
     "svg": "The curves as a picture.",
-    "code": "Python that builds the network.",
+    "code": "A Python script that trains the same, from scratch and concise.",
     "weights": "The weights, for that network: a PyTorch file.",
     "tensorboard": "Scalars and histograms, in a directory.",
 }
@@ -209,7 +209,7 @@ def _export(path: Path, form: str, target: Path | None) -> None:
         elif form == "code":
             from d2ltui.store.export_code import code
 
-            _write(target, iter([code(config, path.name).encode()]))
+            _write(target, iter([code(config, path.name, reader.live).encode()]))
         elif form == "svg":
             _write(target, iter([_svg(reader).encode()]))
         else:

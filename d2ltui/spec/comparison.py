@@ -25,6 +25,10 @@ _INIT = (
     "Every other init gives both the same"
 )
 _DROPOUT = "with dropout each draws masks of its own, so that other units are dropped"
+_CLIPPING = (
+    "with clip_norm, weight decay is clipped with the rest of the gradient from scratch, where it is a penalty in the "
+    "loss; in concise the optimizer adds it afterwards"
+)
 _SAME = "from scratch and concise follow the same trajectory here, but for rounding"
 
 
@@ -67,6 +71,8 @@ def reasons(scratch: RunConfig, concise: RunConfig) -> list[str]:
         found.append(_INIT)
     if "dropout" in MODELS[concise.model].fields and min(scratch.dropout, concise.dropout) > 0:
         found.append(_DROPOUT)
+    if _clips_penalty(scratch) and _clips_penalty(concise):
+        found.append(_CLIPPING)
     return found
 
 
@@ -85,7 +91,14 @@ def beside_concise(config: RunConfig) -> str:
         found.append("with init default other weights than concise's")
     if "dropout" in MODELS[config.model].fields and config.dropout > 0:
         found.append("other dropout masks than concise's")
+    if _clips_penalty(config):
+        found.append("the penalty's gradient is clipped, too, and concise's is not")
     return "; ".join(found) or "the trajectory is concise's, but for rounding"
+
+
+def _clips_penalty(config: RunConfig) -> bool:
+    """Whether weight decay's part of the gradient is clipped from scratch, where it is part of the loss."""
+    return min(config.clip_norm, config.weight_decay) > 0
 
 
 def _halved(config: RunConfig) -> bool:

@@ -1,4 +1,4 @@
-"""A run's network as code of one's own, and its weights for it."""
+"""A run as code of one's own, and its weights for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from d2ltui.code.script import ended, script
+from d2ltui.history.live import LiveRun
 from d2ltui.spec import catalogue
-from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS, image_shape
@@ -17,8 +18,11 @@ from d2ltui.spec.versions import plain_config, unknown_choices
 from d2ltui.store.errors import NotAllowed, StoreError
 
 
-def code(config: RunConfig, name: str) -> str:
-    """Python that builds the network of run `name` as a plain `nn.Sequential` and loads the exported weights.
+def code(config: RunConfig, name: str, live: LiveRun | None = None) -> str:
+    """Python that trains what the run `name` has trained, from scratch or concise, and comes to the same figures.
+
+    Of another package's model it is what builds the network and loads the exported weights. `live` is the run as it is
+    stored: where and how it was trained, and what came of it.
 
     Raises:
         StoreError: where another version has chosen something for it that this one does not have.
@@ -27,44 +31,24 @@ def code(config: RunConfig, name: str) -> str:
         raise StoreError(f"run: {name} cannot be written as code: this d2ltui does not know {', '.join(unknown)}")
     if MODELS[config.model].build:
         return _foreign_code(config, name)
-    info = config.dataset_info
-    module, _, made = ACTIVATIONS[config.activation].module.partition(":")
-    imports = [] if module in ("", "torch.nn") else [f"from {module} import {made}"]
-    made = f"{made}()" if imports else f"nn.{made}()"
-    plan = catalogue.layer_plan(config)
-    lines = [f"    nn.Unflatten(1, {image_shape(info)}),"] if _wants_images(plan) else []
-    for spec in plan:
-        if spec.kind == "linear":
-            lines.append(f"    nn.Linear({spec.num_inputs}, {spec.num_outputs}),")
-        elif spec.kind == "convolution":
-            padding = f", padding={spec.padding}" if spec.padding else ""
-            lines.append(f"    nn.Conv2d({spec.num_inputs}, {spec.num_outputs}, {spec.kernel}{padding}),")
-        elif spec.kind == "pooling":
-            lines.append(f"    nn.AvgPool2d({spec.kernel}),")
-        elif spec.kind == "flatten":
-            lines.append("    nn.Flatten(),")
-        elif spec.kind == "dropout":
-            lines.append(f"    nn.Dropout({config.dropout!r}),")
-        else:
-            lines.append(f"    {made},")
-    shape = " × ".join(map(str, info.input_shape))
-    outputs = f"logits of {info.num_outputs} classes" if config.task == "classification" else "the prediction"
-    return "\n".join(
-        (
-            "import torch",
-            "from torch import nn",
-            *imports,
-            "",
-            f"# {info.name}: inputs of {shape} numbers, flattened to (n, {info.num_inputs}), float32;",
-            f"# normalisation: {info.normalisation}. Outputs: {outputs}.",
-            "net = nn.Sequential(",
-            *lines,
-            ")",
-            f"# d2ltui export {name} --weights -o weights.pt",
-            'net.load_state_dict(torch.load("weights.pt", weights_only=True))',
-            "net.eval()",
-            "",
+    if live is None or live.started is None:
+        return script(config, name)
+    last, outcome = live.epochs[-1] if live.epochs else None, ""
+    if last is not None:
+        outcome = ended(
+            live.status,
+            last.epoch,
+            config.epochs,
+            (last.train_loss, last.val_loss),
+            (live.header.metric_title, last.val_metric),
         )
+    return script(
+        config,
+        name,
+        device=live.started.device,
+        threads=live.started.threads,
+        outcome=outcome,
+        lr_changes=[(change.step, change.lr) for change in live.lr_changes],
     )
 
 

@@ -24,9 +24,12 @@ from image_archives import (
     small,
     usps,
 )
+from scripts import carried_out
 from torchvision import datasets
 
+from d2ltui.code.script import script
 from d2ltui.data import DataError, Dataset, LoadCancelled, check_loaded, download, vision
+from d2ltui.spec.config import resolve
 from d2ltui.spec.folders import root_above, where_else
 
 
@@ -94,6 +97,14 @@ class Web:
         return []
 
 
+def check_that_a_script_reads_the_same(dataset: Dataset, root: Path) -> None:
+    config = resolve({"dataset": dataset.info.name, "data_dir": str(root), "device": "cpu"})
+    text = script(config, "a-run")
+    names = carried_out(text[: text.index("order = torch.Generator()")])
+    for part in ("x_train", "y_train", "x_val", "y_val"):
+        assert torch.equal(names[part.replace("x", "X")], getattr(dataset, part)), part
+
+
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Web:
     web = Web()
@@ -119,6 +130,7 @@ def test_what_is_loaded_is_what_torchvisions_own_class_reads(
         assert torch.equal(y, classes.long())
         assert x.is_contiguous()
     assert dataset.y_train.unique().tolist() == list(range(small(name).num_outputs))
+    check_that_a_script_reads_the_same(dataset, tmp_path)
     # Nothing else has come, and nothing outside; what is there is used as it is.
     assert not [path for path in tmp_path.parent.rglob("*") if "evil" in path.name or ".download" in path.name]
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scripts import network
 from torch import nn
 
 from d2ltui.cli import app
@@ -140,9 +141,7 @@ def test_the_weights_fit_the_code(
     assert (status, err) == (0, "")
     (making,) = (line for line in code.splitlines() if line.startswith("# d2ltui "))
     assert command(*making.split()[2:]) == (0, "", "")  # the code itself says where its weights come from
-    names: dict[str, object] = {}
-    exec(code, names)
-    net = names["net"]
+    net = network(code, tmp_path / "weights.pt")
     assert type(net) is nn.Sequential
     data = load(config)
     with torch.inference_mode():

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scripts import network
 
 from d2ltui.cli import app
 from tests.golden import VERSIONS, expected, lacking, unpack
@@ -134,10 +135,8 @@ def network_of(name: str, command: Command, directory: Path) -> tuple[dict[str, 
     directory.mkdir()
     status, _, err = command("export", name, "--weights", "-o", str(directory / "weights.pt"))
     assert status == 0, err
-    names: dict[str, Any] = {}
-    code = command("export", name, "--code")[1].replace('"weights.pt"', repr(str(directory / "weights.pt")))
-    exec(code, names)
-    return torch.load(directory / "weights.pt", weights_only=True), names["net"]
+    code = command("export", name, "--code")[1]
+    return torch.load(directory / "weights.pt", weights_only=True), network(code, directory / "weights.pt")
 
 
 def check_network(name: str, wanted: dict[str, Any], command: Command, directory: Path, rtol: float) -> None:

@@ -180,6 +180,7 @@ def check_activation(good: dict[str, Result]) -> None:
         assert report(good[name])["status"] == "finished"
     assert "Mish" in good["mish shown"][1]
     assert "nn.Mish()" in good["mish as code"][1]
+    assert "from mish_plugin import mish" in good["mish as code"][1]
     assert good["mishh"][0] == 2
     assert "did you mean mish?" in good["mishh"][2]
 
@@ -193,7 +194,8 @@ def check_data_set(good: dict[str, Result]) -> None:
     whole = report(good["rings resumed"])
     assert (whole["status"], whole["steps"]) == ("finished", 300 * 10)
     assert "rings" in good["rings shown"][1]
-    assert "# rings: inputs of 2 numbers" in good["rings as code"][1]
+    assert "# three rings around one centre; normalisation: none" in good["rings as code"][1]
+    assert "data = load(resolve({" in good["rings as code"][1]  # which only its package can make
     assert "nn.Linear(2, 256)" in good["rings as code"][1]
     assert len(good["rings as csv"][1].splitlines()) == 1 + whole["steps"]
     # Nobody has chosen any settings for it: the usual ones learn it.

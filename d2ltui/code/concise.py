@@ -1,0 +1,120 @@
+"""The concise implementation as code: torch.nn and torch.optim (sections 3.5, 4.5, 5.2)."""
+
+from __future__ import annotations
+
+from d2ltui.code.lines import Line, block
+from d2ltui.code.scratch import Implementation
+from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.models import image_shape
+from d2ltui.spec.optimizers import OPTIMIZERS
+
+
+def _modules(config: RunConfig) -> tuple[tuple[str, ...], list[str]]:
+    """Imports, and each layer as torch.nn has it."""
+    plan = catalogue.layer_plan(config)
+    imports: set[str] = set()
+    made = []
+    if any(spec.kind == "convolution" for spec in plan):
+        made.append(f"nn.Unflatten(1, {image_shape(config.dataset_info)})")
+    for spec in plan:
+        if spec.kind == "linear":
+            made.append(f"nn.Linear({spec.num_inputs}, {spec.num_outputs})")
+        elif spec.kind == "convolution":
+            padding = f", padding={spec.padding}" if spec.padding else ""
+            made.append(f"nn.Conv2d({spec.num_inputs}, {spec.num_outputs}, {spec.kernel}{padding})")
+        elif spec.kind == "pooling":
+            made.append(f"nn.AvgPool2d({spec.kernel})")
+        elif spec.kind == "flatten":
+            made.append("nn.Flatten()")
+        elif spec.kind == "dropout":
+            made.append(f"nn.Dropout({config.dropout!r})")
+        else:
+            module, _, name = ACTIVATIONS[config.activation].module.partition(":")
+            if module != "torch.nn":
+                imports.add(f"from {module} import {name}")
+            made.append(f"nn.{name}()" if module == "torch.nn" else f"{name}()")
+    return tuple(sorted(imports)), made
+
+
+def _net(modules: list[str]) -> list[Line]:
+    if len(modules) == 1:
+        return [Line(f"net = nn.Sequential({modules[0]})")]
+    return [
+        Line("net = nn.Sequential("),
+        *(Line(f"    {module},", "forward") for module in modules),
+        Line(")"),
+    ]
+
+
+_START = """
+with torch.no_grad():  # the numbers that the run began with
+    for layer in net:
+        if isinstance(layer, nn.Linear):
+            W, b = init_params(layer.in_features, layer.out_features)
+            layer.weight.copy_(W.T)
+            layer.bias.copy_(b)
+"""
+_START_CONVOLUTION = """
+        elif isinstance(layer, nn.Conv2d):
+            K, b = init_params(layer.in_channels, layer.out_channels, layer.kernel_size[0])
+            layer.weight.copy_(K)
+            layer.bias.copy_(b)
+"""
+
+
+def optimizer_lines(config: RunConfig) -> tuple[tuple[str, ...], list[Line]]:
+    """Imports, and what makes the run's optimiser. Weight decay concerns weights, not biases (section 3.7)."""
+    spec = OPTIMIZERS[config.optimizer]
+    module, _, name = spec.make.partition(":")
+    imports = () if module == "torch.optim" else (f"from {module} import {name}",)
+    made = f"torch.optim.{name}" if module == "torch.optim" else name
+    options = "".join(f", {key}={value!r}" for key, value in spec.options.items())
+    options += "".join(f", {key}={getattr(config, key)!r}" for key in spec.fields)
+    decays = config.optimizer == "adamw"  # by itself, where nothing is said
+    if not config.weight_decay:
+        decay = ", weight_decay=0" if decays else ""
+        return imports, [Line(f"optimizer = {made}(net.parameters(), lr=lr{options}{decay})")]
+    none = ', "weight_decay": 0' if decays else ""
+    return imports, block(
+        f"""
+        weights = [param for param in net.parameters() if param.dim() > 1]
+        biases = [param for param in net.parameters() if param.dim() == 1]
+        optimizer = {made}(
+            [{{"params": weights, "weight_decay": {config.weight_decay!r}}}, {{"params": biases{none}}}], lr=lr{options}
+        )
+        """
+    )
+
+
+def concise(config: RunConfig, device: str = "cpu") -> Implementation:
+    """The concise implementation of a model that is a chain of layers."""
+    imports, modules = _modules(config)
+    more, optimizer = optimizer_lines(config)
+    start = block(_START)
+    if any(module.startswith("nn.Conv2d") for module in modules):
+        start += [Line(line) for line in _START_CONVOLUTION.strip("\n").splitlines()]
+    if device != "cpu":
+        start.append(Line("net.to(device)"))
+    step = [
+        Line("def train_step(X, y):"),
+        Line("    optimizer.zero_grad()", "update"),
+        Line("    y_hat = net(X)", "forward", "y_hat"),
+        Line("    l = loss(y_hat, y)", "loss", "l"),
+        Line("    l.backward()", "backward"),
+    ]
+    if config.clip_norm:
+        clip = f"    nn.utils.clip_grad_norm_(net.parameters(), {config.clip_norm!r})"
+        step.append(Line(clip, "update"))
+    step += [Line("    optimizer.step()", "update"), Line("    return l.detach()")]
+    kind = "MSELoss" if config.task == "regression" else "CrossEntropyLoss"
+    return Implementation(
+        imports=(*imports, *more),
+        functions=[],
+        parameters=start,
+        net=_net(modules),
+        loss=[Line(f"loss = nn.{kind}()", "loss")],
+        optimizer=optimizer,
+        step=step,
+    )

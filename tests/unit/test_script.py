@@ -1,0 +1,137 @@
+"""The exported script is a run of its own: it needs nothing of this program, and comes to the same figures.
+
+`python -m tests.benchmarks.scripts` does that for every model, data set, optimiser, and so on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+from scripts import carried_out, imports_of, of_run, of_script
+
+from d2ltui.code.script import script
+from d2ltui.data import Dataset
+from d2ltui.engine.schedule import Schedule
+from d2ltui.spec import catalogue
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.models import MODELS
+from tests.processes import run as run_python
+
+SMALL: dict[str, object] = {"device": "cpu", "epochs": 1, "batch_size": 100}
+
+
+def config(**given: object) -> RunConfig:
+    return resolve({**SMALL, **given})
+
+
+# Each value of each field, in few runs: a run differs from another in many fields at once.
+SAME = [  # both implementations take the same steps
+    {"dataset": "moons", "hidden": "8", "optimizer": "momentum", "momentum": 0.5, "init": "xavier"},
+    {"dataset": "circles", "hidden": "8,4", "optimizer": "adagrad", "init": "kaiming", "activation": "tanh"},
+    {"dataset": "spirals", "hidden": "8", "optimizer": "rmsprop", "init": "normal", "init_std": 0.5,
+     "weight_decay": 0.1},
+    {"dataset": "moons", "hidden": "8", "optimizer": "adam", "init": "xavier", "activation": "gelu", "clip_norm": 0.1},
+    {"dataset": "moons", "hidden": "8", "optimizer": "adamw", "init": "xavier", "activation": "elu",
+     "weight_decay": 0.1},
+    {"dataset": "digits", "hidden": "8", "init": "zeros", "activation": "identity", "schedule": "step", "epochs": 3},
+    {"dataset": "circles", "implementation": "scratch", "hidden": "8", "init": "xavier", "activation": "silu"},
+    {"dataset": "moons", "implementation": "scratch", "hidden": "8", "init": "xavier", "activation": "sigmoid",
+     "weight_decay": 0.1},
+    {"dataset": "spirals", "model": "softmax", "init": "kaiming", "schedule": "cosine", "epochs": 2},
+]  # fmt: skip
+OTHERWISE = [  # they do not, as README says
+    {"dataset": "moons", "hidden": "8", "dropout": 0.3, "init": "xavier"},
+    {"dataset": "moons", "hidden": "8", "dropout": 0.3, "implementation": "scratch", "activation": "leaky-relu"},
+    {"dataset": "moons", "hidden": "8", "init": "xavier", "weight_decay": 0.1, "clip_norm": 0.1},
+    {"dataset": "digits", "model": "softmax", "seed": 3},
+    {"model": "linear", "dataset": "synthetic-linear", "weight_decay": 0.1},
+    {"model": "linear", "dataset": "diabetes", "implementation": "scratch", "schedule": "warmup", "epochs": 3},
+]
+
+
+@pytest.mark.parametrize("given", SAME, ids=str)
+def test_both_implementations_come_to_the_figures_of_the_run(given: dict[str, object]) -> None:
+    run = config(**given)
+    assert of_script(run, "concise") == of_script(run, "scratch") == of_run(run)
+
+
+@pytest.mark.parametrize("given", OTHERWISE, ids=str)
+def test_the_implementation_of_the_run_comes_to_its_figures(given: dict[str, object]) -> None:
+    run = config(**given)
+    other = "scratch" if run.implementation == "concise" else "concise"
+    assert of_script(run) == of_run(run) != of_script(run, other)
+
+
+def test_every_choice_has_been_tried() -> None:
+    tried = [config(**given) for given in (*SAME, *OTHERWISE)]
+    for field, choices in {
+        "optimizer": catalogue.OPTIMIZERS,
+        "schedule": catalogue.SCHEDULES,
+        "init": catalogue.INITS,
+        "dataset": [name for name, info in catalogue.DATASETS.items() if info.embedded],
+    }.items():
+        assert {getattr(run, field) for run in tried} == set(choices), field
+
+
+def made_data(n: int = 60) -> Dataset:
+    """Pictures of 28 × 28 pixels, instead of a data set that would have to be there."""
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.rand(2 * n, 784, generator=generator), torch.randint(10, (2 * n,), generator=generator)
+    info = msgspec.structs.replace(catalogue.DATASETS["fashion-mnist"], train_size=n, val_size=n)
+    return Dataset(info, x[:n], y[:n], x[n:], y[n:])
+
+
+@pytest.mark.parametrize("implementation", ["concise", "scratch"])
+def test_lenet(implementation: str) -> None:
+    run = config(model="lenet", implementation=implementation, batch_size=20, lr=0.5, init="kaiming", activation="relu")
+    data = made_data()
+    text = script(run, "a-run", threads=1)
+    begin, end = text.index("# Data: "), text.index("order = torch.Generator()")
+    names = carried_out(
+        text[:begin]
+        + "generator = torch.Generator().manual_seed(1)\n"
+        + "x, y = torch.rand(120, 784, generator=generator), torch.randint(10, (120,), generator=generator)\n"
+        + "X_train, y_train, X_val, y_val = x[:60], y[:60], x[60:], y[60:]\n"
+        + text[end:]
+    )
+    told = f"{names['train_loss']:.4g}", f"{names['val_loss']:.4g}", f"{names['val_accuracy']:.4f}"
+    assert told == of_run(run, data)
+
+
+@pytest.mark.parametrize("name", ["step", "cosine", "warmup"])
+@pytest.mark.parametrize("epochs", [2, 3, 7, 10, 25])
+def test_schedules(name: str, epochs: int) -> None:
+    text = script(config(model="linear", schedule=name, epochs=epochs), "a-run")
+    begin = text.index("def schedule(")
+    names: dict[str, object] = {"num_epochs": epochs}
+    exec("import math\n" + text[begin : text.index("\n\n\n", begin)], names)
+    wanted = Schedule(name, epochs)
+    for epoch in range(epochs):
+        assert names["schedule"](epoch) == pytest.approx(wanted.factor(epoch + 1), abs=1e-12)  # type: ignore[operator]
+
+
+def test_a_learning_rate_that_was_changed_by_hand() -> None:
+    run = config(model="linear")
+    changed = script(run, "a-run", lr_changes=[(0, 0.5)])
+    assert carried_out(changed)["val_loss"] == carried_out(script(config(model="linear", lr=0.5), "b"))["val_loss"]
+
+
+def test_the_script_runs_where_this_program_is_not(tmp_path: Path) -> None:
+    text = script(config(model="linear"), "a-run", threads=1)
+    assert imports_of(text) == {"torch"}
+    file = tmp_path / "a-run.py"
+    file.write_text(text + "assert not any(name.partition('.')[0] == 'd2ltui' for name in sys.modules)\n")
+    done = run_python([str(file), "concise"], timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == carried_out(text)["printed"]
+
+
+def test_what_each_script_imports() -> None:
+    for name, info in catalogue.DATASETS.items():
+        for model in (model for model in MODELS.values() if name in catalogue.datasets_for(model.name)):
+            found = imports_of(script(resolve({"dataset": name, "model": model.name}), "a-run"))
+            allowed = {"torch"} | ({"sklearn", "numpy"} if info.embedded else {"torchvision"})
+            assert found <= allowed | ({"scipy"} if name == "svhn" else set())
