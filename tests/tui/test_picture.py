@@ -5,6 +5,7 @@ from __future__ import annotations
 from person import Opener, Person
 
 from d2ltui.spec.pictures import PictureRequest
+from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.picture import PicturePane
 
 
@@ -99,5 +100,5 @@ async def test_letters_where_there_are_no_colours(open_app: Opener) -> None:
         # On a light background what stands out is dark.
         for key in ("", "ctrl+t"):
             await person.press(*([key] if key else []))
-            look = pane(person)._look_of(person.main._view())
+            look = look_of(pane(person).view, ascii=True)
             assert (sum(look.foreground) > sum(look.background)) == person.app.current_theme.dark

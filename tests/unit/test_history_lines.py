@@ -7,10 +7,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from d2ltui.charts.canvas import Look
+from d2ltui.charts.spec import COLOURED, colours_of
 from d2ltui.spec.events import Finding, LayersProbed, LayerStats
 from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.history_lines import LABEL_WIDTH, heatmap_lines
 from d2ltui.tui.screens.layer import unit_lines
+
+PLAIN = Look(colours=False, ascii=True)
 
 
 def layer(counts: tuple[int, ...], low: float, high: float, **fields: object) -> LayerStats:
@@ -27,9 +31,9 @@ def text(lines: list[list[tuple[int, str]]]) -> list[str]:
 
 def test_a_layer_that_wanders_upwards_is_seen_to() -> None:
     probes = [LayersProbed(step, (layer((5,), step / 100, (step + 25) / 100),)) for step in (0, 25, 50, 75)]
-    name, *rows, steps = text(heatmap_lines(probes, LABEL_WIDTH + 4, 6, ascii=True))
+    name, *rows, steps = text(heatmap_lines(probes, LABEL_WIDTH + 4, 6, PLAIN))
     assert name == "1 ReLU"
-    assert [row[LABEL_WIDTH:] for row in rows] == ["   #", "  # ", " #  ", "#   "]
+    assert [row[LABEL_WIDTH:] for row in rows] == ["   @", "  @ ", " @  ", "@   "]
     assert rows[0].startswith("      1 ")
     assert rows[-1].startswith("      0 ")
     assert steps.split() == ["step", "0", "75"]
@@ -38,8 +42,8 @@ def test_a_layer_that_wanders_upwards_is_seen_to() -> None:
 def test_time_is_what_runs_from_left_to_right_not_the_number_of_looks() -> None:
     early = [LayersProbed(step, (layer((1,), 0, 1),)) for step in range(10)]
     late = LayersProbed(100, (layer((1,), 1, 2),))
-    rows = text(heatmap_lines([*early, late], LABEL_WIDTH + 11, 4, ascii=True))[1:-1]
-    assert [row[LABEL_WIDTH:] for row in rows] == [" " * 10 + "#", "#" * 10 + " "]
+    rows = text(heatmap_lines([*early, late], LABEL_WIDTH + 11, 4, PLAIN))[1:-1]
+    assert [row[LABEL_WIDTH:] for row in rows] == [" " * 10 + "@", "@" * 10 + " "]
 
 
 @given(
@@ -62,7 +66,7 @@ def test_any_history_fits_its_place(
     probes = [
         LayersProbed(step, (layer(tuple(counts), low, low + span),)) for step, (counts, low, span) in enumerate(history)
     ]
-    lines = text(heatmap_lines(probes, width, height, ascii))
+    lines = text(heatmap_lines(probes, width, height, Look(ascii=ascii)))
     assert len(lines) <= (height if height >= 4 else 6)  # a pane that is lower scrolls
     for line in lines[1:-1]:
         assert len(line) == LABEL_WIDTH + max(1, width - LABEL_WIDTH)
@@ -71,9 +75,9 @@ def test_any_history_fits_its_place(
 
 
 def test_no_look_yet_and_nothing_finite() -> None:
-    assert heatmap_lines([], 80, 20, ascii=False) == []
+    assert heatmap_lines([], 80, 20, Look()) == []
     broken = LayersProbed(3, (layer((0,), float("-inf"), float("inf"), nonfinite=7),))
-    assert "not finite" in text(heatmap_lines([broken], 80, 20, ascii=False))[0]
+    assert "not finite" in text(heatmap_lines([broken], 80, 20, Look()))[0]
 
 
 def test_dead_units_are_marked_and_counted() -> None:
@@ -103,7 +107,7 @@ def test_a_layer_without_an_activation_has_no_units_to_die() -> None:
 
 def test_a_deep_network_s_layers_have_rows_enough_to_be_told_apart() -> None:
     layers = tuple(msgspec.structs.replace(layer((0, 1, 0, 5), 0.0, 1.0), index=index) for index in range(1, 22))
-    lines = text(heatmap_lines([LayersProbed(1, layers), LayersProbed(2, layers)], 40, 30, ascii=False))
+    lines = text(heatmap_lines([LayersProbed(1, layers), LayersProbed(2, layers)], 40, 30, Look()))
     assert len(lines) == 21 * 5 + 1
 
 
@@ -127,3 +131,31 @@ def test_what_follows_from_a_cause_stands_below_it_without_a_remedy() -> None:
         "   Try: Train. (key f puts it into the form)",
         "   because of this: All units are dead.",
     ]
+
+
+@pytest.mark.parametrize("look", [PLAIN, Look(colours=False), Look(), Look(background=(240, 240, 240))])
+def test_a_heatmap_has_more_than_four_shades_and_a_legend(look: Look) -> None:
+    """Every bin of this histogram is fuller than the one before; the heatmap shows as many shades as it has rows."""
+    probe = LayersProbed(1, (layer(tuple(range(1, 17)), 0, 16),))
+    lines = heatmap_lines([probe, probe], LABEL_WIDTH + 90, 14, look)
+    cells = [line[-1] for line in lines[1:-1]]
+    if look.colours:
+        pairs = [colours_of(style) for style, _ in cells if style >= COLOURED]
+        shades = {colour for pair in pairs for colour in pair if colour is not None}
+        lightness = [sum(pair[1] or (0, 0, 0)) for pair in pairs]
+        away = -1 if look.background[0] < 128 else 1  # the fullest bin, in the highest row, is farthest from it
+        assert lightness == sorted(lightness, reverse=away < 0)
+    else:
+        shades = {text[0] for _, text in cells}
+        ink = [bin(ord(text[0]) - 0x2800).count("1") for _, text in cells if ord(text[0]) > 0x2800]
+        assert ink == sorted(ink, reverse=True)
+    assert len(shades) >= 8
+    legend = "".join(text for _, text in lines[-1])
+    assert "none " in legend
+    assert "the look's fullest bin" in legend
+
+
+def test_the_cursor_stands_below_the_heatmap_at_its_step() -> None:
+    probes = [LayersProbed(step, (layer((1,), 0, 1),)) for step in range(0, 101, 10)]
+    below = text(heatmap_lines(probes, LABEL_WIDTH + 60, 8, PLAIN, cursor=50))[-1]
+    assert below[LABEL_WIDTH + 27 : LABEL_WIDTH + 34].strip().startswith("|50")

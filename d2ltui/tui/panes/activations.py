@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.tui.panes.layer_lines import TextLine, layer_lines
 from d2ltui.tui.panes.layers import LayersPane
+from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class ActivationsPane(LayersPane):
             return super().look_lines(live, probed, view, width, height)
         from d2ltui.tui.panes.history_lines import heatmap_lines  # it needs numpy, which the first paint must not
 
-        return heatmap_lines(live.probes, width, height, view.ascii)
+        return heatmap_lines(live.probes, width, height, look_of(self.view, view.ascii), view.cursor)
 
 
 ACTIVATIONS = PANES.register(

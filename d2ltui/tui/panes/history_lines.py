@@ -9,22 +9,33 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ltui.charts import axes
-from d2ltui.charts.spec import Style
+from d2ltui.charts.canvas import Look
+from d2ltui.charts.colours import Pixels, blend
+from d2ltui.charts.raster import drawing_of, half_blocks
+from d2ltui.charts.spec import RGB, Style
 from d2ltui.spec.events import LayersProbed, LayerStats
 from d2ltui.tui.panes.layer_lines import TextLine, number
 
 LABEL_WIDTH = 8
 MAX_ROWS = 12
 FEWEST, SCROLLED = 2, 4  # rows of a layer: where all of them fit, and where the pane scrolls anyway
-_SHADES = " ░▒▓█"
-_PLAIN = " .:*#"
+SHADES = 32  # of colours
+# Without colours: more dots, or more ink, for more.
+_BRAILLE, _PLAIN = " ⠐⠡⠕⢕⢵⢷⣷⣿", " .:-=+*#%@"
+# From little to much, away from the background: of a dark one, and in the other order of a light one.
+_RAMP: tuple[RGB, ...] = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+_LEGEND_CELLS = 16
+
+Levels = npt.NDArray[np.int64]  # from 0, nothing, to the last shade
 
 
-def heatmap_lines(probes: Sequence[LayersProbed], width: int, height: int, ascii: bool) -> list[TextLine]:
-    """For each layer its name and a heatmap: time from left to right, outputs from low to high, darker is more.
+def heatmap_lines(
+    probes: Sequence[LayersProbed], width: int, height: int, look: Look, cursor: int | None = None
+) -> list[TextLine]:
+    """For each layer its name and a heatmap: time from left to right, outputs from low to high, stronger is more.
 
     Each column is one look at the layer, the last one until its place in time; its shades are shares of its own highest
-    bin.
+    bin. Below them stand the steps, with the one of the `cursor`, and the legend.
     """
     if not probes:
         return []
@@ -36,11 +47,39 @@ def heatmap_lines(probes: Sequence[LayersProbed], width: int, height: int, ascii
     lines: list[TextLine] = []
     for index in range(number_of_layers):
         history = [probed.layers[index] for probed in chosen if index < len(probed.layers)]
-        lines += _heatmap(history, rows, ascii)
-    steps = f"step {chosen[0].step:,}", f"{chosen[-1].step:,}"
-    gap = " " * max(1, len(chosen) - len(steps[0]) - len(steps[1]))
-    lines.append([(Style.AXIS, " " * LABEL_WIDTH + steps[0] + gap + steps[1])])
-    return lines
+        lines += _heatmap(history, rows, look)
+    return [*lines, _below(chosen, columns, look, cursor)]
+
+
+def _below(chosen: Sequence[LayersProbed], columns: int, look: Look, cursor: int | None) -> TextLine:
+    """The steps, and, where there is room, what the shades stand for."""
+    first, last = chosen[0].step, chosen[-1].step
+    legend = _legend(look)
+    legend_width = sum(len(text) for _, text in legend)
+    begin, end = f"step {first:,}", f"{last:,}"
+    axis = list(begin + " " * max(1, columns - len(begin) - len(end)) + end)
+    if cursor is not None and first <= cursor <= last and columns > 1:
+        place = round((cursor - first) / max(1, last - first) * (columns - 1))
+        mark = f"{'|' if look.ascii else '┊'}{cursor:,}"
+        place = min(max(0, place), max(0, columns - len(mark)))
+        axis[place : place + len(mark)] = mark[:columns]
+    text = "".join(axis)
+    middle = columns - len(end) - 2
+    if cursor is None and legend_width + len(begin) + 4 < middle:
+        start = middle - legend_width
+        return [(Style.AXIS, " " * LABEL_WIDTH + text[:start]), *legend, (Style.AXIS, text[start + legend_width :])]
+    return [(Style.AXIS, " " * LABEL_WIDTH + text)]
+
+
+def _legend(look: Look) -> TextLine:
+    """From nothing to a look's fullest bin."""
+    shades = _shades(look)
+    levels = np.rint(np.linspace(0, shades - 1, min(_LEGEND_CELLS, shades))).astype(np.int64)
+    if shades == SHADES:
+        row: TextLine = drawing_of(*half_blocks(_colours(np.stack((levels, levels)), look)))[0]
+    else:
+        row = [(Style.TRAIN, "".join(_ink(look)[level] for level in levels))]
+    return [(Style.AXIS, "none "), *row, (Style.AXIS, " the look's fullest bin")]
 
 
 def _spread(probes: Sequence[LayersProbed], columns: int) -> list[LayersProbed]:
@@ -50,30 +89,56 @@ def _spread(probes: Sequence[LayersProbed], columns: int) -> list[LayersProbed]:
     return [probes[index] for index in np.searchsorted(steps, places, "right") - 1]
 
 
-def _heatmap(history: Sequence[LayerStats], rows: int, ascii: bool) -> list[TextLine]:
+def _heatmap(history: Sequence[LayerStats], rows: int, look: Look) -> list[TextLine]:
     last = history[-1]
     low, high = min(layer.minimum for layer in history), max(layer.maximum for layer in history)
     if not math.isfinite(high - low):
         return [[(Style.TEXT, f"{last.index} {last.title}: outputs that are not finite")]]
     if not axes.apart(low, high):
         low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, rows + 1)
-    shades = _PLAIN if ascii else _SHADES
-    columns = [_column(layer, edges, shades) for layer in history]
+    shades = _shades(look)
+    edges = np.linspace(low, high, (2 * rows if shades == SHADES else rows) + 1)
+    of_look = {id(layer): _column(layer, edges, shades) for layer in history}  # one look has many columns
+    levels = np.stack([of_look[id(layer)] for layer in history], axis=1)[::-1]  # the highest row first
     lines: list[TextLine] = [[(Style.TEXT, f"{last.index} {last.title}")]]
-    for row in reversed(range(rows)):
-        label = number(high) if row == rows - 1 else number(low) if row == 0 else ""
-        cells = "".join(column[row] for column in columns)
-        lines.append([(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}} "), (Style.TRAIN, cells)])
+    if shades == SHADES:
+        cells: list[TextLine] = [list(row) for row in drawing_of(*half_blocks(_colours(levels, look)))]
+    else:
+        cells = [[(Style.TRAIN, "".join(_ink(look)[level] for level in row))] for row in levels.tolist()]
+    for row in range(rows):
+        label = number(high) if row == 0 else number(low) if row == rows - 1 else ""
+        lines.append([(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}} "), *cells[row]])
     return lines
 
 
-def _column(layer: LayerStats, edges: npt.NDArray[np.float64], shades: str) -> list[str]:
-    """One look's histogram, rebinned to the rows of the heatmap, as shades."""
+def _shades(look: Look) -> int:
+    """How many there are, nothing included."""
+    return SHADES if look.colours and not look.ascii else len(_ink(look))
+
+
+def _ink(look: Look) -> str:
+    return _PLAIN if look.ascii else _BRAILLE
+
+
+def _colours(levels: Levels, look: Look) -> Pixels:
+    """A colour for each level, (rows, columns, 3): the background for nothing, then away from it."""
+    anchors = np.array(_RAMP if sum(look.background) < 3 * 128 else _RAMP[::-1], float)
+    places = np.linspace(0, len(anchors) - 1, SHADES - 1)
+    shades = np.stack([np.interp(places, range(len(anchors)), anchors[:, channel]) for channel in range(3)], axis=1)
+    # The weakest shades come out of the background.
+    weight = np.linspace(0.45, 1.0, SHADES - 1)
+    shown = blend(np.rint(shades).astype(np.uint8), look.background, weight)
+    palette = np.concatenate((np.array([look.background], np.uint8), shown))
+    found: Pixels = palette[levels]
+    return found
+
+
+def _column(layer: LayerStats, edges: npt.NDArray[np.float64], shades: int) -> Levels:
+    """One look's histogram, rebinned to the rows of the heatmap, as levels, the lowest row first."""
     rows = len(edges) - 1
     total = sum(layer.counts)
     if total == 0:
-        return [shades[0]] * rows
+        return np.zeros(rows, np.int64)
     if layer.maximum - layer.minimum <= 1e-9 * (edges[-1] - edges[0]):  # constant, or as good as: all in one row
         found = np.zeros(rows)
         found[min(rows - 1, max(0, int(np.searchsorted(edges, layer.minimum, "right")) - 1))] = total
@@ -81,5 +146,5 @@ def _column(layer: LayerStats, edges: npt.NDArray[np.float64], shades: str) -> l
         own = np.linspace(layer.minimum, layer.maximum, len(layer.counts) + 1)
         below = np.concatenate(([0], np.cumsum(layer.counts)))
         found = np.diff(np.interp(edges, own, below))
-    levels = np.ceil(found / found.max() * (len(shades) - 1)).astype(int)
-    return [shades[level] for level in levels]
+    levels: Levels = np.ceil(found / found.max() * (shades - 1)).astype(np.int64)
+    return levels

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from textual import events
 
-from d2ltui.charts.spec import Style
+from d2ltui.charts.spec import COLOURED, Style
 from d2ltui.spec.text import printable
 from d2ltui.tui.panes.layer_lines import TextLine
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
@@ -101,7 +101,7 @@ def checked(lines: Iterable[TextLine]) -> list[TextLine]:
     found = []
     for line in lines:
         for style, _ in line:
-            if style not in _STYLES:
+            if style not in _STYLES and style < COLOURED:
                 raise ValueError(f"style: {style!r} is not allowed; allowed: those of d2ltui.charts.spec.Style")
         found.append([(style, _in_single_cells(text)) for style, text in line])
     return found

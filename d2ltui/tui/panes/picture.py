@@ -13,6 +13,7 @@ from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.datasets import DescriptionError
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.pictures import PictureKind, PictureMade, PictureRequest, picture_kinds
+from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunPane, RunView
 from d2ltui.tui.widgets.lines import LinesView
 
@@ -101,7 +102,7 @@ class PicturePane(RunPane):
         if made is None or desk.request is None or made.request.kind != desk.request.kind:
             self._say(WAITING if made is None else "…", size)
             return
-        look = self._look_of(view)
+        look = look_of(self.view, view.ascii)
         if self._shown == (made, size, look):
             return
         self._shown = (made, size, look)
@@ -117,13 +118,6 @@ class PicturePane(RunPane):
         if made.picture is None:
             return _lines(made.problem, size, Style.WARNING)
         return draw_picture(made.picture, *size, look)
-
-    def _look_of(self, view: RunView) -> Look:
-        from d2ltui.charts.canvas import Look
-
-        background = self.view.background_colors[1]
-        colours = self.app.console.color_system in ("256", "truecolor") and not self.app.no_color
-        return Look(background.rgb, background.get_contrast_text(1.0).rgb, colours, view.ascii)
 
     def _say(self, text: str, size: Size) -> None:
         if self._shown != (text, size):

@@ -17,6 +17,7 @@ from d2ltui.spec.pictures import PictureRequest
 from d2ltui.spec.text import are, counted
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.layer_lines import TextLine, number, percent
+from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.picture import is_chain
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
@@ -134,8 +135,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         desk, live = self.host.pictures, self.host.live
         if desk is None or live is None or layer.kind != "activation" or not is_chain(live):
             return []
-        from d2ltui.charts.canvas import Look  # they need numpy, which the first paint must not
-        from d2ltui.charts.picture import area, draw_picture
+        from d2ltui.charts.picture import area, draw_picture  # they need numpy, which the first paint must not
 
         width, height = self._view.size.width - 1, max(FEWEST_ROWS, self._view.size.height - above - 1)
         which = [other.index for other in layers if other.kind == "activation"].index(layer.index)
@@ -148,7 +148,10 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             return []
         if made.picture is None:
             return [[(int(Style.AXIS), "")], [(int(Style.WARNING), made.problem)]]
-        return [[(int(Style.AXIS), "")], *draw_picture(made.picture, width, height, Look(ascii=self.host.ascii))]
+        return [
+            [(int(Style.AXIS), "")],
+            *draw_picture(made.picture, width, height, look_of(self._view, self.host.ascii)),
+        ]
 
     def action_go(self, by: int) -> None:
         """The next layer, or the one before."""
