@@ -48,6 +48,8 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
     for run in found:
         if run.problem:
             text.say(run.problem)
+        elif run.pruned:
+            text.say(f"{run.name}: {run.message}")
     for run in found:
         if run.note:
             text.say(f"{run.name}: {printable(run.note.splitlines()[0], MAX_NOTE_SHOWN)}")

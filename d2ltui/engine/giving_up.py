@@ -1,8 +1,8 @@
 """When to give a run up before its end: it has learned nothing, and the evidence says that it will not.
 
 The evidence is taken at the ends of certain epochs and counts no seconds, so that the same run is given up at the same
-step. A run that knows more than a guess is never given up; nor is one whose gradient still grows, for a network that
-starts on a plateau leaves it late, and all at once.
+step. A run that knows more than a guess is never given up, however large its loss is; nor is one whose gradient still
+grows, for a network that starts on a plateau leaves it late, and all at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.evidence import number
 from d2ltui.diagnosis.probes import probe
 from d2ltui.diagnosis.remedies import in_words
-from d2ltui.engine.summary import has_run_away
+from d2ltui.engine.summary import has_run_away, knows_something
 from d2ltui.engine.workbench import Workbench
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
@@ -30,7 +30,6 @@ CERTAIN, LIKELY = 2, 3  # looks in a row that must say the same
 SPEED_UP = 4.0  # times its present pace: as fast as the loss may yet fall
 STILL_GROWS = 1.1  # times as large, by the end and at its present pace: a layer's gradient that grows
 LEARNS = 0.9  # of a guess's loss: who may come below it by the end may learn
-NEAR_GUESS = 0.1  # of the way from a guess to 1, as for the final diagnosis
 
 _ALONE = "Train it alone: the diagnosis at its end then tries what would mend it."
 
@@ -67,8 +66,7 @@ class GivingUp:
         self._config, self._guess, self._look, self._tell, self._failed = config, guess, look, tell, failed
         self._broken = False
         self._metric = "accuracy" if classes else "R²"
-        score = 1 / classes if classes else 0.0
-        self._beyond = score + NEAR_GUESS * (1 - score)
+        self._classes = classes
         self._at = {math.ceil(k * config.epochs / LOOKS) for k in range(1, LOOKS)} - {config.epochs}
         self._seen: list[_Seen] = []
         self._ran_away = self._stuck = self._slow = 0  # looks in a row
@@ -101,12 +99,13 @@ class GivingUp:
         if last.epoch not in self._at:
             return None
         steady = self._config.schedule == "constant"  # a rate that is to change may yet change everything
-        self._ran_away = self._ran_away + 1 if steady and has_run_away(last, first_loss, self._guess) else 0
+        if knows_something(last.val_metric, self._classes):
+            self._ran_away = self._stuck = self._slow = 0
+            return None
+        ran_away = has_run_away(last, first_loss, self._guess, self._classes)
+        self._ran_away = self._ran_away + 1 if steady and ran_away else 0
         if self._ran_away >= CERTAIN:
             return self._divergence(last)
-        if last.val_metric > self._beyond:
-            self._stuck = self._slow = 0
-            return None
         probed = self._look(last.step)
         gradients = tuple(layer.gradient_norm for layer in probed.layers if layer.gradient_norm is not None)
         seen = _Seen(last.epoch, probed.loss, gradients)
@@ -141,7 +140,8 @@ class GivingUp:
     def _divergence(self, last: EpochEnded) -> Finding:
         remedy = remedies.stabilise(self._config)
         times = min(last.train_loss, last.val_loss) / self._guess if self._guess > 0 else math.inf
-        what = f"The loss is {number(last.train_loss)} {self._place(last)}: {number(times)} times that of a guess."
+        what = f"The loss is {number(last.train_loss)} {self._place(last)}, {number(times)} times that of a guess, and "
+        what += f"{self._score(last)}."
         why = "Steps that are too long lead away from what is to be learned, and the next ones are longer still."
         try_ = f"Train with {in_words(remedy)}."
         return Finding("divergence", "alarm", None, last.step, times, what, why, try_, remedy)

@@ -233,7 +233,9 @@ class _Slice:
         regression = config.task == "regression"
         variance = float(data.y_train.double().var(correction=0)) if regression else 1.0
         guess = summary.guess(config, variance, data.info.num_outputs)
-        diverged = population.diverged(member) or summary.has_run_away(last, population.first_loss[member], guess)
+        classes = 0 if regression else data.info.num_outputs
+        ran_away = summary.has_run_away(last, population.first_loss[member], guess, classes)
+        diverged = population.diverged(member) or ran_away
         looks = [probed for _, probed in sorted(self._looks[member].items())]
         broken = int(population.broken_step[member]) or None
         found = examine(looks, Epochs.of(history), config, plan=population.plan, diverged_at=broken)

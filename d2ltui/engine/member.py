@@ -69,14 +69,13 @@ class Member:
         self.network = build(config, device=device, dataset=data.info)
         self.parts = prepare(config, data, self.network, device)
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
+        self._bench = bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         self._giving_up = None
         if self._give_up is not None:
-            classes = data.info.num_outputs if config.task == "classification" else 0
             look = self._with_weights(partial(probe, self.network, x, y))
             guess, failed = self.parts.guess, self.emit.tell_failure
-            self._giving_up = GivingUp(config, classes, guess, look, self._give_up, failed)
-        self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
-        self.inspection = inspection_of(self._bench, self.emit, sample_every, samples=False)
+            self._giving_up = GivingUp(config, bench.classes, guess, look, self._give_up, failed)
+        self.inspection = inspection_of(bench, self.emit, sample_every, samples=False)
         self.emit(
             events.RunStarted(
                 config=config,
@@ -122,10 +121,14 @@ class Member:
         """Whether somebody asks, after each epoch, whether it will learn."""
         return self._giving_up is not None
 
-    def judge(self) -> str:
-        """Why the run is given up after the epoch that has just ended; "" where there is hope, or nobody asks."""
-        why = self._giving_up and self._giving_up.after(self.progress.epochs, self.progress.first_loss)
-        return why.what if why else ""
+    def judge(self) -> events.Finding | None:
+        """Why the run is given up after the epoch that has just ended; None where there is hope, or nobody asks."""
+        if self._giving_up is None:
+            return None
+        why = self._giving_up.after(self.progress.epochs, self.progress.first_loss)
+        if why is not None:
+            self.inspection.give_up(why)
+        return why
 
     def _with_weights(self, look: Callable[..., events.LayersProbed]) -> Callable[[int], events.LayersProbed]:
         def looking(step: int) -> events.LayersProbed:
@@ -165,7 +168,7 @@ class Member:
         elif status == "finished":
             last = at.epochs[-1]
             message = summary.result(self.config.task, last)
-            if ran_away := summary.has_run_away(last, at.first_loss, self.parts.guess):
+            if ran_away := self._bench.has_run_away(at.epochs, at.first_loss):
                 status = "diverged"
                 message = summary.ran_away(last, at.first_loss, self.parts.guess, at.lr)
         if self._population is not None:

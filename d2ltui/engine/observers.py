@@ -10,6 +10,8 @@ import math
 import traceback
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from d2ltui.diagnosis.monitor import Monitor, without_steps
 from d2ltui.diagnosis.probes import Prober
 from d2ltui.diagnosis.sampling import Sampler, moments
@@ -97,6 +99,7 @@ class Inspection:
         self._probed: events.LayersProbed | None = None  # the last look
         self._checked: tuple[str, ...] = ()  # what was looked at before the first step
         self.found_at_start: tuple[events.Finding, ...] = ()  # by `check_start`, the cause first
+        self.given_up: events.Finding | None = None  # why the run ends early
 
     def go_on_from(self, step: int, probes: Sequence[events.LayersProbed]) -> None:
         """A run is resumed. Of what was seen before, only the look at the start was no matter of the clock."""
@@ -157,8 +160,16 @@ class Inspection:
         seen = (f"{what} of {counted(number, 'layer')}" for what, number in counts.items() if number)
         return (*seen, *self._checked)
 
+    def give_up(self, why: events.Finding) -> None:
+        """The run ends early: that stands first among its findings, from now on."""
+        self.given_up = why
+        self._tell_news(events.FindingsChanged(why.step, self.findings))
+
     def _tell_news(self, changed: events.FindingsChanged | None) -> None:
         if changed is not None:
+            if (why := self.given_up) is not None:
+                others = (finding for finding in changed.findings if finding.rule != why.rule)
+                changed = msgspec.structs.replace(changed, findings=(why, *others))
             self.findings = changed.findings
             self._tell(changed)
 

@@ -26,6 +26,7 @@ from d2ltui.spec.text import counted
 # again with a lower rate. At a hundred times, a squared error is an R² below −99, and a cross-entropy among ten classes
 # 230: the right class has a probability that float32 cannot tell from 0, where exp(−104) is.
 RAN_AWAY = 100.0
+NEAR_GUESS = 0.1  # of the way from a guess's accuracy or R² to 1: who is not beyond knows no more than a guess
 
 
 def result(task: Task, last: events.EpochEnded) -> str:
@@ -47,14 +48,28 @@ def guess(config: RunConfig, variance: float, num_outputs: int) -> float:
     return variance / 2 if config.implementation == "scratch" else variance
 
 
-def has_run_away(last: events.EpochEnded, start: float, guess: float) -> bool:
+def knows_something(metric: float, classes: int) -> bool:
+    """Whether an accuracy among so many `classes`, or an R² where they are 0, is well above a guess's."""
+    guess = 1 / classes if classes else 0.0
+    return metric > guess + NEAR_GUESS * (1 - guess)
+
+
+def has_run_away(last: events.EpochEnded, start: float, guess: float, classes: int) -> bool:
     """Whether a run that was trained to its end has diverged, though its loss is finite.
 
-    It has where its losses are beyond RAN_AWAY times those of the start and of a guess. Both losses of the last epoch
-    must be: the train loss is a mean over the epoch, so that noise does not count, and a network that overfits has a
-    low one; the validation loss is that of the weights as they ended, so that a bad batch with a recovery does not.
+    It has where it knows no more than a guess, and its losses are beyond RAN_AWAY times those of the start and of a
+    guess. Both losses of the last epoch must be: the train loss is a mean over the epoch, so that noise does not
+    count, and a network that overfits has a low one; the validation loss is that of the weights as they ended, so that
+    a bad batch with a recovery does not. `classes`: 0 in regression.
     """
+    if knows_something(last.val_metric, classes):
+        return False  # a few samples of which it is far too sure make a loss as large as one likes
     return min(last.train_loss, last.val_loss) > RAN_AWAY * max(start, guess)
+
+
+def stopped(step: int, pruned: events.Finding | None = None) -> str:
+    """What is said of a run that was stopped after so many steps, by somebody, or because it was given up."""
+    return f"{events.PRUNED} after step {step:,}: {pruned.what}" if pruned else f"stopped after step {step:,}"
 
 
 def ran_away(last: events.EpochEnded, start: float, guess: float, lr: float) -> str:

@@ -78,8 +78,7 @@ class Trainer:
         # Not a method of the trainer's: it would hold the network in a circle that only the collector finds.
         self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
         self._resume, self._past_probes, self._diagnose = resume, probes, diagnose
-        self._trials = trials
-        self._give_up, self._given_up = give_up, ""  # the latter: why, in a sentence
+        self._trials, self._give_up = trials, give_up
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
@@ -100,8 +99,8 @@ class Trainer:
             status, message = self._outcome()
         except (Stopped, LoadCancelled):
             status = "stopped"
-            message = f"stopped after step {progress.step:,}" if self._loaded else "stopped while loading"
-            message += f": {self._given_up}" if self._given_up else ""
+            loaded = self._loaded
+            message = summary.stopped(progress.step, self._inspection.given_up) if loaded else "stopped while loading"
         except Exception as error:
             # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
             layers = self.network.plan if hasattr(self, "network") else ()
@@ -219,7 +218,7 @@ class Trainer:
         except Stopped:
             self._finish()
             raise
-        self._ran_away = summary.has_run_away(self.progress.epochs[-1], self.progress.first_loss, self.parts.guess)
+        self._ran_away = self._bench.has_run_away(self.progress.epochs, self.progress.first_loss)
         self._finish()
 
     def _finish(self) -> None:
@@ -251,7 +250,7 @@ class Trainer:
 
     def _judge(self) -> None:
         if (judge := self._giving_up) and (why := judge.after(self.progress.epochs, self.progress.first_loss)):
-            self._given_up = why.what
+            self._inspection.give_up(why)
             raise Stopped
 
     def _start_clock(self) -> None:

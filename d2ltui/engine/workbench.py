@@ -15,11 +15,13 @@ from torch import Tensor
 from d2ltui.data import Dataset, load
 from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.probes import probe_batch
+from d2ltui.engine import summary
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import check_fits, make_current, place, select
 from d2ltui.engine.preparation import Prepared, prepare
 from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
+from d2ltui.history.epochs import Epochs
 from d2ltui.nn import Network, Optimizer, build, make_clip, make_optimizer
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue
@@ -75,6 +77,10 @@ class Workbench:
     def classes(self) -> int:
         """How many; 0 in regression."""
         return self.data.info.num_outputs if self.config.task == "classification" else 0
+
+    def has_run_away(self, epochs: Epochs, first_loss: float) -> bool:
+        """Whether the run, trained to the end of `epochs`, has diverged though its loss is finite."""
+        return summary.has_run_away(epochs[-1], first_loss, self.parts.guess, self.classes)
 
     def go_on(self) -> None:
         """To be called between steps.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.probes import SAMPLE_EVERY
+from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import EPOCH_EVERY, SHARE
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
@@ -167,7 +168,7 @@ class _Watcher:
     def _end_those(self, status: events.Status, error: Exception | None = None) -> None:
         for member in self._all:
             if not member.ended:
-                member.end(status, f"stopped after step {member.progress.step:,}", error)
+                member.end(status, summary.stopped(member.progress.step), error)
 
     def _present(self, members: Sequence[int]) -> Iterator[tuple[int, Member]]:
         """Those of the population's columns whose runs go on."""
@@ -216,7 +217,7 @@ class _Watcher:
         self._clock.stop()
         for index, member in judged:
             if why := member.judge():
-                member.end("stopped", f"stopped after step {member.progress.step:,}: {why}")
+                member.end("stopped", summary.stopped(member.progress.step, why))
                 self._population.leave(index)
         self._clock.start()
 
@@ -257,7 +258,7 @@ class _Watcher:
             self._population.set_lr(index, lr)
             member.emit(events.LearningRateChanged(member.progress.step, lr))
         if member.control.stopping:
-            member.end("stopped", f"stopped after step {member.progress.step:,}")
+            member.end("stopped", summary.stopped(member.progress.step))
             self._population.leave(index)
 
     def _wait_while_paused(self) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Status: TypeAlias = Literal["ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed"]
 ENDED: tuple[Status, ...] = ("finished", "stopped", "diverged", "failed")
+PRUNED = "pruned"  # with this begins the message of a stopped run that was given up before its end
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.events import ENDED, Finding
+from d2ltui.spec.events import ENDED, PRUNED, Finding
 from d2ltui.spec.findings import Tally, finding_values, tally
 from d2ltui.spec.header import header_of
 from d2ltui.spec.text import quoted
@@ -78,6 +78,11 @@ class RunInfo(msgspec.Struct, frozen=True):
     def tally(self) -> Tally:
         """How many alarms and warnings it has."""
         return tally(self.findings)
+
+    @property
+    def pruned(self) -> bool:
+        """Whether it was ended early because it would not have learned; `message` says why."""
+        return self.status == "stopped" and self.message.startswith(PRUNED)
 
     @property
     def resumable(self) -> bool:

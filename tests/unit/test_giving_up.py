@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from looks import layer, looked
 
-from d2ltui.cli import app
+from d2ltui.cli import app, inspect
 from d2ltui.engine.control import Control
 from d2ltui.engine.giving_up import LOOKS, GivingUp
 from d2ltui.engine.trainer import Trainer
@@ -17,6 +17,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.runner import together
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
+from d2ltui.store import listing
 
 CPU = {"device": "cpu", "threads": 1}
 
@@ -76,17 +77,22 @@ def test_what_has_no_gradient_is_given_up_at_once() -> None:
     assert [why.rule for why in story.why] == ["vanishing-gradient"]
 
 
+def growing(epoch: int) -> tuple[float, ...]:
+    return 1e-4 * 1.02**epoch, 0.1
+
+
 def test_what_has_run_away_is_given_up_at_once() -> None:
     story = Story(lr=3)
-    assert story.until_given_up(loss=lambda epoch: 1e4, metric=lambda epoch: 0.3) == 10
+    assert story.until_given_up(loss=lambda epoch: 1e4) == 10
     assert [(why.rule, why.remedy) for why in story.why] == [("divergence", {"lr": 0.1})]
-    assert Story().until_given_up(loss=lambda epoch: 1e4 if epoch % 10 else 2.0, metric=lambda epoch: 0.3) is None
+    assert Story().until_given_up(loss=lambda epoch: 1e4 if epoch % 10 else 2.0, gradients=growing) is None
 
 
 @pytest.mark.parametrize(
     "told",
     [
         {"metric": lambda epoch: 0.3},  # knows something
+        {"metric": lambda epoch: 0.3, "loss": lambda epoch: 1e4},  # however large its loss is
         {"metric": lambda epoch: 0.3 if epoch % 15 == 0 else 0.1},  # now and then
         {"loss": lambda epoch: 2.3 - 0.002 * epoch},  # on its way, slowly
         {"gradients": lambda epoch: (1e-4 * 1.02**epoch, 0.1)},  # a plateau that it is about to leave
@@ -157,8 +163,10 @@ def test_nothing_is_given_up_where_nobody_asks_for_it() -> None:
 # The command
 
 
-def sweep(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[str]]:
-    options = ("--hidden", "16", "--epochs", "12", "--device", "cpu", "--threads", "1", "--no-store")
+def sweep(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str, store: bool = False
+) -> tuple[int, list[str]]:
+    options = ("--hidden", "16", "--epochs", "12", "--device", "cpu", "--threads", "1", *["--no-store"] * (not store))
     monkeypatch.setattr(sys, "argv", ["d2ltui", "sweep", "--lr", "1e-6,0.1", *options, *arguments])
     with pytest.raises(SystemExit) as stop:
         app.main()
@@ -192,6 +200,21 @@ def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(
     assert all(run.keys() == {*first} - {"pruned"} for run in without["runs"])
     for name in ("train_loss", "val_loss", "val_accuracy", "steps"):
         assert without["best"][name] == found["best"][name]
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_is_stored_of_a_pruned_run_says_that_it_was_pruned_and_why(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], at_once: bool
+) -> None:
+    if not at_once:
+        monkeypatch.setattr(together, "slices", lambda configs: ((index,) for index in range(len(configs))))
+    sweep(monkeypatch, capfd, "--prune", "--quiet", store=True)
+    (row,) = (run for run in listing.runs() if run.status == "stopped")
+    assert (row.status, row.pruned, row.findings[0].rule) == ("stopped", True, "not-learning")
+    assert row.message.startswith("pruned after step 225: The network learns nothing: validation accuracy is ")
+    inspect.list_runs([], as_json=False)
+    assert f"{row.name}: {row.message}" in capfd.readouterr().out.splitlines()
+    assert sum(finding.rule == "not-learning" for finding in row.findings) == 1
 
 
 def test_where_all_are_pruned_there_is_no_best_one(
