@@ -13,10 +13,10 @@ async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
         await person.until_word("finished")
         loss, accuracy = (person.main.query_one(f"#{name}", ChartPane) for name in ("loss", "accuracy"))
         live = person.live
-        last = live.losses.values()[-1]
-        await person.until(lambda: f"train {last:.3g}" in str(loss.border_title), "the newest loss in the title")
-        assert f"val {live.epochs[-1].val_loss:.3g}" in str(loss.border_title)
-        assert f"val {live.epochs[-1].val_metric:.3g}" in str(accuracy.border_title)
+        last = live.epochs[-1]
+        figures = f"train {last.train_loss:.3g} val {last.val_loss:.3g}"
+        await person.until(lambda: figures in str(loss.border_title), "the last epoch's losses in the title")
+        assert f"train {last.train_metric:.3g} val {last.val_metric:.3g}" in str(accuracy.border_title)
 
         def text(pane: ChartPane) -> str:
             return "\n".join("".join(text for _, text in line) for line in pane.view.lines)

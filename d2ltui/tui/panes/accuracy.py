@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.tui.panes.chart import ChartPane
-from d2ltui.tui.panes.chart_reading import figures, latest
+from d2ltui.tui.panes.chart_reading import figures, titles
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class AccuracyPane(ChartPane):
 
     def show_titles(self, view: RunView) -> None:
         """Name the metric."""
-        self.title(("Accuracy" if view.task == "classification" else "R²") + latest(view, "metric"))
+        name = "Accuracy" if view.task == "classification" else "R²"
+        self.title(self.longest_fitting(*titles(name, view, "metric")))
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
         """The metrics at `step`."""

@@ -21,16 +21,36 @@ def figures(raw: float, smooth: float, validation: float, *, short: bool = False
     return f"{train}{said}{between}val {'–' if math.isnan(validation) else number(validation)}"
 
 
-def latest(view: RunView, figure: str) -> str:
-    """For a title: the newest training and validation value of `figure`, "loss" or "metric"; "" where there is none."""
-    live = view.live
+def titles(name: str, view: RunView, figure: str, run: str = "") -> tuple[str, ...]:
+    """What a chart's title may be, from the longest to the shortest: `name`, the figures, and which run's they are.
+
+    The figures are `figure`, "loss" or "metric", of the training and of the validation data in the last epoch that has
+    ended, which can be compared. Before there is one, the mean of the steps so far, called so.
+    """
+    said = _figures_of(view.live, figure)
+    plain = name.partition(" (")[0]  # the axis shows whether it is logarithmic
+    named = (f"{name}{said} of {run}",) if run else ()
+    return (*named, f"{name}{said}", f"{plain}{said}", *_shorter(said), plain)
+
+
+def _figures_of(live: LiveRun | None, figure: str) -> str:
     if live is None or not len(live.losses):
         return ""
-    values = (live.losses if figure == "loss" else live.metrics).values()
-    said = f" train {number(float(values[-1]))}"
     if len(live.epochs):
-        said += f" val {number(float(live.epochs.column(f'val_{figure}')[-1]))}"
-    return said
+        epoch = live.epochs[-1]
+        train, val = (getattr(epoch, f"{part}_{figure}") for part in ("train", "val"))
+        return f" train {number(train)} val {number(val)}"
+    import numpy as np  # which the first paint must not need
+
+    values = (live.losses if figure == "loss" else live.metrics).values()
+    known = values[~np.isnan(values)]
+    return f" train {number(float(known.mean(dtype=float)))} so far" if len(known) else ""
+
+
+def _shorter(said: str) -> tuple[str, ...]:
+    """Figures without what they are of, and then the validation data's alone."""
+    _, val, validation = said.partition("val ")
+    return tuple(filter(None, (said.strip(), val + validation)))
 
 
 def moment(live: LiveRun, step: int, seconds: float, *, short: bool = False) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.tui.panes.chart import ChartPane
-from d2ltui.tui.panes.chart_reading import figures, latest
+from d2ltui.tui.panes.chart_reading import figures, titles
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class LossPane(ChartPane):
 
     def show_titles(self, view: RunView) -> None:
         """Name the run, the axis and the smoothing."""
-        self.title(f"Loss{' (log)' * view.log}{latest(view, 'loss')}{f' of {view.run_name}' * bool(view.run_name)}")
+        name = f"Loss{' (log)' * view.log}"
+        self.title(self.longest_fitting(*titles(name, view, "loss", view.run_name)))
         self.subtitle(f"smoothing {view.smoothing:g}" if view.smoothing else "raw")
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:

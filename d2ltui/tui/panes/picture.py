@@ -108,9 +108,8 @@ class PicturePane(RunPane):
         self._shown = (made, size, look)
         self.view.show(self._drawn(made, size, look))
         choosing = self.kind.choosing if self.kind is not None else ""
-        step = f"step {made.step:,}"
-        hints = f"{f'↑↓ {choosing}  ' if choosing else ''}v kind  {step}"
-        self.subtitle(hints if len(hints) <= size.width - 3 else step)
+        step, keys = f"step {made.step:,}", f"↑↓ {choosing}  v kind" if choosing else "v kind"
+        self.subtitle(self.longest_fitting(f"{keys}  {step}", keys, f"v kind  {step}", "v kind"))
 
     def _drawn(self, made: PictureMade, size: Size, look: Look) -> Drawing:
         from d2ltui.charts.picture import draw_picture

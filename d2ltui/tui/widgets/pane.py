@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+TITLE_EDGE = 4  # cells of the frame beside a title: a blank on either side, and the corners
 SUBTITLE_EDGE = 4  # cells of the frame beside a subtitle: a blank on either side, a line, the corner
 
 
@@ -82,6 +83,11 @@ class Pane(Column):
             self._titles[0], self._only = text, (Region(0, 0, self.outer_size.width, 1),)
             self.border_title = text
             self._only = ()
+
+    def longest_fitting(self, *texts: str) -> str:
+        """The first of `texts`, from the longest to the shortest, that the frame has room for; else the last one."""
+        width = self.outer_size.width  # 0 before the first layout
+        return next((text for text in texts if not width or cell_len(text) + TITLE_EDGE <= width), texts[-1])
 
     def subtitle(self, text: str) -> None:
         """Put `text` at the end of the frame's lowest row, and draw nothing but that end: a step's number, mostly."""

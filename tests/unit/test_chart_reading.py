@@ -1,0 +1,55 @@
+"""What is said of a chart in words: figures that can be compared, and never half of one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from textual.geometry import Size
+
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
+from d2ltui.tui.panes.chart_reading import titles
+from d2ltui.tui.panes.spec import RunView
+from d2ltui.tui.widgets.pane import Pane
+
+
+def view_of(losses: list[float], *epochs: events.EpochEnded) -> RunView:
+    """A run of which so much is known."""
+    live = LiveRun(resolve({"dataset": "diabetes", "model": "linear"}))
+    steps = np.array(losses, np.float32)
+    live(events.StepsTrained(len(steps), steps, np.linspace(0.1, 0.9, len(steps), dtype=np.float32), 0.0))
+    for epoch in epochs:
+        live(epoch)
+    return RunView(live=live)
+
+
+def test_a_title_tells_figures_of_the_same_epoch() -> None:
+    view = view_of([3.0, 2.0, 0.1], events.EpochEnded(1, 2, 2.5, 2.25, 0.5, 0.46, 0.0))
+    assert titles("Loss", view, "loss")[0] == "Loss train 2.5 val 2.25", "not the newest step's 0.1"
+    assert titles("R²", view, "metric")[0] == "R² train 0.5 val 0.46"
+
+
+def test_before_an_epoch_has_ended_it_is_the_mean_so_far_and_is_called_so() -> None:
+    assert titles("Loss (log)", view_of([3.0, 2.0]), "loss")[0] == "Loss (log) train 2.5 so far"
+    assert titles("Loss", view_of([]), "loss") == ("Loss", "Loss", "Loss")
+    assert titles("Loss", RunView(), "loss")[0] == "Loss"
+
+
+@pytest.mark.parametrize("width", [1, 4, 8, 9, 15, 23, 24, 28, 29, 34, 35, 49, 50, 80])
+def test_no_width_cuts_a_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = view_of([3.0], events.EpochEnded(1, 1, 2.125, 1.375, 0.5, 0.46, 0.0))
+    pane = Pane("Loss", id="loss")
+    monkeypatch.setattr(Pane, "outer_size", property(lambda pane: Size(width, 10)))
+    given = titles("Loss (log)", view, "loss", "mlp-digits-1")
+    title = pane.longest_fitting(*given)
+    assert list(map(len, given)) == sorted(map(len, given), reverse=True)
+    assert len(title) <= max(4, width - 4)
+    assert title in (
+        "Loss (log) train 2.12 val 1.38 of mlp-digits-1",  # the name goes first
+        "Loss (log) train 2.12 val 1.38",
+        "Loss train 2.12 val 1.38",
+        "train 2.12 val 1.38",
+        "val 1.38",
+        "Loss",
+    )
