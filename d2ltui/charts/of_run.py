@@ -12,6 +12,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.history.live import LiveRun
 from d2ltui.history.marks import marks_of
 from d2ltui.history.series import Array, Reduced, Reducer
+from d2ltui.history.smoothing import SmoothedReducer
 from d2ltui.spec.events import Severity
 
 POINTS_PER_COLUMN = 2
@@ -29,11 +30,11 @@ class Curves:
 
     def __init__(self, live: LiveRun) -> None:
         self.live = live
-        self._losses = Reducer(live.losses)
-        self._metrics = Reducer(live.metrics)
+        self._losses = Reducer(live.losses), SmoothedReducer(live.losses)
+        self._metrics = Reducer(live.metrics), SmoothedReducer(live.metrics)
         # An R² far below zero (the first steps) would press everything else against the top.
         self._lowest = -1.0 if live.header.task == "regression" else 0.0
-        self._smoothed: dict[str, tuple[Array, Array]] = {}  # as they were drawn last: where, and the curve
+        self._raw = True  # whether nothing was smoothed in what was drawn last
         self._val_loss = EpochCurve("val_loss")
         self._val_metric = EpochCurve("val_metric", self._lowest)
 
@@ -55,7 +56,6 @@ class Curves:
         """
         part = _Part(self, unit, zoom, cursor)
         steps, smoothed = self._reduced(self._losses, part, width, smoothing)
-        self._smoothed["loss"] = steps.x, smoothed
         x, low, high, mean = part.of_steps(steps.x, steps.low, steps.high, smoothed)
         bands = [Band(x=x, low=low, high=high, label="raw")] if smoothing > 0 else []
         lines = [Line("train", Style.TRAIN, x, mean), part.validation(self._val_loss, width)]
@@ -75,7 +75,6 @@ class Curves:
         """Accuracy of each batch (smoothed) and of the validation part; R² for regression. As `loss`."""
         part = _Part(self, unit, zoom, cursor)
         steps, train = self._reduced(self._metrics, part, width, smoothing)
-        self._smoothed["metric"] = steps.x, train
         validation = part.validation(self._val_metric, width)
         # An accuracy is never negative; an R² may be.
         lowest = 0.0 if self.live.header.task == "classification" and not zoom else None
@@ -86,25 +85,35 @@ class Curves:
         return self._spec(width, height, part, lines, [], log=False, ascii=ascii, y_low=lowest, y_high=1.0)
 
     def reading(self, figure: str, step: int) -> tuple[float, float, float]:
-        """`figure`, "loss" or "metric", at `step`: the step's own, the curve's as drawn last, the validation data's.
+        """`figure`, "loss" or "metric", at `step`: the step's own, smoothed as drawn last, the validation data's.
 
         The latter is that of the last epoch that had ended. nan where there is none.
         """
         values = (self.live.losses if figure == "loss" else self.live.metrics).values()
         raw = float(values[step - 1]) if 1 <= step <= len(values) else math.nan
-        where, curve = self._smoothed.get(figure, (np.empty(0), np.empty(0)))
-        smooth = float(curve[_nearest(where, step - 1)]) if len(where) else math.nan
+        smoother = (self._losses if figure == "loss" else self._metrics)[1]
+        smooth = raw if self._raw else smoother.at(step)
         epochs = self.live.epochs.column("step")
         ended = int(np.searchsorted(epochs, step, "right"))
         column = self.live.epochs.column(f"val_{figure}")
         return raw, smooth, float(column[ended - 1]) if ended else math.nan
 
-    def _reduced(self, reducer: Reducer, part: _Part, width: int, smoothing: float) -> tuple[Reduced, Array]:
+    def _reduced(
+        self, reducers: tuple[Reducer, SmoothedReducer], part: _Part, width: int, smoothing: float
+    ) -> tuple[Reduced, Array]:
         """A history in two points per column of the part that is shown, and its smoothed curve."""
         buckets = max(2, POINTS_PER_COLUMN * (width - AXIS_COLUMNS))
         total = max(1, math.ceil(part.last))
-        steps = reducer.reduce(total, min(max(buckets, MOST_BUCKETS), buckets << part.zoom))
-        return steps, steps.smoothed(smoothing)
+        buckets = min(max(buckets, MOST_BUCKETS), buckets << part.zoom)
+        reducer, smoother = reducers
+        self._raw = smoothing == 0
+        if self._raw:
+            steps = reducer.reduce(total, buckets)
+            return steps, steps.mean
+        mean = smoother.reduce(smoothing, total, buckets).mean
+        steps = reducer.reduce(total, buckets)
+        known = min(len(mean), len(steps.x))  # some may have come in between
+        return Reduced(*(column[:known] for column in steps)), mean[:known]
 
     def _epochs_shown(self) -> float:
         """What the x axis spans: all that the run has trained, with room to come while it goes on.
@@ -200,11 +209,6 @@ class _Part:
             kept = [point for point in zip(x, y, strict=True) if self.x_low <= point[0] <= self.x_high]
             x, y = [point[0] for point in kept], [point[1] for point in kept]
         return Line("val", Style.VALIDATION, x, y, marker="●")
-
-
-def _nearest(places: Array, place: float) -> int:
-    index = int(np.clip(np.searchsorted(places, place), 0, len(places) - 1))
-    return index - 1 if index and place - places[index - 1] < places[index] - place else index
 
 
 def epoch_curve(epochs: Epochs, figure: str, width: int, lowest: float = -math.inf) -> tuple[list[float], list[float]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from d2ltui.charts.spec import ChartSpec, Line
 from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
-from d2ltui.history.series import Reducer
+from d2ltui.history.smoothing import SmoothedReducer
 from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.fields import FIELDS
@@ -241,8 +241,8 @@ def differences(configs: Sequence[RunConfig]) -> list[str]:
 def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:
     """Epochs and smoothed training loss."""
     buckets = max(2, 2 * text.width())
-    reduced = Reducer(live.losses).reduce(len(live.losses), buckets)
-    return (reduced.x / (live.header.steps_per_epoch or 1)).tolist(), reduced.smoothed(SMOOTHING).tolist()
+    reduced = SmoothedReducer(live.losses).reduce(SMOOTHING, len(live.losses), buckets)
+    return (reduced.x / (live.header.steps_per_epoch or 1)).tolist(), reduced.mean.tolist()
 
 
 def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:

@@ -5,7 +5,6 @@
     losses = Series()
     losses.append(2.3)                                  # or losses.extend(array)
     reduced = Reducer(losses).reduce(total=1000, buckets=120)
-    smooth(reduced.mean, 0.6)                           # same length as reduced.x
 """
 
 from __future__ import annotations
@@ -100,9 +99,6 @@ class Series:
         self._data = data
 
 
-SMOOTHED_POINTS = 100  # for each of which a weight of smoothing is meant
-
-
 class Reduced(NamedTuple):
     """A history reduced to buckets: arrays of one length, the number of buckets that hold a step; float64.
 
@@ -115,15 +111,6 @@ class Reduced(NamedTuple):
     high: Array
     mean: Array
     nonfinite: Array
-    stride: float = 1.0  # steps of a bucket, in hundredths of all, or in steps where those are fewer than 100
-
-    def smoothed(self, weight: float) -> Array:
-        """`mean`, smoothed over as many steps whatever the number of buckets; shape as `mean`.
-
-        `weight` is what a hundredth of the steps keeps of the past. A wider chart has more buckets of fewer steps: the
-        same weight for each of them would smooth less there.
-        """
-        return smooth(self.mean, weight**self.stride)
 
 
 class _Summary(NamedTuple):
@@ -274,7 +261,6 @@ class Reducer:
             np.where(some, found.high, np.nan),
             np.where(some, mean, np.nan),
             ends - starts - found.finite,
-            max(1.0, total / buckets) / max(1.0, total / SMOOTHED_POINTS),
         )
 
     def _extend(self, values: Array) -> None:
@@ -329,26 +315,3 @@ class Reducer:
         summary.total[there] = np.add.reduceat(entries.total, bounds, dtype=np.float64)[::2]
         summary.finite[there] = np.add.reduceat(entries.finite, bounds, dtype=np.int64)[::2]
         return summary
-
-
-def smooth(values: npt.ArrayLike, weight: float) -> Array:
-    """The debiased exponential moving average of `values`, shape (n,), as TensorBoard draws it; float64, shape (n,).
-
-    `weight` in [0, 1) is how much of the past each value keeps; 0 changes nothing. Values that are not finite stay
-    as they are and do not enter the average.
-
-    Raises:
-        ValueError: where `weight` is outside [0, 1).
-    """
-    if not 0 <= weight < 1:
-        raise ValueError(f"weight: {weight} is not allowed; allowed: 0 to less than 1")
-    given: Array = np.asarray(values, dtype=np.float64)
-    smoothed: Array = given.copy()
-    if weight == 0:
-        return smoothed
-    average, bias = 0.0, 1.0
-    for index in np.flatnonzero(np.isfinite(given)).tolist():
-        average = weight * average + (1 - weight) * float(given[index])
-        bias *= weight
-        smoothed[index] = average / (1 - bias)
-    return smoothed

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2ltui.history.series import Reducer, Series, smooth
+from d2ltui.history.series import Reducer, Series
 
 NUMBERS = st.one_of(
     st.floats(width=32, allow_nan=False, allow_infinity=False),
@@ -239,38 +239,6 @@ def test_readers_see_only_what_has_been_written():
     assert not problems
 
 
-@given(
-    st.lists(st.floats(-1e6, 1e6), max_size=60),
-    st.sampled_from([0.3, 0.6, 0.8, 0.9, 0.95, 0.98]),
-)
-def test_smooth_is_the_weighted_mean_of_the_past(values, weight):
-    """The closed form of the debiased average: weights w^(i-j), divided by their sum."""
-    smoothed = smooth(values, weight)
-    for i in range(len(values)):
-        weights = weight ** np.arange(i, -1, -1.0)
-        assert smoothed[i] == pytest.approx(weights @ np.array(values[: i + 1]) / weights.sum(), rel=1e-6, abs=1e-6)
-
-
-def test_smooth_leaves_out_what_is_not_finite():
-    smoothed = smooth([1.0, np.nan, 3.0, np.inf, 2.0], 0.6)
-    assert np.isnan(smoothed[1])
-    assert np.isinf(smoothed[3])
-    np.testing.assert_allclose(smoothed[[0, 2, 4]], smooth([1.0, 3.0, 2.0], 0.6))
-
-
-def test_smooth_with_weight_0_changes_nothing_and_copies():
-    values = np.array([1.0, np.nan, 2.0])
-    smoothed = smooth(values, 0)
-    np.testing.assert_array_equal(smoothed, values)
-    assert smoothed is not values
-
-
-@pytest.mark.parametrize("weight", [-0.1, 1, float("nan")])
-def test_smooth_refuses_other_weights(weight):
-    with pytest.raises(ValueError, match="allowed: 0 to less than 1"):
-        smooth([1.0], weight)
-
-
 def test_a_reader_that_sees_half_of_a_truncation() -> None:
     series = Series()
     series.extend(np.arange(1000.0))
@@ -292,25 +260,3 @@ def test_what_was_reduced_before_changes_nothing() -> None:
             kept, fresh = reducer.reduce(total, buckets), Reducer(series).reduce(total, buckets)
             for one, other in zip(kept, fresh, strict=True):
                 np.testing.assert_allclose(one, other, rtol=1e-12)  # type: ignore[call-overload]
-
-
-@pytest.mark.parametrize("steps", [40, 150, 3000, 100_000])
-@pytest.mark.parametrize("weight", [0.3, 0.6, 0.9, 0.98])
-def test_smoothing_is_over_as_many_steps_in_any_width(steps: int, weight: float) -> None:
-    """A step down at two thirds: what is left of it a tenth of the steps later is the same in any number of buckets."""
-    series = Series()
-    series.extend(np.where(np.arange(steps) < steps * 2 // 3, 1.0, 0.0).astype(np.float32))
-    left = []
-    for buckets in (60, 100, 140, 300, 600):
-        reduced = Reducer(series).reduce(steps, buckets)
-        smoothed = reduced.smoothed(weight)
-        at = min(range(len(reduced.x)), key=lambda i: abs(reduced.x[i] - steps * (2 / 3 + 0.1)))
-        left.append(float(smoothed[at]))
-    assert max(left) - min(left) < 0.08
-
-
-def test_smoothing_by_nothing_changes_nothing() -> None:
-    series = Series()
-    series.extend(np.arange(1000, dtype=np.float32))
-    reduced = Reducer(series).reduce(1000, 50)
-    np.testing.assert_array_equal(reduced.smoothed(0.0), reduced.mean)
