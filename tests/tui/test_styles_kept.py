@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from emulator import CONSOLE, Look, drawn_anew
 from person import Opener, Person
+from textual._compositor import Compositor
 from textual.app import App
 from textual.css.stylesheet import Stylesheet
 from textual.geometry import Region
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
 from d2ltui.tui.render import focus
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
+from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
 
 SIZE = (120, 40)
@@ -101,6 +106,42 @@ async def test_a_key_is_answered_before_another_message_is_read(
         screen.show_now()
         assert len(sent) == 1
         assert screen.find_widget(other).region.bottom > above, "a new layout, too"
+
+
+async def test_a_focus_that_moves_styles_and_draws_what_looks_otherwise_alone(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the columns around the panes, and nothing of what these hold; back from a dialog, no line is cut up."""
+    async with open_app(size=(160, 45), store=False) as person:
+        screen = person.app.screen
+        assert isinstance(screen, BatchedScreen)
+        charts = [person.main.query_one(f"#{name}", Pane) for name in ("loss", "accuracy")]
+        screen.set_focus(charts[1])
+        await at_rest(person)
+        styled: list[Widget] = []
+        drawn: list[object] = []
+        apply, strip = Stylesheet.apply, LinesView._strip
+
+        def noted(self: Stylesheet, node: Widget, **options: Any) -> None:
+            if node.is_attached and isinstance(node, Widget):
+                styled.append(node)
+            apply(self, node, **options)
+
+        def noted_strip(self: LinesView, line: Line) -> Strip:
+            drawn.append(line)
+            return strip(self, line)
+
+        monkeypatch.setattr(Stylesheet, "apply", noted)
+        monkeypatch.setattr(LinesView, "_strip", noted_strip)
+        screen.set_focus(charts[0])
+        screen.show_now()
+        assert styled == charts
+        assert drawn == []
+        await person.press("question_mark", "escape")
+        await at_rest(person)
+        monkeypatch.setattr(Compositor, "_render_chops", None)
+        screen.refresh()
+        screen.show_now()
 
 
 async def test_another_theme_parses_no_rules_twice_and_refreshes_little(

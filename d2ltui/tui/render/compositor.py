@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from rich.console import Console
 from rich.control import Control
 from textual import messages
+from textual._context import visible_screen_stack
 from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.reactive import Reactive
@@ -74,6 +75,15 @@ class CellDiffCompositor(Compositor):
         result = super().reflow(parent, size)
         self._full_map_invalidated = False
         return result
+
+    def render_update(  # type: ignore[override]
+        self, full: bool = False, screen_stack: list[Screen[Any]] | None = None, simplify: bool = False
+    ) -> LayoutUpdate | CellsUpdate | None:
+        """What has changed, be it the whole screen. Textual then cuts every line where any widget begins or ends."""
+        if full or simplify:
+            return super().render_update(full, screen_stack, simplify)  # type: ignore[return-value]
+        visible_screen_stack.set(screen_stack or [])
+        return self.render_partial_update()
 
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """The whole screen."""

@@ -49,7 +49,7 @@ class FocusStyles:
 
     def _nodes(self, leaves: Iterable[Widget]) -> Iterator[DOMNode]:
         for leaf in leaves:
-            yield from (node for node in leaf.ancestors if node._has_focus_within)
+            yield from (node for node in leaf.ancestors if node._has_focus_within and self._depends(node))
             yield leaf
             yield from (child for child in leaf.walk_children() if self._depends(child))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from rich.style import Style
 from textual.color import Color
 from textual.css.stylesheet import Stylesheet
 from textual.widget import Widget
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
 
 KEPT_THEMES = 4
+_FLAGS = frozenset({"text_style", "border_title_style", "border_subtitle_style", "link_style", "link_style_hover"})
+_OF_TITLES = ("border_title_", "border_subtitle_", "auto_border_")
+_OF_FRAME = ("border_", "outline_", "auto_border_")
 
 
 class ThemeStylesheet(Stylesheet):
@@ -45,28 +49,32 @@ class ThemeStylesheet(Stylesheet):
 
     @classmethod
     def replace_rules(cls, node: DOMNode, rules: RulesMap, animate: bool = False) -> None:
-        """Give `node` these rules; what has another colour is refreshed once."""
-        if animate:
-            super().replace_rules(node, rules, animate)
-            return
+        """Give `node` these rules; what has another colour is refreshed once. Nothing here is ever animated."""
         base = node.styles.base
-        before, after = cast("dict[str, object]", base.get_rules()), cast("dict[str, object]", rules)
-        coloured = False
-        for name in before.keys() | after.keys():
+        before, after = cast("dict[str, object]", base.get_rules()), dict(cast("dict[str, object]", rules))
+        for name in _FLAGS & after.keys():
+            if isinstance(flags := after[name], str):  # as a rule says it; kept is what it means
+                after[name] = Style.parse(flags)
+        changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+        if animate and not changed:
+            return  # as Textual
+        framed = coloured = False
+        for name in changed:
             old, new = before.get(name), after.get(name)
-            if old == new:
-                continue
-            if _is_colour(old, new):
+            of_frame, colour = name.startswith(_OF_FRAME), _is_colour(old, new)
+            if colour or name.startswith(_OF_TITLES):
                 base.set_rule(name, new)
-                coloured = True
+                framed, coloured = True, coloured or not of_frame
             else:
                 setattr(base, name, new)
         if coloured:
             base.refresh(children=True)
-            if isinstance(node, Widget):
-                for bar in (node._vertical_scrollbar, node._horizontal_scrollbar):
-                    if bar is not None:
-                        bar.refresh()
+        elif framed:
+            base.refresh()  # what lies within a frame does not see it
+        if coloured and isinstance(node, Widget):
+            for bar in (node._vertical_scrollbar, node._horizontal_scrollbar):
+                if bar is not None:
+                    bar.refresh()
         node.notify_style_update()
 
 
