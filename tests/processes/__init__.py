@@ -20,7 +20,7 @@ from typing import Any
 
 _SET_CHILD_SUBREAPER = 36  # of Linux's prctl
 # What the interpreter looks at before any code of ours: with another value a process is started in earnest.
-_EARLY = ("PYTHONPATH", "LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE")
+_EARLY = ("LC_ALL", "LC_CTYPE", "LANG", "PYTHONUTF8", "PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE")
 
 
 @cache
@@ -42,7 +42,11 @@ def can_fork(environment: Mapping[str, str]) -> bool:
     """Whether a process with `environment` may be forked, rather than started in earnest."""
     if not sys.platform.startswith("linux"):
         return False
-    return all(environment.get(name) in (os.environ.get(name), "C.UTF-8") for name in _EARLY)
+    folders = environment.get("PYTHONPATH", "").split(os.pathsep)
+    if any(Path(folder, "sitecustomize.py").exists() for folder in folders if folder):
+        return False
+    # Python takes an empty value for none.
+    return all((environment.get(name) or "") in (os.environ.get(name) or "", "C.UTF-8") for name in _EARLY)
 
 
 class Warm(subprocess.Popen[Any]):

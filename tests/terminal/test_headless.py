@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from terminal import Terminal
 
 from d2ltui.store.listing import runs
 from tests import processes
@@ -71,30 +72,31 @@ def test_a_signal_ends_the_run_with_what_was_done(tmp_path: Path, number: signal
 
 
 def test_a_reader_that_has_had_enough() -> None:
-    command = f"{sys.executable} -m d2ltui {' '.join(ENDLESS)} | head -2; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=PATIENCE)
-    assert done.returncode == 141
-    assert len(done.stdout.splitlines()) == 2
-    assert re.search(
-        r"^d2ltui: nobody is reading the output any more: stopped after step \d+$", done.stderr, re.MULTILINE
-    )
+    process = start(*ENDLESS)
+    read = subprocess.run(["head", "-2"], stdin=process.stdout, capture_output=True, text=True, timeout=PATIENCE)
+    assert process.stdout is not None
+    process.stdout.close()  # as a shell's pipe, which only `head` has had
+    process.stdout = None
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 141
+    assert len(read.stdout.splitlines()) == 2
+    assert re.search(r"^d2ltui: nobody is reading the output any more: stopped after step \d+$", err, re.MULTILINE)
     assert [run.status for run in runs()] == ["stopped"]
-    assert "Traceback" not in done.stderr
-    assert "Exception ignored" not in done.stderr
+    assert "Traceback" not in err
+    assert "Exception ignored" not in err
 
 
 def test_a_bar_on_a_terminal() -> None:
-    terminal = pexpect.spawn(
-        sys.executable, ["-m", "d2ltui", *ENDLESS], encoding="utf-8", timeout=PATIENCE, dimensions=(24, 60)
-    )
-    terminal.expect(r"epoch \d+/1000000 \[\.{24}\] \d+ steps/s")
-    terminal.expect(r"\r\x1b\[K")
-    terminal.sendintr()
-    terminal.expect(pexpect.EOF)
-    terminal.wait()
-    assert terminal.exitstatus == 130
-    lines = terminal.before.replace("^C", "").splitlines()
-    assert json.loads(lines[-1][lines[-1].index('{"model"') :])["status"] == "stopped"
+    terminal = Terminal([sys.executable, "-m", "d2ltui", *ENDLESS], 60, 24, warm=True)
+    try:
+        bar = re.compile(rb"epoch \d+/1000000 \[\.{24}\] \d+ steps/s[^\r\n]*\r\x1b\[K")
+        terminal.until(lambda: bar.search(terminal.raw), "a bar that is drawn again")
+        terminal.send("ctrl+c")
+        assert terminal.ended() == 130
+    finally:
+        terminal.close()
+    last = terminal.raw.decode().replace("^C", "").splitlines()[-1]
+    assert json.loads(last[last.index('{"model"') :])["status"] == "stopped"
 
 
 # Nothing below imports PyTorch.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from person import PATIENCE, SMALL, Opener, Person
+from person import PATIENCE, SMALL, TRAIN, Opener, Person, Starter
 
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.tui.app import D2LApp
+from tests import processes
 
 # Before PyTorch is imported: networks this small are no faster with more threads, and far slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -55,3 +57,24 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
                     assert not thread.is_alive(), f"{thread.name} goes on"
 
     return opener
+
+
+@pytest.fixture
+def train_elsewhere() -> Iterator[Starter]:
+    """Starts another process that trains until it is told to end, by the end of the test at the latest.
+
+    It begins so soon that the application has to look for such runs first, as it does at its start: else it may ask
+    whether to watch this one.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+
+    async def start(person: Person) -> subprocess.Popen[bytes]:
+        await person.app.workers.wait_for_complete()
+        command = [*TRAIN, "--epochs", "1000000"]
+        started.append(processes.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()

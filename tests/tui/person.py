@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from textual.pilot import Pilot
@@ -27,7 +27,7 @@ from d2ltui.tui.widgets.status import StatusLine
 # A condition that does not come true within this time, in seconds, is a failure; nothing waits so long otherwise.
 PATIENCE = 30.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
-TRAIN = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons"]
+TRAIN = ["-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons", "--quiet"]
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 
 # The panes that come with the application: those of each tab, and the order in which `tab` goes through them.
@@ -92,9 +92,10 @@ class Person:
         return "\n".join(str(note.content) for note in widget.query(".problem").results(Static))
 
     async def press(self, *keys: str) -> None:
-        for key in keys:
-            await self.pilot.press(key)
-            await self.pilot.pause(0)
+        for number, key in enumerate(keys):
+            if number:
+                await self.pilot.pause(0)
+            await self.app._press_keys([key])
         await self.settle()
 
     async def settle(self) -> None:
@@ -167,6 +168,7 @@ class Person:
 
 
 Opener = Callable[..., AbstractAsyncContextManager[Person]]
+Starter = Callable[[Person], Awaitable[subprocess.Popen[bytes]]]
 
 
 def shown_panes(person: Person) -> list[str]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from person import ENDLESS, Opener
+from person import ENDLESS, Opener, Starter
 from textual.widgets import OptionList, Static
 
 from d2ltui.lessons import LESSONS
@@ -157,23 +155,20 @@ async def test_a_lesson_and_a_run_never_overlap(open_app: Opener) -> None:
         assert person.app.measuring.join(30)
 
 
-async def test_a_run_of_another_process_does_not_stand_in_the_way(open_app: Opener, d2ltui_home: Path) -> None:
-    command = [sys.executable, "-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons", "--quiet"]
-    other = subprocess.Popen([*command, "--epochs", "1000000"], stdout=subprocess.DEVNULL)
-    try:
-        async with open_app({}) as person:
-            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
-            person.app.stored.watch(home.path_of(runs()[0].name))
-            await person.until_word("training")
-            screen = await open_lesson(person, "small")
-            await person.press("enter")
-            await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
-            # x ends what this screen has begun, and nothing of the other process.
-            await person.press("x")
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
+async def test_a_run_of_another_process_does_not_stand_in_the_way(
+    open_app: Opener, train_elsewhere: Starter, d2ltui_home: Path
+) -> None:
+    async with open_app({}) as person:
+        other = await train_elsewhere(person)
+        await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
+        person.app.stored.watch(home.path_of(runs()[0].name))
+        await person.until_word("training")
+        screen = await open_lesson(person, "small")
+        await person.press("enter")
+        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+        # x ends what this screen has begun, and nothing of the other process.
+        await person.press("x")
+    assert other.poll() is None
 
 
 async def test_the_whole_error_of_a_lesson_that_failed_can_be_read(open_app: Opener) -> None:

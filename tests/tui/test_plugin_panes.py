@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from textual import events
 
 from d2ltui.charts.spec import Style
 from d2ltui.tui.panes import PANES, ChartPane, LinesPane, PaneSpec, RunPane, RunView
+from tests import processes
 
 TESTS = Path(__file__).parents[1]
 SLOW = """
@@ -33,17 +32,15 @@ def test_the_panes_of_another_package_are_shown_like_any_other(tmp_path: Path) -
         "[d2ltui.panes]\nmissing = pace_pane_plugin:NONE\npace = slow_plugin:PANES\n"
     )
     (tmp_path / "slow_plugin.py").write_text(SLOW)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", TESTS / "tui/plugin_pane_checks.py"],
+    done = processes.run(
+        ["-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", str(TESTS / "tui/plugin_pane_checks.py")],
+        110,
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(tmp_path), str(TESTS.parent)]),
             "GATE": str(tmp_path / "gate"),
         },
         cwd=TESTS.parent,
-        capture_output=True,
-        text=True,
-        timeout=110,
     )
     assert done.returncode == 0, done.stdout
     assert "3 passed" in done.stdout

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
-from person import ENDLESS, TRAIN, Opener, listed
+from person import ENDLESS, PATIENCE, TRAIN, Opener, Starter, listed
 
 from d2ltui.runner.recording import RunRecording
 from d2ltui.store import StoreError
 from d2ltui.store.listing import runs
 from d2ltui.store.reader import RunReader
 from d2ltui.tui.screens.dialogs import HelpScreen
+from tests import processes
 
 
 @pytest.fixture(scope="module")
 def once_trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a finished run."""
     once = tmp_path_factory.mktemp("once")
-    command = [*TRAIN, "--epochs", "2", "--quiet"]
-    environment = {**os.environ, "D2LTUI_HOME": str(once)}
-    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, env=environment)
+    processes.run([*TRAIN, "--epochs", "2"], PATIENCE, env={**os.environ, "D2LTUI_HOME": str(once)}).check_returncode()
     return once
 
 
@@ -140,11 +138,8 @@ async def test_keys_are_answered_while_a_run_is_read_to_go_on_with(
 
 
 async def test_a_look_that_fails_is_told_each_time_and_the_process_still_looked_for(
-    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+    open_app: Opener, train_elsewhere: Starter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = subprocess.Popen(
-        [*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
     poll, fails = RunReader.poll, threading.Event()
 
     def failing(self: RunReader) -> bool:
@@ -154,28 +149,25 @@ async def test_a_look_that_fails_is_told_each_time_and_the_process_still_looked_
 
     monkeypatch.setattr(RunReader, "poll", failing)
     told: list[str] = []
-    try:
-        async with open_app() as person:
-            monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
-            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
-            person.app.stored.watch(runs()[-1].path)
-            await person.until_word("training")
-            for times in (1, 2):
-                fails.set()
-                await person.until(lambda times=times: len(told) == times, "what is wrong")  # type: ignore[misc]
-                fails.clear()
-                step = person.live.step
-                await person.until(lambda step=step: person.live.step > step, "more steps")  # type: ignore[misc]
-                await person.until(lambda: person.app.stored._told == "", "a good look")
+    async with open_app() as person:
+        process = await train_elsewhere(person)
+        monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
+        await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
+        person.app.stored.watch(runs()[-1].path)
+        await person.until_word("training")
+        for times in (1, 2):
             fails.set()
-            process.kill()
-            process.wait()
-            await person.until(lambda: person.app.control is None, "nobody to ask")
+            await person.until(lambda times=times: len(told) == times, "what is wrong")  # type: ignore[misc]
             fails.clear()
-            await person.until_word("interrupted")
-    finally:
+            step = person.live.step
+            await person.until(lambda step=step: person.live.step > step, "more steps")  # type: ignore[misc]
+            await person.until(lambda: person.app.stored._told == "", "a good look")
+        fails.set()
         process.kill()
         process.wait()
+        await person.until(lambda: person.app.control is None, "nobody to ask")
+        fails.clear()
+        await person.until_word("interrupted")
 
 
 async def test_the_form_follows_a_run_that_comes_from_the_list(open_app: Opener, stored_run: Path) -> None:
@@ -189,22 +181,18 @@ async def test_the_form_follows_a_run_that_comes_from_the_list(open_app: Opener,
         assert person.setup.query_one("#model").pressed_button.name == "softmax"  # type: ignore[attr-defined]
 
 
-async def test_who_presses_keys_already_is_not_asked(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = subprocess.Popen(
-        [*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+async def test_who_presses_keys_already_is_not_asked(
+    open_app: Opener, train_elsewhere: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
-    try:
-        async with open_app({}) as person:
-            monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
-            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
-            await person.press("l")
-            await person.app.stored.offer()
-            assert person.app.screen is person.main
-            assert "R, then enter" in told[0]
-    finally:
-        process.kill()
-        process.wait()
+    async with open_app({}) as person:
+        await train_elsewhere(person)
+        monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
+        await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
+        await person.press("l")
+        await person.app.stored.offer()
+        assert person.app.screen is person.main
+        assert "R, then enter" in told[0]
 
 
 async def test_a_second_key_while_a_run_is_read_does_not_hinder_the_first(

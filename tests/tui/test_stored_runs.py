@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from functools import partial
 from pathlib import Path
 
 import pytest
-from person import ENDLESS, SMALL, TRAIN, Opener, listed
+from person import ENDLESS, SMALL, Opener, Starter, listed
 from textual.widgets import DataTable, Input, Static
 
 from d2ltui.engine.control import Control
@@ -162,46 +161,38 @@ async def test_a_finished_run_is_opened_on_the_main_screen_and_does_not_go_on(op
 
 
 async def test_a_run_of_another_process_is_offered_watched_paused_and_stopped(
-    open_app: Opener, d2ltui_home: Path
+    open_app: Opener, train_elsewhere: Starter, d2ltui_home: Path
 ) -> None:
-    other = subprocess.Popen([*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL)
-    try:
-        async with open_app({}) as person:
-            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
-            await person.app.stored.offer()
-            await person.until(lambda: isinstance(person.app.screen, ConfirmScreen), "the offer")
-            await person.press("y")
-            await person.until(lambda: person.app.live is not None and person.live.step > 0, "its steps")
-            assert not person.app.training
-            loss = person.main.query_one("#loss")
-            await person.until(lambda: str(loss.border_title).endswith("-1, of another process"), "whose run it is")
-            step = person.live.step
-            await person.until(lambda: person.live.step > step, "more of its steps")
-            await person.press("space")
-            await person.until_word("paused")
-            await person.press("space")
-            await person.until_word("training")
-            await person.press("x")
-            await person.until_word("stopped")
-            await person.until(lambda: str(loss.border_title).endswith("-1"), "that it is nobody's")
-        assert other.wait(30) == 0
-    finally:
-        other.kill()
-        other.wait()
+    async with open_app({}) as person:
+        other = await train_elsewhere(person)
+        await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
+        await person.app.stored.offer()
+        await person.until(lambda: isinstance(person.app.screen, ConfirmScreen), "the offer")
+        await person.press("y")
+        await person.until(lambda: person.app.live is not None and person.live.step > 0, "its steps")
+        assert not person.app.training
+        loss = person.main.query_one("#loss")
+        await person.until(lambda: str(loss.border_title).endswith("-1, of another process"), "whose run it is")
+        step = person.live.step
+        await person.until(lambda: person.live.step > step, "more of its steps")
+        await person.press("space")
+        await person.until_word("paused")
+        await person.press("space")
+        await person.until_word("training")
+        await person.press("x")
+        await person.until_word("stopped")
+        await person.until(lambda: str(loss.border_title).endswith("-1"), "that it is nobody's")
+    assert other.wait(30) == 0
 
 
-async def test_leaving_does_not_end_a_watched_run(open_app: Opener) -> None:
-    other = subprocess.Popen([*TRAIN, "--epochs", "1000000", "--quiet"], stdout=subprocess.DEVNULL)
-    try:
-        async with open_app({}) as person:
-            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
-            person.app.stored.watch(home.path_of(runs()[0].name))
-            await person.until_word("training")
-            await person.press("q")
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()
+async def test_leaving_does_not_end_a_watched_run(open_app: Opener, train_elsewhere: Starter) -> None:
+    async with open_app({}) as person:
+        other = await train_elsewhere(person)
+        await person.until(lambda: any(run.status == "training" for run in runs()), "the other process's run")
+        person.app.stored.watch(home.path_of(runs()[0].name))
+        await person.until_word("training")
+        await person.press("q")
+    assert other.poll() is None
 
 
 async def test_a_store_that_cannot_be_written_does_not_stop_the_training(
@@ -254,22 +245,19 @@ async def test_no_run_is_resumed_while_a_lesson_is_measured(open_app: Opener, mo
         assert not person.app.training
 
 
-async def test_a_watched_run_whose_process_is_killed_is_no_longer_training(open_app: Opener) -> None:
-    command = [*TRAIN, "--epochs", "1000000", "--quiet"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        async with open_app() as person:
-            await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
-            person.app.stored.watch(runs()[-1].path)
-            await person.until_word("training")
-            process.kill()
-            process.wait()
-            await person.until_word("interrupted")  # as the list calls it
-            await person.until(lambda: "interrupted after step" in person.status, "what happened")
-            await person.press("space")
-            assert person.word == "interrupted"
-            assert "interrupted after step" in person.status  # what is said of the key stands beside it
-            assert listing.info(person.app.stored.watched._run_given).status == person.word
-    finally:
+async def test_a_watched_run_whose_process_is_killed_is_no_longer_training(
+    open_app: Opener, train_elsewhere: Starter
+) -> None:
+    async with open_app() as person:
+        process = await train_elsewhere(person)
+        await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
+        person.app.stored.watch(runs()[-1].path)
+        await person.until_word("training")
         process.kill()
         process.wait()
+        await person.until_word("interrupted")  # as the list calls it
+        await person.until(lambda: "interrupted after step" in person.status, "what happened")
+        await person.press("space")
+        assert person.word == "interrupted"
+        assert "interrupted after step" in person.status  # what is said of the key stands beside it
+        assert listing.info(person.app.stored.watched._run_given).status == person.word

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import processes
 
 # Two threads at once: the one that imports ahead of the first run, and that run's own.
 CODE = """
@@ -48,6 +48,7 @@ def test_the_environment_stays_as_it_was_and_no_directory_is_made_but_where_one_
     environment |= {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(Path(__file__).parents[2])}
     if given is not None:
         environment["TORCHINDUCTOR_CACHE_DIR"] = given
-    subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, env=environment, check=True)
+    done = processes.run(["-c", CODE], 100, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
     assert not list((tmp_path / "tmp").iterdir())
     assert (tmp_path / "cache").exists() is (given is not None)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import torch
 from d2ltui.spec.activations import ACTIVATIONS, Activation
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.registry import Registry, load_object
+from tests import processes
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 # All commands in one process: PyTorch takes seconds to import.
@@ -74,18 +73,16 @@ def run(site: Path, home: Path, points: Sequence[tuple[str, str]], commands: Map
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}{number}\nVersion: 1.0\n")
         (info / "entry_points.txt").write_text(f"[{group}]\n{module} = {reference}\n")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps([command.split() for command in commands.values()])],
+    done = processes.run(
+        ["-c", RUN, json.dumps([command.split() for command in commands.values()])],
+        110,
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(site), str(PLUGINS.parents[1])]),
             "D2LTUI_HOME": str(home),
         },
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=True,
     )
+    assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout.splitlines()[-1])
     return {command: tuple(result) for command, result in zip(commands, results, strict=True)}
 
@@ -140,7 +137,7 @@ COMMANDS = {
     "strided on moons": "train --model strided --dataset moons",
     "strided with hidden": "train --model strided --hidden 4",
     "stride": "train --model stride",
-    "lion stopped": f"stopped {TRAIN} --optimizer lion --epochs 300",
+    "lion stopped": f"stopped {TRAIN} --optimizer lion --epochs 120",
     "lion resumed": "train --resume latest --json",
     "lion": f"{TRAIN} --optimizer lion --epochs 50 --lr 0.01",
     "lion slowly": f"{TRAIN} --optimizer lion --momentum 0.5",
@@ -245,7 +242,7 @@ def check_optimiser(good: dict[str, Result]) -> None:
     assert "lion       steps in the direction of the momentum's signs" in good["models"][1]
     assert report(good["lion stopped"], 130)["status"] == "stopped"
     ended = report(good["lion resumed"])
-    assert (ended["status"], ended["epochs"]) == ("finished", 300)
+    assert (ended["status"], ended["epochs"]) == ("finished", 120)
     assert report(good["lion"])["val_accuracy"] > 0.9
     losses = {report(good[name])["train_loss"] for name in ("lion", "lion slowly", "lion decaying")}
     assert len(losses) == 3
