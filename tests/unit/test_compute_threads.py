@@ -265,8 +265,8 @@ def test_a_fixed_number_stays_in_a_run() -> None:
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.usefixtures("crowded")
 def test_the_same_number_makes_the_same_weights_also_where_the_run_is_resumed(number: int) -> None:
-    whole, _ = run(wide(threads=number, epochs=6))
-    again, _ = run(wide(threads=number, epochs=6))
+    whole, _ = run(wide(threads=number, epochs=4))
+    again, _ = run(wide(threads=number, epochs=4))
     kept: list[Checkpoint] = []
 
     class Keeper:
@@ -278,12 +278,12 @@ def test_the_same_number_makes_the_same_weights_also_where_the_run_is_resumed(nu
     control = Control()
 
     def stop(event: events.Event) -> None:
-        if isinstance(event, events.EpochEnded) and event.epoch == 3:
+        if isinstance(event, events.EpochEnded) and event.epoch == 2:
             control.stop()
 
-    run(wide(threads=number, epochs=6), control, stop, keeper=Keeper())
+    run(wide(threads=number, epochs=4), control, stop, keeper=Keeper())
     assert kept[-1].threads == number
-    resumed, tape = run(wide(threads=number, epochs=6), resume=lambda: kept[-1])
+    resumed, tape = run(wide(threads=number, epochs=4), resume=lambda: kept[-1])
     assert tape.of(events.RunStarted)[0].threads == number
     for other in (again, resumed):
         assert all(map(torch.equal, weights(whole.network), weights(other.network)))

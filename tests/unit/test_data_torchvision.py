@@ -205,7 +205,7 @@ def test_a_line_that_unpacks_to_much_is_not_read(web: Web, tmp_path: Path, monke
     usps(web.archives, monkeypatch)
     load("usps", tmp_path)
     for body, why in (
-        (b"1 " * 10_000_000, f"it has more than {TRAIN * 8192} bytes"),
+        (b"1 " * (TRAIN * 8192), f"it has more than {TRAIN * 8192} bytes"),
         (b"1 1:2\n" * TRAIN, "it has a pixel that is not from −1 to 1"),
         (b"1 1:nan\n" * TRAIN, "it has a pixel that is not from −1 to 1"),
         (b"1 257:0.5\n" * TRAIN, ""),

@@ -49,7 +49,7 @@ SICK: list[tuple[str, dict[str, Any], float]] = [
     ("over-regularised", {"hidden": "64", "weight_decay": 3, "optimizer": "adam"}, 0.9),
     ("over-regularised", {"hidden": "64", "weight_decay": 0.3, "activation": "tanh"}, 0.9),
     ("over-regularised", {"model": "softmax", "weight_decay": 10}, 0.9),
-    ("initialisation", {"hidden": DEEP, "init": "default", "epochs": 60}, 0),
+    ("initialisation", {"hidden": DEEP, "init": "default", "epochs": 25}, 0),
     ("initialisation", {"hidden": "64,64,64", "implementation": "scratch", "epochs": 30}, 0.9),
     ("initialisation", {"hidden": "64,64,64,64,64", "activation": "tanh", "init": "normal", "init_std": 0.01}, 0.9),
     ("over-regularised", {"hidden": "64", "dropout": 0.95}, 0.9),

@@ -309,9 +309,14 @@ def test_every_remedy_is_allowed(model: str, implementation: str) -> None:
     optimizers = OPTIMIZERS if implementation == "concise" else from_scratch()
     activations = ACTIVATIONS if model == "mlp" else ("relu",)
     seen = set()
-    for dataset, optimizer, init, activation, lr in itertools.product(
-        catalogue.datasets_for(model), optimizers, catalogue.INITS, activations, (1e-5, 10.0)
-    ):
+    datasets = catalogue.datasets_for(model)
+    settings = itertools.product(optimizers, catalogue.INITS, activations, (1e-5, 10.0))
+    # Every combination with the first data set; with each of the others, every optimiser with every rate.
+    combinations = [(datasets[0], *setting) for setting in settings]
+    inits, shapes = itertools.cycle(catalogue.INITS), itertools.cycle(activations)
+    for dataset, optimizer, lr in itertools.product(datasets[1:], optimizers, (1e-5, 10.0)):
+        combinations.append((dataset, optimizer, next(inits), next(shapes), lr))
+    for dataset, optimizer, init, activation, lr in combinations:
         given = {
             "model": model,
             "dataset": dataset,
