@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from d2ltui.spec.cores import available_cores
 from d2ltui.spec.registry import Registry
 
 # Tests run side by side, and what they train is small: more threads would only wait for each other.
@@ -19,6 +20,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # The same of an interrupt, which a shell lets be ignored by what it starts with `&`.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: much of a test is waiting, for a process, a thread or a terminal."""
+    return available_cores() + 1
 
 
 @pytest.fixture(autouse=True)
