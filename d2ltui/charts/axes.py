@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from d2ltui.spec.numbers import setting, with_exponent
+
 # Beyond these a float's neighbours, or its powers of ten, are no longer fit to divide an axis with.
 _LARGEST = 1e100
 _SMALLEST = 1e-100
@@ -108,7 +110,7 @@ def labels(numbers: Sequence[float], width: int, log: bool = False) -> list[str]
     if not numbers:
         return []
     if log:
-        return [_exponent(number, 0) if number < 0.00999 or number >= 9999 else f"{number:g}" for number in numbers]
+        return [_exponent(number, 0) if number < 0.00999 or number >= 9999 else setting(number) for number in numbers]
     largest = max(abs(number) for number in numbers)
     finest = min(_last_digit(number) for number in numbers)
     fixed = [f"{number:.{max(0, -finest)}f}" if finest > -7 else "" for number in numbers]
@@ -131,9 +133,4 @@ def _last_digit(number: float) -> int:
 
 def _exponent(number: float, decimals: int) -> str:
     """`number` as 1e-4: without the zeros and the plus that Python's format has."""
-    if number == 0:
-        return "0"
-    mantissa, exponent = f"{number:.{decimals}e}".split("e")
-    if "." in mantissa:
-        mantissa = mantissa.rstrip("0").rstrip(".")
-    return f"{mantissa}e{int(exponent)}"
+    return with_exponent(number, decimals + 1)

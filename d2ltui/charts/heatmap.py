@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.numbers import number as as_text
 
 SHADES, PLAIN_SHADES = "·░▒▓█", ".:+*#"
 LEVELS = 20  # of which each has a style of its own
@@ -134,5 +135,5 @@ def legend(ends: Ends, *, ascii: bool) -> list[Run]:
         share = step / 4
         number = ends.low * (ends.high / ends.low) ** share if ends.log else ends.low + share * (ends.high - ends.low)
         level = round(share * (LEVELS - 1))
-        runs += [(FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL), (Style.AXIS, f" {number:.3g}  ")]
+        runs += [(FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL), (Style.AXIS, f" {as_text(number)}  ")]
     return runs

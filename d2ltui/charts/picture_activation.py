@@ -7,6 +7,7 @@ import numpy as np
 from d2ltui.charts.canvas import Look, lines_for, wrapped
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
+from d2ltui.spec.numbers import number, whole_percent
 from d2ltui.spec.pictures import ActivationCurve
 
 HISTOGRAM_FROM = 12  # rows from which on there is room for one
@@ -15,9 +16,9 @@ HISTOGRAM_FROM = 12  # rows from which on there is room for one
 def activation(picture: ActivationCurve, width: int, height: int, look: Look) -> Drawing:
     """The curve, its slope, and where the layer's inputs lie now."""
     largest = float(np.abs(picture.slope).max())
-    said = f"slope at most {largest:.3g}"
+    said = f"slope at most {number(largest)}"
     if picture.counts.any():
-        said = f"{100 * picture.flat:.0f} % of the inputs at a slope below {largest / 20:.2g}; {said}"
+        said = f"{whole_percent(picture.flat)} of the inputs at a slope below {number(largest / 20, 2)}; {said}"
     said = f"{picture.title}: {said}"
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     return [*(line for spec in charts(picture, width, height - len(below), look.ascii) for line in draw(spec)), *below]

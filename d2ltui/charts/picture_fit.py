@@ -8,6 +8,7 @@ import numpy.typing as npt
 from d2ltui.charts.canvas import Look, lines_for, wrapped
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Line, Style
+from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Fit
 
 RESIDUALS_FROM = 14  # rows from which on there is room for both
@@ -17,7 +18,7 @@ def fit(picture: Fit, width: int, height: int, look: Look) -> Drawing:
     """The samples, the line that is fitted, the true one where it is known; below them the residuals."""
     spread = float(np.std(picture.residuals)) if len(picture.residuals) else 0.0
     others = f"; other input{'s' * (picture.others > 1)} at the mean" if picture.others else ""
-    said = f"residuals: sd {spread:.3g}{others}"
+    said = f"residuals: sd {number(spread)}{others}"
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     return [*(line for spec in charts(picture, width, height - len(below), look.ascii) for line in draw(spec)), *below]
 

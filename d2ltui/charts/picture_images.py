@@ -11,6 +11,7 @@ from d2ltui.charts.colours import diverging
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.raster import Characters, marks
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Images, Maps
 
 LEVELS = 24  # of grey: more are not told apart, and each pair of them is a style of its own
@@ -53,7 +54,7 @@ def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
 
     _lay_out(canvas, picture.maps.shape[1:3], picture.captions, [Style.AXIS] * len(picture.maps), look, show)
     signs = "blue −, orange +" if look.colours else "= - below 0, + # above it"
-    said = _page(picture, f"; {signs}, at most {limit:.2g}")
+    said = _page(picture, f"; {signs}, at most {number(limit, 2)}")
     return under(canvas.drawing(), said, width, look.ascii, height)
 
 

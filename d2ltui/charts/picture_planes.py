@@ -10,6 +10,7 @@ import numpy.typing as npt
 from d2ltui.charts.canvas import NO_BREAK, Canvas, Look, cells_of, lines_for, wrapped
 from d2ltui.charts.colours import blend, class_colours, diverging
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Regions, Surface
 
 SHADES = 6  # of confidence: fewer colours are fewer bytes, and a step is a line of equal confidence
@@ -55,7 +56,7 @@ def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
     every = every[np.isfinite(every)]
     limit = float(np.abs(every).max()) if len(every) else 1.0
     dots = "0 to 9" if not look.colours else "blue to orange"
-    said = f"{_limits(picture)}; {dots}: {-limit:.2g} to {limit:.2g}; marks: the samples' targets"
+    said = f"{_limits(picture)}; {dots}: {number(-limit, 2)} to {number(limit, 2)}; marks: the samples' targets"
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     rows = height - len(below)
     canvas = Canvas(width, rows)
@@ -81,7 +82,7 @@ def _tenths(values: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.str
 
 def _limits(picture: Regions | Surface) -> str:
     (left, right), (low, high), (across, up) = picture.x, picture.y, picture.axes
-    return f"→ {across} {left:.2g}…{right:.2g}  ↑ {up} {low:.2g}…{high:.2g}"
+    return f"→ {across} {number(left, 2)}…{number(right, 2)}  ↑ {up} {number(low, 2)}…{number(high, 2)}"
 
 
 def _chosen(number: int, cells: int) -> npt.NDArray[np.int64]:

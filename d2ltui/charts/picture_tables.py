@@ -10,6 +10,7 @@ from d2ltui.charts.canvas import Canvas, Look, caption, under
 from d2ltui.charts.colours import blend, class_colours, packed, style_of
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.pictures import Confusion, SoftmaxSteps
 
 LARGEST = 88.72  # whose exponential is a finite number in single precision
@@ -47,7 +48,7 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
                 style = int(style_of(int(packed(np.array(look.foreground, np.uint8))), packed(back)))
             canvas.write(name_width + 1 + column * cell, row + 1, text, style)
     correct, total = int(np.trace(counts)), int(counts.sum())
-    said = f"{100 * correct / max(1, total):.1f} % of {picture.note} right; rows: true, columns: predicted"
+    said = f"{percent(correct / max(1, total))} of {picture.note} right; rows: true, columns: predicted"
     said += "" if wide else "; tenths of the row"
     if number > room:
         said = f"{number - room} more rows below; {said}"
@@ -81,14 +82,14 @@ def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawi
         for values in columns:
             value = float(values[index])
             broken = not math.isfinite(value)
-            line.append((int(Style.WARNING if broken else Style.AXIS), f"{value:9.3g}"))
+            line.append((int(Style.WARNING if broken else Style.AXIS), f"{number(value, width=9):>9}"))
         share = float(picture.probabilities[index])
         filled = round(share * bar) if math.isfinite(share) else 0
         line.append((int(Style.TRAIN), " " + ("#" if look.ascii else "█") * filled))
         lines.append(line)
     lines += [[(int(Style.AXIS), "")]] * (height - 1 - len(lines))
     overflow = "overflow: inf / inf" if not np.isfinite(picture.naive).all() else ""
-    told = overflow or f"exp(o) overflows beyond {LARGEST:g}"
+    told = overflow or f"exp(o) overflows beyond {number(LARGEST)}"
     parts = [
         (int(Style.TEXT), f"{'*' if look.ascii else '●'} {picture.names[picture.label]}  "),
         (int(Style.AXIS), f"sample {picture.sample + 1:,} of {picture.total:,}; "),

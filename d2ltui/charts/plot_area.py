@@ -9,6 +9,7 @@ from typing import NamedTuple
 from d2ltui.charts.grid import Grid, one_cell_each
 from d2ltui.charts.scale import Axis
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
+from d2ltui.spec.numbers import number
 
 MIN_WIDTH, MIN_HEIGHT = 12, 4
 _LABEL_WIDTH = 6
@@ -90,7 +91,7 @@ def draw_small(spec: ChartSpec, values: Sequence[tuple[str, Sequence[float]]]) -
     """Where no chart fits: the last value of each line, in words."""
     grid = Grid(spec.width, spec.height)
     last = [(label, [y for y in ys if math.isfinite(y)][-1:]) for label, ys in values]
-    rows = [f"{label} {ys[0]:.3g}".strip() for label, ys in last if ys] or [spec.empty_text]
+    rows = [f"{label} {number(ys[0])}".strip() for label, ys in last if ys] or [spec.empty_text]
     for row, text in enumerate(rows):
         grid.put(0, row, one_cell_each(text, spec.ascii), Style.TEXT)
     return grid.drawing()

@@ -15,6 +15,7 @@ from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.findings import all_well, findings_in_words
+from d2ltui.spec.numbers import duration, fixed, number, optional, setting
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
 from d2ltui.store import filters
@@ -69,9 +70,9 @@ def _row(run: RunInfo) -> tuple[str, ...]:
         run.rates,
         f"{run.epochs:,}/{run.config.epochs:,}",
         f"{run.steps:,}",
-        text.figure(figures.get("train_loss")),
-        text.figure(figures.get("val_loss")),
-        text.figure(metric),
+        optional(figures.get("train_loss")),
+        optional(figures.get("val_loss")),
+        optional(metric),
         run.tally.words,
     )
 
@@ -98,7 +99,7 @@ def show(path: Path, as_json: bool = False) -> None:
     config = live.config
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
-    trained = f"{counted(run.steps, 'step', ',')}, {run.seconds:.2f} s"
+    trained = f"{counted(run.steps, 'step', ',')}, {duration(run.seconds)}"
     device = run.device or config.device
     if live.started is not None and device == "cpu":
         device += f", {counted(live.started.threads, 'thread')}"
@@ -110,9 +111,9 @@ def show(path: Path, as_json: bool = False) -> None:
         text.say(f"group {run.group}")
     if run.note:
         text.say(f"note: {run.note}")
-    text.say("  ".join(f"{name} {text.value(value)}" for name, value in _settings(config).items()))
+    text.say("  ".join(f"{name} {setting(value)}" for name, value in _settings(config).items()))
     if unknown := unknown_fields(config):
-        shown = "  ".join(f"{printable(name)} {printable(text.value(value))}" for name, value in unknown.items())
+        shown = "  ".join(f"{printable(name)} {printable(setting(value))}" for name, value in unknown.items())
         text.say(f"not known to this version: {shown}")
     versions = meta.get("environment", {})
     text.say(
@@ -134,7 +135,7 @@ def show(path: Path, as_json: bool = False) -> None:
     for threads in live.thread_changes:
         text.say(threads.sentence)
     for change in live.lr_changes:
-        text.say(f"lr {change.lr:g} after step {change.step:,}")
+        text.say(f"lr {setting(change.lr)} after step {change.step:,}")
     if well := all_well(live.findings, live.looked_at):
         text.say(well)
     for line in findings_in_words(live.findings):
@@ -173,8 +174,8 @@ def _epochs(live: LiveRun, most: int = 10) -> None:
         [
             (
                 str(epoch.epoch),
-                *(f"{x:.4g}" for x in (epoch.train_loss, epoch.val_loss, epoch.train_metric, epoch.val_metric)),
-                f"{epoch.seconds:.2f}",
+                *(number(x, 4) for x in (epoch.train_loss, epoch.val_loss, epoch.train_metric, epoch.val_metric)),
+                fixed(epoch.seconds),
             )
             for epoch in chosen
         ],
@@ -213,15 +214,15 @@ def compare(paths: Sequence[Path]) -> None:
         text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters, names))
     text.say()
     configs = [live.config for live in lives]
-    rows = [(name, *(text.value(getattr(config, name)) for config in configs)) for name in differences(configs)]
+    rows = [(name, *(setting(getattr(config, name)) for config in configs)) for name in differences(configs)]
     figures = list(dict.fromkeys(name for run in infos for name in run.figures))
     for name in figures:
         values = [run.figures.get(name) for run in infos]
         if name.endswith("loss"):
             values = [v if v is None else factor * v for v, factor in zip(values, factors, strict=True)]
-        rows.append((name, *map(text.figure, values)))
+        rows.append((name, *map(optional, values)))
     rows.append(("epochs ended", *(str(run.epochs) for run in infos)))
-    rows.append(("seconds", *(f"{run.seconds:.2f}" for run in infos)))
+    rows.append(("seconds", *(fixed(run.seconds) for run in infos)))
     text.table(("", *letters), rows)
     for sentence in comparison.explanations(configs):
         text.say(f"note: {sentence}.")

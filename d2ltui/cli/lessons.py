@@ -12,6 +12,7 @@ from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdic
 from d2ltui.lessons.lesson import paragraphs
 from d2ltui.lessons.measured import LessonCancelled, shown
 from d2ltui.spec import terminal
+from d2ltui.spec.numbers import duration
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted
 from d2ltui.store.defects import in_words, keep_traceback
@@ -55,7 +56,7 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
         print(_json({"holds": holds, "seconds": seconds, "lessons": [_as_dict(verdict) for verdict in verdicts]}))
     elif len(verdicts) > 1:
         number = sum(verdict.holds for verdict in verdicts)
-        print(f"{number} of {len(verdicts)} claims hold ({seconds:.0f} s)")
+        print(f"{number} of {len(verdicts)} claims hold ({duration(seconds)})")
     return 0 if holds else 1
 
 
@@ -129,7 +130,7 @@ def _print_page(lesson: Lesson) -> None:
 
 def _print_verdict(verdict: Verdict) -> None:
     seeds = counted(verdict.seeds, "seed")
-    print(f"{verdict.name}: {'holds' if verdict.holds else 'DOES NOT HOLD'} ({seeds}, {verdict.seconds:.1f} s)")
+    print(f"{verdict.name}: {'holds' if verdict.holds else 'DOES NOT HOLD'} ({seeds}, {duration(verdict.seconds)})")
     for figure in verdict.figures:
         band = f" (claimed: {figure.band})" if figure.band else ""
         mark = "  " if figure.holds else "✗ "

@@ -31,6 +31,8 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import to_json
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.memory import check_memory
+from d2ltui.spec.numbers import duration, optional, setting
+from d2ltui.spec.numbers import rate as pace
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.signals import OnHangup, Signals
@@ -132,8 +134,8 @@ def _agreed(spec: MapSpec, yes: bool) -> bool:
 def _duration(seconds: float) -> str:
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+            return f"{round(seconds / size)} {unit}"
+    return f"{round(seconds)} seconds"
 
 
 class _Map:
@@ -251,7 +253,7 @@ class _Map:
                 values[row, column] = number
         ends = heatmap.ends_of(values, log=quantity in LOGARITHMIC, unit=quantity in UNIT)
         ascii, names = text.is_ascii(), (spec.x.field, spec.y.field)
-        x, y = ([text.value(value) for value in axis.values] for axis in (spec.x, spec.y))
+        x, y = ([setting(value) for value in axis.values] for axis in (spec.x, spec.y))
         lines: Drawing = [[(Style.TEXT, f"{quantity}, {self._title()}")]]
         lines += heatmap.draw_map(values, marks, x, y, names, ends, ascii=ascii)
         return [*lines, *self._key(ends, letters, ascii)]
@@ -287,7 +289,7 @@ class _Map:
         """The picture as far as it is known, in the place of the last one; without room for it, how far the map is."""
         lines = self._picture()
         rate = training.steps / training.seconds if training.seconds else 0.0
-        lines.append([(Style.AXIS, f"{len(self._done)} of {self._total} cells, {rate:,.0f} network-steps a second")])
+        lines.append([(Style.AXIS, f"{len(self._done)} of {self._total} cells, {pace(rate)} network-steps a second")])
         columns, rows = terminal.size(sys.stdout)
         # A line that is longer than the terminal's takes two there, and the next picture would not meet the last one.
         fits = len(lines) < rows and max(sum(len(part) for _, part in line) for line in lines) <= columns
@@ -321,8 +323,8 @@ class _Map:
         if training.seconds:
             rate = training.steps / training.seconds
             text.say(
-                f"{counted(training.networks, 'network', ',')}, {training.steps:,} steps in {training.seconds:.1f} s: "
-                f"{rate:,.0f} network-steps a second"
+                f"{counted(training.networks, 'network', ',')}, {training.steps:,} steps in "
+                f"{duration(training.seconds)}: {pace(rate)} network-steps a second"
             )
         if len(self._done) < self._total:
             text.say(f"{len(self._done)} of {self._total} cells are done")
@@ -332,8 +334,8 @@ class _Map:
         if (best := self._best()) is not None:
             (column, row), number = best
             spec = self._spec
-            at = f"{spec.x.field} {text.value(spec.x.values[column])}, {spec.y.field} {text.value(spec.y.values[row])}"
-            text.say(f"best {self._quantity}: {text.figure(number)} with {at}: {self._command(column, row)}")
+            at = f"{spec.x.field} {setting(spec.x.values[column])}, {spec.y.field} {setting(spec.y.values[row])}"
+            text.say(f"best {self._quantity}: {optional(number)} with {at}: {self._command(column, row)}")
 
     def _best(self) -> tuple[Cell, float] | None:
         if self._quantity not in ("val_accuracy", "val_r2", *LOWER_IS_BETTER):

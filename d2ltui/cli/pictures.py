@@ -9,6 +9,7 @@ import click
 
 from d2ltui.cli.options import Command
 from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.numbers import number
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import quoted
 
@@ -42,7 +43,7 @@ def show_activation(name: str) -> None:
     text.lines(draw_picture(curve, text.width(), HEIGHT, Look(ascii=text.is_ascii())))
     if activation.flat_ends is not None:
         low, high = activation.flat_ends
-        text.say(f"saturated where the output is below {low:g} or above {high:g}")
+        text.say(f"saturated where the output is below {number(low)} or above {number(high)}")
     if activation.vanishing:
         text.say(activation.vanishing)
 

@@ -25,6 +25,7 @@ from d2ltui.runner.preflight import title_of
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.findings import MARKS, finding_values, findings_in_words
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import json_line
@@ -95,7 +96,7 @@ def _finite(value: Any) -> Any:
 
 
 def _print_check(config: RunConfig, found: Checkup) -> None:
-    text.say(f"{title_of(config)}, lr {config.lr:g}")
+    text.say(f"{title_of(config)}, lr {setting(config.lr)}")
     width = max(len(reading.name) for reading in found.readings)
     for reading in found.readings:
         severity = reading.finding.severity if reading.finding is not None else None

@@ -28,6 +28,7 @@ from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.findings import finding_values
 from d2ltui.spec.header import header_of
 from d2ltui.spec.memory import check_memory
+from d2ltui.spec.numbers import fixed, number, optional, setting, whole_percent
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.parsing import ConfigError, Problem
 from d2ltui.spec.signals import OnHangup, Signals
@@ -230,7 +231,7 @@ class _Table:
         metric = header_of(configs[0]).metric_title
         self._fields = fields
         self._header = (*fields, "status", "train loss", "val loss", f"val {metric}", "seconds")
-        widest = [max(len(text.value(getattr(config, name))) for config in configs) for name in fields]
+        widest = [max(len(setting(getattr(config, name))) for config in configs) for name in fields]
         self._widths = [max(a, len(b)) for a, b in zip((*widest, 8, 10, 10, 10, 8), self._header, strict=True)]
 
     def _line(self, cells: Sequence[str]) -> str:
@@ -244,8 +245,8 @@ class _Table:
         status = live.status if done.given_up is None else "pruned"
         last = live.epochs[-1] if live.epochs else None
         figures = (last.train_loss, last.val_loss, last.val_metric) if last is not None else (None,) * 3
-        varied = (text.value(getattr(live.config, name)) for name in self._fields)
-        return self._line((*varied, status, *map(text.figure, figures), f"{live.seconds:.2f}"))
+        varied = (setting(getattr(live.config, name)) for name in self._fields)
+        return self._line((*varied, status, *map(optional, figures), fixed(live.seconds)))
 
 
 def _finished(done: Sequence[_Done]) -> list[_Done]:
@@ -276,12 +277,12 @@ def _summarise(done: Sequence[_Done], fields: Sequence[str], kind: str) -> None:
         if (best := _best(done)) is not None:
             varied = _varied(best, fields)
             name = f"{best.name}: " if best.name else ""
-            text.say(f"least validation loss: {text.figure(best.live.epochs[-1].val_loss)} ({name}{varied})")
+            text.say(f"least validation loss: {optional(best.live.epochs[-1].val_loss)} ({name}{varied})")
         return
     if not finished:
         return
     for name, (mean, sd) in _figures(finished).items():
-        text.say(f"{name.replace('_', ' ')}: {mean:.4g}" + (f" ± {sd:.2g}" if sd is not None else ""))
+        text.say(f"{name.replace('_', ' ')}: {number(mean, 4)}" + (f" ± {number(sd, 2)}" if sd is not None else ""))
     lives = [one.live for one in finished]
     of = f"the {len(finished)} that finished" if len(finished) < len(done) else str(len(done))
     for figure, title in (("val_loss", "validation loss"), ("val_metric", "validation metric")):
@@ -302,7 +303,7 @@ def _summarise(done: Sequence[_Done], fields: Sequence[str], kind: str) -> None:
 
 
 def _varied(done: _Done, fields: Sequence[str]) -> str:
-    return ", ".join(f"{name} {text.value(getattr(done.live.config, name))}" for name in fields)
+    return ", ".join(f"{name} {setting(getattr(done.live.config, name))}" for name in fields)
 
 
 class _Saved(NamedTuple):
@@ -346,7 +347,9 @@ def _tell_pruned(done: Sequence[_Done], fields: Sequence[str]) -> None:
         text.say(f"pruned at step {why.step:,} of {one.live.header.total_steps:,} ({_varied(one, fields)})")
         text.say(f"    {why.rule}: {why.what} {why.why}")
     saved = _saved(done)
-    figures = f": {saved.steps:,} steps saved, {100 * saved.of_steps:.0f} %, and about {100 * saved.of_time:.0f} %"
+    figures = (
+        f": {saved.steps:,} steps saved, {whole_percent(saved.of_steps)}, and about {whole_percent(saved.of_time)}"
+    )
     text.say(f"{len(pruned)} of {counted(len(done), 'run')} pruned{f'{figures} of the time' if pruned else ''}")
 
 

@@ -91,15 +91,3 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1
             for i, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
         say("  ".join(cells).rstrip())
-
-
-def figure(value: float | None, digits: int = 4) -> str:
-    """A number, or a dash where there is none."""
-    return "–" if value is None else f"{value:.{digits}g}"
-
-
-def value(given: object) -> str:
-    """A hyperparameter as its option takes it."""
-    if isinstance(given, (list, tuple)):
-        return ",".join(map(str, given))
-    return "–" if given is None else f"{given:g}" if isinstance(given, float) else str(given)

@@ -13,7 +13,9 @@ from d2ltui.code.scratch import Implementation, scratch
 from d2ltui.code.start import differs, init_params
 from d2ltui.spec.comparison import beside_concise
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.header import metric_title
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
 
 _GAP = [Line(""), Line("")]
@@ -219,7 +221,7 @@ def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]])
         lines.append(Line(f"            {rate} = lr_changes[step]"))
         lines += indented(block(_SET_LR.format(rate=f"{rate}{factor}")), 12)
         lines.append(Line("        step += 1"))
-    name = "accuracy" if classes else "R²"
+    name = metric_title(classes)
     lines += [
         Line("        total += float(train_step(X, y)) * len(y)"),
         Line("    train_loss = total / len(y_train)"),
@@ -298,7 +300,7 @@ def ended(status: str, epochs: int, planned: int, losses: tuple[float, float], m
     """
     train_loss, val_loss = losses
     said = (
-        f"After {counted(epochs, 'epoch')} the run had a train loss of {train_loss:.4g}, a validation loss of "
-        f"{val_loss:.4g} and a validation {metric[0]} of {metric[1]:.4f}."
+        f"After {counted(epochs, 'epoch')} the run had a train loss of {number(train_loss, 4)}, a validation loss of "
+        f"{number(val_loss, 4)} and a validation {metric[0]} of {number(metric[1], 4)}."
     )
     return said if epochs == planned else f"{said[:-1]}; it was to train {planned}, and is {status}."

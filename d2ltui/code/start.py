@@ -6,6 +6,7 @@ from d2ltui.code.lines import Line, block
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.inits import INITS
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.versions import plain_config
 
 _NORMAL = "W = torch.normal(0.0, {sd}, {shape}, generator=generator)"
@@ -38,7 +39,7 @@ def init_params(config: RunConfig, implementation: str) -> tuple[tuple[str, ...]
         made = [f"bound = 1 / math.sqrt({fan_in})", _UNIFORM.format(shape=loose)]
     elif name in ("default", "normal"):
         sd = 0.01 if name == "default" else config.init_std
-        what = f"N(0, {sd:g}²), biases zero"
+        what = f"N(0, {setting(sd)}²), biases zero"
         made = [_NORMAL.format(sd=repr(float(sd)), shape=shape)]
     elif name == "xavier":
         what = "Xavier: uniform, variance 2 / (inputs + outputs), biases zero"

@@ -14,6 +14,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from d2ltui.data import LoadCancelled, Progress
+from d2ltui.spec.numbers import duration, setting, size
 from d2ltui.spec.text import printable
 
 TIMEOUT = 10.0  # seconds without a byte
@@ -113,7 +114,7 @@ def _open(url: str, cancelled: Callable[[], bool]) -> Any:
                 raise LoadCancelled from None
             if time.monotonic() > until:
                 given_up.set()
-                raise TimeoutError(f"no answer in {OPEN_TIMEOUT:g} s") from None
+                raise TimeoutError(f"no answer in {setting(OPEN_TIMEOUT)} s") from None
     if isinstance(answer, urllib.error.HTTPError):
         answer.close()
     if isinstance(answer, BaseException):
@@ -135,12 +136,12 @@ def _copy(
     begins, called = _BEGINS[suffix]
     if total is not None and total > limit:
         return f"it offers {total:,} bytes, and the file has no more than {limit:,}"
-    of = f" of {total / 1e6:.1f}" if total else ""
+    of = f" of {size(total)}" if total else ""
     began, begun_with = time.monotonic(), 0
     while True:
         if cancelled():
             raise LoadCancelled
-        progress(f"{message}, {done / 1e6:.1f}{of} MB", done / total if total else None)
+        progress(f"{message}, {size(done)}{of}", done / total if total else None)
         try:
             chunk = response.read1(CHUNK)
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: what chunks' sizes are not
@@ -156,7 +157,7 @@ def _copy(
             return f"it sent more than {limit:,} bytes, and the file has no more"
         if (took := time.monotonic() - began) > WINDOW:
             if done - begun_with < SLOWEST * took:
-                return f"it sent {done - begun_with:,} bytes in {took:.0f} s"
+                return f"it sent {done - begun_with:,} bytes in {duration(took)}"
             began, begun_with = time.monotonic(), done
     return f"it ended after {done} of {total} bytes" if total and done < total else None
 
@@ -165,6 +166,6 @@ def _reason(error: BaseException) -> str:
     """Why a download failed, in a few words, none of which a terminal obeys."""
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, TimeoutError):
-        return str(cause) if str(cause).startswith("no answer") else f"no answer in {TIMEOUT:g} s"
+        return str(cause) if str(cause).startswith("no answer") else f"no answer in {setting(TIMEOUT)} s"
     said = " ".join(str(getattr(cause, "strerror", None) or cause).split())
     return printable(said, MAX_REASON) or type(cause).__name__

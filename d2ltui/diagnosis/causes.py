@@ -18,6 +18,7 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, applicable_fields, resolve
 from d2ltui.spec.datasets import DatasetInfo
 from d2ltui.spec.models import COMMON, MODELS
+from d2ltui.spec.numbers import number, percent, setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import are, counted
 
@@ -40,7 +41,7 @@ def possible_causes(config: RunConfig, data: DatasetInfo, scale: float, *, oscil
 
     `scale` is the root mean square of the inputs; `oscillates` tells that the loss was seen to jump up and down.
     """
-    jumps = f"the loss jumps up and down, the learning rate {config.lr:g} being too high for it"
+    jumps = f"the loss jumps up and down, the learning rate {setting(config.lr)} being too high for it"
     leaps = "Steps that are too long leap over the valley again and again"
     found = [Cause("oscillation", remedies.shorten_steps(config), SUSPICIOUS, jumps, leaps)] if oscillates else []
     found += [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data)]
@@ -78,7 +79,10 @@ def _rate(config: RunConfig) -> Iterator[Cause]:
     decades = math.log10(config.lr / usual)
     too_high = "Steps that long jump over the minimum instead of going down into it"
     too_low = "With steps that short, training takes far too many of them"
-    high, low = f"the learning rate {config.lr:g} is too high", f"the learning rate {config.lr:g} is too low"
+    high, low = (
+        f"the learning rate {setting(config.lr)} is too high",
+        f"the learning rate {setting(config.lr)} is too low",
+    )
     rounded = remedies.rounded
     if decades > 0:
         yield Cause("learning-rate-high", {"lr": usual}, max(ALWAYS, decades), high, too_high)
@@ -105,7 +109,8 @@ def _penalty(config: RunConfig) -> Iterator[Cause]:
             "over-regularised",
             {"weight_decay": 0.0},
             max(ALWAYS, 1 + math.log10(config.weight_decay / SMALL_DECAY)),
-            f"weight decay {config.weight_decay:g} pulls the weights to 0 faster than the data can push them away",
+            f"weight decay {setting(config.weight_decay)} pulls the weights to 0 faster than the data can push them "
+            f"away",
             "The penalty's gradient is λw: where it is larger than the loss's, nothing is learned",
         )
     if "dropout" in MODELS[config.model].fields and config.dropout > 0:
@@ -114,7 +119,7 @@ def _penalty(config: RunConfig) -> Iterator[Cause]:
             "over-regularised",
             {"dropout": 0.0},
             max(ALWAYS, 6 * (config.dropout - 0.5)),
-            f"dropout {config.dropout:g} leaves {100 * kept:.3g} % of the hidden units in each step",
+            f"dropout {setting(config.dropout)} leaves {percent(kept)} of the hidden units in each step",
             "What is left is too small a network, and a different one at each step",
         )
 
@@ -126,7 +131,7 @@ def _scale(scale: float) -> Iterator[Cause]:
         "data-scale",
         {},
         max(0.0, abs(math.log10(scale)) - 0.3),
-        f"the inputs are too {'large' if scale > 1 else 'small'}: their root mean square is {scale:.3g}",
+        f"the inputs are too {'large' if scale > 1 else 'small'}: their root mean square is {number(scale)}",
         "Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input",
         factor=1 / scale,
     )
@@ -149,7 +154,7 @@ def _start(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
         decades = math.log10(config.init_std / fitting)
         suspicion = max(ALWAYS, abs(decades) * (2 if len(sizes) > 2 else 1))
         large = "large" if decades > 0 else "small"
-        what = f"the initial weights, of standard deviation {config.init_std:g}, are too {large}"
+        what = f"the initial weights, of standard deviation {setting(config.init_std)}, are too {large}"
     elif config.init == "default" and (len(config.hidden) > 2 or config.implementation == "scratch"):
         suspicion = 0.3 * len(config.hidden)
         what = f"the initial weights (init {config.init}) are too small for {len(config.hidden)} hidden layers"

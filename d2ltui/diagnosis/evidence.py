@@ -100,18 +100,6 @@ def finding(
     return Finding(rule, severity, layer, run.step, figure, what, why, try_, dict(remedy or {}))
 
 
-def percent(share: float) -> str:
-    """`12.5 %`."""
-    return f"{100 * share:.3g} %" if share >= 0.001 else "less than 0.1 %"
-
-
-def number(value: float) -> str:
-    """Three digits."""
-    if not math.isfinite(value):
-        return "not finite"
-    return f"{value:.3g}"
-
-
 def name_of(layer: LayerStats) -> str:
     """`layer 2 (ReLU)`."""
     return f"layer {layer.index} ({layer.title})"

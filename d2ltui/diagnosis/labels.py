@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from d2ltui.diagnosis.thresholds import AT_START
+from d2ltui.spec.numbers import percent
 
 RARE = "Always answering the most frequent class is nearly always right, and the rare ones have few gradients."
 BALANCE = "Use as many samples of each class, or give the rare ones more weight."
@@ -16,4 +17,4 @@ def too_frequent(classes: int, limit: float = AT_START["label_share"].warning) -
 
 def share_in_words(share: float, label: int) -> str:
     """`97.5 % of the training labels are class 3`."""
-    return f"{100 * share:.3g} % of the training labels are class {label}"
+    return f"{percent(share)} of the training labels are class {label}"

@@ -8,6 +8,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import setting
 
 Remedy = dict[str, object]
 
@@ -78,14 +79,8 @@ def regularise(config: RunConfig) -> Remedy:
 
 def in_words(remedy: Remedy) -> str:
     """`lr 0.1 and init kaiming`."""
-    shown = [f"{name} {_value(value)}" for name, value in remedy.items()]
+    shown = [f"{name} {setting(value)}" for name, value in remedy.items()]
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
-
-
-def _value(value: object) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def rounded(value: float) -> float:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterator
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import Run, finding, name_of, number, others, percent, worst
+from d2ltui.diagnosis.evidence import Run, finding, name_of, others, worst
 from d2ltui.diagnosis.thresholds import LIMITS, severity_of
 from d2ltui.spec.activations import ACTIVATIONS, activation_of
 from d2ltui.spec.events import Finding, LayerStats
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.text import are
 
 _VANISHING = "Going backward, the gradient is multiplied by each layer's weights; small ones make it shrink."
@@ -25,7 +26,7 @@ def _is_never_negative(layer: LayerStats) -> bool:
 def _flat_ends_in_words(layer: LayerStats) -> str:
     activation = activation_of(layer.title)
     low, high = (activation.flat_ends if activation is not None else None) or (math.nan, math.nan)
-    return f"beyond ±{high:g}" if low == -high else f"below {low:g} or above {high:g}"
+    return f"beyond ±{number(high)}" if low == -high else f"below {number(low)} or above {number(high)}"
 
 
 def exploding_gradient(run: Run) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import Run, finding, name_of, number, percent
+from d2ltui.diagnosis.evidence import Run, finding, name_of
 from d2ltui.diagnosis.thresholds import (
     KNOWN,
     LIMITS,
@@ -23,6 +23,7 @@ from d2ltui.diagnosis.thresholds import (
 )
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec.events import Finding, LayerStats
+from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.text import counted
 
 
@@ -119,7 +120,7 @@ def _blind(run: Run) -> tuple[LayerStats, str] | None:
                 return layer, f"in {name_of(layer)} {percent(share)} {word}"
     if _passed_on(run.layers) < LIMITS["vanishing"].warning <= _passed_on(run.probes[0].layers):
         layer = next(layer for layer in run.layers if layer.gradient_norm is not None)
-        return layer, f"{name_of(layer)} gets {_passed_on(run.layers):.1e} of the last layer's gradient"
+        return layer, f"{name_of(layer)} gets {number(_passed_on(run.layers), 2)} of the last layer's gradient"
     return None
 
 

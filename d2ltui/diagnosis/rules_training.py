@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import Run, finding, name_of, number, percent
+from d2ltui.diagnosis.evidence import Run, finding, name_of
 from d2ltui.diagnosis.thresholds import LIMITS, LOW_STEPS, LR_STEPS, MEMORISED, OVERFIT_EPOCHS, severity_of
 from d2ltui.spec.events import Finding, LayersProbed, Severity
+from d2ltui.spec.numbers import number, percent, setting
 from d2ltui.spec.text import are, counted
 
 
@@ -64,8 +65,8 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             "learning-rate-high",
             severity_of("lr_high", figure),
             figure,
-            what=f"The learning rate {lr:g} is too high: one step moves a layer's weights by {percent(figure)} of "
-            f"their norm, and the loss is {number(run.loss)} {run.when}.",
+            what=f"The learning rate {setting(lr)} is too high: one step moves a layer's weights by "
+            f"{percent(figure)} of their norm, and the loss is {number(run.loss)} {run.when}.",
             why="About 0.1 % is usual; steps as long as the weights themselves undo what was learned.",
             try_=f"Train again with {remedies.in_words(remedy)}.",
             remedy=remedy,
@@ -78,7 +79,8 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             "learning-rate-low",
             "warning",
             figure,
-            what=f"The learning rate {lr:g} is too low: one step moves the weights by {100 * figure:.2g} % of their "
+            what=f"The learning rate {setting(lr)} is too low: one step moves the weights by "
+            f"{percent(figure, 2, tiny=True)} of their "
             f"norm at most, and the loss is {number(run.loss)} {run.when}; it started at {number(run.start)}.",
             why="About 0.1 % is usual; much shorter steps learn, too, but far too slowly.",
             try_=f"Train with {remedies.in_words(remedy)}.",

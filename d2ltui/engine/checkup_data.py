@@ -7,12 +7,12 @@ import math
 import torch
 from torch import Tensor
 
-from d2ltui.diagnosis.evidence import number, percent
 from d2ltui.diagnosis.labels import BALANCE, RARE, SCALE, share_in_words, too_frequent
 from d2ltui.diagnosis.thresholds import severity_at_start
 from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import Severity
+from d2ltui.spec.numbers import number, percent
 
 CHUNK = 1 << 18  # values that are added up in single precision
 

@@ -18,6 +18,8 @@ from d2ltui.engine.by_heart import STEPS, Memory, learn_by_heart
 from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import Finding
+from d2ltui.spec.header import metric_title
+from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
 
 
@@ -32,10 +34,10 @@ def read_memory(bench: Workbench) -> Reading:
     if 1 - own.learned >= AT_START["by_heart"].warning and not own.blown_up:
         steps = min(HEART_PATIENCE, max(STEPS, config.epochs * math.ceil(len(bench.data.x_train) / config.batch_size)))
         own = learn_by_heart(bench, steps=steps) if steps > STEPS else own
-    metric = "accuracy" if bench.classes else "R²"
-    line = f"{counted(own.samples, 'sample')}: {metric} {own.score:.3g} after {own.steps} steps"
+    metric = metric_title(bench.classes)
+    line = f"{counted(own.samples, 'sample')}: {metric} {number(own.score)} after {own.steps:,} steps"
     if own.blown_up:
-        line = f"{counted(own.samples, 'sample')}: the loss blows up within {own.steps} steps"
+        line = f"{counted(own.samples, 'sample')}: the loss blows up within {own.steps:,} steps"
     told = {"samples": own.samples, "steps": own.steps, "score": own.score, "learned": own.learned}
     left = 1 - own.learned
     severity = severity_at_start("by_heart", left)
@@ -43,7 +45,7 @@ def read_memory(bench: Workbench) -> Reading:
     if wrong is None and left >= HEART_NOTHING:
         why = "None of the usual changes helps: another rate, initialisation, activation, width, no regularisation."
         try_ = "Look at the data: are there samples with equal inputs and different labels?"
-        what = f"The network can't learn {counted(own.samples, 'sample')} by heart: {metric} {own.score:.3g}."
+        what = f"The network can't learn {counted(own.samples, 'sample')} by heart: {metric} {number(own.score)}."
         wrong = finding("not-learning", "warning", left, what, why, try_)
     return Reading("by heart", line, {"by_heart": told}, wrong)
 
@@ -65,10 +67,10 @@ def _cause(bench: Workbench, own: Memory) -> Finding | None:
     if best is None:
         return None
     gain, cause, after = best
-    metric = "accuracy" if bench.classes else "R²"
+    metric = metric_title(bench.classes)
     grave = 1 - own.learned >= AT_START["by_heart"].alarm and cause.rule != "underfitting"
-    change = in_words(cause.remedy) if cause.remedy else f"inputs divided by {1 / cause.factor:.3g}"
-    result = "the loss blows up" if own.blown_up else f"{metric} {own.score:.3g}"
+    change = in_words(cause.remedy) if cause.remedy else f"inputs divided by {number(1 / cause.factor)}"
+    result = "the loss blows up" if own.blown_up else f"{metric} {number(own.score)}"
     return Finding(
         rule=cause.rule,
         severity="alarm" if grave else "warning",
@@ -76,7 +78,7 @@ def _cause(bench: Workbench, own: Memory) -> Finding | None:
         step=0,
         figure=gain,
         what=f"{cause.what[0].upper()}{cause.what[1:]}: of {counted(own.samples, 'sample')} to be learned by heart, "
-        f"{result}; with {change}, {after.score:.3g}.",
+        f"{result}; with {change}, {number(after.score)}.",
         why=f"{cause.why[0].upper()}{cause.why[1:]}.",
         try_=f"Train with {change}." if cause.remedy else f"Train with {change}, or normalise them.",
         remedy=dict(cause.remedy),

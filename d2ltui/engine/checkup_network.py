@@ -10,7 +10,6 @@ from torch import nn
 
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.causes import with_remedy
-from d2ltui.diagnosis.evidence import number, percent
 from d2ltui.diagnosis.look import evaluating
 from d2ltui.diagnosis.remedies import Remedy, in_words
 from d2ltui.diagnosis.thresholds import AT_START, ROUNDING, severity_at_start
@@ -18,6 +17,7 @@ from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import LayerStats
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import number, percent
 
 
 def _better_start(bench: Workbench) -> Remedy:
@@ -67,7 +67,8 @@ def read_outputs(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         "initialisation",
         severity,
         lost,
-        f"Outputs fade from layer to layer: the last ones are {sizes[-1] / entering:.2g} times as large as the inputs.",
+        f"Outputs fade from layer to layer: the last ones are {number(sizes[-1] / entering, 2)} times as large as "
+        f"the inputs.",
         "Where the outputs hardly depend on the inputs, nor does the gradient, and the first steps lead nowhere.",
         f"Train with {in_words(remedy)}." if remedy else "Start from larger weights.",
         remedy,
@@ -124,7 +125,7 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         "vanishing-gradient",
         severity_at_start("vanishing", lost),
         norms[0] / norms[-1],
-        f"The gradient vanishes on its way back: the first layer's is {10**-lost:.1e} of the last one's.",
+        f"The gradient vanishes on its way back: the first layer's is {number(10**-lost, 2)} of the last one's.",
         "Going backward, the gradient is multiplied by each layer's weights and slopes; small ones make it shrink.",
         f"Train with {in_words(remedy)}." if remedy else "Take fewer layers.",
         remedy,

@@ -39,6 +39,8 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.header import metric_title
+from d2ltui.spec.numbers import number, whole_percent
 from d2ltui.spec.text import counted
 
 TRIAL_SECONDS = 2.0  # that a trial may take on a machine as slow as these two figures
@@ -120,7 +122,7 @@ def examine(patient: Patient, trial: Trial | None, tell: Progress) -> Examinatio
     """
     looked_at = list(patient.looked_at)
     if patient.epochs:
-        metric = "accuracy" if patient.classes else "R²"
+        metric = metric_title(patient.classes)
         looked_at.insert(0, f"loss and {metric} of {counted(len(patient.epochs), 'epoch')}")
     findings = _find(patient, trial, tell, looked_at)
     return Examination(findings, tuple(looked_at))
@@ -175,7 +177,8 @@ def _stalled(patient: Patient, since: int) -> events.Finding:
         layer=None,
         step=patient.step,
         figure=loss,
-        what=f"The loss has stood still since epoch {since}: the train loss is {loss:.3g} at step {patient.step:,}.",
+        what=f"The loss has stood still since epoch {since}: the train loss is {number(loss)} at step "
+        f"{patient.step:,}.",
         why="The network had begun to learn, and has come to where it can get no further.",
         try_="",
         remedy={},
@@ -215,8 +218,8 @@ def _by_trial(
     epochs = _trial_epochs(config, data)
     own = patient.score_after(epochs)
     tried: list[tuple[float, Score, Cause]] = []
-    for number, cause in enumerate(causes):
-        tell(f"looking for the cause, trying {_change(cause)}", number / len(causes))
+    for done, cause in enumerate(causes):
+        tell(f"looking for the cause, trying {_change(cause)}", done / len(causes))
         changed = with_remedy(config, cause.remedy)
         if changed is None:
             continue
@@ -240,7 +243,7 @@ def _by_trial(
 
 
 def _change(cause: Cause) -> str:
-    return in_words(cause.remedy) if cause.remedy else f"inputs divided by {1 / cause.factor:.3g}"
+    return in_words(cause.remedy) if cause.remedy else f"inputs divided by {number(1 / cause.factor)}"
 
 
 def _trial_epochs(config: RunConfig, data: Dataset) -> int:
@@ -258,12 +261,12 @@ def _scaled(data: Dataset, factor: float) -> Dataset:
 
 
 def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: int, *, grave: bool) -> events.Finding:
-    metric = "accuracy" if patient.classes else "R²"
+    metric = metric_title(patient.classes)
     times = f"after {counted(epochs, 'epoch')}"
     how = (
         f"the loss diverged at step {patient.step:,}"
         if patient.diverged
-        else f"validation {metric} {own.val:.3g} {times}"
+        else f"validation {metric} {number(own.val)} {times}"
     )
     change = _change(cause)
     return events.Finding(
@@ -273,7 +276,7 @@ def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: i
         step=patient.step,
         figure=after.val - own.val,
         what=f"{cause.what[0].upper()}{cause.what[1:]}: {how}.",
-        why=f"{cause.why}. With {change}, and all else as it was, {metric} is {after.val:.3g} {times}.",
+        why=f"{cause.why}. With {change}, and all else as it was, {metric} is {number(after.val)} {times}.",
         try_=f"Train again with {change}.",
         remedy=cause.remedy,
     )
@@ -312,7 +315,7 @@ def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
             "label-imbalance",
             most,
             f"{share_in_words(most, int(counts.argmax()))}, and the validation part is not like that: accuracy "
-            f"{score.val:.3g} there, {score.train:.3g} in training.",
+            f"{number(score.val)} there, {number(score.train)} in training.",
             RARE,
             BALANCE,
         )
@@ -325,7 +328,8 @@ def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
             "labels-random",
             same,
             f"The labels have nothing to do with the inputs: of {min(NEIGHBOURS, len(labels))} samples, "
-            f"{100 * same:.0f} % have the label of their nearest neighbour, and {100 * chance:.0f} % would by chance.",
+            f"{whole_percent(same)} have the label of their nearest neighbour, and {whole_percent(chance)} would by "
+            f"chance.",
             "Such labels can only be learned by heart, which does not help with new samples.",
             "Check that inputs and labels are still in the same order.",
         )
@@ -341,7 +345,7 @@ def _overfitting(patient: Patient, score: Score) -> events.Finding:
     seen = next((symptom for symptom in patient.symptoms if symptom.rule == "overfitting"), None)
     if seen is not None:
         return seen
-    metric = "accuracy" if patient.classes else "R²"
+    metric = metric_title(patient.classes)
     remedy = regularise(patient.config)
     return events.Finding(
         rule="overfitting",
@@ -349,8 +353,8 @@ def _overfitting(patient: Patient, score: Score) -> events.Finding:
         layer=None,
         step=patient.step,
         figure=score.train - score.val,
-        what=f"The network overfits: {metric} {score.train:.3g} in training and {score.val:.3g} on the validation part "
-        f"at step {patient.step:,}.",
+        what=f"The network overfits: {metric} {number(score.train)} in training and {number(score.val)} on the "
+        f"validation part at step {patient.step:,}.",
         why="It has enough weights to learn the training samples by heart, accidents included.",
         try_=f"Train with {in_words(remedy)}, or with more data.",
         remedy=remedy,
@@ -380,15 +384,15 @@ def _not_learning(patient: Patient, score: Score, *, tried: bool) -> events.Find
     if not tried:
         why = "Its cause was not looked for: that takes further runs, and is done for a run that is trained by itself."
         try_ = "Train it by itself with d2ltui train, or in the application."
-    metric = "accuracy" if patient.classes else "R²"
+    metric = metric_title(patient.classes)
     return events.Finding(
         rule="not-learning",
         severity="alarm",
         layer=None,
         step=patient.step,
         figure=score.val,
-        what=f"The network has learned nothing: validation {metric} {score.val:.3g} after step {patient.step:,}, and "
-        f"{patient.guess:.3g} for a guess.",
+        what=f"The network has learned nothing: validation {metric} {number(score.val)} after step {patient.step:,}, "
+        f"and {number(patient.guess)} for a guess.",
         why=why,
         try_=try_,
         remedy={},

@@ -13,7 +13,6 @@ from functools import partial
 from typing import NamedTuple
 
 from d2ltui.diagnosis import remedies
-from d2ltui.diagnosis.evidence import number
 from d2ltui.diagnosis.probes import probe
 from d2ltui.diagnosis.remedies import in_words
 from d2ltui.engine.summary import has_run_away, knows_something
@@ -21,6 +20,8 @@ from d2ltui.engine.workbench import Workbench
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import EpochEnded, Finding, LayersProbed
+from d2ltui.spec.header import metric_title
+from d2ltui.spec.numbers import number
 
 # Chosen on 162 runs of digits, moons, circles, spirals and linear regression: none that ended better than a guess is
 # given up. Some that learn nothing are kept to the end.
@@ -65,7 +66,7 @@ class GivingUp:
     ) -> None:
         self._config, self._guess, self._look, self._tell, self._failed = config, guess, look, tell, failed
         self._broken = False
-        self._metric = "accuracy" if classes else "R²"
+        self._metric = metric_title(classes)
         self._classes = classes
         self._at = {math.ceil(k * config.epochs / LOOKS) for k in range(1, LOOKS)} - {config.epochs}
         self._seen: list[_Seen] = []
@@ -157,7 +158,7 @@ class GivingUp:
         return Finding("vanishing-gradient", "alarm", None, last.step, 0.0, what, why, _ALONE, {})
 
     def _not_learning(self, last: EpochEnded, before: _Seen, now: _Seen) -> Finding:
-        fallen = f"the loss was {before.loss:.5g} after epoch {before.epoch} and is {now.loss:.5g}"
+        fallen = f"the loss was {number(before.loss, 5)} after epoch {before.epoch} and is {number(now.loss, 5)}"
         what = f"The network learns nothing: {self._score(last)} {self._place(last)}."
         why = f"At this pace it never will: {fallen}, and no layer's gradient grows."
         return Finding("not-learning", "alarm", None, last.step, last.val_metric, what, why, _ALONE, {})

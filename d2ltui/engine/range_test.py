@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import set_lr
+from d2ltui.spec.numbers import number, setting
 from d2ltui.spec.text import counted
 
 LOWEST, HIGHEST = 1e-7, 10.0
@@ -53,9 +54,9 @@ class RangeTest(NamedTuple):
     def extent(self) -> str:
         """How many steps with which rates, in words."""
         if not self.rates:
-            return f"the loss is not finite after the first step, with lr {LOWEST:g}"
-        last = f"{self.rates[-1]:.2g}, where the loss explodes" if self.exploded else f"{HIGHEST:g}"
-        return f"{counted(len(self.rates), 'step')}, lr {self.rates[0]:g} to {last}"
+            return f"the loss is not finite after the first step, with lr {setting(LOWEST)}"
+        last = f"{number(self.rates[-1], 2)}, where the loss explodes" if self.exploded else setting(float(HIGHEST))
+        return f"{counted(len(self.rates), 'step')}, lr {number(self.rates[0])} to {last}"
 
     def in_words(self, check: str) -> list[str]:
         """The suggestion beside the run's own rate, or that there is none; `check` is how to look for the reason."""
@@ -64,16 +65,16 @@ class RangeTest(NamedTuple):
             never = "no suggestion: in so few steps, no rate brings the loss below that of a guess"
             return [f"{never}; {check} may say why"]
         return [
-            f"suggestion: lr {suggestion:g}, {self.method} (the loss falls fastest at {self.steepest:.2g}, and is "
-            f"lowest at {10 * self.tenth:.2g})",
-            f"the run has lr {self.lr:g}: {_compared(self.lr / suggestion)}",
+            f"suggestion: lr {setting(suggestion)}, {self.method} (the loss falls fastest at "
+            f"{number(self.steepest, 2)}, and is lowest at {number(10 * self.tenth, 2)})",
+            f"the run has lr {setting(self.lr)}: {_compared(self.lr / suggestion)}",
         ]
 
 
 def _compared(ratio: float) -> str:
     if abs(ratio - 1) < 1e-9:
         return "the same"
-    times = f"{ratio:.2g} times the suggestion"
+    times = f"{number(ratio, 2)} times the suggestion"
     if 1 / NEAR <= ratio <= NEAR:
         return f"{times}, near enough"
     return f"{times}, which may be too {'high' if ratio > 1 else 'low'}"

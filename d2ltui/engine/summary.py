@@ -16,8 +16,10 @@ from d2ltui.nn import BuildError, Network
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.header import metric_title
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import number, setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import counted
 
@@ -31,10 +33,11 @@ NEAR_GUESS = 0.1  # of the way from a guess's accuracy or R² to 1: who is not b
 
 def result(task: Task, last: events.EpochEnded) -> str:
     """How a finished run ended."""
-    metric = "accuracy" if task == "classification" else "R²"
+    metric = metric_title(task == "classification")
     return (
-        f"after {counted(last.epoch, 'epoch', ',')}: loss {last.train_loss:.4g} train, {last.val_loss:.4g} validation; "
-        f"{metric} {last.train_metric:.4f} train, {last.val_metric:.4f} validation"
+        f"after {counted(last.epoch, 'epoch', ',')}: loss {number(last.train_loss, 4)} train, "
+        f"{number(last.val_loss, 4)} validation; "
+        f"{metric} {number(last.train_metric, 4)} train, {number(last.val_metric, 4)} validation"
     )
 
 
@@ -75,15 +78,15 @@ def stopped(step: int, pruned: events.Finding | None = None) -> str:
 def ran_away(last: events.EpochEnded, start: float, guess: float, lr: float) -> str:
     """What is said of such a run."""
     return (
-        f"the loss is {last.train_loss:.3g} after step {last.step:,}, started at {start:.3g}, and is {guess:.3g} for a "
-        f"guess: a lower lr than {lr:g} may help"
+        f"the loss is {number(last.train_loss)} after step {last.step:,}, started at {number(start)}, and is "
+        f"{number(guess)} for a guess: a lower lr than {setting(lr)} may help"
     )
 
 
 def diverged(loss: float, step: int, lr: float, largest: float) -> str:
     """What is said of a run whose `loss` was no longer finite, or beyond the `largest`."""
-    how = f"beyond {largest:g}" if math.isfinite(loss) else "no longer finite"
-    return f"the loss is {how} after step {step:,}: a lower lr than {lr:g} may help"
+    how = f"beyond {number(largest)}" if math.isfinite(loss) else "no longer finite"
+    return f"the loss is {how} after step {step:,}: a lower lr than {setting(lr)} may help"
 
 
 # Errors that the program has a sentence for, and the hyperparameter that each is about.

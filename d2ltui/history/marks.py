@@ -7,6 +7,7 @@ from typing import NamedTuple
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.events import Severity
 from d2ltui.spec.findings import MARKS
+from d2ltui.spec.numbers import setting
 
 
 class RunMark(NamedTuple):
@@ -43,7 +44,9 @@ def _pauses(live: LiveRun) -> list[RunMark]:
 def _rates(live: LiveRun) -> list[RunMark]:
     marks, before = [], live.config.lr
     for change in live.lr_changes:
-        marks.append(RunMark(change.step, "L", "lr", f"lr {before:g} → {change.lr:g} after step {change.step:,}"))
+        marks.append(
+            RunMark(change.step, "L", "lr", f"lr {setting(before)} → {setting(change.lr)} after step {change.step:,}")
+        )
         before = change.lr
     return marks
 

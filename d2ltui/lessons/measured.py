@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from d2ltui.spec.numbers import number
+
 
 class LessonError(Exception):
     """An experiment that could not be carried out. Its text is one sentence."""
@@ -56,9 +58,7 @@ def shown(value: float | None) -> str:
     """A number in a few characters."""
     if value is None:
         return "not finite"
-    if value == 0 or 0.001 <= abs(value) < 10_000:
-        return f"{value:.4g}"
-    return f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+    return number(value)
 
 
 class Measured(NamedTuple):

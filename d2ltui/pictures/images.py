@@ -8,6 +8,7 @@ from torch import Tensor
 from d2ltui.pictures.planes import page_start
 from d2ltui.pictures.subject import Subject, to_numpy
 from d2ltui.spec.models import image_shape
+from d2ltui.spec.numbers import whole_percent
 from d2ltui.spec.pictures import Confusion, Images, Maps, PictureRequest
 
 CAPTIONS = 2  # pixels: a line of text
@@ -84,7 +85,7 @@ def _captions(subject: Subject, logits: Tensor, labels: Tensor) -> tuple[tuple[s
     names = subject.info.classes
     captions, wrong = [], []
     for label, guess, share in zip(labels.tolist(), predicted.tolist(), probabilities.tolist(), strict=True):
-        percent = f"{100 * share:.0f}%" if share == share else "nan"
+        percent = whole_percent(share)
         captions.append(f"{names[label]}→{names[guess]} {percent}" if label != guess else f"{names[label]} {percent}")
         wrong.append(label != guess)
     return tuple(captions), tuple(wrong)

@@ -21,6 +21,7 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, to_json
 from d2ltui.spec.findings import all_well, finding_values, findings_in_words
 from d2ltui.spec.header import header_of
+from d2ltui.spec.numbers import clock, fixed, number, rate
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted, written_to
@@ -79,7 +80,7 @@ class Progress:
                     f"{event.num_train:,} train + {event.num_val:,} validation samples"
                 )
                 where = f"{event.device}, {counted(event.threads, 'thread')}" if event.device == "cpu" else event.device
-                self._line(f"{layers}: {parameters} parameters; {where}, data {event.residence}")
+                self._line(f"{layers}: {parameters:,} parameters; {where}, data {event.residence}")
                 metric = self._header.metric_title
                 self._row("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds")
             case events.StepsTrained():
@@ -87,11 +88,11 @@ class Progress:
             case events.EpochEnded():
                 self.clear()
                 figures = (event.train_loss, event.val_loss, event.train_metric, event.val_metric)
-                self._row(str(event.epoch), *(f"{figure:.4g}" for figure in figures), f"{event.seconds:.2f}")
+                self._row(str(event.epoch), *(number(figure, 4) for figure in figures), fixed(event.seconds))
                 if self._tells_epochs:
                     self._line(
-                        f"epoch {event.epoch}/{self._header.epochs}: train loss {event.train_loss:.4g}, "
-                        f"val loss {event.val_loss:.4g}"
+                        f"epoch {event.epoch}/{self._header.epochs}: train loss {number(event.train_loss, 4)}, "
+                        f"val loss {number(event.val_loss, 4)}"
                     )
             case events.ThreadsChanged():
                 self._thread_changes.append(event)
@@ -132,11 +133,11 @@ class Progress:
             return
         header = self._header
         total = header.total_steps or step
-        rate = step / seconds if seconds > 0 else 0.0
-        left = (total - step) / rate if rate else 0.0
+        pace = step / seconds if seconds > 0 else 0.0
+        left = (total - step) / pace if pace else 0.0
         self._show(
             f"epoch {header.epoch_of(step + 1)}/{header.epochs} {self._blocks(step / total)} "
-            f"{rate:.0f} steps/s, {left:.0f} s left"
+            f"{rate(pace)} steps/s, {clock(left)} left"
         )
 
     def _blocks(self, fraction: float) -> str:

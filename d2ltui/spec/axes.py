@@ -22,6 +22,7 @@ from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.fields import FIELDS, MAX_LAYERS, MAX_WIDTH
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.parsing import ConfigError, Problem, parse
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import counted, quoted
@@ -108,7 +109,10 @@ def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
         raise _wrong(axis, text, f"{n:,} values are too many", f"2 to {MAX_VALUES}")
     if chosen == "log" and low <= 0:
         raise _wrong(
-            axis, text, f"a logarithmic axis has no {low:g}", f"more than 0, or {name}={':'.join(parts[:3])}:linear"
+            axis,
+            text,
+            f"a logarithmic axis has no {setting(low)}",
+            f"more than 0, or {name}={':'.join(parts[:3])}:linear",
         )
     if chosen == "log":
         logs = (math.log(low) + (math.log(high) - math.log(low)) * i / (n - 1) for i in range(n))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import setting
 
 LOSS_UNIT = (
     "losses of linear regression are shown as (ŷ − y)², which is twice what training from scratch reports: its loss "
@@ -78,8 +79,8 @@ def reasons(scratch: RunConfig, concise: RunConfig) -> list[str]:
 
 def _pace(config: RunConfig, factor: float) -> str:
     """A learning rate and, where there is one, the weight decay that goes with it: its penalty has no ½ to lose."""
-    decay = f" and weight_decay {config.weight_decay / factor:g}" if config.weight_decay > 0 else ""
-    return f"lr {factor * config.lr:g}{decay}"
+    decay = f" and weight_decay {setting(config.weight_decay / factor)}" if config.weight_decay > 0 else ""
+    return f"lr {setting(factor * config.lr)}{decay}"
 
 
 def beside_concise(config: RunConfig) -> str:

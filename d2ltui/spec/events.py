@@ -14,6 +14,7 @@ import msgspec
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.layers import LayerSpec
+from d2ltui.spec.numbers import number
 from d2ltui.spec.text import are, counted, json_line
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class ThreadsChanged(Event, frozen=True):
     @property
     def sentence(self) -> str:
         """What has changed, and why."""
-        held = f"other programs hold {self.others:.1f} of {counted(self.cores, 'core')}"
+        held = f"other programs hold {number(self.others, 2)} of {counted(self.cores, 'core')}"
         if self.threads == self.before:
             fits = max(1, round(self.cores - self.others))
             return f"{held}: --threads auto, or {fits}, trains faster than {self.before}"

@@ -14,6 +14,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.inits import INITS
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.optimizers import OPTIMIZERS
 
 MAX_WIDTH = 65_536
@@ -50,20 +51,24 @@ class Field(msgspec.Struct, frozen=True):
         if self.kind == "device":
             return "auto, cpu, cuda, cuda:N, mps"
         if self.kind == "threads":
-            return f"auto, or a whole number from {self.low:.0f} to {self.high:.0f}"
+            return f"auto, or a whole number from {int(self.low)} to {int(self.high)}"
         if self.kind == "path":
             return "an existing, readable directory"
         if self.kind == "ints":
             return (
-                f"1 to {MAX_LAYERS} whole numbers from {self.low:.0f} to {self.high:.0f}, separated by commas, "
+                f"1 to {MAX_LAYERS} whole numbers from {int(self.low)} to {int(self.high)}, separated by commas, "
                 "such as 256,128"
             )
         number = "a whole number" if self.kind == "int" else "a finite number"
         if math.isinf(self.high):
-            return f"{number} greater than {self.low:g}" if self.low_open else f"{number}, {self.low:g} or more"
+            return (
+                f"{number} greater than {setting(self.low)}"
+                if self.low_open
+                else f"{number}, {setting(self.low)} or more"
+            )
         if self.high_open:
-            return f"{number}, {self.low:g} or more and less than {self.high:g}"
-        return f"{number} from {self.low:.0f} to {self.high:.0f}"
+            return f"{number}, {setting(self.low)} or more and less than {setting(self.high)}"
+        return f"{number} from {int(self.low)} to {int(self.high)}"
 
 
 def _table(*fields: Field) -> dict[str, Field]:

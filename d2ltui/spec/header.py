@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
 
 Metric = Literal["accuracy", "r2"]
-METRIC_TITLES: dict[Metric, str] = {"accuracy": "accuracy", "r2": "R²"}
+
+
+def metric_title(classification: object) -> str:
+    """What is told beside the loss, as people write it; of regression where `classification` is false, None or 0."""
+    return "accuracy" if classification else "R²"
 
 
 class RunHeader(msgspec.Struct, frozen=True):
@@ -44,7 +48,7 @@ class RunHeader(msgspec.Struct, frozen=True):
     @property
     def metric_title(self) -> str:
         """The metric as people write it."""
-        return METRIC_TITLES[self.metric]
+        return metric_title(self.task == "classification")
 
     @property
     def total_steps(self) -> int | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import size
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.parsing import ConfigError, Problem, wrong
 
@@ -57,7 +58,7 @@ def check_memory(config: RunConfig, *, loaded: bool = False) -> None:
     more = 0 if loaded else data(config)
     if takes + more > SMALL and takes + more > (free := free_memory()):
         if takes <= free and more > takes:
-            hint = f" (with it, training takes at least {_size(takes + more)} of memory, and {_size(free)} are free)"
+            hint = f" (with it, training takes at least {size(takes + more)} of memory, and {size(free)} are free)"
             raise ConfigError([wrong("dataset", config.dataset, "what fits, so try a smaller one", hint)])
         raise ConfigError([too_large(config, takes + more, free)])
 
@@ -68,7 +69,7 @@ def too_large(config: RunConfig, takes: int, free: int, where: str = "memory") -
         "hidden" if "hidden" in MODELS[config.model].fields and weights(config) >= activations(config) else "batch_size"
     )
     value = ",".join(map(str, config.hidden)) if name == "hidden" else str(config.batch_size)
-    hint = f" (training takes at least {_size(takes)} of {where}, and {_size(free)} are free)"
+    hint = f" (training takes at least {size(takes)} of {where}, and {size(free)} are free)"
     shown = wrong(name, value, "what fits, so try fewer", hint)
     return Problem(name, shown.message)
 
@@ -86,10 +87,6 @@ def _elsewhere(device: str) -> bool:
     return device.startswith("cuda") or (
         device == "auto" and sys.platform == "linux" and os.path.exists("/dev/nvidiactl")
     )
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.0f} MB"
 
 
 def _control_groups(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:

@@ -10,6 +10,7 @@ import msgspec
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.datasets import DATASETS, DatasetInfo, Task
 from d2ltui.spec.layers import LayerKind, LayerSpec
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.registry import Registry
 from d2ltui.spec.text import printable
 
@@ -152,7 +153,7 @@ class Plan:
     def dropout(self) -> None:
         """The run's dropout, where it has any."""
         if self._config.dropout > 0:
-            self._same("dropout", f"Dropout {self._config.dropout:g}")
+            self._same("dropout", f"Dropout {setting(self._config.dropout)}")
 
     def convolution(self, channels: int, kernel: int, padding: int = 0) -> None:
         """`channels` kernels of kernel × kernel pixels (section 7.2)."""

@@ -20,6 +20,7 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import ENDED, PRUNED, Finding
 from d2ltui.spec.findings import Tally, finding_values, tally
 from d2ltui.spec.header import header_of
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
@@ -72,7 +73,7 @@ class RunInfo(msgspec.Struct, frozen=True):
         if self.config is None:
             return ""
         changed = self.last_lr is not None and self.last_lr != self.config.lr
-        return f"{self.config.lr:g}" + (f"→{self.last_lr:g}" if changed else "")
+        return f"{setting(self.config.lr)}" + (f"→{setting(self.last_lr)}" if changed else "")
 
     @property
     def tally(self) -> Tally:

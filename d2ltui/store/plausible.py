@@ -15,6 +15,7 @@ import msgspec
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.numbers import number
 from d2ltui.spec.parsing import parse
 from d2ltui.spec.versions import can_be_shown, read_config
 
@@ -79,7 +80,7 @@ def check_meta(found: dict[str, Any]) -> None:
     check_config(read_config(meta.config))
     for name, value in (("created", meta.created), ("sign", meta.sign), ("ended", meta.ended)):
         if not 0 <= value < _LATEST:
-            raise ValueError(f"its {name} is {value:g}, which is not a time")
+            raise ValueError(f"its {name} is {number(value)}, which is not a time")
     if meta.progress is not None:
         _seconds(meta.progress.seconds)
 
@@ -123,7 +124,7 @@ def check_event(event: events.Event) -> None:
         case events.ThreadsChanged():
             _counts(step=event.step, threads=event.threads, before=event.before, cores=event.cores)
             if not 0 <= event.others <= event.cores:
-                raise ValueError(f"{event.others:g} cores taken by other programs")
+                raise ValueError(f"{number(event.others)} cores taken by other programs")
         case events.FindingsChanged():
             _at_most(MAX_FINDINGS, findings=len(event.findings))
             _at_most(MAX_PLACES, places=len(event.looked_at))
@@ -150,10 +151,10 @@ def _layer(layer: events.LayerStats) -> None:
     shares = {"zeros": layer.zeros, "dead": layer.dead, "saturated": layer.saturated, "sign_share": layer.sign_share}
     for name, share in shares.items():
         if share is not None and not math.isnan(share) and not 0 <= share <= 1:
-            raise ValueError(f"a share of {share:g} ({name})")
+            raise ValueError(f"a share of {number(share)} ({name})")
     for low, high in ((layer.minimum, layer.maximum), (layer.gradient_minimum, layer.gradient_maximum)):
         if low > high:
-            raise ValueError(f"a smallest value of {low:g} and a largest of {high:g}")
+            raise ValueError(f"a smallest value of {number(low)} and a largest of {number(high)}")
 
 
 def _remedy(remedy: dict[str, object]) -> None:
@@ -163,7 +164,7 @@ def _remedy(remedy: dict[str, object]) -> None:
         numbers = value if isinstance(value, list) else []
         _at_most(MAX_REMEDY, numbers=len(numbers))
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"a remedy with {name} {value:g}")
+            raise ValueError(f"a remedy with {name} {number(value)}")
         plain = isinstance(value, str | int | float | list | None)
         if not plain or not all(isinstance(number, int) for number in numbers):
             raise ValueError(f"a remedy whose {name} is not a value of a hyperparameter")
@@ -172,7 +173,7 @@ def _remedy(remedy: dict[str, object]) -> None:
 def _counts(**values: int) -> None:
     for name, value in values.items():
         if not 0 <= value <= _MOST:
-            raise ValueError(f"{name} cannot be {value:g}")
+            raise ValueError(f"{name} cannot be {number(value)}")
 
 
 def _at_most(most: int, **values: int) -> None:
@@ -183,9 +184,9 @@ def _at_most(most: int, **values: int) -> None:
 
 def _seconds(value: float) -> None:
     if not 0 <= value < _LATEST:
-        raise ValueError(f"seconds cannot be {value:g}")
+        raise ValueError(f"seconds cannot be {number(value)}")
 
 
 def _rate(value: float) -> None:
     if not 0 < value < math.inf:
-        raise ValueError(f"a learning rate of {value:g}")
+        raise ValueError(f"a learning rate of {number(value)}")

@@ -16,6 +16,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
 from d2ltui.spec.files import open_regular
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.versions import plain_config
 from d2ltui.store import environment, home
 from d2ltui.store.errors import StoreError
@@ -154,12 +155,14 @@ class RunWriter:
                 self._say(event.status)
             case events.RunStarted():
                 self._meta["device"] = event.device
-                self._say(f"{event.config.model} on {event.config.dataset}, {event.device}: {event.num_train} samples")
+                self._say(
+                    f"{event.config.model} on {event.config.dataset}, {event.device}: {event.num_train:,} samples"
+                )
             case events.RunResumed():
                 self._say(f"resumed after step {event.step:,}")
             case events.LearningRateChanged():
                 self._progress["lr"] = event.lr
-                self._say(f"lr {event.lr:g} after step {event.step:,}")
+                self._say(f"lr {setting(event.lr)} after step {event.step:,}")
             case events.ThreadsChanged():
                 self._say(event.sentence, minor=True)
             case events.ObserverFailed():

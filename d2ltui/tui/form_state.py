@@ -8,6 +8,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig, applicable_fields, check_threads, resolve
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.optimizers import from_scratch
 from d2ltui.spec.parsing import ConfigError
 
@@ -17,14 +18,7 @@ _DECIDE = ("model", "dataset", "optimizer", "activation")
 
 def as_text(value: object) -> str:
     """A field's value as a person would type it."""
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    if isinstance(value, float):
-        short = f"{value:g}"
-        return short if float(short) == value else repr(value)
-    return str(value)
+    return "" if value is None else setting(value, exact=True)
 
 
 class FormState:

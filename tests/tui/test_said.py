@@ -17,6 +17,7 @@ from textual.widgets import Static
 from d2ltui.cli.app import cli as main
 from d2ltui.diagnosis.monitor import RULES, Rule
 from d2ltui.spec import events
+from d2ltui.spec.numbers import number
 from d2ltui.store import home, listing
 from d2ltui.store.session import RunWriter
 from d2ltui.tui.widgets.runs_table import RunsTable
@@ -142,5 +143,5 @@ async def test_what_a_remedy_has_brought_is_told_at_the_end(open_app: Opener) ->
             lambda: "validation accuracy" in person.status and "→" in person.status, "what it has brought"
         )
         after = person.live.epochs[-1].val_metric
-        assert f"init zeros → kaiming: validation accuracy {before:.3f} → {after:.3f}" in person.status
+        assert f"init zeros → kaiming: validation accuracy {number(before)} → {number(after)}" in person.status
         assert after > 0.8

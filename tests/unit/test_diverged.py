@@ -15,6 +15,7 @@ from d2ltui.engine.control import Control
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
 from d2ltui.spec.events import exit_status
+from d2ltui.spec.numbers import number
 
 DIGITS = {"model": "softmax", "dataset": "digits", "device": "cpu", "epochs": 1}
 
@@ -94,7 +95,7 @@ def test_a_run_that_ends_beyond_all_use_has_diverged(given: dict[str, object]) -
     assert (tape.ended.status, exit_status(tape.ended.status)) == ("diverged", 1)
     assert tape.ended.summary["status"] == "diverged"
     assert tape.ended.summary["train_loss"] == last.train_loss
-    assert f"the loss is {last.train_loss:.3g} after step {config.total_steps:,}" in tape.ended.message
+    assert f"the loss is {number(last.train_loss)} after step {config.total_steps:,}" in tape.ended.message
     assert f"a lower lr than {config.lr:g} may help" in tape.ended.message
     told = tape.of(events.FindingsChanged)[-1].findings
     assert "divergence" in {finding.rule for finding in told}

@@ -28,7 +28,7 @@ def test_a_number_survives_the_form(lr: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.1, "0.1"), (1e-5, "1e-05"), (3.0, "3"), ((256, 128), "256,128"), (None, ""), (10, "10")]
+    ("value", "text"), [(0.1, "0.1"), (1e-5, "1e-5"), (3.0, "3"), ((256, 128), "256,128"), (None, ""), (10, "10")]
 )
 def test_values_as_a_person_types_them(value: object, text: str) -> None:
     assert as_text(value) == text

@@ -179,8 +179,8 @@ def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(
 ) -> None:
     status, lines = sweep(monkeypatch, capfd, "--prune", "--json")
     assert status == 0
-    assert [line.split()[:2] for line in lines[1:3]] == [["1e-06", "pruned"], ["0.1", "finished"]]
-    assert lines[5] == "pruned at step 225 of 540 (lr 1e-06)"
+    assert [line.split()[:2] for line in lines[1:3]] == [["1e-6", "pruned"], ["0.1", "finished"]]
+    assert lines[5] == "pruned at step 225 of 540 (lr 1e-6)"
     assert lines[6].startswith("    not-learning: The network learns nothing: validation accuracy is ")
     assert lines[7].startswith("1 of 2 runs pruned: 315 steps saved, 29 %, and about ")
     found = json.loads(lines[-1])

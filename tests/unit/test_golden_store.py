@@ -22,6 +22,7 @@ import torch
 from scripts import network
 
 from d2ltui.cli import app
+from d2ltui.spec.numbers import number
 from tests.golden import VERSIONS, expected, lacking, unpack
 
 Command = Callable[..., tuple[int, str, str]]
@@ -86,7 +87,7 @@ def test_show_and_csv_and_json_have_the_same_figures(version: Path, command: Com
         assert "Traceback" not in err
         if status == 0:
             last = run["json"]["epochs"][-1:]
-            shown = [f"{epoch[figure]:.4g}" for epoch in last for figure in ("train_loss", "val_loss")]
+            shown = [number(epoch[figure], 4) for epoch in last for figure in ("train_loss", "val_loss")]
             assert [text for text in (name, row["status"], *shown) if text not in out] == []
         status, out, err = command("export", name, "--csv")
         assert status == run["exit"]["csv"], err
@@ -113,7 +114,7 @@ def test_compare_has_their_figures(version: Path, command: Command) -> None:
         assert (status, err) == (0, "")
         for name in names:
             assert name in out
-            assert f"{runs[name]['row']['val_loss']:.4g}" in out
+            assert number(runs[name]["row"]["val_loss"], 4) in out
     assert command("compare", "finished-linear", "damaged")[0] == 1
 
 

@@ -243,7 +243,7 @@ def test_figures_and_their_bands(value: float, low: float | None, high: float | 
 
 def test_numbers_are_shown_short() -> None:
     assert [shown(v) for v in (None, 0, 1, 0.25, 12345.678, 7.3e-7, 1.1e5)] == [
-        "not finite", "0", "1", "0.25", "1.2e4", "7.3e-7", "1.1e5",
+        "not finite", "0", "1", "0.25", "12,346", "7.3e-7", "110,000",
     ]  # fmt: skip
 
 

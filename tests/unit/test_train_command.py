@@ -240,8 +240,8 @@ def test_the_bar_is_drawn_over_itself_and_cleared(monkeypatch: pytest.MonkeyPatc
     assert parts == [
         "",
         "fashion-mnist: downloading x, 1.0 of 2.0 MB [############............]",
-        "epoch 1/3 [####....................] 5 steps/s, 5 s left",
-        "epoch 2/3 [############............] 5 steps/s, 3 s left",
+        "epoch 1/3 [####....................] 5 steps/s, 0:05 left",
+        "epoch 2/3 [############............] 5 steps/s, 0:03 left",
         "",
     ]
     assert out.getvalue().split() == ["1", "1", "2", "0.5", "0.5", "4.00"]

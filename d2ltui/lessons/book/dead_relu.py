@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -77,8 +78,8 @@ def dead_relu(bench: Bench) -> Measured:
             figure("torch.nn's start, the usual rate: dead at the end", share("healthy"), 0, 0.15, "of the units"),
             figure(f"dead units, of {died}, that came back in a later epoch", revived, 0, 0),
         ],
-        f"Of the first layer's units that start from the same large weights, {100 * share(large):.0f} % are dead at "
-        f"the end where a second hidden layer follows, and {100 * shallow:.0f} % where none does.",
+        f"Of the first layer's units that start from the same large weights, {whole_percent(share(large))} are dead at "
+        f"the end where a second hidden layer follows, and {whole_percent(shallow)} where none does.",
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Figure, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -27,14 +28,15 @@ def dropout(bench: Bench) -> Measured:
     """Section 5.6's experiment on a few digits, and on Fashion-MNIST where it is at hand."""
     figures, gaps = _compare_dropout(bench, "digits")
     comment = (
-        f"With {FEW} training samples the two losses are {gaps[0]:.2f} apart without dropout, {gaps[1]:.2f} with it."
+        f"With {FEW} training samples the two losses are {number(gaps[0], 2)} apart without dropout, "
+        f"{number(gaps[1], 2)} with it."
     )
     if bench.has_fashion_mnist:
         more, gaps = _compare_dropout(bench, "Fashion-MNIST")
         figures += more
         comment += (
-            f" On Fashion-MNIST, after {bench.config('Fashion-MNIST, without').epochs} epochs, they are {gaps[0]:.3f} "
-            f"apart without dropout, and {gaps[1]:.3f} with it."
+            f" On Fashion-MNIST, after {bench.config('Fashion-MNIST, without').epochs} epochs, they are "
+            f"{number(gaps[0])} apart without dropout, and {number(gaps[1])} with it."
         )
     return Measured(figures, comment)
 

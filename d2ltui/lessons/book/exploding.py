@@ -8,6 +8,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.numbers import number
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 WIDTH = 64
@@ -61,9 +62,11 @@ def exploding(bench: Bench) -> Measured:
             figure("large weights: largest gradient norm at the start", geometric_mean(gradients), low=1e3),
             figure("large weights: runs that diverge", broken / len(bench.seeds), 1, 1, "of all"),
             figure("the same network from Xavier's weights: accuracy", mean(healthy), low=0.7),
-            figure(f"ways to start, of {3 * len(STARTS)}, with a first gradient above {HUGE:g}", exploded, low=1),
+            figure(f"ways to start, of {3 * len(STARTS)}, with a first gradient above {number(HUGE)}", exploded, low=1),
             figure(
-                f"ways to start, of {3 * len(STARTS)}, with a first gradient below {TINY:g}", vanished, low=exploded + 1
+                f"ways to start, of {3 * len(STARTS)}, with a first gradient below {number(TINY)}",
+                vanished,
+                low=exploded + 1,
             ),
         ],
         f"Of {len(STARTS)} initialisations with each of three activations, in six hidden layers, {exploded} explode "

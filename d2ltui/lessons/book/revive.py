@@ -5,6 +5,7 @@ from __future__ import annotations
 from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.numbers import number
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 SICK = {**DIGITS, "hidden": "256,256", "init": "normal", "init_std": 1.0, "epochs": 10}
@@ -38,8 +39,8 @@ def revive(bench: Bench) -> Measured:
         figures,
         f"{helped} against the cause that each is for{'; these do not: ' if failed else ''}{'; '.join(failed)}. "
         "Against another one: Xavier's weights with a rate of 3 end with an accuracy of "
-        f"{accuracy['too high a rate, Xavier']:.2f}, "
-        f"Adagrad with that rate with {accuracy['too high a rate, Adagrad']:.2f}.",
+        f"{number(accuracy['too high a rate, Xavier'], 2)}, "
+        f"Adagrad with that rate with {number(accuracy['too high a rate, Adagrad'], 2)}.",
     )
 
 

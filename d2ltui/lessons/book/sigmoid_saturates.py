@@ -7,6 +7,7 @@ import itertools
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.numbers import percent, setting, whole_percent
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 STARTS = (0.01, 0.1, 1.0, 5.0)
@@ -39,8 +40,8 @@ def sigmoid_saturates(bench: Bench) -> Measured:
             figure("saturated outputs where they start largest", shares[-1], low=0.5),
             figure("steps of sd from 0.1 on at which the share rises", rising, 2, 2),
         ],
-        f"With weights of sd {STARTS[-1]:g}, {100 * shares[-1]:.0f} % of the outputs lie where the slope is below "
-        f"0.01; with sd {STARTS[1]:g}, {100 * shares[1]:.1f} %.",
+        f"With weights of sd {setting(STARTS[-1])}, {whole_percent(shares[-1])} of the outputs lie where the slope "
+        f"is below 0.01; with sd {setting(STARTS[1])}, {percent(shares[1])}.",
     )
 
 

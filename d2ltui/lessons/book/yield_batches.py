@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.numbers import size
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +51,7 @@ def yield_batches(bench: Bench, iterate: Callable[..., Iterator[tuple[Tensor, Te
             figure("memory behind a batch", share, high=0.2, unit="of the data set"),
         ],
         f"{2 * len(bench.seeds)} epochs of {_SAMPLES:,} samples; behind a batch there are at most "
-        f"{block / 2**20:.1f} MiB of memory, the data set has {features.nbytes / 2**20:.0f} MiB.",
+        f"{size(block)} of memory, the data set has {size(features.nbytes)}.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
     from d2ltui.spec.events import LayerStats
@@ -54,9 +55,9 @@ def zero_centred(bench: Bench) -> Measured:
                 for role, share in batch.items()
             ),
         ],
-        f"Of one sample's gradients of the weights into a unit, {100 * single['ReLU']:.0f} % carry the same sign with "
-        f"ReLU, {100 * single['sigmoid']:.0f} % with sigmoid; of 256 samples' together, {100 * batch['ReLU']:.0f} % "
-        f"and {100 * batch['sigmoid']:.0f} %. 50 % would be an even split.",
+        f"Of one sample's gradients of the weights into a unit, {whole_percent(single['ReLU'])} carry the same sign "
+        f"with ReLU, {whole_percent(single['sigmoid'])} with sigmoid; of 256 samples' together, "
+        f"{whole_percent(batch['ReLU'])} and {whole_percent(batch['sigmoid'])}. 50 % would be an even split.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
+from d2ltui.spec.header import metric_title
 from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.panes.chart_reading import figures, titles
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
@@ -21,7 +22,7 @@ class AccuracyPane(ChartPane):
 
     def show_titles(self, view: RunView) -> None:
         """Name the metric."""
-        name = "Accuracy" if view.task == "classification" else "R²"
+        name = metric_title(view.task == "classification").capitalize()
         self.title(self.longest_fitting(*titles(name, view, "metric")))
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:

@@ -14,6 +14,7 @@ from textual.strip import Strip
 
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.spec import ChartSpec, Style
+from d2ltui.spec.numbers import number
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.widgets.lines import Line, LinesView
@@ -159,7 +160,7 @@ class ChartPane(RunPane):
             for line in spec.lines
             if line.x
         ]
-        return "  ".join(f"{label} {point[1]:.3g}" for label, point in near if label)
+        return "  ".join(f"{label} {number(point[1])}" for label, point in near if label)
 
     def _read(self, curves: Curves, view: RunView, width: int) -> str:
         from d2ltui.charts.timeline import Timeline

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from d2ltui.tui.panes.layer_lines import number
+from d2ltui.spec.numbers import duration, fixed, number
 
 if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
@@ -57,15 +57,6 @@ def moment(live: LiveRun, step: int, seconds: float, *, short: bool = False) -> 
     """When `step` was: in steps, epochs and time."""
     epoch = live.header.in_epochs(step)
     if short:
-        epochs = f"{epoch:.3g}" if epoch < 100 else f"{epoch:.0f}"
-        return f"{step:,} e{epochs} {clock(seconds).replace(' ', '')}"
-    return f"step {step:,}  epoch {epoch:,.2f}  {clock(seconds)}"
-
-
-def clock(seconds: float) -> str:
-    """Seconds of training, as one reads them."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        epochs = number(epoch)
+        return f"{step:,} e{epochs} {duration(seconds).replace(' ', '')}"
+    return f"step {step:,}  epoch {fixed(epoch)}  {duration(seconds)}"

@@ -14,7 +14,8 @@ from d2ltui.charts.colours import Pixels, blend
 from d2ltui.charts.raster import drawing_of, half_blocks
 from d2ltui.charts.spec import RGB, Style
 from d2ltui.spec.events import LayersProbed, LayerStats
-from d2ltui.tui.panes.layer_lines import TextLine, number
+from d2ltui.spec.numbers import number
+from d2ltui.tui.panes.layer_lines import TextLine
 
 LABEL_WIDTH = 8
 MAX_ROWS = 12
@@ -106,7 +107,7 @@ def _heatmap(history: Sequence[LayerStats], rows: int, look: Look) -> list[TextL
     else:
         cells = [[(Style.TRAIN, "".join(_ink(look)[level] for level in row))] for row in levels.tolist()]
     for row in range(rows):
-        label = number(high) if row == 0 else number(low) if row == rows - 1 else ""
+        label = number(high, width=7) if row == 0 else number(low, width=7) if row == rows - 1 else ""
         lines.append([(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}} "), *cells[row]])
     return lines
 

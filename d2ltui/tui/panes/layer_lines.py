@@ -8,29 +8,10 @@ from collections.abc import Sequence
 from d2ltui.charts.sparkline import columns
 from d2ltui.charts.spec import Style
 from d2ltui.spec.events import LayerStats
+from d2ltui.spec.numbers import number, percent
 
 TextLine = list[tuple[int, str]]
 MAX_HISTOGRAM_ROWS = 8
-
-
-def number(value: float) -> str:
-    """A figure in at most seven characters."""
-    if value == 0:
-        return "0"
-    if not math.isfinite(value):
-        return str(value)
-    if 0.001 <= abs(value) < 9999.5:
-        text = f"{value:.3g}" if abs(value) < 999.5 else f"{value:.0f}"
-        return text if len(text) <= 7 else f"{value:.2g}"  # -0.00781
-    text = f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
-    return text if len(text) <= 7 else f"{value:.0e}".replace("e+", "e")
-
-
-def percent(fraction: float) -> str:
-    """`0 %`, `12.5 %`, `100 %`; never 0 for what is not zero."""
-    if 0 < fraction < 0.001:
-        return "<0.1 %"
-    return f"{100 * fraction:.3g} %"
 
 
 def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bool) -> list[TextLine]:
@@ -51,7 +32,7 @@ def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bo
             share = share.replace(" %", "%").replace("  ", " ")
         gap = " " * max(1, width - len(title) - len(share))
         lines.append([(Style.TEXT, title + gap), (Style.WARNING if alarming else Style.AXIS, share)])
-        figures = [number(x) for x in (layer.minimum, layer.maximum, layer.mean, layer.sd)]
+        figures = [number(x, width=7) for x in (layer.minimum, layer.maximum, layer.mean, layer.sd)]
         if layer.nonfinite and not sum(layer.counts):
             figures = ["–"] * 4  # of nothing
         low, high = f"{figures[0]:>7} ", f" {figures[1]:<7}"
@@ -82,7 +63,7 @@ def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii:
             [
                 (Style.TEXT, f"{layer.index} {layer.title}".ljust(label_width + 1)),
                 (Style.TRAIN, bar),
-                (Style.AXIS, f" {number(norm):>7}"),
+                (Style.AXIS, f" {number(norm, width=7):>7}"),
             ]
         )
     if not positive:

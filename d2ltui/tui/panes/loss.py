@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
+from d2ltui.spec.numbers import setting
 from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.panes.chart_reading import figures, titles
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
@@ -23,7 +24,7 @@ class LossPane(ChartPane):
         """Name the run, the axis and the smoothing."""
         name = f"Loss{' (log)' * view.log}"
         self.title(self.longest_fitting(*titles(name, view, "loss", view.run_name)))
-        self.subtitle(f"smoothing {view.smoothing:g}" if view.smoothing else "raw")
+        self.subtitle(f"smoothing {setting(view.smoothing)}" if view.smoothing else "raw")
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
         """The losses at `step`."""

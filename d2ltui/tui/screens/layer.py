@@ -13,10 +13,11 @@ from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.activations import activation_of
+from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.pictures import PictureRequest
 from d2ltui.spec.text import are, counted
 from d2ltui.tui.host import Hosted
-from d2ltui.tui.panes.layer_lines import TextLine, number, percent
+from d2ltui.tui.panes.layer_lines import TextLine
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.picture import is_chain
 from d2ltui.tui.render.compositor import BatchedScreen

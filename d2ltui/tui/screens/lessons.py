@@ -18,6 +18,7 @@ from d2ltui.charts.spec import ChartSpec
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson, paragraphs
 from d2ltui.lessons.measured import Verdict, shown
+from d2ltui.spec.numbers import duration
 from d2ltui.spec.text import counted, spelled
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
@@ -46,7 +47,7 @@ def verdict_text(verdict: Verdict, ascii: bool = False) -> Text:
         band = f"  (claimed: {figure.band})" if figure.band else ""
         text.append("✓ " if figure.holds else "✗ ", "" if figure.holds else "bold")
         text.append(spell(f"{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + f"{band}\n"))
-    text.append(f"\nmeasured with {counted(verdict.seeds, 'seed')} in {verdict.seconds:.1f} s", "dim")
+    text.append(f"\nmeasured with {counted(verdict.seeds, 'seed')} in {duration(verdict.seconds)}", "dim")
     return text
 
 

@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
+from d2ltui.spec.numbers import number
 from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.panes.spec import COLUMNS, FORM_PANES, FORM_TAB, RunView
@@ -115,7 +116,7 @@ class MainScreen(OpeningScreen):
         if before is None or before is live or not before.epochs or not live.epochs:
             return
         self._before_remedy = (None, "")
-        figures = f"{before.epochs[-1].val_metric:.3f} → {live.epochs[-1].val_metric:.3f}"
+        figures = f"{number(before.epochs[-1].val_metric)} → {number(live.epochs[-1].val_metric)}"
         self._say(f"{change}: validation {live.header.metric_title} {figures}")
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:

@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from d2ltui.charts.spec import Style
 from d2ltui.diagnosis.remedies import in_words
 from d2ltui.runner.preflight import title_of
+from d2ltui.spec.numbers import setting, whole_percent
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.layer_lines import TextLine
@@ -79,7 +80,7 @@ class AttemptScreen(Hosted, Once, BatchedScreen, ModalScreen["Mapping[str, objec
         self._shown = state
         keys = "escape stops it" if not attempt.ended else f"{self.offer}escape closes"
         self._box.border_title = f"{self.title_text} ({keys})"
-        lines = _wrapped(f"{title_of(attempt.config)}, lr {attempt.config.lr:g}", width, Style.TEXT)
+        lines = _wrapped(f"{title_of(attempt.config)}, lr {setting(attempt.config.lr)}", width, Style.TEXT)
         self._view.show([*lines, *self.result(width, height - len(lines)), *self._progress(width)])
 
     def _progress(self, width: int) -> list[TextLine]:
@@ -88,7 +89,7 @@ class AttemptScreen(Hosted, Once, BatchedScreen, ModalScreen["Mapping[str, objec
             return _wrapped(attempt.problem, width, Style.WARNING)
         if attempt.ended:
             return []
-        percent = f" {100 * attempt.share:.0f} %" if attempt.share is not None else ""
+        percent = f" {whole_percent(attempt.share)}" if attempt.share is not None else ""
         return [[(Style.AXIS, f"… {attempt.doing}{percent}")]]
 
     @property

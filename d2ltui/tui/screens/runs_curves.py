@@ -11,9 +11,9 @@ from d2ltui.charts.overlay import letter, overlay
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig, applicable_fields
+from d2ltui.spec.numbers import number
 from d2ltui.store import StoreError, home, listing
 from d2ltui.tui.form_state import as_text
-from d2ltui.tui.panes.layer_lines import number
 
 if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun

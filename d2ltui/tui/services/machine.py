@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Any
 
+from d2ltui.spec.numbers import size, whole_percent
+
 MEASURE_EVERY = 1.0
 FIRST_GPU = "cuda:0"
 
@@ -59,12 +61,12 @@ class Machine:
         import psutil
 
         self._measured = now
-        memory = gigabytes(self._process.memory_info().rss)
+        memory = size(self._process.memory_info().rss)
         busy = psutil.cpu_percent()  # of all cores
         if not self._cpu:  # psutil has nothing to compare with yet, in this thread
             self._cpu = f"cpu   – %  mem {memory}"
             return
-        self._cpu = f"cpu {busy:3.0f} %  mem {memory}"
+        self._cpu = f"cpu {whole_percent(busy / 100):>5}  mem {memory}"
 
     def _gpu_text(self, device: str) -> str:
         if self._nvml is None:
@@ -72,9 +74,11 @@ class Machine:
         parts = []
         # Each by itself: a part of a GPU (MIG) tells its memory, and not how busy it is.
         with contextlib.suppress(self._nvml.NVMLError):
-            parts.append(f"{self._nvml.nvmlDeviceGetUtilizationRates(self._handle(device)).gpu:3d} %")
+            parts.append(
+                f"{whole_percent(self._nvml.nvmlDeviceGetUtilizationRates(self._handle(device)).gpu / 100):>5}"
+            )
         with contextlib.suppress(self._nvml.NVMLError):
-            parts.append(gigabytes(self._nvml.nvmlDeviceGetMemoryInfo(self._handle(device)).used))
+            parts.append(size(self._nvml.nvmlDeviceGetMemoryInfo(self._handle(device)).used))
         return " ".join(parts) or "–"
 
     def _handle(self, device: str) -> Any:
@@ -133,8 +137,3 @@ def physical(device: str, visible: str | None) -> int | str:
     if index >= len(names):
         return index
     return int(names[index]) if names[index].isdigit() else names[index]
-
-
-def gigabytes(size: int) -> str:
-    """`size` bytes in GB, three figures."""
-    return f"{size / 1e9:.1f} GB" if size < 99.5e9 else f"{size / 1e9:.0f} GB"

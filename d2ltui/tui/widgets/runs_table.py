@@ -13,8 +13,8 @@ from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.numbers import optional
 from d2ltui.tui.form_state import as_text
-from d2ltui.tui.panes.layer_lines import number
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
@@ -43,8 +43,8 @@ def row(run: RunInfo, mark: str, look: Style = _PLAIN) -> Row:
         run.name,
         run.status,
         f"{run.epochs:,}/{config.epochs:,}" if config is not None else "",
-        number(loss) if loss is not None else "–",
-        number(metric) if metric is not None else "–",
+        optional(loss, 3),
+        optional(metric, 3),
         run.rates,
         as_text(config.hidden) if _has(config, "hidden") else "",
         config.activation if _has(config, "activation") else "",

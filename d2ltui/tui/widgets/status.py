@@ -15,6 +15,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from d2ltui.spec.findings import MARKS, Tally, tally
+from d2ltui.spec.numbers import clock, duration, setting, whole_percent
+from d2ltui.spec.numbers import rate as steps_a_second
 from d2ltui.tui.render.cached import CachedRender
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
 from d2ltui.tui.widgets.lines import changed_cells
@@ -32,13 +34,6 @@ _MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", 
           "diverged": "▲", "failed": "✗"}  # fmt: skip
 _EDGE = "edge"  # the look of what is no part: the padding
 Part = str | tuple[str, str]  # text, or text and its style
-
-
-def clock(seconds: float) -> str:
-    """`0:07`, `12:30`, `3:05:00`."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
 
 
 class Speed:
@@ -147,7 +142,7 @@ class StatusLine(CachedRender, Widget):
             fraction = live.loading.fraction
             message = live.loading.message
             if fraction is not None:
-                message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {fraction:.0%}"
+                message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {whole_percent(fraction)}"
         elif live is not None and status == "training" and live.thread_changes:
             last = live.thread_changes[-1]
             message = hint or (last.sentence if last.threads <= last.before else "")  # of what slows it down
@@ -186,16 +181,16 @@ class StatusLine(CachedRender, Widget):
             parts.append(f"  epoch {live.epoch:,}/{of} ")
             told = [f" step {live.step:,}"]
             if live.ended is not None:
-                time = [f"  {live.seconds:.1f} s"]
+                time = [f"  {duration(live.seconds)}"]
             elif rate and header.total_steps is not None:
                 time = [f"  {clock((header.total_steps - live.step) / rate)} left"]
             else:
                 time = []
             if rate:
-                told.append(f"  {float(f'{rate:.3g}'):,.0f} steps/s")  # three digits: more of them only flicker
+                told.append(f"  {steps_a_second(rate)} steps/s")  # three digits: more of them only flicker
             told += time
             if wide and live.lr_changes:
-                told.append(f"  lr {live.lr:g}")
+                told.append(f"  lr {setting(live.lr)}")
             while told and self.app.size.height < SHORT and len(_text(parts)) + len("".join(told)) > width:
                 told.pop()  # a row more would be one less for everything else
             after = "".join(told)
