@@ -8,7 +8,8 @@ metric falls by `HURTS`, or the run ends badly. Of each faulty run is asked whet
 - named: its first finding is the cause that was put in;
 - repaired: training again with that finding's remedy comes within `REPAIRED` of the healthy run.
 
-Of each healthy run, whether it was left in peace: nothing graver than a note.
+Of each healthy run, whether it was left in peace: nothing graver than a note, at its end and at any moment before. Of
+every run, whether two findings that were told at once ever had opposite remedies.
 
 Architectures and data sets fall into two parts: what is tuned is tuned on one, and the figures that count come from the
 other (`--part`).
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+import itertools
 import math
 import os
 import random
@@ -64,6 +66,22 @@ class Run:
     status: str
     metric: float  # of the validation part, from 0 on; 0 where it ended badly
     findings: tuple[events.Finding, ...]
+    told: Sequence[tuple[events.Finding, ...]]  # while it trained and at its end, in order
+
+    @property
+    def disturbed(self) -> tuple[events.Finding, ...]:
+        """What was more than a note at some moment."""
+        return tuple(finding for found in self.told for finding in found if finding.severity != "note")
+
+    @property
+    def opposite(self) -> bool:
+        """Whether two remedies that were told at once ever wanted different values of one setting."""
+        return any(
+            one.remedy[name] != other.remedy[name]
+            for found in self.told
+            for one, other in itertools.combinations(found, 2)
+            for name in one.remedy.keys() & other.remedy.keys()
+        )
 
     @property
     def first(self) -> events.Finding | None:
@@ -83,12 +101,12 @@ class Fault:
 
 class _Sink:
     def __init__(self) -> None:
-        self.findings: tuple[events.Finding, ...] = ()
+        self.told: list[tuple[events.Finding, ...]] = []
         self.last: events.EpochEnded | None = None
 
     def __call__(self, event: events.Event) -> None:
         if isinstance(event, events.FindingsChanged):
-            self.findings = event.findings
+            self.told.append(event.findings)
         elif isinstance(event, events.EpochEnded):
             self.last = event
 
@@ -101,7 +119,7 @@ def train(config: RunConfig, dataset: Dataset | None = None, *, watched: bool = 
     metric = sink.last.val_metric if sink.last is not None and math.isfinite(sink.last.val_metric) else 0.0
     if ended.status != "finished":
         metric = 0.0
-    return Run(config, ended.status, max(0.0, metric), sink.findings)
+    return Run(config, ended.status, max(0.0, metric), sink.told[-1] if sink.told else (), sink.told)
 
 
 def part_of(config: RunConfig) -> str:
@@ -279,7 +297,7 @@ def main(arguments: Sequence[str]) -> int:
     torch.set_num_threads(1)
     chance = random.Random(given.seed)
     scores: dict[str, Score] = collections.defaultdict(Score)
-    healthy = disturbed = tried = compared = same = 0
+    healthy = disturbed = briefly = opposite = tried = compared = same = 0
     silent: list[str] = []
     began = time.monotonic()
     for config in healthy_configs(chance):
@@ -297,6 +315,10 @@ def main(arguments: Sequence[str]) -> int:
         if base.first is not None:
             disturbed += 1
             print(f"healthy ({base.metric:.3f}): {_told(base)}\n    {_line(config)}", flush=True)
+        elif base.disturbed:
+            briefly += 1
+            print(f"healthy, for a while: {base.disturbed[0].what}\n    {_line(config)}", flush=True)
+        opposite += base.opposite
         if faulty >= given.n:
             continue
         kinds = faults(config, chance)
@@ -309,6 +331,7 @@ def main(arguments: Sequence[str]) -> int:
                 continue
             score = scores[fault.kind]
             score.runs += 1
+            opposite += run.opposite
             first = run.first
             score.noticed += first is not None
             named = first is not None and first.rule in fault.rules
@@ -339,7 +362,9 @@ def main(arguments: Sequence[str]) -> int:
         if done // SO_FAR > faulty // SO_FAR:
             _table(scores, healthy, tried, disturbed, silent)
             print(f"the same findings twice: {same} of {compared}; {time.monotonic() - began:.0f} s", flush=True)
+            print(f"healthy runs warned for a while: {briefly}; opposite remedies at once: {opposite}", flush=True)
     total = _table(scores, healthy, tried, disturbed, silent)
+    print(f"healthy runs warned for a while: {briefly}; runs with opposite remedies at once: {opposite}")
     if compared:
         print(f"the same findings twice: {same} of {compared}")
     for line in silent:
