@@ -22,6 +22,10 @@ from d2ltui.spec.numbers import number, percent, setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import are, counted
 
+_ALIKE = (
+    "all weights start at 0, so that all units of a layer stay alike",
+    "Units that start equal get equal gradients, and stay equal for ever",
+)
 _CHOSEN = ("implementation", "dataset", "data_dir")
 
 
@@ -140,10 +144,7 @@ def _scale(scale: float) -> Iterator[Cause]:
 def _start(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     good = remedies.good_init(config)
     if config.init == "zeros":
-        what = "all weights start at 0, so that all units of a layer stay alike"
-        yield Cause(
-            "symmetry", {"init": good}, 5.0, what, "Units that start equal get equal gradients, and stay equal for ever"
-        )
+        yield Cause("symmetry", {"init": good}, 5.0, *_ALIKE)
         return
     if config.init == good:
         return
@@ -173,11 +174,13 @@ def _activation(config: RunConfig) -> Iterator[Cause]:
         change: Remedy = {**relu, "init": "kaiming", **({"lr": usual} if config.lr > usual else {})}
         what = f"the gradient vanishes on its way back through {hidden} layers of {config.activation}"
         why = ACTIVATIONS[config.activation].vanishing or "Each layer makes the gradient smaller"
-        suspicion = SHRINKS * hidden
-        yield Cause("vanishing-gradient", change, suspicion, what, why.rstrip("."))
+        suspicion, rule, why = SHRINKS * hidden, "vanishing-gradient", why.rstrip(".")
+        if config.init == "zeros":  # other weights alone may not be enough; without them, nothing is
+            suspicion, rule, what, why = 4.0, "symmetry", *_ALIKE
+        yield Cause(rule, change, suspicion, what, why)
         if hidden > 4 and "hidden" in MODELS[config.model].fields:
             shorter: Remedy = {**change, "hidden": config.hidden[:2]}
-            yield Cause("vanishing-gradient", shorter, suspicion, what, why.rstrip("."))
+            yield Cause(rule, shorter, suspicion, what, why)
 
 
 def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
