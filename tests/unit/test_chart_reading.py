@@ -26,14 +26,14 @@ def view_of(losses: list[float], *epochs: events.EpochEnded) -> RunView:
 
 def test_a_title_tells_figures_of_the_same_epoch() -> None:
     view = view_of([3.0, 2.0, 0.1], events.EpochEnded(1, 2, 2.5, 2.25, 0.5, 0.46, 0.0))
-    assert titles("Loss", view, "loss")[0] == "Loss train 2.5 val 2.25", "not the newest step's 0.1"
-    assert titles("R²", view, "metric")[0] == "R² train 0.5 val 0.46"
+    assert titles("Loss", "Loss", view, "loss")[0] == "Loss train 2.5 val 2.25", "not the newest step's 0.1"
+    assert titles("R²", "R²", view, "metric")[0] == "R² train 0.5 val 0.46"
 
 
 def test_before_an_epoch_has_ended_it_is_the_mean_so_far_and_is_called_so() -> None:
-    assert titles("Loss (log)", view_of([3.0, 2.0]), "loss")[0] == "Loss (log) train 2.5 so far"
-    assert titles("Loss", view_of([]), "loss") == ("Loss", "Loss", "Loss")
-    assert titles("Loss", RunView(), "loss")[0] == "Loss"
+    assert titles("Loss (log)", "Loss", view_of([3.0, 2.0]), "loss")[0] == "Loss (log) train 2.5 so far"
+    assert titles("Loss", "Loss", view_of([]), "loss") == ("Loss", "Loss", "Loss")
+    assert titles("Loss", "Loss", RunView(), "loss")[0] == "Loss"
 
 
 @pytest.mark.parametrize("width", [1, 4, 8, 9, 15, 23, 24, 28, 29, 34, 35, 49, 50, 80])
@@ -41,7 +41,7 @@ def test_no_width_cuts_a_number(width: int, monkeypatch: pytest.MonkeyPatch) -> 
     view = view_of([3.0], events.EpochEnded(1, 1, 2.125, 1.375, 0.5, 0.46, 0.0))
     pane = Pane("Loss", id="loss")
     monkeypatch.setattr(Pane, "outer_size", property(lambda pane: Size(width, 10)))
-    given = titles("Loss (log)", view, "loss", "mlp-digits-1")
+    given = titles("Loss (log)", "Loss", view, "loss", "mlp-digits-1")
     title = pane.longest_fitting(*given)
     assert list(map(len, given)) == sorted(map(len, given), reverse=True)
     assert len(title) <= max(4, width - 4)

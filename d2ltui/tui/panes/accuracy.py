@@ -23,7 +23,7 @@ class AccuracyPane(ChartPane):
     def show_titles(self, view: RunView) -> None:
         """Name the metric."""
         name = metric_title(view.task == "classification").capitalize()
-        self.title(self.longest_fitting(*titles(name, view, "metric")))
+        self.title(self.longest_fitting(*titles(name, name[:3], view, "metric")))
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
         """The metrics at `step`."""

@@ -21,16 +21,17 @@ def figures(raw: float, smooth: float, validation: float, *, short: bool = False
     return f"{train}{said}{between}val {'–' if math.isnan(validation) else number(validation)}"
 
 
-def titles(name: str, view: RunView, figure: str, run: str = "") -> tuple[str, ...]:
+def titles(name: str, short: str, view: RunView, figure: str, run: str = "") -> tuple[str, ...]:
     """What a chart's title may be, from the longest to the shortest: `name`, the figures, and which run's they are.
+
+    `short` is the name where there is little room.
 
     The figures are `figure`, "loss" or "metric", of the training and of the validation data in the last epoch that has
     ended, which can be compared. Before there is one, the mean of the steps so far, called so.
     """
     said = _figures_of(view.live, figure)
-    plain = name.partition(" (")[0]  # the axis shows whether it is logarithmic
     named = (f"{name}{said} of {run}",) if run else ()
-    return (*named, f"{name}{said}", f"{plain}{said}", *_shorter(said), plain)
+    return (*named, f"{name}{said}", f"{short}{said}", *_shorter(said), short)
 
 
 def _figures_of(live: LiveRun | None, figure: str) -> str:

@@ -14,13 +14,13 @@ _STYLES = {"alarm": Style.WARNING, "warning": Style.VALIDATION, "note": Style.TE
 
 
 def finding_lines(
-    findings: Sequence[Finding], selected: int, width: int, well: str = ""
+    findings: Sequence[Finding], selected: int, width: int, well: str = "", below: Finding | None = None
 ) -> tuple[list[TextLine], list[int]]:
     """What, why and what to try of each finding, wrapped; and each finding's first line. What follows from a cause is
     told below it.
 
     The selected one is marked: its remedy is the one that the key applies. Above all stands `well`, what was looked at
-    in a run that is well.
+    in a run that is well. What to try of the finding `below` is shown elsewhere: see `remedy_lines`.
     """
     lines: list[TextLine] = _wrapped(well, width, Style.TEXT, " ✓ ") if well else []
     starts: list[int] = []
@@ -33,10 +33,28 @@ def finding_lines(
         head = f"{pointer}{MARKS[finding.severity]} "
         lines += _wrapped(finding.what, width, _STYLES[finding.severity], head)
         lines += _wrapped(finding.why, width, Style.AXIS, "   ")
-        if finding.try_:
-            key = " (key f puts it into the form)" if finding.remedy else ""
-            lines += _wrapped(f"Try: {finding.try_}{key}", width, Style.TEXT, "   ")
+        if finding.try_ and finding is not below:
+            lines += _wrapped(_remedy(finding), width, Style.TEXT, "   ")
     return lines, starts
+
+
+def remedy_lines(finding: Finding, width: int, most: int) -> list[TextLine]:
+    """What to try, in `most` lines at most: fewer words where there is little room."""
+    from d2ltui.diagnosis.remedies import in_words
+
+    texts = [_remedy(finding)]
+    if finding.remedy:
+        texts += [f"Try: {finding.try_} (key f)", f"Try {in_words(finding.remedy)} (key f)"]
+    for text in texts:
+        lines = _wrapped(text, width, Style.TEXT, "   ")
+        if len(lines) <= most:
+            return lines
+    style, text = lines[most - 1][0]
+    return [*lines[: most - 1], [(style, text[: max(0, width - 1)].rstrip(" .,") + "…")]]
+
+
+def _remedy(finding: Finding) -> str:
+    return f"Try: {finding.try_}{' (key f puts it into the form)' if finding.remedy else ''}"
 
 
 def _wrapped(text: str, width: int, style: Style, head: str) -> list[TextLine]:

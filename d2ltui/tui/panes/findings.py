@@ -7,21 +7,28 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from d2ltui.spec.findings import Tally, all_well, tally
-from d2ltui.tui.panes.finding_lines import finding_lines
+from d2ltui.tui.panes.finding_lines import finding_lines, remedy_lines
 from d2ltui.tui.panes.lines import ScrollingPane
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
+from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
     from d2ltui.spec.events import Finding
 
+MOST_REMEDY_ROWS = 3
 EMPTY = "what goes wrong inside, why, and what to change"
 
 
 class FindingsPane(ScrollingPane):
-    """What is happening, in words. ↑ and ↓ select a finding; `f` puts its remedy into the form."""
+    """What is happening, in words. ↑ and ↓ select a finding; `f` puts its remedy into the form.
+
+    Where there is no room for all, what to try stands below the lines that scroll.
+    """
 
     def __init__(self, spec: PaneSpec) -> None:
-        super().__init__(spec)
+        self._remedy = LinesView(scrolls=False)
+        super().__init__(spec, self._remedy)
+        self._remedy.display = False
         self._selected = 0
         self._findings: tuple[Finding, ...] = ()
         self._newest: tuple[Finding, ...] = ()  # whatever step is looked at
@@ -52,13 +59,14 @@ class FindingsPane(ScrollingPane):
         started = live is not None and live.layers is not None
         well = all_well(findings, looked_at)
         moment = f"step {view.cursor:,}" if view.cursor is not None else ""
-        state = (findings, self._selected, width, started, well, moment)
+        state = (findings, self._selected, self.size, started, well, moment)
         if state == self._shown:
             return
         self._shown, self._findings, self._well = state, findings, well
         self._selected = min(self._selected, max(0, len(findings) - 1))
         self.subtitle("  ".join(filter(None, (tally(findings).words, moment))))
         if not findings and not well:
+            self._remedy.display = False
             self.show_text(
                 "nothing out of the ordinary"
                 if started and not moment
@@ -70,8 +78,23 @@ class FindingsPane(ScrollingPane):
         self._show_lines(width)
 
     def _show_lines(self, width: int) -> None:
+        rows, below = self.size.height, None
         lines, self._starts = finding_lines(self._findings, self._selected, width, self._well)
+        if len(lines) > rows and (below := self._tried) is not None:
+            lines, self._starts = finding_lines(self._findings, self._selected, width, self._well, below)
+            remedy = remedy_lines(below, width, max(1, min(MOST_REMEDY_ROWS, rows // 2)))
+            self._remedy.show(remedy)
+            self._remedy.styles.height = len(remedy)
+        self._remedy.display = below is not None
         self.view.show(lines)
+
+    @property
+    def _tried(self) -> Finding | None:
+        """The finding of which is told what to try, where there is no room for all."""
+        chosen = self._findings[self._selected] if self._findings else None
+        if chosen is not None and chosen.try_ and not chosen.because_of:
+            return chosen
+        return self.selected or next((finding for finding in self._findings if finding.try_), None)
 
     def on_key(self, event: events.Key) -> None:
         """Select. With one finding the keys scroll, as they do in any pane of lines."""

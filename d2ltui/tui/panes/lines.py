@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from textual import events
+from textual.widget import Widget
 
 from d2ltui.charts.spec import COLOURED, Style
 from d2ltui.spec.text import printable
@@ -27,9 +28,9 @@ _STYLES = frozenset(map(int, Style))
 class ScrollingPane(RunPane):
     """A pane of lines that the arrow keys scroll."""
 
-    def __init__(self, spec: PaneSpec) -> None:
+    def __init__(self, spec: PaneSpec, *below: Widget) -> None:
         self.view = LinesView()
-        super().__init__(spec, self.view)
+        super().__init__(spec, self.view, *below)
         self._shown: object = None  # what the present lines were made from
 
     @property

@@ -22,9 +22,10 @@ class LossPane(ChartPane):
 
     def show_titles(self, view: RunView) -> None:
         """Name the run, the axis and the smoothing."""
-        name = f"Loss{' (log)' * view.log}"
-        self.title(self.longest_fitting(*titles(name, view, "loss", view.run_name)))
-        self.subtitle(f"smoothing {setting(view.smoothing)}" if view.smoothing else "raw")
+        name, (run, _, owner) = f"Loss{' (log)' * view.log}", view.run_name.partition(", ")
+        self.title(self.longest_fitting(*titles(name, "Loss", view, "loss", run)))
+        smoothing = f"smoothing {setting(view.smoothing)}" if view.smoothing else "raw"
+        self.subtitle(self.longest_fitting(f"{owner}  {smoothing}", owner) if owner else smoothing)
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
         """The losses at `step`."""

@@ -22,7 +22,7 @@ from d2ltui.tui.widgets.pane import Pane
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TabStrip
 
-PICTURE = "picture"  # the name of its pane
+PICTURE, FINDINGS = "picture", "findings"  # the names of their panes
 if TYPE_CHECKING:
     from d2ltui.charts.timeline import Unit
 
@@ -40,7 +40,7 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         self.run_panes = RunPanes(self)
         self._tab = FORM_TAB
         self._left: str | None = None  # the pane that had the focus last
-        self._before_picture: str | None = None  # the one that had it before the picture's key
+        self._before: dict[str, str | None] = {}  # the one that had it before the key of one of them, by its name
         self._narrow = True  # as a screen begins: no size that comes first takes a tab away
         self._instead: set[str] = set()  # panes that stand in the place of others just now
         self.cursor: int | None = None  # the step at which the charts are read
@@ -188,8 +188,10 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
             order = tuple(name for name in order if name not in self.arrangement.hidden(self._instead))
         if present is None:
             panes = self.arrangement.tabs[self._tab] if self._single else order
-            self._focus_pane(panes[0] if by > 0 else panes[-1])
-            return
+            if by > 0 or not self._single:
+                self._focus_pane(panes[0] if by > 0 else panes[-1])
+                return
+            present = panes[0]  # back leaves the tab that is shown
         at = order.index(present) if present in order else 0
         self._focus_pane(order[(at + by) % len(order)])
 
@@ -199,13 +201,25 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
 
     def action_picture(self) -> None:
         """The picture, and back to the pane before."""
+        self._visit(PICTURE)
+
+    def action_findings(self) -> None:
+        """What is happening, and back to the pane before."""
+        self._visit(FINDINGS)
+
+    def _visit(self, name: str) -> None:
+        """Give the focus to a pane; where it has it, back to the one before."""
         present = self._focused_pane()
-        if present != PICTURE:
-            self._before_picture = present or self._left
-            self._focus_pane(PICTURE)
+        if name not in self.arrangement.specs:
+            return  # it could not be made
+        if present != name:
+            seen = self.arrangement.tabs[self._tab] if self._single else ()
+            self._before[name] = present or (self._left if self._left in seen or not seen else seen[0])
+            self._focus_pane(name)
             return
-        self._instead = self._instead - {PICTURE}
-        self._focus_pane(self._before_picture or self.arrangement.specs[PICTURE].in_place_of[0])
+        self._instead = self._instead - {name}
+        covered = self.arrangement.specs[name].in_place_of or (self.arrangement.first,)
+        self._focus_pane(self._before.get(name) or covered[0])
         if not self._single:
             self._arrange()
 

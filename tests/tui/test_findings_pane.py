@@ -1,0 +1,66 @@
+"""What to try is always on the screen where the findings are, however little room there is."""
+
+from __future__ import annotations
+
+import pytest
+from person import Opener
+
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
+from d2ltui.tui.panes.finding_lines import remedy_lines
+from d2ltui.tui.panes.findings import FindingsPane
+from d2ltui.tui.panes.spec import RunView
+
+LONG = "The loss jumps, and comes down, and jumps again, as it has done since the very first of all the steps. " * 3
+RATE = events.Finding("divergence", "alarm", None, 9, 3.0, LONG, LONG, "Train again with lr 0.1.", {"lr": 0.1})
+DEAD = events.Finding("dead-relu", "note", 2, 9, 0.4, LONG, LONG, "Look at the units (u).", {})
+FOLLOWS = events.Finding("saturation", "note", 2, 9, 0.4, LONG, "", "", {}, "divergence")
+
+
+def told(*findings: events.Finding) -> RunView:
+    """A run of which this is found."""
+    live = LiveRun(resolve({}))
+    live(events.FindingsChanged(9, findings))
+    return RunView(live=live)
+
+
+def test_fewer_words_where_there_is_little_room() -> None:
+    def said(width: int, most: int, finding: events.Finding = RATE) -> str:
+        lines = ["".join(text for _, text in line) for line in remedy_lines(finding, width, most)]
+        assert len(lines) <= most
+        assert all(len(line) <= width for line in lines)
+        return " ".join(" ".join(lines).split())
+
+    assert said(70, 1) == "Try: Train again with lr 0.1. (key f puts it into the form)"
+    assert said(50, 1) == "Try: Train again with lr 0.1. (key f)"
+    assert said(27, 2) == "Try: Train again with lr 0.1. (key f)"
+    assert said(27, 1) == "Try lr 0.1 (key f)"
+    assert said(20, 1, DEAD) == "Try: Look at the…"
+
+
+async def test_the_remedy_is_seen_whatever_is_scrolled_or_selected(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_app(size=(100, 30)) as person:
+        pane = person.main.query_one("#findings", FindingsPane)
+
+        def seen() -> str:
+            return " ".join("".join(text for _, text in line).strip() for line in pane._remedy.lines)
+
+        def show(*findings: events.Finding) -> None:
+            view = told(*findings)
+            monkeypatch.setattr(person.main, "_view", lambda: view)
+
+        show(RATE, FOLLOWS, DEAD)
+        await person.until(lambda: pane._remedy.region.height == 2, "room for the remedy")
+        assert seen() == "Try: Train again with lr 0.1. (key f)"
+        assert "Try:" not in "".join(text for line in pane.view.lines[:9] for _, text in line), "once is enough"
+        assert pane._remedy.region.bottom <= pane.region.bottom - 1
+        pane.focus()
+        await person.press("down")
+        assert seen() == "Try: Train again with lr 0.1. (key f)", "the cause's"
+        await person.press("down")
+        assert seen() == "Try: Look at the units (u)."
+        show(events.Finding("x", "note", None, 1, 0.0, "So.", "Why.", "Do it.", {}))
+        await person.until(lambda: not pane._remedy.display, "room for all of it")
