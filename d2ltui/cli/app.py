@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from d2ltui import __version__
+from d2ltui.cli import misuse
 from d2ltui.cli.options import (
     MAX_RUNS,
     Command,
@@ -75,6 +76,13 @@ class Commands(click.Group):
             stored.sweep,
         ):
             self.add_command(command)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadOptionUsage as error:
+            error.ctx = error.ctx or ctx  # click forgets of which command the option is
+            raise
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -341,16 +349,6 @@ def _show(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _unknown_option(error: click.NoSuchOption) -> str:
-    """What click words differently from version to version, and proposes without need."""
-    context = error.ctx or click.Context(cli)
-    known = [option for param in context.command.params for option in param.opts]
-    typed = error.option_name
-    return (
-        f"option: {quoted(typed)} is not known{did_you_mean(typed, known)}; allowed: see {context.command_path} --help"
-    )
-
-
 def main() -> NoReturn:
     """The command line: every wrong argument ends as one sentence and exit status 2, never as a traceback."""
     startup.prepare()
@@ -362,8 +360,7 @@ def main() -> NoReturn:
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.ClickException as error:
-        sentences = _unknown_option(error) if isinstance(error, click.NoSuchOption) else error.format_message()
-        for line in sentences.splitlines():
+        for line in misuse.in_words(error).splitlines():
             click.echo(f"d2ltui: {printable(line, MAX_LINE)}", err=True)
         status = error.exit_code
     except (click.Abort, KeyboardInterrupt):

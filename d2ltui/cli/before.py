@@ -9,6 +9,12 @@ import click
 from d2ltui.cli.options import Command, configure, run_options
 from d2ltui.spec.config import RunConfig
 
+# Run options that change nothing about a range test. In a file they describe a run, and are left alone.
+WITHOUT_EFFECT = {
+    "epochs": "find-lr takes as many steps as it needs",
+    "schedule": "find-lr has rates of its own, one for each step",
+}
+
 
 def _configured(ctx: click.Context, options: dict[str, Any]) -> RunConfig:
     return configure({**ctx.obj, **{name: value for name, value in options.items() if value is not None}})
@@ -40,6 +46,9 @@ def find_lr(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     Trains a copy of the network for some 150 steps while the rate grows from 1e-7 to 10, draws the loss over the rate,
     and stores nothing. The exit status is 0 with a suggestion, 1 where the loss falls at no rate.
     """
+    for name in WITHOUT_EFFECT:
+        if options[name] is not None or ctx.obj.get(name) is not None:
+            raise click.UsageError(f"{name}: --{name} has no effect here: {WITHOUT_EFFECT[name]}; allowed: without it")
     config = _configured(ctx, options)
     from d2ltui.cli.preflight import tell_rate
 

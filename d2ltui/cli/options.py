@@ -25,7 +25,11 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
-        rest = super().parse_args(ctx, args)
+        try:
+            rest = super().parse_args(ctx, args)
+        except click.BadOptionUsage as error:
+            error.ctx = error.ctx or ctx  # click forgets of which command the option is
+            raise
         if rest and not ctx.resilient_parsing:
             places = [param for param in self.params if isinstance(param, click.Argument) and param.name]
             extra = quoted(rest[0])

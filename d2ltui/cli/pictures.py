@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from d2ltui.cli.misuse import NamedArgument
 from d2ltui.cli.options import Command
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.numbers import number
@@ -18,7 +19,7 @@ SVG_WIDTH, SVG_HEIGHT = 120, 46  # cells
 
 
 @click.command("show-activation", cls=Command)
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", cls=NamedArgument, values=lambda: ", ".join(ACTIVATIONS))
 def show_activation(name: str) -> None:
     """Draw an activation function and its slope.
 

@@ -76,7 +76,8 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
         ("--config /dev/zero", "config: /dev/zero cannot be read (it is a device, not a file)"),
         ("--learning-rate 1", "option: '--learning-rate' is not known; allowed: see d2ltui train --help"),
         ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size?); allowed: "),
-        ("--lr", "requires an argument"),
+        ("--lr", "lr: its value is missing; allowed: --lr F; see d2ltui train --help"),
+        ("--json=yes", "json: a value is not allowed; allowed: --json alone"),
         ("digits", "train: 'digits' is not allowed; allowed: options alone, see d2ltui train --help"),
     ],
 )
@@ -87,6 +88,27 @@ def test_a_wrong_value_is_one_sentence_and_nothing_is_trained(  # type: ignore[n
     assert (status, out, trained) == (2, "", [])
     assert err.startswith("d2ltui: ")
     assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("show-activation", "show-activation: NAME is missing; allowed: identity, sigmoid, tanh, relu"),
+        ("show", "show: RUN is missing; allowed: the name of a stored run ('d2ltui runs' lists them), or latest"),
+        ("export", "export: RUN is missing; allowed: the name of a stored run"),
+        (
+            "find-lr --epochs 3",
+            "epochs: --epochs has no effect here: find-lr takes as many steps as it needs; ",
+        ),
+        ("--lr", "lr: its value is missing; allowed: --lr F; see d2ltui --help"),
+        ("--schedule cosine find-lr", "schedule: --schedule has no effect here: find-lr has rates of its own"),
+    ],
+)
+def test_what_is_missing_or_in_vain_is_named(command, arguments: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    status, out, err = command(*arguments.split())
+    assert (status, out) == (2, "")
+    assert err.startswith(f"d2ltui: {said}")
     assert err.count("\n") == 1
 
 
