@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Literal
 
 from d2ltui.engine.picture_desk import PictureDesk
@@ -31,12 +32,15 @@ class Control:
         self._observed = False
         self._steps = 1 if mode == "step" else 0  # still to train in mode "step"
         self._trial: Control | None = None
+        self._pace: float | None = None  # steps a second at most
+        self._paced_step, self._next_step_at = -1, 0.0
         self.attention = mode in ("pause", "step")
 
     def _set(self, mode: Mode | None = None) -> None:
         if mode is not None:
             self._mode = mode
-        self.attention = self._stop or self._lr is not None or self._mode in ("pause", "step")
+            self._next_step_at = time.monotonic()  # what a person asks for need not wait for its turn
+        self.attention = self._stop or self._lr is not None or self._mode in ("pause", "step") or self._pace is not None
         self._changed.notify_all()
 
     def pause(self) -> None:
@@ -80,6 +84,12 @@ class Control:
         """Go on with another learning rate from the next step on."""
         with self._changed:
             self._lr = lr
+            self._set()
+
+    def set_pace(self, pace: float | None) -> None:
+        """Take at most `pace` steps a second from here on; None for all there is."""
+        with self._changed:
+            self._pace, self._next_step_at = pace, time.monotonic()
             self._set()
 
     def observe(self, observed: bool) -> None:
@@ -136,6 +146,19 @@ class Control:
         with self._changed:
             if self._mode == "epoch":
                 self._set("pause")
+
+    def wait_for_pace(self, step: int) -> bool:
+        """Sleep until the step after `step` is due, or a request arrives; True where it has to be asked again."""
+        with self._changed:
+            if self._pace is None or self._mode == "pause" or self._stop or step == self._paced_step:
+                return False
+            left = self._next_step_at - time.monotonic()
+            if left > 0:
+                self._changed.wait(left)
+                return True
+            self._paced_step = step
+            self._next_step_at = max(self._next_step_at, time.monotonic() - 0.5 / self._pace) + 1 / self._pace
+            return False
 
     def wait_while_paused(self, timeout: float) -> bool:
         """Sleep until a request arrives; True when the trainer is to stay paused and nothing else is asked."""

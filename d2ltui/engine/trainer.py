@@ -337,7 +337,7 @@ class Trainer:
                 self._look_at_pause()  # somebody begins to look, and no step will come to look at
             looked = observed
             self._painter.paint(self.progress.step, standing=waiting)
-            if not self.control.wait_while_paused(PROBE_EVERY):
+            if not (self.control.wait_while_paused(PROBE_EVERY) or self.control.wait_for_pace(self.progress.step)):
                 break
         if self.control.stopping:
             raise Stopped

@@ -188,6 +188,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             self.hung_up = True
             if self._worker is not None and self._worker.control is not None:
                 # Nobody is left who could ask for the next step, or who looks at the layers.
+                self._worker.control.set_pace(None)
                 self._worker.control.resume()
                 self._worker.control.observe(False)
             self.exit(return_code=0)
@@ -256,6 +257,11 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self._trouble_told = ""
         after = self.preflight.thread
         self.worker.start(recording.config, "run", self.observed, lambda _: recording, control, after=after)
+
+    def set_pace(self, pace: float | None) -> None:
+        """Have the run that this process trains take at most so many steps a second; None for all there is."""
+        if self.training and self._worker is not None and self._worker.control is not None:
+            self._worker.control.set_pace(pace)
 
     def poll(self) -> str:
         """Take in what has come of a watched run; returns, once, what went wrong with storing or watching a run."""

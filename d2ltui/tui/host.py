@@ -60,6 +60,9 @@ class Host(Protocol):
     def start_run(self, config: RunConfig, mode: Mode) -> None:
         """End the run that there is, and begin another."""
 
+    def set_pace(self, pace: float | None) -> None:
+        """Have the run that this process trains take at most so many steps a second; None for all there is."""
+
     def poll(self) -> str:
         """Take in what has come of a watched run; returns, once, what went wrong with storing or watching a run."""
 

@@ -23,7 +23,9 @@ class Key(NamedTuple):
 
 KEYS: tuple[Key, ...] = (
     Key("ctrl+r", "run", "run", "train what the form describes; also from inside a field", "^r", priority=True, rank=1),
-    Key("space", "pause", "pause", "pause, and resume"),
+    Key("space", "pause", "pause", "pause, and resume; a run that is over: play it, from the cursor on"),
+    Key("less_than_sign", "speed(-1)", "slower", "slower: down to one step a second", "<", footer=False),
+    Key("greater_than_sign", "speed(1)", "faster", "faster, up to all there is", ">", footer=False),
     Key("s", "step", "step", "train one step, then pause", rank=4),
     Key("e", "epoch", "epoch", "train to the end of the epoch, then pause", rank=5),
     Key("x", "stop", "stop", "stop the run; everything stays on the screen", rank=3),

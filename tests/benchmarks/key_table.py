@@ -44,10 +44,18 @@ KEYS = (
     Key("shift+tab", SHIFT_TAB, most=2_000),
     *(Key("down", "\x1b[B"), Key("up", "\x1b[A"), Key("right", "\x1b[C", "\x1b[D"), Key("escape", ESCAPE)),
     *(Key("z", "z", "z", CURVES), Key("u", "u", ESCAPE, SCREEN), Key("l", "l", "l", CURVES)),
-    *(Key("]", "]", "[", CURVES), Key("f", "f"), Key("k", "k"), Key("F", "F"), Key("t", "t", ESCAPE, SCREEN)),
+    *(
+        Key("]", "]", "[", CURVES),
+        Key("i", "i", "i", CURVES),
+        Key("f", "f"),
+        Key("k", "k"),
+        Key("F", "F"),
+        Key("t", "t", ESCAPE, SCREEN),
+    ),
     *(Key("?", "?", ESCAPE, 10_000), Key("L", "L", ESCAPE, SCREEN), Key("R", "R", ESCAPE, SCREEN)),
     *(Key("ctrl+s", "\x13", ESCAPE, 10_000), Key("ctrl+t", THEME, THEME, SCREEN)),
 )
+SLOWER = Key("<", "<", ">")  # slow motion, and back to all there is
 PAUSE = Key("space", " ", " ")  # afterwards frames come, so its bytes cannot be told
 # These move the run, so they come last. With the run they change the curves.
 RUN_KEYS = (Key("s", "s", most=SCREEN), Key("e", "e", most=SCREEN), Key("x", "x", most=SCREEN))
@@ -67,7 +75,7 @@ def key_table(context: Context) -> list[Figure]:
         p95 = percentile(values, 0.95)
         half = interval(values, 0.95)
         figures.append(Figure(f"{name}, first burst, {model}, p95", values, None, most, "ms", "", p95, half_width=half))
-    for key in (*KEYS, *RUN_KEYS):
+    for key in (*KEYS, SLOWER, *RUN_KEYS):
         for name in (key.name, f"{key.name} undone"):
             if name in sent:
                 figures.append(Figure(f"{name}, sent", sent[name], None, key.most / 1000, "KB"))
@@ -84,14 +92,14 @@ def measure(run: list[str]) -> tuple[dict[str, list[float]], dict[str, list[floa
         wait_for_steps(log, 64)
         time.sleep(2.0)
         for _ in range(ROUNDS):
-            for key in (*KEYS, PAUSE):
+            for key in (*KEYS, SLOWER, PAUSE):
                 for name, sends in ((key.name, key.sends), (f"{key.name} undone", key.undo)):
                     if sends and (seconds := answer(terminal, sends)) is not None:
                         times.setdefault(name.rstrip(" 0123456789"), []).append(1000 * seconds)
         if read_log(log)[-1].kind == "e":
             raise EndedEarly
         terminal.press(" ")
-        for key in (*KEYS, *RUN_KEYS):
+        for key in (*KEYS, SLOWER, *RUN_KEYS):
             for name, sends in ((key.name, key.sends), (f"{key.name} undone", key.undo)):
                 if sends:
                     sent.setdefault(name, []).append(bytes_of(terminal, sends) / 1000)

@@ -44,3 +44,15 @@ async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
         await person.until(lambda: person.main.chart_zoom == 0 and "epoch  0" in text(loss), "all of it")
         await person.press("escape")
         await person.until(lambda: person.main.cursor is None and text(loss) == before, "the chart as it was")
+
+        await person.press("space")
+        await person.until(lambda: "replay at" in person.status and "┊" in text(loss), "the replay")
+        await person.press(*"<<<<<<<<<")
+        await person.until(lambda: "replay at 1 step/s: step" in person.status, "its slowest speed")
+        at = person.main.cursor or 0
+        await person.until(lambda: (person.main.cursor or 0) > at, "the next step")
+        await person.press("space")
+        await person.until(lambda: "slow motion: 1 step/s" in person.status, "the end of it")
+        assert person.main.cursor is not None
+        await person.press("space", *">>>>>>>>>")
+        await person.until(lambda: "replay" not in person.status and person.main.cursor is None, "the newest step")

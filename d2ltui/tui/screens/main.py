@@ -99,6 +99,7 @@ class MainScreen(OpeningScreen):
             self._curves, self._trouble = Curves(live), trouble
             self.forget_cursor()
             self._show_names()
+        self.advance()
         if self.is_active:  # under another screen nobody sees it
             with self.batch_refresh():  # the screen is put together once
                 self._show_panes()
@@ -166,7 +167,7 @@ class MainScreen(OpeningScreen):
         machine, hint = self.host.machine, self._hint
         watched = self.host.stored.watched
         interrupted = watched is not None and watched.interrupted
-        self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted)
+        self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted, speed=self.speed_in_words)
 
     def _answer_soon(self) -> None:
         """Show what the engine answers as soon as it does, not at the next frame."""
@@ -238,14 +239,17 @@ class MainScreen(OpeningScreen):
         if away:
             self._open_tab(self.arrangement.tab_of(self.arrangement.first))
         self.host.start_run(config, mode)
+        self.host.set_pace(self.speed)
         self.tick()
 
     def action_pause(self) -> None:
-        """Pause, or resume."""
+        """Pause, or resume; a run that is over is played, from the cursor on."""
         control = self.host.control
         if control is None:
-            self._say("nothing is training: ctrl+r begins")
-        elif control.mode == "pause":
+            if not self.play():
+                self._say("nothing is training: ctrl+r begins")
+            return
+        if control.mode == "pause":
             control.resume()
         else:
             control.pause()

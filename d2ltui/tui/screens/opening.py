@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.spec.fields import FIELDS
 from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows
-from d2ltui.tui.screens.panes import PanesScreen
+from d2ltui.tui.screens.playing import PlayingScreen
 from d2ltui.tui.widgets.fields import ChoiceField
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MEASURING = "a lesson is being measured: stop it first (L, then x)"
 
 
-class OpeningScreen(PanesScreen):
+class OpeningScreen(PlayingScreen):
     """A screen of panes whose keys open other screens."""
 
     def _say(self, hint: str) -> None:

@@ -119,9 +119,12 @@ class StatusLine(CachedRender, Widget):
         """The run's state, as shown."""
         return self._status
 
-    def show(self, live: LiveRun | None, machine: str, hint: str = "", *, interrupted: bool = False) -> None:
+    def show(
+        self, live: LiveRun | None, machine: str, hint: str = "", *, interrupted: bool = False, speed: str = ""
+    ) -> None:
         """Show where `live` is. Refreshes only when something reads differently.
 
+        `speed`: how it is played, or slowed down, in words.
         `interrupted`: its process has gone without ending it, and the word is that of the list of runs.
         """
         status: str = live.status if live is not None else "ready"
@@ -146,7 +149,7 @@ class StatusLine(CachedRender, Widget):
         elif live is not None and status == "training" and live.thread_changes:
             last = live.thread_changes[-1]
             message = hint or (last.sentence if last.threads <= last.before else "")  # of what slows it down
-        line = self._compose_line(live, status, machine, alone=not message)
+        line = self._compose_line(live, status, machine, speed, alone=not message)
         if line == self._line and message == self._message:
             return
         drawn, before, said = self._line, _text(self._line), self._message
@@ -168,7 +171,7 @@ class StatusLine(CachedRender, Widget):
         else:
             self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
 
-    def _compose_line(self, live: LiveRun | None, status: str, machine: str, alone: bool) -> list[Part]:
+    def _compose_line(self, live: LiveRun | None, status: str, machine: str, speed: str, alone: bool) -> list[Part]:
         """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
         width = self.app.size.width - 2
         wide = self.app.size.width >= 110
@@ -189,6 +192,8 @@ class StatusLine(CachedRender, Widget):
             if rate:
                 told.append(f"  {steps_a_second(rate)} steps/s")  # three digits: more of them only flicker
             told += time
+            if speed:
+                told.insert(0, f"  {speed} ")
             if wide and live.lr_changes:
                 told.append(f"  lr {setting(live.lr)}")
             while told and self.app.size.height < SHORT and len(_text(parts)) + len("".join(told)) > width:
