@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from d2ltui.spec.pictures import PictureMade, PictureRequest
 
+MAX_PAST = 64
+
 
 class PictureDesk:
     """One standing request for pictures, and the newest answer. Every method returns at once, in any thread.
@@ -20,6 +22,7 @@ class PictureDesk:
         self._fresh = False
         self.on_ask: Callable[[], None] = _nothing
         self.made: PictureMade | None = None  # replaced by a new one, never changed
+        self.past: list[PictureMade] = []  # of this request, the newest last, at most MAX_PAST; replaced, too
 
     def ask(self, request: PictureRequest | None) -> None:
         """From now on have pictures of `request` made, again and again while the run trains; with None, no more."""
@@ -50,6 +53,16 @@ class PictureDesk:
         with self._lock:
             if made.request == self._request:
                 self.made = made
+                past = [*(one for one in self.past if one.request == made.request and one.step < made.step), made]
+                if len(past) > MAX_PAST:  # without the one that is missed least
+                    gaps = [after.step - before.step for before, after in zip(past, past[2:], strict=False)]
+                    del past[1 + gaps.index(min(gaps))]
+                self.past = past
+
+    def at(self, step: int) -> PictureMade | None:
+        """The last picture of the request that was made until `step`; None where none is kept."""
+        kept = (made for made in reversed(self.past) if made.request == self._request and made.step <= step)
+        return next(kept, None)
 
 
 def _nothing() -> None:

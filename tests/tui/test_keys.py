@@ -362,7 +362,9 @@ async def test_zoomed_activations_show_their_history_and_u_the_units(open_app: O
         await person.until_word("finished")
         person.main.query_one("#activations").focus()
         await person.press("z")
-        await person.until(lambda: "step 0" in person.text() and "█" in person.text(), "a heatmap from the start")
+        await person.until(
+            lambda: "step 0" in person.text() and "fullest bin" in person.text(), "a heatmap from the start"
+        )
         await person.press("z", "u")
         await person.until(lambda: "8 units:" in person.text(), "the units of the ReLU")
         await person.press("right")

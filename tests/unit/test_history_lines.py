@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from d2ltui.charts.canvas import Look
+from d2ltui.charts.of_layers import layer_curves
 from d2ltui.charts.spec import COLOURED, colours_of
-from d2ltui.spec.events import Finding, LayersProbed, LayerStats
+from d2ltui.engine.picture_desk import MAX_PAST, PictureDesk
+from d2ltui.history.live import LiveRun
+from d2ltui.spec.config import resolve
+from d2ltui.spec.events import Finding, LayersProbed, LayerStats, StepsTrained
+from d2ltui.spec.pictures import PictureMade, PictureRequest
 from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.history_lines import LABEL_WIDTH, heatmap_lines
 from d2ltui.tui.screens.layer import unit_lines
@@ -159,3 +165,39 @@ def test_the_cursor_stands_below_the_heatmap_at_its_step() -> None:
     probes = [LayersProbed(step, (layer((1,), 0, 1),)) for step in range(0, 101, 10)]
     below = text(heatmap_lines(probes, LABEL_WIDTH + 60, 8, PLAIN, cursor=50))[-1]
     assert below[LABEL_WIDTH + 27 : LABEL_WIDTH + 34].strip().startswith("|50")
+
+
+def test_norms_and_update_ratios_are_curves_over_time() -> None:
+    """Three charts, each with a curve for each layer with weights; of what was never measured, a sentence."""
+    live = LiveRun(resolve({"epochs": 2}))
+    for step in (0, 45, 90):
+        layers = tuple(
+            msgspec.structs.replace(layer((1,), 0, 1), index=index, title=f"Linear {index}", gradient_norm=norm / index,
+                                    weight_norm=norm * index)
+            for index, norm in ((1, 1.0 + step), (2, None), (3, 1.0 + step)) if norm is not None
+        )  # fmt: skip
+        live(LayersProbed(step, layers))
+    live(StepsTrained(90, np.ones(90, np.float32), np.ones(90, np.float32), 1.0))
+    for height, ascii in ((30, False), (12, True)):
+        lines = text(layer_curves(live, 70, height, unit="step", cursor=45, ascii=ascii))
+        heads = [line for line in lines if line.startswith(("gradient norm", "weight norm", "update ratio"))]
+        assert len(heads) == 3
+        assert sum("Linear 1" in line and "Linear 3" in line for line in lines) == 2  # legends
+        assert any("not measured yet" in line for line in lines)
+        assert any(line[7:].count("|" if ascii else "┊") for line in lines)
+        assert all(len(line) <= 70 for line in lines)
+        assert not ascii or all(line.isascii() for line in lines)
+
+
+def test_earlier_pictures_are_kept_for_the_cursor() -> None:
+    desk, request = PictureDesk(), PictureRequest("regions", 10, 10)
+    desk.ask(request)
+    for step in range(10, 10_000, 10):
+        desk.put(PictureMade(request, step, None, ""))
+    assert len(desk.past) <= MAX_PAST
+    assert (made := desk.at(5_000)) is not None
+    assert 4_000 < made.step <= 5_000
+    assert desk.at(9_990) is desk.made
+    assert desk.at(5) is None
+    desk.ask(PictureRequest("regions", 20, 10))  # of another size
+    assert desk.at(5_000) is None

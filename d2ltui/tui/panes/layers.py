@@ -6,11 +6,15 @@ import bisect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from textual import events
+
+from d2ltui.tui.panes.chart import CursorMoved
 from d2ltui.tui.panes.layer_lines import TextLine
 from d2ltui.tui.panes.lines import LinesPane
 from d2ltui.tui.panes.spec import PaneSpec, RunView
 
 if TYPE_CHECKING:
+    from d2ltui.charts.timeline import Unit
     from d2ltui.history.live import LiveRun
     from d2ltui.spec.events import LayersProbed, LayerStats
 
@@ -25,14 +29,16 @@ class LayersPane(LinesPane):
         super().__init__(spec, self._of_run, empty)
         self._layer_lines = layer_lines
         self._cursor: int | None = None
+        self._unit: Unit = "epoch"
+        self._live: LiveRun | None = None
 
     def state_of(self, live: LiveRun) -> object:
-        """The look."""
-        return self._look(live)
+        """The look, and what decides how it is shown."""
+        return self._look(live), self._cursor, self._unit
 
     def show_run(self, view: RunView) -> None:
         """Show the newest look, or, while the charts are read at a step, the last one until then."""
-        self._cursor = view.cursor
+        self._cursor, self._unit, self._live = view.cursor, view.unit, view.live
         super().show_run(view)
 
     def _look(self, live: LiveRun) -> LayersProbed | None:
@@ -40,6 +46,23 @@ class LayersPane(LinesPane):
         if self._cursor is None or not probes or self._cursor >= probes[-1].step:
             return live.layers
         return probes[max(0, bisect.bisect_right(probes, self._cursor, key=lambda probed: probed.step) - 1)]
+
+    def on_key(self, event: events.Key) -> None:
+        """← and → go from look to look, as they go through a chart; the others scroll."""
+        by = {"left": -1, "right": 1}.get(event.key, 0)
+        probes = self._live.probes if self._live is not None else []
+        if not by or not probes:
+            if event.key == "end" and self._cursor is not None:
+                self.post_message(CursorMoved(None))
+                event.stop()
+            return
+        event.stop()
+        event.prevent_default()
+        at = len(probes) - 1
+        if self._cursor is not None:
+            at = max(0, bisect.bisect_right(probes, self._cursor, key=lambda probed: probed.step) - 1)
+        at = min(len(probes) - 1, max(0, at + by))
+        self.post_message(CursorMoved(probes[at].step))
 
     def _of_run(self, live: LiveRun, view: RunView, width: int, height: int) -> list[TextLine]:
         probed = self._look(live)

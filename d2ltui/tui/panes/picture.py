@@ -99,17 +99,24 @@ class PicturePane(RunPane):
 
     def _show(self, desk: PictureDesk, size: Size, view: RunView) -> None:
         made = desk.made
+        if view.cursor is not None and made is not None and view.cursor < made.step:
+            made = desk.at(view.cursor) or made
         if made is None or desk.request is None or made.request.kind != desk.request.kind:
             self._say(WAITING if made is None else "…", size)
             return
         look = look_of(self.view, view.ascii)
-        if self._shown == (made, size, look):
+        if self._shown == (made, size, look, view.cursor):
             return
-        self._shown = (made, size, look)
+        self._shown = (made, size, look, view.cursor)
         self.view.show(self._drawn(made, size, look))
         choosing = self.kind.choosing if self.kind is not None else ""
-        step, keys = f"step {made.step:,}", f"↑↓ {choosing}  v kind" if choosing else "v kind"
-        self.subtitle(self.longest_fitting(f"{keys}  {step}", keys, f"v kind  {step}", "v kind"))
+        keys = f"↑↓ {choosing}  v kind" if choosing else "v kind"
+        step, short = f"step {made.step:,}", ""
+        if view.cursor is not None and made.step > view.cursor:
+            short = f"step {made.step:,}, not the cursor's"
+            step = f"after step {made.step:,}: of the cursor's step {view.cursor:,} no picture was kept"
+        said = (short,) if short else (keys, f"v kind  {step}", "v kind")
+        self.subtitle(self.longest_fitting(f"{keys}  {step}", *((step,) if short else ()), *said))
 
     def _drawn(self, made: PictureMade, size: Size, look: Look) -> Drawing:
         from d2ltui.charts.picture import draw_picture
