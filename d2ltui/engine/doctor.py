@@ -132,9 +132,9 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
     """What is to be said of the run; `looked_at` gets what is looked at for it."""
     score = patient.score_after(len(patient.epochs)) if len(patient.epochs) else Score(patient.guess, patient.guess)
     beyond = patient.guess + NEAR_GUESS * (1 - patient.guess)
-    clueless = patient.diverged or score.val <= beyond
-    if not clueless and 1 - score.worse <= ROOM:
+    if not patient.diverged and 1 - score.worse <= ROOM:  # of one class, a guess knows everything, too
         return _in_peace(patient, score)
+    clueless = patient.diverged or score.val <= beyond
     by_heart = _knows_by_heart(patient, score)
     cause = _of_broken_data(patient) or _of_labels(patient, score)
     if patient.classes:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 
 from d2ltui.data import Dataset, load
+from d2ltui.engine import checkpoint as checkpoints
+from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import events
@@ -101,3 +105,62 @@ def test_one_wrong_label_for_all_is_told_as_what_it_is() -> None:
     _, found = told(config, dataclasses.replace(data, y_train=data.y_train * 0))
     assert found[0].rule == "label-imbalance"
     assert "100 % of the training labels are class 0" in found[0].what
+
+
+def test_one_class_leaves_nothing_to_learn_and_nothing_to_warn_of() -> None:
+    config = resolve(MOONS)
+    data = data_of(config)
+    info = msgspec.structs.replace(data.info, num_outputs=1)
+    ended, found = told(config, dataclasses.replace(data, info=info, y_train=data.y_train * 0, y_val=data.y_val * 0))
+    assert (ended.status, ended.summary["train_loss"], ended.summary["val_accuracy"]) == ("finished", 0, 1)
+    assert [finding.what for finding in found if finding.severity != "note"] == []
+
+
+def test_a_run_of_no_steps_ends_as_what_it_is() -> None:
+    class Stopping(Control):
+        """Asked for an end when the training is to begin."""
+
+        def __call__(self, event: events.Event) -> None:
+            if isinstance(event, events.StatusChanged) and event.status == "training":
+                self.stop()
+
+    seen: list[events.Event] = []
+    control = Stopping()
+    config = resolve({**MOONS, "lr": 1e-9})
+    ended = Trainer(config, control, [seen.append, control], diagnose=True).run()
+    assert (ended.status, ended.summary["steps"]) == ("stopped", 0)
+    found = [finding for event in seen if isinstance(event, events.FindingsChanged) for finding in event.findings]
+    assert [finding for finding in found if finding.severity != "note"] == []
+
+
+def test_a_resumed_run_has_the_diagnosis_of_one_that_was_never_interrupted(tmp_path: Path) -> None:
+    config = resolve({**MOONS, "lr": 1e-6, "epochs": 4})
+    data = data_of(config)
+    _, whole = told(config, data)
+    control, kept = Control(mode="epoch"), _Keeper()
+    seen: list[events.Event] = []
+
+    def stop_at_pause(event: events.Event) -> None:
+        if isinstance(event, events.StatusChanged) and event.status == "paused":
+            control.stop()
+
+    assert Trainer(config, control, [stop_at_pause], dataset=data, keeper=kept).run().status == "stopped"
+    with open(tmp_path / "checkpoint", "wb") as file:
+        kept.kept[-1].write(file)
+    stored = checkpoints.read(tmp_path / "checkpoint", config)
+    Trainer(config, Control(), [seen.append], dataset=data, diagnose=True, resume=lambda: stored).run()
+    resumed = [event.findings for event in seen if isinstance(event, events.FindingsChanged)][-1]
+    assert resumed[0] == whole[0]
+    assert resumed[0].rule == "learning-rate-low"
+
+
+class _Keeper:
+    """Takes checkpoints into a list."""
+
+    idle, took = True, 0.0
+
+    def __init__(self) -> None:
+        self.kept: list[Checkpoint] = []
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        self.kept.append(checkpoint)
