@@ -13,7 +13,6 @@ from d2ltui.history.live import LiveRun
 from d2ltui.history.smoothing import SmoothedReducer
 from d2ltui.spec import comparison
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.findings import all_well, findings_in_words
 from d2ltui.spec.numbers import duration, fixed, number, optional, setting
 from d2ltui.spec.text import counted, json_line, printable
@@ -201,7 +200,7 @@ def compare(paths: Sequence[Path]) -> None:
     for letter, run in zip(letters, infos, strict=True):
         text.say(f"{letter}  {run.name}: {run.status}")
     text.say()
-    factors = comparison.loss_factors([live.config for live in lives])
+    factors = comparison.loss_factors([live.header for live in lives])
     text.say("training loss")
     text.chart(
         overlay([scaled(training_curve(live), f) for live, f in zip(lives, factors, strict=True)], letters, names)
@@ -213,8 +212,9 @@ def compare(paths: Sequence[Path]) -> None:
         text.say(f"validation {lives[0].header.metric_title}")
         text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters, names))
     text.say()
-    configs = [live.config for live in lives]
-    rows = [(name, *(setting(getattr(config, name)) for config in configs)) for name in differences(configs)]
+    rows: list[tuple[str, ...]] = [
+        (name, *values) for name, values in comparison.differences([live.header for live in lives])
+    ]
     figures = list(dict.fromkeys(name for run in infos for name in run.figures))
     for name in figures:
         values = [run.figures.get(name) for run in infos]
@@ -224,7 +224,7 @@ def compare(paths: Sequence[Path]) -> None:
     rows.append(("epochs ended", *(str(run.epochs) for run in infos)))
     rows.append(("seconds", *(fixed(run.seconds) for run in infos)))
     text.table(("", *letters), rows)
-    for sentence in comparison.explanations(configs):
+    for sentence in comparison.explanations([live.config for live in lives if live.is_configured]):
         text.say(f"note: {sentence}.")
 
 
@@ -232,11 +232,6 @@ def scaled(curve: tuple[list[float], list[float]], factor: float) -> tuple[list[
     """A curve whose values are multiplied with `factor`."""
     x, y = curve
     return x, [factor * value for value in y]
-
-
-def differences(configs: Sequence[RunConfig]) -> list[str]:
-    """The fields in which configurations differ."""
-    return [name for name in FIELDS if len({getattr(config, name) for config in configs}) > 1]
 
 
 def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:

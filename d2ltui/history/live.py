@@ -12,7 +12,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.history.series import Array, Series
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.header import header_of
+from d2ltui.spec.header import RunHeader, header_of
 
 # Looks at the layers that are kept, and layers in all of them: a look at a hundred layers takes half a megabyte.
 MAX_PROBES = 512
@@ -27,11 +27,11 @@ class LiveRun:
     `version` changes whenever anything else does.
     """
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config = config
+    def __init__(self, of: RunConfig | RunHeader) -> None:
+        self._config = of if isinstance(of, RunConfig) else None
+        self.header = of if isinstance(of, RunHeader) else header_of(of)
         self.status: events.Status = "loading"
         self.loading: events.Loading | None = None
-        self.header = header_of(config)
         self.started: events.RunStarted | None = None
         self.ended: events.RunEnded | None = None
         self.layers: events.LayersProbed | None = None
@@ -46,11 +46,31 @@ class LiveRun:
         self.metrics = Series()
         self.step = 0
         self.seconds = 0.0
-        self.lr = config.lr
+        self.lr = self.header.lr  # nan where it is not known
         self.lr_changes: list[events.LearningRateChanged] = []
         self.thread_changes: list[events.ThreadsChanged] = []
         self.failures: list[events.ObserverFailed] = []  # of what watched the run
         self.version = 0
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether this engine trains it, from a RunConfig; of another program's run there is the header alone."""
+        return self._config is not None
+
+    def is_of(self, config: RunConfig) -> bool:
+        """Whether it is a run of `config`."""
+        return self._config == config
+
+    @property
+    def config(self) -> RunConfig:
+        """What this engine trains.
+
+        Raises:
+            LookupError: where another program does.
+        """
+        if self._config is None:
+            raise LookupError(f"run: {self.header.name or 'it'} is trained by {self.header.source}")
+        return self._config
 
     @property
     def epoch(self) -> int:

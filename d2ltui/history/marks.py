@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from d2ltui.history.live import LiveRun
@@ -42,11 +43,10 @@ def _pauses(live: LiveRun) -> list[RunMark]:
 
 
 def _rates(live: LiveRun) -> list[RunMark]:
-    marks, before = [], live.config.lr
+    marks, before = [], live.header.lr
     for change in live.lr_changes:
-        marks.append(
-            RunMark(change.step, "L", "lr", f"lr {setting(before)} → {setting(change.lr)} after step {change.step:,}")
-        )
+        known = "" if math.isnan(before) else f"{setting(before)} → "
+        marks.append(RunMark(change.step, "L", "lr", f"lr {known}{setting(change.lr)} after step {change.step:,}"))
         before = change.lr
     return marks
 

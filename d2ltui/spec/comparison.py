@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.header import RunHeader, header_of
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
+from d2ltui.spec.text import printable
 
 LOSS_UNIT = (
     "losses of linear regression are shown as (ŷ − y)², which is twice what training from scratch reports: its loss "
@@ -33,14 +35,22 @@ _CLIPPING = (
 _SAME = "from scratch and concise follow the same trajectory here, but for rounding"
 
 
-def loss_factors(configs: Sequence[RunConfig]) -> list[float]:
+def differences(headers: Sequence[RunHeader]) -> list[tuple[str, list[str]]]:
+    """The hyperparameters in which runs differ, each with its value in every run: a dash where a run has none."""
+    names = dict.fromkeys(name for header in headers for name in header.params)
+    rows = [(name, [printable(setting(header.params.get(name))) for header in headers]) for name in names]
+    return [(printable(name), values) for name, values in rows if len(set(values)) > 1]
+
+
+def loss_factors(headers: Sequence[RunHeader]) -> list[float]:
     """What to multiply each run's losses with, so that they can be compared: 1 where they are comparable as they are.
 
     Where linear regression from scratch stands beside a concise one, its ½(ŷ − y)² is shown as (ŷ − y)².
     """
-    linear = [config.implementation for config in configs if config.model == "linear"]
-    mixed = len(set(linear)) > 1
-    return [2.0 if mixed and _halved(config) else 1.0 for config in configs]
+    built = [header.params.get("implementation") for header in headers if header.params.get("model") == "linear"]
+    mixed = len(set(built)) > 1
+    halved = (("model", "linear"), ("implementation", "scratch"))
+    return [2.0 if mixed and all(header.params.get(k) == v for k, v in halved) else 1.0 for header in headers]
 
 
 def explanations(configs: Sequence[RunConfig]) -> list[str]:
@@ -58,7 +68,7 @@ def explanations(configs: Sequence[RunConfig]) -> list[str]:
         if not sentences and not _differ(scratch, concise):
             sentences = [_SAME]
         found |= dict.fromkeys(sentences)
-    if 2.0 in loss_factors(configs):
+    if 2.0 in loss_factors([header_of(config) for config in configs]):
         found = {LOSS_UNIT: None, **found}
     return list(found)
 
@@ -100,10 +110,6 @@ def beside_concise(config: RunConfig) -> str:
 def _clips_penalty(config: RunConfig) -> bool:
     """Whether weight decay's part of the gradient is clipped from scratch, where it is part of the loss."""
     return min(config.clip_norm, config.weight_decay) > 0
-
-
-def _halved(config: RunConfig) -> bool:
-    return config.model == "linear" and config.implementation == "scratch"
 
 
 def _differ(a: RunConfig, b: RunConfig) -> bool:

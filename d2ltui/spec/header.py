@@ -13,6 +13,7 @@ import msgspec
 
 from d2ltui.spec.datasets import DescriptionError, Task
 from d2ltui.spec.layers import LayerSpec
+from d2ltui.spec.models import MODELS
 
 if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
@@ -51,6 +52,12 @@ class RunHeader(msgspec.Struct, frozen=True):
         return metric_title(self.task == "classification")
 
     @property
+    def lr(self) -> float:
+        """The learning rate that the run starts with; nan where nobody has said."""
+        lr = self.params.get("lr")
+        return float(lr) if isinstance(lr, (int, float)) else math.nan
+
+    @property
     def total_steps(self) -> int | None:
         """Training steps of the whole run, where that is known."""
         if self.steps_per_epoch is None or self.epochs is None:
@@ -69,13 +76,22 @@ class RunHeader(msgspec.Struct, frozen=True):
         return steps / (self.steps_per_epoch or 1)
 
 
+def _params_of(config: RunConfig) -> dict[str, object]:
+    """The hyperparameters that the model has, and those that this version does not know; not where the data lie."""
+    from d2ltui.spec.versions import unknown_fields  # which needs what most readers of a header do not
+
+    fields = MODELS[config.model].fields if config.model in MODELS else ()
+    names = ("model", "dataset", "implementation", *fields)
+    return {name: getattr(config, name) for name in names if name != "data_dir"} | unknown_fields(config)
+
+
 def header_of(config: RunConfig) -> RunHeader:
     """The header of a run of this engine before its data is loaded: what the configuration promises."""
     steps_per_epoch = None
     with contextlib.suppress(DescriptionError):  # another version of the data set was another
         steps_per_epoch = config.steps_per_epoch
     return RunHeader(
-        params=msgspec.to_builtins(config),
+        params=_params_of(config),
         task=config.task,
         steps_per_epoch=steps_per_epoch,
         epochs=config.epochs,

@@ -209,9 +209,9 @@ async def test_a_store_that_cannot_be_written_does_not_stop_the_training(
 
 
 def test_differences_name_only_the_fields_that_differ() -> None:
-    configs = {"one": resolve({"lr": 0.1}), "two": resolve({"lr": 0.2, "activation": "tanh"})}
-    assert differences(configs).splitlines() == ["activation: a relu, b tanh", "lr: a 0.1, b 0.2"]
-    assert differences({"one": resolve({}), "two": resolve({})}) == "the configurations are the same"
+    lives = [LiveRun(resolve({"lr": 0.1})), LiveRun(resolve({"lr": 0.2, "activation": "tanh"}))]
+    assert differences(lives).splitlines() == ["activation: a relu, b tanh", "lr: a 0.1, b 0.2"]
+    assert differences([LiveRun(resolve({})), LiveRun(resolve({}))]) == "the configurations are the same"
 
 
 def test_linear_regression_from_scratch_and_concise_share_a_unit_on_the_screen() -> None:
@@ -224,7 +224,7 @@ def test_linear_regression_from_scratch_and_concise_share_a_unit_on_the_screen()
     for line, live, factor in zip(spec.lines, lives.values(), (2.0, 1.0), strict=True):
         assert line.y == [factor * epoch.val_loss for epoch in live.epochs]
     assert number(2 * lives["scratch"].epochs[-1].val_loss) in legend
-    facts = differences({name: live.config for name, live in lives.items()})
+    facts = differences(list(lives.values()))
     assert "implementation: a scratch, b concise" in facts
     assert "shown as (ŷ − y)²" in facts
     assert "halves the gradient" in facts

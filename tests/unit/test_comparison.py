@@ -9,6 +9,7 @@ from runs import run
 from d2ltui.spec import comparison
 from d2ltui.spec.comparison import LOSS_UNIT, explanations, loss_factors
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.header import RunHeader, header_of
 
 SOFTMAX = {"model": "softmax", "dataset": "digits", "epochs": 1, "device": "cpu"}
 MLP = {"model": "mlp", "dataset": "digits", "hidden": "16,8", "epochs": 1, "device": "cpu"}
@@ -17,6 +18,10 @@ LINEAR = {"model": "linear", "dataset": "diabetes", "epochs": 4, "device": "cpu"
 
 def pair(given: dict[str, object], **scratch: object) -> tuple[RunConfig, RunConfig]:
     return resolve({**given, "implementation": "scratch", **scratch}), resolve({**given, "implementation": "concise"})
+
+
+def headers(configs: list[RunConfig]) -> list[RunHeader]:
+    return [header_of(config) for config in configs]
 
 
 def losses(config: RunConfig) -> np.ndarray:
@@ -75,10 +80,10 @@ def test_linear_regression_from_scratch_moves_half_as_far(init: str, weight_deca
 
 def test_losses_of_linear_regression_are_compared_in_one_unit() -> None:
     scratch, concise = pair(LINEAR)
-    assert loss_factors([concise, scratch, concise]) == [1.0, 2.0, 1.0]
-    assert loss_factors([scratch, scratch]) == [1.0, 1.0]  # comparable as they are
-    assert loss_factors([*pair(SOFTMAX)]) == [1.0, 1.0]
-    assert loss_factors([]) == []
+    assert loss_factors(headers([concise, scratch, concise])) == [1.0, 2.0, 1.0]
+    assert loss_factors(headers([scratch, scratch])) == [1.0, 1.0]  # comparable as they are
+    assert loss_factors(headers([*pair(SOFTMAX)])) == [1.0, 1.0]
+    assert loss_factors(headers([])) == []
     assert LOSS_UNIT not in explanations([scratch, scratch])
     a, b = losses(scratch), losses(concise)
     assert a[0] == pytest.approx(b[0], rel=1e-5)  # before the first step, in one unit: the same weights, the same batch

@@ -148,6 +148,8 @@ class PicturePane(RunPane):
 
 def kinds_of(live: LiveRun) -> tuple[PictureKind, ...]:
     """The kinds of picture that there are of a run; none where its data set cannot be described any more."""
+    if not live.is_configured:
+        return ()
     try:
         info = live.config.dataset_info
     except DescriptionError:
@@ -157,7 +159,7 @@ def kinds_of(live: LiveRun) -> tuple[PictureKind, ...]:
 
 def is_chain(live: LiveRun) -> bool:
     """Whether a run's network is its layers one after another; another package's model is whatever it is."""
-    return not MODELS[live.config.model].build
+    return live.is_configured and not MODELS[live.config.model].build
 
 
 def _lines(text: str, size: Size, style: Style) -> Drawing:

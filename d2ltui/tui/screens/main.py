@@ -190,7 +190,7 @@ class MainScreen(OpeningScreen):
         """Whether the form describes another run than the one on the screen."""
         self._name, live = self.host.run_name, self.host.live
         self._form_pane.title(
-            "Model" if live is None or self._setup.state.last_valid == live.config else "Model of the next run"
+            "Model" if live is None or live.is_of(self._setup.state.last_valid) else "Model of the next run"
         )
 
     # Training

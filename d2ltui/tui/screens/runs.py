@@ -346,10 +346,10 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         self._drawing = begin(self.app, self._draw(width, height))
 
     def _show_facts(self) -> None:
-        configs = {name: live.config for name, live in self._lives.items()}
-        facts = differences(configs) if len(configs) > 1 else self._about()
+        several = len(self._lives) > 1
+        facts = differences(list(self._lives.values())) if several else self._about()
         self._facts.update(facts)
-        self._facts_pane.title("Differences" if len(configs) > 1 else "About the run")
+        self._facts_pane.title("Differences" if several else "About the run")
 
     def _about(self) -> str:
         name = self._table.selected

@@ -10,10 +10,8 @@ import msgspec
 from d2ltui.charts.overlay import letter, overlay
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.spec import comparison
-from d2ltui.spec.config import RunConfig, applicable_fields
 from d2ltui.spec.numbers import number
 from d2ltui.store import StoreError, home, listing
-from d2ltui.tui.form_state import as_text
 
 if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
@@ -55,21 +53,18 @@ class Histories:
             return None, known[1]  # what was read before; the next time there is more
 
 
-def differences(configs: dict[str, RunConfig]) -> str:
-    """The fields in which the runs differ, a line each; the first run is what the others are compared with.
+def differences(lives: Sequence[LiveRun]) -> str:
+    """The hyperparameters in which the runs differ, a line each.
 
     Of runs from scratch and concise ones also why their curves differ.
     """
-    names = dict.fromkeys(
-        name for config in configs.values() for name in ("model", "dataset", *applicable_fields(config.model))
-    )
-    lines = []
-    for name in names:
-        values = {run: as_text(getattr(config, name)) for run, config in configs.items()}
-        if len(set(values.values())) > 1:
-            lines.append(f"{name}: " + ", ".join(f"{letter(i)} {value}" for i, value in enumerate(values.values())))
+    lines = [
+        f"{name}: " + ", ".join(f"{letter(i)} {value}" for i, value in enumerate(values))
+        for name, values in comparison.differences([live.header for live in lives])
+    ]
     facts = "\n".join(lines) or "the configurations are the same"
-    return "\n\n".join([facts, *(f"{said}." for said in comparison.explanations(list(configs.values())))])
+    configs = [live.config for live in lives if live.is_configured]
+    return "\n\n".join([facts, *(f"{said}." for said in comparison.explanations(configs))])
 
 
 def span(live: LiveRun) -> int:
@@ -84,7 +79,7 @@ def span(live: LiveRun) -> int:
 def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
     """The validation losses of several runs on one axis and in one unit, and their values at epoch `cursor`."""
     values = []
-    factors = comparison.loss_factors([live.config for live in lives.values()])
+    factors = comparison.loss_factors([live.header for live in lives.values()])
     for index, (name, live) in enumerate(lives.items()):
         at = live.epochs.at(cursor)
         value = f"{number(factors[index] * at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
