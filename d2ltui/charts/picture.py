@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2ltui.charts import picture_activation, picture_fit, picture_images, picture_planes, picture_tables
+from d2ltui.charts import panels, picture_activation, picture_fit, picture_images, picture_planes, picture_tables
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.spec import Drawing, Style
-from d2ltui.spec import pictures
+from d2ltui.spec import diagrams, pictures
 
 MIN_WIDTH, MIN_HEIGHT = 8, 3
 
@@ -22,11 +22,13 @@ def area(width: int, height: int) -> tuple[int, int]:
 
 
 @np.errstate(all="ignore")  # numbers that are none, or too large, are drawn as far as that is possible, and no warning
-def draw_picture(picture: pictures.Picture, width: int, height: int, look: Look) -> Drawing:
+def draw_picture(picture: pictures.Picture | diagrams.Diagram, width: int, height: int, look: Look) -> Drawing:
     """The picture as lines of runs (style, text); a style from `colours.COLOURED` on is a pair of colours."""
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         return [[(int(Style.AXIS), "no room"[:width])]]
     match picture:
+        case diagrams.Curves() | diagrams.Bars() | diagrams.Raster() | diagrams.Descent() | diagrams.Panels():
+            return panels.draw_diagram(picture, width, height, look)
         case pictures.Regions():
             return picture_planes.regions(picture, width, height, look)
         case pictures.Surface():

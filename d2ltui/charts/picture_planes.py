@@ -21,6 +21,13 @@ SURE = 0.5  # of the way from a guess to certainty: from here on a letter says s
 
 def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the class that is predicted there, paler where less sure; samples as marks."""
+    said = [*class_legend(picture, look), (int(Style.AXIS), _limits(picture))]
+    below = wrapped(said, width, look.ascii, lines_for(height))
+    return [*regions_alone(picture, width, height - len(below), look), *below]
+
+
+def class_legend(picture: Regions, look: Look) -> list[Run]:
+    """The mark and the name of each class."""
     classes = max(2, len(picture.names))
     colours = class_colours(classes)
     legend: list[Run] = []
@@ -28,8 +35,13 @@ def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
         # A mark and its name stay together.
         said = f"{look.glyph(index, classes)}{NO_BREAK}", f"{name.replace(' ', NO_BREAK)}  "
         legend += [(look.text_style(colours[index]), said[0]), (int(Style.TEXT), said[1])]
-    below = wrapped([*legend, (int(Style.AXIS), _limits(picture))], width, look.ascii, lines_for(height))
-    rows = height - len(below)
+    return legend
+
+
+def regions_alone(picture: Regions, width: int, rows: int, look: Look) -> Drawing:
+    """The same with nothing below it."""
+    classes = max(2, len(picture.names))
+    colours = class_colours(classes)
     canvas = Canvas(width, rows)
     predicted, confidence = fitted(picture.classes, width, 2 * rows), fitted(picture.confidence, width, 2 * rows)
     sure = ((confidence - 1 / classes) / (1 - 1 / classes)).clip(0, 1)
@@ -47,7 +59,7 @@ def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
     at_column, at_row, labels = at_column[order], at_row[order], labels[order]
     glyphs = np.array([look.glyph(index, classes) for index in range(classes)])
     canvas.mark(at_column, at_row, glyphs[labels], look.strong(colours)[labels] if look.colours else None)
-    return [*canvas.drawing(), *below]
+    return canvas.drawing()
 
 
 def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:

@@ -7,7 +7,9 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from d2ltui.cli import text
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
 from d2ltui.lessons.lesson import paragraphs
 from d2ltui.lessons.measured import LessonCancelled, shown
@@ -17,7 +19,10 @@ from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted
 from d2ltui.store.defects import in_words, keep_traceback
 
-WIDTH = 100
+if TYPE_CHECKING:
+    from d2ltui.spec.diagrams import Diagram
+
+WIDTH, HEIGHT = 100, 24
 
 
 def list_lessons(as_json: bool) -> int:
@@ -49,7 +54,9 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
                 return signals.status or 1
             verdicts.append(verdict)
             if not as_json:
-                _print_verdict(verdict)
+                _print_verdict(verdict, whole=len(names) == 1)
+                if len(names) == 1 and LESSONS[name].trials:
+                    _print_trials(LESSONS[name])
     holds = all(verdict.holds for verdict in verdicts)
     seconds = round(time.perf_counter() - began, 1)
     if as_json:
@@ -66,6 +73,7 @@ def _measure_one(lesson: Lesson, signals: Signals, seeds: int, data_dir: str | N
         _print_page(lesson)
     progress = _Progress(lesson)
     bench = Bench(lesson, seeds=seeds, data_dir=data_dir, on_run=progress)
+    progress.bench = bench
     signals.watch(bench)
     try:
         verdict = bench.verdict()
@@ -78,6 +86,8 @@ def _measure_one(lesson: Lesson, signals: Signals, seeds: int, data_dir: str | N
         verdict = Verdict(lesson.name, lesson.claim, False, (), why, seeds, 0.0)
     finally:
         progress.clear()
+    if page and bench.picture is not None:
+        _print_picture(lesson, bench.picture)
     return None if signals.caught is not None else verdict
 
 
@@ -128,15 +138,44 @@ def _print_page(lesson: Lesson) -> None:
     sys.stdout.flush()
 
 
-def _print_verdict(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict, whole: bool) -> None:
     seeds = counted(verdict.seeds, "seed")
     print(f"{verdict.name}: {'holds' if verdict.holds else 'DOES NOT HOLD'} ({seeds}, {duration(verdict.seconds)})")
-    for figure in verdict.figures:
-        band = f" (claimed: {figure.band})" if figure.band else ""
-        mark = "  " if figure.holds else "✗ "
-        unit = f" {figure.unit}" if figure.unit else ""
-        print(f"  {mark}{figure.what}: {shown(figure.value)}{unit}{band}")
-    print(_wrapped(verdict.comment, "    "), flush=True)
+    print(_wrapped(verdict.sentence, "    "))
+    main = verdict.main_figures
+    for figure in main:
+        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
+        print(f"  {'  ' if figure.holds else '✗ '}{figure.plain or figure.what}: {figure.told}{claimed}")
+    others = [figure for figure in verdict.figures if figure not in main]
+    for figure in others if whole else [figure for figure in others if not figure.holds]:
+        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
+        print(
+            f"  {'  ' if figure.holds else '✗ '}{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + claimed
+        )
+    if whole and verdict.said:
+        print(_wrapped(verdict.comment, "    "))
+    sys.stdout.flush()
+
+
+def _print_picture(lesson: Lesson, picture: Diagram) -> None:
+    """What there is to see, as wide as the terminal."""
+    from d2ltui.charts.canvas import Look
+    from d2ltui.charts.picture import draw_picture
+
+    print(_wrapped(f"To be seen: {lesson.see}"))
+    look = Look(colours=text.has_colours(), ascii=text.is_ascii())
+    text.lines(draw_picture(picture, text.width(), HEIGHT, look))
+    print()
+
+
+def _print_trials(lesson: Lesson) -> None:
+    print("\nTry yourself:")
+    for trial in lesson.trials:
+        given = {**lesson.fields_of(trial.role), **trial.given}
+        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+        print(_wrapped(trial.do, "    "))
+        print(f"        d2ltui train {options}")
+        print(_wrapped(f"What to expect: {trial.expect}", "        "), flush=True)
 
 
 class _Progress:
@@ -146,15 +185,17 @@ class _Progress:
         self._lesson = lesson
         self._terminal = sys.stderr.isatty() and terminal.moves_cursor()
         self._count = 0
+        self.bench: Bench | None = None
         if not self._terminal:
             print(f"{lesson.name} …", file=sys.stderr, flush=True)
 
     def __call__(self, run: BenchRun) -> None:
         self._count += 1
         if self._terminal:
-            text = f"{self._lesson.name}, run {self._count}: {run.role}, seed {run.seed}"
+            total = f" of {self.bench.total}" if self.bench is not None and self.bench.total >= self._count else ""
+            said = f"{self._lesson.name}, run {self._count}{total}: {run.role}, seed {run.seed}"
             columns, _ = terminal.size(sys.stderr)
-            print(f"\r\x1b[K{text[: max(1, columns - 1)]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{said[: max(1, columns - 1)]}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         if self._terminal and self._count:

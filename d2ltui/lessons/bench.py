@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from d2ltui.data import Dataset
     from d2ltui.nn import Network
+    from d2ltui.spec.diagrams import Diagram
 
 SEEDS = 3
 _FASHION_MNIST = (
@@ -107,7 +108,9 @@ class Bench:
         given: other fields for an experiment, by its role: what the claim is about can be exchanged.
         on_run: told of each run when it begins, in the thread that measures.
 
-    `runs` are the runs so far, for whoever draws them. `stop()` may be called from any thread.
+    `runs` are the runs so far, for whoever draws them, and `picture` is what there is to see of them by now, one of
+    `spec.diagrams` or None. `total` is how many runs there will be, as far as that is known. `stop()` may be called
+    from any thread.
     """
 
     def __init__(
@@ -127,6 +130,8 @@ class Bench:
         self._experiments = {e.role: {**e.given, **(given or {}).get(e.role, {})} for e in lesson.experiments}
         self._control = Control()
         self._stopping = False
+        self.picture: Diagram | None = None
+        self.total = seeds * len(self._experiments)
         self._loaded: dict[tuple[str, int | None], Dataset] = {}
 
     def verdict(self) -> Verdict:
@@ -149,7 +154,16 @@ class Bench:
             comment=measured.comment,
             seeds=len(self.seeds),
             seconds=round(time.perf_counter() - began, 2),
+            said=measured.said,
         )
+
+    def show(self, picture: Diagram) -> None:
+        """What there is to see by now, in the place of what there was."""
+        self.picture = picture
+
+    def expect(self, runs: int) -> None:
+        """How many runs there will be, where each experiment is not carried out once for each seed."""
+        self.total = runs
 
     def stop(self) -> None:
         """End the measurement after the current step."""

@@ -22,7 +22,8 @@ class Figure(msgspec.Struct, frozen=True):
     """One measured number, and the band that the claim puts it into.
 
     A bound that is None is open: a figure without bounds is there to be seen. `value` is None where what was measured
-    is no finite number, which is in no band.
+    is no finite number, which is in no band. `plain` says what it is in a student's words; figures that have such
+    words are the two or three that matter. Of a share, whose `unit` begins with "of", percentages are told.
     """
 
     what: str
@@ -30,6 +31,7 @@ class Figure(msgspec.Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    plain: str = ""
 
     @property
     def holds(self) -> bool:
@@ -47,11 +49,42 @@ class Figure(msgspec.Struct, frozen=True):
             return f"{shown(self.low)} or more"
         return f"{shown(self.high)} or less" if self.high is not None else ""
 
+    @property
+    def told(self) -> str:
+        """The value with its unit: `0.25`, `87 % of the units`, `12 µs`."""
+        if self.unit.startswith("of "):
+            return f"{self._in_words(self.value)} {self.unit}"
+        return f"{shown(self.value)} {self.unit}".rstrip()
 
-def figure(what: str, value: float, low: float | None = None, high: float | None = None, unit: str = "") -> Figure:
+    @property
+    def claimed(self) -> str:
+        """The band in words: `at least 50 %`, `between 0.1 and 0.3`, `exactly 1`; nothing where nothing is claimed."""
+        if self.low is not None and self.high is not None:
+            low, high = self._in_words(self.low), self._in_words(self.high)
+            if low == high:
+                return "none" if self.low == 0 else f"exactly {low}"
+            return f"at most {high}" if self.low == 0 else f"between {low} and {high}"
+        if self.low is not None:
+            return f"at least {self._in_words(self.low)}"
+        return f"at most {self._in_words(self.high)}" if self.high is not None else ""
+
+    def _in_words(self, value: float | None) -> str:
+        if value is None or not self.unit.startswith("of "):
+            return shown(value)
+        return f"{100 * value:.3g} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
+
+
+def figure(
+    what: str,
+    value: float,
+    low: float | None = None,
+    high: float | None = None,
+    unit: str = "",
+    plain: str = "",
+) -> Figure:
     """A Figure of any number."""
     value = float(value)
-    return Figure(what, value if math.isfinite(value) else None, low, high, unit)
+    return Figure(what, value if math.isfinite(value) else None, low, high, unit, plain)
 
 
 def shown(value: float | None) -> str:
@@ -62,10 +95,14 @@ def shown(value: float | None) -> str:
 
 
 class Measured(NamedTuple):
-    """What a measurement found, and one or two sentences about it that are true whatever it found."""
+    """What a measurement found, and one or two sentences about it that are true whatever it found.
+
+    `said` is what a student reads first, in one sentence; the comment, where it is empty.
+    """
 
     figures: list[Figure]
     comment: str
+    said: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -78,6 +115,18 @@ class Verdict(msgspec.Struct, frozen=True):
     comment: str
     seeds: int
     seconds: float
+    said: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What came out, in one sentence or two."""
+        return f"{'The claim holds.' if self.holds else 'The claim does not hold.'} {self.said or self.comment}"
+
+    @property
+    def main_figures(self) -> list[Figure]:
+        """The two or three that matter; where none is said to, those of which something is claimed."""
+        plain = [figure for figure in self.figures if figure.plain]
+        return plain or [figure for figure in self.figures if figure.band][:3]
 
 
 class Experiment(msgspec.Struct, frozen=True):

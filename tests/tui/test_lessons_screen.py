@@ -13,6 +13,7 @@ from d2ltui.lessons import LESSONS
 from d2ltui.lessons.bench import Bench
 from d2ltui.lessons.lesson import Lesson
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.spec.diagrams import Bars, Panel, Panels
 from d2ltui.store import home
 from d2ltui.store.listing import runs
 from d2ltui.tui.screens.dialogs import TextScreen
@@ -57,6 +58,12 @@ def fail(bench: Bench) -> Measured:
 BROKEN_LESSON = Lesson("broken", "It fails", "0", "It cannot be measured.", "", "", measure=fail)
 
 
+def one(bench: Bench) -> Measured:
+    """What has a figure of its own."""
+    bench.show(Panels((Panel("one", Bars(("one",), (1.0,))),)))
+    return Measured([figure("one", 1.0, 1.0, 1.0)], "It is.")
+
+
 UNTRAINED_LESSON = Lesson(
     name="untrained",
     title="It trains nothing",
@@ -64,7 +71,8 @@ UNTRAINED_LESSON = Lesson(
     claim="One is one.",
     formula="1 = 1",
     text="There is nothing to train.",
-    measure=lambda bench: Measured([figure("one", 1.0, 1.0, 1.0)], "It is."),
+    measure=one,
+    see="one, to be seen",
 )
 
 
@@ -99,8 +107,9 @@ async def test_every_lesson_has_a_page(open_app: Opener) -> None:
         for name, lesson in LESSONS.items():
             assert screen.lesson is lesson, name
             page = str(screen.query_one("#page", Static).content)
-            assert lesson.claim in page
+            assert lesson.claim in verdict(screen)
             assert lesson.formula in page
+            assert lesson.example in page
             await person.press("down")
         await person.press("escape")
         assert person.app.screen is person.main
@@ -115,15 +124,16 @@ async def test_experiments_run_before_ones_eyes_and_are_judged(open_app: Opener,
         said = verdict(screen)
         assert "✓ accuracy" in said
         assert "✗ the other's" in said
-        assert "claimed: 2 or more" in said
-        await person.until(lambda: "a short" in person.text() and "b other" in person.text(), "both curves")
+        assert "claimed: at least 2" in said
+        # No figure of its own: the curves of what it trains.
+        await person.until(lambda: "short" in person.text() and "other" in person.text(), "both curves")
 
 
 async def test_a_measurement_is_stopped_and_another_begun(open_app: Opener) -> None:
     async with open_app({}) as person:
         screen = await open_lesson(person, "endless")
         await person.press("enter")
-        await person.until(lambda: "run 1: long" in verdict(screen), "the run")
+        await person.until(lambda: "run 1 of 3: long" in verdict(screen), "the run")
         await person.press("x")
         await person.until(lambda: "stopped by you" in verdict(screen), "the end")
         assert person.app.measuring.join(30)
@@ -190,7 +200,7 @@ async def test_the_whole_error_of_a_lesson_that_failed_can_be_read(open_app: Ope
         await person.press("t")
         assert person.app.screen is screen
         await person.press("enter")
-        await person.until(lambda: "run 1: long" in verdict(screen), "the run")
+        await person.until(lambda: "run 1 of 3: long" in verdict(screen), "the run")
         await person.press("x")
         await person.until(lambda: "stopped by you" in verdict(screen), "the end")
         await person.press("t")
@@ -199,68 +209,58 @@ async def test_the_whole_error_of_a_lesson_that_failed_can_be_read(open_app: Ope
 
 async def test_what_a_lesson_has_found_is_kept(open_app: Opener) -> None:
     async with open_app({}, size=(120, 40)) as person:
-        screen = await open_lesson(person, "small")
+        screen = await open_lesson(person, "untrained")
+        await person.until(lambda: "enter runs" in verdict(screen), "a lesson that has not been measured")
         await person.press("enter")
-        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
-        await person.until(lambda: "small ✗" in person.text(), "its mark in the list")
-        screen.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
-        await person.until(lambda: "enter carries" in verdict(screen), "a lesson that has not been measured")
-        await person.press("enter")
-        await person.until(lambda: "The claim holds" in verdict(screen), "another lesson's verdict")
-        await person.until(lambda: "untrained ✓" in person.text(), "its mark in the list")
+        await person.until(lambda: "The claim holds" in verdict(screen), "a verdict")
+        await person.until(lambda: "✓ 0       It trains nothing" in person.text(), "its mark in the list")
         screen.query_one(OptionList).highlighted = list(LESSONS).index("small")
-        await person.until(lambda: "does not hold" in verdict(screen), "the first verdict again")
+        await person.until(lambda: "enter runs" in verdict(screen), "another lesson")
         await person.press("escape", "L")
         again = person.app.screen
         assert isinstance(again, LessonsScreen)
         assert again is not screen
         assert again.lesson is SMALL_LESSON
-        await person.until(lambda: "does not hold" in verdict(again), "the verdict on another visit")
-        await person.until(lambda: "a short" in person.text(), "the curves on another visit")
-        assert "small ✗" in person.text()
+        again.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
+        await person.until(lambda: "The claim holds" in verdict(again), "the verdict on another visit")
+        await person.until(lambda: "one, to be seen" in person.text(), "the figure on another visit")
 
 
-async def test_a_lesson_that_trains_nothing_shows_no_empty_chart(open_app: Opener) -> None:
-    async with open_app({}, size=(120, 40)) as person:
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
+async def test_figure_and_verdict_are_always_on_the_screen(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app({}, size=size) as person:
         screen = await open_lesson(person, "untrained")
-        await person.until(lambda: "Validation accuracy" in person.text(), "where curves would come")
         await person.press("enter")
-        await person.until(lambda: "The claim holds" in verdict(screen), "the verdict")
-        await person.until(lambda: "Validation accuracy" not in person.text(), "the room for the verdict")
-        await person.press("tab", "tab")
-        assert screen.query_one("#verdict-pane").has_focus
-        screen.query_one(OptionList).highlighted = list(LESSONS).index("small")
-        await person.until(lambda: "Validation accuracy" in person.text(), "the curves of one that trains")
+        for _ in range(4):  # the list, the figure, the page, and once round
+            await person.until(lambda: "The claim holds. It is." in person.text(), "the verdict")
+            await person.until(lambda: "one, to be seen" in person.text() and "██" in person.text(), "the figure")
+            await person.press("tab")
+        figure, page = screen.query_one("#figure-pane"), screen.query_one("#page-pane")
+        assert figure.region.y == page.region.y or figure.region.x == page.region.x
+        assert figure.size.height >= (8 if size == (80, 24) else 12)
+        # From the figure on, a narrow list makes room; the page scrolls, and both stay.
+        assert screen.query_one("#list-pane").display == (size[0] >= 100)
+        await person.press("pagedown", "down", "up")
+        await person.until(lambda: "The claim holds" in person.text(), "the verdict")
 
 
-async def test_a_narrow_terminal_shows_the_page_or_the_experiments(open_app: Opener) -> None:
-    async with open_app({}, size=(80, 24)) as person:
-        screen = await open_lesson(person, "small")
-        page, curves, judged = (screen.query_one(f"#{name}-pane") for name in ("page", "curves", "verdict"))
-        assert page.size.height > 15
-        assert not curves.is_on_screen
-        await person.press("tab")
-        assert page.has_focus
-        await person.press("tab")
-        assert curves.has_focus
-        assert curves.is_on_screen
-        assert not page.is_on_screen
-        await person.press("tab")
-        assert judged.has_focus
-        await person.press("tab", "down", "up")
-        assert page.is_on_screen
-        await person.press("enter")
-        await person.until(lambda: "The claim does not hold" in person.text(), "the verdict in the page's place")
-        assert not page.is_on_screen
-        # Both have room in a wide one, and a narrow one shows what has the focus.
-        await person.pilot.resize_terminal(120, 40)
-        await person.until(lambda: page.is_on_screen and curves.is_on_screen, "everything")
-        await person.press("tab", "tab", "tab")
-        assert judged.has_focus
-        await person.pilot.resize_terminal(80, 24)
-        await person.until(lambda: not page.is_on_screen and judged.is_on_screen, "what has the focus")
-        await person.press("escape", "L")
-        await person.until(lambda: "The claim does not hold" in person.text(), "what it has found, on another visit")
+async def test_an_experiment_goes_into_the_form(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "digits", "lr": 0.7}, size=(120, 40)) as person:
+        await open_lesson(person, "small")
+        await person.press("e", "down", "enter")
+        assert person.app.screen is person.main
+        form = person.setup.state
+        assert [form[name] for name in ("model", "dataset", "epochs", "lr")] == ["softmax", "moons", "5", "0.5"]
+        # What is to be tried is offered beside the experiments.
+        await open_lesson(person, "sigmoid-saturates")
+        await person.press("e")
+        await person.until(lambda: "try 1" in person.text() and "try 2" in person.text(), "what to try")
+        await person.press("down", "enter")
+        assert person.setup.state["init_std"] == "5"
+        # One that trains nothing says so.
+        screen = await open_lesson(person, "untrained")
+        await person.press("e")
+        assert person.app.screen is screen
 
 
 @pytest.mark.parametrize("key", ["pagedown", "pageup", "down", "end"])
@@ -274,11 +274,3 @@ async def test_a_list_without_room_bears_any_key(open_app: Opener, key: str) -> 
         await person.press(key)
         await person.pilot.resize_terminal(80, 24)
         await person.until(lambda: "small!" in person.text(), "the list again")
-
-
-async def test_a_short_chart_leaves_its_legend_to_the_verdict(open_app: Opener) -> None:
-    async with open_app({}, size=(80, 24)) as person:
-        screen = await open_lesson(person, "small")
-        await person.press("enter")
-        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
-        assert verdict(screen).startswith("a short\nb other\n")

@@ -30,7 +30,9 @@ def test_one_lesson_prints_its_page_and_its_verdict() -> None:
     lesson = LESSONS["softmax-shift"]
     assert all(line in result.output for line in lesson.formula.splitlines())
     assert "softmax-shift: holds (1 seed," in result.output
-    assert "(claimed: 1)" in result.output
+    assert "of the rows (claimed: exactly 100 %)" in result.output
+    assert "█" in result.output, "the figure"
+    assert "    o − 1001 = (−1, 0)" in result.output
 
 
 def test_one_lesson_as_json() -> None:
@@ -68,7 +70,7 @@ def test_a_claim_that_does_not_hold_is_exit_status_1(monkeypatch: pytest.MonkeyP
     result = run("all")
     assert result.exit_code == 1
     assert "vanishing: DOES NOT HOLD" in result.output
-    assert "✗ what was measured: 0 (claimed: 1)" in result.output
+    assert "✗ what was measured: 0 (claimed: exactly 1)" in result.output
     assert f"{len(LESSONS) - 1} of {len(LESSONS)} claims hold" in result.output
     told = json.loads(run("vanishing", "--json").stdout.splitlines()[-1])
     assert not told["holds"]

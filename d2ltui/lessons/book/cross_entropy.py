@@ -30,6 +30,7 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
     slow: dict[bool, float] = {}
     diverged = {True: 0, False: 0}
     pushed_back: list[float] = []
+    bench.expect(2 * (len(RATES) + len(MLP_RATES)) * len(bench.seeds))
     for role, rates in (("softmax regression", RATES), ("multilayer perceptron", MLP_RATES)):
         for squared in (False, True):
             for lr in rates:

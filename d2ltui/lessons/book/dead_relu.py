@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Panel, Panels, Raster
 from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ class Deaths(NamedTuple):
         return sum(len(before - after) for before, after in zip(self.dead[1:], self.dead[2:], strict=False))
 
 
-def _follow(bench: Bench, role: str, seed: int) -> Deaths:
+def _follow(bench: Bench, role: str, seed: int, drawn: dict[str, list[set[int]]]) -> Deaths:
+    """Train; `drawn` gets the first run of each role."""
     data = bench.data(bench.config(role, seed))
     dead: list[set[int]] = []
+    shown = drawn.setdefault(role, dead)
     units = bench.config(role).hidden[0]
 
     def look(network: Network, data: Dataset = data) -> None:
@@ -49,6 +52,8 @@ def _follow(bench: Bench, role: str, seed: int) -> Deaths:
         relu = next((layer for layer in layers if layer.dead is not None), None)
         activity = relu.unit_activity if relu is not None else None
         dead.append({unit for unit, active in enumerate(activity or ()) if active == 0})
+        if shown is dead:
+            bench.show(_picture(drawn, units))
 
     run = bench.train(role, seed, each_epoch=look)
     return Deaths(dead, units, run.accuracy)
@@ -56,7 +61,8 @@ def _follow(bench: Bench, role: str, seed: int) -> Deaths:
 
 def dead_relu(bench: Bench) -> Measured:
     """Dead units over time, counted on every training sample: gone for good is a claim about all of them."""
-    found = {e.role: [_follow(bench, e.role, seed) for seed in bench.seeds] for e in bench.lesson.experiments}
+    drawn: dict[str, list[set[int]]] = {}
+    found = {e.role: [_follow(bench, e.role, seed, drawn) for seed in bench.seeds] for e in bench.lesson.experiments}
 
     def share(role: str) -> float:
         return mean(deaths.share for deaths in found[role])
@@ -71,16 +77,51 @@ def dead_relu(bench: Bench) -> Measured:
         [
             figure("a rate of 3: dead at the start", at_start, 0, 0.1, "of the units"),
             figure("a rate of 3: dead after one epoch", after_one, low=0.5, unit="of the units"),
-            figure("a rate of 3: dead at the end", share(high), low=0.5, unit="of the units"),
+            figure(
+                "a rate of 3: dead at the end", share(high), low=0.5, unit="of the units", plain="Dead with a rate of 3"
+            ),
             figure("a rate of 3: accuracy", mean(deaths.accuracy for deaths in found[high])),
             figure("large weights, two hidden layers: dead at the end", share(large), low=0.5, unit="of the units"),
             figure("large weights, one hidden layer: dead at the end", shallow, unit="of the units"),
-            figure("torch.nn's start, the usual rate: dead at the end", share("healthy"), 0, 0.15, "of the units"),
-            figure(f"dead units, of {died}, that came back in a later epoch", revived, 0, 0),
+            figure(
+                "torch.nn's start, the usual rate: dead at the end",
+                share("healthy"),
+                0,
+                0.15,
+                "of the units",
+                "Dead with the usual rate and start",
+            ),
+            figure(
+                f"dead units, of {died}, that came back in a later epoch",
+                revived,
+                0,
+                0,
+                plain=f"Of {died} dead units, alive again later",
+            ),
         ],
         f"Of the first layer's units that start from the same large weights, {whole_percent(share(large))} are dead at "
         f"the end where a second hidden layer follows, and {whole_percent(shallow)} where none does.",
+        f"A rate of 3 leaves {whole_percent(share(high))} of the first layer's ReLUs dead, large initial weights "
+        f"{whole_percent(share(large))}, the usual rate and start {whole_percent(share('healthy'))}; of "
+        f"{died} dead units "
+        f"{revived or 'none'} came back.",
     )
+
+
+def _picture(drawn: dict[str, list[set[int]]], units: int) -> Panels:
+    """A row for each unit, a column for each epoch, those that die first at the bottom."""
+    import numpy as np
+
+    panels = []
+    for role, dead in drawn.items():
+        alive_for = [sum(unit not in then for then in dead) for unit in range(units)]
+        order = sorted(range(units), key=lambda unit: (alive_for[unit], unit), reverse=True)
+        values = np.array([[float(unit in then) for then in dead] for unit in order], np.float32)
+        raster = Raster(values, ("alive", "dead"), ("start", f"epoch {len(dead) - 1}"))
+        panels.append(
+            Panel(f"{role.replace('one hidden', 'one')}: {whole_percent(len(dead[-1]) / units)} dead", raster)
+        )
+    return Panels(tuple(panels), columns=4, note=f"each row a unit of the first hidden layer, of {units}", narrowest=20)
 
 
 LESSON = book_lesson(

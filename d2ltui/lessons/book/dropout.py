@@ -26,6 +26,7 @@ def _few(data: Dataset) -> Dataset:
 
 def dropout(bench: Bench) -> Measured:
     """Section 5.6's experiment on a few digits, and on Fashion-MNIST where it is at hand."""
+    bench.expect((4 if bench.has_fashion_mnist else 2) * len(bench.seeds))
     figures, gaps = _compare_dropout(bench, "digits")
     comment = (
         f"With {FEW} training samples the two losses are {number(gaps[0], 2)} apart without dropout, "

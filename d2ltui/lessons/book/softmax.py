@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Bars, Panel, Panels
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 Function: TypeAlias = "Callable[[Tensor], Tensor]"
 ROWS, CLASSES = 1000, 10
+LOGITS = (1.0, -2.0, 2.5, 0.0, -0.5)  # that are drawn
 
 
 def softmax(bench: Bench, function: Function | None = None) -> Measured:
@@ -24,6 +27,7 @@ def softmax(bench: Bench, function: Function | None = None) -> Measured:
     from d2ltui.nn import functional
 
     function = function or functional.softmax
+    bench.show(_picture(function))
     not_positive, turned, off, zeros = 0, 0, 0.0, []
     for seed in bench.seeds:
         bench.go_on()
@@ -38,13 +42,46 @@ def softmax(bench: Bench, function: Function | None = None) -> Measured:
         zeros.append(float((function(logits.float()) == 0).double().mean()))
     return Measured(
         [
-            figure("outputs that are not positive, of logits up to some hundreds, in float64", not_positive, 0, 0),
-            figure("largest distance of a sum from 1", off, 0, 1e-12),
-            figure("neighbours in order of size whose order is turned round", turned, 0, 0),
+            figure(
+                "outputs that are not positive, of logits up to some hundreds, in float64",
+                not_positive,
+                0,
+                0,
+                plain="Outputs that are not positive",
+            ),
+            figure("largest distance of a sum from 1", off, 0, 1e-12, plain="Largest distance of a sum from 1"),
+            figure(
+                "neighbours in order of size whose order is turned round",
+                turned,
+                0,
+                0,
+                plain="Neighbours that changed places",
+            ),
             figure("outputs that float32 rounds to 0, of logits of sd 100", mean(zeros)),
         ],
         f"{4 * ROWS * len(bench.seeds):,} random rows of {CLASSES} logits. e⁻ˣ is positive for every x, but float32 "
         "has no number between 0 and e⁻¹⁰³: there, positive is true of the formula and not of the computer.",
+        f"Of {4 * ROWS * len(bench.seeds) * CLASSES:,} random outputs {not_positive or 'none'} came out not positive, "
+        f"the sums are 1 but for {off:.0e}, and {turned or 'no'} neighbours changed places.",
+    )
+
+
+def _picture(function: Function) -> Panels:
+    """Five logits, their exponentials, and what the function makes of them."""
+    import torch
+
+    p = function(torch.tensor([LOGITS], dtype=torch.float64))[0].tolist()
+    names = tuple("ABCDE"[: len(LOGITS)])
+    colours = tuple(range(len(LOGITS)))
+    exponentials = tuple(map(math.exp, LOGITS))
+    return Panels(
+        (
+            Panel("logits o", Bars(names, LOGITS, colours)),
+            Panel("exp(o) > 0", Bars(names, exponentials, colours)),
+            Panel(f"p, sum {sum(p):.3f}", Bars(names, tuple(p), colours, full=1.0, form=".2f")),
+        ),
+        columns=3,
+        note="positive, of sum 1, and in the order of the logits",
     )
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Bars, Panel, Panels
+from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 Function: TypeAlias = "Callable[[Tensor], Tensor]"
 ROWS, CLASSES = 1000, 10
+LOGITS = (1000.0, 1001.0, 999.0)  # that are drawn
 
 
 def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function | None = None) -> Measured:
@@ -24,6 +27,7 @@ def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function
     from d2ltui.nn import functional
 
     shifted, naive = shifted or functional.softmax, naive or functional.naive_softmax
+    bench.show(_picture(shifted, naive))
     invariance, error = 0.0, 0.0
     broken: dict[int, list[float]] = {1000: [], -1000: []}
     for seed in bench.seeds:
@@ -46,13 +50,56 @@ def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function
     return Measured(
         [
             figure("softmax(x) against softmax(x − a), a from −100 to 100, float64", invariance, 0, 1e-12),
-            figure("naive softmax at +1000, float32: rows with nan or inf", mean(broken[1000]), 1, 1, "of all"),
+            figure(
+                "naive softmax at +1000, float32: rows with nan or inf",
+                mean(broken[1000]),
+                1,
+                1,
+                "of the rows",
+                "Logits near 1000, the formula as it stands gives nan",
+            ),
             figure("naive softmax at −1000, float32: rows with nan or inf", mean(broken[-1000]), 1, 1, "of all"),
-            figure("shifted softmax at ±1000, float32: largest distance from float64", error, 0, 1e-6),
+            figure(
+                "shifted softmax at ±1000, float32: largest distance from float64",
+                error,
+                0,
+                1e-6,
+                plain="The same shifted, largest error of a probability",
+            ),
             figure("cross-entropy of logits 0 and 200 (it is 200) through log-sum-exp", stable, 199.99, 200.01),
         ],
         f"float32 ends at about e⁸⁹: exp(1000) is inf and inf/inf is nan, exp(−1000) is 0 and 0/0 is nan. The "
         f"logarithm of a naive probability gives {log_of_naive} where the loss is 200.",
+        f"Of logits near 1000 the formula as it stands makes nan in {whole_percent(mean(broken[1000]))} of "
+        "the rows; with "
+        f"the largest logit taken away first, the probabilities are right to {error:.0e}.",
+    )
+
+
+def _picture(shifted: Function, naive: Function) -> Panels:
+    """Three large logits on their way to probabilities: as the formula has it above, shifted below."""
+    import torch
+
+    logits = torch.tensor([LOGITS])
+    moved = logits - logits.max()
+    names = tuple("ABCDE"[: len(LOGITS)])
+
+    def panel(title: str, values: torch.Tensor, full: float | None = None) -> Panel:
+        form = ".2f" if full == 1.0 else ".4g"
+        return Panel(title, Bars(names, tuple(values[0].tolist()), tuple(range(len(LOGITS))), full, form))
+
+    return Panels(
+        (
+            panel("logits o", logits),
+            panel("exp(o)", torch.exp(logits)),
+            panel("p", naive(logits), 1.0),
+            panel("o − max", moved),
+            panel("exp(o − max)", torch.exp(moved), 1.0),
+            panel("p", shifted(logits), 1.0),
+        ),
+        columns=3,
+        note="above: the formula as it stands; below: shifted by the largest logit",
+        narrowest=10,
     )
 
 

@@ -9,6 +9,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
 from d2ltui.lessons.measured import Experiment, Figure, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DIGITS = {"model": "mlp", "dataset": "digits"}
 DEPTHS = (2, 4, 6, 8, 10)
 WIDTH = 64
+ROLES = ("sigmoid", "tanh", "ReLU")
 
 
 def vanishing(bench: Bench) -> Measured:
@@ -24,6 +26,8 @@ def vanishing(bench: Bench) -> Measured:
     start: dict[tuple[str, int], float] = {}
     end: dict[tuple[str, int], float] = {}
     accuracy: dict[str, float] = {}
+    drawn: dict[tuple[str, int], list[float]] = {}
+    bench.expect(len(bench.lesson.experiments) * len(DEPTHS) * len(bench.seeds))
     for experiment in bench.lesson.experiments:
         role = experiment.role
         for depth in DEPTHS:
@@ -33,8 +37,16 @@ def vanishing(bench: Bench) -> Measured:
                 hidden = ",".join([str(WIDTH)] * depth)
                 data = bench.data(bench.config(role, seed))
 
-                def look(network: Network, ratios: list[float] = ratios, data: Dataset = data) -> None:
+                def look(
+                    network: Network,
+                    ratios: list[float] = ratios,
+                    data: Dataset = data,
+                    of: tuple[str, int] = (role, depth),
+                ) -> None:
                     norms = gradient_norms(network, data)
+                    if not ratios and norms[-1] > 0:
+                        drawn.setdefault(of, [norm / norms[-1] for norm in norms])
+                        bench.show(_picture(drawn))
                     ratios.append(norms[0] / norms[-1] if norms[-1] > 0 else 0.0)
 
                 run = bench.train(role, seed, label=f"{role}, {depth} layers", each_epoch=look, hidden=hidden)
@@ -47,13 +59,13 @@ def vanishing(bench: Bench) -> Measured:
     falling = sum(start["sigmoid", a] > start["sigmoid", b] for a, b in itertools.pairwise(DEPTHS))
     bounds: dict[str, tuple[float | None, float | None]] = {"sigmoid": (None, 1e-4), "tanh": (0.05, None)}
     figures: list[Figure] = []
-    for role in ("sigmoid", "tanh", "ReLU"):
+    for role in ROLES:
         low, high = bounds.get(role, (0.05, None))
         for depth in DEPTHS:
             band = (low, high) if depth == deepest else (None, None)
-            figures.append(
-                figure(f"{role}, {depth} hidden layers: first to last gradient at the start", start[role, depth], *band)
-            )
+            plain = f"First layer's gradient, the last's being 1, {depth} layers of {role}" if depth == deepest else ""
+            what = f"{role}, {depth} hidden layers: first to last gradient at the start"
+            figures.append(figure(what, start[role, depth], *band, plain=plain))
             figures.append(figure(f"{role}, {depth} hidden layers: after training", end[role, depth], *band))
         figures.append(figure(f"{role}, {deepest} hidden layers: accuracy", accuracy[role]))
     figures.append(
@@ -66,7 +78,32 @@ def vanishing(bench: Bench) -> Measured:
     if least > 0 and most > 0:  # not where one of them is nan, either
         lost = (most / least) ** (1 / (deepest - DEPTHS[0]))
         comment = f"Each sigmoid layer divides the first layer's gradient by about {shown(lost)}. {comment}"
-    return Measured(figures, comment)
+    said = (
+        f"On the way through {deepest} layers the first one's gradient is {shown(start['sigmoid', deepest])} of the "
+        f"last one's with sigmoid, {shown(start['tanh', deepest])} with tanh and {shown(start['ReLU', deepest])} with "
+        f"ReLU; after training, sigmoid's accuracy is {accuracy['sigmoid']:.2f}, ReLU's {accuracy['ReLU']:.2f}."
+    )
+    return Measured(figures, comment, said)
+
+
+def _picture(drawn: dict[tuple[str, int], list[float]]) -> Panels:
+    """Each layer's gradient, the last one's being 1; of each activation the deepest network is told by its name."""
+    deepest = {role: max(depth for other, depth in drawn if other == role) for role, _ in drawn}
+    colours = {role: index for index, role in enumerate(ROLES)}
+    curves = [
+        Curve(
+            f"{role}, {depth} layers" if depth == deepest[role] else "",
+            [float(layer) for layer in range(1, len(norms) + 1)],
+            norms,
+            colours[role],
+            mark=role[0] if depth == deepest[role] else "",
+            faint=depth != deepest[role],
+        )
+        for (role, depth), norms in drawn.items()
+    ]
+    last = float(max(map(len, drawn.values())))
+    diagram = Curves(tuple(curves), x=(1.0, last), x_label="layer", log=True, whole=True)
+    return Panels((Panel("Size of the gradient at each layer, the last layer's being 1", diagram),), columns=1)
 
 
 LESSON = book_lesson(
@@ -74,6 +111,6 @@ LESSON = book_lesson(
     measure=vanishing,
     experiments=tuple(
         Experiment(role, {**DIGITS, "activation": role.lower(), "init": "xavier", "hidden": str(WIDTH), "epochs": 5})
-        for role in ("sigmoid", "tanh", "ReLU")
+        for role in ROLES
     ),
 )

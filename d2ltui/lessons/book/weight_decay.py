@@ -39,6 +39,7 @@ def weight_decay(bench: Bench) -> Measured:
     norm: dict[str, list[float]] = {}
     train: dict[str, list[float]] = {}
     val: dict[str, list[float]] = {}
+    bench.expect(len(seeds) * len(bench.lesson.experiments))
     for experiment in bench.lesson.experiments:
         role = experiment.role
         runs = [bench.train(role, seed, dataset=_wide_linear(bench, seed)) for seed in seeds]

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Panel, Panels, Raster
 from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from d2ltui.lessons.bench import Trained
     from d2ltui.spec.events import LayerStats
 
+SAMPLES, WEIGHTS = 16, 40  # of the picture
 DIGITS = {"model": "mlp", "dataset": "digits"}
 
 _CENTRES: dict[str, tuple[float | None, float | None]] = {
@@ -27,6 +33,7 @@ def zero_centred(bench: Bench) -> Measured:
     centre: dict[str, float] = {}
     single: dict[str, float] = {}
     batch: dict[str, float] = {}
+    drawn: dict[str, npt.NDArray[np.float32]] = {}
     for experiment in bench.lesson.experiments:
         off, alone, together = [], [], []
         for seed in bench.seeds:
@@ -36,6 +43,9 @@ def zero_centred(bench: Bench) -> Measured:
             hidden, last = _hidden(layers), layers[-1]
             off.append(abs(hidden.mean) / hidden.sd)
             together.append(last.sign_share or 0.0)
+            if seed == 0:
+                drawn[experiment.role] = _signs(run)
+                bench.show(_picture(drawn))
             for i in range(24):
                 alone.append(run.layers(x[i : i + 1], y[i : i + 1])[-1].sign_share or 0.0)
         centre[experiment.role], single[experiment.role] = mean(off), mean(alone)
@@ -47,7 +57,13 @@ def zero_centred(bench: Bench) -> Measured:
                 for role, band in _CENTRES.items()
             ),
             *(
-                figure(f"{role}: gradients of a unit's weights of the same sign, one sample", single[role], *band)
+                figure(
+                    f"{role}: gradients of a unit's weights of the same sign, one sample",
+                    single[role],
+                    *band,
+                    unit="of the weights",
+                    plain=f"{role}: of the same sign, for one sample",
+                )
                 for role, band in _SIGNS.items()
             ),
             *(
@@ -55,10 +71,41 @@ def zero_centred(bench: Bench) -> Measured:
                 for role, share in batch.items()
             ),
         ],
-        f"Of one sample's gradients of the weights into a unit, {whole_percent(single['ReLU'])} carry the same sign "
-        f"with ReLU, {whole_percent(single['sigmoid'])} with sigmoid; of 256 samples' together, "
-        f"{whole_percent(batch['ReLU'])} and {whole_percent(batch['sigmoid'])}. 50 % would be an even split.",
+        f"Of one sample's gradients of the weights into a unit, {whole_percent(single['ReLU'])} carry the "
+        "same sign with "
+        f"ReLU, {whole_percent(single['sigmoid'])} with sigmoid; of 256 samples' together, "
+        f"{whole_percent(batch['ReLU'])} "
+        f"and {whole_percent(batch['sigmoid'])}. 50 % would be an even split.",
+        f"One sample pushes {whole_percent(single['sigmoid'])} of a unit's weights the same way with sigmoid and "
+        f"{whole_percent(single['ReLU'])} with ReLU, whose outputs are never negative; with tanh, whose outputs lie "
+        f"around 0, {whole_percent(single['tanh'])}, and 50 % would be an even split.",
     )
+
+
+def _signs(run: Trained) -> npt.NDArray[np.float32]:
+    """The signs (samples, weights) of the gradients of one output unit's weights, a row for each sample by itself."""
+    import torch
+
+    # Of the unit's own class and of others in turns: the one are pushed up, the others down.
+    own, other = ((run.data.y_train == 0) == is_own for is_own in (True, False))
+    chosen = torch.stack([where.nonzero()[: SAMPLES // 2, 0] for where in (own, other)], dim=1).flatten()
+    x, y = run.data.x_train[chosen], run.data.y_train[chosen]
+    device = next(run.network.parameters()).device
+    x, y = x.to(device), y.to(device)
+    *_, (_, hidden), (_, outputs) = run.network.trace(x)
+    (pushed,) = torch.autograd.grad(run.network.loss(outputs, y), outputs)
+    # Of a unit's weights the gradient is hᵢ · ∂L/∂oⱼ for each sample.
+    return (hidden[:, :WEIGHTS].sign() * pushed[:, :1].sign()).detach().cpu().numpy()
+
+
+def _picture(drawn: dict[str, npt.NDArray[np.float32]]) -> Panels:
+    panels = []
+    for role, signs in drawn.items():
+        same = mean(max((row > 0).sum(), (row < 0).sum()) / max(1, (row != 0).sum()) for row in signs)
+        raster = Raster(signs, ("gradient below 0", "above 0"), ("first weight", f"{signs.shape[1]}th"), signs=True)
+        panels.append(Panel(f"{role}: {whole_percent(same)}", raster))
+    note = "rows: samples, columns: the weights into one unit; %: pushed the same way"
+    return Panels(tuple(panels), columns=3, note=note)
 
 
 def _hidden(layers: tuple[LayerStats, ...]) -> LayerStats:

@@ -1,86 +1,56 @@
-"""The lessons: a list, a page of text, and the experiments run live, with their curves and the measured verdict."""
+"""The lessons: a list, each one's figure drawn as its experiments run, the verdict, and a page of text."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Container, Horizontal, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from d2ltui.charts.overlay import letter, overlay, style
-from d2ltui.charts.spec import ChartSpec
 from d2ltui.lessons import LESSONS
-from d2ltui.lessons.lesson import Lesson, paragraphs
-from d2ltui.lessons.measured import Verdict, shown
-from d2ltui.spec.numbers import duration
-from d2ltui.spec.text import counted, spelled
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.text import spelled
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
+from d2ltui.tui.screens import lesson_page
 from d2ltui.tui.screens.once import Once
-from d2ltui.tui.services.defects import drawn
-from d2ltui.tui.services.lesson_runner import newest_of_each_role
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.options import Options
 from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
-    from d2ltui.lessons.bench import BenchRun
-    from d2ltui.tui.services.lesson_runner import LessonRunner, Measurement
+    from d2ltui.charts.canvas import Look
 
-NARROW = 100
-
-
-def verdict_text(verdict: Verdict, ascii: bool = False) -> Text:
-    """Every figure with its band, and what they say together."""
-    text, spell = Text(), spelled if ascii else str
-    text.append("The claim holds. " if verdict.holds else "The claim does not hold. ", "bold")
-    text.append(spell(f"{verdict.comment}\n\n"))
-    for figure in verdict.figures:
-        band = f"  (claimed: {figure.band})" if figure.band else ""
-        text.append("✓ " if figure.holds else "✗ ", "" if figure.holds else "bold")
-        text.append(spell(f"{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + f"{band}\n"))
-    text.append(f"\nmeasured with {counted(verdict.seeds, 'seed')} in {duration(verdict.seconds)}", "dim")
-    return text
+NARROW, ROOMY, WIDE = 100, 120, 160  # columns: the list or the page alone; a wider list; the page beside the figure
+LIST, NARROW_LIST = 44, 30
 
 
-def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, empty: str) -> ChartSpec:
-    """The validation curves of the newest run of each role, on one axis; `empty` where there is none."""
-    newest = newest_of_each_role(runs)
-    lives = [run.live for run in newest.values()]
-    return overlay(lives, "val_metric", width, height, ascii, empty, lowest=-1.0, names=list(newest))
+class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
+    """Read, run, see, judge. It is left with an experiment that is to be put into the form, or with None."""
 
-
-def mark(measuring: LessonRunner, lesson: Lesson) -> str:
-    """What the list says of `lesson`: being measured, the claim holds, it does not, or nothing."""
-    measurement = measuring.of(lesson)
-    if measurement is None:
-        return ""
-    if measuring.measures(lesson):
-        return "…"
-    if measurement.verdict is None:
-        return ""
-    return "✓" if measurement.verdict.holds else "✗"
-
-
-class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
-    """Read, run, judge."""
-
-    CSS = """
-    LessonsScreen #lessons { height: 1fr; }
-    LessonsScreen #list-pane { width: 34; }
-    LessonsScreen.-narrow #list-pane { width: 24; }
-    LessonsScreen #list { border: none; padding: 0; height: 1fr; background: transparent; }
-    LessonsScreen #page-pane, LessonsScreen #right { width: 1fr; }
-    LessonsScreen #curves-pane { height: 1fr; }
-    LessonsScreen #verdict-pane { height: 1fr; }
+    CSS = f"""
+    LessonsScreen #lessons {{ height: 1fr; }}
+    LessonsScreen #list-pane {{ width: {NARROW_LIST}; }}
+    LessonsScreen.-roomy #list-pane {{ width: {LIST}; }}
+    LessonsScreen #list {{ border: none; padding: 0; height: 1fr; background: transparent; }}
+    LessonsScreen #list {{ scrollbar-size-vertical: 1; }}
+    LessonsScreen #lesson {{ width: 1fr; layout: vertical; }}
+    LessonsScreen #figure-pane {{ height: 5fr; width: 1fr; }}
+    LessonsScreen #page-pane {{ height: 4fr; width: 1fr; }}
+    LessonsScreen VerticalScroll {{ scrollbar-size-vertical: 1; }}
+    LessonsScreen #verdict {{ height: auto; max-height: 70%; margin-bottom: 1; }}
+    LessonsScreen.-narrow #verdict {{ max-height: 100%; }}
+    LessonsScreen.-narrow.-reading #list-pane {{ display: none; }}
+    LessonsScreen.-wide #lesson {{ layout: horizontal; }}
+    LessonsScreen.-wide #figure-pane {{ height: 1fr; }}
+    LessonsScreen.-wide #page-pane {{ height: 1fr; width: 64; }}
     """
     BINDINGS = bindings(LESSONS_KEYS)
     AUTO_FOCUS = "#list"
@@ -88,77 +58,53 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._shown: object = None
-        self._marks: dict[str, str] = {}
+        self._lines: dict[str, str] = {}
+        self._lessons = list(LESSONS.values())
         # Held, not looked up: what is still on its way when the screen closes finds them all the same.
-        prompts = (Option(lesson.name, id=lesson.name) for lesson in LESSONS.values())
-        self._list = Options(*prompts, id="list", compact=True)
-        self._page, self._verdict = Static(id="page", markup=False), Static(id="verdict", markup=False)
-        self._curve = LinesView(id="curve")
-        self._page_scroll = VerticalScroll(self._page, can_focus=False)
-        self._page_pane = Pane("", self._page_scroll, id="page-pane", can_focus=True)
-        self._curves_pane = Pane("Validation accuracy, or R²", self._curve, id="curves-pane", can_focus=True)
-        self._verdict_pane = Pane(
-            "Verdict", VerticalScroll(self._verdict, can_focus=False), id="verdict-pane", can_focus=True
-        )
-        self._right = Vertical(self._curves_pane, self._verdict_pane, id="right")
-        self._experiments = False  # where there is no room for both: the curves and the verdict, not the page
+        prompts = (Option(lesson.title, id=lesson.name) for lesson in self._lessons)
+        self._list = Options(*prompts, id="list", compact=True, markup=False)
+        self._verdict, self._page = Static(id="verdict", markup=False), Static(id="page", markup=False)
+        self._figure = LinesView(id="figure", scrolls=False)
+        self._scroll = VerticalScroll(self._page, can_focus=False)
+        self._figure_pane = Pane("", self._figure, id="figure-pane", can_focus=True)
+        self._page_pane = Pane("", self._verdict, self._scroll, id="page-pane", can_focus=True)
 
     def compose(self) -> ComposeResult:
-        """A list, a page, the curves, the verdict."""
+        """The list, the figure, the verdict above the text."""
         with Horizontal(id="lessons"):
             yield Pane("Lessons", self._list, id="list-pane")
-            yield self._page_pane
-            yield self._right
+            yield Container(self._figure_pane, self._page_pane, id="lesson")
         yield KeysLine()
 
     def on_mount(self) -> None:
         """Open the lesson that was open, and begin to look at the experiments, a few times a second."""
         opened = self.host.measuring.opened
         if opened is not None:
-            self._list.highlighted = list(LESSONS.values()).index(opened)
+            self._list.highlighted = self._lessons.index(opened)
         self._arrange()
         self.set_interval(1 / self.host.max_fps, self.tick)
 
     def on_resize(self, event: events.Resize) -> None:
-        """What had the focus keeps it."""
-        self._experiments = self._experiments or self._right.has_focus_within
+        """Another size, another arrangement."""
         self._arrange()
 
     def _arrange(self) -> None:
-        """Show what there is room for: in a narrow terminal the page, or the curves and the verdict."""
-        narrow = self.app.size.width < NARROW
-        measurement = self.host.measuring.of(self.lesson)
-        trained_nothing = measurement is not None and measurement.verdict is not None and not measurement.runs
-        self.set_class(narrow, "-narrow")
-        page = self._page_pane
-        page.display = not (narrow and self._experiments)
-        page.subtitle("tab: the experiments" if narrow else "")
-        self._verdict_pane.subtitle("tab: the page" if narrow else "")
-        self._right.display = not narrow or self._experiments
-        self._curves_pane.display = not trained_nothing
+        """Beside or below each other; in a narrow terminal the list makes room for what is read."""
+        width = self.app.size.width
+        self.set_class(width < NARROW, "-narrow")
+        self.set_class(width >= ROOMY, "-roomy")
+        self.set_class(width >= WIDE, "-wide")
+        self.set_class(isinstance(self.focused, Pane), "-reading")
 
     @property
     def lesson(self) -> Lesson:
         """The lesson that is open."""
-        return list(LESSONS.values())[self._list.highlighted or 0]
+        return self._lessons[self._list.highlighted or 0]
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Open its page."""
-        lesson, measuring = self.lesson, self.host.measuring
-        # A lesson that one comes back to is shown with what it has found.
-        self._experiments = lesson is measuring.opened and measuring.of(lesson) is not None
-        measuring.opened = lesson
-        self._arrange()
-        page, spell = Text(), spelled if self.host.ascii else str
-        page.append(spell(lesson.claim), "bold")
-        page.append(spell(f" (section {lesson.section})\n\n"))
-        page.append(spell("\n\n".join(paragraph.text for paragraph in paragraphs(lesson.text))))
-        page.append(spell(f"\n\n{lesson.formula}"), "bold")
-        if lesson.example:
-            page.append(spell(f"\n\nIn numbers:\n{lesson.example}"))
-        self._page_pane.title(lesson.title)
-        self._page.update(page)
-        self._page_scroll.scroll_home(animate=False)
+        self.host.measuring.opened = self.lesson
+        self._scroll.scroll_home(animate=False)
         self.tick()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -171,18 +117,36 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
         if self.host.training:
             self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
         elif self.host.preflight.thread is not None:
-            self.app.notify("a check is just ending: try again in a moment", severity="warning")
+            self.app.notify("a check is just ending: once more, in a moment", severity="warning")
         elif measuring.busy:
             self.app.notify("a lesson is being measured: x stops it", severity="warning")
         else:
             measuring.start(self.lesson, self.host.data_dir)
-            self._experiments = True
-            self._arrange()
             self.tick()
 
     def action_stop(self) -> None:
         """End the measurement."""
         self.host.measuring.stop()
+
+    def action_experiments(self) -> None:
+        """Put one of the experiments, or one of the changes to try, into the form."""
+        from d2ltui.spec.config import resolve
+        from d2ltui.tui.screens.dialogs import ChoiceScreen
+
+        lesson = self.lesson
+        offered = {e.role: (lesson.fields_of(e.role), _fields(e.given)) for e in lesson.experiments}
+        for number, trial in enumerate(lesson.trials, 1):
+            offered[f"try {number}"] = {**lesson.fields_of(trial.role), **trial.given}, trial.do
+        if not offered:
+            self.app.notify("this lesson trains nothing that could be put into the form", severity="warning")
+            return
+
+        def chosen(name: str | None) -> None:
+            if name in offered:
+                self.dismiss(resolve(offered[name][0], unused=True))
+
+        meanings = {name: meaning for name, (_, meaning) in offered.items()}
+        self.open(ChoiceScreen("Put into the form", meanings, ""), chosen)
 
     def action_traceback(self) -> None:
         """The whole error of a lesson that failed."""
@@ -202,78 +166,72 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[None]):
 
     def action_close(self) -> None:
         """Back to the main screen; a measurement goes on."""
-        self.dismiss()
+        self.dismiss(None)
 
     def action_next_pane(self) -> None:
-        """The list, the page, the curves, the verdict."""
+        """The list, the figure, the page."""
         panes = list(self.query(Pane))
         present = next((i for i, pane in enumerate(panes) if pane.has_focus_within), -1)
         following = panes[(present + 1) % len(panes)]
-        if following.id == "curves-pane" and not following.display:
-            following = self._verdict_pane
-        if following.id != "list-pane":
-            self._experiments = following.id != "page-pane"
-            self._arrange()
+        self.set_class(following.id != "list-pane", "-reading")
         following.focus_inside()
 
     def on_key(self, event: events.Key) -> None:
-        """Arrow keys scroll the page and the verdict."""
-        focused = self.focused
-        if isinstance(focused, Pane) and event.key in ("up", "down", "pageup", "pagedown"):
-            for scroll in focused.query(VerticalScroll):
-                move = {
-                    "up": scroll.scroll_up,
-                    "down": scroll.scroll_down,
-                    "pageup": scroll.scroll_page_up,
-                    "pagedown": scroll.scroll_page_down,
-                }
-                move[event.key](animate=False)
-                event.stop()
+        """Arrow keys scroll the page."""
+        if isinstance(self.focused, Pane) and event.key in ("up", "down", "pageup", "pagedown"):
+            move = {
+                "up": self._scroll.scroll_up,
+                "down": self._scroll.scroll_down,
+                "pageup": self._scroll.scroll_page_up,
+                "pagedown": self._scroll.scroll_page_down,
+            }
+            move[event.key](animate=False)
+            event.stop()
 
     def tick(self) -> None:
-        """Bring the list's marks, the curves and the verdict up to date."""
+        """Bring the list's marks, the figure and the verdict up to date."""
         measuring, lesson = self.host.measuring, self.lesson
-        view = self._curve
         measurement, busy = measuring.of(lesson), measuring.measures(lesson)
         runs = measurement.runs if measurement is not None else []
-        epochs = sum(len(run.live.epochs) for run in runs)
         verdict = measurement.verdict if measurement is not None else None
-        state = (lesson.name, measurement, busy, verdict, len(runs), epochs, self._experiments, view.size)
+        ascii = self.host.ascii
         self._mark()
+        look = self._look()
+        epochs = sum(len(run.live.epochs) for run in runs)
+        picture = measurement.bench.picture if measurement is not None else None
+        seen = (lesson.name, measurement, picture, look, len(runs), epochs, self._figure.size)
+        heading = lesson_page.heading(lesson, measurement, busy, ascii)
+        state = (seen, heading, verdict, busy)
         if state == self._shown:
             return
-        self._shown = state
-        self._arrange()
-        width, height = view.size
-        roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
-        rows = len(roles) if height - len(roles) >= 8 else 0
-        said = self._said(measurement, busy)
-        # What there is no room for below the curves stands above the verdict.
-        self._verdict.update(Text("\n").join([Text("\n".join(roles), "dim"), Text(), said]) if roles[rows:] else said)
+        before, self._shown = self._shown, state
+        self._figure_pane.title(f"To be seen: {lesson.see}" if lesson.see else lesson.title)
+        said = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
+        self._page_pane.title(f"{spelled(said) if ascii else said}{lesson.title} (section {lesson.section})")
+        self._verdict.update(heading)
+        if before is None or before[0][:2] != seen[:2] or before[2] != verdict:  # type: ignore[index]
+            self._page.update(lesson_page.page(lesson, verdict, ascii))
+        width, height = self._figure.size
         if width > 0 and height > 0:
-            empty = "no training so far" if measurement is not None else "enter measures it"
-            build = partial(newest_curves, runs, width, height - rows, self.host.ascii, empty)
-            below = [[(int(style(i)), role[:width])] for i, role in enumerate(roles[:rows])]
-            self._curve.show([*drawn(self.app, build), *below])
+            self._figure.show(lesson_page.picture_of(self.app, lesson, measurement, width, height, look))
+
+    def _look(self) -> Look:
+        """How the terminal is."""
+        from d2ltui.charts.canvas import Look
+
+        background = self._figure.background_colors[1]
+        colours = self.app.console.color_system in ("256", "truecolor") and not self.app.no_color
+        return Look(background.rgb, background.get_contrast_text(1.0).rgb, colours, self.host.ascii)
 
     def _mark(self) -> None:
         """Say in the list which lessons have been measured, and what came out."""
-        for lesson in LESSONS.values():
-            said = mark(self.host.measuring, lesson)
-            if self._marks.get(lesson.name, "") != said:
-                self._marks[lesson.name] = said
-                prompt = f"{lesson.name} {spelled(said) if self.host.ascii else said}"
-                self._list.replace_option_prompt(lesson.name, prompt)
+        width = (LIST if self.has_class("-roomy") else NARROW_LIST) - 5
+        for lesson in self._lessons:
+            line = lesson_page.list_line(lesson, lesson_page.mark(self.host.measuring, lesson), width)
+            if self._lines.get(lesson.name, "") != line:
+                self._lines[lesson.name] = line
+                self._list.replace_option_prompt(lesson.name, spelled(line) if self.host.ascii else line)
 
-    def _said(self, measurement: Measurement | None, busy: bool) -> Text:
-        """The verdict, or what there is in its stead."""
-        if measurement is None:
-            return Text("enter carries the experiments out and measures")
-        if busy:
-            runs = measurement.runs
-            now = f"run {len(runs)}: {runs[-1].role}, seed {runs[-1].seed}" if runs else "measuring"
-            return Text(f"{now}\nx stops")
-        if measurement.verdict is not None:
-            return verdict_text(measurement.verdict, self.host.ascii)
-        more = "\nt shows the full error" if measurement.traceback else ""
-        return Text(f"{measurement.problem}{more}")
+
+def _fields(given: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in given.items())

@@ -346,6 +346,11 @@ class MainScreen(OpeningScreen):
         self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
         return changed
 
+    def describe_in_form(self, config: RunConfig) -> None:
+        """Put a whole run into the form, and say so."""
+        self._setup.describe(config)
+        self.call_later(self._say, "the experiment is in the form; ctrl+r trains it")  # when the form has told
+
     def _say(self, hint: str) -> None:
         """Say `hint` for a while; what keeps the run from being stored is said again afterwards."""
         self._hint = hint

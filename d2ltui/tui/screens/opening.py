@@ -36,6 +36,10 @@ class OpeningScreen(PlayingScreen):
         """Change these fields of the form; returns what has changed, in words."""
         raise NotImplementedError
 
+    def describe_in_form(self, config: RunConfig) -> None:
+        """Put a whole run into the form."""
+        raise NotImplementedError
+
     def action_check(self) -> None:
         """What would go wrong with the described run."""
         self.after_typing(lambda: self._attempt("check"))
@@ -98,7 +102,11 @@ class OpeningScreen(PlayingScreen):
         """What to see, and experiments that prove it."""
         from d2ltui.tui.screens.lessons import LessonsScreen
 
-        self.open(LessonsScreen())
+        def chosen(config: RunConfig | None) -> None:
+            if config is not None:
+                self.describe_in_form(config)
+
+        self.open(LessonsScreen(), chosen)
 
     def action_runs(self) -> None:
         """The stored runs."""

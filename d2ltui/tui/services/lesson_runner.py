@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ class Measurement:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
+        self.began = time.monotonic()
         self.verdict: Verdict | None = None
         self.problem = ""
         self.traceback = ""

@@ -1,0 +1,89 @@
+"""A loss over the plane of two weights, and the path of training in it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from d2ltui.charts.canvas import Canvas, Look, caption, cells_of
+from d2ltui.charts.colours import blend, class_colours
+from d2ltui.charts.diagram_curves import COLOURS
+from d2ltui.charts.picture_planes import fitted
+from d2ltui.charts.spec import RGB, Drawing, Run, Style
+from d2ltui.spec.diagrams import Descent, Path
+
+LEVELS = 8  # of the loss: their edges are lines of equal loss
+HIGH: RGB = (70, 88, 150)
+PLAIN = " .:-=+%@"
+
+
+def body(diagram: Descent, width: int, height: int, look: Look) -> Drawing:
+    """The bowl, darker where the loss is lower; the paths' steps as marks joined by dots; the goal as a cross."""
+    rows = height - 1
+    canvas = Canvas(width, rows)
+    loss = fitted(diagram.loss, width, 2 * rows)
+    ranked = np.sqrt(np.maximum(loss - loss.min(), 0))
+    level = np.floor(ranked / max(float(ranked.max()), 1e-30) * (LEVELS - 1e-6)).astype(int)
+    if look.colours:
+        wide = np.broadcast_to(np.array(HIGH, np.uint8), (*loss.shape, 3))
+        canvas.paint(blend(wide, look.background, level / (LEVELS - 1)), look)
+    else:
+        canvas.place(np.array(list(PLAIN))[level[::2]], int(Style.AXIS))
+    for path in diagram.paths:
+        _walk(canvas, path, diagram, look)
+    if diagram.goal is not None:
+        at = cells_of(np.array([diagram.goal], np.float32), diagram.x, diagram.y, width, rows)
+        white = np.array([look.foreground], np.uint8)
+        canvas.mark(*at, np.array(["X" if look.ascii else "✕"]), white if look.colours else None)
+    (left, right), (low, high) = diagram.x, diagram.y
+    across, up = diagram.axes
+    said = f"→ {across} {left:.2g}…{right:.2g}  ↑ {up} {low:.2g}…{high:.2g}"
+    return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
+
+
+def _walk(canvas: Canvas, path: Path, diagram: Descent, look: Look) -> None:
+    points = np.stack([np.asarray(path.x, np.float32), np.asarray(path.y, np.float32)], axis=1)
+    points = points[np.isfinite(points).all(axis=1)]
+    if not len(points):
+        return
+    between = _between(points, diagram, canvas.columns, canvas.rows)
+    # The last step that leads to a cell is what is seen there; joints lie under the steps.
+    for where, character in ((between, "." if look.ascii else "·"), (points, path.mark)):
+        inside = where[_inside(where, diagram)]
+        if len(inside):
+            at = cells_of(inside.astype(np.float32), diagram.x, diagram.y, canvas.columns, canvas.rows)
+            colour = look.strong(class_colours(COLOURS)[path.colour % COLOURS])
+            colours = np.broadcast_to(colour, (len(inside), 3)) if look.colours else None
+            canvas.mark(*at, np.full(len(inside), character), colours)
+
+
+def _inside(points: npt.NDArray[Any], diagram: Descent) -> npt.NDArray[np.bool_]:
+    (left, right), (low, high) = diagram.x, diagram.y
+    x, y = points[:, 0], points[:, 1]
+    found: npt.NDArray[np.bool_] = (x >= left) & (x <= right) & (y >= low) & (y <= high)
+    return found
+
+
+def _between(points: npt.NDArray[Any], diagram: Descent, columns: int, rows: int) -> npt.NDArray[Any]:
+    """Places on the straight lines between the steps, about one a cell."""
+    cell = np.array([(diagram.x[1] - diagram.x[0]) / columns, (diagram.y[1] - diagram.y[0]) / rows])
+    parts = [points[:1]]
+    for a, b in itertools.pairwise(points):
+        number = int(min(200, np.abs((b - a) / cell).max())) + 1
+        parts.append(a + (b - a) * (np.arange(1, number) / number)[:, None])
+    return np.concatenate(parts)
+
+
+def legend(diagram: Descent, look: Look) -> list[Run]:
+    """The paths' marks and names, and the goal's."""
+    runs: list[Run] = []
+    for path in diagram.paths:
+        if path.label:
+            colour = look.strong(class_colours(COLOURS)[path.colour % COLOURS])
+            runs.append((look.text_style(colour), f"{path.mark} {path.label}  "))
+    if diagram.goal is not None:
+        runs.append((int(Style.TEXT), f"{'X' if look.ascii else '✕'} lowest loss  "))
+    return runs

@@ -1,0 +1,155 @@
+"""What the lessons' screen says: the list, a page of text, what was measured, and how far the experiments are."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from d2ltui.charts.overlay import letter, overlay, style
+from d2ltui.charts.spec import ChartSpec, Drawing, Style
+from d2ltui.lessons.lesson import Lesson, paragraphs
+from d2ltui.lessons.measured import Verdict, shown
+from d2ltui.spec.numbers import clock, duration
+from d2ltui.spec.text import counted, spelled
+from d2ltui.tui.services.defects import drawn
+from d2ltui.tui.services.lesson_runner import newest_of_each_role
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from d2ltui.charts.canvas import Look
+    from d2ltui.lessons.bench import BenchRun
+    from d2ltui.tui.services.lesson_runner import LessonRunner, Measurement
+
+TO_BEGIN = "enter runs the experiments, and judges"
+
+
+def mark(measuring: LessonRunner, lesson: Lesson) -> str:
+    """What the list says of `lesson`: being measured, the claim holds, it does not, or nothing."""
+    measurement = measuring.of(lesson)
+    if measurement is None:
+        return ""
+    if measuring.measures(lesson):
+        return "…"
+    if measurement.verdict is None:
+        return ""
+    return "✓" if measurement.verdict.holds else "✗"
+
+
+def list_line(lesson: Lesson, said: str, width: int) -> str:
+    """A lesson in the list: its mark, its section, its title, cut where the list ends."""
+    line = f"{said or ' '} {lesson.section.split()[0].rstrip(','):<8}{lesson.title}"
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def heading(lesson: Lesson, measurement: Measurement | None, busy: bool, ascii: bool) -> Text:
+    """What stands above the text and never leaves the screen: the verdict and its figures, or what there is instead."""
+    spell = spelled if ascii else str
+    if measurement is not None and measurement.verdict is not None:
+        return _verdict(measurement.verdict, ascii)
+    text = Text(spell(lesson.claim), "bold")
+    if measurement is None:
+        return text.append(f"\n{TO_BEGIN}", "dim")
+    if busy:
+        return text.append(spell(f"\n{progress(measurement)}"), "dim")
+    more = "\nt shows the whole error" if measurement.traceback else ""
+    return text.append(f"\n{measurement.problem}{more}")
+
+
+def _verdict(verdict: Verdict, ascii: bool) -> Text:
+    """The sentence, and the two or three figures that matter, with what was claimed of them."""
+    spell = spelled if ascii else str
+    text = Text(spell(verdict.sentence), "bold")
+    for figure in verdict.main_figures:
+        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
+        mark = "✓" if figure.holds else "✗"
+        said = f"\n{mark} {figure.plain or figure.what}: {figure.told}{claimed}"
+        text.append(spell(said), "" if figure.holds else "bold")
+    return text
+
+
+def progress(measurement: Measurement) -> str:
+    """Which run of how many, and how long the rest will take."""
+    runs, total = measurement.runs, measurement.bench.total
+    if not runs:
+        return "measuring; x stops"
+    said = f"run {len(runs)} of {max(total, len(runs))}" if total else f"run {len(runs)}"
+    said += f": {runs[-1].role}, seed {runs[-1].seed}"
+    done = len(runs) - 1
+    if total > done > 0:
+        left = (time.monotonic() - measurement.began) / done * (total - done)
+        said += f"; about {clock(left)} left"
+    return f"{said}; x stops"
+
+
+def page(lesson: Lesson, verdict: Verdict | None, ascii: bool) -> Text:
+    """The rest, in words first: the text, the formula, the same in numbers, all that was measured, what to try."""
+    spell = spelled if ascii else str
+    text = Text()
+    if verdict is not None:
+        text.append(spell(f"{lesson.claim}\n\n"), "bold")
+    text.append(spell("\n\n".join(paragraph.text for paragraph in paragraphs(lesson.text))))
+    if lesson.formula:
+        text.append(spell(f"\n\n{lesson.formula}"), "bold")
+    if lesson.example:
+        text.append("\n\nIn numbers", "underline")
+        text.append(spell(f"\n{lesson.example}"))
+    if verdict is not None:
+        _measured(text, verdict, spell)
+    if lesson.experiments:
+        text.append("\n\nThe experiments", "underline")
+        text.append("   e puts one into the form", "dim")
+        for experiment in lesson.experiments:
+            fields = ", ".join(f"{name} {value}" for name, value in experiment.given.items())
+            text.append(spell(f"\n{experiment.role}: {fields}"))
+    if lesson.trials:
+        text.append("\n\nTry yourself", "underline")
+        text.append("   e puts it into the form", "dim")
+        for trial in lesson.trials:
+            text.append(spell(f"\n{trial.do} "))
+            text.append(spell(f"What to expect: {trial.expect}"), "dim")
+    return text
+
+
+def _measured(text: Text, verdict: Verdict, spell: type[str] | object) -> None:
+    """Every figure."""
+    say = spell if callable(spell) else str
+    text.append("\n\nAll that was measured", "underline")
+    text.append(f"   {counted(verdict.seeds, 'seed')}, {duration(verdict.seconds)}", "dim")
+    for figure in verdict.figures:
+        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
+        mark = "✓" if figure.claimed and figure.holds else "·" if figure.holds else "✗"
+        text.append(str(say(f"\n{mark} {figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + claimed)))
+    if verdict.said:
+        text.append(str(say(f"\n{verdict.comment}")))
+
+
+def picture_of(
+    app: App[object], lesson: Lesson, measurement: Measurement | None, width: int, height: int, look: Look
+) -> Drawing:
+    """The lesson's own figure; of one that has none, the validation curves of its runs; before, what it will be."""
+    picture = measurement.bench.picture if measurement is not None else None
+    if picture is not None:
+        from d2ltui.charts.picture import draw_picture
+
+        return draw_picture(picture, width, height, look)
+    runs = measurement.runs if measurement is not None else []
+    if not runs:
+        said = lesson.see or lesson.claim if measurement is None else "no training so far"
+        lines = textwrap.wrap(spelled(said) if look.ascii else said, max(8, min(60, width)))
+        return [[]] * max(0, (height - len(lines)) // 2) + [[(int(Style.AXIS), line.center(width))] for line in lines]
+    roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
+    rows = len(roles) if height - len(roles) >= 8 else 0
+    build = partial(newest_curves, runs, width, height - rows, look.ascii, "no training so far")
+    return [*drawn(app, build), *([(int(style(i)), role[:width])] for i, role in enumerate(roles[:rows]))]
+
+
+def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, empty: str) -> ChartSpec:
+    """The validation curves of the newest run of each role, on one axis; `empty` where there is none."""
+    newest = newest_of_each_role(runs)
+    lives = [run.live for run in newest.values()]
+    return overlay(lives, "val_metric", width, height, ascii, empty, lowest=-1.0, names=list(newest))
