@@ -97,24 +97,31 @@ def concise(config: RunConfig, device: str = "cpu") -> Implementation:
         start += [Line(line) for line in _START_CONVOLUTION.strip("\n").splitlines()]
     if device != "cpu":
         start.append(Line("net.to(device)"))
-    step = [
-        Line("def train_step(X, y):"),
-        Line("    optimizer.zero_grad()", "update"),
-        Line("    y_hat = net(X)", "forward", "y_hat"),
-        Line("    l = loss(y_hat, y)", "loss", "l"),
-        Line("    l.backward()", "backward"),
-    ]
-    if config.clip_norm:
-        clip = f"    nn.utils.clip_grad_norm_(net.parameters(), {config.clip_norm!r})"
-        step.append(Line(clip, "update"))
-    step += [Line("    optimizer.step()", "update"), Line("    return l.detach()")]
-    kind = "MSELoss" if config.task == "regression" else "CrossEntropyLoss"
     return Implementation(
         imports=(*imports, *more),
         functions=[],
         parameters=start,
         net=_net(modules),
-        loss=[Line(f"loss = nn.{kind}()", "loss")],
+        loss=[loss_line(config)],
         optimizer=optimizer,
-        step=step,
+        step=step_lines(config),
     )
+
+
+def loss_line(config: RunConfig) -> Line:
+    """The loss: the mean of a batch."""
+    return Line(f"loss = nn.{'MSELoss' if config.task == 'regression' else 'CrossEntropyLoss'}()")
+
+
+def step_lines(config: RunConfig) -> list[Line]:
+    """A training step."""
+    step = [
+        Line("def train_step(X, y):"),
+        Line("    optimizer.zero_grad()", "forward"),
+        Line("    y_hat = net(X)", "forward", "y_hat"),
+        Line("    l = loss(y_hat, y)", "loss", "l"),
+        Line("    l.backward()", "backward"),
+    ]
+    if config.clip_norm:
+        step.append(Line(f"    nn.utils.clip_grad_norm_(net.parameters(), {config.clip_norm!r})", "update"))
+    return [*step, Line("    optimizer.step()", "update"), Line("    return l.detach()")]

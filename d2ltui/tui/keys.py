@@ -37,6 +37,7 @@ KEYS: tuple[Key, ...] = (
     Key("z", "zoom", "zoom", "the focused pane full screen, and back (layers: their history)", rank=6),
     Key("u", "open_layer", "units", "a layer's units, the dead ones marked; its function and inputs", footer=False),
     Key("p", "picture", "picture", "the data and what the network makes of it, and back", footer=False),
+    Key("c", "code", "code", "the run as code: model and training step, from scratch and concise", footer=False),
     Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it", rank=8),
     Key("R", "runs", "runs", "the stored runs: compare, resume, watch, delete", rank=7),
     Key("tab", "next_pane", "pane", "the next pane", priority=True, footer=False),

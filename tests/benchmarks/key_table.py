@@ -50,6 +50,7 @@ KEYS = (
         Key("f", "f"),
         Key("k", "k"),
         Key("F", "F"),
+        Key("c", "c", ESCAPE, SCREEN),
         Key("t", "t", ESCAPE, SCREEN),
     ),
     *(Key("?", "?", ESCAPE, 10_000), Key("L", "L", ESCAPE, SCREEN), Key("R", "R", ESCAPE, SCREEN)),

@@ -24,13 +24,13 @@ from image_archives import (
     small,
     usps,
 )
-from scripts import carried_out
 from torchvision import datasets
 
 from d2ltui.code.script import script
 from d2ltui.data import DataError, Dataset, LoadCancelled, check_loaded, download, vision
 from d2ltui.spec.config import resolve
 from d2ltui.spec.folders import root_above, where_else
+from tests.scripts import carried_out
 
 
 def load(

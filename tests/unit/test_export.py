@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scripts import network
 from torch import nn
 
 from d2ltui.cli import app
@@ -24,6 +23,7 @@ from d2ltui.runner.recording import RunRecording
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store.export import as_json, csv_lines, json_text
 from d2ltui.store.reader import RunReader
+from tests.scripts import network
 
 
 def trained(config: RunConfig) -> tuple[Path, dict[str, object]]:

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scripts import network
 
 from d2ltui.cli import app
 from d2ltui.spec.numbers import number
 from tests.golden import VERSIONS, expected, lacking, unpack
+from tests.scripts import network
 
 Command = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name, scope="module")

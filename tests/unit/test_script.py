@@ -1,6 +1,6 @@
 """The exported script is a run of its own: it needs nothing of this program, and comes to the same figures.
 
-`python -m tests.benchmarks.scripts` does that for every model, data set, optimiser, and so on.
+`python -m tests.scripts` does that for every model, data set, optimiser, and so on.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
-from scripts import carried_out, imports_of, of_run, of_script
 
+from d2ltui.code.lines import text_of
+from d2ltui.code.listing import listing
 from d2ltui.code.script import script
 from d2ltui.data import Dataset
 from d2ltui.engine.schedule import Schedule
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.registry import load_object
 from tests.processes import run as run_python
+from tests.scripts import carried_out, imports_of, of_run, of_script
 
 SMALL: dict[str, object] = {"device": "cpu", "epochs": 1, "batch_size": 100}
 
@@ -135,3 +138,26 @@ def test_what_each_script_imports() -> None:
             found = imports_of(script(resolve({"dataset": name, "model": model.name}), "a-run"))
             allowed = {"torch"} | ({"sklearn", "numpy"} if info.embedded else {"torchvision"})
             assert found <= allowed | ({"scipy"} if name == "svhn" else set())
+
+
+def test_what_is_shown_of_a_run_is_part_of_its_script() -> None:
+    run = config(dataset="digits", hidden="8", dropout=0.3, optimizer="adam", weight_decay=0.1, clip_norm=1)
+    text = script(run, "a-run")
+    for implementation in ("scratch", "concise"):
+        for line in listing(run, implementation)[1:]:  # without the line of hyperparameters
+            assert line.text.strip() in text, line
+
+
+def test_of_another_packages_model_its_own_source_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "plugins"))
+    MODELS.register(load_object("strided_plugin:STRIDED"))
+    try:
+        run = resolve({"model": "strided"})
+        shown = text_of(listing(run, "concise"))
+        assert "class Strided(nn.Module):" in shown
+        assert "optimizer = torch.optim.SGD(net.parameters(), lr=lr)" in shown
+        assert "no implementation from scratch" in text_of(listing(run, "scratch"))
+        monkeypatch.setattr("d2ltui.code.listing.importlib.util.find_spec", lambda name: None)
+        assert "cannot be shown (ImportError)" in text_of(listing(run, "concise"))
+    finally:
+        MODELS.forget("strided")

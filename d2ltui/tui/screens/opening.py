@@ -88,6 +88,20 @@ class OpeningScreen(PlayingScreen):
             return
         self.open(LayerScreen())
 
+    def action_code(self) -> None:
+        """The run on the screen as code; before there is one, the run that the form describes."""
+        live = self.host.live
+        if live is not None:
+            self._show_code(live.config, own=True)
+        else:
+            self.after_typing(lambda: self._show_code(self.described(), own=False))
+
+    def _show_code(self, config: RunConfig | None, *, own: bool) -> None:
+        from d2ltui.tui.screens.code import CodeScreen
+
+        if config is not None:
+            self.open(CodeScreen(config, own=own))
+
     def action_traceback(self) -> None:
         """The whole error of a failed run."""
         from d2ltui.tui.screens.dialogs import TextScreen

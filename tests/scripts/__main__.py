@@ -1,4 +1,4 @@
-"""Whether exported scripts come to the figures of their runs: `python -m tests.benchmarks.scripts [EPOCHS] [DATASET…]`.
+"""Whether exported scripts come to the figures of their runs: `python -m tests.scripts [EPOCHS] [DATASET…]`.
 
 Every model, data set, optimiser and implementation; each activation, initialisation and schedule with every optimiser;
 weight decay, clipping and dropout. A row for each run whose script does not agree to the digits shown.
@@ -16,7 +16,7 @@ from d2ltui.spec.comparison import beside_concise
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.parsing import ConfigError
-from tests.unit.scripts import of_run, of_script
+from tests.scripts import of_run, of_script
 
 _SAME = "but for rounding"
 

@@ -1,0 +1,59 @@
+"""The run as code, beside the run."""
+
+from __future__ import annotations
+
+from person import Opener
+
+from d2ltui.tui.widgets.code import CodeView
+
+LINEAR: dict[str, object] = {"model": "linear", "epochs": 1_000_000, "lr": 0.25, "weight_decay": 0.01}
+
+
+def shown(view: CodeView) -> list[str]:
+    """What stands in the view, as far as it goes."""
+    return ["".join(text for _, text in line) for line in view.lines]
+
+
+async def test_the_run_stands_beside_itself_as_code(open_app: Opener) -> None:
+    async with open_app(LINEAR, size=(120, 40)) as person:
+        await person.press("c")  # no run yet: what the form describes
+        scratch, concise = person.app.screen.query(CodeView)
+        await person.until(lambda: bool(concise.lines), "the code")
+        assert "  num_epochs, batch_size, lr = 1000000, 32, 0.25" in shown(scratch)
+        assert "      return X @ W + b" in shown(scratch)
+        assert "  net = nn.Sequential(nn.Linear(2, 1))" in shown(concise)
+        colours = {style for line in concise.lines for style, _ in line}
+        assert len(colours) > 4  # keywords, names, numbers, …
+        # No line is broken: what does not fit is reached sideways.
+        longest = max(len(line) for line in shown(concise))
+        assert longest > concise.size.width
+        await person.press("right", "right")
+        assert max(len(line) for line in shown(concise)) < longest
+        await person.press("left", "left")
+        assert max(len(line) for line in shown(concise)) == longest
+        await person.press("escape")
+
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        await person.press("space")
+        await person.until_word("paused")
+        control = person.app.control
+        assert control is not None
+        control.set_lr(0.125)
+        await person.until(lambda: person.live.lr == 0.125, "another learning rate")
+        await person.press("c")
+        scratch, concise = person.app.screen.query(CodeView)
+        await person.until(lambda: any("0.125" in line for line in shown(concise)), "the rate of now")
+        step = person.live.step
+        await person.press("s")
+        await person.until(lambda: person.live.step == step + 1, "a step, from here too")
+        await person.pilot.resize_terminal(80, 24)
+        await person.until(lambda: not scratch.parent.display, "one at a time")  # type: ignore[union-attr]
+        await person.press("v")
+        await person.until(lambda: "From scratch" in person.text(), "the other one")
+        assert "Concise" not in person.text()
+        await person.press("down", "down")
+        assert scratch.scroll_offset.y == 2
+        await person.press("c")
+        await person.settle()
+        assert person.app.screen is person.main
