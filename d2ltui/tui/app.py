@@ -22,6 +22,7 @@ from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
 from d2ltui.tui.screens.main import MainScreen
+from d2ltui.tui.screens.spare import LOOK_EVERY, QUIET_FOR
 from d2ltui.tui.services.defects import DefectsApp
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from d2ltui.tui.host import Host
     from d2ltui.tui.services.watching import Watching
 
+SPARES_AFTER = 1.5  # seconds: at first there is enough to do
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
@@ -177,6 +179,14 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         """What the first paint does not wait for. One import after the other: PyTorch's takes seconds."""
         await self.main.add_plugin_panes()
         self.worker.preload()
+        self.set_timer(SPARES_AFTER, lambda: self.set_interval(LOOK_EVERY, self._prepare_screens))
+
+    def _prepare_screens(self) -> None:
+        """Prepare a screen while nobody waits for anything."""
+        if not self.screen_stack:
+            return  # the application ends
+        if self.main.is_active and self._typed.quiet_for(QUIET_FOR) and not self.backlog:
+            self.main.spares.prepare_one()
 
     # Signals: see `tui.signals`
 

@@ -248,7 +248,18 @@ class BatchedScreen(ScreenMixin):
                 if widget._repaint_required or widget._layout_required or widget._scroll_required:
                     widget._check_refresh()
             self._taking = False
+            if self._layout_required and self._repaint_required:  # Textual draws a frame for each
+                self._compositor._dirty_regions.add(self.size.region)
+                self._repaint_required = False
             self._on_timer_update()
+
+    def lay_out(self, size: Size) -> bool:
+        """Give everything on it its place before it is shown; False where there was nothing to do."""
+        if not self._batches or (self._size == size and not self._layout_required):
+            return False
+        self._layout_required = False
+        self._refresh_layout(size)
+        return True
 
     def post_message(self, message: Message) -> bool:
         """Within `show_now`, what widgets say about themselves is taken in at once."""

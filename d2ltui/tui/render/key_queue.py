@@ -36,12 +36,17 @@ class KeyQueue:
         self._waiting: deque[events.Key] = deque()
         self._under_way: int | None = None
         self._count = 0
+        self._last = 0.0  # when the last key was given to anything, by the loop's clock
         self._patience: asyncio.TimerHandle | None = None
 
     @property
     def any(self) -> bool:
         """Whether a key has been given to anything yet."""
         return self._count > 0
+
+    def quiet_for(self, seconds: float) -> bool:
+        """Whether no key has come for so long."""
+        return self._under_way is None and asyncio.get_running_loop().time() - self._last > seconds
 
     @property
     def waits(self) -> bool:
@@ -60,6 +65,7 @@ class KeyQueue:
         self._count += 1
         self._under_way = self._count
         loop = asyncio.get_running_loop()
+        self._last = loop.time()
         self._patience = loop.call_later(PATIENCE, self._look, target, self._count, LOOKS)
         target.post_message(KeyHandled(self._count))
 

@@ -104,14 +104,17 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         """A frame of lines."""
         yield self._box
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Look a few times a second, and have the engine look at the units."""
         self.host.observe("units", True)
         self.set_interval(1 / self.host.max_fps, self.tick)
+        self.tick()
         self.call_after_refresh(self.tick)
 
     def on_unmount(self) -> None:
         """Nobody looks at the units any more."""
+        if not self.begun:
+            return
         self.host.observe("units", False)
         if self.host.pictures is not None:
             self.host.pictures.ask(None)

@@ -76,12 +76,12 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
             yield Container(self._figure_pane, self._page_pane, id="lesson")
         yield KeysLine()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Open the lesson that was open, and begin to look at the experiments, a few times a second."""
         opened = self.host.measuring.opened
-        if opened is not None:
-            self._list.highlighted = self._lessons.index(opened)
+        self._list.highlighted = self._lessons.index(opened) if opened is not None else 0
         self._arrange()
+        self._open_page()
         self.set_interval(1 / self.host.max_fps, self.tick)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -103,6 +103,10 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Open its page."""
+        if self.begun:
+            self._open_page()
+
+    def _open_page(self) -> None:
         self.host.measuring.opened = self.lesson
         self._scroll.scroll_home(animate=False)
         self.tick()

@@ -56,7 +56,6 @@ class MainScreen(OpeningScreen):
         self._hint, self._trouble = WELCOME, ""  # the latter: why the run is not stored
         self._curves: Curves | None = None
         self._name = ""  # of the run on the screen
-        self._seen = False  # whether it has been on the screen
         self._handled_end: LiveRun | None = None
         self._before_remedy: tuple[LiveRun | None, str] = (None, "")  # the sick run, and what was changed
 
@@ -122,8 +121,6 @@ class MainScreen(OpeningScreen):
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """What has come while another screen was shown."""
-        if not self._seen:
-            event.refresh_styles, self._seen = False, True  # at the start every widget has just been styled
         self.call_after_refresh(self.tick)
 
     def show_run(self, name: str, config: RunConfig) -> None:

@@ -1,10 +1,11 @@
-"""Once: a screen that closes once, and opens others only while it is in front."""
+"""Once: a screen that begins once, closes once, and opens others only while it is in front."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from textual import events
 from textual.await_complete import AwaitComplete
 
 if TYPE_CHECKING:
@@ -23,6 +24,24 @@ class Once(ScreenMixin):
     Textual would then close whatever is in front instead, and raise where nothing is left.
     """
 
+    begun = False  # whether it has been in front
+
+    def begin(self) -> None:
+        """It is in front for the first time. It may have been mounted long before."""
+
+    def begin_once(self) -> None:
+        """Begin, if it has not."""
+        if not self.begun:
+            self.begun = True
+            self.begin()
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """It is in front."""
+        if not self.begun:
+            event.refresh_styles = False  # everything on it has been styled when it was mounted
+            self.app.stylesheet.update_nodes([self])  # the screen itself before its own rules were read
+            self.begin_once()
+
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close it, if it is in front."""
         return super().dismiss(result) if self.is_active else AwaitComplete()
@@ -31,3 +50,6 @@ class Once(ScreenMixin):
         """Put `screen` in front of this one, unless another one is there already."""
         if self.is_active:
             self.app.push_screen(screen, answered)
+            if screen.is_mounted and isinstance(screen, Once):  # prepared: it is shown with the answer to this key
+                screen.begin_once()
+                screen.refresh()

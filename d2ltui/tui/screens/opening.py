@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from d2ltui.spec.fields import FIELDS
 from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows
 from d2ltui.tui.screens.playing import PlayingScreen
+from d2ltui.tui.screens.spare import SpareScreens
 from d2ltui.tui.widgets.fields import ChoiceField
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from d2ltui.runner.preflight import Kind
     from d2ltui.spec.config import RunConfig
 
+
+def _help() -> Screen[Any]:
+    from d2ltui.tui.screens.dialogs import HelpScreen
+
+    return HelpScreen([*help_rows(KEYS), *FIELD_HELP])
+
+
+def _layer() -> Screen[Any]:
+    from d2ltui.tui.screens.layer import LayerScreen
+
+    return LayerScreen()
+
+
+def _lessons() -> Screen[Any]:
+    from d2ltui.tui.screens.lessons import LessonsScreen
+
+    return LessonsScreen()
+
+
+def _runs() -> Screen[Any]:
+    from d2ltui.tui.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
+# The modules are imported with the first of each: not before the first paint.
+MAKERS = {"help": _help, "layer": _layer, "runs": _runs, "lessons": _lessons}
 MEASURING = "a lesson is being measured: stop it first (L, then x)"
 
 
 class OpeningScreen(PlayingScreen):
     """A screen of panes whose keys open other screens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spares = SpareScreens(self.app, MAKERS)
 
     def _say(self, hint: str) -> None:
         """Put `hint` below the status line."""
@@ -80,13 +114,11 @@ class OpeningScreen(PlayingScreen):
 
     def action_open_layer(self) -> None:
         """The units of a layer."""
-        from d2ltui.tui.screens.layer import LayerScreen
-
         live = self.host.live
         if live is None or live.layers is None:
             self._say("no layer to open before a run begins")
             return
-        self.open(LayerScreen())
+        self.open(self.spares.take("layer"))
 
     def action_code(self) -> None:
         """The run on the screen as code; before there is one, the run that the form describes."""
@@ -114,30 +146,26 @@ class OpeningScreen(PlayingScreen):
 
     def action_lessons(self) -> None:
         """What to see, and experiments that prove it."""
-        from d2ltui.tui.screens.lessons import LessonsScreen
 
         def chosen(config: RunConfig | None) -> None:
             if config is not None:
                 self.describe_in_form(config)
 
-        self.open(LessonsScreen(), chosen)
+        self.open(self.spares.take("lessons"), chosen)
 
     def action_runs(self) -> None:
         """The stored runs."""
-        from d2ltui.tui.screens.runs import RunsScreen
 
         def chosen(name: str | None) -> None:
             if name is not None:
                 self.host.stored.watch(name)
             self.tick()
 
-        self.open(RunsScreen(), chosen)
+        self.open(self.spares.take("runs"), chosen)
 
     def action_help(self) -> None:
         """All keys."""
-        from d2ltui.tui.screens.dialogs import HelpScreen
-
-        self.open(HelpScreen([*help_rows(KEYS), *FIELD_HELP]))
+        self.open(self.spares.take("help"))
 
     def action_quit_asking(self) -> None:
         """Quit; ask first while a run goes on."""

@@ -93,7 +93,7 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
             yield self._below
         yield KeysLine()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Read the store now, and again every two seconds."""
         self._show_runs()
         self.refresh_runs()

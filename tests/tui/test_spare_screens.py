@@ -1,0 +1,100 @@
+"""Screens that are put together before they are asked for: shown at once, and as new each time."""
+
+from __future__ import annotations
+
+import pytest
+from person import Opener, Person
+from textual.app import App
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from d2ltui.tui.app import D2LApp
+from d2ltui.tui.render.compositor import BatchedScreen
+from d2ltui.tui.screens.opening import MAKERS
+from d2ltui.tui.screens.runs import RunsScreen
+
+SIZE = (160, 45)
+
+
+async def prepared(person: Person) -> dict[str, Screen[object]]:
+    """One of each kind, laid out for the terminal."""
+    spares = person.main.spares
+    while spares.prepare_one():
+        pass
+    screens = {name: spare.screen for name, spare in spares._ready.items()}
+    assert set(screens) == set(MAKERS)
+    await person.until(
+        lambda: all(screen.is_mounted and screen.size == person.app.size for screen in screens.values()),
+        "screens that are laid out",
+    )
+    return screens
+
+
+async def test_a_prepared_screen_is_drawn_whole_by_its_key_and_another_is_new(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(D2LApp, "_prepare_screens", lambda self: None)  # here the test says when
+    async with open_app(size=SIZE, store=False) as person:
+        screens = await prepared(person)
+        assert not any(screen.begun for screen in screens.values()), "nobody has opened them"
+        shown: list[Screen[object]] = []
+
+        def display(self: App[object], screen: Screen[object], renderable: object) -> None:
+            if renderable is not None:
+                shown.append(screen)
+
+        for name, act in (
+            ("help", person.main.action_help),
+            ("runs", person.main.action_runs),
+            ("lessons", person.main.action_lessons),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(App, "_display", display)
+                shown.clear()
+                act()
+                person.app.show_now()
+                assert shown == [screens[name]], "one frame, with the key"
+            await person.settle()
+            screen = person.app.screen
+            assert screen is screens[name]
+            assert screen.focused is not None
+            assert isinstance(screen, BatchedScreen)
+            if isinstance(screen, RunsScreen):
+                await person.press("slash", *"lr")
+                text = screen.query_one("#filter", Input)
+                await person.until(lambda text=text: text.value == "lr", "a filter")
+                await person.press("escape")
+            await person.press("escape")
+            await person.until(lambda: person.app.screen is person.main, "the main screen")
+            await person.until(lambda screen=screen: not screen.is_attached, "no screen left behind")
+        assert list(person.main.spares._ready) == ["layer"]
+        fresh = await prepared(person)
+        assert fresh["runs"] is not screens["runs"]
+        await person.press("R")
+        await person.until(lambda: person.app.screen is fresh["runs"], "the runs")
+        assert person.app.screen.query_one("#filter", Input).value == ""
+
+
+async def test_one_of_another_size_or_theme_is_made_anew(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(D2LApp, "_prepare_screens", lambda self: None)  # here the test says when
+    async with open_app(size=SIZE, store=False) as person:
+        for change in ("theme", "size"):
+            before = await prepared(person)
+            if change == "theme":
+                await person.press("ctrl+t")
+            else:
+                await person.pilot.resize_terminal(90, 30)
+            await person.settle()
+            await person.press("question_mark")
+            await person.until(lambda: person.app.screen is not person.main, "the help")
+            opened = person.app.screen
+            assert opened is not before["help"]
+            await person.until(lambda opened=opened: opened.size == person.app.size, "its size")
+            box = opened.query_one(".box", Widget)
+            assert box.region.right <= person.app.size.width
+            await person.press("escape")
+            await person.until(lambda: person.app.screen is person.main, "the main screen")
+            after = await prepared(person)
+            assert not set(after.values()) & set(before.values())
+            await person.until(lambda before=before: not any(old.is_attached for old in before.values()), "no old ones")
