@@ -12,7 +12,6 @@ from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
 from d2ltui.history.smoothing import SmoothedReducer
 from d2ltui.spec import comparison
-from d2ltui.spec.config import RunConfig
 from d2ltui.spec.findings import all_well, findings_in_words
 from d2ltui.spec.numbers import duration, fixed, number, optional, setting
 from d2ltui.spec.text import counted, json_line, printable
@@ -58,7 +57,7 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
 
 
 def _row(run: RunInfo) -> tuple[str, ...]:
-    if run.status == DAMAGED or run.config is None:
+    if run.status == DAMAGED or run.header is None:
         return (run.name, run.status, *("–",) * 8)
     figures = run.figures
     metric = figures.get("val_accuracy", figures.get("val_r2"))
@@ -67,7 +66,7 @@ def _row(run: RunInfo) -> tuple[str, ...]:
         run.status,
         time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
         run.rates,
-        f"{run.epochs:,}/{run.config.epochs:,}",
+        run.progress,
         f"{run.steps:,}",
         optional(figures.get("train_loss")),
         optional(figures.get("val_loss")),
@@ -95,14 +94,13 @@ def show(path: Path, as_json: bool = False) -> None:
     except Damaged as error:
         hint = f"; 'd2ltui train --resume {path.name}' can still resume it from its checkpoint"
         raise Damaged(f"{error}{hint if _can_go_on(path) else ''}") from None
-    config = live.config
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
     trained = f"{counted(run.steps, 'step', ',')}, {duration(run.seconds)}"
-    device = run.device or config.device
+    device = run.device or str(live.header.params.get("device", ""))
     if live.started is not None and device == "cpu":
         device += f", {counted(live.started.threads, 'thread')}"
-    text.say(f"begun {begun} on {run.host}, {device}; {trained}")
+    text.say(", ".join(filter(None, (f"begun {begun} on {run.host}", device))) + f"; {trained}")
     if after:
         where = f"is kept as {kept}" if kept else "is gone"
         text.say(f"its history begins after step {after:,}: the run.db of before {where}")
@@ -110,8 +108,10 @@ def show(path: Path, as_json: bool = False) -> None:
         text.say(f"group {run.group}")
     if run.note:
         text.say(f"note: {run.note}")
-    text.say("  ".join(f"{name} {setting(value)}" for name, value in _settings(config).items()))
-    if unknown := unknown_fields(config):
+    unknown = unknown_fields(live.config) if live.is_configured else {}
+    known = {name: value for name, value in live.header.params.items() if name not in unknown}
+    text.say("  ".join(f"{printable(name)} {printable(setting(value))}" for name, value in known.items()))
+    if unknown:
         shown = "  ".join(f"{printable(name)} {printable(setting(value))}" for name, value in unknown.items())
         text.say(f"not known to this version: {shown}")
     versions = meta.get("environment", {})
@@ -120,8 +120,8 @@ def show(path: Path, as_json: bool = False) -> None:
             f"{name} {versions[name]}" for name in ("d2ltui", "python", "torch", "git_commit") if name in versions
         )
     )
-    if live.started is not None:
-        text.say(" · ".join(layer.title for layer in live.started.layers))
+    if live.header.layers:
+        text.say(" · ".join(layer.title for layer in live.header.layers))
     text.say()
     curves, width, ascii = Curves(live), text.width(), text.is_ascii()
     text.say("loss")
@@ -152,13 +152,6 @@ def _can_go_on(path: Path) -> bool:
         return last_checkpoint(path, recovery.config_of(path))[0] is not None
     except (StoreError, ValueError):  # ValueError: a CheckpointError, too
         return False
-
-
-def _settings(config: RunConfig) -> dict[str, object]:
-    from d2ltui.spec.config import applicable_fields
-
-    names = ("model", "dataset", *applicable_fields(config.model))
-    return {name: getattr(config, name) for name in names if name != "data_dir"}
 
 
 def _epochs(live: LiveRun, most: int = 10) -> None:

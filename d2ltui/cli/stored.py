@@ -194,9 +194,12 @@ def _is_empty(directory: Path) -> bool:
 
 def _export(path: Path, form: str, target: Path | None) -> None:
     from d2ltui.store.reader import RunReader
+    from d2ltui.store.recovery import trained_elsewhere
 
     with RunReader(path) as reader:
-        config = reader.live.config
+        if form in ("weights", "code") and not reader.live.is_configured:
+            why = trained_elsewhere(path, reader.live.header)
+            raise StoreError(f"run: {why}; allowed: its figures, such as --csv")
         if form == "tensorboard":
             from d2ltui.store import export_tensorboard
 
@@ -205,11 +208,11 @@ def _export(path: Path, form: str, target: Path | None) -> None:
         elif form == "weights":
             from d2ltui.store.export_code import weights
 
-            _write(target, iter([weights(path, config)]))
+            _write(target, iter([weights(path, reader.live.config)]))
         elif form == "code":
             from d2ltui.store.export_code import code
 
-            _write(target, iter([code(config, path.name, reader.live).encode()]))
+            _write(target, iter([code(reader.live.config, path.name, reader.live).encode()]))
         elif form == "svg":
             _write(target, iter([_svg(reader).encode()]))
         else:

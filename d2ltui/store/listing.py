@@ -8,9 +8,10 @@ rows.read()     # the same, again and again: what has not changed is not read ag
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import msgspec
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import ENDED, PRUNED, Finding
 from d2ltui.spec.findings import Tally, finding_values, tally
-from d2ltui.spec.header import header_of
+from d2ltui.spec.header import RunHeader, header_of
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
@@ -48,7 +49,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     path: Path
     status: str
     created: float = 0.0  # Unix time
-    config: RunConfig | None = None
+    config: RunConfig | None = None  # None, too, where another program trains it
+    header: RunHeader | None = None
     device: str = ""
     host: str = ""
     steps: int = 0
@@ -70,10 +72,17 @@ class RunInfo(msgspec.Struct, frozen=True):
     @property
     def rates(self) -> str:
         """The learning rate, and what it was changed to: `0.1`, `0.1→0.05`; "" where it is not known."""
-        if self.config is None:
+        if self.header is None or math.isnan(self.header.lr):
             return ""
-        changed = self.last_lr is not None and self.last_lr != self.config.lr
-        return f"{setting(self.config.lr)}" + (f"→{setting(self.last_lr)}" if changed else "")
+        changed = self.last_lr is not None and self.last_lr != self.header.lr
+        return setting(self.header.lr) + (f"→{setting(self.last_lr)}" if changed else "")
+
+    @property
+    def progress(self) -> str:
+        """`3/10`: the epochs that are over, and all of them; "" where nothing is known of the run."""
+        if self.header is None:
+            return ""
+        return f"{self.epochs:,}/{f'{self.header.epochs:,}' if self.header.epochs else '?'}"
 
     @property
     def tally(self) -> Tally:
@@ -96,6 +105,8 @@ class RunInfo(msgspec.Struct, frozen=True):
             return getattr(self, field)
         if field in self.figures:
             return self.figures[field]
+        if self.config is None and self.header is not None:
+            return self.header.params.get(field)
         return getattr(self.config, field, None)
 
     def to_json(self) -> dict[str, Any]:
@@ -114,6 +125,7 @@ class RunInfo(msgspec.Struct, frozen=True):
             "last_lr": self.last_lr,
             **self.figures,
             "config": plain_config(self.config) if self.config is not None else None,
+            **({"header": msgspec.to_builtins(self.header)} if self.config is None and self.header is not None else {}),
             "findings": [finding_values(finding) for finding in self.findings],
             "message": self.message or self.problem,
             "path": str(self.path),
@@ -158,6 +170,16 @@ def _newer(path: Path, patience: float | None, problem: str) -> RunInfo:
     return RunInfo(path.name, path, NEWER, created=_made(path), note=home.note(path), problem=problem)
 
 
+def told_by(meta: Mapping[str, Any]) -> tuple[RunConfig | None, RunHeader]:
+    """What a run's `meta` says that it is: a run of this engine, with its configuration, or another program's."""
+    if "header" in meta:
+        return None, msgspec.convert(meta["header"], RunHeader)
+    config = read_config(meta["config"])
+    if can_be_shown(config):
+        return config, header_of(config)
+    return config, RunHeader(params={"lr": config.lr}, epochs=config.epochs)
+
+
 def unreadable(path: Path, config: RunConfig) -> str:
     """Why the run in directory `path` means nothing to this version, as a sentence; "" where it does."""
     if can_be_shown(config):
@@ -175,14 +197,14 @@ def _made(path: Path) -> float:
 
 def describe(path: Path, meta: dict[str, Any], findings: tuple[Finding, ...] = ()) -> RunInfo:
     """A row from what `schema.read_meta` has found in the run's directory `path`, with its last findings."""
-    config = read_config(meta["config"])
-    problem = unreadable(path, config)
+    config, header = told_by(meta)
+    problem = unreadable(path, config) if config is not None else ""
     status, progress = meta["status"], meta.get("progress") or {}
     if status not in ENDED and not is_alive(meta.get("process"), meta.get("sign")):
         status = INTERRUPTED
     names = {"train_loss": "train_loss", "val_loss": "val_loss"}
     if not problem:
-        metric = header_of(config).metric
+        metric = header.metric
         names |= {"train_metric": f"train_{metric}", "val_metric": f"val_{metric}"}
     figures = {new: progress[old] for old, new in names.items() if progress.get(old) is not None}
     figures = {name: value for name, value in figures.items() if value - value == 0}  # finite
@@ -193,6 +215,7 @@ def describe(path: Path, meta: dict[str, Any], findings: tuple[Finding, ...] = (
         status=NEWER if problem else status,
         created=float(meta["created"]),
         config=config,
+        header=header,
         device=meta.get("device", ""),
         host=str(environment.get("host", "")),
         steps=progress.get("step", 0),

@@ -15,6 +15,7 @@ import msgspec
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.header import RunHeader
 from d2ltui.spec.numbers import number
 from d2ltui.spec.parsing import parse
 from d2ltui.spec.versions import can_be_shown, read_config
@@ -60,8 +61,9 @@ class _Meta(msgspec.Struct):
     """The values of `meta` that this program reads."""
 
     created: float
-    config: dict[str, Any]
     status: events.Status
+    config: dict[str, Any] = {}
+    header: RunHeader | None = None
     environment: dict[str, str | int | float | None] = {}
     group: _Group | None = None
     process: _Process | None = None
@@ -77,12 +79,23 @@ class _Meta(msgspec.Struct):
 def check_meta(found: dict[str, Any]) -> None:
     """That `found`, all of `meta`, can be a run's. Raises ValueError or TypeError."""
     meta = msgspec.convert(found, _Meta)
-    check_config(read_config(meta.config))
+    if meta.header is None:
+        check_config(read_config(meta.config))
+    else:
+        _check_header(meta.header)
     for name, value in (("created", meta.created), ("sign", meta.sign), ("ended", meta.ended)):
         if not 0 <= value < _LATEST:
             raise ValueError(f"its {name} is {number(value)}, which is not a time")
     if meta.progress is not None:
         _seconds(meta.progress.seconds)
+
+
+def _check_header(header: RunHeader) -> None:
+    """That `header` can be shown."""
+    _at_most(MAX_SHOWN_LAYERS, layers=len(header.layers))
+    for name, count in (("steps per epoch", header.steps_per_epoch), ("epochs", header.epochs)):
+        if count is not None and count < 1:
+            raise ValueError(f"{name}: {count}")
 
 
 def check_config(config: RunConfig) -> None:

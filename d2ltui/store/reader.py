@@ -26,10 +26,9 @@ from d2ltui.history.epochs import EPOCHS
 from d2ltui.history.live import MAX_PROBES, LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.text import printable, printable_values
-from d2ltui.spec.versions import read_config
 from d2ltui.store import environment, home
 from d2ltui.store.errors import Damaged, Newer, StoreError, reason
-from d2ltui.store.listing import unreadable
+from d2ltui.store.listing import told_by, unreadable
 from d2ltui.store.requests import Request, ask
 from d2ltui.store.schema import (
     BEGUN,
@@ -69,10 +68,10 @@ class RunReader:
         self._alive, self._looked = False, 0.0
         try:
             self.meta: dict[str, Any] = self._read_meta()
-            config = read_config(self.meta["config"])
-            if why := unreadable(path, config):
+            config, header = told_by(self.meta)
+            if config is not None and (why := unreadable(path, config)):
                 raise Newer(why)
-            self.live = LiveRun(config)
+            self.live = LiveRun(config or header)
             self.poll()
         except BaseException as error:
             self.close()

@@ -11,12 +11,19 @@ from pathlib import Path
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import read_toml, to_toml
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.header import RunHeader
 from d2ltui.spec.parsing import ConfigError
+from d2ltui.spec.text import quoted
 from d2ltui.spec.versions import differing_fields, with_unknown
 from d2ltui.store import home
 from d2ltui.store.errors import Damaged, StoreError, reason
 from d2ltui.store.listing import DAMAGED, info
 from d2ltui.store.schema import open_run
+
+
+def trained_elsewhere(path: Path, header: RunHeader) -> str:
+    """That there are no weights and no configuration of the run in directory `path`, and why."""
+    return f"{path.name} is trained by {quoted(header.source)}, which keeps its network to itself"
 
 
 def config_of(path: Path) -> RunConfig:
@@ -28,6 +35,8 @@ def config_of(path: Path) -> RunConfig:
     run = info(path)
     if run.config is not None:
         return run.config
+    if run.header is not None:
+        raise StoreError(f"run: {trained_elsewhere(path, run.header)}; allowed: a run of d2ltui's own")
     if run.status != DAMAGED:  # another process holds it
         raise StoreError(run.problem)
     with contextlib.suppress(Damaged):  # a newer database, say, is not damaged: only then does the file beside it count

@@ -324,7 +324,8 @@ def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:
         if size > MAX_META or not isinstance(key, str) or key in found:
             raise ValueError("its meta is more than a run can have")
         found[key] = printable_values(json.loads(value))
-    for key in ("created", "config", "status"):
+    # What another program trains has a header alone.
+    for key in ("created", "header" if "header" in found else "config", "status"):
         if key not in found:  # a page that has lost rows has no checksum that differs
             raise ValueError(f"its {key} is missing")
     check_meta(found)

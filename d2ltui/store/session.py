@@ -16,6 +16,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
 from d2ltui.spec.files import open_regular
+from d2ltui.spec.header import RunHeader
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.versions import plain_config
 from d2ltui.store import environment, home
@@ -59,7 +60,7 @@ class RunWriter:
     what has been done.
     """
 
-    def __init__(self, path: Path, config: RunConfig, *, goes_on: bool = False, damage: str = "") -> None:
+    def __init__(self, path: Path, config: RunConfig | RunHeader, *, goes_on: bool = False, damage: str = "") -> None:
         self.path, self._config, self._damage = path, config, damage
         self.news = ""
         self.stored = goes_on  # whether there is anything of how the run went: some step of it
@@ -83,9 +84,10 @@ class RunWriter:
                     left.unlink()
 
     @staticmethod
-    def make(path: Path, config: RunConfig, group: dict[str, object] | None) -> None:
+    def make(path: Path, config: RunConfig | RunHeader, group: dict[str, object] | None) -> None:
         """Put a new run into the empty directory `path`."""
-        (path / home.CONFIG).write_text(to_toml(config), encoding="utf-8")
+        if isinstance(config, RunConfig):
+            (path / home.CONFIG).write_text(to_toml(config), encoding="utf-8")
         _create(path / home.DATABASE, config, {"created": time.time(), "group": group})
 
     @property
@@ -312,12 +314,15 @@ class RunWriter:
 
 
 def _create(
-    file: Path, config: RunConfig, meta: Mapping[str, object], log: Sequence[Entry] = (), *tables: Chunked
+    file: Path, config: RunConfig | RunHeader, meta: Mapping[str, object], log: Sequence[Entry] = (), *tables: Chunked
 ) -> None:
     """A new database, with `meta`, with `log`, and with what is prepared in `tables`."""
+    what: dict[str, object] = {"header": msgspec.to_builtins(config)}
+    if isinstance(config, RunConfig):
+        what = {"config": plain_config(config)}
     meta = {
         **meta,
-        "config": plain_config(config),
+        **what,
         "status": "loading",
         "environment": environment.environment(),
         "process": environment.process(),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import re
 import sqlite3
 import threading
 import time
@@ -23,6 +24,7 @@ import numpy as np
 
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.header import RunHeader
 from d2ltui.spec.text import counted, printable
 from d2ltui.store import home
 from d2ltui.store.errors import MAX_SENTENCE, StoreError, reason
@@ -43,7 +45,7 @@ class StoreThread:
     """Stores one run.
 
     Args:
-        config: the run's.
+        config: the run's; or its header, where another program trains it.
         resume: the directory of a run that goes on, and the right to write it; None for a new run. Nothing in it
             changes before `events.RunResumed` has been told.
         damage: what is wrong with that run's database, as a sentence: a new one takes its place then.
@@ -54,7 +56,7 @@ class StoreThread:
 
     def __init__(
         self,
-        config: RunConfig,
+        config: RunConfig | RunHeader,
         *,
         resume: tuple[Path, home.Lock] | None = None,
         damage: str = "",
@@ -143,7 +145,7 @@ class StoreThread:
                 session = RunWriter(path, self.config, goes_on=True, damage=self._damage)
             else:
                 path = home.create(
-                    f"{self.config.model}-{self.config.dataset}",
+                    _name_of(self.config),
                     lambda made: RunWriter.make(made, self.config, self._group),
                 )
                 self._lock = home.Lock(path)
@@ -269,6 +271,13 @@ class StoreThread:
         self.trouble = sentence
         if self._on_trouble is not None:
             self._on_trouble(sentence)
+
+
+def _name_of(run: RunConfig | RunHeader) -> str:
+    """What the run's directory is called, before its time."""
+    if isinstance(run, RunConfig):
+        return f"{run.model}-{run.dataset}"
+    return re.sub(r"[^a-z0-9]+", "-", (run.name or run.source).lower()).strip("-")[:40] or "run"
 
 
 def _size(item: events.Event | Callable[[Path], None]) -> int:

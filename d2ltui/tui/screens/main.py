@@ -123,10 +123,11 @@ class MainScreen(OpeningScreen):
         """What has come while another screen was shown."""
         self.call_after_refresh(self.tick)
 
-    def show_run(self, name: str, config: RunConfig) -> None:
-        """A stored run comes to the screen: the form describes it."""
-        self._setup.describe(config)
-        self.app.notify(f"{name} is on the screen, and in the form")
+    def show_run(self, name: str, config: RunConfig | None) -> None:
+        """A stored run comes to the screen: the form describes it, unless another program trains it."""
+        if config is not None:
+            self._setup.describe(config)
+        self.app.notify(f"{name} is on the screen" + ", and in the form" * (config is not None))
 
     def _view(self) -> RunView:
         live = self.host.live

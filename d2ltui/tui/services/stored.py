@@ -32,7 +32,7 @@ class RunScreen(Protocol):
     def is_active(self) -> bool:
         """Whether no other screen covers it."""
 
-    def show_run(self, name: str, config: RunConfig) -> None:
+    def show_run(self, name: str, config: RunConfig | None) -> None:
         """A stored run comes to the screen."""
 
     def tick(self) -> None:
@@ -106,7 +106,7 @@ class StoredRuns:
             return
         self.leave()
         self.watched, self._told = watching, ""
-        self._owner.main.show_run(watching.name, watching.live.config)
+        self._owner.main.show_run(watching.name, watching.live.config if watching.live.is_configured else None)
         self._owner.main.tick()
 
     def trouble(self) -> None:

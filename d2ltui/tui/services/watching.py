@@ -85,7 +85,8 @@ class Watching:
         try:
             given = self._run_given
             with RunReader(home.path_of(given) if isinstance(given, str) else given) as reader:
-                self._pictures = StoredPictures(reader.path, reader.live.config)
+                if reader.live.is_configured:
+                    self._pictures = StoredPictures(reader.path, reader.live.config)
                 self._live, self.alive = reader.live, reader.alive
                 self._tell_opened()
                 self._follow(reader)

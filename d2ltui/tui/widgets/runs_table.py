@@ -42,7 +42,7 @@ def row(run: RunInfo, mark: str, look: Style = _PLAIN) -> Row:
         mark,
         run.name,
         run.status,
-        f"{run.epochs:,}/{config.epochs:,}" if config is not None else "",
+        run.progress,
         optional(loss, 3),
         optional(metric, 3),
         run.rates,
