@@ -193,7 +193,7 @@ def network_shown(person: Person) -> list[str]:
 
 
 async def test_the_network_is_the_layer_plan(open_app: Opener) -> None:
-    async with open_app({"model": "mlp"}) as person:
+    async with open_app({"model": "mlp"}, size=(120, 60)) as person:
 
         def expect(said: int = 0, **given: object) -> None:
             layers = catalogue.layer_plan(resolve(given))
@@ -237,7 +237,7 @@ async def test_a_deep_network_is_summarised(open_app: Opener) -> None:
 
 
 async def test_the_data_pane_tells_parts_and_normalisation(open_app: Opener) -> None:
-    async with open_app({}) as person:
+    async with open_app({}, size=(120, 60)) as person:
         for info in catalogue.DATASETS.values():
             if info.task == "classification":
                 await person.choose("dataset", info.name)

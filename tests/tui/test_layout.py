@@ -268,3 +268,14 @@ async def test_a_kept_drawing_is_not_shown_for_another_look(open_app: Opener) ->
         await person.until_drawn("loss")
         await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in the small size")
         assert loss.view.lines != linear
+
+
+@pytest.mark.parametrize("size", [(100, 30), (120, 40), (200, 60)])
+async def test_every_field_of_the_form_is_in_sight_where_there_are_columns(
+    open_app: Opener, size: tuple[int, int]
+) -> None:
+    async with open_app({"model": "mlp"}, size=size) as person:
+        await person.until(lambda: "threads" in person.text(), "the last field")
+        assert person.setup.max_scroll_y == 0
+        assert "parameters" in person.text() or size == (100, 30)
+        assert ("normalised" in person.text()) == (size != (100, 30))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from textual.actions import SkipAction
 from textual.app import ComposeResult
@@ -27,6 +28,8 @@ from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 from d2ltui.tui.widgets.pane import Pane, takes_focus
 
 SHOWN_LAYERS = 7
+AS_BEFORE = "as before"
+NOTE_WIDTH = 28  # columns of a note in a column beside the others
 COLUMN = 34  # columns that the form wants, as in its style
 
 _MEANINGS: dict[str, dict[str, str]] = {
@@ -65,7 +68,7 @@ def describe_network(config: RunConfig) -> str:
 
 def before(problems: Iterable[str]) -> str:
     """What the model pane says of the network that it shows while fields have problems: their names."""
-    return f"as before; not allowed now: {', '.join(FIELDS[name].label for name in problems if name in FIELDS)}"
+    return f"{AS_BEFORE}; not allowed now: {', '.join(FIELDS[name].label for name in problems if name in FIELDS)}"
 
 
 def describe_data(config: RunConfig) -> str:
@@ -77,6 +80,29 @@ def describe_data(config: RunConfig) -> str:
         f"{data.description}\n{data.train_size:,} train + {data.val_size:,} validation\n"
         f"{shape} inputs → {outputs}\nnormalised: {data.normalisation}"
     )
+
+
+class Notes(NamedTuple):
+    """What the form says of the run that it describes, as far as there is room."""
+
+    network: str
+    data: str
+
+
+def notes_for(config: RunConfig, network: str, rows: int) -> Notes:
+    """The fullest notes that fit into `rows`: a field below the fold is worse than a note left out.
+
+    First the data's are cut down to the numbers of samples, then the network's to that of its parameters.
+    """
+    data = describe_data(config)
+    *layers, total = network.split("\n")
+    counts, total = data.split("\n")[1], "\n".join([*(line for line in layers if line.startswith(AS_BEFORE)), total])
+    every = (Notes(network, data), Notes(network, counts), Notes(total, counts), Notes(total, ""))
+    return next((notes for notes in every if sum(map(_rows, notes)) <= rows), Notes("", ""))
+
+
+def _rows(text: str) -> int:
+    return sum(max(1, len(textwrap.wrap(line, NOTE_WIDTH))) for line in text.split("\n")) if text else 0
 
 
 class ModelButton(RadioButton):
@@ -154,6 +180,8 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         super().__init__(id="setup")
         self.state = FormState(config, typed)
         self._problems: dict[str, str] = {}
+        self._network = describe_network(config)
+        self._notes = Notes("", "")  # those that are shown
         self._spread = False, False  # over the whole width, side by side
 
     def compose(self) -> ComposeResult:
@@ -244,6 +272,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         spread = width > 0, width >= 2 * COLUMN
         if spread != self._spread:
             self._spread = spread
+            self._show_notes()
             whole, side_by_side = spread
             self.styles.width = "1fr" if whole else None
             self.styles.layout = "horizontal" if side_by_side else None
@@ -293,8 +322,26 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         network = describe_network(config)
         if self._problems:  # what is half typed describes no network
             network = f"{before(self._problems)}\n{network}"
-        self.query_one("#network", Static).update(network)
-        self.query_one("#data-note", Static).update(describe_data(config))
+        self._network = network
+        self._show_notes()
+
+    def on_resize(self) -> None:
+        """Other notes fit."""
+        self._show_notes()
+
+    def _show_notes(self) -> None:
+        """As much as leaves every field in sight."""
+        config, height = self.state.last_valid, self.size.height
+        notes = Notes(self._network, describe_data(config))
+        if height and not self._spread[0]:
+            fields = [field for field in self.query("ChoiceField, TextField") if field.display]
+            frames = 2 * len(self.query(Pane))
+            taken = frames + len(MODELS) + len(fields) + 2 * len(self._problems)
+            notes = notes_for(config, self._network, height - taken)
+        if notes != self._notes:
+            self._notes = notes
+            self._note("#network", notes.network)
+            self._note("#data-note", notes.data)
 
     def _show_problems(self) -> None:
         problems = dict(self._problems)
