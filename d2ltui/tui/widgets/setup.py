@@ -92,12 +92,19 @@ class Notes(NamedTuple):
 def notes_for(config: RunConfig, network: str, rows: int) -> Notes:
     """The fullest notes that fit into `rows`: a field below the fold is worse than a note left out.
 
-    First the data's are cut down to the numbers of samples, then the network's to that of its parameters.
+    First the data's are cut down to numbers and shapes, then the network's to the number of its parameters.
     """
     data = describe_data(config)
     *layers, total = network.split("\n")
     counts, total = data.split("\n")[1], "\n".join([*(line for line in layers if line.startswith(AS_BEFORE)), total])
-    every = (Notes(network, data), Notes(network, counts), Notes(total, counts), Notes(total, ""))
+    shapes = "\n".join(data.split("\n")[1:3])
+    every = (
+        Notes(network, data),
+        Notes(network, shapes),
+        Notes(network, counts),
+        Notes(total, counts),
+        Notes(total, ""),
+    )
     return next((notes for notes in every if sum(map(_rows, notes)) <= rows), Notes("", ""))
 
 
