@@ -171,7 +171,7 @@ def _print_picture(lesson: Lesson, picture: Diagram) -> None:
 def _print_trials(lesson: Lesson) -> None:
     print("\nTry yourself:")
     for trial in lesson.trials:
-        given = {**lesson.fields_of(trial.role), **trial.given}
+        given = lesson.fields_to_try(trial)
         options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
         print(_wrapped(trial.do, "    "))
         print(f"        d2ltui train {options}")

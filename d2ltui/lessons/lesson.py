@@ -57,7 +57,11 @@ class Lesson(msgspec.Struct, frozen=True):
 
     def fields_of(self, role: str) -> dict[str, Any]:
         """What is given of the experiment with this role; nothing where there is none."""
-        return next((dict(e.given) for e in self.experiments if e.role == role), {})
+        return next((_used(e.given) for e in self.experiments if e.role == role), {})
+
+    def fields_to_try(self, trial: Trial) -> dict[str, Any]:
+        """The same with what is to be changed."""
+        return _used({**self.fields_of(trial.role), **trial.given})
 
 
 class Paragraph(NamedTuple):
@@ -75,6 +79,12 @@ def paragraphs(text: str) -> list[Paragraph]:
         is_code = all(line.startswith("    ") for line in lines)
         found.append(Paragraph(part if is_code else " ".join(lines), is_code))
     return found
+
+
+def _used(given: dict[str, Any]) -> dict[str, Any]:
+    """Without the standard deviation of another initialisation than the normal one, which has no use for it."""
+    idle = "init_std" if given.get("init", "normal") != "normal" else ""
+    return {name: value for name, value in given.items() if name != idle}
 
 
 def check_lesson(lesson: Lesson) -> None:

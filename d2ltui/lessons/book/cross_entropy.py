@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +32,7 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
     slow: dict[bool, float] = {}
     diverged = {True: 0, False: 0}
     pushed_back: list[float] = []
+    bench.show(_picture(other))
     bench.expect(2 * (len(RATES) + len(MLP_RATES)) * len(bench.seeds))
     for role, rates in (("softmax regression", RATES), ("multilayer perceptron", MLP_RATES)):
         for squared in (False, True):
@@ -53,11 +56,15 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
         [
             figure("softmax regression, cross-entropy: accuracy at its best rate", best["softmax regression", False]),
             figure("softmax regression, squared error: accuracy at its best rate", best["softmax regression", True]),
-            figure("cross-entropy's gain", softmax_gain, low=0.005),
+            figure("cross-entropy's gain", softmax_gain, low=0.005, plain="Accuracy that cross-entropy gains"),
             figure(f"rates of {len(RATES)} at which squared error diverges", diverged[True], low=1),
             figure(f"rates of {len(RATES)} at which cross-entropy diverges", diverged[False], 0, 0),
             figure(
-                "right answers that squared error pushes down", mean(pushed_back), low=0.005, unit="of the right ones"
+                "right answers that squared error pushes down",
+                mean(pushed_back),
+                low=0.005,
+                unit="of the right ones",
+                plain="Right answers that squared error pushes down",
             ),
             figure(f"cross-entropy's gain at the lowest rate, {RATES[0]}", slow_gain),
             figure("multilayer perceptron: cross-entropy's gain at the best rates", mlp_gain),
@@ -66,6 +73,41 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
         + ("It is no law that it wins, though. " if min(slow_gain, mlp_gain) <= 0 else "")
         + f"The last two figures are its gain at a low rate, {shown(slow_gain)}, and in a network that can bend its "
         f"outputs to the labels, {shown(mlp_gain)}.",
+        f"Softmax regression is right on {100 * best['softmax regression', False]:.1f} % with cross-entropy and "
+        f"{100 * best['softmax regression', True]:.1f} % with squared error, which pushes "
+        f"{whole_percent(mean(pushed_back))} "
+        "of the right answers down again.",
+    )
+
+
+def _picture(other: Callable[[Tensor, Tensor], Tensor]) -> Panels:
+    """Both losses, and their slopes, over the logit of the right class; those of two more classes are 0."""
+    import torch
+
+    from d2ltui.nn import functional
+
+    label = torch.tensor([0])
+    places = torch.linspace(-3, 6, 46)
+    losses: list[Curve] = []
+    slopes: list[Curve] = []
+    for index, (name, loss) in enumerate((("cross-entropy", functional.cross_entropy), ("squared error", other))):
+        values, rises = [], []
+        for place in places:
+            outputs = torch.tensor([[float(place), 0.0, 0.0]], requires_grad=True)
+            value = loss(outputs, label)
+            (gradient,) = torch.autograd.grad(value, outputs)
+            values.append(float(value.detach()))
+            rises.append(float(gradient[0, 0]))
+        losses.append(Curve(name, places.tolist(), values, index, name[0]))
+        slopes.append(Curve(name, places.tolist(), rises, index, name[0]))
+    zero = Curve("", [-3.0, 6.0], [0.0, 0.0], faint=True)
+    return Panels(
+        (
+            Panel("loss", Curves(tuple(losses), (-3.0, 6.0), "logit", low=0.0, high=8.0)),
+            Panel("slope (above 0: down)", Curves((*slopes, zero), (-3.0, 6.0), "logit", low=-4.0, high=5.0)),
+        ),
+        columns=2,
+        note="over the logit of the right class, the others' being 0",
     )
 
 

@@ -6,8 +6,9 @@ import math
 
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
-from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Bars, Curve, Curves, Panel, Panels
 from d2ltui.spec.numbers import number
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
@@ -23,6 +24,7 @@ STARTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("N(0, 0.5²)", {"init": "normal", "init_std": 0.5}),
     ("N(0, 1)", {"init": "normal", "init_std": 1.0}),
 )
+LARGEST = "Largest gradient, weights of sd 1"
 HUGE, TINY = 100.0, 1e-3  # gradient norms
 
 
@@ -45,6 +47,11 @@ def exploding(bench: Bench) -> Measured:
         gradients.append(max(gradient_norms(build(config), bench.data(config))))
         broken += bench.train("large weights", seed).live.status == "diverged"
         healthy.append(bench.train("Xavier", seed).accuracy)
+    by_layer = {
+        role: gradient_norms(build(bench.config(role)), bench.data(bench.config(role)))
+        for role in ("large weights", "Xavier")
+    }
+    bench.show(_picture(by_layer, None))
     exploded = vanished = 0
     for activation in ("sigmoid", "tanh", "relu"):
         for _, given in STARTS:
@@ -56,22 +63,48 @@ def exploding(bench: Bench) -> Measured:
             typical = geometric_mean(firsts)
             exploded += typical > HUGE
             vanished += typical < TINY
+    typical_large = geometric_mean(gradients)
+    ways = 3 * len(STARTS)
+    bench.show(_picture(by_layer, (exploded, ways - exploded - vanished, vanished)))
     return Measured(
         [
             figure(f"log₁₀ of the largest entry after {FACTORS} random 4×4 matrices more", mean(largest), 19.4, 30.2),
-            figure("large weights: largest gradient norm at the start", geometric_mean(gradients), low=1e3),
+            figure("large weights: largest gradient norm at the start", typical_large, low=1e3, plain=LARGEST),
             figure("large weights: runs that diverge", broken / len(bench.seeds), 1, 1, "of all"),
             figure("the same network from Xavier's weights: accuracy", mean(healthy), low=0.7),
-            figure(f"ways to start, of {3 * len(STARTS)}, with a first gradient above {number(HUGE)}", exploded, low=1),
+            figure(
+                f"ways to start, of {3 * len(STARTS)}, with a first gradient above {number(HUGE)}",
+                exploded,
+                low=1,
+                plain=f"Of {ways} starts, gradient above {number(HUGE)}",
+            ),
             figure(
                 f"ways to start, of {3 * len(STARTS)}, with a first gradient below {number(TINY)}",
                 vanished,
                 low=exploded + 1,
+                plain=f"Of {ways} starts, gradient below {number(TINY)}",
             ),
         ],
         f"Of {len(STARTS)} initialisations with each of three activations, in six hidden layers, {exploded} explode "
         f"and {vanished} vanish; sigmoid and tanh cannot explode forward, for their outputs are bounded.",
+        f"Of {ways} ways to start a network {exploded} blow the gradient up and {vanished} lose it; the "
+        "one that starts "
+        f"from weights of sd 1 has gradients of {shown(typical_large)}.",
     )
+
+
+def _picture(by_layer: dict[str, list[float]], counts: tuple[int, int, int] | None) -> Panels:
+    """The gradient at each layer of a network that explodes and of one that does not, and how often that happens."""
+    curves = [
+        Curve(role, [float(layer) for layer in range(1, len(norms) + 1)], norms, index, role[0])
+        for index, (role, norms) in enumerate(by_layer.items())
+    ]
+    ends = (1.0, float(max(map(len, by_layer.values()))))
+    panels = [Panel("Gradient at each layer", Curves(tuple(curves), ends, "layer", log=True, whole=True))]
+    if counts is not None:
+        names = ("explodes", "in between", "vanishes")
+        panels.append(Panel(f"of {sum(counts)} ways to start", Bars(names, tuple(map(float, counts)), (0, 2, 1))))
+    return Panels(tuple(panels), columns=2)
 
 
 LESSON = book_lesson(

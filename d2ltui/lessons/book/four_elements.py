@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Descent, Panel, Panels, Path
+
+if TYPE_CHECKING:
+    from d2ltui.data import Dataset
+    from d2ltui.nn import Network
 
 LINEAR = {"model": "linear", "dataset": "synthetic-linear"}
+CONCISE, SCRATCH = "Error of w and b, concise", "Error of w and b, from scratch"
+HALF = "From scratch against concise at half the rate, difference"
+PIXELS = 80  # of the drawn bowl
 SAME = 1e-4  # weights that differ by no more are the same, but for float32's rounding
 
 
@@ -26,23 +37,73 @@ def _distance(a: Trained, b: Trained) -> float:
 
 def four_elements(bench: Bench) -> Measured:
     """Section 3.1 to 3.5's two implementations, against the truth and against each other."""
-    scratch = [bench.train("from scratch", seed) for seed in bench.seeds]
-    concise = [bench.train("concise", seed) for seed in bench.seeds]
+    drawn: dict[str, list[tuple[float, float]]] = {}
+    scratch = [
+        bench.train("from scratch", seed, each_epoch=_walk(bench, "from scratch", seed, drawn)) for seed in bench.seeds
+    ]
+    concise = [bench.train("concise", seed, each_epoch=_walk(bench, "concise", seed, drawn)) for seed in bench.seeds]
     halved = [bench.train("concise, half the rate", seed) for seed in bench.seeds]
     longer = [bench.train("from scratch, longer", seed) for seed in bench.seeds]
     scratch_error, concise_error = mean(map(_error, scratch)), mean(map(_error, concise))
     same = max(_distance(a, b) for a, b in zip(scratch, halved, strict=True))
     return Measured(
         [
-            figure("largest error of w and b, concise, 3 epochs", concise_error, high=0.05),
-            figure("largest error of w and b, from scratch, 3 epochs", scratch_error, 0.1, 0.35),
+            figure("largest error of w and b, concise, 3 epochs", concise_error, high=0.05, plain=CONCISE),
+            figure("largest error of w and b, from scratch, 3 epochs", scratch_error, 0.1, 0.35, plain=SCRATCH),
             figure("largest error of w and b, from scratch, 10 epochs", mean(map(_error, longer)), high=0.05),
-            figure("from scratch against concise at half the rate: largest difference", same, high=SAME),
+            figure("from scratch against concise at half the rate: largest difference", same, high=SAME, plain=HALF),
         ],
         f"After three epochs the largest error is {shown(scratch_error)} from scratch and {shown(concise_error)} "
         "in the concise version. At half the rate, the concise one's weights differ from those from scratch by "
         f"{shown(same)} at most" + (": what makes the difference is the ½ in the loss." if same <= SAME else "."),
+        f"After three epochs w and b are found to {shown(concise_error)} in the concise version and to "
+        f"{shown(scratch_error)} from scratch, whose ½ makes each step half as long.",
     )
+
+
+def _walk(
+    bench: Bench, role: str, seed: int, drawn: dict[str, list[tuple[float, float]]]
+) -> Callable[[Network], None] | None:
+    """What draws the path of the first weight and the bias, of the first run of a role."""
+    if seed:
+        return None
+    data, path = bench.data(bench.config(role, seed)), drawn.setdefault(role, [])
+
+    def look(network: Network) -> None:
+        _, weight, bias = network.weights()[-1]
+        path.append((float(weight[0, 0]), float(bias[0])))
+        bench.show(_picture(drawn, data))
+
+    return look
+
+
+def _picture(drawn: dict[str, list[tuple[float, float]]], data: Dataset) -> Panels:
+    """The loss over the first weight and the bias, the other weight being the true one, and the paths in it."""
+    import torch
+
+    assert data.truth is not None
+    weight, bias = data.truth
+    goal = (float(weight[0, 0]), float(bias[0]))
+    x, y = (min(0.0, goal[0]) - 0.5, max(0.0, goal[0]) + 1.0), (min(0.0, goal[1]) - 0.5, max(0.0, goal[1]) + 1.0)
+    rest = data.y_train - data.x_train[:, 1:] @ weight[1:]
+    first = data.x_train[:, :1]
+    w, b = torch.linspace(*x, PIXELS), torch.linspace(y[1], y[0], PIXELS)
+    # mean ½(w·x + b − rest)² in terms of the data's moments, for all w and b at once
+    xx, xr, mx, mr, rr = (
+        (first * first).mean(),
+        (first * rest).mean(),
+        first.mean(),
+        rest.mean(),
+        (rest * rest).mean(),
+    )
+    ws, bs = w[None, :], b[:, None]
+    loss = (ws * ws * xx + bs * bs + rr + 2 * ws * bs * mx - 2 * ws * xr - 2 * bs * mr) / 2
+    paths = tuple(
+        Path(role, [point[0] for point in path], [point[1] for point in path], index, mark=role[0])
+        for index, (role, path) in reversed(list(enumerate(drawn.items())))  # the longer steps lie behind
+    )
+    bowl = Descent(loss.numpy(), x, y, ("first weight", "bias"), paths, goal)
+    return Panels((Panel("Loss over w and b: darker is lower", bowl),), columns=1, note="a letter after each epoch")
 
 
 LESSON = book_lesson(

@@ -140,7 +140,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         lesson = self.lesson
         offered = {e.role: (lesson.fields_of(e.role), _fields(e.given)) for e in lesson.experiments}
         for number, trial in enumerate(lesson.trials, 1):
-            offered[f"try {number}"] = {**lesson.fields_of(trial.role), **trial.given}, trial.do
+            offered[f"try {number}"] = lesson.fields_to_try(trial), trial.do
         if not offered:
             self.app.notify("this lesson trains nothing that could be put into the form", severity="warning")
             return

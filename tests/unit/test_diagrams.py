@@ -1,0 +1,109 @@
+"""Diagrams fit their room, in every kind of terminal, and say what they are to say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d2ltui.charts.canvas import Look
+from d2ltui.charts.picture import draw_picture
+from d2ltui.charts.spec import COLOURED, Drawing, Style
+from d2ltui.lessons.measured import figure
+from d2ltui.spec.diagrams import Bars, Curve, Curves, Descent, Diagram, Panel, Panels, Path, Raster
+
+SIGNS = np.array([[1.0] * 7, [-1.0] * 7, [0.0] * 7], np.float32)
+DYING = np.array([[0.0] * 6, [0.0, 0.0, 1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]], np.float32)
+BOWL = np.add.outer(np.linspace(-1, 1, 20) ** 2, np.linspace(-1, 1, 30) ** 2).astype(np.float32)
+KINDS: dict[str, Diagram] = {
+    "curves": Curves(
+        (Curve("rising", [0.0, 1.0, 2.0], [1e-6, 1e-3, 1.0], 0, "r"), Curve("", [0.0, 2.0], [1.0, 1.0], faint=True)),
+        (0.0, 2.0),
+        "layer",
+        log=True,
+    ),
+    "bars": Bars(("A", "B", "C"), (1.0, float("nan"), -0.5), (0, 1, 2)),
+    "raster": Raster(DYING, ("alive", "dead"), ("start", "epoch 5")),
+    "signs": Raster(SIGNS, ("down", "up"), signs=True),
+    "descent": Descent(
+        BOWL, (-1.0, 1.0), (-1.0, 1.0), ("w", "b"), (Path("sgd", [-0.9, 0.0], [0.9, 0.1], 1, "s"),), (0, 0)
+    ),
+}
+KINDS["panels"] = Panels(tuple(Panel(name, kind) for name, kind in KINDS.items()), columns=3, note="all of them")
+
+
+def text(drawing: Drawing) -> str:
+    return "\n".join("".join(part for _, part in line) for line in drawing)
+
+
+@pytest.mark.parametrize("look", [Look(), Look(colours=False), Look(ascii=True), Look(colours=False, ascii=True)])
+@pytest.mark.parametrize("size", [(50, 10), (78, 12), (100, 40), (30, 8)])
+def test_every_kind_fits_and_is_drawn_with_what_there_is(look: Look, size: tuple[int, int]) -> None:
+    width, height = size
+    for name, diagram in KINDS.items():
+        drawing = draw_picture(diagram, width, height, look)
+        assert len(drawing) == height, name
+        assert max(sum(len(part) for _, part in line) for line in drawing) <= width, name
+        if look.ascii:
+            assert text(drawing).isascii(), name
+        if not look.colours:
+            assert all(style < COLOURED for line in drawing for style, _ in line), name
+
+
+def test_a_value_that_is_no_number_is_told_and_has_no_bar() -> None:
+    lines = text(draw_picture(KINDS["bars"], 40, 4, Look())).splitlines()
+    assert lines[1].split() == ["B", "nan"]
+    assert "█" in lines[0]
+    assert lines[2].index("█") < lines[0].index("█"), "what is negative lies on the other side of 0"
+
+
+def test_what_has_died_is_dark_and_stays_it() -> None:
+    plain = text(draw_picture(KINDS["raster"], 12, 8, Look(colours=False))).splitlines()
+    rows = [line for line in plain if set(line) <= set("·░▒▓█") and line]
+    assert rows[0] == "·" * 12
+    assert rows[-1] == "··" + "█" * 10
+    assert "alive" in plain[-1] or "█" in plain[-1]
+
+
+def test_signs_are_never_averaged() -> None:
+    plain = text(draw_picture(KINDS["signs"], 14, 4, Look(colours=False))).splitlines()
+    assert [set(line) for line in plain[:3]] == [{"+"}, {"-"}, {" "}]
+
+
+def test_a_path_leads_to_its_end_and_the_goal_is_marked() -> None:
+    drawn = text(draw_picture(KINDS["descent"], 40, 12, Look(colours=False)))
+    assert drawn.count("s") >= 2
+    assert "·" in drawn
+    assert "✕" in drawn
+
+
+def test_lines_have_the_colours_of_their_numbers_and_letters_without() -> None:
+    coloured = draw_picture(KINDS["curves"], 40, 10, Look())
+    assert any(style >= COLOURED for line in coloured for style, _ in line)
+    plain = draw_picture(KINDS["curves"], 40, 10, Look(colours=False))
+    assert any(style == Style.TRAIN for line in plain for style, _ in line)
+    assert "r" in text(plain[:-1])
+    assert "rising" in text(plain[-1:])
+
+
+def test_panels_stand_in_even_rows() -> None:
+    four = Panels(tuple(Panel(f"panel {i}", KINDS["raster"]) for i in range(4)), columns=4, narrowest=20)
+    titles = [line.count("panel") for line in text(draw_picture(four, 70, 20, Look())).splitlines()]
+    assert [count for count in titles if count] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "claimed"),
+    [
+        (None, None, "", ""),
+        (0.5, None, "of the units", "at least 50 %"),
+        (0, 0.15, "of the units", "at most 15 %"),
+        (0, 0, "", "none"),
+        (1, 1, "of the rows", "exactly 100 %"),
+        (0.25, 0.25, "", "exactly 0.25"),
+        (0.3, 0.65, "", "between 0.3 and 0.65"),
+    ],
+)
+def test_a_claim_is_told_in_words(low: float | None, high: float | None, unit: str, claimed: str) -> None:
+    found = figure("what", 0.42, low, high, unit)
+    assert found.claimed == claimed
+    assert found.told == (f"42 % {unit}" if unit else "0.42")
