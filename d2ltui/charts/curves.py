@@ -24,6 +24,7 @@ ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
 _FORMS = {"●": "◒●●◓"}
 # Markers nearer to each other than this (in columns) hide the line that they are on.
 _MARKER_DISTANCE = 3
+_DASH, _GAP = 5, 4  # dots along a dashed line
 _TURN = 3  # columns in which one of several curves that lie on each other is seen
 
 # The braille patterns: from the dots of a cell, counted from its lower left, to the bit of each in the character.
@@ -172,7 +173,7 @@ def draw_curves(
         # Of curves that lie on each other, each has its markers in other places, as far as there are places enough.
         shown = filter(None, dots[index * every // len(marked) :: every])
         put(scale.cells(shown), marker_of(line, ascii), line.style)
-    traced = [scale.cells(_trace(dots) if line.joined else filter(None, dots)) for line, dots in ordered]
+    traced = [scale.cells(_drawn(line, dots, ascii)) for line, dots in ordered]
     joined = [cells for (line, _), cells in zip(ordered, traced, strict=True) if _depth(line)]
     _take_turns(joined)
     for (line, _), cells in zip(ordered, traced, strict=True):
@@ -184,6 +185,16 @@ def draw_curves(
             put(cells, plain_marker(line) if ascii else "", line.style)
     for band, extents in reversed(bands):
         put(_fill(extents, scale), ":" if ascii else "", band.style)
+
+
+def _drawn(line: Line, dots: Sequence[tuple[int, int] | None], ascii: bool) -> Iterable[tuple[int, int]]:
+    """The dots that a line takes. Without UTF-8 lines are told apart by their characters, and need no gaps."""
+    if not line.joined:
+        return filter(None, dots)
+    traced = _trace(dots)
+    if not line.dashed or ascii:
+        return traced
+    return (dot for index, dot in enumerate(traced) if index % (_DASH + _GAP) < _DASH)
 
 
 def _take_turns(curves: Sequence[Cells]) -> None:

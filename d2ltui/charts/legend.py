@@ -90,4 +90,4 @@ def _sample(line: Line, ascii: bool) -> str:
     if not line.joined:
         return marker or (plain_marker(line) if ascii else "⠒⠂")
     join = ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "─"
-    return join + (marker or join) + join
+    return join + (marker or (" " if line.dashed and not ascii else join)) + join

@@ -29,7 +29,7 @@ def charts(picture: ActivationCurve, width: int, height: int, ascii: bool) -> li
     below = height // 3 if height >= HISTOGRAM_FROM and picture.counts.any() else 0
     x, ends = picture.x.tolist(), (float(picture.x[0]), float(picture.x[-1]))
     curves = [
-        Line("slope", Style.VALIDATION, x, picture.slope.tolist()),
+        Line("slope", Style.VALIDATION, x, picture.slope.tolist(), dashed=True),
         Line("function", Style.TRAIN, x, picture.y.tolist()),
     ]
     found = [_spec(width, height - below, ends, ascii, lines=curves)]

@@ -28,7 +28,7 @@ def charts(picture: Fit, width: int, height: int, ascii: bool) -> list[ChartSpec
     below = height // 3 if height >= RESIDUALS_FROM else 0
     lines = [Line("data", Style.DATA, *_xy(picture.x, picture.y), joined=False)]
     if picture.truth is not None:
-        lines.append(Line("true", Style.FIT, *_xy(picture.line_x, picture.truth)))
+        lines.append(Line("true", Style.FIT, *_xy(picture.line_x, picture.truth), dashed=True))
     lines.append(Line("fitted", Style.TRAIN, *_xy(picture.line_x, picture.line_y)))
     low, high = float(picture.line_x[0]), float(picture.line_x[-1])
     found = [_spec(lines, width, height - below, (low, high), picture.axis, ascii)]

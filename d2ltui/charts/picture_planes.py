@@ -13,6 +13,7 @@ from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Regions, Surface
 
+OUTERMOST = (1, 99)  # per cent of the plane: what has the full colours, that one corner does not pale all else
 SHADES = 6  # of confidence: fewer colours are fewer bytes, and a step is a line of equal confidence
 PALEST, DEEPEST = 0.1, 0.6  # shares of a class's colour: where nothing is known, and where all is
 CELLS_PER_POINT = 5
@@ -64,17 +65,16 @@ def regions_alone(picture: Regions, width: int, rows: int, look: Look) -> Drawin
 
 def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the number that is predicted there; samples in that of their target."""
-    every = np.concatenate((picture.values.ravel(), picture.targets))
-    every = every[np.isfinite(every)]
-    limit = float(np.abs(every).max()) if len(every) else 1.0
+    low, high = _scale_of(picture)
+    middle, limit = (low + high) / 2, (high - low) / 2
     dots = "0 to 9" if not look.colours else "blue to orange"
-    said = f"{_limits(picture)}; {dots}: {number(-limit, 2)} to {number(limit, 2)}; marks: the samples' targets"
+    said = f"{_limits(picture)}; {dots}: {number(low)} to {number(high)}; marks: the samples' targets"
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     rows = height - len(below)
     canvas = Canvas(width, rows)
-    values = fitted(picture.values, width, 2 * rows)
+    values = fitted(picture.values, width, 2 * rows) - middle
     shown = _chosen(len(picture.points), width * rows)
-    points, targets = picture.points[shown], picture.targets[shown]
+    points, targets = picture.points[shown], picture.targets[shown] - middle
     at_column, at_row = cells_of(points, picture.x, picture.y, width, rows)
     if look.colours:
         canvas.paint(blend(diverging(values, limit, look.background), look.background, 0.75), look)
@@ -84,6 +84,20 @@ def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
         canvas.place(_tenths(values[::2], limit), int(Style.AXIS))
         canvas.mark(at_column, at_row, _tenths(targets, limit), None)
     return [*canvas.drawing(), *below]
+
+
+def _scale_of(picture: Surface) -> tuple[float, float]:
+    """The numbers that the colours go from and to: those of the plane. A target beyond them has the outermost colour.
+
+    Where the network has but one number for all of it, those of the targets.
+    """
+    for numbers in (picture.values.ravel(), picture.targets):
+        known = numbers[np.isfinite(numbers)].astype(np.float64)
+        if len(known):
+            low, high = (float(end) for end in np.percentile(known, OUTERMOST))
+            if high - low > 1e-6 * max(abs(low), abs(high)):
+                return low, high
+    return -1.0, 1.0
 
 
 def _tenths(values: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.str_]:

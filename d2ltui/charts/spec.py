@@ -47,8 +47,8 @@ class Line(msgspec.Struct, frozen=True):
 
     `marker` is one character drawn on every point, "" for none. A "●" is "◓" or "◒" where the point lies in the highest
     or the lowest quarter of its cell: it reads as exactly as dots do. The character for a terminal without UTF-8 is
-    chosen by style. `joined=False` draws the points only, as fine dots where there is no marker. A line without
-    `label` is not in the legend.
+    chosen by style. `joined=False` draws the points only, as fine dots where there is no marker. `dashed` leaves gaps
+    in a line: without colours, nothing else tells one from another. A line without `label` is not in the legend.
     """
 
     label: str
@@ -57,6 +57,7 @@ class Line(msgspec.Struct, frozen=True):
     y: list[float]
     marker: str = ""
     joined: bool = True
+    dashed: bool = False
 
 
 class Band(msgspec.Struct, frozen=True):

@@ -255,3 +255,28 @@ def test_counts_are_never_run_together_without_colours() -> None:
     assert "134" not in "".join(told[:11])
     assert "tenths of the row" in " ".join(told[-3:])
     assert "34  1" in lines_of(picture, 41, 18)[1]
+
+
+def test_a_surface_takes_all_the_colours_wherever_its_numbers_lie() -> None:
+    """Predictions around 150 that differ by 20 lie between targets of 25 and 350: their colours were all but black."""
+    plane = np.linspace(140, 160, 600, dtype=np.float32).reshape(20, 30)
+    ends = (-3.0, 3.0)
+    points, targets = np.zeros((3, 2), np.float32), np.array([25, 150, 350], np.float32)
+    picture = pictures.Surface(plane, points, targets, ends, ends, ("x1", "x2"))
+    plain = draw_picture(picture, 60, 20, Look(colours=False))
+    assert {character for line in plain[:18] for _, text in line for character in text} >= set("0123456789")
+    assert any("0 to 9: 140 to 160" in "".join(text for _, text in line) for line in plain)
+    colours = {colours_of(style)[1] for line in draw_picture(picture, 60, 20, Look())[:18] for style, _ in line}
+    strongest = max(max(colour) - min(colour) for colour in colours if colour is not None)
+    assert strongest > 80
+
+
+def test_the_lines_of_an_activation_are_told_apart_without_colours() -> None:
+    x = np.linspace(-8, 8, 401, dtype=np.float32)
+    curve = pictures.ActivationCurve(x, np.tanh(x), 1 - np.tanh(x) ** 2, np.zeros(0, np.int64), 0.0, "Tanh", "")
+    rows = ["".join(text for _, text in line) for line in draw_picture(curve, 80, 20, Look(colours=False))]
+    assert "─ ─ slope  ─── function" in rows[0]
+    lowest = next(row for row in reversed(rows) if "┤" in row or "⠤│" in row)
+    zero = next(row for row in rows if row.lstrip(" ").startswith(("0⠤", "0.0⠤", "0.00⠤")))
+    assert lowest[8:25].count(" ") == 0, "the function is a whole line"
+    assert zero[8:40].count(" ") >= 5, "the slope has gaps"
