@@ -100,7 +100,7 @@ def _scale_of(picture: Surface) -> tuple[float, float]:
     return -1.0, 1.0
 
 
-def _tenths(values: npt.NDArray[np.float32], limit: float) -> npt.NDArray[np.str_]:
+def _tenths(values: npt.NDArray[np.floating], limit: float) -> npt.NDArray[np.str_]:
     tenth = np.nan_to_num((values / limit + 1) * 5 if limit else values * 0 + 5).clip(0, 9).astype(int)
     found: npt.NDArray[np.str_] = np.array(list("0123456789"))[tenth]
     return found

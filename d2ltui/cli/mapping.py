@@ -6,6 +6,7 @@ import io
 import itertools
 import math
 import shlex
+import string
 import sys
 import time
 from collections import Counter
@@ -45,7 +46,7 @@ LOWER_IS_BETTER = ("val_loss", "train_loss")
 LOGARITHMIC = (*LOWER_IS_BETTER, "gradient-ratio")
 MANY, LONG = 4096, 600.0  # networks, and seconds, from which on it is asked first
 STEP_SECONDS, FLOPS = 9e-6, 3e10  # what a step of a network takes in a population on one core, about
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LETTERS = string.ascii_letters + string.digits
 
 
 def new_map(
@@ -246,7 +247,7 @@ class _Map:
                 marks[column, row] = heatmap.WAITING
             elif quantity == "finding":
                 found = figures["finding"]
-                marks[column, row] = heatmap.HEALTHY if found is None else letters[found] * heatmap.CELL
+                marks[column, row] = heatmap.HEALTHY if found is None else letters.get(found, "?") * heatmap.CELL
             elif figures["status"] == "diverged":
                 marks[column, row] = heatmap.DIVERGED
             elif (number := figures.get(quantity)) is not None:
@@ -346,7 +347,7 @@ class _Map:
             return None
         sign = -1 if self._quantity in LOWER_IS_BETTER else 1
         # Of equal ones that with the lower validation loss.
-        cell = max(numbers, key=lambda one: (sign * numbers[one], -(self._done[one]["val_loss"] or math.inf), one))
+        cell = max(numbers, key=lambda one: (sign * numbers[one], -_or_infinite(self._done[one]["val_loss"]), one))
         return cell, numbers[cell]
 
     def _command(self, column: int, row: int) -> str:
@@ -385,6 +386,10 @@ class _Map:
             "seconds": round(training.seconds, 4),
             "cells": cells_in_order(spec, self._done),
         }
+
+
+def _or_infinite(loss: float | None) -> float:
+    return math.inf if loss is None else loss
 
 
 def _as_option(value: object) -> str:

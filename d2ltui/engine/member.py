@@ -62,7 +62,7 @@ class Member:
         self._row = 0
 
     def prepare(self, data: Dataset, device: torch.device, threads: int, sample_every: float | None) -> None:
-        """Build a network of its own, and tell that the run begins."""
+        """Build a network of its own."""
         config = self.config
         self._device, self._threads, self._data = str(device), threads, data
         plan = catalogue.layer_plan(config, data.info)
@@ -76,16 +76,20 @@ class Member:
             guess, failed = self.parts.guess, self.emit.tell_failure
             self._giving_up = GivingUp(config, bench.classes, guess, look, self._give_up, failed)
         self.inspection = inspection_of(bench, self.emit, sample_every, samples=False)
+
+    def tell_start(self) -> None:
+        """Tell that the run begins: once all that are trained together are prepared, for none of them begins twice."""
+        data = self._data
         self.emit(
             events.RunStarted(
-                config=config,
+                config=self.config,
                 device=self._device,
-                layers=plan,
+                layers=self._bench.plan,
                 num_train=len(data.x_train),
                 num_val=len(data.x_val),
-                steps_per_epoch=math.ceil(len(data.x_train) / config.batch_size),
+                steps_per_epoch=math.ceil(len(data.x_train) / self.config.batch_size),
                 residence=self.parts.residence,
-                threads=threads,
+                threads=self._threads,
             )
         )
 

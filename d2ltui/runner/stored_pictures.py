@@ -64,6 +64,8 @@ class StoredPictures:
                 self.desk.put(PictureMade(request, 0, None, f"this picture cannot be made ({error})"))
         finally:
             self._making.release()
+        if self.desk.fresh:  # asked for just before the release: whoever asked has found this thread at work
+            self._begin()
 
     def _data_set(self) -> Dataset:
         if self._data is None:

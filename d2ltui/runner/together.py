@@ -144,6 +144,8 @@ class _Watcher:
         population = Population(configs, data, device, control)
         for member, own in zip(members, data, strict=True):
             member.prepare(own, device, threads.number, SAMPLE_EVERY)
+        for member in members:
+            member.tell_start()
         return cls(members, population, control)
 
     def train(self) -> None:

@@ -206,6 +206,25 @@ def test_seeds_are_merged_to_what_those_have_that_finished() -> None:
     assert merge([figures(None, "divergence")] * 2)["status"] == "diverged"
 
 
+def drawn_map(quantity: str, done: dict[tuple[int, int], Figures]) -> mapping._Map:
+    drawn = object.__new__(mapping._Map)
+    drawn._quantity, drawn._done = quantity, done
+    return drawn
+
+
+def test_of_cells_that_are_as_good_one_without_any_loss_is_the_best() -> None:
+    losses = (0.1, 0.0, None)
+    done: dict[tuple[int, int], Figures] = {
+        (i, 0): {"val_accuracy": 1.0, "val_loss": loss} for i, loss in enumerate(losses)
+    }
+    assert drawn_map("val_accuracy", done)._best() == ((1, 0), 1.0)
+
+
+def test_more_findings_than_letters_of_the_alphabet_have_marks_of_their_own() -> None:
+    done: dict[tuple[int, int], Figures] = {(i, 0): {"finding": f"rule-{i}"} for i in range(40)}
+    assert len(set(drawn_map("finding", done)._letters().values())) == 40
+
+
 # The command
 
 

@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from d2ltui.cli import app
 from d2ltui.engine import checkpoint as checkpoints
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
+from d2ltui.engine.member import Member
 from d2ltui.engine.trainer import Trainer
 from d2ltui.runner import together
 from d2ltui.runner.together import slices, train_slice
@@ -168,6 +170,22 @@ def test_where_they_cannot_be_prepared_together_nothing_has_happened(monkeypatch
     tape = Tape()
     assert not train_slice([config], Control(), [[tape]], [Control()], [None])
     assert kinds(tape) == ["StatusChanged"]
+
+
+def test_where_a_later_one_cannot_be_prepared_no_run_has_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them is trained by itself then, and tells of its beginning once."""
+    prepare = Member.prepare
+
+    def fails(self: Member, *given: Any) -> None:
+        if self.config.seed == 1:
+            raise MemoryError
+        prepare(self, *given)
+
+    monkeypatch.setattr(Member, "prepare", fails)
+    tapes = [Tape(), Tape()]
+    configs = [resolve({**CIRCLES, "seed": seed}) for seed in (0, 1)]
+    assert not train_slice(configs, Control(), [[tape] for tape in tapes], [Control(), Control()], [None, None])
+    assert [kinds(tape) for tape in tapes] == [["StatusChanged"]] * 2
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

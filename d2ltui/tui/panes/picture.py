@@ -39,7 +39,7 @@ class PicturePane(RunPane):
         self._shown: object = None  # what the present drawing was made from
         self._last: RunView | None = None
         self._kinds: tuple[object, tuple[PictureKind, ...]] = (None, ())  # of which layers
-        self._until = 0.0  # when to give up looking for an answer
+        self._until, self._looking = 0.0, False  # when to give up looking for an answer, and whether a timer goes
 
     def show_run(self, view: RunView) -> None:
         """Ask for what is to be seen, and draw what has come."""
@@ -84,10 +84,13 @@ class PicturePane(RunPane):
         request = PictureRequest(kind.name, *area(*size), self._choices.get(kind.name, 0))
         if desk.request != request:
             desk.ask(request)
+            if not self._looking:  # a key that is held down asks again and again
+                self._looking = True
+                self.set_timer(ANSWER_EVERY, self._look_for_answer)
             self._until = time.monotonic() + ANSWER_WITHIN
-            self.set_timer(ANSWER_EVERY, self._look_for_answer)
 
     def _look_for_answer(self) -> None:
+        self._looking = False
         view = self._last
         if view is None or view.pictures is None or not self.display or view.pictures.request is None:
             return
@@ -95,6 +98,7 @@ class PicturePane(RunPane):
         if made is not None and made.request == view.pictures.request:
             self._show(view.pictures, self.view.size, view)
         elif time.monotonic() < self._until:
+            self._looking = True
             self.set_timer(ANSWER_EVERY, self._look_for_answer)
 
     def _show(self, desk: PictureDesk, size: Size, view: RunView) -> None:

@@ -244,10 +244,12 @@ class BatchedScreen(ScreenMixin):
             return
         with self._context():
             self._taking = True
-            for widget in self.walk_children(Widget):
-                if widget._repaint_required or widget._layout_required or widget._scroll_required:
-                    widget._check_refresh()
-            self._taking = False
+            try:
+                for widget in self.walk_children(Widget):
+                    if widget._repaint_required or widget._layout_required or widget._scroll_required:
+                        widget._check_refresh()
+            finally:
+                self._taking = False
             if self._layout_required and self._repaint_required:  # Textual draws a frame for each
                 self._compositor._dirty_regions.add(self.size.region)
                 self._repaint_required = False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from operator import is_
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
+from textual.geometry import Size
 from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Drawing, Style
@@ -96,6 +98,8 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._at: int | None = None
+        self._shown: tuple[object, ...] = ()  # what the present lines were made from
+        self._size_shown = Size(0, 0)
         # Held, not looked up: what is still on its way when the screen closes finds them all the same.
         self._view = LinesView(id="units")
         self._box = Vertical(self._view, classes="box")
@@ -130,6 +134,11 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         self._at = min(self._at, len(layers) - 1)
         layer = layers[self._at]
         self._box.border_title = f"{layer.index} {layer.title} (← → other layers, escape closes)"
+        desk = self.host.pictures
+        state = layer, desk and desk.made, desk and desk.request
+        if self._view.size == self._size_shown and all(map(is_, state, self._shown)):
+            return
+        self._shown, self._size_shown = state, self._view.size
         if self._view.size.width > 0:
             lines = unit_lines(layer, self._view.size.width)
             self._view.show([*lines, *self._function(layer, layers, len(lines))])

@@ -81,8 +81,10 @@ class Pane(Column):
         """Put `text` into the frame's highest row, and draw nothing but that row."""
         if self._titles[0] != text:
             self._titles[0], self._only = text, (Region(0, 0, self.outer_size.width, 1),)
-            self.border_title = text
-            self._only = ()
+            try:
+                self.border_title = text
+            finally:
+                self._only = ()
 
     def longest_fitting(self, *texts: str) -> str:
         """The first of `texts`, from the longest to the shortest, that the frame has room for; else the last one."""
@@ -95,8 +97,10 @@ class Pane(Column):
             width, height = self.outer_size
             longest = min(width, max(cell_len(text), cell_len(self._titles[1])) + SUBTITLE_EDGE)
             self._titles[1], self._only = text, (Region(width - longest, max(0, height - 1), longest, 1),)
-            self.border_subtitle = text
-            self._only = ()
+            try:
+                self.border_subtitle = text
+            finally:
+                self._only = ()
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """Textual draws the whole pane, thousands of characters, where a title changes."""
@@ -111,8 +115,10 @@ class Pane(Column):
         rows = (Region(0, y, width, 1) for y in (0, max(0, height - 1)))
         columns = (Region(x, 0, 1, height) for x in (0, max(0, width - 1)))
         self._only = (*rows, *columns)
-        super().restyle_for_focus()
-        self._only = ()
+        try:
+            super().restyle_for_focus()
+        finally:
+            self._only = ()
         if _beside_frame(self) != before:
             self.refresh()
 
