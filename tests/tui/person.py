@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets import DataTable, Input, Static
@@ -94,19 +95,39 @@ class Person:
     async def press(self, *keys: str) -> None:
         for number, key in enumerate(keys):
             if number:
-                await self.pilot.pause(0)
+                await self.settle(rounds=1)
             await self.app._press_keys([key])
         await self.settle()
 
-    async def settle(self) -> None:
+    async def settle(self, rounds: int = 10) -> None:
         """Until what was asked for has gone through every queue: from a field to the screen there are six."""
         quiet = 0
-        for _ in range(6):
-            await self.pilot.pause(0)
-            pumps = [self.app, *(self.app.screen.walk_children(with_self=True) if self.app.screen_stack else ())]
-            quiet = quiet + 1 if not any(pump.message_queue_size for pump in pumps) else 0
+        for _ in range(rounds):
+            await self._rest()
+            if self.app.screen_stack:
+                self.app.screen._on_timer_update()
+            for _ in range(3):  # a key, for one, comes by a task of its own
+                await asyncio.sleep(0)
+            quiet = quiet + 1 if not self._busy() else 0
             if quiet == 2:
                 break
+
+    async def _rest(self) -> None:
+        """Until every widget has done what it was told, and waits for more.
+
+        Pilot finds that out by a message to each, a hundred of them, which cost most of what a key does.
+        """
+        deadline, turns = time.monotonic() + PATIENCE, 0
+        while (busy := self._busy()) and self.app._exception is None:
+            assert time.monotonic() < deadline, f"in {PATIENCE:g} s not done with a message: {busy}"
+            turns += 1
+            await asyncio.sleep(0 if turns < 50 else 0.005)
+
+    def _busy(self) -> list[MessagePump]:
+        """Those that have messages, or are in the middle of one."""
+        screens = self.app.screen_stack if self.app.is_running else []
+        pumps = [self.app, *screens[:-1], *(screens[-1].walk_children(with_self=True) if screens else ())]
+        return [pump for pump in pumps if pump.is_running and not _waits(pump)]
 
     async def select(self, name: str) -> None:
         """Choose a field, without a cursor in it."""
@@ -165,6 +186,12 @@ class Person:
             return chart._shown[2] == self.live.version
 
         await self.until(lambda: chart.frames > 0 and (self.word == "training" or rests()), f"a drawing in {pane}")
+
+
+def _waits(pump: MessagePump) -> bool:
+    """Whether it has no message, and its task waits for the next one."""
+    queue = pump._message_queue
+    return queue.empty() and bool(queue.ready_event._waiters)  # type: ignore[attr-defined]
 
 
 Opener = Callable[..., AbstractAsyncContextManager[Person]]
