@@ -101,8 +101,11 @@ class Person:
 
     async def settle(self, rounds: int = 10) -> None:
         """Until what was asked for has gone through every queue: from a field to the screen there are six."""
+        await self.pilot.pause(0)  # sends each widget a message: what is put off until there is one is done, too
         quiet = 0
         for _ in range(rounds):
+            for pump in (self.app, *self.app.screen_stack):
+                pump.call_later(_nothing)  # as much for those who change the size
             await self._rest()
             if self.app.screen_stack:
                 self.app.screen._on_timer_update()
@@ -115,7 +118,7 @@ class Person:
     async def _rest(self) -> None:
         """Until every widget has done what it was told, and waits for more.
 
-        Pilot finds that out by a message to each, a hundred of them, which cost most of what a key does.
+        Pilot finds that out by a message to each, a hundred of them: most of what a key cost, when done each time.
         """
         deadline, turns = time.monotonic() + PATIENCE, 0
         while (busy := self._busy()) and self.app._exception is None:
@@ -186,6 +189,10 @@ class Person:
             return chart._shown[2] == self.live.version
 
         await self.until(lambda: chart.frames > 0 and (self.word == "training" or rests()), f"a drawing in {pane}")
+
+
+def _nothing() -> None:
+    pass
 
 
 def _waits(pump: MessagePump) -> bool:
