@@ -14,6 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from d2ltui.charts.canvas import Look
+from d2ltui.charts.picture import draw_picture
 from d2ltui.data.batches import data_iter
 from d2ltui.lessons import (
     LESSONS,
@@ -31,6 +33,7 @@ from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.nn import functional
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import resolve
+from d2ltui.spec.diagrams import Panels
 from d2ltui.spec.similar import nearest
 
 
@@ -51,8 +54,15 @@ def broken(verdict: Verdict) -> list[str]:
 @pytest.mark.parametrize("name", LESSONS)
 def test_every_claim_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vanishing, "DEPTHS", (2, 6, 10))
-    found = verdict(name)
+    bench = Bench(LESSONS[name], seeds=1)
+    found = bench.verdict()
     assert broken(found) == []
+    assert found.said, "a sentence for a student"
+    assert 1 < len([figure for figure in found.figures if figure.plain]) < 4, "the two or three that matter"
+    assert bench.total >= len(bench.runs)
+    assert isinstance(bench.picture, Panels)
+    drawn = draw_picture(bench.picture, 50, 10, Look(colours=False, ascii=True))
+    assert all(text.isascii() for line in drawn for _, text in line)
     assert found.holds
     assert found.comment
     if name == "revive":

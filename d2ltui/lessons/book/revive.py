@@ -37,7 +37,9 @@ def revive(bench: Bench) -> Measured:
         low, high = {"sick": (None, 0.5), "helps": (0.75, None)}.get(_KIND[role], (None, None))
         figures.append(figure(f"{role}: accuracy", accuracy[role], low, high))
         low, high = {"sick": (0.5, None), "helps": (None, 0.3)}.get(_KIND[role], (None, None))
-        figures.append(figure(f"{role}: dead in its worst layer", dead[role], low, high, "of the units"))
+        figures.append(
+            figure(f"{role}: dead in its worst layer", dead[role], low, high, "of the units", _PLAIN.get(role, ""))
+        )
         if _KIND[role] == "helps":
             remedies += 1
             failed += [] if all(figure.holds for figure in figures[-2:]) else [role]
@@ -104,6 +106,11 @@ REVIVE_RUNS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("too high a rate, Xavier", "told", {"lr": 3.0, "init": "xavier"}),
     ("too high a rate, Adagrad", "told", {"lr": 3.0, "init": "default", "optimizer": "adagrad"}),
 )
+_PLAIN = {
+    "large weights": "Dead with large weights",
+    "large weights, Kaiming": "Dead with Kaiming's instead",
+    "too high a rate, a lower one": "Dead with a lower rate instead of 3",
+}
 _KIND = {role: kind for role, kind, _ in REVIVE_RUNS}
 
 LESSON = book_lesson(

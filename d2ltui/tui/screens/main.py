@@ -347,7 +347,7 @@ class MainScreen(OpeningScreen):
     def describe_in_form(self, config: RunConfig) -> None:
         """Put a whole run into the form, and say so."""
         self._setup.describe(config)
-        self.call_later(self._say, "the experiment is in the form; ctrl+r trains it")  # when the form has told
+        self.app.notify("the experiment is in the form; ctrl+r trains it")
 
     def _say(self, hint: str) -> None:
         """Say `hint` for a while; what keeps the run from being stored is said again afterwards."""
