@@ -39,6 +39,21 @@ def test_fewer_words_where_there_is_little_room() -> None:
     assert said(20, 1, DEAD) == "Try: Look at the…"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (160, 45)], ids=str)
+async def test_a_notice_covers_neither_findings_nor_charts(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app(size=size) as person:
+        if size[0] < 100:
+            await person.press("w")
+        person.app.notify("mlp-digits-1 is on the screen, and in the form", timeout=60)
+        screen = person.app.screen
+        await person.until(lambda: any(toast.region.area for toast in screen.query("Toast")), "the notice")
+        (toast,) = screen.query("Toast")
+        for name in ("findings", "loss", "accuracy", "activations"):
+            content = person.main.query_one(f"#{name}").content_region
+            assert not toast.region.overlaps(content), (name, toast.region, content)
+        assert toast.region.bottom <= size[1] - 2, "nor the status line"
+
+
 async def test_the_remedy_is_seen_whatever_is_scrolled_or_selected(
     open_app: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -130,6 +130,7 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         strip = self.query_one(TabStrip)
         strip.display = narrow and self._zoomed is None
         strip.show(self._tab)
+        self.query("ToastRack").set_class(narrow, "-narrow")
         for name in self.arrangement.order:
             self.query_one(f"#{name}").display = name in shown
         stacks = self.query_one(Setup).query(".stack")  # side by side where the form has the whole width
