@@ -14,6 +14,7 @@ from d2ltui.charts.diagram_curves import COLOURS
 from d2ltui.charts.picture_planes import fitted
 from d2ltui.charts.spec import RGB, Drawing, Run, Style
 from d2ltui.spec.diagrams import Descent, Path
+from d2ltui.spec.numbers import number
 
 LEVELS = 8  # of the loss: their edges are lines of equal loss
 HIGH: RGB = (70, 88, 150)
@@ -40,7 +41,7 @@ def body(diagram: Descent, width: int, height: int, look: Look) -> Drawing:
         canvas.mark(*at, np.array(["X" if look.ascii else "✕"]), white if look.colours else None)
     (left, right), (low, high) = diagram.x, diagram.y
     across, up = diagram.axes
-    said = f"→ {across} {left:.2g}…{right:.2g}  ↑ {up} {low:.2g}…{high:.2g}"
+    said = f"→ {across} {number(left, 2)}…{number(right, 2)}  ↑ {up} {number(low, 2)}…{number(high, 2)}"
     return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
 
 

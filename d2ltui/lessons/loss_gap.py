@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -48,5 +49,5 @@ def gap_picture(drawn: Losses, log: bool) -> Panels:
         ends = (1.0, max(2.0, float(max(map(len, drawn.values())) - 1)))
         diagram = Curves(curves, ends, "epoch", low=low, high=max(after, default=1.0), log=log, whole=True)
         gap = losses[-1][1] - losses[-1][0]
-        panels.append(Panel(f"{name}: gap {gap:.2g}", diagram))
+        panels.append(Panel(f"{name}: gap {number(gap, 2)}", diagram))
     return Panels(tuple(panels), columns=2, note="the loss after each epoch")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from d2ltui.spec.numbers import number
+from d2ltui.spec.numbers import number, percent
 
 
 class LessonError(Exception):
@@ -71,7 +71,7 @@ class Figure(msgspec.Struct, frozen=True):
     def _in_words(self, value: float | None) -> str:
         if value is None or not self.unit.startswith("of "):
             return shown(value)
-        return f"{100 * value:.3g} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
+        return f"{number(100 * value)} %" if 0 < value < 0.1 else f"{percent(value)}"
 
 
 def figure(

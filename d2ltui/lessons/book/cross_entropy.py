@@ -9,7 +9,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
-from d2ltui.spec.numbers import whole_percent
+from d2ltui.spec.numbers import percent, whole_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,8 +73,8 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
         + ("It is no law that it wins, though. " if min(slow_gain, mlp_gain) <= 0 else "")
         + f"The last two figures are its gain at a low rate, {shown(slow_gain)}, and in a network that can bend its "
         f"outputs to the labels, {shown(mlp_gain)}.",
-        f"Softmax regression is right on {100 * best['softmax regression', False]:.1f} % with cross-entropy and "
-        f"{100 * best['softmax regression', True]:.1f} % with squared error, which pushes "
+        f"Softmax regression is right on {percent(best['softmax regression', False])} with cross-entropy and "
+        f"{percent(best['softmax regression', True])} with squared error, which pushes "
         f"{whole_percent(mean(pushed_back))} "
         "of the right answers down again.",
     )

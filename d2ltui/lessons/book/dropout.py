@@ -42,8 +42,9 @@ def dropout(bench: Bench) -> Measured:
             f"{number(gaps[0])} apart without dropout, and {number(gaps[1])} with it."
         )
     said = (
-        f"After learning {FEW} digits by heart, the validation part's loss is {few_gaps[0]:.2f} above the training "
-        f"part's; with dropout it is {few_gaps[1]:.2f} above it."
+        f"After learning {FEW} digits by heart, the validation part's loss is {number(few_gaps[0], 2)} above the "
+        f"training "
+        f"part's; with dropout it is {number(few_gaps[1], 2)} above it."
     )
     return Measured(figures, comment, said)
 

@@ -10,6 +10,7 @@ from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Panel, Panels
+from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +61,7 @@ def relu_fast(bench: Bench, functions: Mapping[str, Callable[[Tensor], Tensor]] 
         f"{shown(epochs['ReLU'])} epochs, sigmoid {shown(epochs['sigmoid'])}, and tanh, which is zero-centred and as "
         f"steep at 0, {shown(epochs['tanh'])}"
         + ("; a run that ended before its accuracy was there counts as one more epoch than it had." if late else "."),
-        f"Sigmoid takes {forward['sigmoid'] / forward['ReLU']:.1f} times as long to compute as ReLU on "
+        f"Sigmoid takes {number(forward['sigmoid'] / forward['ReLU'], 1)} times as long to compute as ReLU on "
         "this machine, and "
         f"{shown(epochs['sigmoid'])} epochs to an accuracy of {ACCURACY}, where ReLU needs {shown(epochs['ReLU'])}.",
     )

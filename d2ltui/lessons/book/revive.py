@@ -8,7 +8,7 @@ from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
-from d2ltui.spec.numbers import whole_percent
+from d2ltui.spec.numbers import number, whole_percent
 
 if TYPE_CHECKING:
     from d2ltui.nn import Network
@@ -48,8 +48,8 @@ def revive(bench: Bench) -> Measured:
         figures,
         f"{helped} against the cause that each is for{'; these do not: ' if failed else ''}{'; '.join(failed)}. "
         "Against another one: Xavier's weights with a rate of 3 end with an accuracy of "
-        f"{accuracy['too high a rate, Xavier']:.2f}, "
-        f"Adagrad with that rate with {accuracy['too high a rate, Adagrad']:.2f}.",
+        f"{number(accuracy['too high a rate, Xavier'], 2)}, "
+        f"Adagrad with that rate with {number(accuracy['too high a rate, Adagrad'], 2)}.",
         f"{helped} against the cause that each is for: large weights leave "
         f"{whole_percent(dead['large weights'])} of the "
         f"worst layer's units dead, with Kaiming's instead it is {whole_percent(dead['large weights, Kaiming'])}; too "

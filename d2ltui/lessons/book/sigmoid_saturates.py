@@ -9,7 +9,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
-from d2ltui.spec.numbers import whole_percent
+from d2ltui.spec.numbers import percent, setting, whole_percent
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -55,15 +55,17 @@ def sigmoid_saturates(bench: Bench) -> Measured:
                 shares[-1],
                 low=0.5,
                 unit="of the outputs",
-                plain=f"Saturated, with weights of sd {STARTS[-1]:g}",
+                plain=f"Saturated, with weights of sd {setting(STARTS[-1])}",
             ),
             figure("steps of sd from 0.1 on at which the share rises", rising, 2, 2),
         ],
-        f"With weights of sd {STARTS[-1]:g}, {whole_percent(shares[-1])} of the outputs lie where the slope is below "
-        f"0.01; with sd {STARTS[1]:g}, {100 * shares[1]:.1f} %.",
-        f"With small weights (sd {STARTS[1]:g}) {whole_percent(shares[1])} of sigmoid's outputs are "
+        f"With weights of sd {setting(STARTS[-1])}, {whole_percent(shares[-1])} of the outputs lie where the slope "
+        f"is below "
+        f"0.01; with sd {setting(STARTS[1])}, {percent(shares[1])}.",
+        f"With small weights (sd {setting(STARTS[1])}) {whole_percent(shares[1])} of sigmoid's outputs are "
         "saturated, with large "
-        f"ones (sd {STARTS[-1]:g}) {whole_percent(shares[-1])}: there the slope is next to 0, and hardly any gradient "
+        f"ones (sd {setting(STARTS[-1])}) {whole_percent(shares[-1])}: there the slope is next to 0, and hardly any "
+        f"gradient "
         "passes.",
     )
 
@@ -92,7 +94,7 @@ def _panel(network: Network, data: Dataset, sd: float, share: float) -> Panel:
         bars=(middles, (counts / counts.max().clamp(min=1) * 0.95).tolist()),
         bars_label="where the inputs lie (at ±10: or beyond)",
     )
-    return Panel(f"sd {sd:g}: {whole_percent(share)} saturated", diagram)
+    return Panel(f"sd {setting(sd)}: {whole_percent(share)} saturated", diagram)
 
 
 def _slope(activation: str, at: float) -> float:

@@ -10,6 +10,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Panel, Panels
+from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,7 +63,7 @@ def softmax(bench: Bench, function: Function | None = None) -> Measured:
         f"{4 * ROWS * len(bench.seeds):,} random rows of {CLASSES} logits. e⁻ˣ is positive for every x, but float32 "
         "has no number between 0 and e⁻¹⁰³: there, positive is true of the formula and not of the computer.",
         f"Of {4 * ROWS * len(bench.seeds) * CLASSES:,} random outputs {not_positive or 'none'} came out not positive, "
-        f"the sums are 1 but for {off:.0e}, and {turned or 'no'} neighbours changed places.",
+        f"the sums are 1 but for {number(off, 1)}, and {turned or 'no'} neighbours changed places.",
     )
 
 
@@ -78,7 +79,7 @@ def _picture(function: Function) -> Panels:
         (
             Panel("logits o", Bars(names, LOGITS, colours)),
             Panel("exp(o) > 0", Bars(names, exponentials, colours)),
-            Panel(f"p, sum {sum(p):.3f}", Bars(names, tuple(p), colours, full=1.0, form=".2f")),
+            Panel(f"p, sum {number(sum(p))}", Bars(names, tuple(p), colours, full=1.0, form=".2f")),
         ),
         columns=3,
         note="positive, of sum 1, and in the order of the logits",

@@ -9,7 +9,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Panel, Panels
-from d2ltui.spec.numbers import whole_percent
+from d2ltui.spec.numbers import number, whole_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +72,7 @@ def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function
         f"logarithm of a naive probability gives {log_of_naive} where the loss is 200.",
         f"Of logits near 1000 the formula as it stands makes nan in {whole_percent(mean(broken[1000]))} of "
         "the rows; with "
-        f"the largest logit taken away first, the probabilities are right to {error:.0e}.",
+        f"the largest logit taken away first, the probabilities are right to {number(error, 1)}.",
     )
 
 

@@ -10,6 +10,7 @@ from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
 from d2ltui.lessons.measured import Experiment, Figure, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -81,7 +82,8 @@ def vanishing(bench: Bench) -> Measured:
     said = (
         f"On the way through {deepest} layers the first one's gradient is {shown(start['sigmoid', deepest])} of the "
         f"last one's with sigmoid, {shown(start['tanh', deepest])} with tanh and {shown(start['ReLU', deepest])} with "
-        f"ReLU; after training, sigmoid's accuracy is {accuracy['sigmoid']:.2f}, ReLU's {accuracy['ReLU']:.2f}."
+        f"ReLU; after training, sigmoid's accuracy is {number(accuracy['sigmoid'], 2)}, ReLU's "
+        f"{number(accuracy['ReLU'], 2)}."
     )
     return Measured(figures, comment, said)
 

@@ -21,7 +21,7 @@ def changed_speed(speed: float | None, by: int, present: float) -> float | None:
 
 def in_words(speed: float) -> str:
     """`30 steps/s`, `1 step/s`."""
-    return f"{speed:,.0f} step{'s' * (round(speed) != 1)}/s"
+    return f"{round(speed):,} step{'s' * (round(speed) != 1)}/s"
 
 
 class Replay:
