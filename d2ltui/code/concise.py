@@ -64,7 +64,7 @@ _START_CONVOLUTION = """
 """
 
 
-def optimizer_lines(config: RunConfig) -> tuple[tuple[str, ...], list[Line]]:
+def optimizer_lines(config: RunConfig, *, fused: bool = False) -> tuple[tuple[str, ...], list[Line]]:
     """Imports, and what makes the run's optimiser. Weight decay concerns weights, not biases (section 3.7)."""
     spec = OPTIMIZERS[config.optimizer]
     module, _, name = spec.make.partition(":")
@@ -72,6 +72,8 @@ def optimizer_lines(config: RunConfig) -> tuple[tuple[str, ...], list[Line]]:
     made = f"torch.optim.{name}" if module == "torch.optim" else name
     options = "".join(f", {key}={value!r}" for key, value in spec.options.items())
     options += "".join(f", {key}={getattr(config, key)!r}" for key in spec.fields)
+    if fused:
+        options += ", fused=True"
     decays = config.optimizer == "adamw"  # by itself, where nothing is said
     if not config.weight_decay:
         decay = ", weight_decay=0" if decays else ""
@@ -88,10 +90,10 @@ def optimizer_lines(config: RunConfig) -> tuple[tuple[str, ...], list[Line]]:
     )
 
 
-def concise(config: RunConfig, device: str = "cpu") -> Implementation:
-    """The concise implementation of a model that is a chain of layers."""
+def concise(config: RunConfig, device: str = "cpu", *, fused: bool = False) -> Implementation:
+    """The concise implementation of a model that is a chain of layers; `fused`: with the optimiser's fused kernel."""
     imports, modules = _modules(config)
-    more, optimizer = optimizer_lines(config)
+    more, optimizer = optimizer_lines(config, fused=fused)
     start = block(_START)
     if any(module.startswith("nn.Conv2d") for module in modules):
         start += [Line(line) for line in _START_CONVOLUTION.strip("\n").splitlines()]

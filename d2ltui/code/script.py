@@ -42,11 +42,15 @@ def script(
     `device` and `threads` are those that it was trained with, `outcome` says in a sentence what came of it, and
     `lr_changes` are the steps after which somebody has changed the learning rate, and to what.
     """
+    from d2ltui.nn.accel.kernels import select_kernel
     from d2ltui.nn.seeds import derive_seed
+
+    # A run's kernel rounds otherwise than another one, which is seen in the last digits of a long run.
+    fused = select_kernel(config.optimizer, device.partition(":")[0]) == "fused"
 
     seeds = {use: derive_seed(config.seed, use) for use in ("data", "weights", "order", "dropout")}
     data = data_of(config, seeds["data"])
-    two = {"scratch": scratch(config, device), "concise": concise(config, device)}
+    two = {"scratch": scratch(config, device), "concise": concise(config, device, fused=fused)}
     starts = {which: init_params(config, which) for which in two}
     other = "scratch" if config.implementation == "concise" else "concise"
 
