@@ -183,7 +183,7 @@ def test_a_run_that_is_resumed_has_what_is_recorded(wanted: int | str, fixed: bo
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ((0, 1, 2, 2, 1.0), "1 thread instead of 2 from the start: other programs hold 1.0 of 2 cores"),
+        ((0, 1, 2, 2, 1.0), "1 thread instead of 2 from the start: other programs hold 1 of 2 cores"),
         ((1234, 3, 4, 4, 1.2), "3 threads instead of 4 after step 1,234: other programs hold 1.2 of 4 cores"),
         ((9, 4, 3, 4, 0.1), "4 threads instead of 3 after step 9: some cores are idle again"),
         ((9, 2, 2, 2, 1.9), "other programs hold 1.9 of 2 cores: --threads auto, or 1, trains faster than 2"),

@@ -243,7 +243,7 @@ def test_many_unknown_keys_are_counted(tmp_path: Path) -> None:
     path.write_text("".join(f"key{n} = {n}\n" for n in range(1000)))
     told = refused(path).splitlines()
     assert len(told) == 6
-    assert told[-1] == f"config: {path}: 995 more keys are no such field"
+    assert told[-1] == f"config: {path}: 995 more unknown keys"
 
 
 def test_a_list_of_200_decimal_numbers_is_none_too_many() -> None:
