@@ -10,6 +10,8 @@ from d2ltui.spec.events import Severity
 from d2ltui.spec.findings import MARKS
 from d2ltui.spec.numbers import setting
 
+_LASTING = frozenset(("not-zero-centred",))  # what a layer always is; its own view tells it
+
 
 class RunMark(NamedTuple):
     """Something that happened after `step` steps: a character for it, what that stands for, and a sentence."""
@@ -60,7 +62,7 @@ def _findings(live: LiveRun) -> list[RunMark]:
         found += [
             RunMark(event.step, MARKS[finding.severity], finding.severity, finding.what, finding.severity)
             for finding in event.findings
-            if (finding.rule, finding.layer) not in before
+            if (finding.rule, finding.layer) not in before and finding.rule not in _LASTING
         ]
         before = now
     order: list[Severity] = ["note", "warning", "alarm"]

@@ -74,6 +74,11 @@ def test_findings_are_those_of_the_moment_that_is_looked_at() -> None:
     assert [len(live.findings_at(step)[0]) for step in (None, 10, 224, 225, 314, 315, 450)] == [2, 0, 0, 1, 1, 2, 2]
 
 
+def test_what_a_relu_is_from_the_start_is_no_mark() -> None:
+    live = told([events.FindingsChanged(0, (finding("not-zero-centred", "note", 0),)), *story()])
+    assert [mark[:2] + mark[3:4] for mark in marks_of(live)] == EXPECTED
+
+
 @pytest.mark.parametrize("ascii", [False, True])
 @pytest.mark.parametrize("zoom", [0, 2])
 def test_marks_stand_on_the_axis_and_are_told_at_the_cursor(ascii: bool, zoom: int) -> None:
