@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.render.compositor import BatchedScreen
+from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.opening import MAKERS
 from d2ltui.tui.screens.runs import RunsScreen
 
@@ -37,7 +38,9 @@ async def test_a_prepared_screen_is_drawn_whole_by_its_key_and_another_is_new(
     monkeypatch.setattr(D2LApp, "_prepare_screens", lambda self: None)  # here the test says when
     async with open_app(size=SIZE, store=False) as person:
         screens = await prepared(person)
-        assert not any(screen.begun for screen in screens.values()), "nobody has opened them"
+        for screen in screens.values():
+            assert isinstance(screen, Once)
+            assert not screen.begun, "nobody has opened it"
         shown: list[Screen[object]] = []
 
         def display(self: App[object], screen: Screen[object], renderable: object) -> None:
