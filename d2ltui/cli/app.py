@@ -193,7 +193,7 @@ def _want_streams() -> None:
     if missing:
         raise click.UsageError(
             f"the application needs a terminal, and standard {' and standard '.join(missing)} "
-            f"{'are none' if missing[1:] else 'is none'}; "
+            f"{'are not' if missing[1:] else 'is not'} one; "
             "'d2ltui train' does the same training without one"
         )
 

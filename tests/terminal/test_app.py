@@ -153,4 +153,4 @@ def test_no_terminal_is_one_sentence_and_status_2() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.startswith("d2ltui: the application needs a terminal, and standard input and standard error are none")
+    assert line.startswith("d2ltui: the application needs a terminal, and standard input and standard error are not")

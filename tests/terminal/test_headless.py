@@ -134,7 +134,7 @@ def test_lists_in_any_locale(encoding: str) -> None:
 def test_the_application_without_a_terminal() -> None:
     status, out, err = finish(start())
     assert (status, out, len(err)) == (2, [], 1)
-    assert err[0].startswith("d2ltui: the application needs a terminal, and standard input and standard error are none")
+    assert err[0].startswith("d2ltui: the application needs a terminal, and standard input and standard error are not")
 
 
 def test_the_application_with_its_input_from_a_file(tmp_path: Path) -> None:

@@ -382,7 +382,7 @@ def test_no_terminal(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type:
         monkeypatch.setattr(sys, "__stderr__", None)
         status, out, err = command()
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "the application needs a terminal, and standard input and standard error are none" in err
+    assert "the application needs a terminal, and standard input and standard error are not one" in err
     assert "d2ltui train" in err
 
 
