@@ -52,9 +52,7 @@ class SuspendableApp(App[None]):
             return
         driver.resume_application_mode()
         if not stopped:
-            self.notify(
-                "There is no shell to go back to: d2ltui was not started from one. q quits.", severity="warning"
-            )
+            self.notify("There is no shell to go back to: q quits.", severity="warning")
 
     def continued(self) -> None:
         """Somebody has continued this process; it may have been stopped, and its terminal used meanwhile."""

@@ -48,9 +48,6 @@ def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
     return run
 
 
-# Wrong values
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -207,9 +204,6 @@ def test_a_word_too_many(command, arguments: str, said: str) -> None:  # type: i
     assert command(*arguments.split()) == (2, "", f"d2ltui: {said}\n")
 
 
-# Right values
-
-
 def test_options_and_file_describe_the_same_run(  # type: ignore[no-untyped-def]
     command, trained: list[RunConfig], tmp_path: Path
 ) -> None:
@@ -304,9 +298,6 @@ def test_words_of_20_000_characters_and_of_control(  # type: ignore[no-untyped-d
         assert len(err) < 1500
         assert all(line.isprintable() for line in err.split("\n"))
         assert "Traceback" not in err
-
-
-# Commands
 
 
 @pytest.mark.parametrize("arguments", [[], ["train"], ["models"], ["datasets"]])
