@@ -201,3 +201,18 @@ def test_earlier_pictures_are_kept_for_the_cursor() -> None:
     assert desk.at(5) is None
     desk.ask(PictureRequest("regions", 20, 10))  # of another size
     assert desk.at(5_000) is None
+
+
+def test_of_outputs_that_are_all_zero_nothing_is_said_about_their_centre() -> None:
+    dead = layer((9,), 0, 0, unit_activity=(0.0, 0.0), num_units=2, mean=0.0)
+    told = " ".join(text(unit_lines(dead, 60)))
+    assert "2 units: 2 (100 %) are never active" in told
+    assert "zero-centred" not in told
+
+
+def test_units_that_saturate_are_said_to_be_saturated_not_inactive() -> None:
+    sigmoid = layer((1,), 0.1, 1, unit_activity=(0.0, 0.35), num_units=2, mean=0.7)
+    told = " ".join(text(unit_lines(msgspec.structs.replace(sigmoid, title="Sigmoid"), 80)))
+    assert "2 units: 1 (50 %) is always saturated, marked x; the others by the tenths of the samples" in told
+    assert "for which they are not: 1 few, 9 nearly all" in told
+    assert "active" not in told

@@ -36,7 +36,7 @@ _LEVELS = "123456789"
 
 
 def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
-    """A character for each unit: in how many tenths of the samples it is active, `x` where in none."""
+    """A character for each unit: for how many tenths of the samples it passes a gradient on, `x` where for none."""
     activity = layer.unit_activity
     if activity is None and layer.kind == "activation":
         return [[(Style.AXIS, "its units have not been looked at one by one, or not yet")]]
@@ -47,9 +47,11 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     told = (
         f"{some}{counted(layer.num_units, 'unit', ',')}: {dead:,} ({percent(dead / max(1, len(activity)))}) {are(dead)}"
     )
-    how = "the others by the tenths of the samples for which they are: 1 few, 9 nearly all"
+    saturates = activation_of(layer.title)
+    state, alive = ("always saturated", "are not") if saturates and saturates.flat_ends else ("never active", "are")
+    how = f"the others by the tenths of the samples for which they {alive}: 1 few, 9 nearly all"
     lines: list[TextLine] = []
-    for style, text in ((Style.TEXT, f"{told} never active, marked {DEAD};"), (Style.AXIS, how)):
+    for style, text in ((Style.TEXT, f"{told} {state}, marked {DEAD};"), (Style.AXIS, how)):
         lines += [[(style, line)] for line in textwrap.wrap(text, max(10, width))]
     lines.append([(Style.AXIS, "")])
     lines[-1:] = [*_about_zero(layer, width), *lines[-1:]]
@@ -70,8 +72,8 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
 def _about_zero(layer: LayerStats, width: int) -> list[TextLine]:
     """Whether the outputs lie about 0, which decides the signs of the next layer's gradients."""
     activation = activation_of(layer.title)
-    if activation is None or not activation.never_negative:
-        return []
+    if activation is None or not activation.never_negative or layer.minimum == layer.maximum:
+        return []  # outputs that are all one number, such as a dead layer's zeros, lie about nothing
     low, high, mean = (number(figure) for figure in (layer.minimum, layer.maximum, layer.mean))
     told = (
         f"not zero-centred: outputs from {low} to {high}, mean {mean}; none is negative, so that for each sample all "
