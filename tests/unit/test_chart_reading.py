@@ -36,6 +36,13 @@ def test_before_an_epoch_has_ended_it_is_the_mean_so_far_and_is_called_so() -> N
     assert titles("Loss", "Loss", RunView(), "loss")[0] == "Loss"
 
 
+def test_of_a_run_that_is_over_nothing_is_said_to_come() -> None:
+    view = view_of([3.0, 2.0])
+    assert view.live is not None
+    view.live(events.RunEnded("diverged", "the loss is not finite", {}))
+    assert titles("Loss", "Loss", view, "loss")[0] == "Loss train 2.5 on average"
+
+
 @pytest.mark.parametrize("width", [1, 4, 8, 9, 15, 23, 24, 28, 29, 34, 35, 49, 50, 80])
 def test_no_width_cuts_a_number(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     view = view_of([3.0], events.EpochEnded(1, 1, 2.125, 1.375, 0.5, 0.46, 0.0))

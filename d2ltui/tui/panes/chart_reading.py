@@ -27,7 +27,8 @@ def titles(name: str, short: str, view: RunView, figure: str, run: str = "") -> 
     `short` is the name where there is little room.
 
     The figures are `figure`, "loss" or "metric", of the training and of the validation data in the last epoch that has
-    ended, which can be compared. Before there is one, the mean of the steps so far, called so.
+    ended, which can be compared. Before there is one, the mean of the steps so far, called so; of a run that is over
+    there will be no more, and it is called the mean of its steps.
     """
     said = _figures_of(view.live, figure)
     named = (f"{name}{said} of {run}",) if run else ()
@@ -45,7 +46,10 @@ def _figures_of(live: LiveRun | None, figure: str) -> str:
 
     values = (live.losses if figure == "loss" else live.metrics).values()
     known = values[~np.isnan(values)]
-    return f" train {number(float(known.mean(dtype=float)))} so far" if len(known) else ""
+    if not len(known):
+        return ""
+    mean = number(float(known.mean(dtype=float)))
+    return f" train {mean} so far" if live.ended is None else f" train {mean} on average"
 
 
 def _shorter(said: str) -> tuple[str, ...]:
