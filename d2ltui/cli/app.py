@@ -32,7 +32,7 @@ from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.spec.registry import left_out
 from d2ltui.spec.similar import did_you_mean
-from d2ltui.spec.text import printable, quoted
+from d2ltui.spec.text import printable, quoted, sections
 
 MAX_LINE = 2000  # characters of a sentence on standard error
 
@@ -269,7 +269,7 @@ def train(
 def models() -> None:
     """The models, and their defaults on each data set."""
     for model in MODELS.values():
-        click.echo(f"{model.name}: {model.title} (section {model.section})")
+        click.echo(f"{model.name}: {model.title} ({sections(model.section)})")
         click.echo(f"    {model.description}")
         click.echo(f"    fields: {', '.join(model.fields)}")
         for dataset in catalogue.datasets_for(model.name):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from d2ltui.cli import text
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
-from d2ltui.lessons.lesson import paragraphs
+from d2ltui.lessons.lesson import fields_in_words, paragraphs
 from d2ltui.lessons.measured import LessonCancelled, shown
 from d2ltui.spec import terminal
 from d2ltui.spec.numbers import duration
 from d2ltui.spec.signals import Signals
-from d2ltui.spec.text import counted
+from d2ltui.spec.text import counted, sections
 from d2ltui.store.defects import in_words, keep_traceback
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 
 def _print_page(lesson: Lesson) -> None:
-    print(f"{lesson.title} (section {lesson.section})\n")
+    print(f"{lesson.title} ({sections(lesson.section)})\n")
     print(_wrapped(f"Claim: {lesson.claim}"), end="\n\n")
     for paragraph in paragraphs(lesson.text):
         print(paragraph.text if paragraph.is_code else _wrapped(paragraph.text), end="\n\n")
@@ -131,7 +131,7 @@ def _print_page(lesson: Lesson) -> None:
     if lesson.example:
         print("In numbers:", textwrap.indent(lesson.example, "    "), sep="\n", end="\n\n")
     for experiment in lesson.experiments:
-        fields = ", ".join(f"{name} {value}" for name, value in experiment.given.items())
+        fields = fields_in_words(experiment.given)
         print(_wrapped(f"{experiment.role}: {fields}", "    "))
     if lesson.experiments:
         print()

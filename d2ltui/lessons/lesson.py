@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from d2ltui.lessons.measured import Experiment, Measured
+from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import printable
 
 if TYPE_CHECKING:
@@ -85,6 +86,11 @@ def _used(given: dict[str, Any]) -> dict[str, Any]:
     """Without the standard deviation of another initialisation than the normal one, which has no use for it."""
     idle = "init_std" if given.get("init", "normal") != "normal" else ""
     return {name: value for name, value in given.items() if name != idle}
+
+
+def fields_in_words(given: dict[str, Any]) -> str:
+    """`given` as the form calls its fields and writes their values; those that have no effect are left out."""
+    return ", ".join(f"{name.replace('_', ' ')} {setting(value)}" for name, value in _used(given).items())
 
 
 def check_lesson(lesson: Lesson) -> None:

@@ -59,6 +59,11 @@ def counted(number: int, noun: str, form: str = "") -> str:
     return f"{number:{form}} {noun}{'' if number == 1 else 's'}"
 
 
+def sections(places: str) -> str:
+    """`section 5.1`, `sections 4.4, 4.5` or `sections 3.1 to 3.5`: where in the book something is."""
+    return f"section{'s' if ',' in places or ' ' in places else ''} {places}"
+
+
 def are(number: int) -> str:
     """`is` or `are`, as so many do."""
     return "is" if number == 1 else "are"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import MagicMock
 
 import pytest
 from click.testing import CliRunner, Result
 
 from d2ltui.cli.app import cli
 from d2ltui.lessons import LESSONS, Bench, LessonError, Verdict
+from d2ltui.lessons.book import no_activation
+from d2ltui.lessons.lesson import fields_in_words
 from d2ltui.lessons.measured import Figure
 
 
@@ -22,6 +25,21 @@ def test_the_list() -> None:
     assert all(lesson.title in result.output and lesson.name in result.output for lesson in LESSONS.values())
     listed = json.loads(run("--json").output.splitlines()[-1])
     assert [entry["name"] for entry in listed] == list(LESSONS)
+
+
+def test_experiments_are_told_as_the_form_calls_them_without_what_has_no_effect() -> None:
+    given = {experiment.role: experiment.given for experiment in LESSONS["revive"].experiments}
+    assert fields_in_words(given["large weights"]).endswith("hidden 256,256, init normal, init std 1, epochs 10")
+    assert "init std" not in fields_in_words(given["large weights, Xavier"])
+
+
+def test_one_hidden_layer_is_one() -> None:
+    labels: list[str] = []
+    bench = MagicMock()
+    bench.train.side_effect = lambda *_, label, **__: labels.append(label)
+    for depth in (1, 2):
+        no_activation._draw_regions(bench, "relu", depth, {})
+    assert labels == ["relu, 1 hidden layer", "relu, 2 hidden layers"]
 
 
 def test_one_lesson_prints_its_page_and_its_verdict() -> None:

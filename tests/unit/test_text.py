@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.spec.text import MAX_TEXT, are, counted, json_line, printable, printable_values, written_to
+from d2ltui.spec.text import MAX_TEXT, are, counted, json_line, printable, printable_values, sections, written_to
 
 HOSTILE = [
     "\x1b]52;c;aGVsbG8=\x07",
@@ -112,3 +112,9 @@ def test_what_a_stream_does_not_take_is_spelled(text: str, ascii: str) -> None:
     for encoding, expected in (("ascii", ascii), ("iso-8859-1", ascii), ("utf-8", text)):
         stream = io.TextIOWrapper(io.BytesIO(), encoding)
         assert written_to(stream, text) == expected
+
+
+def test_one_section_and_several() -> None:
+    assert sections("5.1.2.2") == "section 5.1.2.2"
+    assert sections("4.4, 4.5") == "sections 4.4, 4.5"
+    assert sections("3.1 to 3.5") == "sections 3.1 to 3.5"

@@ -10,6 +10,7 @@ from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Panel, Panels
 from d2ltui.spec.numbers import whole_percent
 from d2ltui.spec.pictures import PictureRequest, Regions
+from d2ltui.spec.text import counted
 
 if TYPE_CHECKING:
     from d2ltui.nn import Network
@@ -69,7 +70,8 @@ def _draw_regions(bench: Bench, role: str, depth: int, drawn: dict[tuple[str, in
             drawn[role, depth] = regions(subject, PictureRequest("regions", *PIXELS))
         bench.show(_picture(drawn))
 
-    bench.train(role, label=f"{role}, {depth} hidden layers", each_epoch=look, hidden=hidden, epochs=EPOCHS, lr=0.3)
+    label = f"{role}, {counted(depth, 'hidden layer')}"
+    bench.train(role, label=label, each_epoch=look, hidden=hidden, epochs=EPOCHS, lr=0.3)
 
 
 def _picture(drawn: dict[tuple[str, int], Regions]) -> Panels:

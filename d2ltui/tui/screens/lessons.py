@@ -12,9 +12,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from d2ltui.lessons import LESSONS
-from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.lesson import Lesson, fields_in_words
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.text import spelled
+from d2ltui.spec.text import sections, spelled
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
@@ -138,7 +138,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         from d2ltui.tui.screens.dialogs import ChoiceScreen
 
         lesson = self.lesson
-        offered = {e.role: (lesson.fields_of(e.role), _fields(e.given)) for e in lesson.experiments}
+        offered = {e.role: (lesson.fields_of(e.role), fields_in_words(e.given)) for e in lesson.experiments}
         for number, trial in enumerate(lesson.trials, 1):
             offered[f"try {number}"] = lesson.fields_to_try(trial), trial.do
         if not offered:
@@ -211,7 +211,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         before, self._shown = self._shown, state
         self._figure_pane.title(f"To be seen: {lesson.see}" if lesson.see else lesson.title)
         said = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
-        self._page_pane.title(f"{spelled(said) if ascii else said}{lesson.title} (section {lesson.section})")
+        self._page_pane.title(f"{spelled(said) if ascii else said}{lesson.title} ({sections(lesson.section)})")
         self._verdict.update(heading)
         if before is None or before[0][:2] != seen[:2] or before[2] != verdict:  # type: ignore[index]
             self._page.update(lesson_page.page(lesson, verdict, ascii))
@@ -235,7 +235,3 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
             if self._lines.get(lesson.name, "") != line:
                 self._lines[lesson.name] = line
                 self._list.replace_option_prompt(lesson.name, spelled(line) if self.host.ascii else line)
-
-
-def _fields(given: dict[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in given.items())
