@@ -99,4 +99,7 @@ async def test_the_interface_opens_it(open_app: Opener, d2ltui_home: Path) -> No
             await person.press(key)
         await person.until(lambda: "1.25" in person.text() or "0.625" in person.text(), "its losses")
         assert person.app.main.described() == before  # the form describes what it did
+        await person.press("c")
+        assert "this run is trained by 'train.py', which keeps its code to itself" in person.status
+        assert person.app.screen is person.main
         assert person.app._exception is None

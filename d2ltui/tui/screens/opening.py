@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.text import quoted
 from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows
 from d2ltui.tui.screens.playing import PlayingScreen
 from d2ltui.tui.screens.spare import SpareScreens
@@ -53,10 +54,6 @@ class OpeningScreen(PlayingScreen):
     def __init__(self) -> None:
         super().__init__()
         self.spares = SpareScreens(self.app, MAKERS)
-
-    def _say(self, hint: str) -> None:
-        """Put `hint` below the status line."""
-        raise NotImplementedError
 
     def after_typing(self, act: Callable[[], None]) -> None:
         """Act once the form knows the keys that were typed just before."""
@@ -123,10 +120,12 @@ class OpeningScreen(PlayingScreen):
     def action_code(self) -> None:
         """The run on the screen as code; before there is one, the run that the form describes."""
         live = self.host.live
-        if live is not None:
+        if live is None:
+            self.after_typing(lambda: self._show_code(self.described(), own=False))
+        elif live.is_configured:
             self._show_code(live.config, own=True)
         else:
-            self.after_typing(lambda: self._show_code(self.described(), own=False))
+            self._say(f"this run is trained by {quoted(live.header.source)}, which keeps its code to itself")
 
     def _show_code(self, config: RunConfig | None, *, own: bool) -> None:
         from d2ltui.tui.screens.code import CodeScreen
