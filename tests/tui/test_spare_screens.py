@@ -79,6 +79,32 @@ async def test_a_prepared_screen_is_drawn_whole_by_its_key_and_another_is_new(
         assert person.app.screen.query_one("#filter", Input).value == ""
 
 
+async def test_one_that_is_refused_or_cannot_be_made_harms_nobody(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(D2LApp, "_prepare_screens", lambda self: None)  # here the test says when
+
+    def broken() -> Screen[object]:
+        raise ValueError("broken")
+
+    async with open_app(size=SIZE, store=False) as person:
+        spares = person.main.spares
+        spares._makers = {**MAKERS, "lessons": broken}
+        while spares.prepare_one():
+            pass
+        assert set(spares._ready) == set(MAKERS) - {"lessons"}
+        runs = spares._ready["runs"].screen
+        await person.until(lambda: runs.is_mounted, "a prepared screen")
+        person.main.action_help()
+        person.main.action_runs()  # a click that comes with the key: the help is in front
+        await person.until(lambda: not runs.is_attached, "no screen that nobody closes")
+        await person.press("escape")
+        await person.until(lambda: person.app.screen is person.main, "the main screen")
+        with pytest.raises(ValueError, match="broken"):
+            spares.take("lessons")
+        assert person.app._exception is None
+
+
 async def test_one_of_another_size_or_theme_is_made_anew(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(D2LApp, "_prepare_screens", lambda self: None)  # here the test says when
     async with open_app(size=SIZE, store=False) as person:

@@ -47,9 +47,11 @@ class Once(ScreenMixin):
         return super().dismiss(result) if self.is_active else AwaitComplete()
 
     def open(self, screen: Screen[Result], answered: Callable[[Result | None], None] | None = None) -> None:
-        """Put `screen` in front of this one, unless another one is there already."""
+        """Put `screen` in front of this one, unless another one is there already: then it is let go."""
         if self.is_active:
             self.app.push_screen(screen, answered)
             if screen.is_mounted and isinstance(screen, Once):  # prepared: it is shown with the answer to this key
                 screen.begin_once()
                 screen.refresh()
+        elif screen.is_attached:  # prepared: nobody else would ever take it down
+            self.app.call_later(screen.remove)

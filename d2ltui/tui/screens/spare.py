@@ -41,6 +41,7 @@ class SpareScreens:
     def __init__(self, app: App[Any], makers: Mapping[str, Maker]) -> None:
         self._app, self._makers = app, makers
         self._ready: dict[str, _Spare] = {}
+        self._failed: set[str] = set()  # kinds that could not be made: whoever asks for one is told why
 
     def take(self, name: str) -> Screen[Any]:
         """A screen of that kind, which is the caller's now: a prepared one, or else a new one."""
@@ -55,13 +56,20 @@ class SpareScreens:
     def prepare_one(self) -> bool:
         """Put one together that is missing, or no longer fits; False where there is none."""
         for name, make in self._makers.items():
+            if name in self._failed:
+                continue
             spare = self._ready.get(name)
             if spare is not None:
                 if self._fits(spare):
                     continue
                 self._give_up(name)
                 self._app.call_later(spare.screen.remove)
-            screen = make()
+            try:
+                screen = make()
+            except Exception as error:  # nobody has asked for it, and a run may be training: that goes on
+                self._failed.add(name)
+                self._app.log.error(f"no {name} screen could be prepared: {error!r}")
+                continue
             self._ready[name] = _Spare(screen, self._app.size, self._app._css_update_count)
             self._app.install_screen(screen, f"spare {name}")  # so that it ends with the application
             self._app._load_screen_css(screen)
