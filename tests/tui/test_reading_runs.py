@@ -155,6 +155,10 @@ async def test_a_look_that_fails_is_told_each_time_and_the_process_still_looked_
         await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
         person.app.stored.watch(runs()[-1].path)
         await person.until_word("training")
+        await person.press("less_than_sign")  # the other process knows nothing of slow motion
+        await person.until(lambda: "another process trains this run" in person.status, "why it is no slower")
+        assert "slow motion" not in person.status
+        assert person.main.speed is None
         for times in (1, 2):
             fails.set()
             await person.until(lambda times=times: len(told) == times, "what is wrong")  # type: ignore[misc]
@@ -211,9 +215,16 @@ async def test_a_second_key_while_a_run_is_read_does_not_hinder_the_first(
         await person.press("x")
         await person.until_word("stopped")
         assert person.app.worker.join(30)
+        await person.press("less_than_sign")
+        assert "speed of the next run or replay: " in person.status
+        assert "slow motion" not in person.status
         monkeypatch.setattr(RunRecording, "resume", slow)
         await listed(person)
         await person.press("c", "c")
         await person.until(lambda: "is being read" in person.text(), "what the second one is told")
         go_on.set()
         await person.until_word("training")
+        await person.until(lambda: "slow motion" in person.status, "the speed that was asked for")
+        control = person.app.worker.control
+        assert control is not None
+        assert control._pace == person.main.speed is not None

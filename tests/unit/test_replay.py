@@ -31,15 +31,36 @@ def test_a_replay_goes_through_a_run_and_ends() -> None:
     assert replay.step() == 100
     now = 5.0
     assert replay.step() == 150
-    replay.set_speed(100.0)  # from here on
+    replay.change_speed(1)
+    replay.change_speed(1)  # from here on
+    assert replay.speed == 100.0
     assert replay.step() == 150
     now = 7.0
     assert replay.step() == 350
-    replay.set_speed(None)
-    assert replay.speed == pytest.approx(1_000 / WHOLE_RUN)
-    now += WHOLE_RUN
+    now = 60.0  # under another screen
+    replay.wait()
+    assert replay.step() == 350
+    now = 70.0
     assert replay.step() is None
     assert not replay.on
+
+
+def test_every_key_makes_a_replay_faster_or_slower() -> None:
+    now = 0.0
+    replay = Replay(lambda: now)
+    replay.start(1, 1_000, None)
+    assert replay.speed == pytest.approx(1_000 / WHOLE_RUN)
+    speeds = [replay.speed]
+    while not speeds[1:] or speeds[-1] != speeds[-2]:
+        replay.change_speed(1)
+        speeds.append(replay.speed)
+    assert speeds[1:-1] == [speed for speed in SPEEDS if speed >= 100.0], "faster than at first, and never slower again"
+    while replay.speed > 1.0:
+        before = replay.speed
+        replay.change_speed(-1)
+        assert replay.speed < before
+    replay.change_speed(-1)
+    assert replay.speed == 1.0
 
 
 def test_a_slow_run_takes_its_turns_and_answers_requests_at_once() -> None:

@@ -237,7 +237,6 @@ class MainScreen(OpeningScreen):
         if away:
             self._open_tab(self.arrangement.tab_of(self.arrangement.first))
         self.host.start_run(config, mode)
-        self.host.set_pace(self.speed)
         self.tick()
 
     def action_pause(self) -> None:

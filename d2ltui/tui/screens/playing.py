@@ -12,18 +12,27 @@ class PlayingScreen(PanesScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.speed: float | None = None  # steps a second; None for all there is
+        self.speed: float | None = None  # steps a second of a run that trains; None for all there is
         self.replay = Replay()
 
+    def _say(self, hint: str) -> None:
+        """Put `hint` below the status line."""
+        raise NotImplementedError
+
     def action_speed(self, by: int) -> None:
-        """Slower, or faster."""
+        """Slower, or faster: the replay, or else this process's run, the next one where none trains."""
         live = self.host.live
-        present = live.step / live.seconds if live is not None and live.seconds > 0 else 100.0
         if self.replay.on:
-            present = self.replay.speed
-        self.speed = changed_speed(self.speed, by, present)
-        self.replay.set_speed(self.speed)
-        self.host.set_pace(self.speed)
+            self.replay.change_speed(by)
+        elif live is not None and live.ended is None and not self.host.training:
+            self._say("another process trains this run, as fast as it can: < and > change the runs of this one")
+        else:
+            present = live.step / live.seconds if live is not None and live.seconds > 0 else 100.0
+            self.speed, self.replay = changed_speed(self.speed, by, present), Replay()
+            self.host.set_pace(self.speed)
+            if not self.host.training:
+                speed = in_words(self.speed) if self.speed is not None else "all there is"
+                self._say(f"speed of the next run or replay: {speed}")
         self.tick()
 
     @property
@@ -31,7 +40,7 @@ class PlayingScreen(PanesScreen):
         """For the status line; "" where a run goes as fast as it can."""
         if self.replay.on:
             return f"replay at {in_words(self.replay.speed)}: step {self.cursor or 0:,}"
-        return f"slow motion: {in_words(self.speed)}" if self.speed is not None else ""
+        return f"slow motion: {in_words(self.speed)}" if self.speed is not None and self.host.training else ""
 
     def play(self) -> bool:
         """Play the run that is on the screen, from the cursor on, or stop that; False where there is none to play."""
@@ -40,7 +49,7 @@ class PlayingScreen(PanesScreen):
             self.replay.stop()
         elif live is not None and live.ended is not None and live.step > 1:
             begin = self.cursor if self.cursor is not None and self.cursor < live.step else 1
-            self.replay.start(begin, live.step, self.speed)
+            self.replay.start(begin, live.step, self.replay.chosen or self.speed)
             self.cursor = begin
         else:
             return False
@@ -49,12 +58,15 @@ class PlayingScreen(PanesScreen):
         return True
 
     def advance(self) -> None:
-        """Bring the cursor to the step of the replay."""
-        live = self.host.live
-        if self.replay.on and live is not None and self.is_active:
-            self.cursor = self.replay.step()
-            if self.cursor is None:
-                self.refresh_bindings()
+        """Bring the cursor to the step of the replay, which stands still where nobody sees it."""
+        if not self.replay.on:
+            return
+        if not self.is_active:
+            self.replay.wait()
+            return
+        self.cursor = self.replay.step()
+        if self.cursor is None:
+            self.refresh_bindings()
 
     def on_cursor_moved(self, message: CursorMoved) -> None:
         """A person who moves the cursor wants to look there."""
@@ -62,6 +74,7 @@ class PlayingScreen(PanesScreen):
         super().on_cursor_moved(message)
 
     def forget_cursor(self) -> None:
-        """Another run."""
-        self.replay.stop()
+        """Another run, however it has begun: it goes as fast as the one before."""
+        self.replay = Replay()
+        self.host.set_pace(self.speed)
         super().forget_cursor()

@@ -43,6 +43,11 @@ class Replay:
         """Steps a second."""
         return self._speed if self._speed is not None else max(1.0, self._last / WHOLE_RUN)
 
+    @property
+    def chosen(self) -> float | None:
+        """The speed that was asked for, in this replay or the one before; None where none was."""
+        return self._speed
+
     def start(self, step: int, last: int, speed: float | None) -> None:
         """Play from `step` to the step `last`, with `speed` steps a second, or, with None, all of it in WHOLE_RUN s."""
         self._last, self._speed = last, speed
@@ -52,19 +57,27 @@ class Replay:
         """Stand still."""
         self._last = 0
 
-    def set_speed(self, speed: float | None) -> None:
-        """Go on from here with another speed."""
-        self._from, self._since = self._place, self._clock()
-        self._speed = speed
+    def change_speed(self, by: int) -> None:
+        """From here on go faster (`by` 1) or slower (−1), as far as there is such a speed."""
+        self._move()
+        present = self.speed
+        if by > 0:
+            self._speed = min((faster for faster in SPEEDS if faster > present), default=present)
+        else:
+            self._speed = max((slower for slower in SPEEDS if slower < present), default=present)
 
-    @property
-    def _place(self) -> float:
-        return self._from + (self._clock() - self._since) * self.speed
+    def wait(self) -> None:
+        """Stay at the step that was shown last: nobody has seen one since."""
+        self._since = self._clock()
+
+    def _move(self) -> None:
+        now = self._clock()
+        self._from, self._since = self._from + (now - self._since) * self.speed, now
 
     def step(self) -> int | None:
         """The step to be shown now; None where the end has been reached, and the replay is over."""
-        place = int(self._place)
-        if place >= self._last:
+        self._move()
+        if self._from >= self._last:
             self.stop()
             return None
-        return place
+        return int(self._from)
