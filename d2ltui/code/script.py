@@ -220,10 +220,11 @@ def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]])
     lines.append(Line("    total = 0.0"))
     lines.append(Line("    for X, y in data_iter(batch_size, X_train, y_train):"))
     if lr_changes:
-        factor = " * schedule(epoch)" if by_schedule else ""
         lines.append(Line("        if step in lr_changes:"))
-        lines.append(Line(f"            {rate} = lr_changes[step]"))
-        lines += indented(block(_SET_LR.format(rate=f"{rate}{factor}")), 12)
+        if by_schedule:
+            lines.append(Line(f"            {rate} = lr_changes[step]"))
+        changed = f"{rate} * schedule(epoch)" if by_schedule else "lr_changes[step]"
+        lines += indented(block(_SET_LR.format(rate=changed)), 12)
         lines.append(Line("        step += 1"))
     name = metric_title(classes)
     lines += [

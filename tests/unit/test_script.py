@@ -15,13 +15,15 @@ from d2ltui.code.lines import text_of
 from d2ltui.code.listing import listing
 from d2ltui.code.script import script
 from d2ltui.data import Dataset
+from d2ltui.engine.control import Control
 from d2ltui.engine.schedule import Schedule
-from d2ltui.spec import catalogue
+from d2ltui.engine.trainer import Trainer
+from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.registry import load_object
 from tests.processes import run as run_python
-from tests.scripts import carried_out, imports_of, of_run, of_script
+from tests.scripts import carried_out, digits, imports_of, of_run, of_script
 
 SMALL: dict[str, object] = {"device": "cpu", "epochs": 1, "batch_size": 100}
 
@@ -120,6 +122,26 @@ def test_a_learning_rate_that_was_changed_by_hand() -> None:
     run = config(model="linear")
     changed = script(run, "a-run", lr_changes=[(0, 0.5)])
     assert carried_out(changed)["val_loss"] == carried_out(script(config(model="linear", lr=0.5), "b"))["val_loss"]
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_learning_rate_that_was_changed_between_two_epochs(schedule: str) -> None:
+    run, control, steps = config(model="linear", schedule=schedule, epochs=4), Control(), []
+
+    def change(event: events.Event) -> None:
+        if isinstance(event, events.EpochEnded) and event.epoch in (1, 3):
+            control.set_lr(0.02 / event.epoch)
+            steps.append((event.step, 0.02 / event.epoch))
+
+    trainer = Trainer(run, control, [change], sample_every=None)
+    trainer.run()
+    text = script(run, "a-run", threads=1, lr_changes=steps)
+    assert "lr = lr\n" not in text
+    last = trainer.progress.epochs[-1]
+    names = carried_out(text)
+    assert digits(names["train_loss"], names["val_loss"], names["val_r2"]) == digits(
+        last.train_loss, last.val_loss, last.val_metric
+    )
 
 
 def test_the_script_runs_where_this_program_is_not(tmp_path: Path) -> None:
