@@ -12,6 +12,7 @@ from d2ltui.engine.checkpoint import Checkpoint, CheckpointError, epochs_tensor,
 from d2ltui.engine.preparation import Prepared
 from d2ltui.engine.progress import Progress
 from d2ltui.history.epochs import Epochs
+from d2ltui.history.series import Array
 from d2ltui.nn import load_state
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
@@ -45,9 +46,16 @@ def take(
 
 
 def restore(
-    checkpoint: Checkpoint, progress: Progress, parts: Prepared, past_probes: Iterable[events.LayersProbed]
+    checkpoint: Checkpoint,
+    progress: Progress,
+    parts: Prepared,
+    past_probes: Iterable[events.LayersProbed],
+    past_losses: Array | None = None,
 ) -> None:
     """Take over everything that a checkpoint holds. `past_probes` were seen in the layers before it.
+
+    `past_losses`, shape (steps,), are the losses of the steps before it, and perhaps of some after it; None where they
+    are not known.
 
     Raises:
         CheckpointError: where it does not fit this network, its optimiser or the data.
@@ -68,6 +76,11 @@ def restore(
     progress.epoch_order, progress.epoch_sums = checkpoint.order, np.array(checkpoint.sums)
     progress.order.set_state(checkpoint.order)
     progress.epochs = Epochs.of(checkpoint.history())
+    progress.losses.clear()
+    if past_losses is not None and len(past_losses) >= checkpoint.step:
+        # The latest losses are judged: a resumed run is to be found what it would have been found otherwise.
+        first = max(0, checkpoint.step - (progress.losses.maxlen or 0))
+        progress.losses.extend(past_losses[first : checkpoint.step].tolist())
     start = next((probed.loss for probed in past_probes if probed.step == 0), math.nan)
     if not math.isfinite(start) and len(progress.epochs):
         start = progress.epochs[0].train_loss  # the first that is known of

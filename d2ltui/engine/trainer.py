@@ -29,6 +29,7 @@ from d2ltui.engine.reporting import LARGEST_LOSS, end_epoch, publish
 from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.engine.workbench import Workbench
+from d2ltui.history.series import Array
 from d2ltui.nn import build, set_lr
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue, events
@@ -49,7 +50,7 @@ class Trainer:
         sample_every: seconds between two looks at the layers while nobody looks; None for none, and for no samples.
         keeper: takes checkpoints, whenever `CheckpointSchedule` has one due, at a pause and at the end of the run.
         resume: reads the checkpoint to resume from, in this thread; where it finds none, the run begins again.
-        probes: what was seen in the layers of a run that is resumed.
+        probes: what was seen in the layers of a run that is resumed; `losses`, shape (steps,): those of its steps.
         diagnose: whether data and network are checked before the first step, and, at its end, a run that has not
             learned is examined; with `trials`, by training with other settings, too.
         give_up: told why, where the run is stopped since it will not learn any more; None where it never is.
@@ -66,6 +67,7 @@ class Trainer:
         keeper: CheckpointSink | None = None,
         resume: Callable[[], Checkpoint | None] | None = None,
         probes: Sequence[events.LayersProbed] = (),
+        losses: Array | None = None,
         diagnose: bool = False,
         trials: bool = True,
         give_up: Callable[[events.Finding], None] | None = None,
@@ -77,7 +79,8 @@ class Trainer:
         self._sample_every = sample_every
         # Not a method of the trainer's: it would hold the network in a circle that only the collector finds.
         self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
-        self._resume, self._past_probes, self._diagnose = resume, probes, diagnose
+        self._resume, self._past_probes, self._past_losses = resume, probes, losses
+        self._diagnose = diagnose
         self._trials, self._give_up = trials, give_up
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
@@ -376,6 +379,7 @@ class Trainer:
         return resuming.take(self.config, self.progress, self.parts, self._threads.number)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        resuming.restore(checkpoint, self.progress, self.parts, self._past_probes)
+        resuming.restore(checkpoint, self.progress, self.parts, self._past_probes, self._past_losses)
+        self._past_losses = None  # they may be many
         self._inspection.go_on_from(self.progress.step, self._past_probes)
         self._apply_lr()

@@ -40,6 +40,7 @@ def train(
         keeper=recording,
         resume=recording.checkpoint if recording.resumes else None,
         probes=recording.past_probes,
+        losses=recording.past_losses,
         diagnose=diagnose,
         trials=trials,
         give_up=give_up,

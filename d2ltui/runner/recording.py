@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
+from d2ltui.history.series import Array
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.text import printable
@@ -114,6 +115,11 @@ class RunRecording:
     def past_probes(self) -> tuple[events.LayersProbed, ...]:
         """What was seen of the layers before."""
         return tuple(self.live.probes) if self.resumes else ()
+
+    @property
+    def past_losses(self) -> Array | None:
+        """The losses of the steps before, shape (steps,); None of a new run."""
+        return self.live.losses.values() if self.resumes else None
 
     def checkpoint(self) -> Checkpoint | None:
         """What the run goes on from: its checkpoint, or the one before where that is damaged. Imports PyTorch.

@@ -87,6 +87,8 @@ def test_a_run_that_goes_on_ends_with_the_same_bits(
     for name, value in whole.network.state().items():
         assert torch.equal(value, resumed.network.state()[name]), name
     assert (tape.losses[step:] == rest.losses).all()
+    known = run(config(**given), resume=lambda: read(path, config(**given)), losses=tape.losses)[0]
+    assert list(known.progress.losses) == list(whole.progress.losses)  # by which the run is judged
     last, again = tape.of(events.EpochEnded)[-1], rest.of(events.EpochEnded)[-1]
     assert (last.epoch, last.val_loss, last.val_metric) == (again.epoch, again.val_loss, again.val_metric)
     assert last.train_loss == pytest.approx(again.train_loss, rel=1e-12)  # summed in other blocks

@@ -234,7 +234,7 @@ class SlowStore:
 class SlowRecording:
     """What a worker knows of a recording."""
 
-    resumes, past_probes, idle, took = False, (), True, 0.0
+    resumes, past_probes, past_losses, idle, took = False, (), None, True, 0.0
 
     def __init__(self) -> None:
         self.live, self.store = LiveRun(short()), SlowStore()
