@@ -179,7 +179,7 @@ def test_the_application_writes_where_it_may(watched: Watched) -> None:
         terminal.press("z", "z", "u", "escape", "R")
         terminal.wait("mlp-moons-1")
         terminal.press("escape", "L")
-        terminal.wait("softmax")
+        terminal.wait("Softmax may be shifted")
         terminal.press("escape", "q")
         assert terminal.ended() == 0
     assert watched.processes
