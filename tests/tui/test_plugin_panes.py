@@ -80,14 +80,14 @@ async def test_a_pane_that_raises_is_told_of_once_and_left_alone(
         await person.press("ctrl+r")
         await person.until(lambda: asked, "the failure")
         loss = person.main.query_one("#loss", ChartPane)
+        await person.until(lambda: notices(person), "what has failed")  # it is there for some seconds
+        (notice,) = notices(person)
         frames, step = loss.frames, person.live.step
         await person.until(lambda: loss.frames > frames + 3 and person.live.step > step + 50, "the run goes on")
         assert person.word == "training"
         assert len(asked) == 1
         why = f"ZeroDivisionError: at [step] {asked[0]}"
         assert "this pane has failed" in person.text()
-        await person.until(lambda: notices(person), "what has failed")
-        (notice,) = notices(person)
         assert notice.startswith(f"pane faulty has failed, and the run continues ({why}); the traceback is in ")
         (log,) = d2ltui_home.glob("failed-*.log")
         assert log.read_text().endswith(f"{why}\n")

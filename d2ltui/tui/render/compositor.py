@@ -66,6 +66,7 @@ class CellDiffCompositor(Compositor):
 
     def __init__(self) -> None:
         super().__init__()
+        self._drawn: Size | None = None  # of the last frame
         self._owned: dict[Widget, tuple[Region, Region]] | None = None  # the layout that the rest is of
         self._widgets: list[tuple[Widget, Region, Region]] = []  # with its region, and what can be seen of that
         self._owners: list[array[int]] = []  # for each cell the widget in front, by its number in `_widgets`
@@ -80,8 +81,9 @@ class CellDiffCompositor(Compositor):
         self, full: bool = False, screen_stack: list[Screen[Any]] | None = None, simplify: bool = False
     ) -> LayoutUpdate | CellsUpdate | None:
         """What has changed, be it the whole screen. Textual then cuts every line where any widget begins or ends."""
-        if full or simplify:
-            return super().render_update(full, screen_stack, simplify)  # type: ignore[return-value]
+        resized, self._drawn = self.size != self._drawn, self.size
+        if full or simplify or resized:  # what the terminal shows of another size is nothing to build on
+            return super().render_update(full or resized, screen_stack, simplify)  # type: ignore[return-value]
         visible_screen_stack.set(screen_stack or [])
         return self.render_partial_update()
 
