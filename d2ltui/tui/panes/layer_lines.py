@@ -19,17 +19,9 @@ def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bo
     rows = min(MAX_HISTOGRAM_ROWS, max(1, height // max(1, len(layers)) - 2))
     lines: list[TextLine] = []
     for layer in layers:
-        share = f"zero {percent(layer.zeros)}"
-        if layer.dead is not None:
-            share += f"  dead {percent(layer.dead)}"
-        if layer.saturated is not None:
-            share += f"  saturated {percent(layer.saturated)}"
         alarming = bool((layer.dead or 0) > 0.5 or (layer.saturated or 0) > 0.5 or layer.nonfinite)
-        if layer.nonfinite:
-            share = f"not finite: {layer.nonfinite}"
         title = f"{layer.index} {layer.title}"
-        if len(title) + len(share) >= width:
-            share = share.replace(" %", "%").replace("  ", " ")
+        share = _shares(layer, width - len(title) - 1)
         gap = " " * max(1, width - len(title) - len(share))
         lines.append([(Style.TEXT, title + gap), (Style.WARNING if alarming else Style.AXIS, share)])
         figures = [number(x, width=7) for x in (layer.minimum, layer.maximum, layer.mean, layer.sd)]
@@ -42,6 +34,24 @@ def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bo
         of = " of the rest" if layer.nonfinite and sum(layer.counts) else ""
         lines.append([(Style.AXIS, f"{'mean':>7} {figures[2]}  sd {figures[3]}{of}")])
     return lines
+
+
+def _shares(layer: LayerStats, width: int) -> str:
+    """Which shares of the outputs are zero, dead or saturated, in `width` columns.
+
+    A figure is never cut: the share of zeros goes first, which is the least telling, and then the words get shorter.
+    """
+    if layer.nonfinite:
+        return f"not finite: {layer.nonfinite}"
+    parts = [f"zero {percent(layer.zeros)}"]
+    if layer.dead is not None:
+        parts.append(f"dead {percent(layer.dead)}")
+    if layer.saturated is not None:
+        parts.append(f"saturated {percent(layer.saturated)}")
+    told = "  ".join(parts)
+    short = [part.replace(" %", "%") for part in parts]
+    last = short[-1].replace("saturated", "sat.")
+    return next((text for text in (told, " ".join(short), short[-1], last) if len(text) <= width), last)
 
 
 def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bool) -> list[TextLine]:
