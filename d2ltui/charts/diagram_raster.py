@@ -41,8 +41,10 @@ def body(diagram: Raster, width: int, height: int, look: Look) -> Drawing:
     drawing = canvas.drawing()
     if named:
         left, right = (one_cell_each(text, look.ascii) for text in diagram.across)
-        right = right if len(left) + len(right) < wide else ""
-        drawing.append([(int(Style.AXIS), (left[: max(0, wide - len(right))].ljust(wide - len(right)) + right))])
+        # Both names are told where the panel has room for them, though the last column may end a little before.
+        span = max(wide, len(left) + 1 + len(right)) if len(left) + len(right) < width else wide
+        right = right if len(left) + len(right) < span else ""
+        drawing.append([(int(Style.AXIS), (left[: max(0, span - len(right))].ljust(span - len(right)) + right))])
     return drawing
 
 

@@ -8,6 +8,7 @@ import pytest
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.picture import draw_picture
 from d2ltui.charts.spec import COLOURED, Drawing, Style
+from d2ltui.lessons.book import dead_relu
 from d2ltui.lessons.measured import figure
 from d2ltui.spec.diagrams import Bars, Curve, Curves, Descent, Diagram, Panel, Panels, Path, Raster
 
@@ -107,3 +108,20 @@ def test_a_claim_is_told_in_words(low: float | None, high: float | None, unit: s
     found = figure("what", 0.42, low, high, unit)
     assert found.claimed == claimed
     assert found.told == (f"42 % {unit}" if unit else "0.42")
+
+
+def test_the_names_of_both_ends_are_told_beyond_a_narrow_picture() -> None:
+    eleven = Raster(np.zeros((8, 11), np.float32), ("alive", "dead"), ("start", "epoch 10"))
+    for width in (14, 20, 21, 33):
+        names = text(draw_picture(eleven, width, 10, Look())).splitlines()[-2]
+        assert names.split() == ["start", "epoch", "10"]
+        assert len(names) <= width
+
+
+def test_the_titles_of_dying_units_fit_their_panels() -> None:
+    roles = [experiment.role for experiment in dead_relu.LESSON.experiments]
+    picture = dead_relu._picture({role: [set(), set(range(230))] for role in roles}, 256)
+    titles = [panel.title for panel in picture.panels]
+    assert titles == ["a rate of 3: 90 %", "large weights: 90 %", "same, 1 layer: 90 %", "healthy: 90 %"]
+    assert max(map(len, titles)) <= picture.narrowest
+    assert "%: dead at the end" in picture.note

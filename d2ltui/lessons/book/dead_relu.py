@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 SICK = {**DIGITS, "hidden": "256,256", "init": "normal", "init_std": 1.0, "epochs": 10}
+NARROWEST = 20  # columns of a panel, into which its title must fit
 
 
 class Deaths(NamedTuple):
@@ -92,18 +93,18 @@ def dead_relu(bench: Bench) -> Measured:
                 "Dead with the usual rate and start",
             ),
             figure(
-                f"dead units, of {died}, that came back in a later epoch",
+                f"dead units, of {died:,}, that came back in a later epoch",
                 revived,
                 0,
                 0,
-                plain=f"Of {died} dead units, alive again later",
+                plain=f"Of {died:,} dead units, alive again later",
             ),
         ],
         f"Of the first layer's units that start from the same large weights, {whole_percent(share(large))} are dead at "
         f"the end where a second hidden layer follows, and {whole_percent(shallow)} where none does.",
         f"A rate of 3 leaves {whole_percent(share(high))} of the first layer's ReLUs dead, large initial weights "
         f"{whole_percent(share(large))}, the usual rate and start {whole_percent(share('healthy'))}; of "
-        f"{died} dead units "
+        f"{died:,} dead units "
         f"{revived or 'none'} came back.",
     )
 
@@ -118,10 +119,10 @@ def _picture(drawn: dict[str, list[set[int]]], units: int) -> Panels:
         order = sorted(range(units), key=lambda unit: (alive_for[unit], unit), reverse=True)
         values = np.array([[float(unit in then) for then in dead] for unit in order], np.float32)
         raster = Raster(values, ("alive", "dead"), ("start", f"epoch {len(dead) - 1}"))
-        panels.append(
-            Panel(f"{role.replace('one hidden', 'one')}: {whole_percent(len(dead[-1]) / units)} dead", raster)
-        )
-    return Panels(tuple(panels), columns=4, note=f"each row a unit of the first hidden layer, of {units}", narrowest=20)
+        name = role.replace("large weights, one hidden", "same, 1")  # it stands beside those of two layers
+        panels.append(Panel(f"{name}: {whole_percent(len(dead[-1]) / units)}", raster))
+    note = f"%: dead at the end; each row a unit of the first hidden layer, of {units}"
+    return Panels(tuple(panels), columns=4, note=note, narrowest=NARROWEST)
 
 
 LESSON = book_lesson(
