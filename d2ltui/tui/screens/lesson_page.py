@@ -60,6 +60,21 @@ def heading(lesson: Lesson, measurement: Measurement | None, busy: bool, ascii: 
     return text.append(f"\n{measurement.problem}{more}")
 
 
+def fitted(said: Text, width: int, rows: int) -> Text:
+    """As many whole lines of `said` as fit in `rows` rows of `width` columns, the first one at least.
+
+    No figure is cut in the middle: the page below has all of them.
+    """
+    lines = said.split("\n", allow_blank=False)
+    heights = [len(textwrap.wrap(line.plain, max(1, width))) or 1 for line in lines]
+    if width <= 0 or rows <= 0 or sum(heights) <= rows:
+        return said
+    more = "the other figures stand below"
+    room = rows - len(textwrap.wrap(more, width))
+    kept = 1 + sum(sum(heights[: end + 1]) <= room for end in range(1, len(lines)))
+    return Text("\n").join([*lines[:kept], Text(more, "dim")])
+
+
 def _verdict(verdict: Verdict, ascii: bool) -> Text:
     """The sentence, and the two or three figures that matter, with what was claimed of them."""
     spell = spelled if ascii else str

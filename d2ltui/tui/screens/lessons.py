@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 NARROW, ROOMY, WIDE = 100, 120, 160  # columns: the list or the page alone; a wider list; the page beside the figure
 LIST, NARROW_LIST = 44, 30
+VERDICT_SHARE = 0.7  # of the page's height, at most: some of the text is always to be seen
 
 
 class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
@@ -45,7 +46,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
     LessonsScreen #figure-pane {{ height: 5fr; width: 1fr; }}
     LessonsScreen #page-pane {{ height: 4fr; width: 1fr; }}
     LessonsScreen VerticalScroll {{ scrollbar-size-vertical: 1; }}
-    LessonsScreen #verdict {{ height: auto; max-height: 70%; margin-bottom: 1; }}
+    LessonsScreen #verdict {{ height: auto; max-height: {VERDICT_SHARE:.0%}; margin-bottom: 1; }}
     LessonsScreen.-narrow #verdict {{ max-height: 100%; }}
     LessonsScreen.-narrow.-reading #list-pane {{ display: none; }}
     LessonsScreen.-wide #lesson {{ layout: horizontal; }}
@@ -205,6 +206,8 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         picture = measurement.bench.picture if measurement is not None else None
         seen = (lesson.name, measurement, picture, look, len(runs), epochs, self._figure.size)
         heading = lesson_page.heading(lesson, measurement, busy, ascii)
+        rows = int(self._page_pane.size.height * (1 if self.has_class("-narrow") else VERDICT_SHARE))
+        heading = lesson_page.fitted(heading, self._verdict.size.width, rows)
         state = (seen, heading, verdict, busy)
         if state == self._shown:
             return
