@@ -127,6 +127,11 @@ class Control:
         """Whether anybody looks at the layers."""
         return self._observed
 
+    @property
+    def slowed(self) -> bool:
+        """Whether steps wait for each other: slow motion."""
+        return self._pace is not None
+
     def take_lr(self) -> float | None:
         """The learning rate that was asked for since the last call, if any."""
         with self._changed:

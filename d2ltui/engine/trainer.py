@@ -305,7 +305,7 @@ class Trainer:
         self._publish()
         self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY
-        if self._inspection.due(self.control.observed):
+        if self._inspection.due(self.control.observed, self.control.slowed):
             if self._inspection.armed(self.progress.step):
                 self._probe()
             else:

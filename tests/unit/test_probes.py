@@ -231,6 +231,7 @@ def test_weights_of_zero_have_no_ratio_to_speak_of() -> None:
 def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(probes.time, "thread_time", lambda: now)
     config = mlp()
     prober = Prober(build(config), *samples(config))
     never = Prober(build(config), *samples(config), None)
@@ -255,6 +256,7 @@ def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_first_looks_come_oftener(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(probes.time, "thread_time", lambda: now)
     config = mlp()
     prober = Prober(build(config), *samples(config))
     looks = []
@@ -270,17 +272,35 @@ def test_the_first_looks_come_oftener(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(waits) > 20
 
 
+def test_on_a_busy_machine_a_look_waits_for_as_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each second, this thread gets a tenth: by the clock alone, looks would take ten times their share."""
+    now = 100.0
+    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(probes.time, "thread_time", lambda: now / 10)
+    config = mlp()
+    prober = Prober(build(config), *samples(config))
+    for step in range(2):
+        prober.probe(step, units=False)
+    prober._times.extend((0.01,) * 3)
+    prober._computed.extend((0.01,) * 3)
+    now += 0.95 * 0.01 / probes.LOOKED_AT_SHARE * 10
+    assert not prober.due(observed=True)
+    assert prober.due(observed=True, slowed=True), "slow motion leaves time for looks"
+    now += 0.1 * 0.01 / probes.LOOKED_AT_SHARE * 10
+    assert prober.due(observed=True)
+
+
 @pytest.mark.parametrize(
     ("times", "wait"),
     [
         ((0.001,) * 3, 0.5),
         ((0.007,) * 3, 0.7),
         ((0.02,) * 3, 1.0),
-        ((0.03,) * 3, 1.0),
-        ((0.3,) * 3, 10.0),
+        ((0.03,) * 3, 1.5),
+        ((0.3,) * 3, 15.0),
         # The machine was busy with something else for a moment, or for all but a moment.
         ((0.0, 0.0, 0.6), 0.5),
-        ((0.003, 0.09, 0.09), 3.0),
+        ((0.003, 0.09, 0.09), 4.5),
     ],
     ids=lambda value: f"{value}",
 )
@@ -289,6 +309,7 @@ def test_a_network_that_is_slow_to_look_at_is_looked_at_less_often_but_not_never
 ) -> None:
     now = 100.0
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(probes.time, "thread_time", lambda: now)
     config = mlp()
     prober = Prober(build(config), *samples(config))
     batch_refresh = probes.look

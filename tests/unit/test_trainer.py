@@ -244,6 +244,7 @@ def test_looking_never_changes_a_run(monkeypatch: pytest.MonkeyPatch, implementa
     monkeypatch.setattr("d2ltui.diagnosis.probes.EARLY_PROBE_EVERY", 0.0)
     monkeypatch.setattr("d2ltui.diagnosis.probes.PROBE_EVERY", 0.0)
     monkeypatch.setattr("d2ltui.diagnosis.probes.SHARE", 1e9)
+    monkeypatch.setattr("d2ltui.diagnosis.probes.LOOKED_AT_SHARE", 1e9)
     control = Control()
     control.observe(True)
     during_step(
