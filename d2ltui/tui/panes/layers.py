@@ -14,6 +14,8 @@ from d2ltui.tui.panes.lines import LinesPane
 from d2ltui.tui.panes.spec import PaneSpec, RunView
 
 if TYPE_CHECKING:
+    from textual.color import Color
+
     from d2ltui.charts.timeline import Unit
     from d2ltui.history.live import LiveRun
     from d2ltui.spec.events import LayersProbed, LayerStats
@@ -31,14 +33,17 @@ class LayersPane(LinesPane):
         self._cursor: int | None = None
         self._unit: Unit = "epoch"
         self._live: LiveRun | None = None
+        self._background: Color | None = None
 
     def state_of(self, live: LiveRun) -> object:
         """The look, and what decides how it is shown."""
-        return self._look(live), self._cursor, self._unit
+        return self._look(live), self._cursor, self._unit, self._background
 
     def show_run(self, view: RunView) -> None:
         """Show the newest look, or, while the charts are read at a step, the last one until then."""
         self._cursor, self._unit, self._live = view.cursor, view.unit, view.live
+        # Full screen, colours are chosen for what is behind them: another theme has others.
+        self._background = self.view.background_colors[1] if view.zoomed == self.id else None
         super().show_run(view)
 
     def _look(self, live: LiveRun) -> LayersProbed | None:
