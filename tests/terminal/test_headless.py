@@ -141,7 +141,7 @@ def test_the_application_with_its_input_from_a_file(tmp_path: Path) -> None:
     terminal = pexpect.spawn(
         "bash", ["-c", f"{sys.executable} -m d2ltui </dev/null"], encoding="utf-8", timeout=PATIENCE
     )
-    terminal.expect("the application needs a terminal, and standard input is none")
+    terminal.expect("the application needs a terminal, and standard input is not one")
     terminal.expect(pexpect.EOF)
     terminal.wait()
     assert terminal.exitstatus == 2
