@@ -62,8 +62,8 @@ class RangeTest(NamedTuple):
         """The suggestion beside the run's own rate, or that there is none; `check` is how to look for the reason."""
         suggestion = self.suggestion
         if suggestion is None or self.steepest is None or self.tenth is None:
-            never = "no suggestion: in so few steps, no rate brings the loss below that of a guess"
-            return [f"{never}; {check} may say why"]
+            never = "no suggestion: in so few steps, no rate brings the loss well below that of a guess"
+            return [f"{never}; the network may only need more steps, or {check} says what is wrong"]
         return [
             f"suggestion: lr {setting(suggestion)}, {self.method} (the loss falls fastest at "
             f"{number(self.steepest, 2)}, and is lowest at {number(10 * self.tenth, 2)})",

@@ -52,8 +52,8 @@ def revive(bench: Bench) -> Measured:
         f"Adagrad with that rate with {number(accuracy['too high a rate, Adagrad'], 2)}.",
         f"{helped} against the cause that each is for: large weights leave "
         f"{whole_percent(dead['large weights'])} of the "
-        f"worst layer's units dead, with Kaiming's instead it is {whole_percent(dead['large weights, Kaiming'])}; too "
-        f"high a rate leaves {whole_percent(dead['too high a rate'])} dead, a lower one "
+        f"worst layer's units dead, Kaiming's {whole_percent(dead['large weights, Kaiming'])}; too "
+        f"high a rate leaves {whole_percent(dead['too high a rate'])}, a lower one "
         f"{whole_percent(dead['too high a rate, a lower one'])}.",
     )
 

@@ -105,7 +105,7 @@ def _picture(drawn: dict[tuple[str, int], list[float]]) -> Panels:
     ]
     last = float(max(map(len, drawn.values())))
     diagram = Curves(tuple(curves), x=(1.0, last), x_label="layer", log=True, whole=True)
-    return Panels((Panel("Size of the gradient at each layer, the last layer's being 1", diagram),), columns=1)
+    return Panels((Panel("Gradient by layer, the last one's being 1 (faint: fewer layers)", diagram),), columns=1)
 
 
 LESSON = book_lesson(
