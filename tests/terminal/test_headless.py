@@ -89,7 +89,7 @@ def test_a_reader_that_has_had_enough() -> None:
 def test_a_bar_on_a_terminal() -> None:
     terminal = Terminal([sys.executable, "-m", "d2ltui", *ENDLESS], 60, 24, warm=True)
     try:
-        bar = re.compile(rb"epoch \d+/1000000 \[\.{24}\] \d+ steps/s[^\r\n]*\r\x1b\[K")
+        bar = re.compile(rb"epoch \d+/1000000 \[\.{24}\] [\d,]+ steps/s[^\r\n]*\r\x1b\[K")
         terminal.until(lambda: bar.search(terminal.raw), "a bar that is drawn again")
         terminal.send("ctrl+c")
         assert terminal.ended() == 130

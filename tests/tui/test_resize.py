@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from person import ENDLESS, WIDE, Opener, shown_panes, until_fitting
+from person import ENDLESS, WIDE, Opener, Person, shown_panes, until_fitting
+
+
+async def resized(person: Person, width: int, height: int) -> None:
+    """Wait until the screen has the size, and its panes have followed."""
+    await person.pilot.resize_terminal(width, height)
+    await person.until(lambda: person.app.screen.size == (width, height), "another size")
+    await person.settle()
 
 
 async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener) -> None:
     async with open_app(ENDLESS, size=(120, 40)) as person:
-        await person.pilot.resize_terminal(80, 24)
-        await person.settle()
-        assert "loss" not in shown_panes(person), "no run goes on"
+        await resized(person, 80, 24)
+        await person.until(lambda: "loss" not in shown_panes(person), "the form: no run goes on")
         await person.pilot.resize_terminal(120, 40)
         await person.press("ctrl+r")
         await person.until_word("training")
@@ -19,8 +25,7 @@ async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener)
         assert person.focused_pane == "loss"
         await person.press("shift+tab")
         assert "form-pane" in shown_panes(person)
-        await person.pilot.resize_terminal(70, 24)
-        await person.settle()
+        await resized(person, 70, 24)
         assert "form-pane" in shown_panes(person), "as it was left"
 
 
@@ -33,12 +38,10 @@ async def test_a_smaller_window_leaves_who_edits_the_form_there(open_app: Opener
         await person.settle()
         if field == "ChoiceField":
             await person.press("enter")  # the list of choices is in front
-            await person.pilot.resize_terminal(80, 24)
-            await person.settle()
+            await resized(person, 80, 24)
             await person.press("escape")
         else:
-            await person.pilot.resize_terminal(80, 24)
-        await person.settle()
+            await resized(person, 80, 24)
         assert "form-pane" in shown_panes(person)
         assert person.main.focused is edited
 
@@ -49,16 +52,14 @@ async def test_resized_at_any_moment_while_training(open_app: Opener) -> None:
         await person.until_word("training")
         for width, height in ((80, 24), (200, 60), (20, 5), (500, 150), (120, 40)):
             before = person.live.step
-            await person.pilot.resize_terminal(width, height)
-            await person.settle()
+            await resized(person, width, height)
             assert person.app.size == (width, height)
             await person.until(lambda before=before: person.live.step > before, "more steps")
             assert len(person.text().split("\n")) == height
         await person.press("space")
         await person.until_word("paused")
         for width, height in ((80, 24), (200, 60), (120, 40)):
-            await person.pilot.resize_terminal(width, height)
-            await person.settle()
+            await resized(person, width, height)
             await until_fitting(person)
 
 

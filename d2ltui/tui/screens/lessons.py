@@ -46,7 +46,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
     LessonsScreen #figure-pane {{ height: 5fr; width: 1fr; }}
     LessonsScreen #page-pane {{ height: 4fr; width: 1fr; }}
     LessonsScreen VerticalScroll {{ scrollbar-size-vertical: 1; }}
-    LessonsScreen #verdict {{ height: auto; max-height: {VERDICT_SHARE:.0%}; margin-bottom: 1; }}
+    LessonsScreen #verdict {{ height: auto; max-height: {round(100 * VERDICT_SHARE)}%; margin-bottom: 1; }}
     LessonsScreen.-narrow #verdict {{ max-height: 100%; }}
     LessonsScreen.-narrow.-reading #list-pane {{ display: none; }}
     LessonsScreen.-wide #lesson {{ layout: horizontal; }}
