@@ -145,6 +145,12 @@ def _idx(
     return make
 
 
+def _of_files(config: RunConfig, there: str, download: str, reading: str) -> str:
+    """What reads pictures and labels from files by `reading`, after `download` where `there` is not there."""
+    found = _ROOT.strip("\n").format(root=_folder(config), there=there, download=download)
+    return f"{found}\n\n\n" + reading.strip("\n") + "\n" + _PIXELS.strip("\n") + "\n"
+
+
 _CIFAR = """
 def read_batch(name):
     with open(root / "cifar-10-batches-py" / name, "rb") as file:
@@ -159,8 +165,7 @@ X_val, y_val = read_batch("test_batch")
 
 def _cifar10(info: DatasetInfo, config: RunConfig, seed: int) -> Data:
     there = "cifar-10-batches-py/test_batch"
-    text = _ROOT.strip("\n").format(root=_folder(config), there=there, download="datasets.CIFAR10(root, download=True)")
-    text += "\n\n\n" + _CIFAR.strip("\n") + "\n" + _PIXELS.strip("\n") + "\n"
+    text = _of_files(config, there, "datasets.CIFAR10(root, download=True)", _CIFAR)
     return Data(
         ("import os", "import pickle", "from pathlib import Path"),
         text,
@@ -182,8 +187,7 @@ X_val, y_val = read_part("test_32x32.mat")
 
 def _svhn(info: DatasetInfo, config: RunConfig, seed: int) -> Data:
     download = 'for part in ("train", "test"):\n        datasets.SVHN(root, split=part, download=True)'
-    text = _ROOT.strip("\n").format(root=_folder(config), there="test_32x32.mat", download=download)
-    text += "\n\n\n" + _SVHN.strip("\n") + "\n" + _PIXELS.strip("\n") + "\n"
+    text = _of_files(config, "test_32x32.mat", download, _SVHN)
     imports = ("import os", "from pathlib import Path", "from scipy.io import loadmat")
     return Data(imports, text, "SciPy, which reads the files, and torchvision, if they are not there yet")
 
@@ -208,8 +212,7 @@ X_val, y_val = read_part("usps.t.bz2")
 
 def _usps(info: DatasetInfo, config: RunConfig, seed: int) -> Data:
     download = "for train in (True, False):\n        datasets.USPS(root, train=train, download=True)"
-    text = _ROOT.strip("\n").format(root=_folder(config), there="usps.t.bz2", download=download)
-    text += "\n\n\n" + _USPS.strip("\n") + "\n" + _PIXELS.strip("\n") + "\n"
+    text = _of_files(config, "usps.t.bz2", download, _USPS)
     return Data(
         ("import bz2", "import os", "from pathlib import Path"), text, "torchvision, if the images are not there yet"
     )

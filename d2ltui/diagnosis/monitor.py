@@ -138,20 +138,9 @@ class Monitor:
             self._probes.append(probed)
             if len(self._probes) > MAX_HISTORY:
                 del self._probes[1]  # the first one stays: rules compare with the start
-        config = msgspec.structs.replace(self._config, lr=lr)
-        found = examine(
-            self._probes,
-            epochs,
-            config,
-            plan=self._plan,
-            diverged_at=diverged_at,
-            rules=self._rules,
-            failed=self._leave_out,
-            losses=losses,
-        )
-        if self._disabled is not None:
-            found = _most_severe_first([*found, self._disabled])
+        found = self._examine(self._probes, epochs, lr, diverged_at)
         if self._probes:
+            config = msgspec.structs.replace(self._config, lr=lr)
             ended = epochs if isinstance(epochs, Epochs) else Epochs.of(epochs)
             run = Run(tuple(self._probes), ended, config, self._plan, diverged_at)
             found = _most_severe_first(live.in_peace(found, run, self._steps))
@@ -187,18 +176,24 @@ class Monitor:
     def at_the_end(
         self, epochs: Sequence[events.EpochEnded], lr: float, diverged_at: int | None
     ) -> tuple[events.Finding, ...]:
-        """What is found by the first look and the last one alone.
-
-        When the looks between them were taken the clock has decided: the same run has the same end.
-        """
+        """What is found by the first look and the last one alone, without how long the steps between them were."""
         if not self._probes:
             return (self._disabled,) if self._disabled is not None else ()
         looks = [without_steps(probed) for probed in dict.fromkeys((self._probes[0], self._probes[-1]))]
-        config = msgspec.structs.replace(self._config, lr=lr)
+        return self._examine(looks, epochs, lr, diverged_at)
+
+    def _examine(
+        self,
+        looks: Sequence[events.LayersProbed],
+        epochs: Sequence[events.EpochEnded],
+        lr: float,
+        diverged_at: int | None,
+    ) -> tuple[events.Finding, ...]:
+        """What the rules find by `looks`, and that the layers cannot be looked at any more, where that is so."""
         found = examine(
             looks,
             epochs,
-            config,
+            msgspec.structs.replace(self._config, lr=lr),
             plan=self._plan,
             diverged_at=diverged_at,
             rules=self._rules,

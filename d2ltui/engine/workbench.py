@@ -7,7 +7,7 @@ nobody is told; whoever asks trains copies for a few steps.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -106,13 +106,6 @@ class Workbench:
                 given += 1
                 if given == steps:
                     return
-
-
-def train_on(learner: Learner, batches: Iterable[tuple[Tensor, Tensor]], go_on: Callable[[], None]) -> None:
-    """Train `learner` on each of `batches`."""
-    for x, y in batches:
-        go_on()
-        learner.step(x, y)
 
 
 def set_up(

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d2ltui.tui.app import D2LApp
+from d2ltui.tui.render import internals
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.opening import MAKERS
@@ -127,3 +128,13 @@ async def test_one_of_another_size_or_theme_is_made_anew(open_app: Opener, monke
             after = await prepared(person)
             assert not set(after.values()) & set(before.values())
             await person.until(lambda before=before: not any(old.is_attached for old in before.values()), "no old ones")
+
+
+async def test_where_textual_has_changed_screens_are_made_when_they_are_opened(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(internals, "_TO_PREPARE_SCREENS", ("no_longer_there",))
+    async with open_app(size=SIZE, store=False) as person:
+        assert not person.main.spares.prepare_one()
+        await person.press("?")
+        await person.until(lambda: "Keys (escape closes)" in person.text(), "the help")

@@ -13,7 +13,7 @@ from textual.app import App
 from textual.screen import Screen
 from textual.widget import Widget
 
-__all__ = ["Compositor", "CompositorUpdate", "LayoutUpdate", "ReflowResult", "missing"]
+__all__ = ["Compositor", "CompositorUpdate", "LayoutUpdate", "ReflowResult", "can_prepare_screens", "missing"]
 
 _OF_CLASSES: dict[type, tuple[str, ...]] = {
     Compositor: (
@@ -29,6 +29,7 @@ _OF_CLASSES: dict[type, tuple[str, ...]] = {
     Widget: ("_get_component_classes", "_selector_names", "check_idle", "render_lines"),
 }
 _OF_COMPOSITORS = ("_dirty_regions", "_full_map_invalidated", "size")
+_TO_PREPARE_SCREENS = ("_css_update_count", "_get_screen", "_load_screen_css")  # of an application
 _OF_SCREENS = (
     "_compositor",
     "_has_focus_within",
@@ -53,3 +54,8 @@ def _missing_of_classes() -> tuple[str, ...]:
 def missing(screen: Screen[object]) -> tuple[str, ...]:
     """The names that are no longer there; `screen` is any screen that has been initialised."""
     return (*_missing_of_classes(), *(f"Screen.{name}" for name in _OF_SCREENS if not hasattr(screen, name)))
+
+
+def can_prepare_screens(app: App[object]) -> bool:
+    """Whether a screen can be put together before it is shown; without that, each is when it is opened."""
+    return all(hasattr(app, name) for name in _TO_PREPARE_SCREENS)

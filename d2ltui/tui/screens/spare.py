@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d2ltui.tui.render.compositor import BatchedScreen
+from d2ltui.tui.render.internals import can_prepare_screens
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -54,7 +55,9 @@ class SpareScreens:
         return self._makers[name]()
 
     def prepare_one(self) -> bool:
-        """Put one together that is missing, or no longer fits; False where there is none."""
+        """Put one together that is missing, or no longer fits; False where there is none, or Textual has changed."""
+        if not can_prepare_screens(self._app):
+            return False
         for name, make in self._makers.items():
             if name in self._failed:
                 continue
