@@ -27,7 +27,7 @@ SICK: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("epochs", "batch_size"), itertools.product((1, 3, 100, 5000), (16, 64)))
+@pytest.mark.parametrize(("epochs", "batch_size"), list(itertools.product((1, 3, 100, 5000), (16, 64))))
 def test_samples_take_their_share_of_the_steps_and_no_more(epochs: int, batch_size: int) -> None:
     plan = catalogue.layer_plan(resolve(MLP))
     steps = -(-1437 // batch_size)
