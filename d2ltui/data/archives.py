@@ -1,7 +1,7 @@
 """torchvision's files: fetched where they are missing, unpacked within bounds, and named where something is wrong.
 
 torchvision's own download prints a bar, has no timeout, no limit and cannot be stopped, so the files are fetched by
-`download`, from the places that its classes name, and checked against the sums that they name.
+`download`, from the places in `sources`, and checked against the sums there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gzip
+import hashlib
 import os
 import tempfile
 import zlib
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from d2ltui.data import DataError, LoadCancelled, Progress, download
+from d2ltui.data.sources import Source
 from d2ltui.spec.datasets import DatasetInfo
 from d2ltui.spec.files import kind
 from d2ltui.spec.folders import where_else
@@ -44,10 +46,8 @@ class Files:
     cancelled: Callable[[], bool]
 
     @contextlib.contextmanager
-    def archive(
-        self, folder: Path, name: str, urls: Sequence[str], md5: str, limit: int
-    ) -> Iterator[tuple[Path, Path]]:
-        """The archive called `name`, of `limit` bytes at most: the one in `folder`, or else it is downloaded.
+    def archive(self, folder: Path, source: Source, limit: int) -> Iterator[tuple[Path, Path]]:
+        """The archive `source`, of `limit` bytes at most: the one in `folder`, or else it is downloaded.
 
         Yields its path, and that of a temporary folder within `folder`, where it lies if it came by a download. What
         is unpacked there and then moved leaves nothing behind that looks whole after an interruption.
@@ -56,20 +56,18 @@ class Files:
             DataError: where it is not to be had, or `folder` cannot be written.
             LoadCancelled: soon after `cancelled()` has turned true.
         """
-        from torchvision.datasets.utils import check_integrity
-
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
-                path = folder / name
-                if not check_integrity(path, md5):
-                    path = Path(temporary) / name
+                path = folder / source.name
+                if not is_whole(path, source.md5):
+                    path = Path(temporary) / source.name
                     reasons = download.fetch(
-                        secure_first(urls),
+                        secure_first(source.urls),
                         path,
-                        functools.partial(check_integrity, md5=md5),
+                        functools.partial(is_whole, md5=source.md5),
                         limit,
-                        f"{self.info.name}: downloading {name}",
+                        f"{self.info.name}: downloading {source.name}",
                         self.progress,
                         self.cancelled,
                     )
@@ -126,6 +124,21 @@ class Files:
         elsewhere = where_else(self.root, self.info.name)
         hint = elsewhere or "try the data set digits (--dataset digits), which needs no download"
         return DataError(f"{self.info.name}: not found in {self.root}, and {why}; {hint}")
+
+
+def is_whole(path: Path, md5: str) -> bool:
+    """Whether there is a file at `path`, and it has this MD5 sum (hexadecimal).
+
+    Raises:
+        OSError: where it cannot be read.
+    """
+    if not os.path.isfile(path):
+        return False
+    found = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+    return found.hexdigest() == md5
 
 
 def secure_first(urls: Sequence[str]) -> list[str]:

@@ -10,27 +10,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from d2ltui.data.archives import MORE, Files
+from d2ltui.data.sources import SOURCES, Source
 from d2ltui.spec.folders import FOLDERS, RAW
 
 _BYTE, _INT = 8, 12  # IDX's numbers for what is in a file
-_BYTES_OF = {_BYTE: 1, _INT: 4}
-_EMNIST_ARCHIVE = "gzip.zip"
+_DTYPES: dict[int, np.dtype[Any]] = {_BYTE: np.dtype(np.uint8), _INT: np.dtype(">i4")}
 _EMNIST_LIMIT = 600_000_000  # bytes
 
 
 class _Idx(NamedTuple):
-    """A file of numbers: its name, its shape, IDX's number for their kind, and where the packed one is to be had."""
+    """A file of numbers: its name, its shape, IDX's number for their kind, and the packed one where it has one."""
 
     name: str
     shape: tuple[int, ...]
     code: int = _BYTE
-    archive: str = ""
-    md5: str = ""
-    urls: Sequence[str] = ()
+    source: Source | None = None
 
     @property
     def header(self) -> bytes:
@@ -38,55 +37,51 @@ class _Idx(NamedTuple):
 
     @property
     def size(self) -> int:
-        return len(self.header) + math.prod(self.shape) * _BYTES_OF[self.code]
+        return len(self.header) + math.prod(self.shape) * _DTYPES[self.code].itemsize
 
 
-def load_mnist(files: Files, datasets: Any) -> list[Tensor]:
+def load_mnist(files: Files) -> list[Tensor]:
     """MNIST, Fashion-MNIST and Kuzushiji-MNIST: x and y of the training part, x and y of the validation part."""
-    classes = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}
-    torchvision_class = classes[files.info.name]
     info, wanted = files.info, []
-    for archive, md5 in torchvision_class.resources:
-        size = info.train_size if archive.startswith("train-") else info.val_size
-        shape = (size, *info.input_shape) if "-images-" in archive else (size,)
-        urls = [f"{mirror}{archive}" for mirror in torchvision_class.mirrors]
-        wanted.append(_Idx(Path(archive).stem, shape, _BYTE, archive, md5, urls))
+    for source in SOURCES[info.name]:
+        size = info.train_size if source.name.startswith("train-") else info.val_size
+        shape = (size, *info.input_shape) if "-images-" in source.name else (size,)
+        wanted.append(_Idx(Path(source.name).stem, shape, _BYTE, source))
     _fetch_each(files, wanted)
     found = {file.name: file for file in wanted}
     parts = []
     for prefix in ("train", "t10k"):
-        images = _read(files, datasets, found[f"{prefix}-images-idx3-ubyte"])
-        labels = _read(files, datasets, found[f"{prefix}-labels-idx1-ubyte"])
+        images = _read(files, found[f"{prefix}-images-idx3-ubyte"])
+        labels = _read(files, found[f"{prefix}-labels-idx1-ubyte"])
         parts += _part(files, images, labels, found[f"{prefix}-labels-idx1-ubyte"])
     return parts
 
 
-def load_qmnist(files: Files, datasets: Any) -> list[Tensor]:
+def load_qmnist(files: Files) -> list[Tensor]:
     """QMNIST, whose labels are eight numbers for each image, of which the first is the digit."""
     info, wanted = files.info, []
-    for part, size in (("train", info.train_size), ("test", info.val_size)):
-        for url, md5 in datasets.QMNIST.resources[part]:
-            archive = url.rpartition("/")[2]
-            shape, code = ((size, *info.input_shape), _BYTE) if "-images-" in archive else ((size, 8), _INT)
-            wanted.append(_Idx(Path(archive).stem, shape, code, archive, md5, (url,)))
+    for source in SOURCES[info.name]:
+        size = info.train_size if "-train-" in source.name else info.val_size
+        shape, code = ((size, *info.input_shape), _BYTE) if "-images-" in source.name else ((size, 8), _INT)
+        wanted.append(_Idx(Path(source.name).stem, shape, code, source))
     _fetch_each(files, wanted)
     parts = []
     for images, labels in (wanted[:2], wanted[2:]):
-        parts += _part(files, _read(files, datasets, images), _read(files, datasets, labels)[:, 0], labels)
+        parts += _part(files, _read(files, images), _read(files, labels)[:, 0], labels)
     return parts
 
 
-def load_emnist_letters(files: Files, datasets: Any) -> list[Tensor]:
+def load_emnist_letters(files: Files) -> list[Tensor]:
     """EMNIST's letters. Its images lie on their side, and its labels count from 1."""
     info, wanted = files.info, []
     for part, size in (("train", info.train_size), ("test", info.val_size)):
         wanted.append(_Idx(f"emnist-letters-{part}-images-idx3-ubyte", (size, *info.input_shape)))
         wanted.append(_Idx(f"emnist-letters-{part}-labels-idx1-ubyte", (size,)))
-    _fetch_emnist(files, wanted, datasets.EMNIST)
+    _fetch_emnist(files, wanted)
     parts = []
     for images, labels in (wanted[:2], wanted[2:]):
-        upright = _read(files, datasets, images).transpose(1, 2)
-        parts += _part(files, upright, _read(files, datasets, labels).to(torch.int64) - 1, labels)
+        upright = _read(files, images).transpose(1, 2)
+        parts += _part(files, upright, _read(files, labels).to(torch.int64) - 1, labels)
     return parts
 
 
@@ -98,22 +93,22 @@ def _fetch_each(files: Files, wanted: Sequence[_Idx]) -> None:
     """Download and unpack each of the files that is not there; what is there stays as it is."""
     raw = _raw(files)
     for file in wanted:
-        if os.path.exists(raw / file.name):
+        if file.source is None or os.path.exists(raw / file.name):
             continue
-        with files.archive(raw, file.archive, file.urls, file.md5, file.size + MORE) as (path, temporary):
-            files.progress(f"{files.info.name}: unpacking {file.archive}", None)
+        with files.archive(raw, file.source, file.size + MORE) as (path, temporary):
+            files.progress(f"{files.info.name}: unpacking {file.source.name}", None)
             files.gunzip(path, temporary / file.name, file.size, path)
             os.replace(temporary / file.name, raw / file.name)
 
 
-def _fetch_emnist(files: Files, wanted: Sequence[_Idx], torchvision_class: Any) -> None:
+def _fetch_emnist(files: Files, wanted: Sequence[_Idx]) -> None:
     """Take the files that are not there out of the one archive with all of EMNIST."""
     raw = _raw(files)
     missing = [file for file in wanted if not os.path.exists(raw / file.name)]
     if not missing:
         return
-    source = (_EMNIST_ARCHIVE, [torchvision_class.url], torchvision_class.md5, _EMNIST_LIMIT)
-    with files.archive(raw, *source) as (path, temporary):
+    (source,) = SOURCES[files.info.name]
+    with files.archive(raw, source, _EMNIST_LIMIT) as (path, temporary):
         for file in missing:
             files.progress(f"{files.info.name}: unpacking {file.name}", None)
             try:
@@ -124,7 +119,7 @@ def _fetch_emnist(files: Files, wanted: Sequence[_Idx], torchvision_class: Any) 
             os.replace(temporary / file.name, raw / file.name)
 
 
-def _read(files: Files, datasets: Any, file: _Idx) -> Tensor:
+def _read(files: Files, file: _Idx) -> Tensor:
     """The numbers in `file`, which is compared with what it should be, so that a wrong one is named."""
     path = _raw(files) / file.name
     with files.reading(path):
@@ -136,9 +131,9 @@ def _read(files: Files, datasets: Any, file: _Idx) -> Tensor:
             shape = " × ".join(map(str, file.shape))
             what = "bytes" if file.code == _BYTE else "whole numbers"
             raise files.broken(path, f"it does not begin like a file of {shape} {what}")
-        # Not by its class: that prefers an old version's `processed`, which torch.load would have to read.
-        numbers: Tensor = datasets.mnist.read_sn3_pascalvincent_tensor(str(path))
-    return numbers
+        # Not by torchvision's class: that prefers an old version's `processed`, which torch.load would have to read.
+        numbers = np.fromfile(path, _DTYPES[file.code], offset=len(file.header))
+    return torch.from_numpy(numbers.astype(numbers.dtype.newbyteorder("="), copy=False).reshape(file.shape))
 
 
 def _part(files: Files, images: Tensor, labels: Tensor, labels_file: _Idx) -> list[Tensor]:

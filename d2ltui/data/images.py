@@ -9,7 +9,6 @@ import os
 import pickle
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from d2ltui.data import LoadCancelled
-from d2ltui.data.archives import CHUNK, Files
+from d2ltui.data.archives import CHUNK, Files, is_whole
 from d2ltui.data.pickles import load_arrays
+from d2ltui.data.sources import CIFAR10_META, CIFAR10_TEST, CIFAR10_TRAIN, SOURCES, Source
+from d2ltui.spec.folders import home_of
 
 # Bytes, each a little above what the file has.
 _CIFAR_ARCHIVE_LIMIT = 200_000_000
@@ -30,20 +31,16 @@ _USPS_LEVELS = 255  # of a pixel from −1 to 1: torchvision makes a byte of it
 _ROWS = 4096  # pictures that become numbers of 0…1 at once
 
 
-def load_cifar10(files: Files, datasets: Any) -> list[Tensor]:
+def load_cifar10(files: Files) -> list[Tensor]:
     """CIFAR-10, from five batches for training and one for validation."""
-    torchvision_class = datasets.CIFAR10
-    folder = files.root / torchvision_class.base_folder
-    meta = torchvision_class.meta
-    batches = [*torchvision_class.train_list, *torchvision_class.test_list]
-    # What its batches are called is of no use here, but torchvision's own class wants that file, too.
-    _fetch_cifar(files, folder, [*(name for name, _ in batches), meta["filename"]], torchvision_class)
+    folder = files.root / home_of(files.info.name)
+    # The list of what its batches are called is of no use here, but torchvision's own class wants it, too.
+    _fetch_cifar(files, folder, [*CIFAR10_TRAIN, *CIFAR10_TEST, CIFAR10_META])
     parts = []
-    for part, size in ((torchvision_class.train_list, files.info.train_size), (torchvision_class.test_list, None)):
-        size = files.info.val_size if size is None else size
+    for part, size in ((CIFAR10_TRAIN, files.info.train_size), (CIFAR10_TEST, files.info.val_size)):
         x, y = torch.empty(size, files.info.num_inputs), torch.empty(size, dtype=torch.int64)
         filled = 0
-        for name, md5 in part:
+        for name, md5 in part.items():
             images, labels = _cifar_batch(files, folder / name, md5)
             if filled + len(images) > size:
                 raise files.broken(folder / name, f"with it there are more than {size} pictures")
@@ -56,14 +53,13 @@ def load_cifar10(files: Files, datasets: Any) -> list[Tensor]:
     return parts
 
 
-def _fetch_cifar(files: Files, folder: Path, names: list[str], torchvision_class: Any) -> None:
+def _fetch_cifar(files: Files, folder: Path, names: list[str]) -> None:
     missing = [name for name in names if not os.path.exists(folder / name)]
     if not missing:
         return
-    archive = torchvision_class.filename
-    source = (archive, [torchvision_class.url], torchvision_class.tgz_md5, _CIFAR_ARCHIVE_LIMIT)
-    with files.archive(files.root, *source) as (path, temporary):
-        files.progress(f"{files.info.name}: unpacking {archive}", None)
+    (source,) = SOURCES[files.info.name]
+    with files.archive(files.root, source, _CIFAR_ARCHIVE_LIMIT) as (path, temporary):
+        files.progress(f"{files.info.name}: unpacking {source.name}", None)
         wanted = {f"{folder.name}/{name}": name for name in missing}
         try:
             # As a stream: none of its members is looked for, and none but these is written, under a name of ours.
@@ -105,20 +101,17 @@ def _cifar_batch(files: Files, path: Path, md5: str) -> tuple[NDArray[np.uint8],
     raise files.broken(path, "it has no pictures and labels")
 
 
-def load_svhn(files: Files, datasets: Any) -> list[Tensor]:
+def load_svhn(files: Files) -> list[Tensor]:
     """SVHN's cropped digits, in which 0 has the label 10."""
-    from torchvision.datasets.utils import check_integrity
-
     parts = []
-    for part, size in (("train", files.info.train_size), ("test", files.info.val_size)):
-        url, name, md5 = datasets.SVHN.split_list[part]
-        path = files.root / name
-        _fetch_whole(files, name, url, md5, _SVHN_LIMIT)
+    for source, size in _parts(files):
+        path = files.root / source.name
+        _fetch_whole(files, source, _SVHN_LIMIT)
         if files.cancelled():
             raise LoadCancelled
         with files.reading(path):
             # Before it is given to a reader of so many kinds of file.
-            if not check_integrity(path, md5):
+            if not is_whole(path, source.md5):
                 raise files.broken(path, "it has another checksum than SVHN's")
             parts += _svhn_part(files, path, size)
     return parts
@@ -147,13 +140,12 @@ def _svhn_part(files: Files, path: Path, size: int) -> list[Tensor]:
     return [x, y]
 
 
-def load_usps(files: Files, datasets: Any) -> list[Tensor]:
+def load_usps(files: Files) -> list[Tensor]:
     """USPS, a line of text for each picture, with labels that count from 1."""
     parts = []
-    for part, size in (("train", files.info.train_size), ("test", files.info.val_size)):
-        url, name, md5 = datasets.USPS.split_list[part]
-        _fetch_whole(files, name, url, md5, _USPS_LIMIT)
-        path = files.root / name
+    for source, size in _parts(files):
+        _fetch_whole(files, source, _USPS_LIMIT)
+        path = files.root / source.name
         with files.reading(path):
             parts += _usps_part(files, path, size)
     return parts
@@ -198,10 +190,15 @@ def _unpacked(files: Files, path: Path, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def _fetch_whole(files: Files, name: str, url: str, md5: str, limit: int) -> None:
-    """Download the file `name`, which is read as it comes, into torchvision's root."""
-    if os.path.exists(files.root / name):
+def _parts(files: Files) -> list[tuple[Source, int]]:
+    """The file and the number of pictures of either part, where each has a file of its own."""
+    return list(zip(SOURCES[files.info.name], (files.info.train_size, files.info.val_size), strict=True))
+
+
+def _fetch_whole(files: Files, source: Source, limit: int) -> None:
+    """Download a file that is read as it comes into torchvision's root."""
+    if os.path.exists(files.root / source.name):
         return
-    with files.archive(files.root, name, [url], md5, limit) as (path, temporary):
+    with files.archive(files.root, source, limit) as (path, temporary):
         if path.parent == temporary:
-            os.replace(path, files.root / name)
+            os.replace(path, files.root / source.name)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from d2ltui.data import DataError, Dataset, LoadCancelled, Progress, idx, images
 from d2ltui.data.archives import Files, leaving_no_empty_folder
-from d2ltui.nn.import_in_thread import run_in_thread
 from d2ltui.spec.datasets import DatasetInfo, Params
 from d2ltui.spec.folders import home_of
 from d2ltui.spec.text import quoted
 
-_LOADERS: dict[str, Callable[[Files, Any], list[Tensor]]] = {
+_LOADERS: dict[str, Callable[[Files], list[Tensor]]] = {
     "mnist": idx.load_mnist,
     "fashion-mnist": idx.load_mnist,
     "kmnist": idx.load_mnist,
@@ -36,19 +34,11 @@ def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Calla
         LoadCancelled: when `cancelled()` turns true.
     """
     root = data_root(params["data_dir"])
-    datasets = run_in_thread(_torchvision_datasets)
     with leaving_no_empty_folder(root / home_of(info.name)):
-        x_train, y_train, x_val, y_val = _LOADERS[info.name](Files(info, root, progress, cancelled), datasets)
+        x_train, y_train, x_val, y_val = _LOADERS[info.name](Files(info, root, progress, cancelled))
     if cancelled():
         raise LoadCancelled
     return Dataset(info, x_train, y_train, x_val, y_val)
-
-
-def _torchvision_datasets() -> Any:
-    # Imported here because torchvision takes seconds.
-    from torchvision import datasets
-
-    return datasets
 
 
 def data_root(data_dir: str | None) -> Path:

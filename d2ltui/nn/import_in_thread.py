@@ -1,7 +1,6 @@
 """Imports that keep the frames from which they were called, and all that those hold, are made in a thread of their own.
 
-So do PyTorch's compiler and torchvision: the run that happens to import them would stay, with its data, as long as the
-process.
+So does PyTorch's compiler: the run that happens to import it would stay, with its data, as long as the process.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from scipy.io import savemat
-from torchvision import datasets
 
+from d2ltui.data import sources
+from d2ltui.data.sources import SOURCES, Source
 from d2ltui.spec.datasets import DATASETS, DatasetInfo
 
 TRAIN, VAL = 50, 30
@@ -48,6 +48,13 @@ def labels(n: int, classes: int = 10, first: int = 0) -> np.ndarray:
 
 def md5(data: bytes) -> str:
     return hashlib.md5(data).hexdigest()
+
+
+def offered(name: str, archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The data set's files are these, at the addresses of the true ones."""
+    places = {source.name: source.urls for source in SOURCES[name]}
+    found = tuple(Source(file, md5(archives[file]), urls) for file, urls in places.items() if file in archives)
+    monkeypatch.setitem(SOURCES, name, found)
 
 
 class Python2Pickler(pickle._Pickler):
@@ -84,21 +91,15 @@ def kmnist(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     for prefix, n in (("train", TRAIN), ("t10k", VAL)):
         archives[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(idx(pictures(n, 28, 28)))
         archives[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(idx(labels(n)))
-    monkeypatch.setattr(datasets.KMNIST, "resources", [(name, md5(body)) for name, body in archives.items()])
+    offered("kmnist", archives, monkeypatch)
 
 
 def qmnist(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    resources = {}
     for part, n in (("train", TRAIN), ("test", VAL)):
-        named = {
-            f"qmnist-{part}-images-idx3-ubyte.gz": gzip.compress(idx(pictures(n, 28, 28))),
-            f"qmnist-{part}-labels-idx2-int.gz": gzip.compress(
-                idx(np.column_stack([labels(n), RANDOM.integers(0, 70_000, (n, 7))]).astype(np.int32))
-            ),
-        }
-        archives |= named
-        resources[part] = [(f"https://qmnist/{name}", md5(body)) for name, body in named.items()]
-    monkeypatch.setattr(datasets.QMNIST, "resources", resources)
+        eight = np.column_stack([labels(n), RANDOM.integers(0, 70_000, (n, 7))]).astype(np.int32)
+        archives[f"qmnist-{part}-images-idx3-ubyte.gz"] = gzip.compress(idx(pictures(n, 28, 28)))
+        archives[f"qmnist-{part}-labels-idx2-int.gz"] = gzip.compress(idx(eight))
+    offered("qmnist", archives, monkeypatch)
 
 
 def emnist(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +110,7 @@ def emnist(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
             for kind, body in (("images-idx3", pictures(n, 28, 28)), ("labels-idx1", labels(n, 26, first=1))):
                 archive.writestr(f"gzip/emnist-letters-{part}-{kind}-ubyte.gz", gzip.compress(idx(body)))
     archives["gzip.zip"] = file.getvalue()
-    monkeypatch.setattr(datasets.EMNIST, "md5", md5(archives["gzip.zip"]))
+    offered("emnist-letters", archives, monkeypatch)
 
 
 def cifar_files() -> dict[str, bytes]:
@@ -131,27 +132,24 @@ def cifar10(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, files: 
             member.size = len(body)
             archive.addfile(member, io.BytesIO(body))
     archives["cifar-10-python.tar.gz"] = file.getvalue()
-    cifar = datasets.CIFAR10
-    monkeypatch.setattr(cifar, "tgz_md5", md5(file.getvalue()))
-    monkeypatch.setattr(cifar, "train_list", [[f"data_batch_{i}", md5(files[f"data_batch_{i}"])] for i in range(1, 6)])
-    monkeypatch.setattr(cifar, "test_list", [["test_batch", md5(files["test_batch"])]])
-    meta = {"filename": "batches.meta", "key": "label_names", "md5": md5(files["batches.meta"])}
-    monkeypatch.setattr(cifar, "meta", meta)
+    offered("cifar10", archives, monkeypatch)
+    for batches in (sources.CIFAR10_TRAIN, sources.CIFAR10_TEST):
+        for name in batches:
+            monkeypatch.setitem(batches, name, md5(files[name]))
 
 
 def svhn(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    split = {}
+    from scipy.io import savemat
+
     for part, n in (("train", TRAIN), ("test", VAL)):
         file = io.BytesIO()
         savemat(file, {"X": pictures(32, 32, 3, n), "y": labels(n, first=1)[:, None]}, do_compression=True)
-        archives[name := f"{part}_32x32.mat"] = file.getvalue()
-        split[part] = [f"http://svhn/{name}", name, md5(file.getvalue())]
-    monkeypatch.setattr(datasets.SVHN, "split_list", split)
+        archives[f"{part}_32x32.mat"] = file.getvalue()
+    offered("svhn", archives, monkeypatch)
 
 
 def usps(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
-    split = {}
-    for part, name, n in (("train", "usps.bz2", TRAIN), ("test", "usps.t.bz2", VAL)):
+    for name, n in (("usps.bz2", TRAIN), ("usps.t.bz2", VAL)):
         pixels = RANDOM.uniform(-1, 1, (n, 256)).round(4)
         pixels[0, :3] = -1, 0, 1
         lines = [
@@ -159,8 +157,7 @@ def usps(archives: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
             for label, row in zip(labels(n, first=1), pixels, strict=True)
         ]
         archives[name] = bz2.compress("".join(lines).encode())
-        split[part] = [f"https://usps/{name}", name, md5(archives[name])]
-    monkeypatch.setattr(datasets.USPS, "split_list", split)
+    offered("usps", archives, monkeypatch)
 
 
 Read = Callable[[Path, bool], tuple[torch.Tensor, torch.Tensor]]

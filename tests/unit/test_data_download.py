@@ -19,10 +19,10 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from torchvision.datasets import FashionMNIST
 
 from d2ltui import data
 from d2ltui.data import DataError, LoadCancelled, download, idx
+from d2ltui.data.sources import SOURCES, Source
 from d2ltui.spec import numbers
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.datasets import DATASET_SOURCES, DATASETS, DatasetSource
@@ -87,13 +87,19 @@ class Server:
         self.http.server_close()
 
 
+def offered_at(monkeypatch: pytest.MonkeyPatch, *mirrors: str) -> None:
+    """Fashion-MNIST's files are to be had from these places, and from nowhere else."""
+    files = [file._replace(urls=tuple(mirror + file.name for mirror in mirrors)) for file in SOURCES["fashion-mnist"]]
+    monkeypatch.setitem(SOURCES, "fashion-mnist", tuple(files))
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, offer: Callable[[object, object], None]) -> Iterator[Server]:
-    """torchvision's FashionMNIST, and the catalogue's, as small ones on a server of our own."""
+    """Fashion-MNIST as a small one on a server of our own."""
     server = Server()
     sums = [(name, hashlib.md5(body).hexdigest()) for name, body in server.archives.items()]
-    monkeypatch.setattr(FashionMNIST, "resources", sums)
-    monkeypatch.setattr(FashionMNIST, "mirrors", [server.url])
+    monkeypatch.setitem(SOURCES, "fashion-mnist", tuple(Source(name, md5, ()) for name, md5 in sums))
+    offered_at(monkeypatch, server.url)
     small = msgspec.structs.replace(DATASETS["fashion-mnist"], train_size=TRAIN, val_size=VAL)
     offer(DATASET_SOURCES, DatasetSource(small, "d2ltui.data.vision:load"))
     monkeypatch.delenv("D2LTUI_DATA_DIR", raising=False)
@@ -240,7 +246,7 @@ def test_no_network(config: RunConfig, tmp_path: Path, monkeypatch: pytest.Monke
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{port}/"])
+    offered_at(monkeypatch, f"http://127.0.0.1:{port}/")
     message = refusal(config)
     assert f"not found in {tmp_path}" in message
     assert f"could not be downloaded from 127.0.0.1:{port} (Connection refused)" in message
@@ -252,12 +258,12 @@ def test_a_server_that_does_not_answer(config: RunConfig, monkeypatch: pytest.Mo
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{silent.getsockname()[1]}/"])
+        offered_at(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}/")
         assert "(no answer in 0.2 s)" in refusal(config)
 
 
 def test_the_next_mirror_is_tried(config: RunConfig, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(FashionMNIST, "mirrors", [server.url + "missing/", server.url])
+    offered_at(monkeypatch, server.url + "missing/", server.url)
     kept = server.archives
     server.archives = {}
     assert refusal(config).count("(Not Found)") == 2

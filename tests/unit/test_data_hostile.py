@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import torchvision
 
 from d2ltui.data import DataError, LoadCancelled, download
-from d2ltui.data.archives import Files, secure_first
+from d2ltui.data.archives import Files
 from d2ltui.data.download import fetch
 from d2ltui.spec.datasets import DATASETS
 
@@ -212,26 +211,6 @@ def test_whoever_gives_up_waits_for_no_server(
     monkeypatch.setattr(download, "WINDOW", 1000.0)
     with pytest.raises(LoadCancelled):
         fetched(server, tmp_path / "file.gz", name, cancelled=lambda: bool(server.asked))
-
-
-@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST", "KMNIST"])
-def test_https_comes_first(name: str) -> None:
-    mirrors = getattr(torchvision.datasets, name).mirrors
-    tried = secure_first(mirrors)
-    assert set(mirrors) <= set(tried)
-    assert tried[0].startswith("https://")
-    assert all(mirror.endswith("/") for mirror in tried)
-
-
-def test_every_file_is_to_be_had_by_https() -> None:
-    sets = torchvision.datasets
-    urls = [sets.EMNIST.url, sets.CIFAR10.url]
-    urls += [url for part in ("train", "test") for url, _ in sets.QMNIST.resources[part]]
-    urls += [split[part][0] for part in ("train", "test") for split in (sets.SVHN.split_list, sets.USPS.split_list)]
-    for url in urls:
-        tried = secure_first([url])
-        assert url in tried
-        assert tried[0] == url.replace("http:", "https:")
 
 
 def test_no_more_is_unpacked_than_the_file_can_have(tmp_path: Path) -> None:

@@ -24,12 +24,14 @@ from image_archives import (
     small,
     usps,
 )
-from torchvision import datasets
 
 from d2ltui.code.script import script
-from d2ltui.data import DataError, Dataset, LoadCancelled, check_loaded, download, vision
+from d2ltui.data import DataError, Dataset, LoadCancelled, check_loaded, download, sources, vision
+from d2ltui.data.archives import secure_first
+from d2ltui.data.sources import SOURCES, Source
 from d2ltui.spec.config import resolve
-from d2ltui.spec.folders import root_above, where_else
+from d2ltui.spec.datasets import DATASETS
+from d2ltui.spec.folders import home_of, root_above, where_else
 from tests.scripts import carried_out
 
 
@@ -51,10 +53,68 @@ def refusal(name: str, root: Path) -> str:
     return message
 
 
-def as_torchvision_reads(
-    name: str, root: Path, train: bool, download: bool = False
-) -> tuple[torch.Tensor, torch.Tensor]:
+def torchvision_offers(name: str) -> list[Source]:
+    """The files of a data set, as torchvision's own class names them."""
+    from torchvision import datasets
+
+    match name:
+        case "mnist" | "fashion-mnist" | "kmnist":
+            classes = {"mnist": datasets.MNIST, "fashion-mnist": datasets.FashionMNIST, "kmnist": datasets.KMNIST}
+            mirrors = classes[name].mirrors
+            return [Source(file, md5, tuple(m + file for m in mirrors)) for file, md5 in classes[name].resources]
+        case "qmnist":
+            resources = datasets.QMNIST.resources
+            found = [resource for part in ("train", "test") for resource in resources[part]]
+            return [Source(url.rpartition("/")[2], md5, (url,)) for url, md5 in found]
+        case "emnist-letters":
+            return [Source("gzip.zip", datasets.EMNIST.md5, (datasets.EMNIST.url,))]
+        case "cifar10":
+            return [Source(datasets.CIFAR10.filename, datasets.CIFAR10.tgz_md5, (datasets.CIFAR10.url,))]
+        case _:
+            split = {"svhn": datasets.SVHN, "usps": datasets.USPS}[name].split_list
+            return [Source(file, md5, (url,)) for url, file, md5 in (split["train"], split["test"])]
+
+
+def test_the_files_are_those_that_torchvision_names() -> None:
+    from torchvision import datasets
+
+    assert set(SOURCES) == {info.name for info in DATASETS.values() if info.origin == "torchvision"}
+    for name, files in SOURCES.items():
+        assert list(files) == torchvision_offers(name), name
+    cifar = datasets.CIFAR10
+    assert list(sources.CIFAR10_TRAIN.items()) == [(name, md5) for name, md5 in cifar.train_list]
+    assert list(sources.CIFAR10_TEST.items()) == [(name, md5) for name, md5 in cifar.test_list]
+    assert cifar.meta["filename"] == sources.CIFAR10_META
+    assert home_of("cifar10") == cifar.base_folder
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_file_is_asked_for_by_https_first(name: str) -> None:
+    for source in SOURCES[name]:
+        tried = secure_first(source.urls)
+        assert set(source.urls) <= set(tried)
+        assert tried[0].startswith("https://")
+        assert all(url.endswith(f"/{source.name}") for url in tried)
+
+
+def expected_by_torchvision(name: str, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchvision's own class looks at the checksums of what it reads: those of the small files."""
+    from torchvision import datasets
+
+    cifar, files = datasets.CIFAR10, SOURCES[name]
+    if name == "cifar10":
+        monkeypatch.setattr(cifar, "train_list", [list(item) for item in sources.CIFAR10_TRAIN.items()])
+        monkeypatch.setattr(cifar, "test_list", [list(item) for item in sources.CIFAR10_TEST.items()])
+        monkeypatch.setitem(cifar.meta, "md5", md5((root / home_of(name) / sources.CIFAR10_META).read_bytes()))
+    elif name in ("svhn", "usps"):
+        split = {part: [file.urls[0], file.name, file.md5] for part, file in zip(("train", "test"), files, strict=True)}
+        monkeypatch.setattr({"svhn": datasets.SVHN, "usps": datasets.USPS}[name], "split_list", split)
+
+
+def as_torchvision_reads(name: str, root: Path, train: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Pixels in 0…255 (n, num_inputs) and labels (n,) by torchvision's own class."""
+    from torchvision import datasets
+
     match name:
         case "kmnist":
             found = datasets.KMNIST(root, train=train)
@@ -109,10 +169,6 @@ def check_that_a_script_reads_the_same(dataset: Dataset, root: Path) -> None:
 def web(monkeypatch: pytest.MonkeyPatch) -> Web:
     web = Web()
     monkeypatch.setattr(download, "fetch", web.fetch)
-    monkeypatch.setattr(
-        "d2ltui.data.archives._SECURE",
-        {"http://codh.rois.ac.jp/": "https://codh.rois.ac.jp/", "http://svhn/": "https://svhn/"},
-    )
     return web
 
 
@@ -124,6 +180,7 @@ def test_what_is_loaded_is_what_torchvisions_own_class_reads(
     make(web.archives, monkeypatch)
     dataset = load(name, tmp_path)
     assert sorted(web.asked) == sorted(web.archives)
+    expected_by_torchvision(name, tmp_path, monkeypatch)
     for x, y, train in ((dataset.x_train, dataset.y_train, True), (dataset.x_val, dataset.y_val, False)):
         pixels, classes = as_torchvision_reads(name, tmp_path, train)
         assert torch.equal(x, pixels.float() / 255)

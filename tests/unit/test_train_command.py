@@ -14,6 +14,7 @@ import pytest
 import torch
 from runs import short
 
+from d2ltui.data.sources import SOURCES
 from d2ltui.engine import device as device_module
 from d2ltui.nn.network import Network
 from d2ltui.runner.headless import Progress, StderrReporter, train
@@ -148,9 +149,8 @@ def test_a_missing_device_is_a_wrong_argument(
 def test_data_that_cannot_be_had(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, truncated: bool
 ) -> None:
-    from torchvision.datasets import FashionMNIST
-
-    monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    closed = [source._replace(urls=(f"http://127.0.0.1:9/{source.name}",)) for source in SOURCES["fashion-mnist"]]
+    monkeypatch.setitem(SOURCES, "fashion-mnist", tuple(closed))
     if truncated:
         raw = tmp_path / "FashionMNIST" / "raw"
         raw.mkdir(parents=True)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from runs import Tape, run, short
 
+from d2ltui.data.sources import SOURCES
 from d2ltui.diagnosis.monitor import RULES, Rule
 from d2ltui.diagnosis.probes import Prober
 from d2ltui.engine import device as device_module
@@ -273,9 +274,8 @@ def test_a_truncated_data_set(tmp_path: Path) -> None:
 
 
 def test_no_network_and_no_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from torchvision.datasets import FashionMNIST
-
-    monkeypatch.setattr(FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    closed = [source._replace(urls=(f"http://127.0.0.1:9/{source.name}",)) for source in SOURCES["fashion-mnist"]]
+    monkeypatch.setitem(SOURCES, "fashion-mnist", tuple(closed))
     ended = run(resolve({"dataset": "fashion-mnist", "data_dir": str(tmp_path), "device": "cpu"}))[1].ended
     assert (ended.status, ended.field) == ("failed", "dataset")
     assert str(tmp_path) in ended.message
