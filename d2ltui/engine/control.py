@@ -34,13 +34,20 @@ class Control:
         self._trial: Control | None = None
         self._pace: float | None = None  # steps a second at most
         self._paced_step, self._next_step_at = -1, 0.0
+        self._rest_until = self._rest_after = 0.0  # by the monotonic clock; 0 where nobody has asked for a rest
         self.attention = mode in ("pause", "step")
 
     def _set(self, mode: Mode | None = None) -> None:
         if mode is not None:
             self._mode = mode
             self._next_step_at = time.monotonic()  # what a person asks for need not wait for its turn
-        self.attention = self._stop or self._lr is not None or self._mode in ("pause", "step") or self._pace is not None
+        self.attention = (
+            self._stop
+            or self._lr is not None
+            or self._mode in ("pause", "step")
+            or self._pace is not None
+            or self._rest_until > 0
+        )
         self._changed.notify_all()
 
     def pause(self) -> None:
@@ -91,6 +98,25 @@ class Control:
         with self._changed:
             self._pace, self._next_step_at = pace, time.monotonic()
             self._set()
+
+    def rest(self, seconds: float) -> None:
+        """Leave the processor to the caller after the current step, until `end_rest`, for `seconds` at most.
+
+        However often it is called, half of the time is trained.
+        """
+        now = time.monotonic()
+        if now < self._rest_after or self._mode == "pause":
+            return
+        with self._changed:
+            self._rest_until = now + seconds
+            self._set()
+
+    def end_rest(self) -> None:
+        """Train on: the processor is no longer needed."""
+        if self._rest_until > 0:
+            with self._changed:
+                self._rest_until = 0.0
+                self._set()
 
     def observe(self, observed: bool) -> None:
         """Say whether anybody looks at the layers: only then are they probed often."""
@@ -151,6 +177,21 @@ class Control:
         with self._changed:
             if self._mode == "epoch":
                 self._set("pause")
+
+    @property
+    def resting(self) -> bool:
+        """Whether somebody needs the processor for a moment."""
+        return self._rest_until > 0
+
+    def wait_while_resting(self) -> None:
+        """Sleep until the rest that was asked for is over."""
+        began = time.monotonic()
+        with self._changed:
+            while not self._stop and (left := self._rest_until - time.monotonic()) > 0:
+                self._changed.wait(left)
+            self._rest_until = 0.0
+            self._rest_after = 2 * time.monotonic() - began
+            self._set()
 
     def wait_for_pace(self, step: int) -> bool:
         """Sleep until the step after `step` is due, or a request arrives; True where it has to be asked again."""

@@ -205,6 +205,8 @@ class Trainer:
         self._tell_of_meter()
 
     def _stop_if_asked(self) -> None:
+        if self.control.resting:
+            self.control.wait_while_resting()
         if self.control.stopping:
             raise Stopped
 
@@ -302,6 +304,8 @@ class Trainer:
             self._emit.tell_failure("measuring other programs", error)
 
     def _between_steps(self) -> None:
+        if self.control.resting:
+            self.control.wait_while_resting()
         self._publish()
         self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY

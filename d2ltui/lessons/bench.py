@@ -170,6 +170,14 @@ class Bench:
         self._stopping = True
         self._control.stop()
 
+    def rest(self, seconds: float) -> None:
+        """Leave the processor to the caller for a moment: see `Control.rest`."""
+        self._control.rest(seconds)
+
+    def end_rest(self) -> None:
+        """Go on: the processor is no longer needed."""
+        self._control.end_rest()
+
     def go_on(self) -> None:
         """To be called between pieces of work that are no training.
 

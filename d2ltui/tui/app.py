@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from d2ltui.engine.control import Control, Mode
     from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
+    from d2ltui.lessons.bench import Bench
     from d2ltui.runner.recording import RunRecording
     from d2ltui.runner.worker import Worker
     from d2ltui.spec.events import ObserverFailed
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from d2ltui.tui.services.watching import Watching
 
 SPARES_AFTER = 1.5  # seconds: at first there is enough to do
+ANSWER = 0.1  # seconds that a run rests at most while a key is answered
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
@@ -154,6 +156,23 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             await self.on_event(following)
         else:
             self.show_now()
+            if self.screen_stack:
+                self.screen.call_after_refresh(self._end_rest)
+
+    def input_comes(self) -> None:
+        """Whatever trains leaves the processor to the answer: on two cores a step and a frame take twice as long."""
+        for training in self._in_training():
+            training.rest(ANSWER)
+
+    def _end_rest(self) -> None:
+        for training in self._in_training():
+            training.end_rest()
+
+    def _in_training(self) -> Iterator[Control | Bench]:
+        if self._worker is not None and self._worker.busy and self._worker.control is not None:
+            yield self._worker.control
+        if (bench := self.measuring.under_way) is not None:
+            yield bench
 
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""

@@ -37,3 +37,22 @@ async def test_keys_after_one_that_closes_a_dialog(open_app: Opener) -> None:
         arrive(person.app, "?", "escape", "?", "escape", "tab")
         await person.until(lambda: person.focused_pane == "model-pane", "the pane after two dialogs")
         assert person.app._typed._count == began + 5
+
+
+async def test_a_run_rests_from_a_key_to_the_end_of_its_answer(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "digits", "epochs": 10_000}, store=False) as person:
+        await person.press("ctrl+r")
+        await person.until_word("training")
+        worker = person.app._worker
+        assert worker is not None
+        assert worker.control is not None
+        control, asked = worker.control, []
+        rest, end_rest = control.rest, control.end_rest
+        control.rest = lambda seconds: (asked.append("rest"), rest(seconds))[1]  # type: ignore[method-assign]
+        control.end_rest = lambda: (asked.append("end"), end_rest())[1]  # type: ignore[method-assign]
+        person.app.input_comes()  # as the driver says, which is not there under test
+        arrive(person.app, "tab")
+        await person.until(lambda: asked[-1:] == ["end"], "the end of the rest")
+        assert asked[0] == "rest"
+        assert not control.resting
+        assert person.focused_pane == "model-pane"

@@ -267,3 +267,50 @@ def test_each_request_for_a_step_is_a_step(monkeypatch: pytest.MonkeyPatch) -> N
 
     _, tape = run(short(), control, WhenPaused(ask, control.stop))
     assert paused_after(tape) == [0, 5]
+
+
+def test_a_rest_ends_when_the_answer_is_there_or_its_time_is_over_and_is_followed_by_work() -> None:
+    control = Control()
+    control.rest(60.0)
+    assert (control.resting, control.attention) == (True, True)
+    answered = threading.Timer(0.05, control.end_rest)
+    answered.start()
+    control.wait_while_resting()
+    answered.join()
+    assert (control.resting, control.attention) == (False, False)
+    control.rest(60.0)
+    assert not control.resting, "as long as it has rested it trains first"
+    other = Control()
+    other.rest(0.01)
+    other.wait_while_resting()
+    assert not other.resting, "nobody has said that the answer is there, and it trains all the same"
+
+
+def test_neither_a_stop_nor_a_pause_waits_for_a_rest() -> None:
+    control = Control()
+    control.rest(60.0)
+    control.stop()
+    control.wait_while_resting()
+    assert control.stopping
+    paused = Control("pause")
+    paused.rest(60.0)
+    assert not paused.resting
+
+
+def test_a_run_that_rests_now_and_then_is_the_same_run() -> None:
+    config = short()
+    rested = 0
+    control = Control()
+
+    def rest(event: events.Event) -> None:
+        nonlocal rested
+        if isinstance(event, events.StepsTrained):
+            control.rest(0.002)
+            rested += control.resting
+
+    tapes = Tape(), Tape()
+    run(config, control, tapes[0], rest)
+    run(config, Control(), tapes[1])
+    assert rested > 0
+    ends = [[e for e in tape.events if isinstance(e, events.EpochEnded)] for tape in tapes]
+    assert [(e.val_loss, e.train_loss) for e in ends[0]] == [(e.val_loss, e.train_loss) for e in ends[1]]

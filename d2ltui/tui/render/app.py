@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 from textual import events
 from textual.app import App
+from textual.geometry import Offset
 from textual.screen import Screen
 
 from d2ltui.tui.render.compositor import BatchedScreen, CellsUpdate
@@ -26,9 +27,15 @@ class FrameUpdate(CompositorUpdate):
 
     def __init__(self, frame: TerminalFrame, compositor: Compositor, update: CompositorUpdate) -> None:
         self._frame, self._compositor, self._update = frame, compositor, update
+        self._sequence: str | None = None
 
     def render_segments(self, console: Console) -> str:
         """The characters and control sequences for the terminal, which is expected to get them."""
+        if self._sequence is None:
+            self._sequence = self._draw(console)
+        return self._sequence
+
+    def _draw(self, console: Console) -> str:
         update = self._update
         if isinstance(update, CellsUpdate) and self._frame.known:
             return self._frame.draw(
@@ -50,15 +57,23 @@ class FrameApp(AppMixin):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.frame = TerminalFrame()
+        self._cursor_sent: Offset | None = None
         self.stylesheet = ThemeStylesheet(variables=self.get_css_variables())
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Every frame of every screen goes through here to the terminal."""
         if isinstance(renderable, CompositorUpdate) and not self.is_inline and not missing(screen):
-            renderable = FrameUpdate(self.frame, screen._compositor, renderable)
+            update = FrameUpdate(self.frame, screen._compositor, renderable)
+            if self._sends and not update.render_segments(self.console) and self.cursor_position == self._cursor_sent:
+                return  # Textual would send where the cursor is
+            self._cursor_sent = self.cursor_position
+            renderable = update
         elif renderable is not None:
             self.frame.forget()
         super()._display(screen, renderable)
+
+    def input_comes(self) -> None:
+        """A key or a click has been read, and is about to be handled. Called in the thread that reads."""
 
     async def on_event(self, event: events.Event) -> None:
         """The terminal has another size, or had one for a moment: it may have cut or moved what it shows."""
@@ -67,6 +82,11 @@ class FrameApp(AppMixin):
             if self.screen_stack and event.size == self.size:  # otherwise a new layout comes
                 self.redraw()
         await super().on_event(event)
+
+    @property
+    def _sends(self) -> bool:
+        """Whether what is displayed goes to the terminal at all."""
+        return self._running and not self._closed and not self.is_headless and not self._batch_count
 
     def redraw(self) -> None:
         """Send everything anew."""

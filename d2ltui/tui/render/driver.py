@@ -18,6 +18,7 @@ from textual import constants, events
 from textual._parser import ParseEOF, ParseError
 from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
+from textual.message import Message
 
 from d2ltui.spec import terminal
 from d2ltui.tui.parser import InputParser
@@ -157,6 +158,13 @@ class PromptDriver(LinuxDriver):
         self._disable_line_wrap()
         size = Size(*self._get_terminal_size())
         self._app.post_message(events.Resize(size, size))
+
+    def process_message(self, message: Message) -> None:
+        """Hand on what has been read. The application hears of keys and clicks at once, before it handles them."""
+        acts = isinstance(message, (events.Key, events.MouseDown, events.MouseScrollUp, events.MouseScrollDown))
+        if acts and isinstance(self._app, FrameApp):
+            self._app.input_comes()
+        super().process_message(message)
 
     def _run_input_thread(self) -> None:
         """A defect in this thread ends the application as one in the interface's does, and not as if all were well."""

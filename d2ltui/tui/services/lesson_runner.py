@@ -89,6 +89,11 @@ class LessonRunner:
         self._thread = threading.Thread(target=self._last.carry_out, name="d2ltui-lesson", daemon=True)
         self._thread.start()
 
+    @property
+    def under_way(self) -> Bench | None:
+        """What is being measured; None where nothing is."""
+        return self._last.bench if self._last is not None and self.busy else None
+
     def stop(self) -> None:
         """End it after the current step."""
         if self._last is not None and self.busy:

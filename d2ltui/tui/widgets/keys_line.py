@@ -25,16 +25,19 @@ class KeysLine(CachedRender, Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._keys: list[tuple[str, str, str, int]] = []  # key, as it is shown, word, rank
+        self._keys: list[tuple[str, str, str, int]] | None = None  # key, as it is shown, word, rank; None: ask again
 
     def on_mount(self) -> None:
-        """Follow the screen's bindings."""
-        self.screen.bindings_updated_signal.subscribe(self, self._follow)
-        self._follow(self.screen)
+        """Follow the screen's bindings, within the frame that shows why they are others."""
+        self.screen.bindings_updated_signal.subscribe(self, self._follow, immediate=True)
 
     def _follow(self, screen: Screen[object]) -> None:
-        if screen is not self.screen:
-            return
+        if screen is self.screen:
+            self._keys = None
+            self.refresh()
+
+    def _active(self) -> list[tuple[str, str, str, int]]:
+        screen = self.screen
         keys: dict[str, tuple[str, str, str, int]] = {}  # one entry for an action that several keys have
         for active in screen.active_bindings.values():
             binding = active.binding
@@ -44,13 +47,13 @@ class KeysLine(CachedRender, Widget):
                 shown = self.app.get_key_display(binding)
                 rank = RANKS.get(binding.action, HERE)
                 keys.setdefault(binding.action, (binding.key, shown, binding.description, rank))
-        if list(keys.values()) != self._keys:
-            self._keys = list(keys.values())
-            self.refresh()
+        return list(keys.values())
 
     @property
     def _fitting(self) -> list[tuple[str, str, str]]:
         """Key, as it is shown, word: all of them where there is room, else those that matter most."""
+        if self._keys is None:
+            self._keys = self._active()
         room, shown_ones = self.size.width + 1, []
         for entry in sorted(self._keys, key=lambda entry: entry[3]):
             room -= len(entry[1]) + len(entry[2]) + 2
