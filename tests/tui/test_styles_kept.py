@@ -39,6 +39,7 @@ def style_anew(screen: Screen[object]) -> None:
     Stylesheet.reparse(stylesheet)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ThemeStylesheet, "replace_rules", Stylesheet.replace_rules)
+        patch.setattr(ThemeStylesheet, "apply", Stylesheet.apply)
         stylesheet.update(screen)
     for widget in screen.walk_children(Widget):
         widget.notify_style_update()
