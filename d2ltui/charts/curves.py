@@ -5,6 +5,7 @@ braille character.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -168,11 +169,18 @@ def draw_curves(
         reverse=True,
     )
     marked = [(line, dots) for line, dots in ordered if line.joined and line.marker]
-    for index, (line, dots) in enumerate(marked):
+    wanted: dict[tuple[int, int], dict[int, int]] = {}  # by cell: the lines with a marker in it, and the bits of each
+    for index, (_, dots) in enumerate(marked):
         every = _thinned(dots, scale)
         # Of curves that lie on each other, each has its markers in other places, as far as there are places enough.
-        shown = filter(None, dots[index * every // len(marked) :: every])
-        put(scale.cells(shown), marker_of(line, ascii), line.style)
+        for cell, bits in scale.cells(filter(None, dots[index * every // len(marked) :: every])).items():
+            wanted.setdefault(cell, {})[index] = bits
+    turns: Counter[tuple[int, ...]] = Counter()
+    for cell in sorted(wanted):  # and where there are not, they take turns
+        those = tuple(wanted[cell])
+        line, _ = marked[index := those[turns[those] % len(those)]]
+        turns[those] += 1
+        put({cell: wanted[cell][index]}, marker_of(line, ascii), line.style)
     traced = [scale.cells(_drawn(line, dots, ascii)) for line, dots in ordered]
     joined = [cells for (line, _), cells in zip(ordered, traced, strict=True) if _depth(line)]
     _take_turns(joined)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Sequence
+from typing import TypeAlias
 
-from d2ltui.charts.of_run import epoch_curve
+from d2ltui.charts.of_run import POINTS_PER_COLUMN, epoch_curve
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.history.live import LiveRun
+from d2ltui.history.smoothing import SmoothedReducer
+
+Curve: TypeAlias = tuple[list[float], list[float]]  # epochs, and a value for each of them
 
 # Not DATA: several themes have one colour for it and for VALIDATION.
 _STYLES = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.WARNING, Style.TEXT, Style.AXIS)
@@ -26,36 +30,53 @@ def style(index: int) -> Style:
     return _STYLES[index % len(_STYLES)]
 
 
-def overlay(
+def epoch_curves(
     lives: Sequence[LiveRun],
     figure: str,
     width: int,
-    height: int,
-    ascii: bool,
-    empty: str,
     lowest: float = -math.inf,
-    epochs: int | None = None,
     factors: Sequence[float] | None = None,
-    names: Sequence[str] | None = None,
-) -> ChartSpec:
-    """`figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there.
+) -> list[Curve]:
+    """Epochs and `figure`, one of EpochEnded's, of several runs; what is below `lowest` is shown there.
 
-    The axis has so many `epochs`, or as many as the longest run is to have. `factors` bring the runs' figures to one
-    unit, one for each run, and `names` are what the legend calls them: by their letters, where none are given.
+    `factors` bring the runs' figures to one unit, one for each run.
     """
-    lines = []
-    for index, live in enumerate(lives):
-        x, y = epoch_curve(live.epochs, figure, width, lowest)
-        if factors is not None:
-            y = [factors[index] * value for value in y]
-        lines.append(
-            Line(names[index] if names is not None else letter(index), style(index), x, y, marker=letter(index))
-        )
+    return _scaled([epoch_curve(live.epochs, figure, width, lowest) for live in lives], factors)
+
+
+def training_losses(
+    lives: Sequence[LiveRun], width: int, smoothing: float, factors: Sequence[float] | None = None
+) -> list[Curve]:
+    """Epochs and the smoothed loss of each step of several runs, reduced to a chart of `width` columns."""
+    found = []
+    for live in lives:
+        reduced = SmoothedReducer(live.losses).reduce(smoothing, len(live.losses), max(2, POINTS_PER_COLUMN * width))
+        found.append(((reduced.x / (live.header.steps_per_epoch or 1)).tolist(), reduced.mean.tolist()))
+    return _scaled(found, factors)
+
+
+def _scaled(curves: Sequence[Curve], factors: Sequence[float] | None) -> list[Curve]:
+    if factors is None:
+        return list(curves)
+    return [(x, [factor * value for value in y]) for (x, y), factor in zip(curves, factors, strict=True)]
+
+
+def overlay(
+    curves: Sequence[Curve], names: Sequence[str], width: int, height: int, ascii: bool, epochs: float, empty: str
+) -> ChartSpec:
+    """The curves of several runs on one axis of so many `epochs`, each with its letter on it.
+
+    `names` are what the legend calls the runs, and `empty` stands where there is no curve.
+    """
+    lines = [
+        Line(name, style(index), x, y, marker=letter(index))
+        for index, (name, (x, y)) in enumerate(zip(names, curves, strict=True))
+    ]
     return ChartSpec(
         width=width,
         height=height,
         lines=lines,
-        x_high=float(epochs or max((live.header.epochs or live.epoch for live in lives), default=1)),
+        x_high=float(epochs),
         x_label="epoch",
         ascii=ascii,
         empty_text=empty,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from d2ltui.charts.spec import ChartSpec, Line
 from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
-from d2ltui.history.smoothing import SmoothedReducer
 from d2ltui.spec import comparison
 from d2ltui.spec.findings import all_well, findings_in_words
 from d2ltui.spec.numbers import duration, fixed, number, optional, setting
@@ -21,6 +19,9 @@ from d2ltui.store.errors import Damaged
 from d2ltui.store.export import overview
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, newest_first, runs
 from d2ltui.store.reader import RunReader
+
+if TYPE_CHECKING:
+    from d2ltui.charts.overlay import Curve
 
 SMOOTHING = 0.6
 MAX_NOTE_SHOWN = 200  # characters of a note in a list
@@ -183,27 +184,26 @@ def compare(paths: Sequence[Path]) -> None:
     Raises:
         StoreError: where one cannot be read.
     """
+    from d2ltui.charts.overlay import epoch_curves, letter, training_losses
+
     lives, infos = [], []
     for path in paths:
         with RunReader(path) as reader:
             lives.append(reader.live)
             infos.append(describe(path, reader.meta))
-    letters = [text.LETTERS[i % len(text.LETTERS)] for i in range(len(lives))]
+    letters = [letter(index) for index in range(len(lives))]
     names = [run.name for run in infos]
-    for letter, run in zip(letters, infos, strict=True):
-        text.say(f"{letter}  {run.name}: {run.status}")
+    for mark, run in zip(letters, infos, strict=True):
+        text.say(f"{mark}  {run.name}: {run.status}")
     text.say()
     factors = comparison.loss_factors([live.header for live in lives])
     text.say("training loss")
-    text.chart(
-        overlay([scaled(training_curve(live), f) for live, f in zip(lives, factors, strict=True)], letters, names)
-    )
+    _chart(training_losses(lives, text.width(), SMOOTHING, factors), names)
     text.say("validation loss")
-    in_one_unit = [scaled(epoch_curve(live, "val_loss"), f) for live, f in zip(lives, factors, strict=True)]
-    text.chart(overlay(in_one_unit, letters, names))
+    _chart(epoch_curves(lives, "val_loss", text.width(), factors=factors), names)
     if len({live.header.task for live in lives}) == 1:
         text.say(f"validation {lives[0].header.metric_title}")
-        text.chart(overlay([epoch_curve(live, "val_metric") for live in lives], letters, names))
+        _chart(epoch_curves(lives, "val_metric", text.width()), names)
     text.say()
     rows: list[tuple[str, ...]] = [
         (name, *values) for name, values in comparison.differences([live.header for live in lives])
@@ -221,46 +221,8 @@ def compare(paths: Sequence[Path]) -> None:
         text.say(f"note: {sentence}.")
 
 
-def scaled(curve: tuple[list[float], list[float]], factor: float) -> tuple[list[float], list[float]]:
-    """A curve whose values are multiplied with `factor`."""
-    x, y = curve
-    return x, [factor * value for value in y]
+def _chart(curves: Sequence[Curve], names: Sequence[str]) -> None:
+    from d2ltui.charts.overlay import overlay
 
-
-def training_curve(live: LiveRun) -> tuple[list[float], list[float]]:
-    """Epochs and smoothed training loss."""
-    buckets = max(2, 2 * text.width())
-    reduced = SmoothedReducer(live.losses).reduce(SMOOTHING, len(live.losses), buckets)
-    return (reduced.x / (live.header.steps_per_epoch or 1)).tolist(), reduced.mean.tolist()
-
-
-def epoch_curve(live: LiveRun, figure: str) -> tuple[list[float], list[float]]:
-    """Epochs and a figure of theirs."""
-    from d2ltui.charts import of_run
-
-    return of_run.epoch_curve(live.epochs, figure, text.width())
-
-
-def overlay(
-    curves: Sequence[tuple[list[float], list[float]]], letters: Sequence[str], names: Sequence[str]
-) -> ChartSpec:
-    """Several curves in one chart, each with its letter on it."""
-    lines = []
-    for i, ((x, y), letter, name) in enumerate(zip(curves, letters, names, strict=True)):
-        every = max(1, len(x) // 6)
-        offset = (i * every) // max(1, len(curves))  # letters of curves that lie on each other stay readable
-        style = text.FIRST_RUN + i
-        lines.append(Line("", style, x, y))
-        # Gaps between the letters: a line of their own would cut the curve's corners.
-        marks = [point for at in zip(x, y, strict=True) for point in (at, (at[0], math.nan))]
-        chosen = [marks[j + k] for j in range(2 * offset, len(marks), 2 * every) for k in (0, 1)]
-        lines.append(Line(name, style, [a for a, _ in chosen], [b for _, b in chosen], marker=letter))
-    return ChartSpec(
-        width=text.width(),
-        height=text.HEIGHT,
-        lines=lines,
-        x_high=max((x[-1] for x, _ in curves if x), default=1.0),
-        x_label="epoch",
-        ascii=text.is_ascii(),
-        empty_text="nothing yet",
-    )
+    longest = max((x[-1] for x, _ in curves if x), default=1.0)
+    text.chart(overlay(curves, names, text.width(), text.HEIGHT, text.is_ascii(), longest, "nothing yet"))

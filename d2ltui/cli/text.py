@@ -14,8 +14,6 @@ from d2ltui.spec import terminal
 from d2ltui.spec.text import takes_only_ascii, written_to
 
 WIDTH, HEIGHT = 100, 16
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-FIRST_RUN = 100  # the style of the first of several runs; the next ones follow
 _COLOURS = {
     Style.TRAIN: "cyan",
     Style.VALIDATION: "yellow",
@@ -25,7 +23,6 @@ _COLOURS = {
 }
 # From dark blue over green to yellow, of the 256 colours that terminals have.
 _LEVEL_COLOURS = (54, 55, 61, 62, 31, 30, 36, 35, 77, 113, 149, 220)
-_RUN_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 
 
 def width() -> int:
@@ -76,8 +73,6 @@ def _coloured(text: str, style: int) -> str:
         return click.style(text, fg=front, bg=back)
     if FIRST_LEVEL <= style < FIRST_LEVEL + LEVELS:
         return click.style(text, fg=_LEVEL_COLOURS[(style - FIRST_LEVEL) * len(_LEVEL_COLOURS) // LEVELS])
-    if style >= FIRST_RUN:
-        return click.style(text, fg=_RUN_COLOURS[(style - FIRST_RUN) % len(_RUN_COLOURS)])
     colour = _COLOURS.get(Style(style)) if style in list(Style) else None
     return click.style(text, fg=colour) if colour else text
 

@@ -118,6 +118,20 @@ def test_compare_has_their_figures(version: Path, command: Command) -> None:
     assert command("compare", "finished-linear", "damaged")[0] == 1
 
 
+def test_compare_marks_each_curve_with_the_letter_of_its_run(version: Path, command: Command) -> None:
+    """Also where curves lie on each other, as the losses of the first two do."""
+    runs = {"a": "finished-softmax", "b": "stopped-softmax", "c": "recovered"}
+    lines = command("compare", *runs.values())[1].splitlines()
+    assert [line.split(":")[0] for line in lines[:3]] == [f"{mark}  {name}" for mark, name in runs.items()]
+    header = next(line for line in lines if line.split() == [*runs])
+    begins = [lines.index(title) for title in ("training loss", "validation loss", "validation accuracy")]
+    for begin, end in zip(begins, [*begins[1:], lines.index(header)], strict=True):
+        legend, *plot, _axis = lines[begin + 1 : end]
+        for mark, name in runs.items():
+            assert f"─{mark}─ {name}" in legend
+            assert mark in "".join(plot), (lines[begin], mark)
+
+
 def test_svg_and_tensorboard(version: Path, command: Command, tmp_path: Path) -> None:
     for name in ("finished-linear", "interrupted-adam"):
         status, out, _ = command("export", name, "--svg")

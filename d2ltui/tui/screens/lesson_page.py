@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from d2ltui.charts.overlay import letter, overlay, style
+from d2ltui.charts.overlay import epoch_curves, letter, overlay, style
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
 from d2ltui.lessons.lesson import Lesson, paragraphs
 from d2ltui.lessons.measured import Verdict, shown
@@ -167,4 +167,6 @@ def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, em
     """The validation curves of the newest run of each role, on one axis; `empty` where there is none."""
     newest = newest_of_each_role(runs)
     lives = [run.live for run in newest.values()]
-    return overlay(lives, "val_metric", width, height, ascii, empty, lowest=-1.0, names=list(newest))
+    longest = max((live.header.epochs or live.epoch for live in lives), default=1)
+    curves = epoch_curves(lives, "val_metric", width, lowest=-1.0)
+    return overlay(curves, list(newest), width, height, ascii, longest or 1, empty)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from d2ltui.charts.overlay import letter, overlay
+from d2ltui.charts.overlay import epoch_curves, letter, overlay
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.spec import comparison
 from d2ltui.spec.numbers import number
@@ -86,17 +86,8 @@ def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int,
         values.append(f"{letter(index)} {name}: {value}")
     empty = "no epoch has ended in these" if lives else "space marks runs; their curves appear here"
     longest = max((span(live) for live in lives.values()), default=1)
-    spec = overlay(
-        list(lives.values()),
-        "val_loss",
-        width,
-        height,
-        ascii,
-        empty,
-        epochs=longest,
-        factors=factors,
-        names=list(lives),
-    )
+    curves = epoch_curves(list(lives.values()), "val_loss", width, factors=factors)
+    spec = overlay(curves, list(lives), width, height, ascii, longest, empty)
     if lives:
         spec = msgspec.structs.replace(spec, cursor=float(cursor), y_low=0.0)
     return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""
