@@ -27,6 +27,7 @@ def body(diagram: Curves, width: int, height: int, look: Look) -> Drawing:
         y_low=diagram.low,
         y_high=diagram.high,
         log=diagram.log,
+        log_x=diagram.log_x,
         x_label=diagram.x_label,
         ascii=look.ascii,
         empty_text="",
@@ -62,7 +63,7 @@ def _coloured(style: int, look: Look) -> int:
 
 def _line(curve: Curve) -> Line:
     style = int(Style.RAW) if curve.faint else FIRST + curve.colour % COLOURS
-    return Line("", style, curve.x, curve.y, marker=curve.mark)
+    return Line("", style, curve.x, curve.y, marker=curve.mark, joined=curve.joined)
 
 
 def _bars(diagram: Curves, width: int) -> list[Band]:

@@ -20,6 +20,7 @@ class Curve(msgspec.Struct, frozen=True):
     """A line through points (x, y); those that are not finite are gaps. It has the `colour` of that number.
 
     `mark` is a letter on its points, which tells the line apart where there are no colours. A `faint` one stands back.
+    Points that are not `joined` are points only.
     """
 
     label: str
@@ -28,10 +29,14 @@ class Curve(msgspec.Struct, frozen=True):
     colour: int = 0
     mark: str = ""
     faint: bool = False
+    joined: bool = True
 
 
 class Curves(msgspec.Struct, frozen=True):
-    """Lines over one x axis, and `bars` (x, height) behind them. Limits that are None come from the values."""
+    """Lines over one x axis, and `bars` (x, height) behind them. Limits that are None come from the values.
+
+    `log` and `log_x` make the y axis and the x axis logarithmic.
+    """
 
     curves: tuple[Curve, ...]
     x: tuple[float, float]
@@ -39,6 +44,7 @@ class Curves(msgspec.Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     log: bool = False
+    log_x: bool = False
     whole: bool = False  # whether the ticks of the x axis are whole numbers
     bars: tuple[list[float], list[float]] | None = None
     bars_label: str = ""

@@ -72,6 +72,7 @@ def test_every_claim_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FEW_EPOCHS = {"epochs": 3}
+SOON_SEEN = ("vanishing", "dead-relu", "revive", "zero-centred", "no-activation", "batch-size")
 EXCHANGES: list[tuple[str, dict[str, dict[str, object]], str]] = [
     ("four-elements", {"concise": {"implementation": "scratch"}}, "concise, 3 epochs"),
     ("four-elements", {"concise, half the rate": {"lr": 0.03}}, "half the rate"),
@@ -94,6 +95,11 @@ EXCHANGES: list[tuple[str, dict[str, dict[str, object]], str]] = [
     ("revive", {"large weights, Xavier": {"init": "normal"}}, "large weights, Xavier: dead"),
     ("dropout", {"digits, with dropout": {"dropout": 0.0}}, "with dropout"),
     ("weight-decay", {"with decay": {"weight_decay": 0.0}}, "validation loss with"),
+    ("learning-rate", {"too low": {"lr": 0.1}}, "a rate of 0.1"),
+    ("learning-rate", {"about right": {"lr": 0.001}}, "a rate of 0.001"),
+    ("learning-rate", {"too high": {"lr": 0.1}}, "the last loss"),
+    ("batch-size", {"batches of 8": {"batch_size": 512}}, "the small batches are ahead"),
+    ("batch-size", {"batches of 512": {"batch_size": 16}}, "change of the loss"),
 ]
 
 
@@ -105,7 +111,7 @@ def test_exchanging_the_subject_breaks_the_claim(
 ) -> None:
     # What decides is soon to be seen: few depths, and few epochs.
     monkeypatch.setattr(vanishing, "DEPTHS", (2, 10))
-    fields = FEW_EPOCHS if name in ("vanishing", "dead-relu", "revive", "zero-centred", "no-activation") else {}
+    fields = FEW_EPOCHS if name in SOON_SEEN else {}
     changed = {e.role: {**fields, **given.get(e.role, {})} for e in LESSONS[name].experiments}
     found = verdict(name, changed)
     assert not found.holds
@@ -196,7 +202,10 @@ def test_dead_units_are_followed_one_by_one() -> None:
 def test_every_lesson_is_complete() -> None:
     assert list(LESSONS) == [
         "four-elements",
+        "batch-size",
+        "minibatch-noise",
         "yield",
+        "learning-rate",
         "weight-decay",
         "softmax",
         "cross-entropy",
@@ -232,7 +241,7 @@ def test_nothing_is_imported_before_something_is_measured() -> None:
         "print([m for m in ('torch', 'sklearn', 'textual') if m in sys.modules], len(LESSONS))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[] 15"
+    assert told.stdout.strip() == "[] 18"
 
 
 @pytest.mark.parametrize(

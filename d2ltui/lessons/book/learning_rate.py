@@ -1,0 +1,109 @@
+"""The learning rate: too low, about right, too high (section 3.4.6)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.gradient_norms import geometric_mean
+from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.step_losses import loss_curve, losses_of
+from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Curves, Panel, Panels
+from d2ltui.spec.numbers import number, percent, setting
+
+if TYPE_CHECKING:
+    from d2ltui.nn import Network
+
+LINEAR = {"model": "linear", "dataset": "synthetic-linear"}
+ROLES = ("too low", "about right", "too high")
+LOWEST, HIGHEST = 1e-5, 1e10  # losses that are drawn: those of a rate that is too high grow beyond any screen
+LAST = 10  # steps whose loss is that at the end
+
+
+def learning_rate(bench: Bench) -> Measured:
+    """Three rates, and what each leaves of the loss."""
+    drawn: dict[str, list[float]] = {}
+    left: dict[str, float] = {}
+    for role in ROLES:
+        left[role] = geometric_mean([_train(bench, role, seed, drawn) for seed in bench.seeds])
+    rates = {role: setting(bench.config(role).lr) for role in ROLES}
+    steps = bench.config("about right").total_steps
+    low, right, high = (left[role] for role in ROLES)
+    return Measured(
+        [
+            figure(
+                f"a rate of {rates['too low']}: what is left of the loss",
+                low,
+                low=0.3,
+                high=1.0,
+                unit="of the first loss",
+                plain=f"Loss that is left with a rate of {rates['too low']}",
+            ),
+            figure(
+                f"a rate of {rates['about right']}: what is left of the loss",
+                right,
+                high=1e-3,
+                unit="of the first loss",
+                plain=f"Loss that is left with a rate of {rates['about right']}",
+            ),
+            figure(
+                f"a rate of {rates['too high']}: the last loss, the first one's being 1",
+                high,
+                low=100.0,
+                plain=f"Last loss with a rate of {rates['too high']}, the first being 1",
+            ),
+        ],
+        f"{steps} steps each, means over {len(bench.seeds)} draws of the data. With the middle rate what is left is "
+        "the noise of the labels, below which no line can get.",
+        f"After {steps} steps {percent(low)} of the loss is left with the low rate and {percent(right, tiny=True)} "
+        f"with the middle one; with the high one the loss is {number(high, 2)} times what it was.",
+    )
+
+
+def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) -> float:
+    """The loss of the last steps, that of the whole training part at the start being 1; `drawn` gets the first run."""
+    data = bench.data(bench.config(role, seed))
+    starts: list[float] = []
+
+    def look(network: Network) -> None:
+        if not starts:
+            import torch
+
+            device = next(network.parameters()).device
+            with torch.no_grad():
+                starts.append(float(network.loss(network(data.x_train.to(device)), data.y_train.to(device))))
+        show()
+
+    def show() -> None:
+        if seed == 0:
+            drawn[role] = losses_of(bench.runs[-1].live)
+            bench.show(_picture(bench, drawn))
+
+    bench.train(role, seed, each_epoch=look)
+    show()  # also of a run whose loss is no number any more, and which has ended early
+    losses = [loss for loss in losses_of(bench.runs[-1].live) if math.isfinite(loss)]
+    return mean(losses[-LAST:]) / starts[0]
+
+
+def _picture(bench: Bench, drawn: dict[str, list[float]]) -> Panels:
+    """The loss of each step on a logarithmic axis, a line for each rate."""
+    curves = tuple(
+        loss_curve(f"{role}: {setting(bench.config(role).lr)}", losses, index, setting(index + 1))
+        for index, (role, losses) in enumerate(drawn.items())
+    )
+    ends = (1.0, float(bench.config("about right").total_steps))
+    diagram = Curves(curves, ends, "step", low=LOWEST, high=HIGHEST, log=True, whole=True)
+    return Panels((Panel("Loss of each step, by learning rate", diagram),), columns=1)
+
+
+LESSON = book_lesson(
+    "learning-rate",
+    measure=learning_rate,
+    experiments=(
+        Experiment("too low", {**LINEAR, "lr": 0.001}),
+        Experiment("about right", {**LINEAR, "lr": 0.1}),
+        Experiment("too high", {**LINEAR, "lr": 1.2}),
+    ),
+)

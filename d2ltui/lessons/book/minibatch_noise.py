@@ -1,0 +1,165 @@
+"""The gradient of a minibatch around that of all samples (section 3.1.1.4)."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.gradient_norms import geometric_mean
+from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.numbers import number
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from d2ltui.data import Dataset
+    from d2ltui.nn import Network
+
+    Draw: TypeAlias = Callable[[Dataset, int, Generator], Tensor]
+
+Cloud: TypeAlias = tuple[list[float], list[float]]
+
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+BATCHES = 40  # of each size
+CLOUDS = {1: ".", 8: "o", 64: "#"}  # sizes whose batches are drawn one by one, with their marks
+REACH = 5.0  # of the drawn clouds, the whole gradient being as long as 1
+START, TRAINED = "at the start", "after training"
+
+
+def any_samples(data: Dataset, size: int, generator: Generator) -> Tensor:
+    """The numbers of `size` different samples of the training part, by chance."""
+    import torch
+
+    return torch.randperm(len(data.x_train), generator=generator)[:size]
+
+
+def minibatch_noise(bench: Bench, draw: Draw | None = None) -> Measured:
+    """How far gradients of batches of many sizes are from that of all samples, at the start and after training."""
+    from d2ltui.nn import build
+
+    draw = draw or any_samples
+    drawn: dict[str, dict[int, float]] = {}
+    clouds: dict[int, Cloud] = {}
+    found: dict[str, list[dict[int, float]]] = {START: [], TRAINED: []}
+    for seed in bench.seeds:
+        config = bench.config("network", seed)
+        for role in found:
+            network = build(config) if role == START else bench.train("network", seed).network
+            scatter, seen = _scatter(network, bench.data(config), seed, draw, bench.go_on)
+            found[role].append(scatter)
+            if len(found[role]) == 1:
+                drawn[role] = scatter
+                clouds.update(seen if role == START else {})
+                bench.show(_picture(drawn, clouds))
+    one, many = (geometric_mean([scatter[size] for scatter in found[START]]) for size in (SIZES[0], SIZES[-1]))
+    law = math.sqrt(SIZES[-1] / SIZES[0])
+    return Measured(
+        [
+            figure("a single sample's gradient: distance from that of all, whose length is 1", one),
+            figure(f"that of {SIZES[-1]} samples: distance", many),
+            figure(
+                f"how many times nearer {SIZES[-1]} samples come than one",
+                one / many,
+                # A batch is drawn without putting back: the larger ones come a little nearer than 1/√n.
+                low=0.8 * law,
+                high=1.3 * law,
+                plain=f"How many times nearer {SIZES[-1]} samples come than one (√{SIZES[-1]} is {number(law)})",
+            ),
+            *(
+                figure(
+                    f"power of n by which the noise falls, {role}",
+                    mean(map(_power, scatters)),
+                    -0.57,
+                    -0.45,
+                    plain=f"Power of n by which the noise falls, {role}",
+                )
+                for role, scatters in found.items()
+            ),
+        ],
+        f"{BATCHES} batches of each size and seed. Drawing without putting back makes large batches a little better "
+        "than independent samples: a batch of all samples has no noise at all.",
+        f"One sample's gradient is {number(one, 2)} times its own length away from that of all samples, {SIZES[-1]} "
+        f"samples' {number(many, 2)} times: {number(one / many, 2)} times nearer, and √{SIZES[-1]} is {number(law)}.",
+    )
+
+
+def _scatter(
+    network: Network, data: Dataset, seed: int, draw: Draw, go_on: Callable[[], None]
+) -> tuple[dict[int, float], dict[int, Cloud]]:
+    """By size of the batch: the distance of its gradients from that of all samples, whose length is 1 (the root of the
+    mean square), and where some lie in the plane of that gradient and of the direction in which they scatter most.
+    """
+    import torch
+
+    whole = _gradient(network, data.x_train, data.y_train)
+    length = whole.norm()
+    generator = torch.Generator().manual_seed(seed)
+    distances: dict[int, float] = {}
+    clouds: dict[int, Cloud] = {}
+    aside = torch.zeros_like(whole)
+    for size in SIZES:
+        gradients = []
+        for _ in range(BATCHES):
+            go_on()
+            chosen = draw(data, size, generator)
+            gradients.append(_gradient(network, data.x_train[chosen], data.y_train[chosen]))
+        off = (torch.stack(gradients) - whole) / length
+        distances[size] = float(off.square().sum(dim=1).mean().sqrt())
+        if size in CLOUDS:
+            along = off @ (whole / length)
+            if not clouds:
+                rest = off - along[:, None] * (whole / length)
+                aside = torch.linalg.svd(rest, full_matrices=False).Vh[0]
+            clouds[size] = ((1 + along).tolist(), (off @ aside).tolist())
+    return distances, clouds
+
+
+def _gradient(network: Network, x: Tensor, y: Tensor) -> Tensor:
+    """The gradient of the mean loss of a batch, all parameters' in one vector, on the CPU."""
+    import torch
+
+    parameters = list(network.parameters())
+    device = parameters[0].device
+    loss = network.loss(network(x.to(device)), y.to(device))
+    return torch.cat([part.flatten() for part in torch.autograd.grad(loss, parameters)]).cpu()
+
+
+def _power(distances: dict[int, float]) -> float:
+    """The slope of the straight line through the logarithms of both."""
+    return statistics.linear_regression(
+        [math.log(size) for size in distances], [math.log(max(value, 1e-30)) for value in distances.values()]
+    ).slope
+
+
+def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Panels:
+    """The gradients of batches around that of all samples, and how the distance falls with the size of the batch."""
+    points = [
+        Curve(f"batches of {size}", *clouds[size], index, mark, joined=False)
+        for index, (size, mark) in enumerate(CLOUDS.items())
+        if size in clouds
+    ]
+    target = Curve("all samples", [1.0], [0.0], len(CLOUDS), "X", joined=False)
+    seen = Curves((*points, target), (1 - REACH, 1 + REACH), low=-REACH, high=REACH)
+    sizes = [float(size) for size in SIZES]
+    lines = [
+        Curve(role, [float(size) for size in found], list(found.values()), len(CLOUDS) + 1 + index, role[-1])
+        for index, (role, found) in enumerate(drawn.items())
+    ]
+    highest = max(max(found.values()) for found in drawn.values())
+    law = Curve("", sizes, [highest / math.sqrt(size) for size in sizes], faint=True)
+    fall = Curves((*lines, law), (sizes[0], sizes[-1]), "batch", log=True, log_x=True)
+    return Panels(
+        (Panel("Gradients of batches", seen), Panel("Distance from that of all (faint: 1/√n)", fall)), columns=2
+    )
+
+
+LESSON = book_lesson(
+    "minibatch-noise",
+    measure=minibatch_noise,
+    experiments=(Experiment("network", {"model": "mlp", "dataset": "digits", "hidden": "32", "epochs": 5}),),
+)
