@@ -9,41 +9,44 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.models import image_shape
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.step_seen import of_layer
 
 
-def _modules(config: RunConfig) -> tuple[tuple[str, ...], list[str]]:
-    """Imports, and each layer as torch.nn has it."""
+def _modules(config: RunConfig) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+    """Imports, and each layer as torch.nn has it, with the key of its line."""
     plan = catalogue.layer_plan(config)
     imports: set[str] = set()
-    made = []
+    made: list[tuple[str, str]] = []
     if any(spec.kind == "convolution" for spec in plan):
-        made.append(f"nn.Unflatten(1, {image_shape(config.dataset_info)})")
+        made.append((f"nn.Unflatten(1, {image_shape(config.dataset_info)})", "input"))
     for spec in plan:
         if spec.kind == "linear":
-            made.append(f"nn.Linear({spec.num_inputs}, {spec.num_outputs})")
+            layer = f"nn.Linear({spec.num_inputs}, {spec.num_outputs})"
         elif spec.kind == "convolution":
             padding = f", padding={spec.padding}" if spec.padding else ""
-            made.append(f"nn.Conv2d({spec.num_inputs}, {spec.num_outputs}, {spec.kernel}{padding})")
+            layer = f"nn.Conv2d({spec.num_inputs}, {spec.num_outputs}, {spec.kernel}{padding})"
         elif spec.kind == "pooling":
-            made.append(f"nn.AvgPool2d({spec.kernel})")
+            layer = f"nn.AvgPool2d({spec.kernel})"
         elif spec.kind == "flatten":
-            made.append("nn.Flatten()")
+            layer = "nn.Flatten()"
         elif spec.kind == "dropout":
-            made.append(f"nn.Dropout({config.dropout!r})")
+            layer = f"nn.Dropout({config.dropout!r})"
         else:
             module, _, name = ACTIVATIONS[config.activation].module.partition(":")
             if module != "torch.nn":
                 imports.add(f"from {module} import {name}")
-            made.append(f"nn.{name}()" if module == "torch.nn" else f"{name}()")
+            layer = f"nn.{name}()" if module == "torch.nn" else f"{name}()"
+        made.append((layer, of_layer(spec.index)))
     return tuple(sorted(imports)), made
 
 
-def _net(modules: list[str]) -> list[Line]:
+def _net(modules: list[tuple[str, str]]) -> list[Line]:
     if len(modules) == 1:
-        return [Line(f"net = nn.Sequential({modules[0]})")]
+        ((module, key),) = modules
+        return [Line(f"net = nn.Sequential({module})", "forward", key)]
     return [
         Line("net = nn.Sequential("),
-        *(Line(f"    {module},", "forward") for module in modules),
+        *(Line(f"    {module},", "forward", key) for module, key in modules),
         Line(")"),
     ]
 
@@ -95,7 +98,7 @@ def concise(config: RunConfig, device: str = "cpu", *, fused: bool = False) -> I
     imports, modules = _modules(config)
     more, optimizer = optimizer_lines(config, fused=fused)
     start = block(_START)
-    if any(module.startswith("nn.Conv2d") for module in modules):
+    if any(module.startswith("nn.Conv2d") for module, _ in modules):
         start += [Line(line) for line in _START_CONVOLUTION.strip("\n").splitlines()]
     if device != "cpu":
         start.append(Line("net.to(device)"))
@@ -120,10 +123,10 @@ def step_lines(config: RunConfig) -> list[Line]:
     step = [
         Line("def train_step(X, y):"),
         Line("    optimizer.zero_grad()", "forward"),
-        Line("    y_hat = net(X)", "forward", "y_hat"),
-        Line("    l = loss(y_hat, y)", "loss", "l"),
-        Line("    l.backward()", "backward"),
+        Line("    y_hat = net(X)", "forward", "output"),
+        Line("    l = loss(y_hat, y)", "loss", "loss"),
+        Line("    l.backward()", "backward", "backward"),
     ]
     if config.clip_norm:
-        step.append(Line(f"    nn.utils.clip_grad_norm_(net.parameters(), {config.clip_norm!r})", "update"))
-    return [*step, Line("    optimizer.step()", "update"), Line("    return l.detach()")]
+        step.append(Line(f"    nn.utils.clip_grad_norm_(net.parameters(), {config.clip_norm!r})", "update", "clip"))
+    return [*step, Line("    optimizer.step()", "update", "update"), Line("    return l.detach()")]

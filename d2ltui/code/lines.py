@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-Phase: TypeAlias = Literal["", "forward", "loss", "backward", "update"]
+from d2ltui.spec.step_seen import Phase
 
 
 class Line(NamedTuple):
-    """A line of Python, the part of a training step that it carries out, and the tensor that it gives a name to.
+    """A line of Python, the part of a training step that it carries out, and the key by which `Moment.line` means it.
 
-    Both are "" where there is none.
+    Both are "" where there is none. Keys are `input`, `layer 1` and so on, `output`, `loss`, `penalty`, `backward`,
+    `clip` and `update`.
     """
 
     text: str
     phase: Phase = ""
-    tensor: str = ""
+    moment: str = ""
 
 
 def block(text: str) -> list[Line]:

@@ -31,7 +31,11 @@ def listing(config: RunConfig, implementation: str) -> list[Line]:
     reference = model.scratch if implementation == "scratch" else model.build
     if not reference:
         return [Line(f"# {model.name} has no implementation from scratch.")]
-    net = [*_source_of(reference), Line(""), Line("net = " + reference.partition(":")[2] + "(config, data)", "forward")]
+    net = [
+        *_source_of(reference),
+        Line(""),
+        Line("net = " + reference.partition(":")[2] + "(config, data)", "forward", "output"),
+    ]
     if implementation == "scratch":
         return _joined([head, net])
     return _joined([head, net, optimizer_lines(config)[1], [loss_line(config)], step_lines(config)])

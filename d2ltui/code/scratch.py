@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from d2ltui.code import formulas
@@ -10,8 +9,10 @@ from d2ltui.code.lines import Line, block
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import image_shape
+from d2ltui.spec.step_seen import NamedLayer, named_layers, of_layer
+
+_MOVES = "param -= "  # how the line of an optimiser begins that moves a parameter
 
 
 class Implementation(NamedTuple):
@@ -26,41 +27,7 @@ class Implementation(NamedTuple):
     step: list[Line]
 
 
-class _Layer(NamedTuple):
-    """A layer with the names of its parameters, of its input and of its output."""
-
-    spec: LayerSpec
-    weight: str
-    bias: str
-    before: str
-    after: str
-
-
-def _layers(config: RunConfig) -> Iterator[_Layer]:
-    """The layers, each with names as the book gives them: Z before an activation function, H behind it."""
-    number = pooled = 0
-    before = "X"
-    plan = catalogue.layer_plan(config)
-    for spec in plan:
-        weight = bias = ""
-        if spec.kind in ("linear", "convolution"):
-            number += 1
-            weight, bias = f"{'W' if spec.kind == 'linear' else 'K'}{number}", f"b{number}"
-            after = f"Z{number}"
-        elif spec.kind == "pooling":
-            pooled += 1
-            after = f"P{pooled}"
-        elif spec.kind == "flatten":
-            after = "F"
-        else:
-            after = f"H{number}"
-        if len(plan) == 1:
-            weight, bias = "W", "b"
-        yield _Layer(spec, weight, bias, before, after)
-        before = after
-
-
-def _applied(layer: _Layer, config: RunConfig, function: str) -> str:
+def _applied(layer: NamedLayer, config: RunConfig, function: str) -> str:
     """What is computed of the layer's input."""
     spec, before = layer.spec, layer.before
     if spec.kind == "linear":
@@ -77,25 +44,25 @@ def _applied(layer: _Layer, config: RunConfig, function: str) -> str:
     return f"{function}({before})"
 
 
-def _net(config: RunConfig, layers: list[_Layer], function: str) -> list[Line]:
+def _net(config: RunConfig, layers: list[NamedLayer], function: str) -> list[Line]:
     training = ", is_training=True" if config.dropout and any(layer.spec.kind == "dropout" for layer in layers) else ""
     lines = [Line(f"def net(X{training}):")]
     if any(layer.spec.kind == "convolution" for layer in layers):
         shape = ", ".join(map(str, image_shape(config.dataset_info)))
-        lines.append(Line(f"    X = X.reshape(-1, {shape})", "forward", "X"))
+        lines.append(Line(f"    X = X.reshape(-1, {shape})", "forward", "input"))
     for layer in layers:
-        applied = _applied(layer, config, function)
+        applied, key = _applied(layer, config, function), of_layer(layer.spec.index)
         if layer is layers[-1]:
-            lines.append(Line(f"    return {applied}", "forward", "y_hat"))
+            lines.append(Line(f"    return {applied}", "forward", key))
         elif layer.spec.kind == "dropout":
             lines.append(Line("    if is_training:", "forward"))
-            lines.append(Line(f"        {layer.after} = {applied}", "forward", layer.after))
+            lines.append(Line(f"        {layer.after} = {applied}", "forward", key))
         else:
-            lines.append(Line(f"    {layer.after} = {applied}", "forward", layer.after))
+            lines.append(Line(f"    {layer.after} = {applied}", "forward", key))
     return lines
 
 
-def _parameters(layers: list[_Layer], device: str) -> list[Line]:
+def _parameters(layers: list[NamedLayer], device: str) -> list[Line]:
     having = [layer for layer in layers if layer.weight]
     lines = []
     for layer in having:
@@ -114,26 +81,26 @@ def _parameters(layers: list[_Layer], device: str) -> list[Line]:
     ]
 
 
-def _step(config: RunConfig, layers: list[_Layer], update: formulas.Update) -> list[Line]:
+def _step(config: RunConfig, layers: list[NamedLayer], update: formulas.Update) -> list[Line]:
     lines = [Line("def train_step(X, y):")]
     if update.counts:
         lines += [Line("    global t", "update"), Line("    t += 1", "update")]
-    lines += [Line("    y_hat = net(X)", "forward", "y_hat"), Line("    l = loss(y_hat, y)", "loss", "l")]
+    lines += [Line("    y_hat = net(X)", "forward", "output"), Line("    l = loss(y_hat, y)", "loss", "loss")]
     objective = "l"
     if config.weight_decay and config.optimizer != "adamw":
         weights = " + ".join(f"l2_penalty({layer.weight})" for layer in layers if layer.weight)
         lines.append(Line(f"    penalty = {weights}", "loss", "penalty"))
         objective = f"(l + {config.weight_decay!r} * penalty)"
-    lines.append(Line(f"    {objective}.backward()", "backward"))
+    lines.append(Line(f"    {objective}.backward()", "backward", "backward"))
     if config.clip_norm:
-        lines.append(Line(f"    grad_clipping(params, {config.clip_norm!r})", "update"))
-    lines.append(Line(f"    {update.call.format(momentum=config.momentum)}", "update"))
+        lines.append(Line(f"    grad_clipping(params, {config.clip_norm!r})", "update", "clip"))
+    lines.append(Line(f"    {update.call.format(momentum=config.momentum)}", "update", "update"))
     return [*lines, Line("    return l.detach()")]
 
 
 def scratch(config: RunConfig, device: str = "cpu") -> Implementation:
     """The implementation from scratch of a model that is a chain of layers."""
-    layers = list(_layers(config))
+    layers = named_layers(catalogue.layer_plan(config))
     kinds = {layer.spec.kind for layer in layers}
     imports: tuple[str, ...] = ()
     sources: list[str] = []
@@ -155,7 +122,10 @@ def scratch(config: RunConfig, device: str = "cpu") -> Implementation:
         loss.append(formulas.L2_PENALTY)
     optimizer = [formulas.GRAD_CLIPPING] if config.clip_norm else []
     optimizer.append(update.function.replace("{weight_decay!r}", repr(config.weight_decay)))
-    made = _joined(optimizer)
+    made = [
+        line._replace(phase="update", moment="update") if line.text.lstrip().startswith(_MOVES) else line
+        for line in _joined(optimizer)
+    ]
     if config.optimizer not in formulas.UPDATES:
         made = [Line(f"# {config.optimizer} is another package's: from scratch, there is the book's SGD."), *made]
     if update.states:

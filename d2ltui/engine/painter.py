@@ -15,6 +15,7 @@ from d2ltui.nn import Network
 from d2ltui.pictures.make import make
 from d2ltui.pictures.subject import Subject
 from d2ltui.spec.pictures import PictureMade, PictureRequest
+from d2ltui.spec.step_seen import STEP, StepSeen
 
 # Seconds between two pictures, at least; and the share of the training time that they may take.
 PICTURE_EVERY = 0.3
@@ -30,12 +31,17 @@ class Painter:
         desk: where pictures are asked for; None where nobody ever will.
         subject: makes the subject; called when the first picture is asked for, in the thread that makes it.
         failed: told what has failed, and of what.
+        next_step: shows the step that comes next, None where none does; called while the run waits for it.
     """
 
     def __init__(
-        self, desk: PictureDesk | None, subject: Callable[[], Subject], failed: Callable[[str, Exception], None]
+        self,
+        desk: PictureDesk | None,
+        subject: Callable[[], Subject],
+        failed: Callable[[str, Exception], None],
+        next_step: Callable[[], StepSeen | None] = lambda: None,
     ) -> None:
-        self._desk, self._failed = desk, failed
+        self._desk, self._failed, self._next_step = desk, failed, next_step
         self._make_subject: Callable[[], Subject] | None = subject
         self._subject: Subject | None = None
         self._broken: dict[str, str] = {}  # why, by kind
@@ -51,20 +57,26 @@ class Painter:
         device: torch.device,
         desk: PictureDesk | None,
         failed: Callable[[str, Exception], None],
+        next_step: Callable[[], StepSeen | None],
     ) -> Painter:
         """For `network`, which is on `device`, and its data, which need not be."""
-        return cls(desk, lambda: Subject.of(network, data, device), failed)
+        return cls(desk, lambda: Subject.of(network, data, device), failed, next_step)
 
     def paint(self, step: int, *, standing: bool = False) -> None:
         """Make the picture that is due after `step` steps, if one is. `standing`: no step is kept waiting for it."""
         desk = self._desk
-        if desk is None or desk.request is None:
+        if desk is None or (request := desk.request) is None or (request.kind == STEP and not standing):
             return
         if desk.fresh or (step != self._made_at and (standing or time.perf_counter() >= self._next)):
-            self._answer(desk, step, alone=False)
+            self._answer(desk, step)
+
+    def forget(self) -> None:
+        """What has been made is no longer so: something else than a step has changed what comes next."""
+        self._made_at = -1
 
     def release(self, step: int) -> None:
         """The network trains no more: from now on whoever asks is answered by a thread."""
+        self._next_step = lambda: None
         if self._desk is None:
             return
         with contextlib.suppress(Exception):  # what is asked for later says so
@@ -90,14 +102,25 @@ class Painter:
             if self._desk is not None:
                 self._answer(self._desk, step, alone=True)
 
-    def _answer(self, desk: PictureDesk, step: int, *, alone: bool) -> None:
+    def _answer(self, desk: PictureDesk, step: int, *, alone: bool = False) -> None:
         request = desk.take()
         if request is None:
             return
         began = time.thread_time()  # this thread's own: on a busy machine everything else takes as many times longer
-        desk.put(self._made(request, step, alone))
+        desk.put(self._stepped(request, step) if request.kind == STEP else self._made(request, step, alone))
         self._made_at = step
         self._next = time.perf_counter() + max(PICTURE_EVERY, (time.thread_time() - began) / SHARE)
+
+    def _stepped(self, request: PictureRequest, step: int) -> PictureMade:
+        if request.kind not in self._broken:
+            try:
+                seen = self._next_step()
+                why = "" if seen is not None else "the last step has been taken"
+                return PictureMade(request, step, None, why, seen)
+            except Exception as error:  # whatever a network or a library raises: the run goes on
+                self._broken[request.kind] = str(error) or type(error).__name__
+                self._failed("the next step, line by line", error)
+        return PictureMade(request, step, None, f"the next step cannot be shown ({self._broken[request.kind]})")
 
     def _made(self, request: PictureRequest, step: int, alone: bool) -> PictureMade:
         if request.kind not in self._broken:

@@ -25,6 +25,7 @@ from d2ltui.engine.observers import Sinks, inspection_of
 from d2ltui.engine.painter import Painter
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
+from d2ltui.engine.rehearsal import Rehearsal
 from d2ltui.engine.reporting import LARGEST_LOSS, end_epoch, publish
 from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
@@ -177,7 +178,8 @@ class Trainer:
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
         self._inspection = inspection_of(self._bench, self._emit, self._sample_every)
-        self._painter = Painter.of(self.network, data, device, self.control.pictures, self._emit.tell_failure)
+        rehearsal, tell = Rehearsal(config, self.parts, self.progress), self._emit.tell_failure
+        self._painter = Painter.of(self.network, data, device, self.control.pictures, tell, rehearsal.seen)
         self._begin_epoch(1)
         freeze_gc()
         self._loaded = True
@@ -331,6 +333,7 @@ class Trainer:
             if (lr := self.control.take_lr()) is not None:
                 self.progress.lr = lr
                 self._apply_lr()
+                self._painter.forget()
                 self._emit(events.LearningRateChanged(self.progress.step, lr))
                 if waiting:
                     self._pace.keep(self._checkpoint)

@@ -14,6 +14,7 @@ import msgspec
 
 from d2ltui.spec.dataset_source import DatasetInfo
 from d2ltui.spec.layers import LayerSpec
+from d2ltui.spec.step_seen import StepSeen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -162,12 +163,16 @@ Picture: TypeAlias = "ActivationCurve | Regions | Surface | Fit | Images | Maps 
 
 
 class PictureMade(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `request` after `step` steps: a picture, or a sentence that says why there is none."""
+    """The answer to `request` after `step` steps: a picture, or a sentence that says why there is none.
+
+    To a request of the kind `STEP` it is `next_step` instead: what the step that comes next will do, line by line.
+    """
 
     request: PictureRequest
     step: int
     picture: Picture | None
     problem: str = ""
+    next_step: StepSeen | None = None
 
 
 def is_image(info: DatasetInfo) -> bool:

@@ -120,6 +120,25 @@ LESSONS_KEYS: tuple[Key, ...] = (
     Key("escape,q,L", "close", "back", "back to the main screen; a measurement continues", "esc", rank=0),
 )
 
+CODE_KEYS: tuple[Key, ...] = (
+    Key("s", "step", "line", "the next line of a training step, with its tensors; a run that trains pauses first"),
+    Key("S", "whole_step", "step", "the lines that are left, and the next training step"),
+    Key("e", "epoch", "epoch", "train to the end of the epoch, then pause"),
+    Key("space", "pause", "pause", "pause, and resume"),
+    Key("less_than_sign", "speed(-1)", "slower", "slower: down to one step a second", "<"),
+    Key("greater_than_sign", "speed(1)", "faster", "faster, up to all there is", ">"),
+    Key("x", "stop", "stop", "stop the run"),
+    Key("v,tab", "turn", "other", "the other implementation, where there is no room for both", "v"),
+    Key("left", "shift(-8)", "left", "the code sideways", "← →"),
+    Key("right", "shift(8)", "right", "the code sideways", "→"),
+    Key("up", "scroll(-1)", "up", "up and down", "↑ ↓"),
+    Key("down", "scroll(1)", "down", "up and down", "↓"),
+    Key("pageup", "scroll(-10)", "page up", "ten lines up"),
+    Key("pagedown", "scroll(10)", "page down", "ten lines down"),
+    Key("question_mark", "help", "help", "this help", "?"),
+    Key("escape,q,c", "dismiss", "close", "back to the main screen", "esc"),
+)
+
 # These act whatever covers the main screen.
 _EVERYWHERE = ("interrupt", "suspend_process", "toggle_theme")
 RANKS = {entry.action: entry.rank for entry in (*KEYS, *RUNS_KEYS, *LESSONS_KEYS)}

@@ -14,6 +14,12 @@ def shown(view: CodeView) -> list[str]:
     return ["".join(text for _, text in line) for line in view.lines]
 
 
+def marked(view: CodeView) -> str:
+    """The one line with a mark, and what stands beside it."""
+    (line,) = (line for line in shown(view) if line[0] != " ")
+    return line
+
+
 async def test_the_run_stands_beside_itself_as_code(open_app: Opener) -> None:
     async with open_app(LINEAR, size=(120, 40)) as person:
         await person.press("c")  # no run yet: what the form describes
@@ -45,13 +51,48 @@ async def test_the_run_stands_beside_itself_as_code(open_app: Opener) -> None:
         scratch, concise = person.app.screen.query(CodeView)
         await person.until(lambda: any("0.125" in line for line in shown(concise)), "the rate of now")
         step = person.live.step
+
+        # The step that comes next, line by line, in both columns; the run waits meanwhile.
+        await person.until(lambda: "forward, line 1 of 6" in person.text(), "the step's first line")
+        assert marked(scratch).startswith("▶     return X @ W + b")
+        assert marked(concise).startswith("▶ net = nn.Sequential(nn.Linear(2, 1))")
         await person.press("s")
-        await person.until(lambda: person.live.step == step + 1, "a step, from here too")
+        assert "loss, line 2 of 6" in person.text()
+        assert marked(concise).startswith("▶     l = loss(y_hat, y)")
+        await person.press("s", "s")
+        assert "backward, line 4 of 6" in person.text()
+        assert marked(scratch).startswith("◀     return X @ W + b")
+        await person.press("s")
+        assert marked(concise).startswith("▶     optimizer.step()")
+        assert "W.grad" in person.text()
+        await person.press("s")
+        assert "update, line 6 of 6" in person.text()
+        assert person.live.step == step
+        await person.press("s")  # after the last line the run takes the step
+        await person.until(lambda: person.live.step == step + 1, "the step")
+        await person.until(lambda: "forward, line 1 of 6" in person.text(), "the first line of the step after it")
+        assert f"Step {step + 2:,}," in person.text()
+        await person.press("S")
+        await person.until(lambda: person.live.step == step + 2, "the rest of a step")
+        await person.press("space")
+        await person.until(lambda: person.live.step > step + 100, "a run that trains on")
+        await person.until(lambda: "line 1 of" not in person.text(), "no step while it trains")
+        await person.press("less_than_sign")
+        await person.until(lambda: " steps/s" in person.text(), "slow motion")
+        await person.press("s")
+        await person.until(lambda: "forward, line 1 of 6" in person.text(), "a pause before the next step")
+
         await person.pilot.resize_terminal(80, 24)
         await person.until(lambda: not scratch.parent.display, "one at a time")  # type: ignore[union-attr]
         await person.press("v")
         await person.until(lambda: "From scratch" in person.text(), "the other one")
         assert "Concise" not in person.text()
+        await person.press("x")
+        await person.until(lambda: person.live.ended is not None, "the end")
+        await person.until(lambda: "line 1 of" not in person.text(), "no step to come")
+        await person.press("question_mark")
+        await person.until(lambda: "the lines that are left" in person.text(), "this screen's keys")
+        await person.press("escape")
         await person.press("down", "down")
         assert scratch.scroll_offset.y == 2
         await person.press("c")

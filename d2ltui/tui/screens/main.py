@@ -239,6 +239,11 @@ class MainScreen(OpeningScreen):
         self.host.start_run(config, mode)
         self.tick()
 
+    def begin_waiting(self) -> bool:
+        """Begin the run that the form describes, which waits before its first step; False where there is none."""
+        self._start("pause")
+        return self.host.training
+
     def action_pause(self) -> None:
         """Pause, or resume; a run that is over is played, from the cursor on."""
         control = self.host.control

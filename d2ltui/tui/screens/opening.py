@@ -71,6 +71,18 @@ class OpeningScreen(PlayingScreen):
         """Put a whole run into the form."""
         raise NotImplementedError
 
+    def begin_waiting(self) -> bool:
+        """Begin the run that the form describes, which waits before its first step; False where there is none."""
+        raise NotImplementedError
+
+    def action_stop(self) -> None:
+        """End the run; everything stays on the screen."""
+        raise NotImplementedError
+
+    def action_epoch(self) -> None:
+        """To the end of the epoch, then pause."""
+        raise NotImplementedError
+
     def action_check(self) -> None:
         """What would go wrong with the described run."""
         self.after_typing(lambda: self._attempt("check"))
@@ -121,17 +133,17 @@ class OpeningScreen(PlayingScreen):
         """The run on the screen as code; before there is one, the run that the form describes."""
         live = self.host.live
         if live is None:
-            self.after_typing(lambda: self._show_code(self.described(), own=False))
+            self.after_typing(lambda: self._show_code(self.described()))
         elif live.is_configured:
-            self._show_code(live.config, own=True)
+            self._show_code(live.config)
         else:
             self._say(f"this run is trained by {quoted(live.header.source)}, which keeps its code to itself")
 
-    def _show_code(self, config: RunConfig | None, *, own: bool) -> None:
+    def _show_code(self, config: RunConfig | None) -> None:
         from d2ltui.tui.screens.code import CodeScreen
 
         if config is not None:
-            self.open(CodeScreen(config, own=own))
+            self.open(CodeScreen(config, self))
 
     def action_traceback(self) -> None:
         """The whole error of a failed run."""

@@ -51,6 +51,13 @@ def sideways(runs: Runs, by: int) -> Runs:
     return kept
 
 
+def _whole_words(text: str, room: int) -> str:
+    """As many words of `text` as fit into `room` columns: half a number would be another one."""
+    if len(text) <= room:
+        return text
+    return text[: max(0, room) + 1].rpartition(" ")[0]
+
+
 class CodeView(LinesView):
     """Shows code. `note`s stand beside lines, by number; they are told as values, not as code."""
 
@@ -76,8 +83,8 @@ class CodeView(LinesView):
             marked = number == mark
             line = [(int(Style.WARNING), f"{sign} " if marked else "  "), *sideways(runs, self._shift)]
             if notes and number in notes:
-                room = self.size.width - 1 - sum(len(text) for _, text in line)
-                line.append((int(Style.AXIS), f"  {notes[number]}"[: max(0, room)]))
+                room = self.size.width - 3 - sum(len(text) for _, text in line)
+                line.append((int(Style.AXIS), f"  {_whole_words(notes[number], room)}"))
             lines.append(line)
         self.show(lines)
         if mark is not None and self.size.height and not self._sees(mark):
