@@ -314,10 +314,16 @@ def datasets() -> None:
 @click.argument("name", required=False, metavar="[NAME|all]")
 @click.option("--seeds", metavar="N", callback=positive_int("seeds"), help="Measure N times where chance matters.")
 @click.option("--data-dir", metavar="PATH", help="With Fashion-MNIST in it: lessons that can use it do.")
+@click.option("--no-store", is_flag=True, help="Keep none of its runs on disk.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.pass_context
-def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: str | None, as_json: bool) -> None:
+def lessons(
+    ctx: click.Context, name: str | None, seeds: int | None, data_dir: str | None, no_store: bool, as_json: bool
+) -> None:
     """List the lessons, or measure one, or all of them.
+
+    The runs of a lesson are stored as the group lesson-NAME. Measured again, they take the place of those of the last
+    time, but for runs that you have renamed or written a note about.
 
     The exit status is 0 when every claim holds, 1 when one does not.
     """
@@ -325,7 +331,7 @@ def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: s
     from d2ltui.lessons import LESSONS, SEEDS
 
     if name is None:
-        for option, value in (("seeds", seeds), ("data-dir", data_dir)):
+        for option, value in (("seeds", seeds), ("data-dir", data_dir), ("no-store", no_store or None)):
             if value is not None:
                 raise click.UsageError(
                     f"{option}: --{option} is not allowed without a lesson; allowed: with NAME or all"
@@ -342,7 +348,7 @@ def lessons(ctx: click.Context, name: str | None, seeds: int | None, data_dir: s
     except ConfigError as error:
         raise refused(error, ("data_dir",)) from None
     names = tuple(LESSONS) if name == "all" else (name,)
-    ctx.exit(measure(names, seeds or SEEDS, None if root is None else str(root), as_json))
+    ctx.exit(measure(names, seeds or SEEDS, None if root is None else str(root), as_json, not no_store))
 
 
 def _show(value: object) -> str:

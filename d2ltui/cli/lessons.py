@@ -13,6 +13,9 @@ from d2ltui.cli import text
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
 from d2ltui.lessons.lesson import fields_in_words, paragraphs
 from d2ltui.lessons.measured import LessonCancelled, shown
+from d2ltui.lessons.recorder import group_of
+from d2ltui.runner.headless import StderrReporter
+from d2ltui.runner.lesson_recorder import LessonRecorder
 from d2ltui.spec import terminal
 from d2ltui.spec.numbers import duration
 from d2ltui.spec.signals import Signals
@@ -39,7 +42,7 @@ def list_lessons(as_json: bool) -> int:
     return 0
 
 
-def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: bool) -> int:
+def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: bool, store: bool) -> int:
     """Measure the lessons called `names`; returns the exit status, 0 when every claim holds and 1 when one does not.
 
     Prints the page of a single one, figures and verdicts, or with `as_json` one object as the last line of standard
@@ -49,7 +52,9 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
     verdicts: list[Verdict] = []
     with Signals(on_hangup="stop") as signals:
         for name in names:
-            verdict = _measure_one(LESSONS[name], signals, seeds, data_dir, page=len(names) == 1 and not as_json)
+            recorder = LessonRecorder(name, StderrReporter(sys.stderr)) if store else None
+            page = len(names) == 1 and not as_json
+            verdict = _measure_one(LESSONS[name], signals, seeds, data_dir, recorder, page)
             if verdict is None:
                 return signals.status or 1
             verdicts.append(verdict)
@@ -57,6 +62,9 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
                 _print_verdict(verdict, whole=len(names) == 1)
                 if len(names) == 1 and LESSONS[name].trials:
                     _print_trials(LESSONS[name])
+                if len(names) == 1 and recorder is not None and recorder.stored:
+                    said = f"{counted(recorder.stored, 'run')} stored: d2ltui runs group={group_of(name)}"
+                    print(said, file=sys.stderr)
     holds = all(verdict.holds for verdict in verdicts)
     seconds = round(time.perf_counter() - began, 1)
     if as_json:
@@ -67,12 +75,14 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
     return 0 if holds else 1
 
 
-def _measure_one(lesson: Lesson, signals: Signals, seeds: int, data_dir: str | None, page: bool) -> Verdict | None:
+def _measure_one(
+    lesson: Lesson, signals: Signals, seeds: int, data_dir: str | None, recorder: LessonRecorder | None, page: bool
+) -> Verdict | None:
     """The verdict; None where a signal has ended the measurement."""
     if page:
         _print_page(lesson)
     progress = _Progress(lesson)
-    bench = Bench(lesson, seeds=seeds, data_dir=data_dir, on_run=progress)
+    bench = Bench(lesson, seeds=seeds, data_dir=data_dir, on_run=progress, recorder=recorder)
     progress.bench = bench
     signals.watch(bench)
     try:

@@ -5,6 +5,7 @@ The module is cheap to import; PyTorch comes with the first run.
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
 from d2ltui.lessons.measured import Experiment, LessonCancelled, LessonError, Measured, Verdict
+from d2ltui.lessons.recorder import RecordedRun, RunRecorder
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.dataset_source import SYNTHETIC
@@ -107,6 +109,7 @@ class Bench:
         data_dir: torchvision's root; None for the environment's D2LTUI_DATA_DIR.
         given: other fields for an experiment, by its role: what the claim is about can be exchanged.
         on_run: told of each run when it begins, in the thread that measures.
+        recorder: who stores the runs; None where nobody does.
 
     `runs` are the runs so far, for whoever draws them, and `picture` is what there is to see of them by now, one of
     `spec.diagrams` or None. `total` is how many runs there will be, as far as that is known. `stop()` may be called
@@ -121,12 +124,14 @@ class Bench:
         data_dir: str | None = None,
         given: Mapping[str, Mapping[str, object]] | None = None,
         on_run: Callable[[BenchRun], None] | None = None,
+        recorder: RunRecorder | None = None,
     ) -> None:
         self.lesson = lesson
         self.seeds = range(seeds)
         self.runs: list[BenchRun] = []
         self._data_dir = data_dir or os.environ.get("D2LTUI_DATA_DIR") or None
         self._on_run = on_run
+        self._recorder = recorder
         self._experiments = {e.role: {**e.given, **(given or {}).get(e.role, {})} for e in lesson.experiments}
         self._control = Control()
         self._stopping = False
@@ -142,10 +147,14 @@ class Bench:
             LessonCancelled: soon after `stop()`.
         """
         began = time.perf_counter()
+        seconds: float | None = None
         try:
             measured = self.lesson.measure(self)
+            seconds = time.perf_counter() - began
         finally:
             self._loaded.clear()  # whoever shows the verdict keeps the bench, and data can be large
+            if self._recorder is not None:
+                self._recorder.close(finished=seconds is not None)
         return Verdict(
             name=self.lesson.name,
             claim=self.lesson.claim,
@@ -153,7 +162,7 @@ class Bench:
             figures=tuple(measured.figures),
             comment=measured.comment,
             seeds=len(self.seeds),
-            seconds=round(time.perf_counter() - began, 2),
+            seconds=round(seconds, 2),
             said=measured.said,
         )
 
@@ -237,12 +246,14 @@ class Bench:
         dataset: Dataset | None = None,
         loss: Callable[[Tensor, Tensor], Tensor] | None = None,
         each_epoch: Callable[[Network], None] | None = None,
+        changed: Mapping[str, object] | None = None,
         **given: object,
     ) -> Trained:
         """Train the experiment with this role, on `dataset` or what it names, with `loss` or the model's own.
 
         `each_epoch(network)` is called before the first step and after each epoch. `given` are further fields of its
-        RunConfig, and `label` says so to who looks on.
+        RunConfig, and `label` says so to who looks on. `changed` says in what else the run is not what its RunConfig
+        describes, by name and value; of `dataset` and `loss` that is known.
 
         Raises:
             LessonError: where the run fails. One that diverges is a result.
@@ -271,7 +282,16 @@ class Bench:
         self.runs.append(run)
         if self._on_run is not None:
             self._on_run(run)
-        trainers.append(Trainer(config, self._control, [live, follow], dataset=data, sample_every=None))
+        sinks: list[events.Sink] = [live, follow]
+        keeper = None
+        if self._recorder is not None:
+            own = None if any(dataset is known for known in self._loaded.values()) else dataset
+            differs = {**_changes(own, loss), **(changed or {})}
+            steps = math.ceil(len(data.x_train) / config.batch_size)
+            recorded = RecordedRun(config, role, run.role, len(self.runs), self.total, steps, differs)
+            sink, keeper = self._recorder.begin(recorded, self._control)
+            sinks.append(sink)
+        trainers.append(Trainer(config, self._control, sinks, dataset=data, sample_every=None, keeper=keeper))
         try:
             ended = trainers[0].run()
             self.go_on()
@@ -282,6 +302,18 @@ class Bench:
             # It holds `follow`, which holds it: data and network would stay until Python looks for such circles, which
             # it does not when a GPU's memory is short.
             trainers.clear()
+            if self._recorder is not None:
+                self._recorder.end()
+
+
+def _changes(dataset: Dataset | None, loss: object) -> dict[str, object]:
+    """In what a run with its own data or its own loss is not what its RunConfig describes."""
+    found: dict[str, object] = {}
+    if dataset is not None:
+        found["training_samples"] = len(dataset.x_train)
+    if loss is not None:
+        found["loss"] = getattr(loss, "__name__", type(loss).__name__)
+    return found
 
 
 def mean(values: Iterable[float]) -> float:

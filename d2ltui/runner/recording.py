@@ -53,6 +53,7 @@ class RunRecording:
         resume: tuple[Path, home.Lock] | None = None,
         damage: str = "",
         group: dict[str, object] | None = None,
+        stem: str = "",
         on_trouble: Callable[[str], None] | None = None,
     ) -> None:
         self.config = config
@@ -68,7 +69,13 @@ class RunRecording:
         self._damaged = False  # whether checkpoint.pt is not worth keeping
         self._slow_told = False
         self.store = StoreThread(
-            config, resume=resume, damage=damage, group=group, on_request=self._handle_requests, on_trouble=on_trouble
+            config,
+            resume=resume,
+            damage=damage,
+            group=group,
+            stem=stem,
+            on_request=self._handle_requests,
+            on_trouble=on_trouble,
         )
 
     @classmethod
@@ -78,10 +85,11 @@ class RunRecording:
         control: Control,
         *,
         group: dict[str, object] | None = None,
+        stem: str = "",
         on_trouble: Callable[[str], None] | None = None,
     ) -> RunRecording:
         """Store a new run. Returns at once and raises nothing; `on_trouble` is called in the store's thread."""
-        return cls(config, control, group=group, on_trouble=on_trouble)
+        return cls(config, control, group=group, stem=stem, on_trouble=on_trouble)
 
     @classmethod
     def resume(cls, path: Path, control: Control, *, on_trouble: Callable[[str], None] | None = None) -> RunRecording:

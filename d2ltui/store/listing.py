@@ -61,6 +61,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     findings: tuple[Finding, ...] = ()
     note: str = ""
     group: str = ""
+    kind: str = ""  # of the group: seeds, sweep, lesson
+    role: str = ""  # in a lesson: its experiment's
     problem: str = ""
     last_lr: float | None = None  # where it was changed while the run was trained
 
@@ -226,6 +228,8 @@ def describe(path: Path, meta: dict[str, Any], findings: tuple[Finding, ...] = (
         findings=findings,
         note=home.note(path),
         group=group.get("name", ""),
+        kind=group.get("kind", ""),
+        role=group.get("role", ""),
         problem=problem,
         last_lr=float(lr) if isinstance(lr := progress.get("lr"), (int, float)) else None,
     )

@@ -47,6 +47,7 @@ class _Group(msgspec.Struct):
     kind: str = ""
     index: _Count = 0
     total: _Count = 0
+    role: str = ""
 
 
 class _Process(msgspec.Struct):

@@ -49,7 +49,8 @@ class StoreThread:
         resume: the directory of a run that goes on, and the right to write it; None for a new run. Nothing in it
             changes before `events.RunResumed` has been told.
         damage: what is wrong with that run's database, as a sentence: a new one takes its place then.
-        group: what the run belongs to: `name`, `kind`, `index`, `total`.
+        group: what the run belongs to: `name`, `kind`, `index`, `total`, and of a lesson's its `role`.
+        stem: what its directory is called before the number; "" for what it is a run of.
         on_request: called with what another process asks of the run, in the store's thread.
         on_trouble: called with a sentence, in the store's thread.
     """
@@ -61,6 +62,7 @@ class StoreThread:
         resume: tuple[Path, home.Lock] | None = None,
         damage: str = "",
         group: dict[str, object] | None = None,
+        stem: str = "",
         on_request: Callable[[Request], None] | None = None,
         on_trouble: Callable[[str], None] | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class StoreThread:
         self.path: Path | None = None
         self.trouble = ""
         self._resume, self._damage, self._group = resume, damage, group
+        self._stem = stem or _name_of(config)
         self._on_request, self._on_trouble = on_request, on_trouble
         self._queue: collections.deque[events.Event | Callable[[Path], None]] = collections.deque()
         self._wake = threading.Event()
@@ -145,7 +148,7 @@ class StoreThread:
                 session = RunWriter(path, self.config, goes_on=True, damage=self._damage)
             else:
                 path = home.create(
-                    _name_of(self.config),
+                    self._stem,
                     lambda made: RunWriter.make(made, self.config, self._group),
                 )
                 self._lock = home.Lock(path)

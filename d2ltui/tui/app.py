@@ -80,7 +80,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         only_ascii = not is_utf8() if ascii is None else ascii
         on_console = not only_ascii and ascii is None and is_kernel_console()
         self.ascii = only_ascii or on_console  # for what is drawn with marks: neither has braille
-        self.measuring = LessonRunner()
+        self.measuring = LessonRunner(store)
         self.preflight = Preflight()
         self.stored = StoredRuns(self, self)
         self.data_dir = config.data_dir

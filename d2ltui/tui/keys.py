@@ -108,7 +108,7 @@ LESSONS_KEYS: tuple[Key, ...] = (
         "enter,ctrl+r",
         "measure",
         "run the experiments",
-        "run the lesson's experiments, and judge its claim",
+        "run the lesson's experiments, and judge its claim; those of several lessons one after the other",
         "enter",
         rank=1,
     ),

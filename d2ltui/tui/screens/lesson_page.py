@@ -34,7 +34,7 @@ def mark(measuring: LessonRunner, lesson: Lesson) -> str:
     if measurement is None:
         return ""
     if measuring.measures(lesson):
-        return "…"
+        return "·" if measurement.waits else "…"
     if measurement.verdict is None:
         return ""
     return "✓" if measurement.verdict.holds else "✗"
@@ -46,16 +46,19 @@ def list_line(lesson: Lesson, said: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def heading(lesson: Lesson, measurement: Measurement | None, busy: bool, ascii: bool) -> Text:
+def heading(lesson: Lesson, measuring: LessonRunner, ascii: bool) -> Text:
     """What stands above the text and never leaves the screen: the verdict and its figures, or what there is instead."""
     spell = spelled if ascii else str
+    measurement = measuring.of(lesson)
     if measurement is not None and measurement.verdict is not None:
         return _verdict(measurement.verdict, ascii)
     text = Text(spell(lesson.claim), "bold")
     if measurement is None:
         return text.append(f"\n{TO_BEGIN}", "dim")
-    if busy:
-        return text.append(spell(f"\n{progress(measurement)}"), "dim")
+    if measuring.measures(lesson):
+        others, present = measuring.waiting, measuring.measured
+        said = waits(present) if measurement.waits and present is not lesson else progress(measurement, others)
+        return text.append(spell(f"\n{said}"), "dim")
     more = "\nt shows the whole error" if measurement.traceback else ""
     return text.append(f"\n{measurement.problem}{more}")
 
@@ -87,10 +90,15 @@ def _verdict(verdict: Verdict, ascii: bool) -> Text:
     return text
 
 
-def progress(measurement: Measurement) -> str:
-    """Which run of how many, and how long the rest will take."""
+def waits(present: Lesson | None) -> str:
+    """What is said of a lesson that has its turn later."""
+    return f"waits for “{present.title}” to end; x takes it back" if present is not None else "it begins"
+
+
+def progress(measurement: Measurement, waiting: int = 0) -> str:
+    """Which run of how many, how long the rest will take, and how many lessons wait for the end."""
     runs, total = measurement.runs, measurement.bench.total
-    if not runs:
+    if measurement.began is None or not runs:
         return "measuring; x stops"
     said = f"run {len(runs)} of {max(total, len(runs))}" if total else f"run {len(runs)}"
     said += f": {runs[-1].role}, seed {runs[-1].seed}"
@@ -98,6 +106,8 @@ def progress(measurement: Measurement) -> str:
     if total > done > 0:
         left = (time.monotonic() - measurement.began) / done * (total - done)
         said += f"; about {clock(left)} left"
+    if waiting:
+        said += f"; {counted(waiting, 'lesson')} after it"
     return f"{said}; x stops"
 
 

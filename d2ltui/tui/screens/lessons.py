@@ -123,15 +123,14 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
             self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
         elif self.host.preflight.thread is not None:
             self.app.notify("a check is just ending: once more, in a moment", severity="warning")
-        elif measuring.busy:
-            self.app.notify("a lesson is being measured: x stops it", severity="warning")
-        else:
+        elif not measuring.measures(self.lesson):
             measuring.start(self.lesson, self.host.data_dir)
             self.tick()
 
     def action_stop(self) -> None:
-        """End the measurement."""
-        self.host.measuring.stop()
+        """End what is measured, and what waits; from a lesson that waits, that one alone."""
+        self.host.measuring.stop(self.lesson)
+        self.tick()
 
     def action_experiments(self) -> None:
         """Put one of the experiments, or one of the changes to try, into the form."""
@@ -205,7 +204,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         epochs = sum(len(run.live.epochs) for run in runs)
         picture = measurement.bench.picture if measurement is not None else None
         seen = (lesson.name, measurement, picture, look, len(runs), epochs, self._figure.size)
-        heading = lesson_page.heading(lesson, measurement, busy, ascii)
+        heading = lesson_page.heading(lesson, measuring, ascii)
         rows = int(self._page_pane.size.height * (1 if self.has_class("-narrow") else VERDICT_SHARE))
         heading = lesson_page.fitted(heading, self._verdict.size.width, rows)
         state = (seen, heading, verdict, busy)

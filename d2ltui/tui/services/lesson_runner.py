@@ -1,16 +1,18 @@
-"""A lesson's experiments in a thread of their own, for a screen that looks at them now and then."""
+"""Lessons' experiments in a thread of their own, one lesson after the other, for a screen that looks now and then."""
 
 from __future__ import annotations
 
 import threading
 import time
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench, BenchRun
     from d2ltui.lessons.lesson import Lesson
     from d2ltui.lessons.measured import Verdict
+    from d2ltui.runner.lesson_recorder import LessonRecorder
 
 
 def newest_of_each_role(runs: list[BenchRun]) -> dict[str, BenchRun]:
@@ -22,12 +24,12 @@ class Measurement:
     """One lesson's experiments: the runs so far, and after their end what they say.
 
     At the end `verdict` is there, or `problem` says in one sentence why it is not, and `traceback` where that was a
-    defect of ours.
+    defect of ours. `began` is None while another lesson is measured before it.
     """
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.began = time.monotonic()
+    def __init__(self, lesson: Lesson, bench: Bench, recorder: LessonRecorder | None) -> None:
+        self.lesson, self.bench, self.recorder = lesson, bench, recorder
+        self.began: float | None = None
         self.verdict: Verdict | None = None
         self.problem = ""
         self.traceback = ""
@@ -37,10 +39,21 @@ class Measurement:
         """The runs so far; the last one may be in training. After the end, the newest of each role."""
         return list(self.bench.runs)
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has not begun."""
+        return self.began is None and not self.problem
+
+    @property
+    def trouble(self) -> str:
+        """What went wrong with storing its runs, in a sentence, or ""."""
+        return self.recorder.trouble if self.recorder is not None else ""
+
     def carry_out(self) -> None:
         """Measure, and judge. Raises nothing: it is called at the bottom of a thread."""
         from d2ltui.lessons.measured import LessonCancelled, LessonError
 
+        self.began = time.monotonic()
         try:
             self.verdict = self.bench.verdict()
         except LessonCancelled:
@@ -55,49 +68,90 @@ class Measurement:
 
 
 class LessonRunner:
-    """Carries out one measurement at a time, and keeps each lesson's last one. All methods return at once but `join`.
+    """Carries out measurements one after the other, and keeps each lesson's last one. Nothing waits but `join`.
 
-    `opened` is the lesson that was looked at last.
+    `opened` is the lesson that was looked at last; with `store` the runs are stored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, store: bool = True) -> None:
         self.opened: Lesson | None = None
-        self._last: Measurement | None = None
+        self._store = store
         self._kept: dict[str, Measurement] = {}
+        self._lock = threading.Lock()  # held for moments: over what waits, and whether the thread takes more of it
+        self._waiting: deque[Measurement] = deque()
+        self._present: Measurement | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether a measurement goes on."""
+        """Whether a measurement goes on, or waits for one."""
         return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def measured(self) -> Lesson | None:
+        """The lesson that is being measured."""
+        present = self._present
+        return present.lesson if present is not None else None
+
+    @property
+    def waiting(self) -> int:
+        """How many lessons have their turn after it."""
+        return sum(measurement is not self._present for measurement in tuple(self._waiting))
 
     def of(self, lesson: Lesson) -> Measurement | None:
         """The last measurement of `lesson`; None where there is none."""
         return self._kept.get(lesson.name)
 
     def measures(self, lesson: Lesson) -> bool:
-        """Whether `lesson` is being measured."""
-        return self.busy and self._last is not None and self._last is self.of(lesson)
+        """Whether `lesson` is being measured, or waits for its turn."""
+        measurement = self.of(lesson)
+        return self.busy and measurement is not None and (measurement is self._present or measurement in self._waiting)
 
     def start(self, lesson: Lesson, data_dir: str | None) -> None:
-        """Begin to measure `lesson`. Only where none is measured."""
-        if self.busy:
-            raise RuntimeError("a lesson is being measured already")
+        """Measure `lesson`, once those that were begun before are over. Not where it is being measured already."""
+        if self.measures(lesson):
+            raise RuntimeError(f"{lesson.name} is being measured already")
         from d2ltui.lessons.bench import Bench
+        from d2ltui.runner.lesson_recorder import LessonRecorder
 
-        self._last = self._kept[lesson.name] = Measurement(Bench(lesson, data_dir=data_dir))
-        self._thread = threading.Thread(target=self._last.carry_out, name="d2ltui-lesson", daemon=True)
-        self._thread.start()
+        recorder = LessonRecorder(lesson.name) if self._store else None
+        bench = Bench(lesson, data_dir=data_dir, recorder=recorder)
+        measurement = self._kept[lesson.name] = Measurement(lesson, bench, recorder)
+        with self._lock:
+            self._waiting.append(measurement)
+            if self._present is None:
+                before = self._thread
+                self._thread = threading.Thread(target=self._main, args=(before,), name="d2ltui-lesson", daemon=True)
+                self._present = measurement
+                self._thread.start()
 
     @property
     def under_way(self) -> Bench | None:
         """What is being measured; None where nothing is."""
-        return self._last.bench if self._last is not None and self.busy else None
+        present = self._present
+        return present.bench if present is not None else None
 
-    def stop(self) -> None:
-        """End it after the current step."""
-        if self._last is not None and self.busy:
-            self._last.bench.stop()
+    def _main(self, before: threading.Thread | None) -> None:
+        if before is not None:
+            before.join()  # it takes nothing more, and is about to end
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._present = None
+                    return
+                self._present = self._waiting.popleft()
+            self._present.carry_out()
+
+    def stop(self, lesson: Lesson | None = None) -> None:
+        """End what is measured after its current step, and all that waits; or only `lesson`, where it waits."""
+        with self._lock:
+            waiting = self.of(lesson) if lesson is not None else None
+            ended = [waiting] if waiting is not None and waiting in self._waiting else list(self._waiting)
+            for measurement in ended:
+                self._waiting.remove(measurement)
+                measurement.problem = "stopped by you"
+            if self._present is not None and waiting not in ended:
+                self._present.bench.stop()
 
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; False where it has not within `timeout` seconds."""

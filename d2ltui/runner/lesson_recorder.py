@@ -1,0 +1,107 @@
+"""The runs of a lesson in the store: a group, which takes the place of the group of the last time.
+
+    recorder = LessonRecorder("dropout")
+    Bench(lesson, recorder=recorder).verdict()
+    recorder.trouble        # what went wrong with storing, in a sentence, or ""
+
+A run that is not what a RunConfig could describe, since the lesson brings its own data or loss, is stored by its header
+alone: it can be looked at and compared, and nobody can take it for what its settings would train.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from d2ltui.engine.checkpoint import CheckpointSink
+from d2ltui.engine.control import Control
+from d2ltui.lessons.recorder import KIND, RecordedRun, group_of, stem_of
+from d2ltui.runner.recording import RunRecording
+from d2ltui.spec import events
+from d2ltui.spec.header import header_of
+from d2ltui.store import StoreError, home, listing
+from d2ltui.store.writer import CLOSE_TIMEOUT, StoreThread
+
+UNWRITTEN = 8  # runs that may still be on their way to the disk while the next one is trained
+
+
+class LessonRecorder:
+    """Stores one lesson's runs: see `lessons.recorder.RunRecorder`."""
+
+    def __init__(self, lesson: str, on_trouble: Callable[[str], None] | None = None) -> None:
+        self._lesson = lesson
+        self._on_trouble = on_trouble
+        self._open: deque[StoreThread] = deque()
+        self._names: set[str] = set()
+        self.trouble = ""
+
+    @property
+    def stored(self) -> int:
+        """How many runs are stored, once the lesson is over."""
+        return len(self._names)
+
+    def begin(self, run: RecordedRun, control: Control) -> tuple[events.Sink, CheckpointSink | None]:
+        """A run begins."""
+        place: dict[str, object] = {"name": group_of(self._lesson), "kind": KIND, "index": run.index}
+        place |= {"total": max(run.total, run.index), "role": run.role}
+        stem = stem_of(self._lesson, run.label)
+        if not run.changed:
+            recording = RunRecording.new(run.config, control, group=place, stem=stem, on_trouble=self._say)
+            self._open.append(recording.store)
+            return recording.store, recording
+        own = header_of(run.config)
+        header = msgspec.structs.replace(
+            own,
+            params=own.params | run.changed,
+            steps_per_epoch=run.steps_per_epoch,
+            name=run.label,
+            source=f"the lesson {self._lesson}",
+        )
+        store = StoreThread(header, group=place, stem=stem, on_trouble=self._say)
+        self._open.append(store)
+
+        def tell(event: events.Event) -> None:
+            if not isinstance(event, events.RunStarted):  # it says what a RunConfig would train
+                store(event)
+
+        return tell, None
+
+    def end(self) -> None:
+        """The run is over: its store's thread writes what is left, while the next run is trained."""
+        if self._open:
+            self._open[-1].close(0.0)
+        while len(self._open) > UNWRITTEN:
+            self._finish()
+
+    def close(self, *, finished: bool) -> None:
+        """The lesson is over."""
+        while self._open:
+            self._finish()
+        if finished and self._names:
+            try:
+                self._delete_earlier()
+            except StoreError as error:
+                self._say(str(error))
+
+    def _finish(self) -> None:
+        store = self._open.popleft()
+        store.close(CLOSE_TIMEOUT)
+        if store.name is not None:
+            self._names.add(store.name)
+
+    def _delete_earlier(self) -> None:
+        """Delete the runs of the last time, but for those that somebody has given a name or a note."""
+        for run in listing.runs():
+            untouched = not run.note and re.search(r"-\d+$", run.name) and run.name.startswith(f"{self._lesson}-")
+            if run.group == group_of(self._lesson) and run.name not in self._names and untouched and not run.active:
+                with contextlib.suppress(StoreError):  # another process may hold it, or have deleted it
+                    home.delete(run.name)
+
+    def _say(self, sentence: str) -> None:
+        self.trouble = sentence
+        if self._on_trouble is not None:
+            self._on_trouble(sentence)

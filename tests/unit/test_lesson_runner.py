@@ -1,0 +1,70 @@
+"""Lessons that are measured one after the other."""
+
+from __future__ import annotations
+
+import threading
+
+from d2ltui.lessons import Bench, Lesson
+from d2ltui.lessons.measured import Measured
+from d2ltui.tui.services.lesson_runner import LessonRunner
+
+SECONDS = 30
+
+
+class Gate:
+    """A lesson that begins, and ends when it may."""
+
+    def __init__(self, name: str) -> None:
+        self.began, self.may_end = threading.Event(), threading.Event()
+        self.lesson = Lesson(name, f"Lesson {name}", "0", "It ends.", "", "", self._measure)
+
+    def _measure(self, bench: Bench) -> Measured:
+        self.began.set()
+        while not self.may_end.wait(0.01):
+            bench.go_on()
+        return Measured([], "It has.")
+
+
+def test_lessons_have_their_turn_one_after_the_other() -> None:
+    runner = LessonRunner(store=False)
+    gates = [Gate(name) for name in "abc"]
+    for gate in gates:
+        runner.start(gate.lesson, None)
+    for index, gate in enumerate(gates):
+        assert gate.began.wait(SECONDS)
+        assert runner.measured is gate.lesson
+        assert runner.waiting == 2 - index
+        assert [runner.measures(other.lesson) for other in gates] == [False] * index + [True] * (3 - index)
+        assert not any(other.began.is_set() for other in gates[index + 1 :])
+        waits = [measurement.waits for other in gates if (measurement := runner.of(other.lesson)) is not None]
+        assert waits == [False] * (index + 1) + [True] * (2 - index)
+        gate.may_end.set()
+    assert runner.join(SECONDS)
+    ended = [runner.of(gate.lesson) for gate in gates]
+    assert all(measurement is not None and measurement.verdict is not None for measurement in ended)
+    # And another time: what has been measured is measured anew.
+    again = runner.of(gates[0].lesson)
+    runner.start(gates[0].lesson, None)
+    assert runner.join(SECONDS)
+    assert runner.of(gates[0].lesson) is not again
+
+
+def test_one_that_waits_can_be_taken_back_and_all_can_be_stopped() -> None:
+    runner = LessonRunner(store=False)
+    first, second, third = gates = [Gate(name) for name in "abc"]
+    for gate in gates:
+        runner.start(gate.lesson, None)
+    assert first.began.wait(SECONDS)
+    runner.stop(second.lesson)
+    assert (runner.measures(first.lesson), runner.measures(second.lesson), runner.measures(third.lesson)) == (
+        True,
+        False,
+        True,
+    )
+    runner.stop(first.lesson)
+    assert runner.join(SECONDS)
+    problems = [measurement.problem for gate in gates if (measurement := runner.of(gate.lesson)) is not None]
+    assert problems == ["stopped by you"] * 3
+    assert not second.began.is_set()
+    assert not third.began.is_set()
+    runner.stop()  # where there is nothing, nothing happens
