@@ -315,10 +315,19 @@ def datasets() -> None:
 @click.option("--seeds", metavar="N", callback=positive_int("seeds"), help="Measure N times where chance matters.")
 @click.option("--data-dir", metavar="PATH", help="With Fashion-MNIST in it: lessons that can use it do.")
 @click.option("--no-store", is_flag=True, help="Keep none of its runs on disk.")
+@click.option("--html", metavar="FILE", help="Write the lesson as a page to hand out.")
+@click.option("--svg", metavar="FILE", help="Write its figure as a picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.pass_context
 def lessons(
-    ctx: click.Context, name: str | None, seeds: int | None, data_dir: str | None, no_store: bool, as_json: bool
+    ctx: click.Context,
+    name: str | None,
+    seeds: int | None,
+    data_dir: str | None,
+    no_store: bool,
+    html: str | None,
+    svg: str | None,
+    as_json: bool,
 ) -> None:
     """List the lessons, or measure one, or all of them.
 
@@ -327,11 +336,13 @@ def lessons(
 
     The exit status is 0 when every claim holds, 1 when one does not.
     """
-    from d2ltui.cli.lessons import list_lessons, measure
+    from d2ltui.cli.lessons import list_lessons, measure, sheet_for
+    from d2ltui.cli.stored import click_errors
     from d2ltui.lessons import LESSONS, SEEDS
 
+    given, files = {"seeds": seeds, "data-dir": data_dir, "no-store": no_store or None}, {"html": html, "svg": svg}
     if name is None:
-        for option, value in (("seeds", seeds), ("data-dir", data_dir), ("no-store", no_store or None)):
+        for option, value in (*given.items(), *files.items()):
             if value is not None:
                 raise click.UsageError(
                     f"{option}: --{option} is not allowed without a lesson; allowed: with NAME or all"
@@ -348,7 +359,12 @@ def lessons(
     except ConfigError as error:
         raise refused(error, ("data_dir",)) from None
     names = tuple(LESSONS) if name == "all" else (name,)
-    ctx.exit(measure(names, seeds or SEEDS, None if root is None else str(root), as_json, not no_store))
+    for option, value in files.items():
+        if value is not None and name == "all":
+            raise click.UsageError(f"{option}: --{option} is not allowed with all; allowed: with NAME")
+    with click_errors():
+        data = None if root is None else str(root)
+        ctx.exit(measure(names, seeds or SEEDS, data, as_json, not no_store, sheet_for(html, svg)))
 
 
 def _show(value: object) -> str:

@@ -6,14 +6,17 @@ import json
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from d2ltui.cli import text
+from d2ltui.cli.lesson_sheet import SheetWriter, free
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
 from d2ltui.lessons.lesson import fields_in_words, paragraphs
 from d2ltui.lessons.measured import LessonCancelled, shown
+from d2ltui.lessons.progress import Progress, look_up, note_seen
 from d2ltui.lessons.recorder import group_of
+from d2ltui.lessons.trial import StoredRuns, Tried
 from d2ltui.runner.headless import StderrReporter
 from d2ltui.runner.lesson_recorder import LessonRecorder
 from d2ltui.spec import terminal
@@ -22,31 +25,63 @@ from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted, sections
 from d2ltui.store.defects import in_words, keep_traceback
 
-if TYPE_CHECKING:
-    from d2ltui.spec.diagrams import Diagram
-
+Sheet: TypeAlias = Callable[[Lesson, Verdict, Bench], None]
 WIDTH, HEIGHT = 100, 24
 
 
 def list_lessons(as_json: bool) -> int:
-    """Print every lesson's name and claim; returns the exit status."""
+    """Print every lesson's name and claim, and how far one has come; returns the exit status."""
+    known, _ = _known()
     if as_json:
         keys = ("name", "title", "section", "see", "claim", "formula", "example", "text")
-        print(_json([{key: getattr(lesson, key) for key in keys} for lesson in LESSONS.values()]))
+        told = [
+            {key: getattr(lesson, key) for key in keys}
+            | {"seen": known.of(lesson).seen, "tried": known.tried(lesson), "trials": len(lesson.trials)}
+            for lesson in LESSONS.values()
+        ]
+        print(_json(told))
         return 0
     places = [lesson.section for lesson in LESSONS.values()]
     wide, title = max(map(len, places)) + 2, max(len(lesson.title) for lesson in LESSONS.values()) + 2
     for lesson in LESSONS.values():
-        print(f"{lesson.section:<{wide}}{lesson.title:<{title}}{lesson.name}")
-        print(_wrapped(lesson.see or lesson.claim, " " * wide))
+        holds, tried = known.of(lesson).holds, known.tried(lesson)
+        mark = " " if holds is None else "✓" if holds else "✗"
+        count = f"  {tried} of {len(lesson.trials)} tried" if tried else ""
+        print(f"{mark} {lesson.section:<{wide}}{lesson.title:<{title}}{lesson.name}{count}")
+        print(_wrapped(lesson.see or lesson.claim, " " * (wide + 2)))
+    print(f"\n{known.in_words(LESSONS.values())}", end="")
+    following = known.following(LESSONS.values())
+    print(f"; next: d2ltui lessons {following.name}" if following is not None else "")
     return 0
 
 
-def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: bool, store: bool) -> int:
+def _known(*, writes: bool = True) -> tuple[Progress, dict[str, list[Tried | None]]]:
+    """What was seen, and what was tried; nothing, and a sentence on standard error, where that cannot be read."""
+    from d2ltui.store import StoreError, listing
+
+    try:
+        return look_up(list(LESSONS.values()), StoredRuns(listing.runs()), writes=writes)
+    except StoreError as error:
+        print(f"d2ltui: {error}", file=sys.stderr)
+        return Progress(), {}
+
+
+def sheet_for(html: str | None, svg: str | None) -> Sheet:
+    """What writes the lesson into these files.
+
+    Raises:
+        NotAllowed: where one of them is there already, or has no directory.
+    """
+    return SheetWriter(free("html", html) if html is not None else None, free("svg", svg) if svg is not None else None)
+
+
+def measure(
+    names: Sequence[str], seeds: int, data_dir: str | None, as_json: bool, store: bool, sheet: Sheet | None = None
+) -> int:
     """Measure the lessons called `names`; returns the exit status, 0 when every claim holds and 1 when one does not.
 
     Prints the page of a single one, figures and verdicts, or with `as_json` one object as the last line of standard
-    output; progress on standard error.
+    output; progress on standard error. `sheet` is told of the lesson that was measured, and what there is to see.
     """
     began = time.perf_counter()
     verdicts: list[Verdict] = []
@@ -54,14 +89,18 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
         for name in names:
             recorder = LessonRecorder(name, StderrReporter(sys.stderr)) if store else None
             page = len(names) == 1 and not as_json
-            verdict = _measure_one(LESSONS[name], signals, seeds, data_dir, recorder, page)
+            verdict, bench = _measure_one(LESSONS[name], signals, seeds, data_dir, recorder, page)
             if verdict is None:
                 return signals.status or 1
             verdicts.append(verdict)
+            if store:
+                _note(verdict)
+            if sheet is not None:
+                sheet(LESSONS[name], verdict, bench)
             if not as_json:
                 _print_verdict(verdict, whole=len(names) == 1)
                 if len(names) == 1 and LESSONS[name].trials:
-                    _print_trials(LESSONS[name])
+                    _print_trials(LESSONS[name], _known(writes=store)[1].get(name, []))
                 if len(names) == 1 and recorder is not None and recorder.stored:
                     said = f"{counted(recorder.stored, 'run')} stored: d2ltui runs group={group_of(name)}"
                     print(said, file=sys.stderr)
@@ -77,8 +116,8 @@ def measure(names: Sequence[str], seeds: int, data_dir: str | None, as_json: boo
 
 def _measure_one(
     lesson: Lesson, signals: Signals, seeds: int, data_dir: str | None, recorder: LessonRecorder | None, page: bool
-) -> Verdict | None:
-    """The verdict; None where a signal has ended the measurement."""
+) -> tuple[Verdict | None, Bench]:
+    """The verdict, or None where a signal has ended the measurement; and where it was measured."""
     if page:
         _print_page(lesson)
     progress = _Progress(lesson)
@@ -88,7 +127,7 @@ def _measure_one(
     try:
         verdict = bench.verdict()
     except LessonCancelled:
-        return None
+        return None, bench
     except LessonError as error:
         verdict = Verdict(lesson.name, lesson.claim, False, (), f"not measured: {error}", seeds, 0.0)
     except Exception as error:  # a lesson may be anybody's, and the others go on
@@ -97,8 +136,19 @@ def _measure_one(
     finally:
         progress.clear()
     if page and bench.picture is not None:
-        _print_picture(lesson, bench.picture)
-    return None if signals.caught is not None else verdict
+        _print_picture(lesson, bench)
+    return None if signals.caught is not None else verdict, bench
+
+
+def _note(verdict: Verdict) -> None:
+    """That it was seen."""
+    from d2ltui.store import StoreError
+
+    try:
+        if verdict.figures:
+            note_seen(verdict.name, verdict.holds)
+    except StoreError as error:
+        print(f"d2ltui: {error}", file=sys.stderr)
 
 
 def _as_dict(verdict: Verdict) -> dict[str, object]:
@@ -167,25 +217,30 @@ def _print_verdict(verdict: Verdict, whole: bool) -> None:
     sys.stdout.flush()
 
 
-def _print_picture(lesson: Lesson, picture: Diagram) -> None:
+def _print_picture(lesson: Lesson, bench: Bench) -> None:
     """What there is to see, as wide as the terminal."""
     from d2ltui.charts.canvas import Look
     from d2ltui.charts.picture import draw_picture
 
     print(_wrapped(f"To be seen: {lesson.see}"))
     look = Look(colours=text.has_colours(), ascii=text.is_ascii())
-    text.lines(draw_picture(picture, text.width(), HEIGHT, look))
+    if bench.picture is not None:
+        text.lines(draw_picture(bench.picture, text.width(), HEIGHT, look))
+    if bench.drawn_in_words:
+        print(bench.drawn_in_words)
     print()
 
 
-def _print_trials(lesson: Lesson) -> None:
+def _print_trials(lesson: Lesson, tried: Sequence[Tried | None]) -> None:
     print("\nTry yourself:")
-    for trial in lesson.trials:
-        given = lesson.fields_to_try(trial)
-        options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in given.items())
+    for number, trial in enumerate(lesson.trials):
         print(_wrapped(trial.do, "    "))
-        print(f"        d2ltui train {options}")
-        print(_wrapped(f"What to expect: {trial.expect}", "        "), flush=True)
+        print(f"        {lesson.command_to_try(trial)}")
+        print(_wrapped(f"What to expect: {trial.expect}", "        "))
+        came = tried[number] if number < len(tried) else None
+        if came is not None:
+            print(_wrapped(f"{'✓' if came.as_expected else '✗'} {came.said}", "        "))
+    sys.stdout.flush()
 
 
 class _Progress:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from d2ltui.lessons.bench import SEEDS, Bench, BenchRun
 from d2ltui.lessons.book import lessons_of_the_book
-from d2ltui.lessons.lesson import Lesson, Trial, check_lesson
+from d2ltui.lessons.lesson import Lesson, check_lesson
 from d2ltui.lessons.measured import Experiment, Figure, LessonCancelled, LessonError, Verdict
+from d2ltui.lessons.trial import Check, Trial
 from d2ltui.spec.registry import Registry
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "SEEDS",
     "Bench",
     "BenchRun",
+    "Check",
     "Experiment",
     "Figure",
     "Lesson",

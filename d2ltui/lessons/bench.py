@@ -112,8 +112,8 @@ class Bench:
         recorder: who stores the runs; None where nobody does.
 
     `runs` are the runs so far, for whoever draws them, and `picture` is what there is to see of them by now, one of
-    `spec.diagrams` or None. `total` is how many runs there will be, as far as that is known. `stop()` may be called
-    from any thread.
+    `spec.diagrams` or None; `drawn_seed` is the seed of the runs that it shows, None where it shows all. `total` is how
+    many runs there will be, as far as that is known. `stop()` may be called from any thread.
     """
 
     def __init__(
@@ -136,6 +136,7 @@ class Bench:
         self._control = Control()
         self._stopping = False
         self.picture: Diagram | None = None
+        self.drawn_seed: int | None = None
         self.total = seeds * len(self._experiments)
         self._loaded: dict[tuple[str, int | None], Dataset] = {}
 
@@ -166,9 +167,16 @@ class Bench:
             said=measured.said,
         )
 
-    def show(self, picture: Diagram) -> None:
-        """What there is to see by now, in the place of what there was."""
-        self.picture = picture
+    def show(self, picture: Diagram, seed: int | None = None) -> None:
+        """What there is to see by now, in the place of what there was; of which `seed`, where it is of one alone."""
+        self.picture, self.drawn_seed = picture, seed
+
+    @property
+    def drawn_in_words(self) -> str:
+        """Which run there is to see, where the verdict is about several; or ""."""
+        if self.drawn_seed is None or len(self.seeds) < 2:
+            return ""
+        return f"drawn: seed {self.drawn_seed}; the verdict: mean of {len(self.seeds)} seeds"
 
     def expect(self, runs: int) -> None:
         """How many runs there will be, where each experiment is not carried out once for each seed."""

@@ -9,20 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from d2ltui.lessons.measured import Experiment, Measured
+from d2ltui.lessons.trial import Trial
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import printable
 
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench
-
-
-class Trial(msgspec.Struct, frozen=True):
-    """A change to try: of the experiment with this `role`, the fields that are `given`; what to do, what to expect."""
-
-    role: str
-    given: dict[str, Any]
-    do: str
-    expect: str
 
 
 class Lesson(msgspec.Struct, frozen=True):
@@ -63,6 +55,11 @@ class Lesson(msgspec.Struct, frozen=True):
     def fields_to_try(self, trial: Trial) -> dict[str, Any]:
         """The same with what is to be changed."""
         return _used({**self.fields_of(trial.role), **trial.given})
+
+    def command_to_try(self, trial: Trial) -> str:
+        """The same as a line for the shell."""
+        fields = self.fields_to_try(trial).items()
+        return " ".join(("d2ltui train", *(f"--{name.replace('_', '-')} {setting(value)}" for name, value in fields)))
 
 
 class Paragraph(NamedTuple):
@@ -109,5 +106,10 @@ def check_lesson(lesson: Lesson) -> None:
     roles = [experiment.role for experiment in lesson.experiments]
     if len(set(roles)) < len(roles):
         raise ValueError(f"experiments: {', '.join(roles)} are not allowed; allowed: roles that differ")
-    if unknown := [trial.role for trial in lesson.trials if trial.role not in roles]:
+    for trial in lesson.trials:
+        if trial.check is not None and trial.check.problem:
+            raise ValueError(f"trials: {trial.do!r} is not allowed ({trial.check.problem})")
+    # One that belongs to no experiment says itself what is to be trained.
+    own = [trial for trial in lesson.trials if trial.role or "model" not in trial.given]
+    if unknown := [trial.role or "no role and no model" for trial in own if trial.role not in roles]:
         raise ValueError(f"trials: {', '.join(unknown)} are not allowed; allowed: roles of the experiments")

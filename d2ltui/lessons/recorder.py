@@ -19,14 +19,14 @@ KIND = "lesson"
 class RecordedRun(NamedTuple):
     """A run of a lesson.
 
-    `role` is its experiment's, `label` what it is called, `index` its place among the lesson's runs, from 1. `changed`
+    `role` is its experiment's, `label` what it is called, `number` its place among the lesson's runs, from 1. `changed`
     says in what the run is not what `config` describes: other data, another loss.
     """
 
     config: RunConfig
     role: str
     label: str
-    index: int
+    number: int
     total: int
     steps_per_epoch: int
     changed: dict[str, object]

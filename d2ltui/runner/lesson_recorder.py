@@ -46,8 +46,8 @@ class LessonRecorder:
 
     def begin(self, run: RecordedRun, control: Control) -> tuple[events.Sink, CheckpointSink | None]:
         """A run begins."""
-        place: dict[str, object] = {"name": group_of(self._lesson), "kind": KIND, "index": run.index}
-        place |= {"total": max(run.total, run.index), "role": run.role}
+        place: dict[str, object] = {"name": group_of(self._lesson), "kind": KIND, "index": run.number}
+        place |= {"total": max(run.total, run.number), "role": run.role}
         stem = stem_of(self._lesson, run.label)
         if not run.changed:
             recording = RunRecording.new(run.config, control, group=place, stem=stem, on_trouble=self._say)

@@ -13,6 +13,7 @@ from d2ltui.lessons import LESSONS
 from d2ltui.lessons.bench import Bench
 from d2ltui.lessons.lesson import Lesson
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.trial import Check, Trial
 from d2ltui.spec.diagrams import Bars, Panel, Panels
 from d2ltui.store import home
 from d2ltui.store.listing import runs
@@ -37,6 +38,7 @@ SMALL_LESSON = Lesson(
     text="One paragraph\nin two lines.\n\nAnother.",
     measure=measure,
     experiments=(Experiment("short", {**MOONS, "epochs": 3}), Experiment("other", {**MOONS, "epochs": 5, "lr": 0.5})),
+    trials=(Trial("short", {"lr": 0.25}, "Take another rate.", "It is a number.", Check("val_loss", at_least=0.0)),),
 )
 ENDLESS_LESSON = Lesson(
     name="endless",
@@ -223,7 +225,7 @@ async def test_what_a_lesson_has_found_is_kept(open_app: Opener) -> None:
         assert again.lesson is SMALL_LESSON
         again.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
         await person.until(lambda: "The claim holds" in verdict(again), "the verdict on another visit")
-        await person.until(lambda: "one, to be seen" in person.text(), "the figure on another visit")
+        await person.until(lambda: "One, to be seen." in person.text(), "the figure on another visit")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
@@ -233,7 +235,7 @@ async def test_figure_and_verdict_are_always_on_the_screen(open_app: Opener, siz
         await person.press("enter")
         for _ in range(4):  # the list, the figure, the page, and once round
             await person.until(lambda: "The claim holds. It is." in person.text(), "the verdict")
-            await person.until(lambda: "one, to be seen" in person.text() and "██" in person.text(), "the figure")
+            await person.until(lambda: "One, to be seen." in person.text() and "██" in person.text(), "the figure")
             await person.press("tab")
         figure, page = screen.query_one("#figure-pane"), screen.query_one("#page-pane")
         assert figure.region.y == page.region.y or figure.region.x == page.region.x
@@ -251,16 +253,63 @@ async def test_an_experiment_goes_into_the_form(open_app: Opener) -> None:
         assert person.app.screen is person.main
         form = person.setup.state
         assert [form[name] for name in ("model", "dataset", "epochs", "lr")] == ["softmax", "moons", "5", "0.5"]
-        # What is to be tried is offered beside the experiments.
+        # Below the experiments stands what to try: a second e goes there, and the arrows from one to the next.
         await open_lesson(person, "sigmoid-saturates")
-        await person.press("e")
-        await person.until(lambda: "try 1" in person.text() and "try 2" in person.text(), "what to try")
-        await person.press("down", "enter")
+        await person.press("e", "e")
+        await person.until(lambda: "standard deviation 5" in person.text(), "what to try")
+        await person.press("down", "up", "enter")
+        assert person.app.screen is person.main
         assert person.setup.state["init_std"] == "5"
-        # One that trains nothing says so.
+        # One that trains nothing says so, in a line that the next key takes away.
         screen = await open_lesson(person, "untrained")
         await person.press("e")
         assert person.app.screen is screen
+        assert "this lesson trains nothing" in person.text()
+        await person.press("down")
+        assert "this lesson trains nothing" not in person.text()
+
+
+async def test_a_lessons_runs_and_what_is_tried_of_it_are_in_the_store_and_told(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "digits"}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "small")
+        assert "→ 3.1" in person.text(), "what is next"
+        await person.press("enter")
+        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+        await person.until(lambda: f"1 of {len(LESSONS)} seen, 0 of " in person.text(), "that it was seen")
+        # An experiment goes into the form, and its last run on the screen.
+        await person.press("e", "enter")
+        await person.until(lambda: person.app.run_name.startswith("small-short-"), "the run of the experiment")
+        assert person.setup.state["epochs"] == "3"
+        # What is to be tried is trained, and the page tells what came of it.
+        screen = await open_lesson(person, "small")
+        await person.press("e", "e", "enter")
+        assert person.setup.state["lr"] == "0.25"
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        assert person.app.worker.join(30)
+        screen = await open_lesson(person, "small")
+        await person.until(
+            lambda: f"seen, 1 of {sum(len(lesson.trials) for lesson in LESSONS.values())} tried" in person.text(),
+            "that it was tried",
+        )
+        await person.press("e", "e")
+        await person.until(lambda: "✓ You tried it: validation loss" in person.text(), "what came of it")
+
+
+async def test_lessons_are_run_one_after_the_other_while_one_reads(open_app: Opener) -> None:
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "endless")
+        await person.press("enter")
+        await person.until(lambda: "run 1 of 3: long" in verdict(screen), "the run")
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
+        await person.settle()
+        await person.press("enter")
+        await person.until(lambda: "waits for “It never ends” to end" in verdict(screen), "that it waits")
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("endless")
+        await person.until(lambda: "1 lesson after it" in verdict(screen), "that another one waits")
+        person.app.measuring.of(ENDLESS_LESSON).bench.stop()
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
+        await person.until(lambda: "The claim holds" in verdict(screen), "the verdict of the one that waited")
 
 
 @pytest.mark.parametrize("key", ["pagedown", "pageup", "down", "end"])
@@ -270,7 +319,9 @@ async def test_a_list_without_room_bears_any_key(open_app: Opener, key: str) -> 
         await person.pilot.resize_terminal(1, 1)
         await person.settle()
         await person.press(key)
-        person.app.screen.query_one(OptionList).replace_option_prompt("small", "small!")
+        options = person.app.screen.query_one(OptionList)
+        options.replace_option_prompt("small", "small!")
         await person.press(key)
         await person.pilot.resize_terminal(80, 24)
-        await person.until(lambda: "small!" in person.text(), "the list again")
+        options.highlighted = 0
+        await person.until(lambda: "learner" in person.text(), "the list again")

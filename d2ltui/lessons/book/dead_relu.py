@@ -54,7 +54,7 @@ def _follow(bench: Bench, role: str, seed: int, drawn: dict[str, list[set[int]]]
         activity = relu.unit_activity if relu is not None else None
         dead.append({unit for unit, active in enumerate(activity or ()) if active == 0})
         if shown is dead:
-            bench.show(_picture(drawn, units))
+            bench.show(_picture(drawn, units), seed=0)
 
     run = bench.train(role, seed, each_epoch=look)
     return Deaths(dead, units, run.accuracy)

@@ -72,7 +72,7 @@ def _walk(
     def look(network: Network) -> None:
         _, weight, bias = network.weights()[-1]
         path.append((float(weight[0, 0]), float(bias[0])))
-        bench.show(_picture(drawn, data))
+        bench.show(_picture(drawn, data), seed=0)
 
     return look
 

@@ -68,7 +68,7 @@ def _draw_regions(bench: Bench, role: str, depth: int, drawn: dict[tuple[str, in
         subject = Subject.of(network, data, next(network.parameters()).device)
         with subject.at_rest():
             drawn[role, depth] = regions(subject, PictureRequest("regions", *PIXELS))
-        bench.show(_picture(drawn))
+        bench.show(_picture(drawn), seed=0)
 
     label = f"{role}, {counted(depth, 'hidden layer')}"
     bench.train(role, label=label, each_epoch=look, hidden=hidden, epochs=EPOCHS, lr=0.3)

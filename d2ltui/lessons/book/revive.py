@@ -70,7 +70,7 @@ def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) ->
         device = next(network.parameters()).device
         layers = probe(network, data.x_train.to(device), data.y_train.to(device)).layers
         shares.append(max((layer.dead for layer in layers if layer.dead is not None), default=0.0))
-        bench.show(_picture(drawn))
+        bench.show(_picture(drawn), seed=0)
 
     return bench.train(role, seed, each_epoch=look if shown is shares else None)
 

@@ -39,7 +39,8 @@ def sigmoid_saturates(bench: Bench) -> Measured:
             found.append(next((layer.saturated for layer in layers if layer.saturated is not None), 0.0))
             if seed == 0 and sd in SHOWN:
                 panels.append(_panel(network, data, sd, found[0]))
-                bench.show(Panels(tuple(panels), columns=2, note="sd of the initial weights; no slope, no gradient"))
+                note = "sd of the initial weights; no slope, no gradient"
+                bench.show(Panels(tuple(panels), columns=2, note=note), seed=0)
         shares.append(mean(found))
     activation = bench.config(role).activation
     rising = sum(a < b for a, b in itertools.pairwise(shares[1:]))

@@ -47,7 +47,7 @@ def vanishing(bench: Bench) -> Measured:
                     norms = gradient_norms(network, data)
                     if not ratios and norms[-1] > 0:
                         drawn.setdefault(of, [norm / norms[-1] for norm in norms])
-                        bench.show(_picture(drawn))
+                        bench.show(_picture(drawn), seed=0)
                     ratios.append(norms[0] / norms[-1] if norms[-1] > 0 else 0.0)
 
                 run = bench.train(role, seed, label=f"{role}, {depth} layers", each_epoch=look, hidden=hidden)

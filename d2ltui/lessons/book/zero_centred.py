@@ -45,7 +45,7 @@ def zero_centred(bench: Bench) -> Measured:
             together.append(last.sign_share or 0.0)
             if seed == 0:
                 drawn[experiment.role] = _signs(run)
-                bench.show(_picture(drawn))
+                bench.show(_picture(drawn), seed=0)
             for i in range(24):
                 alone.append(run.layers(x[i : i + 1], y[i : i + 1])[-1].sign_share or 0.0)
         centre[experiment.role], single[experiment.role] = mean(off), mean(alone)

@@ -11,8 +11,10 @@ from rich.text import Text
 
 from d2ltui.charts.overlay import epoch_curves, letter, overlay, style
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
-from d2ltui.lessons.lesson import Lesson, paragraphs
-from d2ltui.lessons.measured import Verdict, shown
+from d2ltui.lessons.lesson import Lesson, fields_in_words, paragraphs
+from d2ltui.lessons.measured import Experiment, Verdict, shown
+from d2ltui.lessons.progress import Progress
+from d2ltui.lessons.trial import Trial, Tried
 from d2ltui.spec.numbers import clock, duration
 from d2ltui.spec.text import counted, spelled
 from d2ltui.tui.services.defects import drawn
@@ -28,22 +30,34 @@ if TYPE_CHECKING:
 TO_BEGIN = "enter runs the experiments, and judges"
 
 
-def mark(measuring: LessonRunner, lesson: Lesson) -> str:
-    """What the list says of `lesson`: being measured, the claim holds, it does not, or nothing."""
+def mark(measuring: LessonRunner, progress: Progress, lesson: Lesson) -> str:
+    """What the list says of `lesson`: being measured, waiting, the claim holds, it does not, or nothing.
+
+    What was seen in an earlier session counts, too.
+    """
     measurement = measuring.of(lesson)
-    if measurement is None:
-        return ""
-    if measuring.measures(lesson):
+    if measurement is not None and measuring.measures(lesson):
         return "·" if measurement.waits else "…"
-    if measurement.verdict is None:
-        return ""
-    return "✓" if measurement.verdict.holds else "✗"
+    holds = progress.of(lesson).holds
+    if measurement is not None and measurement.verdict is not None:
+        holds = measurement.verdict.holds
+    return "" if holds is None else "✓" if holds else "✗"
 
 
-def list_line(lesson: Lesson, said: str, width: int) -> str:
-    """A lesson in the list: its mark, its section, its title, cut where the list ends."""
-    line = f"{said or ' '} {lesson.section.split()[0].rstrip(','):<8}{lesson.title}"
-    return line if len(line) <= width else line[: width - 1] + "…"
+def list_lines(lesson: Lesson, said: str, tried: int, width: int, ascii: bool) -> list[str]:
+    """A lesson in the list: its mark, its section, its title, and how much of it was tried."""
+    count = f"  {tried}/{len(lesson.trials)}" if tried else ""
+    first = f"{said or ' '} {lesson.section.split()[0].rstrip(','):<8}"
+    room = max(8, width - len(first) - len(count))
+    title, *more = textwrap.wrap(spelled(lesson.title) if ascii else lesson.title, room) or [""]
+    first = spelled(first) if ascii else first
+    return [f"{first}{title:<{room}}{count}" if count else f"{first}{title}", *(" " * 10 + line for line in more)]
+
+
+def see(lesson: Lesson, ascii: bool) -> str:
+    """What there is to see, as a sentence."""
+    said = f"{lesson.see[:1].upper()}{lesson.see[1:]}."
+    return "" if not lesson.see else spelled(said) if ascii else said
 
 
 def heading(lesson: Lesson, measuring: LessonRunner, ascii: bool) -> Text:
@@ -112,7 +126,7 @@ def progress(measurement: Measurement, waiting: int = 0) -> str:
 
 
 def page(lesson: Lesson, verdict: Verdict | None, ascii: bool) -> Text:
-    """The rest, in words first: the text, the formula, the same in numbers, all that was measured, what to try."""
+    """The rest, in words first: the text, the formula, the same in numbers, all that was measured."""
     spell = spelled if ascii else str
     text = Text()
     if verdict is not None:
@@ -125,18 +139,21 @@ def page(lesson: Lesson, verdict: Verdict | None, ascii: bool) -> Text:
         text.append(spell(f"\n{lesson.example}"))
     if verdict is not None:
         _measured(text, verdict, spell)
-    if lesson.experiments:
-        text.append("\n\nThe experiments", "underline")
-        text.append("   e puts one into the form", "dim")
-        for experiment in lesson.experiments:
-            fields = ", ".join(f"{name} {value}" for name, value in experiment.given.items())
-            text.append(spell(f"\n{experiment.role}: {fields}"))
-    if lesson.trials:
-        text.append("\n\nTry yourself", "underline")
-        text.append("   e puts it into the form", "dim")
-        for trial in lesson.trials:
-            text.append(spell(f"\n{trial.do} "))
-            text.append(spell(f"What to expect: {trial.expect}"), "dim")
+    return text
+
+
+def experiment(offered: Experiment, ascii: bool) -> Text:
+    """An experiment that can be put into the form."""
+    spell = spelled if ascii else str
+    return Text.assemble((spell(offered.role), "bold"), spell(f": {fields_in_words(offered.given)}"))
+
+
+def trial(offered: Trial, came: Tried | None, ascii: bool) -> Text:
+    """What to try, what to expect of it, and what came."""
+    spell = spelled if ascii else str
+    text = Text.assemble((spell(offered.do), "bold"), spell(f" What to expect: {offered.expect}"))
+    if came is not None:
+        text.append(spell(f"\n{'✓' if came.as_expected else '✗'} {came.said}"), "" if came.as_expected else "bold")
     return text
 
 
@@ -156,7 +173,7 @@ def _measured(text: Text, verdict: Verdict, spell: type[str] | object) -> None:
 def picture_of(
     app: App[object], lesson: Lesson, measurement: Measurement | None, width: int, height: int, look: Look
 ) -> Drawing:
-    """The lesson's own figure; of one that has none, the validation curves of its runs; before, what it will be."""
+    """The lesson's own figure; of one that has none, the validation curves of its runs."""
     picture = measurement.bench.picture if measurement is not None else None
     if picture is not None:
         from d2ltui.charts.picture import draw_picture
@@ -164,7 +181,7 @@ def picture_of(
         return draw_picture(picture, width, height, look)
     runs = measurement.runs if measurement is not None else []
     if not runs:
-        said = lesson.see or lesson.claim if measurement is None else "no training so far"
+        said = TO_BEGIN if measurement is None else "no training so far"
         lines = textwrap.wrap(spelled(said) if look.ascii else said, max(8, min(60, width)))
         return [[]] * max(0, (height - len(lines)) // 2) + [[(int(Style.AXIS), line.center(width))] for line in lines]
     roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]

@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Container, Horizontal, VerticalScroll
+from textual.containers import Container, Horizontal
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from d2ltui.lessons import LESSONS
-from d2ltui.lessons.lesson import Lesson, fields_in_words
-from d2ltui.spec.config import RunConfig
-from d2ltui.spec.text import sections, spelled
+from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.recorder import group_of
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.store.errors import StoreError
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens import lesson_page
+from d2ltui.tui.screens.lesson_parts import FigurePane, LessonList, LessonPage
 from d2ltui.tui.screens.once import Once
+from d2ltui.tui.services.lesson_store import LessonsStored
+from d2ltui.tui.services.threads import begin, in_thread
+from d2ltui.tui.widgets.choice import Choice
 from d2ltui.tui.widgets.keys_line import KeysLine
-from d2ltui.tui.widgets.lines import LinesView
-from d2ltui.tui.widgets.options import Options
 from d2ltui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from d2ltui.charts.canvas import Look
 
 NARROW, ROOMY, WIDE = 100, 120, 160  # columns: the list or the page alone; a wider list; the page beside the figure
-LIST, NARROW_LIST = 44, 30
+LISTS = (30, 36, 44)  # columns of the list, below NARROW, below ROOMY, from there on
 VERDICT_SHARE = 0.7  # of the page's height, at most: some of the text is always to be seen
 
 
-class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
-    """Read, run, see, judge. It is left with an experiment that is to be put into the form, or with None."""
+class Chosen(NamedTuple):
+    """What is to be put into the form, and the stored run that is to be shown beside it, or ""."""
+
+    config: RunConfig
+    run: str
+
+
+class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
+    """Read, run, see, judge, try. It is left with what is to be put into the form, or with None."""
 
     CSS = f"""
     LessonsScreen #lessons {{ height: 1fr; }}
-    LessonsScreen #list-pane {{ width: {NARROW_LIST}; }}
-    LessonsScreen.-roomy #list-pane {{ width: {LIST}; }}
+    LessonsScreen #list-pane {{ width: {LISTS[1]}; }}
+    LessonsScreen.-narrow #list-pane {{ width: {LISTS[0]}; }}
+    LessonsScreen.-roomy #list-pane {{ width: {LISTS[2]}; }}
     LessonsScreen #list {{ border: none; padding: 0; height: 1fr; background: transparent; }}
     LessonsScreen #list {{ scrollbar-size-vertical: 1; }}
+    LessonsScreen #list > .option-list--option {{ padding: 0; }}
     LessonsScreen #lesson {{ width: 1fr; layout: vertical; }}
     LessonsScreen #figure-pane {{ height: 5fr; width: 1fr; }}
+    LessonsScreen #see {{ height: auto; color: $text-muted; }}
+    LessonsScreen #figure {{ height: 1fr; }}
     LessonsScreen #page-pane {{ height: 4fr; width: 1fr; }}
     LessonsScreen VerticalScroll {{ scrollbar-size-vertical: 1; }}
     LessonsScreen #verdict {{ height: auto; max-height: {round(100 * VERDICT_SHARE)}%; margin-bottom: 1; }}
+    LessonsScreen #page, LessonsScreen #experiments-head, LessonsScreen #trials-head {{ margin-bottom: 1; }}
     LessonsScreen.-narrow #verdict {{ max-height: 100%; }}
     LessonsScreen.-narrow.-reading #list-pane {{ display: none; }}
     LessonsScreen.-wide #lesson {{ layout: horizontal; }}
     LessonsScreen.-wide #figure-pane {{ height: 1fr; }}
     LessonsScreen.-wide #page-pane {{ height: 1fr; width: 64; }}
+    LessonsScreen #said {{ height: auto; display: none; background: $warning 20%; padding: 0 1; }}
     """
     BINDINGS = bindings(LESSONS_KEYS)
     AUTO_FOCUS = "#list"
@@ -59,28 +75,27 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
     def __init__(self) -> None:
         super().__init__()
         self._shown: object = None
-        self._lines: dict[str, str] = {}
         self._lessons = list(LESSONS.values())
-        # Held, not looked up: what is still on its way when the screen closes finds them all the same.
-        prompts = (Option(lesson.title, id=lesson.name) for lesson in self._lessons)
-        self._list = Options(*prompts, id="list", compact=True, markup=False)
-        self._verdict, self._page = Static(id="verdict", markup=False), Static(id="page", markup=False)
-        self._figure = LinesView(id="figure", scrolls=False)
-        self._scroll = VerticalScroll(self._page, can_focus=False)
-        self._figure_pane = Pane("", self._figure, id="figure-pane", can_focus=True)
-        self._page_pane = Pane("", self._verdict, self._scroll, id="page-pane", can_focus=True)
+        self._stored = LessonsStored(self._lessons)
+        self._looking: asyncio.Task[None] | None = None
+        self._seen: tuple[object, ...] = ()  # the verdicts that there were when the store was last looked at
+        self._told: set[str] = set()
+        self._list_pane, self._figure_pane = LessonList(self._lessons), FigurePane()
+        self._page_pane = LessonPage(self._lessons)
+        self._said = Static(id="said", markup=False)
 
     def compose(self) -> ComposeResult:
         """The list, the figure, the verdict above the text."""
         with Horizontal(id="lessons"):
-            yield Pane("Lessons", self._list, id="list-pane")
+            yield self._list_pane
             yield Container(self._figure_pane, self._page_pane, id="lesson")
+        yield self._said
         yield KeysLine()
 
     def begin(self) -> None:
-        """Open the lesson that was open, and begin to look at the experiments, a few times a second."""
+        """Open the lesson that was open, or what is next, and look at the experiments a few times a second."""
         opened = self.host.measuring.opened
-        self._list.highlighted = self._lessons.index(opened) if opened is not None else 0
+        self._list_pane.options.highlighted = self._lessons.index(opened) if opened is not None else 0
         self._arrange()
         self._open_page()
         self.set_interval(1 / self.host.max_fps, self.tick)
@@ -95,12 +110,17 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         self.set_class(width < NARROW, "-narrow")
         self.set_class(width >= ROOMY, "-roomy")
         self.set_class(width >= WIDE, "-wide")
-        self.set_class(isinstance(self.focused, Pane), "-reading")
+        self.set_class(isinstance(self.focused, (Pane, Choice)), "-reading")
 
     @property
     def lesson(self) -> Lesson:
         """The lesson that is open."""
-        return self._lessons[self._list.highlighted or 0]
+        return self._lessons[self._list_pane.options.highlighted or 0]
+
+    def say(self, sentence: str) -> None:
+        """A sentence in a line of its own, which covers nothing; until the next key."""
+        self._said.update(sentence)
+        self._said.display = bool(sentence)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Open its page."""
@@ -109,7 +129,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
 
     def _open_page(self) -> None:
         self.host.measuring.opened = self.lesson
-        self._scroll.scroll_home(animate=False)
+        self._page_pane.scroll.scroll_home(animate=False)
         self.tick()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -117,12 +137,12 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         self.action_measure()
 
     def action_measure(self) -> None:
-        """Carry the experiments out."""
+        """Carry the experiments out, after those of the lessons that were begun before."""
         measuring = self.host.measuring
         if self.host.training:
-            self.app.notify("a run is in progress: stop it first (x on the main screen)", severity="warning")
+            self.say("a run is in progress: stop it first (x on the main screen)")
         elif self.host.preflight.thread is not None:
-            self.app.notify("a check is just ending: once more, in a moment", severity="warning")
+            self.say("a check is just ending: once more, in a moment")
         elif not measuring.measures(self.lesson):
             measuring.start(self.lesson, self.host.data_dir)
             self.tick()
@@ -133,24 +153,30 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         self.tick()
 
     def action_experiments(self) -> None:
-        """Put one of the experiments, or one of the changes to try, into the form."""
-        from d2ltui.spec.config import resolve
-        from d2ltui.tui.screens.dialogs import ChoiceScreen
-
-        lesson = self.lesson
-        offered = {e.role: (lesson.fields_of(e.role), fields_in_words(e.given)) for e in lesson.experiments}
-        for number, trial in enumerate(lesson.trials, 1):
-            offered[f"try {number}"] = lesson.fields_to_try(trial), trial.do
-        if not offered:
-            self.app.notify("this lesson trains nothing that could be put into the form", severity="warning")
+        """To the experiments, of which `enter` puts one into the form; from there to what to try."""
+        page = self._page_pane
+        choices = page.choices()
+        if not choices:
+            self.say("this lesson trains nothing that could be put into the form")
             return
+        trials = [choice for choice in page.trials if choice.display]
+        within = self.focused in page.experiments and trials
+        self.set_class(True, "-reading")
+        self.set_focus(trials[0] if within else choices[0])
 
-        def chosen(name: str | None) -> None:
-            if name in offered:
-                self.dismiss(resolve(offered[name][0], unused=True))
-
-        meanings = {name: meaning for name, (_, meaning) in offered.items()}
-        self.open(ChoiceScreen("Put into the form", meanings, ""), chosen)
+    def on_choice_chosen(self, message: Choice.Chosen) -> None:
+        """Into the form, with the last run of it on the screen."""
+        lesson, number = self.lesson, message.choice.number
+        if message.choice in self._page_pane.experiments:
+            role = lesson.experiments[number].role
+            config = resolve(lesson.fields_of(role), unused=True)
+            run = self._stored.runs.experiment(group_of(lesson.name), role, config)
+            name = run.name if run is not None else ""
+        else:
+            config = resolve(lesson.fields_to_try(lesson.trials[number]), unused=True)
+            tried = self._stored.tried(lesson)[number]
+            name = tried.run if tried is not None else ""
+        self.dismiss(Chosen(config, name))
 
     def action_traceback(self) -> None:
         """The whole error of a lesson that failed."""
@@ -160,7 +186,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         if measurement is not None and measurement.traceback:
             self.open(TextScreen("Why the lesson failed", measurement.traceback))
         else:
-            self.app.notify("no lesson has failed with an error to show")
+            self.say("this lesson has not failed with an error to show")
 
     def action_help(self) -> None:
         """All keys."""
@@ -181,13 +207,21 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         following.focus_inside()
 
     def on_key(self, event: events.Key) -> None:
-        """Arrow keys scroll the page."""
-        if isinstance(self.focused, Pane) and event.key in ("up", "down", "pageup", "pagedown"):
+        """Arrow keys scroll the page, and go from one experiment to the next."""
+        if self._said.display:
+            self.say("")
+        scroll = self._page_pane.scroll
+        if isinstance(self.focused, Choice) and event.key in ("up", "down"):
+            choices = self._page_pane.choices()
+            at = choices.index(self.focused) + (1 if event.key == "down" else -1) if self.focused in choices else 0
+            self.set_focus(choices[at] if 0 <= at < len(choices) else self._page_pane if at < 0 else self.focused)
+            event.stop()
+        elif isinstance(self.focused, (Pane, Choice)) and event.key in ("up", "down", "pageup", "pagedown"):
             move = {
-                "up": self._scroll.scroll_up,
-                "down": self._scroll.scroll_down,
-                "pageup": self._scroll.scroll_page_up,
-                "pagedown": self._scroll.scroll_page_down,
+                "up": scroll.scroll_up,
+                "down": scroll.scroll_down,
+                "pageup": scroll.scroll_page_up,
+                "pagedown": scroll.scroll_page_down,
             }
             move[event.key](animate=False)
             event.stop()
@@ -198,42 +232,56 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[RunConfig | None]):
         measurement, busy = measuring.of(lesson), measuring.measures(lesson)
         runs = measurement.runs if measurement is not None else []
         verdict = measurement.verdict if measurement is not None else None
-        ascii = self.host.ascii
-        self._mark()
+        ascii, figure = self.host.ascii, self._figure_pane.figure
+        self._look_at_the_store()
+        self._list_pane.mark(measuring, self._stored.progress, ascii)
         look = self._look()
         epochs = sum(len(run.live.epochs) for run in runs)
         picture = measurement.bench.picture if measurement is not None else None
-        seen = (lesson.name, measurement, picture, look, len(runs), epochs, self._figure.size)
-        heading = lesson_page.heading(lesson, measuring, ascii)
-        rows = int(self._page_pane.size.height * (1 if self.has_class("-narrow") else VERDICT_SHARE))
-        heading = lesson_page.fitted(heading, self._verdict.size.width, rows)
-        state = (seen, heading, verdict, busy)
+        seen = (lesson.name, measurement, picture, look, len(runs), epochs, figure.size)
+        page = self._page_pane
+        rows = int(page.size.height * (1 if self.has_class("-narrow") else VERDICT_SHARE))
+        heading = lesson_page.fitted(lesson_page.heading(lesson, measuring, ascii), page.verdict.size.width, rows)
+        tried = self._stored.tried(lesson)
+        state = (seen, heading, verdict, busy, tried)
         if state == self._shown:
             return
         before, self._shown = self._shown, state
-        self._figure_pane.title(f"To be seen: {lesson.see}" if lesson.see else lesson.title)
-        said = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
-        self._page_pane.title(f"{spelled(said) if ascii else said}{lesson.title} ({sections(lesson.section)})")
-        self._verdict.update(heading)
+        of = measurement.bench.drawn_in_words if measurement is not None else ""
+        self._figure_pane.say(lesson_page.see(lesson, ascii), of)
+        page.say_verdict(heading)
         if before is None or before[0][:2] != seen[:2] or before[2] != verdict:  # type: ignore[index]
-            self._page.update(lesson_page.page(lesson, verdict, ascii))
-        width, height = self._figure.size
+            page.say(lesson, verdict, ascii)
+        if before is None or before[0][0] != seen[0] or before[4] != tried:  # type: ignore[index]
+            page.offer(lesson, tried, ascii)
+        width, height = figure.size
         if width > 0 and height > 0:
-            self._figure.show(lesson_page.picture_of(self.app, lesson, measurement, width, height, look))
+            figure.show(lesson_page.picture_of(self.app, lesson, measurement, width, height, look))
+
+    def _look_at_the_store(self) -> None:
+        """What was tried, and what is stored: at the beginning, and whenever a lesson has come to its end."""
+        measuring = self.host.measuring
+        for trouble in measuring.troubles - self._told:
+            self._told.add(trouble)
+            self.say(trouble)
+        seen = tuple(measuring.verdicts)
+        if self._looking is None or (seen != self._seen and self._looking.done()):
+            self._seen = seen
+            self._looking = begin(self.app, self._read())
+
+    async def _read(self) -> None:
+        try:
+            await in_thread(lambda: self._stored.read(writes=self.host.measuring.stores))
+        except StoreError as error:
+            if self.is_attached:
+                self.say(str(error))
+        if self.is_attached:
+            self.tick()
 
     def _look(self) -> Look:
         """How the terminal is."""
         from d2ltui.charts.canvas import Look
 
-        background = self._figure.background_colors[1]
+        background = self._figure_pane.figure.background_colors[1]
         colours = self.app.console.color_system in ("256", "truecolor") and not self.app.no_color
         return Look(background.rgb, background.get_contrast_text(1.0).rgb, colours, self.host.ascii)
-
-    def _mark(self) -> None:
-        """Say in the list which lessons have been measured, and what came out."""
-        width = (LIST if self.has_class("-roomy") else NARROW_LIST) - 5
-        for lesson in self._lessons:
-            line = lesson_page.list_line(lesson, lesson_page.mark(self.host.measuring, lesson), width)
-            if self._lines.get(lesson.name, "") != line:
-                self._lines[lesson.name] = line
-                self._list.replace_option_prompt(lesson.name, spelled(line) if self.host.ascii else line)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from d2ltui.runner.preflight import Kind
     from d2ltui.spec.config import RunConfig
+    from d2ltui.tui.screens.lessons import Chosen
 
 
 def _help() -> Screen[Any]:
@@ -158,9 +159,11 @@ class OpeningScreen(PlayingScreen):
     def action_lessons(self) -> None:
         """What to see, and experiments that prove it."""
 
-        def chosen(config: RunConfig | None) -> None:
-            if config is not None:
-                self.describe_in_form(config)
+        def chosen(choice: Chosen | None) -> None:
+            if choice is not None:
+                self.describe_in_form(choice.config)
+                if choice.run and not self.host.training:
+                    self.host.stored.watch(choice.run, describes=False)
 
         self.open(self.spares.take("lessons"), chosen)
 

@@ -33,6 +33,7 @@ class Measurement:
         self.verdict: Verdict | None = None
         self.problem = ""
         self.traceback = ""
+        self.trouble = ""  # what went wrong with storing it, in a sentence
 
     @property
     def runs(self) -> list[BenchRun]:
@@ -43,11 +44,6 @@ class Measurement:
     def waits(self) -> bool:
         """Whether it has not begun."""
         return self.began is None and not self.problem
-
-    @property
-    def trouble(self) -> str:
-        """What went wrong with storing its runs, in a sentence, or ""."""
-        return self.recorder.trouble if self.recorder is not None else ""
 
     def carry_out(self) -> None:
         """Measure, and judge. Raises nothing: it is called at the bottom of a thread."""
@@ -65,17 +61,31 @@ class Measurement:
             self.problem = f"{type(error).__name__}: {error}"
         # What is kept for as long as the application is open is what is drawn.
         self.bench.runs[:] = newest_of_each_role(self.bench.runs).values()
+        if self.recorder is not None:
+            self.trouble = self.recorder.trouble
+            if self.verdict is not None:
+                self._note(self.verdict)
+
+    def _note(self, verdict: Verdict) -> None:
+        """That it was seen."""
+        from d2ltui.lessons.progress import note_seen
+        from d2ltui.store.errors import StoreError
+
+        try:
+            note_seen(self.lesson.name, verdict.holds)
+        except StoreError as error:
+            self.trouble = self.trouble or str(error)
 
 
 class LessonRunner:
     """Carries out measurements one after the other, and keeps each lesson's last one. Nothing waits but `join`.
 
-    `opened` is the lesson that was looked at last; with `store` the runs are stored.
+    `opened` is the lesson that was looked at last; with `store` runs are stored, and what was seen is noted.
     """
 
     def __init__(self, store: bool = True) -> None:
         self.opened: Lesson | None = None
-        self._store = store
+        self.stores = store
         self._kept: dict[str, Measurement] = {}
         self._lock = threading.Lock()  # held for moments: over what waits, and whether the thread takes more of it
         self._waiting: deque[Measurement] = deque()
@@ -98,6 +108,18 @@ class LessonRunner:
         """How many lessons have their turn after it."""
         return sum(measurement is not self._present for measurement in tuple(self._waiting))
 
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """What has been measured, in the order in which it was begun."""
+        # `recorder` has closed by then, and what was seen is noted: the measurement is no longer the present one.
+        ended = [measurement for measurement in list(self._kept.values()) if measurement is not self._present]
+        return [measurement.verdict for measurement in ended if measurement.verdict is not None]
+
+    @property
+    def troubles(self) -> set[str]:
+        """What went wrong with storing, in sentences."""
+        return {measurement.trouble for measurement in list(self._kept.values()) if measurement.trouble}
+
     def of(self, lesson: Lesson) -> Measurement | None:
         """The last measurement of `lesson`; None where there is none."""
         return self._kept.get(lesson.name)
@@ -114,7 +136,7 @@ class LessonRunner:
         from d2ltui.lessons.bench import Bench
         from d2ltui.runner.lesson_recorder import LessonRecorder
 
-        recorder = LessonRecorder(lesson.name) if self._store else None
+        recorder = LessonRecorder(lesson.name) if self.stores else None
         bench = Bench(lesson, data_dir=data_dir, recorder=recorder)
         measurement = self._kept[lesson.name] = Measurement(lesson, bench, recorder)
         with self._lock:

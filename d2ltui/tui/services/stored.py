@@ -76,8 +76,11 @@ class StoredRuns:
 
     # Watching
 
-    def watch(self, run: Path | str) -> None:
-        """Show a stored run (its directory or name), live where another process trains it, once it has been read."""
+    def watch(self, run: Path | str, *, describes: bool = True) -> None:
+        """Show a stored run (its directory or name), live where another process trains it, once it has been read.
+
+        Its settings go into the form, unless `describes` is False.
+        """
         from d2ltui.tui.services.watching import Watching
 
         if self._owner.training:
@@ -86,7 +89,7 @@ class StoredRuns:
         if self._opening is not None:
             self._opening.close()
         # Through the application's queue: what is raised there reaches the screen.
-        opening = self._opening = Watching(run, lambda opened: self._app.call_later(self._opened, opened))
+        opening = self._opening = Watching(run, lambda opened: self._app.call_later(self._opened, opened, describes))
 
         def still() -> None:
             if self._opening is opening:
@@ -94,7 +97,7 @@ class StoredRuns:
 
         self._app.set_timer(SLOW, still)
 
-    def _opened(self, watching: Watching) -> None:
+    def _opened(self, watching: Watching, describes: bool) -> None:
         if watching is not self._opening:
             watching.close()  # something else has been asked for meanwhile
             return
@@ -106,7 +109,8 @@ class StoredRuns:
             return
         self.leave()
         self.watched, self._told = watching, ""
-        self._owner.main.show_run(watching.name, watching.live.config if watching.live.is_configured else None)
+        described = watching.live.config if describes and watching.live.is_configured else None
+        self._owner.main.show_run(watching.name, described)
         self._owner.main.tick()
 
     def trouble(self) -> None:

@@ -1,0 +1,134 @@
+"""How far a person has come with the lessons: what was seen, what was tried, and what is next.
+
+It is kept in `D2LTUI_HOME/lessons.json`, over sessions: the runs that tell of it may be deleted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from d2ltui.spec.files import read_regular
+from d2ltui.store import home
+from d2ltui.store.errors import StoreError, reason
+
+if TYPE_CHECKING:
+    from d2ltui.lessons.lesson import Lesson
+    from d2ltui.lessons.trial import StoredRuns, Tried
+
+FILE = "lessons.json"
+MAX_BYTES = 2**20
+
+
+class LessonProgress(msgspec.Struct, frozen=True):
+    """One lesson: when its experiments were last seen to their end, whether its claim held, and what was tried.
+
+    `tried` has, by `key_of`, whether it came as expected.
+    """
+
+    seen: float | None = None  # Unix time
+    holds: bool | None = None
+    tried: dict[str, bool] = {}
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """All lessons, by name."""
+
+    lessons: dict[str, LessonProgress] = {}
+
+    def of(self, lesson: Lesson) -> LessonProgress:
+        """That of `lesson`."""
+        return self.lessons.get(lesson.name, LessonProgress())
+
+    def tried(self, lesson: Lesson) -> int:
+        """How many of what the lesson proposes was tried."""
+        known = self.of(lesson).tried
+        return sum(key_of(lesson, number) in known for number in range(len(lesson.trials)))
+
+    def following(self, lessons: Iterable[Lesson]) -> Lesson | None:
+        """What is next: the first lesson that was not seen; then the first with something left to try; then none."""
+        listed = list(lessons)
+        unseen = (lesson for lesson in listed if self.of(lesson).seen is None)
+        untried = (lesson for lesson in listed if self.tried(lesson) < len(lesson.trials))
+        return next(unseen, None) or next(untried, None)
+
+    def in_words(self, lessons: Iterable[Lesson]) -> str:
+        """`3 of 25 lessons seen, 2 of 60 changes tried`."""
+        listed = list(lessons)
+        seen = sum(self.of(lesson).seen is not None for lesson in listed)
+        tried, trials = sum(map(self.tried, listed)), sum(len(lesson.trials) for lesson in listed)
+        return f"{seen} of {len(listed)} lessons seen, {tried} of {trials} changes tried"
+
+
+def key_of(lesson: Lesson, number: int) -> str:
+    """What the trial with that number, from 0, is called in the file: whatever else changes in its lesson."""
+    from d2ltui.lessons.lesson import fields_in_words
+
+    trial = lesson.trials[number]
+    return f"{trial.role}: {fields_in_words(trial.given)}"
+
+
+def read() -> Progress:
+    """What is known; nothing where there is no file.
+
+    Raises:
+        StoreError: where it cannot be read.
+    """
+    path = home.home() / FILE
+    try:
+        return msgspec.json.decode(read_regular(path, MAX_BYTES), type=Progress)
+    except FileNotFoundError:
+        return Progress()
+    except OSError as error:
+        raise StoreError(f"lessons: {path} cannot be read ({reason(error)})") from None
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"lessons: {path} cannot be read ({error}); deleted, it begins anew") from None
+
+
+def note_seen(lesson: str, holds: bool) -> Progress:
+    """The experiments of the lesson with that name were seen to their end; returns all that is known now.
+
+    Raises:
+        StoreError: where the file cannot be read or written.
+    """
+    known = read()
+    before = known.lessons.get(lesson, LessonProgress())
+    return _write(known, {lesson: msgspec.structs.replace(before, seen=time.time(), holds=holds)})
+
+
+def look_up(
+    lessons: Iterable[Lesson], runs: StoredRuns, *, writes: bool = True
+) -> tuple[Progress, dict[str, list[Tried | None]]]:
+    """Look up among `runs` what was tried; returns all that is known now, and by lesson what came of each trial.
+
+    It is noted, too, unless `writes` is False.
+
+    Raises:
+        StoreError: where the file cannot be read or written.
+    """
+    known = read()
+    new: dict[str, LessonProgress] = {}
+    found = {lesson.name: [runs.tried(lesson, trial) for trial in lesson.trials] for lesson in lessons}
+    for lesson in lessons:
+        before = known.of(lesson)
+        tried = {key_of(lesson, i): t.as_expected for i, t in enumerate(found[lesson.name]) if t is not None}
+        if before.tried | tried != before.tried:
+            new[lesson.name] = msgspec.structs.replace(before, tried=before.tried | tried)
+    return (_write(known, new, writes) if new else known), found
+
+
+def _write(known: Progress, new: Mapping[str, LessonProgress], writes: bool = True) -> Progress:
+    progress = Progress({**known.lessons, **new})
+    if not writes:
+        return progress
+    path = home.home() / FILE
+    data = msgspec.json.format(msgspec.json.encode(progress))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        home.write_atomically(path, lambda file: file.write(data))
+    except OSError as error:
+        raise StoreError(f"lessons: {path} cannot be written ({reason(error)})") from None
+    return progress

@@ -1,0 +1,39 @@
+"""What the store knows of lessons: the runs that they have trained, what was tried of them, and how far a person is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons import progress
+from d2ltui.lessons.progress import Progress
+from d2ltui.lessons.trial import StoredRuns, Tried
+
+if TYPE_CHECKING:
+    from d2ltui.lessons.lesson import Lesson
+
+
+class LessonsStored:
+    """Read in a thread, looked at by a screen: each attribute is replaced by a new one."""
+
+    def __init__(self, lessons: Sequence[Lesson]) -> None:
+        self._lessons = lessons
+        self.progress = Progress()
+        self.runs = StoredRuns(())
+        self._tried: dict[str, list[Tried | None]] = {}
+
+    def tried(self, lesson: Lesson) -> Sequence[Tried | None]:
+        """What came of each trial of `lesson`."""
+        return self._tried.get(lesson.name) or [None] * len(lesson.trials)
+
+    def read(self, *, writes: bool) -> None:
+        """Look again. With `writes`, what was tried is noted for good.
+
+        Raises:
+            StoreError: where the runs cannot be read, or what is known of the lessons cannot be read or written.
+        """
+        from d2ltui.store import listing
+
+        self.progress = progress.read()
+        self.runs = StoredRuns(listing.runs())
+        self.progress, self._tried = progress.look_up(self._lessons, self.runs, writes=writes)
