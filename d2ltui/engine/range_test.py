@@ -16,7 +16,7 @@ from d2ltui.spec.numbers import number, setting
 from d2ltui.spec.text import counted
 
 LOWEST, HIGHEST = 1e-7, 10.0
-STEPS = 160  # 20 for each power of ten
+STEPS = (160, 320)  # 20 for each power of ten; where that suggests nothing, as a layer of sigmoids may, twice as many
 EXPLODED = 4.0  # times the lowest smoothed loss: no larger rate is of interest (fastai's `lr_find` stops there, too)
 SMOOTHING = 2.5  # steps: the standard deviation of the window that smooths the curve
 # Of the first loss, or of a guess's where that is lower: a curve that never falls below it suggests nothing. A LeNet of
@@ -88,7 +88,7 @@ def rounded(rate: float) -> float:
 
 
 def range_test(bench: Workbench, tell: Callable[[float], None] = lambda share: None) -> RangeTest:
-    """Train a copy of the run's network for STEPS steps at most, with rates from LOWEST to HIGHEST.
+    """Train a copy of the run's network with rates from LOWEST to HIGHEST, for as many steps as it takes of STEPS.
 
     After each step the loss is that of the same samples, the probe batch, without dropout: a batch's own loss jumps
     with the batch, and hides the curve of a small one. `tell` is called with the share of the steps that are done.
@@ -96,15 +96,25 @@ def range_test(bench: Workbench, tell: Callable[[float], None] = lambda share: N
     Raises:
         Cancelled: where the run's control has been asked for an end.
     """
+    done, total = 0, sum(STEPS)
+    for steps in STEPS:
+        found = _tested(bench, steps, lambda index, done=done: tell((done + index) / total))  # type: ignore[misc]
+        if found.suggestion is not None:
+            break
+        done += steps
+    return found
+
+
+def _tested(bench: Workbench, steps: int, tell: Callable[[int], None]) -> RangeTest:
     learner = bench.learner()
     rates: list[float] = []
     losses: list[float] = []
-    factor = (HIGHEST / LOWEST) ** (1 / (STEPS - 1))
+    factor = (HIGHEST / LOWEST) ** (1 / (steps - 1))
     first = lowest = learner.evaluate(bench.x, bench.y)[1]
     exploded = False
-    for index, (x, y) in enumerate(bench.batches(STEPS)):
+    for index, (x, y) in enumerate(bench.batches(steps)):
         bench.go_on()
-        tell(index / STEPS)
+        tell(index)
         rate = LOWEST * factor**index
         set_lr(learner.optimizer, rate)
         learner.step(x, y)

@@ -92,13 +92,20 @@ def test_lenet(implementation: str) -> None:
     assert found.suggestion is not None
 
 
+def test_a_layer_of_sigmoids_gets_as_many_steps_as_it_needs() -> None:
+    config, found = range_of(dataset="digits", activation="sigmoid", hidden="64")
+    assert len(found.rates) > STEPS[0]
+    assert found.suggestion is not None
+    assert 0.1 <= found.suggestion <= 1.0
+
+
 def test_rates_grow_and_stop_where_the_loss_explodes() -> None:
     _, found = range_of(optimizer="sgd")
     assert found.rates[0] == LOWEST
     ratios = [b / a for a, b in zip(found.rates, found.rates[1:], strict=False)]
     assert max(ratios) == pytest.approx(min(ratios))
     assert found.exploded
-    assert STEPS * 0.8 < len(found.rates) < STEPS
+    assert STEPS[0] * 0.8 < len(found.rates) < STEPS[0]
     assert found.losses[-1] > 2 * min(found.losses)
     _, found = range_of(init="zeros")
     assert not found.exploded
