@@ -49,7 +49,7 @@ def one_cause(found: Sequence[Finding]) -> tuple[Finding, ...]:
         rest = [one for one in follows if one not in first]
         found = [cause, *first, *rest]
         found.sort(key=lambda one: one.severity == "note")
-    return _without_opposites(found)
+    return without_opposites(found)
 
 
 def _following(finding: Finding, cause: str) -> Finding:
@@ -60,7 +60,7 @@ def _of_note(finding: Finding) -> Finding:
     return msgspec.structs.replace(finding, severity="note")
 
 
-def _without_opposites(found: Sequence[Finding]) -> tuple[Finding, ...]:
+def without_opposites(found: Sequence[Finding]) -> tuple[Finding, ...]:
     """Where two remedies want different values of one field, only the first is told."""
     wanted: dict[str, object] = {}
     kept: list[Finding] = []

@@ -107,6 +107,22 @@ def stands_still(epochs: Epochs, guess: float) -> int | None:
     return epochs[losses.index(before)].epoch
 
 
+def stood_still(epochs: Epochs, step: int, since: int) -> Finding:
+    """That a run which has ended at `step` stood still from epoch `since` on: it follows from a cause."""
+    loss = epochs[-1].train_loss
+    return Finding(
+        rule="stalled",
+        severity="warning",
+        layer=None,
+        step=step,
+        figure=loss,
+        what=f"The loss has stood still since epoch {since}: the train loss is {number(loss)} at step {step:,}.",
+        why="The network had begun to learn, and has come to where it can get no further.",
+        try_="",
+        remedy={},
+    )
+
+
 def _blind(run: Run) -> tuple[LayerStats, str] | None:
     """A layer that lets no gradient through now, and did at the start."""
     first = {layer.index: layer for layer in run.probes[0].layers}

@@ -19,8 +19,9 @@ from torch import Tensor
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
 from d2ltui.diagnosis.labels import BALANCE, RARE, share_in_words, too_frequent
+from d2ltui.diagnosis.live import without_opposites
 from d2ltui.diagnosis.remedies import in_words, regularise
-from d2ltui.diagnosis.rules_loss import stands_still
+from d2ltui.diagnosis.rules_loss import stands_still, stood_still
 from d2ltui.diagnosis.thresholds import (
     ALIKE,
     ALIKE_SHARE,
@@ -125,7 +126,7 @@ def examine(patient: Patient, trial: Trial | None, tell: Progress) -> Examinatio
         metric = metric_title(patient.classes)
         looked_at.insert(0, f"loss and {metric} of {counted(len(patient.epochs), 'epoch')}")
     findings = _find(patient, trial, tell, looked_at)
-    return Examination(findings, tuple(looked_at))
+    return Examination(without_opposites(findings), tuple(looked_at))
 
 
 def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list[str]) -> tuple[events.Finding, ...]:
@@ -147,7 +148,9 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
             cause, more = _by_trial(patient, trial, tell, suspicious=False, least=2 * GAIN)
             tried += more
         if cause is not None and still is not None:
-            patient = patient._replace(symptoms=(_stalled(patient, still), *_but(patient.symptoms, "stalled")))
+            patient = patient._replace(
+                symptoms=(stood_still(patient.epochs, patient.step, still), *_but(patient.symptoms, "stalled"))
+            )
         if tried:
             looked_at.append(f"what {counted(tried, 'other setting')} would bring")
     if cause is None and by_heart:
@@ -169,29 +172,16 @@ def _but(symptoms: Sequence[events.Finding], rule: str) -> list[events.Finding]:
     return [symptom for symptom in symptoms if symptom.rule != rule]
 
 
-def _stalled(patient: Patient, since: int) -> events.Finding:
-    loss = patient.epochs[-1].train_loss
-    return events.Finding(
-        rule="stalled",
-        severity="warning",
-        layer=None,
-        step=patient.step,
-        figure=loss,
-        what=f"The loss has stood still since epoch {since}: the train loss is {number(loss)} at step "
-        f"{patient.step:,}.",
-        why="The network had begun to learn, and has come to where it can get no further.",
-        try_="",
-        remedy={},
-    )
-
-
 def _in_peace(patient: Patient, score: Score) -> tuple[events.Finding, ...]:
     """What was seen of a network that learns is worth a note, unless it knows much more of the training part."""
-    kept = {"no-look", "divergence"} | ({"overfitting"} if score.train - score.val >= GAIN else set())
-    return tuple(
-        symptom if symptom.rule in kept else msgspec.structs.replace(symptom, severity="note")
-        for symptom in patient.symptoms
-    )
+    kept = {"no-look"} | ({"overfitting"} if score.train - score.val >= GAIN else set())
+
+    def severity(symptom: events.Finding) -> events.Severity:
+        if symptom.rule == "divergence" and not patient.diverged:
+            return "warning"  # a loss that grows while the metric is well: it is sure of its few mistakes
+        return symptom.severity if symptom.rule in (*kept, "divergence") else "note"
+
+    return tuple(msgspec.structs.replace(symptom, severity=severity(symptom)) for symptom in patient.symptoms)
 
 
 def _consequences(patient: Patient, cause: events.Finding) -> list[events.Finding]:

@@ -119,6 +119,22 @@ def test_what_follows_from_the_cause_has_no_remedy_of_its_own() -> None:
     assert all(not other.remedy for other in others)
 
 
+def test_no_two_findings_want_different_values_of_one_setting() -> None:
+    found = Told(hidden="32,32,32,32", activation="sigmoid", init="xavier", lr=0.056, epochs=2).findings
+    assert {"vanishing-gradient", "not-zero-centred"} <= {finding.rule for finding in found}
+    assert "activation" in found[0].remedy
+    for finding in found[1:]:
+        assert all(found[0].remedy.get(name, value) == value for name, value in finding.remedy.items())
+
+
+def test_a_loss_that_grows_beside_a_metric_that_is_well_is_no_alarm() -> None:
+    told = Told(dataset="moons", activation="sigmoid", lr=1000, epochs=50)
+    accuracy = told.ended.summary["val_accuracy"]
+    assert isinstance(accuracy, float)
+    assert accuracy > 0.9
+    assert [(finding.rule, finding.severity) for finding in told.grave] == [("divergence", "warning")]
+
+
 def test_it_is_told_what_is_being_tried() -> None:
     told = Told(hidden="64", init="zeros")
     started = next(i for i, event in enumerate(told.events) if isinstance(event, events.RunStarted))

@@ -93,7 +93,7 @@ def test_lenet(implementation: str) -> None:
 
 
 def test_a_layer_of_sigmoids_gets_as_many_steps_as_it_needs() -> None:
-    config, found = range_of(dataset="digits", activation="sigmoid", hidden="64")
+    _, found = range_of(dataset="digits", activation="sigmoid", hidden="64")
     assert len(found.rates) > STEPS[0]
     assert found.suggestion is not None
     assert 0.1 <= found.suggestion <= 1.0
