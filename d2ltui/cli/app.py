@@ -307,6 +307,8 @@ def datasets() -> None:
         )
         if data.classes:
             click.echo(f"    classes: {', '.join(data.classes)}")
+        if fields := catalogue.DATASET_SOURCES[data.name].fields:
+            click.echo(f"    fields: {', '.join(f'{name} {_show(value)}' for name, value in fields.items())}")
         click.echo(f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once"))
 
 

@@ -38,7 +38,7 @@ def _synthetic_linear(info: DatasetInfo, config: RunConfig, seed: int) -> Data:
         generator = torch.Generator().manual_seed({seed})
         true_w, true_b = torch.tensor([[2.0], [-3.4]]), torch.tensor([4.2])
         X = torch.randn({total}, 2, generator=generator)
-        y = X @ true_w + true_b + 0.01 * torch.randn({total}, 1, generator=generator)
+        y = X @ true_w + true_b + {config.noise!r} * torch.randn({total}, 1, generator=generator)
         X_train, y_train, X_val, y_val = X[:{n}], y[:{n}], X[{n}:], y[{n}:]
         """,
     )
@@ -66,7 +66,7 @@ def _of_sklearn(
     def make(info: DatasetInfo, config: RunConfig, seed: int) -> Data:
         classes = info.task == "classification"
         total = info.train_size + info.val_size
-        text = making.strip("\n").format(info=info, total=total, seed=seed) + "\n"
+        text = making.strip("\n").format(info=info, config=config, total=total, seed=seed) + "\n"
         text += _SPLIT.strip("\n").format(info=info, stratify=", stratify=y" if classes else "") + "\n"
         text += _STANDARDISE.strip("\n").format("X") + "\n" if standardise else ""
         text += "" if classes else _STANDARDISE.strip("\n").format("y") + "\n"
@@ -238,14 +238,17 @@ _SPIRALS = """
 rng = np.random.default_rng({seed})
 y = np.arange({total}) % {info.num_outputs}
 radius = rng.uniform(0.1, 1.0, {total})
-angle = 2 * math.pi * (radius + y / {info.num_outputs})
+angle = 2 * math.pi * ({config.turns!r} * radius + y / {info.num_outputs})
 X = radius[:, None] * np.stack((np.cos(angle), np.sin(angle)), axis=1)
-X = X + rng.normal(0.0, 0.03, X.shape)
+X = X + rng.normal(0.0, {config.noise!r}, X.shape)
 """
 _OWN: dict[str, Callable[[DatasetInfo, RunConfig, int], Data]] = {
     "synthetic-linear": _synthetic_linear,
-    "moons": _of_sklearn("X, y = make_moons({total}, noise=0.15, random_state={seed})", "make_moons"),
-    "circles": _of_sklearn("X, y = make_circles({total}, noise=0.08, factor=0.5, random_state={seed})", "make_circles"),
+    "moons": _of_sklearn("X, y = make_moons({total}, noise={config.noise!r}, random_state={seed})", "make_moons"),
+    "circles": _of_sklearn(
+        "X, y = make_circles({total}, noise={config.noise!r}, factor={config.factor!r}, random_state={seed})",
+        "make_circles",
+    ),
     "spirals": _of_sklearn(_SPIRALS, "", numpy=True),
     "digits": _of_sklearn(
         "X, y = load_digits(return_X_y=True)\nX = X / 16  # pixels from 0…16 to 0…1", "load_digits", standardise=False

@@ -12,24 +12,26 @@ from torch import Tensor
 
 from d2ltui.data import Dataset, Progress
 from d2ltui.nn.seeds import derive_seed
-from d2ltui.spec.datasets import DatasetInfo, Params
+from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo, Params
 
 
 def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
-    """The data set called `info.name`. `params["seed"]` makes the synthetic ones; real ones are always the same."""
+    """The data set called `info.name`. `params` make the synthetic ones; real ones are always the same."""
     seed = derive_seed(params["seed"], "data")
+    params = {**DATASET_SOURCES[info.name].fields, **params}
     if info.name == "synthetic-linear":
-        return _synthetic_linear(info, seed)
+        return _synthetic_linear(info, params["noise"], seed)
     # Imported here because scikit-learn takes seconds, which synthetic-linear need not wait for.
     from sklearn import datasets
 
     total = info.train_size + info.val_size
     if info.name == "moons":
-        return _split(info, *datasets.make_moons(total, noise=0.15, random_state=seed))
+        return _split(info, *datasets.make_moons(total, noise=params["noise"], random_state=seed))
     if info.name == "circles":
-        return _split(info, *datasets.make_circles(total, noise=0.08, factor=0.5, random_state=seed))
+        noise, factor = params["noise"], params["factor"]
+        return _split(info, *datasets.make_circles(total, noise=noise, factor=factor, random_state=seed))
     if info.name == "spirals":
-        return _split(info, *_spirals(total, info.num_outputs, noise=0.03, seed=seed))
+        return _split(info, *_spirals(total, info.num_outputs, params["noise"], params["turns"], seed))
     if info.name == "digits":
         x, y = datasets.load_digits(return_X_y=True)
         return _split(info, x / 16.0, y, standardise=False)
@@ -38,23 +40,25 @@ def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Calla
     raise ValueError(f"dataset: '{info.name}' is not embedded")
 
 
-def _synthetic_linear(info: DatasetInfo, seed: int) -> Dataset:
-    """y = Xw + b + noise with X ~ N(0, 1), noise ~ N(0, 0.01²) (section 3.3)."""
+def _synthetic_linear(info: DatasetInfo, noise: float, seed: int) -> Dataset:
+    """y = Xw + b + noise with X ~ N(0, 1), noise ~ N(0, `noise`²) (section 3.3)."""
     generator = torch.Generator().manual_seed(seed)
     w, b = torch.tensor([[2.0], [-3.4]]), torch.tensor([4.2])
     total = info.train_size + info.val_size
     x = torch.randn(total, info.num_inputs, generator=generator)
-    y = x @ w + b + 0.01 * torch.randn(total, 1, generator=generator)
+    y = x @ w + b + noise * torch.randn(total, 1, generator=generator)
     n = info.train_size
     return Dataset(info, x[:n].clone(), y[:n].clone(), x[n:].clone(), y[n:].clone(), truth=(w, b))
 
 
-def _spirals(total: int, num_arms: int, noise: float, seed: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """`total` points on `num_arms` arms of one turn each, from the centre (radius 0.1) to radius 1."""
+def _spirals(
+    total: int, num_arms: int, noise: float, turns: float, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """`total` points on `num_arms` arms of so many turns each, from near the centre (radius 0.1) to radius 1."""
     rng = np.random.default_rng(seed)
     arm = np.arange(total) % num_arms
     radius = rng.uniform(0.1, 1.0, total)
-    angle = 2 * math.pi * (radius + arm / num_arms)
+    angle = 2 * math.pi * (turns * radius + arm / num_arms)
     x = radius[:, None] * np.stack((np.cos(angle), np.sin(angle)), axis=1)
     return x + rng.normal(0.0, noise, x.shape), arm
 

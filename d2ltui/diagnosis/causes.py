@@ -26,7 +26,7 @@ _ALIKE = (
     "all weights start at 0, so that all units of a layer stay alike",
     "Units that start equal get equal gradients, and stay equal for ever",
 )
-_CHOSEN = ("implementation", "dataset", "data_dir")
+_CHOSEN = ("implementation", "dataset", "data_dir", *catalogue.DATA_FIELDS)
 
 
 class Cause(NamedTuple):

@@ -32,6 +32,7 @@ from d2ltui.engine.population import Block, EpochFigures, Population, may_join, 
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.datasets import DATA_FIELDS
 from d2ltui.spec.events import EpochEnded, LayersProbed
 from d2ltui.spec.memory import free_memory
 from d2ltui.spec.models import MODELS
@@ -50,6 +51,11 @@ class Stopped(Exception):
     """The control asked for an end. Never leaves this module."""
 
 
+def _of_data(config: RunConfig) -> object:
+    """What the data of a run depends on."""
+    return (config.dataset, config.seed, *(getattr(config, name) for name in DATA_FIELDS))
+
+
 class MapTraining:
     """Trains the networks of a map.
 
@@ -64,7 +70,7 @@ class MapTraining:
         self.networks = sum(map(len, cells.values()))
         self.steps = 0  # of all networks together
         self.seconds = 0.0
-        self._data: dict[int, Dataset] = {}
+        self._data: dict[object, Dataset] = {}
         self._counting = threading.Lock()
         # Networks that are trained alone draw from PyTorch's one generator, and looks put its state back: where one of
         # them draws, they take turns.
@@ -108,10 +114,10 @@ class MapTraining:
         return True
 
     def _load(self) -> None:
-        """The data of each seed, before anything is trained."""
+        """The data of each seed, and of each kind of it, before anything is trained."""
         for config in (config for configs in self._cells.values() for config in configs):
-            if config.seed not in self._data:
-                self._data[config.seed] = load(config, cancelled=lambda: self._control.stopping)
+            if (key := _of_data(config)) not in self._data:
+                self._data[key] = load(config, cancelled=lambda: self._control.stopping)
 
     def _levels(self) -> Iterator[list[Cell]]:
         left = dict.fromkeys(self._cells)
@@ -150,7 +156,7 @@ class MapTraining:
         return found
 
     def _train_together(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
-        data = [self._data[config.seed] for config in configs]
+        data = [self._data[_of_data(config)] for config in configs]
         device = select(configs[0].device)
         try:
             population = Population(configs, data, device, self._control, metrics=False)
@@ -168,7 +174,7 @@ class MapTraining:
 
     def _train_alone(self, config: RunConfig) -> Figures:
         """What cannot be a member of a population."""
-        trainer = Trainer(config, self._control, [], dataset=self._data[config.seed], sample_every=None)
+        trainer = Trainer(config, self._control, [], dataset=self._data[_of_data(config)], sample_every=None)
         with self._turn:
             ended = trainer.run()
         if ended.status == "stopped":

@@ -180,7 +180,11 @@ def base_config(given: Mapping[str, object], x: Axis, y: Axis) -> RunConfig:
     for field in varied & set(catalogue.ONLY_WITH):
         other = catalogue.ONLY_WITH[field]
         if other not in chosen and other not in varied:
-            chosen[other] = catalogue.values_with(field)[0]
+            having = catalogue.values_with(field)
+            if other == "dataset":  # one that the model can be trained on
+                fits = catalogue.datasets_for(str(given.get("model", "mlp")))
+                having = tuple(name for name in having if name in fits) or having
+            chosen[other] = having[0]
     first = {axis.field: axis.values[0] for axis in (x, y) if axis.field in FIELDS}
     config = resolve({**chosen, **first})
     for axis in (x, y):

@@ -7,7 +7,11 @@ same tables, so what is shown is what is built.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
+from d2ltui.spec.datasets import DATA_FIELDS as DATA_FIELDS
+from d2ltui.spec.datasets import DATASET_SOURCES as DATASET_SOURCES
 from d2ltui.spec.datasets import DATASETS as DATASETS
 from d2ltui.spec.datasets import DatasetInfo as DatasetInfo
 from d2ltui.spec.datasets import Task as Task
@@ -21,7 +25,7 @@ IMPLEMENTATIONS: dict[str, str] = {
     "scratch": "tensors, formulas and a generator of batches",
 }
 # Fields that only some values of another field have a use for, by name, with that other field.
-ONLY_WITH: dict[str, str] = {"init_std": "init", "momentum": "optimizer"}
+ONLY_WITH: dict[str, str] = {"init_std": "init", "momentum": "optimizer", **dict.fromkeys(DATA_FIELDS, "dataset")}
 SCHEDULES: dict[str, str] = {
     "constant": "the same in all epochs",
     "step": "a tenth of it after each third of the epochs",
@@ -47,6 +51,12 @@ BASE: dict[str, object] = {
     "schedule": "constant",
     "clip_norm": 0.0,
     "data_dir": None,
+    # Of data sets that have no use for them.
+    "noise": 0.0,
+    "samples": 1000,
+    "val_fraction": 0.2,
+    "factor": 0.5,
+    "turns": 1.0,
 }
 # The book's settings where the book has the experiment (sections 3.4, 4.4, 5.2); elsewhere settings that learn well.
 _DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
@@ -117,8 +127,8 @@ def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
 
 def values_with(field: str) -> tuple[str, ...]:
     """The values of the field `ONLY_WITH[field]` that have a use for `field`."""
-    specs = INITS if ONLY_WITH[field] == "init" else OPTIMIZERS
-    return tuple(name for name, spec in specs.items() if field in spec.fields)
+    by_field: dict[str, Mapping[str, Any]] = {"init": INITS, "optimizer": OPTIMIZERS, "dataset": DATASET_SOURCES}
+    return tuple(name for name, spec in by_field[ONLY_WITH[field]].items() if field in spec.fields)
 
 
 def default_model(dataset: str) -> str:
@@ -141,7 +151,8 @@ def defaults(
     """Every hyperparameter's default for `model` on `dataset`, by field name, beside that choice of the two others."""
     data = DATASETS.get(dataset)
     own = MODELS[model].defaults if model in MODELS else {}  # a stored run may be of another version's model
-    usual = {**BASE, **_usual_settings(data), **own, **_DEFAULTS.get((model, dataset), {})}
+    of_data = DATASET_SOURCES[dataset].fields if dataset in DATASET_SOURCES else {}
+    usual = {**BASE, **of_data, **_usual_settings(data), **own, **_DEFAULTS.get((model, dataset), {})}
     if data is not None and int(str(usual["batch_size"])) > data.train_size:
         usual["batch_size"] = data.train_size
     chosen = activation if activation is not None else str(usual["activation"])

@@ -19,6 +19,7 @@ from d2ltui.spec.models import MODELS, PlanError, refusal
 from d2ltui.spec.optimizers import from_scratch
 from d2ltui.spec.parsing import ConfigError, Problem, parse, parse_directory, wrong
 from d2ltui.spec.similar import did_you_mean
+from d2ltui.spec.synthetic import LEAST_SAMPLES, allowed_fractions
 from d2ltui.spec.text import MAX_VALUE, are, counted, printable
 
 
@@ -49,6 +50,11 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
     momentum: float = 0.9
     schedule: str = "constant"
     clip_norm: float = 0.0
+    noise: float = 0.0
+    samples: int = 1000
+    val_fraction: float = 0.2
+    factor: float = 0.5
+    turns: float = 1.0
 
     @property
     def task(self) -> catalogue.Task:
@@ -134,7 +140,10 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
             f"from scratch, {', '.join(from_scratch())}",
             " (the from-scratch implementation has only SGD)",
         )
-    if config.batch_size > data.train_size:
+    if "val_fraction" in DATASET_SOURCES[config.dataset].fields and min(data.train_size, data.val_size) < LEAST_SAMPLES:
+        left = f" (it leaves {data.train_size:,} for training and {data.val_size:,} for validation)"
+        yield wrong("val_fraction", config.val_fraction, allowed_fractions(config.samples), left)
+    elif config.batch_size > data.train_size:
         yield wrong("batch_size", config.batch_size, f"1 to {data.train_size}, the training samples of {data.name}")
 
 
@@ -144,7 +153,7 @@ def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]
     for name in given:
         if name not in FIELDS or name in _always_applicable():
             continue
-        if name not in fields:
+        if name not in fields and name not in catalogue.DATA_FIELDS:
             models = [m.name for m in MODELS.values() if name in m.fields]
             yield wrong(
                 name, given[name], f"with model {' or '.join(models)}", f" (model {config.model} has no {name})"
@@ -157,13 +166,22 @@ def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]
                 )
 
 
+def _with_fitting_batches(config: RunConfig) -> RunConfig:
+    """The same with batches of all training samples where the usual ones are larger."""
+    try:
+        most = config.dataset_info.train_size
+    except DescriptionError:  # which is told
+        return config
+    return msgspec.structs.replace(config, batch_size=min(config.batch_size, most))
+
+
 def _always_applicable() -> tuple[str, ...]:
     return ("model", "implementation", "dataset", "data_dir")
 
 
 def applicable_fields(model: str) -> tuple[str, ...]:
     """The fields that a form shows for `model` and that a saved configuration holds."""
-    return ("implementation", *MODELS[model].fields)
+    return ("implementation", *catalogue.DATA_FIELDS, *MODELS[model].fields)
 
 
 def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
@@ -197,6 +215,8 @@ def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
     chosen = {name: str(parsed[name]) for name in ("optimizer", "activation") if name in parsed}
     values = {**catalogue.defaults(model, dataset, **chosen), **parsed}
     config = msgspec.convert(values, RunConfig)
+    if "batch_size" not in given:
+        config = _with_fitting_batches(config)
     if not {"model", "dataset"} & {problem.field for problem in problems}:
         # Otherwise the defaults that stand in for what was meant would be held against the other fields.
         problems.extend(_cross_field_problems(config, given, unused))

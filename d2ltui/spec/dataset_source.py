@@ -13,6 +13,8 @@ from d2ltui.spec.text import printable
 Task: TypeAlias = Literal["regression", "classification"]
 Params: TypeAlias = Mapping[str, Any]  # a run's parameters: names and plain values; empty where there is no run yet
 
+# Hyperparameters of a run that some data sets have, in the order in which a form shows them.
+DATA_FIELDS = ("noise", "samples", "val_fraction", "factor", "turns")
 SYNTHETIC = "synthetic"  # the origin of data that a run's seed makes
 
 
@@ -56,7 +58,8 @@ class DatasetSource(msgspec.Struct, frozen=True):
 
     `info` describes the data set where no parameter is given. `sized` is for one whose size or shape depends on a
     run's parameters: a function of those, all of them or none, that returns the DatasetInfo. It is called often, and
-    by the interface, so it computes from its arguments and reads no file.
+    by the interface, so it computes from its arguments and reads no file. `fields` are those of DATA_FIELDS that it
+    has a use for, with their defaults.
 
     `loader` is a reference, `module:function`, that is imported when the data is loaded. The function is called with
     the DatasetInfo, the run's parameters, `progress(message, fraction)`, which may be called to tell how far it is
@@ -67,6 +70,7 @@ class DatasetSource(msgspec.Struct, frozen=True):
     info: DatasetInfo
     loader: str
     sized: Callable[[Params], DatasetInfo] | None = None
+    fields: Mapping[str, Any] = {}
 
     @property
     def name(self) -> str:
@@ -112,6 +116,8 @@ def check_source(source: DatasetSource) -> None:
     check_info(source.info)
     if not isinstance(source.loader, str) or not all(source.loader.partition(":")):
         raise ValueError(f"loader: '{source.loader}' is not of the form module:function")
+    if unknown := [name for name in source.fields if name not in DATA_FIELDS]:
+        raise ValueError(f"fields: '{unknown[0]}' is not allowed; allowed: {', '.join(DATA_FIELDS)}")
     if source.sized is not None and not callable(source.sized):
         raise ValueError("sized: it is not a function")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from d2ltui.spec.dataset_source import (
-    SYNTHETIC,
+    DATA_FIELDS,
     DatasetInfo,
     DatasetSource,
     DescriptionError,
@@ -17,8 +17,18 @@ from d2ltui.spec.dataset_source import (
     check_source,
 )
 from d2ltui.spec.registry import Registry
+from d2ltui.spec.synthetic import SOURCES
 
-__all__ = ["DATASETS", "DATASET_SOURCES", "DatasetInfo", "DatasetSource", "DescriptionError", "Params", "Task"]
+__all__ = [
+    "DATASETS",
+    "DATASET_SOURCES",
+    "DATA_FIELDS",
+    "DatasetInfo",
+    "DatasetSource",
+    "DescriptionError",
+    "Params",
+    "Task",
+]
 
 DATASET_SOURCES: Registry[DatasetSource] = Registry("d2ltui.datasets", DatasetSource, check_source)
 
@@ -46,61 +56,12 @@ _KANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 _CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _PIXELS = "pixels from 0…255 to 0…1"
 
+for _source in SOURCES:
+    DATASET_SOURCES.register(_source)
 for _loader, _infos in (
     (
         "d2ltui.data.tabular:load",
         (
-            DatasetInfo(
-                name="synthetic-linear",
-                title="synthetic linear",
-                task="regression",
-                origin=SYNTHETIC,
-                input_shape=(2,),
-                num_outputs=1,
-                train_size=1000,
-                val_size=1000,
-                normalisation="none",
-                description="y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd 0.01",
-            ),
-            DatasetInfo(
-                name="moons",
-                title="two moons",
-                task="classification",
-                origin=SYNTHETIC,
-                input_shape=(2,),
-                num_outputs=2,
-                train_size=800,
-                val_size=200,
-                normalisation="each input to mean 0, sd 1",
-                description="two interleaving half circles, noise sd 0.15",
-                classes=("upper", "lower"),
-            ),
-            DatasetInfo(
-                name="circles",
-                title="two circles",
-                task="classification",
-                origin=SYNTHETIC,
-                input_shape=(2,),
-                num_outputs=2,
-                train_size=800,
-                val_size=200,
-                normalisation="each input to mean 0, sd 1",
-                description="a circle inside another, noise sd 0.08: no straight line separates them",
-                classes=("outer", "inner"),
-            ),
-            DatasetInfo(
-                name="spirals",
-                title="three spirals",
-                task="classification",
-                origin=SYNTHETIC,
-                input_shape=(2,),
-                num_outputs=3,
-                train_size=1200,
-                val_size=300,
-                normalisation="each input to mean 0, sd 1",
-                description="three arms wound around each other, noise sd 0.03",
-                classes=("first", "second", "third"),
-            ),
             DatasetInfo(
                 name="digits",
                 title="digits",

@@ -19,6 +19,7 @@ from d2ltui.spec.optimizers import OPTIMIZERS
 
 MAX_WIDTH = 65_536
 MAX_LAYERS = 200
+MAX_SAMPLES = 1_000_000
 MAX_EPOCHS = 1_000_000
 MAX_THREADS = 1024
 MAX_DIGITS = 400  # of a number as text: 1e-400 is 0, written out or not
@@ -85,6 +86,19 @@ FIELDS: dict[str, Field] = _table(
         tuple(catalogue.IMPLEMENTATIONS),
     ),
     Field("dataset", "data set", "choice", "the data set", catalogue.DATASETS),
+    Field("noise", "noise", "float", "standard deviation of what is added to synthetic data", low=0, high=1000),
+    Field("samples", "samples", "int", "of synthetic data, for training and validation", low=20, high=MAX_SAMPLES),
+    Field(
+        "val_fraction",
+        "val fraction",
+        "float",
+        "share of the samples that is for validation",
+        low=0.01,
+        high=1,
+        high_open=True,
+    ),
+    Field("factor", "factor", "float", "radius of circles' inner one", low=0, high=1, high_open=True),
+    Field("turns", "turns", "float", "of each arm of spirals", low=0, high=100),
     Field("hidden", "hidden", "ints", "units of each hidden layer", low=1, high=MAX_WIDTH),
     Field("activation", "activation", "choice", "between the layers", ACTIVATIONS),
     Field("init", "init", "choice", "how the weights are initialised", INITS),

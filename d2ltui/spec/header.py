@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from d2ltui.spec.datasets import DescriptionError, Task
+from d2ltui.spec.datasets import DATA_FIELDS, DATASET_SOURCES, DescriptionError, Task
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS
 
@@ -81,7 +81,8 @@ def _params_of(config: RunConfig) -> dict[str, object]:
     from d2ltui.spec.versions import unknown_fields  # which needs what most readers of a header do not
 
     fields = MODELS[config.model].fields if config.model in MODELS else ()
-    names = ("model", "dataset", "implementation", *fields)
+    of_data = DATASET_SOURCES[config.dataset].fields if config.dataset in DATASET_SOURCES else ()
+    names = ("model", "dataset", "implementation", *(name for name in DATA_FIELDS if name in of_data), *fields)
     return {name: getattr(config, name) for name in names if name != "data_dir"} | unknown_fields(config)
 
 

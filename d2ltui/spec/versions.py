@@ -19,7 +19,24 @@ from d2ltui.spec.text import printable
 
 # By field that was added after the first version: what runs were trained with before. Not the field's default, which
 # may change.
-BEFORE: Mapping[str, object] = {"threads": "auto", "momentum": 0.9, "schedule": "constant", "clip_norm": 0.0}
+BEFORE: Mapping[str, object] = {
+    "threads": "auto",
+    "momentum": 0.9,
+    "schedule": "constant",
+    "clip_norm": 0.0,
+    "noise": 0.0,
+    "samples": 1000,
+    "val_fraction": 0.2,
+    "factor": 0.5,
+    "turns": 1.0,
+}
+# The same where it depended on the data set.
+BEFORE_ON: Mapping[str, Mapping[str, object]] = {
+    "synthetic-linear": {"noise": 0.01, "samples": 2000, "val_fraction": 0.5},
+    "moons": {"noise": 0.15},
+    "circles": {"noise": 0.08},
+    "spirals": {"noise": 0.03, "samples": 1500},
+}
 
 
 class ForeignConfig(RunConfig, frozen=True):
@@ -42,7 +59,8 @@ def read_config(stored: object, before: Mapping[str, object] = BEFORE) -> RunCon
     unknown = {name: value for name, value in values.items() if name not in known}
     model, dataset = str(known["model"]), str(known["dataset"])
     unset = catalogue.defaults(model, dataset) if model in MODELS else catalogue.BASE
-    return with_unknown(msgspec.convert({**unset, **before, **known}, RunConfig), unknown)
+    on_data = BEFORE_ON.get(dataset, {})
+    return with_unknown(msgspec.convert({**unset, **before, **on_data, **known}, RunConfig), unknown)
 
 
 def with_unknown(config: RunConfig, unknown: Mapping[str, Any]) -> RunConfig:

@@ -6,11 +6,13 @@ from collections.abc import Collection
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig, applicable_fields, check_threads, resolve
+from d2ltui.spec.datasets import DATASET_SOURCES, DescriptionError
+from d2ltui.spec.fields import MAX_SAMPLES
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.optimizers import from_scratch
-from d2ltui.spec.parsing import ConfigError
+from d2ltui.spec.parsing import ConfigError, parse
 
 # The fields that the defaults of others depend on.
 _DECIDE = ("model", "dataset", "optimizer", "activation")
@@ -78,12 +80,22 @@ class FormState:
             self._texts["activation"] = str(catalogue.defaults(text, self["dataset"])["activation"])
         if name in ("model", "implementation") and self["optimizer"] not in self.choices("optimizer"):
             self._texts["optimizer"] = self.choices("optimizer")[0]
-        if name in _DECIDE or name == "implementation":
+        if name in _DECIDE or name in ("implementation", *catalogue.DATA_FIELDS):
             self._follow_defaults()
 
     def _defaults(self) -> dict[str, str]:
         chosen = {name: self[name] for name in _DECIDE}
-        return {name: as_text(value) for name, value in catalogue.defaults(**chosen).items()}
+        found = catalogue.defaults(**chosen)
+        found["batch_size"] = min(int(str(found["batch_size"])), self._train_size() or MAX_SAMPLES)
+        return {name: as_text(value) for name, value in found.items()}
+
+    def _train_size(self) -> int | None:
+        """Of the data set that is described, where its fields are right."""
+        source = DATASET_SOURCES[self["dataset"]]
+        try:
+            return source.describe({name: parse(name, self[name]) for name in source.fields}).train_size
+        except (ConfigError, DescriptionError):
+            return None
 
     def _follow_defaults(self) -> None:
         # An optimiser or an activation has no default but the first: what was chosen once stays chosen.

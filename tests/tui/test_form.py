@@ -30,6 +30,11 @@ WRONG: dict[str, tuple[str, ...]] = {
     "device": ("", "gpu", "cuda:x"),
     "threads": ("", "0", "-1", "1000000", "many"),
     "data_dir": ("/no/such/directory",),
+    "noise": ("-1", "1001", "x"),
+    "samples": ("19", "1.5", "x"),
+    "val_fraction": ("0", "1", "x"),
+    "factor": ("1", "-0.1", "x"),
+    "turns": ("101", "-1", "x"),
 }
 
 
@@ -50,6 +55,8 @@ async def test_every_field_says_beside_it_what_is_wrong(open_app: Opener) -> Non
     async with open_app(given, size=(120, 70)) as person:
         assert set(WRONG) == {name for name, field in FIELDS.items() if field.kind != "choice"}
         for name, texts in WRONG.items():
+            if name in catalogue.DATA_FIELDS:
+                await person.choose("dataset", "spirals" if name == "turns" else "circles")
             right = person.setup.state[name]
             for text in texts:
                 fill(person, name, text)
@@ -84,6 +91,7 @@ async def test_the_form_shows_what_the_model_has(open_app: Opener) -> None:
         for name, model in MODELS.items():
             await person.choose_model(name)
             expected = {"dataset", *applicable_fields(name)} - set(catalogue.ONLY_WITH)
+            expected |= catalogue.DATASET_SOURCES[person.setup.state["dataset"]].fields.keys()
             if not catalogue.DATASETS[person.setup.state["dataset"]].embedded:
                 expected.add("data_dir")
             assert set(person.shown_fields()) == expected

@@ -52,7 +52,7 @@ def check_against_the_catalogue(dataset: Dataset) -> None:
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_what_is_loaded_is_what_the_catalogue_says(name: str) -> None:
     dataset = load(name)
-    assert dataset.info is DATASETS[name]
+    assert dataset.info == DATASETS[name]
     check_against_the_catalogue(dataset)
 
 

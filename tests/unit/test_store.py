@@ -12,8 +12,8 @@ from stories import CONFIG, ENDED, FINDING, START, same, stats, stored, story
 
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
-from d2ltui.spec.catalogue import ONLY_WITH
 from d2ltui.spec.config_file import from_toml
+from d2ltui.spec.datasets import DATASET_SOURCES
 from d2ltui.spec.models import MODELS
 from d2ltui.store import StoreError, home, session
 from d2ltui.store.listing import info
@@ -170,8 +170,8 @@ def test_a_directory_holds_everything() -> None:
     assert path == home.runs_dir() / "linear-synthetic-linear-1"
     assert from_toml((path / "config.toml").read_text(), "") == {"model": "linear", "dataset": "synthetic-linear"} | {
         name: getattr(CONFIG, name)
-        for name in ("implementation", *MODELS["linear"].fields)
-        if name not in ONLY_WITH  # these are of no use to this run
+        for name in ("implementation", *DATASET_SOURCES["synthetic-linear"].fields, *MODELS["linear"].fields)
+        if name not in ("init_std", "momentum")  # these are of no use to this run
     }
     lines = (path / "log.txt").read_text().splitlines()
     assert lines[-1].endswith("stopped: stopped by you")

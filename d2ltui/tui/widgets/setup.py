@@ -206,6 +206,8 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
                 yield Static(describe_data(config), id="data-note", classes="note", markup=False)
                 yield Static("", id="data-problem", classes="problem", markup=False)
                 yield make_field("data_dir", state)
+                for name in catalogue.DATA_FIELDS:
+                    yield make_field(name, state)
         with Vertical(classes="stack"), Pane("Hyperparameters", id="form-pane"):
             for name in self._all_hyperparameters():
                 yield make_field(name, state)
@@ -215,7 +217,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
     @staticmethod
     def _all_hyperparameters() -> Iterable[str]:
         names = dict.fromkeys(name for model in ("mlp", *MODELS) for name in applicable_fields(model))
-        return (name for name in names if name != "implementation")
+        return (name for name in names if name not in ("implementation", *catalogue.DATA_FIELDS))
 
     def on_mount(self) -> None:
         """Show what belongs to the model."""
@@ -340,9 +342,11 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         """As much as leaves every field in sight."""
         config, height = self.state.last_valid, self.size.height
         notes = Notes(self._network, describe_data(config))
-        if height and not self._spread[0]:
-            fields = [field for field in self.query("ChoiceField, TextField") if field.display]
-            frames = 2 * len(self.query(Pane))
+        whole, side_by_side = self._spread
+        if height and (side_by_side or not whole):
+            around = self.query(".stack").first() if side_by_side else self  # what stands below one another
+            fields = [field for field in around.query("ChoiceField, TextField") if field.display]
+            frames = 2 * len(around.query(Pane))
             taken = frames + len(MODELS) + len(fields) + 2 * len(self._problems)
             notes = notes_for(config, self._network, height - taken)
         if notes != self._notes:

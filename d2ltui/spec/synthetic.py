@@ -1,0 +1,93 @@
+"""The synthetic data sets, as a run's parameters make them: how large they are, and what is said of them.
+
+What is drawn is `d2ltui.data.tabular`'s.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from d2ltui.spec.dataset_source import SYNTHETIC, DatasetInfo, DatasetSource, Params
+from d2ltui.spec.numbers import setting
+
+LEAST_SAMPLES = 10  # of each part: two of three classes and more, however they are split
+
+
+def parts(samples: int, val_fraction: float) -> tuple[int, int]:
+    """How many of the samples are for training, and how many for validation; one each at least."""
+    val = math.ceil(round(samples * val_fraction, 6))  # rounded first: a third of 9 is 3
+    val = min(samples - 1, max(1, val))
+    return samples - val, val
+
+
+def allowed_fractions(samples: int) -> str:
+    """The shares of validation that leave each part LEAST_SAMPLES of `samples`, in words."""
+    least = math.ceil(1000 * LEAST_SAMPLES / samples) / 1000
+    return f"with {samples:,} samples, {setting(max(0.01, least))} to {setting(min(0.99, 1 - least))}"
+
+
+def _linear(params: Params) -> str:
+    return f"y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd {setting(params['noise'])}"
+
+
+def _moons(params: Params) -> str:
+    return f"two interleaving half circles, noise sd {setting(params['noise'])}"
+
+
+def _circles(params: Params) -> str:
+    radius, noise = setting(params["factor"]), setting(params["noise"])
+    return f"a circle inside another of radius 1, its own {radius}, noise sd {noise}: no straight line separates them"
+
+
+def _spirals(params: Params) -> str:
+    turns = params["turns"]
+    arms = f"three arms of {setting(turns)} turn{'s' * (turns != 1)}"
+    return f"{arms} wound around each other, noise sd {setting(params['noise'])}"
+
+
+def _source(
+    name: str,
+    title: str,
+    classes: tuple[str, ...],
+    fields: Mapping[str, object],
+    describe: Callable[[Params], str],
+) -> DatasetSource:
+    def sized(params: Params) -> DatasetInfo:
+        known = {**fields, **params}
+        train_size, val_size = parts(known["samples"], known["val_fraction"])
+        return DatasetInfo(
+            name=name,
+            title=title,
+            task="classification" if classes else "regression",
+            origin=SYNTHETIC,
+            input_shape=(2,),
+            num_outputs=len(classes) or 1,
+            train_size=train_size,
+            val_size=val_size,
+            normalisation="each input to mean 0, sd 1" if classes else "none",
+            description=describe(known),
+            classes=classes,
+        )
+
+    return DatasetSource(sized({}), "d2ltui.data.tabular:load", sized, dict(fields))
+
+
+SOURCES = (
+    _source("synthetic-linear", "synthetic linear", (), {"noise": 0.01, "samples": 2000, "val_fraction": 0.5}, _linear),
+    _source("moons", "two moons", ("upper", "lower"), {"noise": 0.15, "samples": 1000, "val_fraction": 0.2}, _moons),
+    _source(
+        "circles",
+        "two circles",
+        ("outer", "inner"),
+        {"noise": 0.08, "samples": 1000, "val_fraction": 0.2, "factor": 0.5},
+        _circles,
+    ),
+    _source(
+        "spirals",
+        "three spirals",
+        ("first", "second", "third"),
+        {"noise": 0.03, "samples": 1500, "val_fraction": 0.2, "turns": 1.0},
+        _spirals,
+    ),
+)
