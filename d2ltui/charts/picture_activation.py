@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from d2ltui.charts.canvas import Look, lines_for, wrapped
@@ -36,7 +38,8 @@ def charts(picture: ActivationCurve, width: int, height: int, ascii: bool) -> li
     if below:
         edges = np.linspace(*ends, len(picture.counts) + 1)
         middles = ((edges[:-1] + edges[1:]) / 2).tolist()
-        counts = picture.counts.astype(float).tolist()
+        # An empty bin has no bar: one of no height would still be a row of dots.
+        counts = [float(count) or math.nan for count in picture.counts]
         bars = Band(x=middles, low=[0.0] * len(counts), high=counts, style=Style.DATA, label="inputs")
         found.append(_spec(width, below, ends, ascii, bands=[bars], y_low=0.0))
     return found

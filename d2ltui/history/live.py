@@ -160,6 +160,12 @@ class LiveRun:
         else:
             self.pauses = [*self.pauses[-MAX_PROBES:], (step, step)]
 
+    def layers_at(self, step: int | None) -> events.LayersProbed | None:
+        """The last look at the layers until `step`, or else the first; the newest with None; None before any."""
+        if step is None or not self.probes or step >= self.probes[-1].step:
+            return self.layers
+        return self.probes[max(0, bisect.bisect_right(self.probes, step, key=lambda probed: probed.step) - 1)]
+
     def findings_at(self, step: int | None) -> tuple[tuple[events.Finding, ...], tuple[str, ...]]:
         """What had been found after `step` steps, and where it had been looked for; with None, what is found now."""
         if step is None or step >= self.step or not self.findings_history:

@@ -29,9 +29,10 @@ KEYS: tuple[Key, ...] = (
     Key("s", "step", "step", "train one step, then pause", rank=4),
     Key("e", "epoch", "epoch", "train to the end of the epoch, then pause", rank=5),
     Key("x", "stop", "stop", "stop the run; everything stays on the screen", rank=3),
+    # In the footer only where there is something wrong: see `KeysLine`.
+    Key("w", "findings", "what", "What is happening: what is wrong and what to try, and back", rank=1),
     # Not in the footer, which has 80 columns: the findings say it themselves.
     Key("f", "remedy", "fix", "put a finding's remedy into the form; ctrl+r then trains it", footer=False),
-    Key("w", "findings", "what", "What is happening: what is wrong and what to try, and back", footer=False),
     Key("k", "check", "check", "what would go wrong with what the form describes, before its first step", footer=False),
     Key("F", "find_lr", "find lr", "which learning rate to take: a short run over growing rates", footer=False),
     Key("z", "zoom", "zoom", "the focused pane full screen, and back (layers: their history)", rank=6),

@@ -36,6 +36,11 @@ async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
         activations = person.main.query_one("#activations")
         await person.until(lambda: activations.border_subtitle == f"step {shown[-1]:,}", "the layers of that step")
 
+        await person.press("u")
+        box = person.app.screen.query_one(".box")
+        await person.until(lambda: f", step {shown[-1]:,} (" in str(box.border_title), "a layer at that step")
+        await person.press("escape")
+
         await person.press("i")
         await person.until(lambda: " step " in text(loss), "an axis of steps")
         await person.press("plus")

@@ -51,7 +51,10 @@ async def test_a_notice_covers_neither_findings_nor_charts(open_app: Opener, siz
         for name in ("findings", "loss", "accuracy", "activations"):
             content = person.main.query_one(f"#{name}").content_region
             assert not toast.region.overlaps(content), (name, toast.region, content)
-        assert toast.region.bottom <= size[1] - 2, "nor the status line"
+        narrow = size[0] < 100
+        assert toast.region.bottom <= size[1] - (1 if narrow else 2), "nor the status line"
+        assert not toast.region.overlaps(person.main.query_one("#tabs").region)
+        assert toast.region.y > person.main.query_one("#status").region.y or not narrow, "but what is said below it"
 
 
 async def test_the_remedy_is_seen_whatever_is_scrolled_or_selected(
@@ -77,5 +80,8 @@ async def test_the_remedy_is_seen_whatever_is_scrolled_or_selected(
         assert seen() == "Try: Train again with lr 0.1. (key f)", "the cause's"
         await person.press("down")
         assert seen() == "Try: Look at the units (u)."
+        long = "Stop earlier, or train with more data, or with weight decay or dropout."
+        show(events.Finding("overfitting", "note", None, 1, 0.0, "So.", LONG, long, {}))
+        await person.until(lambda: seen() == f"Try: {long}", "all of what to try")
         show(events.Finding("x", "note", None, 1, 0.0, "So.", "Why.", "Do it.", {}))
         await person.until(lambda: not pane._remedy.display, "room for all of it")

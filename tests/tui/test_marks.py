@@ -185,8 +185,9 @@ async def test_a_stored_run_is_marked_on_every_screen(d2ltui_home: Path, open_ap
         tabs = person.main.query_one(TabStrip)
         await person.until(lambda: "Findings ▲1 △1" in tabs.render().plain, "the tab's mark")
         assert person.status.startswith("▲ finished  1 alarm, 1 warning")
-        person.app.clear_notifications()  # the one that the run is here stands over the titles
-        await person.until(lambda: "Findings ▲1 △1" in person.text(), "the tab's mark on the screen")
+        await person.until(lambda: f"{sick} is on the screen" in person.text(), "the notice")
+        assert "Findings ▲1 △1" in person.text(), "the notice stands elsewhere"
+        assert " w what " in person.text(), "the footer says where to look"
         loss = person.main.query_one("#loss")
         person.main._open_tab("Loss")
         await person.press("escape", "w")
@@ -198,6 +199,7 @@ async def test_a_stored_run_is_marked_on_every_screen(d2ltui_home: Path, open_ap
         person.app.stored.watch(well)
         await person.until(lambda: "alarm" not in person.status and "✓ finished" in person.status, "the other")
         await person.until(lambda: "▲" not in tabs.render().plain, "no mark")
+        await person.until(lambda: " w what " not in person.text(), "nothing to look for")
 
 
 def test_without_colours_and_without_unicode_each_severity_has_its_own_mark() -> None:

@@ -37,6 +37,9 @@ async def test_the_units_are_there_when_a_run_has_ended_that_nobody_looked_into(
         assert not person.app.observed
         await person.press("u")
         await person.until(lambda: "8 units:" in person.text(), "the units of the ReLU")
+        await person.until(lambda: "↑ ↓ its function and inputs, below" in person.text(), "how to come to them")
+        await person.press(*["down"] * 20)
+        await person.until(lambda: "slope" in person.text() and "8 units:" not in person.text(), "the function")
 
 
 async def test_the_units_are_looked_at_whatever_becomes_of_the_screen_below(open_app: Opener) -> None:

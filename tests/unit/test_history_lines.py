@@ -216,3 +216,28 @@ def test_units_that_saturate_are_said_to_be_saturated_not_inactive() -> None:
     assert "2 units: 1 (50 %) is always saturated, marked x; the others by the tenths of the samples" in told
     assert "for which they are not: 1 few, 9 nearly all" in told
     assert "active" not in told
+
+
+@pytest.mark.parametrize("look", [PLAIN, Look()])
+def test_the_heatmap_of_a_run_that_diverges_shows_what_was_before(look: Look) -> None:
+    """Outputs of about 1, then some that know no bounds, then none that are numbers."""
+    usual = [LayersProbed(step, (layer((1, 2, 3, 4), 0, 1),)) for step in range(8)]
+    huge = LayersProbed(8, (layer((4, 3, 2, 1), -1e30, 1e30),))
+    broken = LayersProbed(9, (layer((0,) * 4, float("nan"), float("nan"), nonfinite=9),))
+    lines = heatmap_lines([*usual, huge, broken], LABEL_WIDTH + 10, 6, look)
+    name, *rows, _ = text(lines)
+    assert name.startswith("1 ReLU: blank where far beyond this scale, or not finite")
+    assert rows[0].split()[0] == "1"
+    assert rows[-1].split()[0] == "0"
+    plain = text(heatmap_lines(usual, LABEL_WIDTH + 10, 6, look))
+    assert plain[0] == "1 ReLU"
+    if look.ascii:
+        assert all(row[LABEL_WIDTH:].rstrip() == row[LABEL_WIDTH : LABEL_WIDTH + 8] for row in rows)
+
+
+def test_a_layer_that_has_died_does_not_make_what_was_before_too_large_to_be_seen() -> None:
+    alive = [LayersProbed(step, (layer((1, 2), 0, 5),)) for step in range(3)]
+    dead = [LayersProbed(step, (layer((9,), 0, 0),)) for step in range(3, 20)]
+    name, top, *_ = text(heatmap_lines([*alive, *dead], LABEL_WIDTH + 20, 6, PLAIN))
+    assert name == "1 ReLU"
+    assert top.split()[0] == "5"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from d2ltui.charts.spec import Style
 from d2ltui.spec.events import LayerStats
 from d2ltui.tui.panes.layer_lines import layer_lines
 
@@ -29,3 +30,13 @@ def test_the_share_of_zeros_goes_first() -> None:
         "2 Sigmoid saturated 68.2%",
         "2 Sigmoid sat. 68.2%",
     ]
+
+
+@pytest.mark.parametrize("width", [40, 41, 60, 61])
+def test_outputs_that_are_all_one_number_are_one_bar(width: int) -> None:
+    dead = msgspec.structs.replace(RELU, counts=(0, 0, 0, 9, 0, 0, 0, 0), minimum=0.0, maximum=0.0, zeros=1.0)
+    for height in (3, 12):
+        lines = layer_lines([dead], width, height, False)
+        bars = [text for line in lines[1:-1] for style, text in line if style == Style.TRAIN]
+        assert {bar.count("█") for bar in bars} == {1}
+        assert all(set(bar) <= {" ", "█"} for bar in bars)

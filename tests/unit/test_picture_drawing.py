@@ -280,3 +280,15 @@ def test_the_lines_of_an_activation_are_told_apart_without_colours() -> None:
     zero = next(row for row in rows if row.lstrip(" ").startswith(("0⠤", "0.0⠤", "0.00⠤")))
     assert lowest[8:25].count(" ") == 0, "the function is a whole line"
     assert zero[8:40].count(" ") >= 5, "the slope has gaps"
+
+
+def test_a_bin_without_inputs_has_no_bar() -> None:
+    x, counts = np.linspace(-8, 8, 401, dtype=np.float32), np.zeros(80, np.int64)
+    counts[40:44] = 5
+    curve = pictures.ActivationCurve(x, np.tanh(x), 1 - np.tanh(x) ** 2, counts, 0.0, "Tanh", "")
+    rows = ["".join(text for _, text in line) for line in draw_picture(curve, 80, 30, Look(colours=False))]
+    below = rows[next(i for i, row in enumerate(rows) if "inputs" in row) + 1 :]
+    inside = [row[9:-2] for row in below if "│" in row or "⠤" in row]
+    dots = [column for row in inside for column, character in enumerate(row) if "\u2800" < character <= "\u28ff"]
+    assert dots
+    assert max(dots) - min(dots) < 10, "the four bins side by side, and nothing else"

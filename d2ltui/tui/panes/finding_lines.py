@@ -53,6 +53,11 @@ def remedy_lines(finding: Finding, width: int, most: int) -> list[TextLine]:
     return [*lines[: most - 1], [(style, text[: max(0, width - 1)].rstrip(" .,") + "…")]]
 
 
+def is_cut(lines: Sequence[TextLine]) -> bool:
+    """Whether `remedy_lines` had no room for all."""
+    return bool(lines) and lines[-1][-1][1].endswith("…")
+
+
 def _remedy(finding: Finding) -> str:
     return f"Try: {finding.try_}{' (key f puts it into the form)' if finding.remedy else ''}"
 

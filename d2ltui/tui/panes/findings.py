@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from d2ltui.spec.findings import Tally, all_well, tally
-from d2ltui.tui.panes.finding_lines import finding_lines, remedy_lines
+from d2ltui.tui.panes.finding_lines import finding_lines, is_cut, remedy_lines
 from d2ltui.tui.panes.lines import ScrollingPane
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 from d2ltui.tui.widgets.lines import LinesView
@@ -82,7 +82,10 @@ class FindingsPane(ScrollingPane):
         lines, self._starts = finding_lines(self._findings, self._selected, width, self._well)
         if len(lines) > rows and (below := self._tried) is not None:
             lines, self._starts = finding_lines(self._findings, self._selected, width, self._well, below)
-            remedy = remedy_lines(below, width, max(1, min(MOST_REMEDY_ROWS, rows // 2)))
+            most = max(1, min(MOST_REMEDY_ROWS, rows // 2))
+            remedy = remedy_lines(below, width, most)
+            if is_cut(remedy):  # what to try matters more than to see a second line of what scrolls
+                remedy = remedy_lines(below, width, max(most, rows - 1))
             self._remedy.show(remedy)
             self._remedy.styles.height = len(remedy)
         self._remedy.display = below is not None

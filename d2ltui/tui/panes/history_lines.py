@@ -19,6 +19,7 @@ from d2ltui.tui.panes.layer_lines import TextLine
 
 LABEL_WIDTH = 8
 MAX_ROWS = 12
+RUNS_AWAY = 1000  # times the usual size of outputs: what is larger has no place on their scale
 FEWEST, SCROLLED = 2, 4  # rows of a layer: where all of them fit, and where the pane scrolls anyway
 SHADES = 32  # of colours
 # Without colours: more dots, or more ink, for more.
@@ -92,16 +93,18 @@ def _spread(probes: Sequence[LayersProbed], columns: int) -> list[LayersProbed]:
 
 def _heatmap(history: Sequence[LayerStats], rows: int, look: Look) -> list[TextLine]:
     last = history[-1]
-    low, high = min(layer.minimum for layer in history), max(layer.maximum for layer in history)
-    if not math.isfinite(high - low):
+    shown = _of_one_scale(history)
+    if not shown:
         return [[(Style.TEXT, f"{last.index} {last.title}: outputs that are not finite")]]
+    low, high = min(layer.minimum for layer in shown), max(layer.maximum for layer in shown)
+    left_out = ": blank where far beyond this scale, or not finite" if len(shown) < len(history) else ""
     if not axes.apart(low, high):
         low, high = low - 0.5, high + 0.5
     shades = _shades(look)
     edges = np.linspace(low, high, (2 * rows if shades == SHADES else rows) + 1)
     of_look = {id(layer): _column(layer, edges, shades) for layer in history}  # one look has many columns
     levels = np.stack([of_look[id(layer)] for layer in history], axis=1)[::-1]  # the highest row first
-    lines: list[TextLine] = [[(Style.TEXT, f"{last.index} {last.title}")]]
+    lines: list[TextLine] = [[(Style.TEXT, f"{last.index} {last.title}"), (Style.WARNING, left_out)]]
     if shades == SHADES:
         cells: list[TextLine] = [list(row) for row in drawing_of(*half_blocks(_colours(levels, look)))]
     else:
@@ -110,6 +113,17 @@ def _heatmap(history: Sequence[LayerStats], rows: int, look: Look) -> list[TextL
         label = number(high, width=7) if row == 0 else number(low, width=7) if row == rows - 1 else ""
         lines.append([(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}} "), *cells[row]])
     return lines
+
+
+def _of_one_scale(history: Sequence[LayerStats]) -> list[LayerStats]:
+    """Those looks whose outputs are finite and of the size that they usually have: not those of a run that diverges."""
+    finite = [layer for layer in history if not layer.nonfinite and math.isfinite(layer.maximum - layer.minimum)]
+    sizes = {id(layer): max(abs(layer.minimum), abs(layer.maximum)) for layer in finite}
+    if not finite:
+        return []
+    some = sorted(filter(None, sizes.values())) or [1.0]  # a dead layer's zeros say nothing of the others' size
+    usual = some[len(some) // 2]
+    return [layer for layer in finite if sizes[id(layer)] <= RUNS_AWAY * usual]
 
 
 def _shades(look: Look) -> int:
@@ -138,7 +152,7 @@ def _column(layer: LayerStats, edges: npt.NDArray[np.float64], shades: int) -> L
     """One look's histogram, rebinned to the rows of the heatmap, as levels, the lowest row first."""
     rows = len(edges) - 1
     total = sum(layer.counts)
-    if total == 0:
+    if total == 0 or layer.minimum > edges[-1] or layer.maximum < edges[0]:
         return np.zeros(rows, np.int64)
     if layer.maximum - layer.minimum <= 1e-9 * (edges[-1] - edges[0]):  # constant, or as good as: all in one row
         found = np.zeros(rows)
@@ -147,5 +161,7 @@ def _column(layer: LayerStats, edges: npt.NDArray[np.float64], shades: int) -> L
         own = np.linspace(layer.minimum, layer.maximum, len(layer.counts) + 1)
         below = np.concatenate(([0], np.cumsum(layer.counts)))
         found = np.diff(np.interp(edges, own, below))
+        if not found.any():
+            return np.zeros(rows, np.int64)
     levels: Levels = np.ceil(found / found.max() * (shades - 1)).astype(np.int64)
     return levels

@@ -28,12 +28,20 @@ def layer_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bo
         if layer.nonfinite and not sum(layer.counts):
             figures = ["–"] * 4  # of nothing
         low, high = f"{figures[0]:>7} ", f" {figures[1]:<7}"
-        *upper, bottom = columns(layer.counts, max(1, width - len(low) - len(high)), rows, ascii)
+        across = max(1, width - len(low) - len(high))
+        *upper, bottom = columns(_bins(layer, across), across, rows, ascii)
         lines.extend([(Style.AXIS, " " * len(low)), (Style.TRAIN, bars)] for bars in upper)
         lines.append([(Style.AXIS, low), (Style.TRAIN, bottom), (Style.AXIS, high)])
         of = " of the rest" if layer.nonfinite and sum(layer.counts) else ""
         lines.append([(Style.AXIS, f"{'mean':>7} {figures[2]}  sd {figures[3]}{of}")])
     return lines
+
+
+def _bins(layer: LayerStats, width: int) -> Sequence[float]:
+    """Its histogram; of outputs that are all one number the bin in the middle alone, which no column shares."""
+    if layer.minimum == layer.maximum and any(layer.counts):
+        return [float(column == width // 2) for column in range(width)]
+    return layer.counts
 
 
 def _shares(layer: LayerStats, width: int) -> str:

@@ -47,10 +47,7 @@ class LayersPane(LinesPane):
         super().show_run(view)
 
     def _look(self, live: LiveRun) -> LayersProbed | None:
-        probes = live.probes
-        if self._cursor is None or not probes or self._cursor >= probes[-1].step:
-            return live.layers
-        return probes[max(0, bisect.bisect_right(probes, self._cursor, key=lambda probed: probed.step) - 1)]
+        return live.layers_at(self._cursor)
 
     def on_key(self, event: events.Key) -> None:
         """← and → go from look to look, as they go through a chart; the others scroll."""

@@ -99,6 +99,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.cursor: int | None = None  # the step at which the charts are read
         self._at: int | None = None
         self._shown: tuple[object, ...] = ()  # what the present lines were made from
         self._size_shown = Size(0, 0)
@@ -128,14 +129,16 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     def tick(self) -> None:
         """Show the newest look at the layer."""
         live = self.host.live
-        if live is None or live.layers is None:
+        probed = live.layers_at(self.cursor) if live is not None else None
+        if probed is None:
             return
-        layers = live.layers.layers
+        layers = probed.layers
         if self._at is None:  # begin with the first layer whose units can die
             self._at = next((i for i, layer in enumerate(layers) if layer.kind == "activation"), 0)
         self._at = min(self._at, len(layers) - 1)
         layer = layers[self._at]
-        self._box.border_title = f"{layer.index} {layer.title} (← → other layers, escape closes)"
+        moment = f", step {probed.step:,}" if self.cursor is not None else ""
+        self._box.border_title = f"{layer.index} {layer.title}{moment} (← → other layers, escape closes)"
         desk = self.host.pictures
         state = layer, desk and desk.made, desk and desk.request
         if self._view.size == self._size_shown and all(map(is_, state, self._shown)):
@@ -143,7 +146,11 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         self._shown, self._size_shown = state, self._view.size
         if self._view.size.width > 0:
             lines = unit_lines(layer, self._view.size.width)
-            self._view.show([*lines, *self._function(layer, layers, len(lines))])
+            whole = [*lines, *self._function(layer, layers, len(lines))]
+            self._view.show(whole)
+            hidden = len(whole) > self._view.size.height
+            what = "its function and inputs, below" if len(whole) > len(lines) else "more units"
+            self._box.border_subtitle = f"↑ ↓ {what}" if hidden else ""
 
     def _function(self, layer: LayerStats, layers: Sequence[LayerStats], above: int) -> Drawing:
         """The layer's function, and where its inputs lie now, below `above` lines."""
@@ -159,6 +166,8 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             desk.ask(request)
             self.set_timer(ANSWER_EVERY, self.tick)
         made = desk.made
+        if self.cursor is not None and made is not None and self.cursor < made.step:
+            made = desk.at(self.cursor) or made
         if made is None or (made.request.kind, made.request.choice) != ("activation", which):
             return []
         if made.picture is None:

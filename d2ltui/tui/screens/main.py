@@ -148,7 +148,12 @@ class MainScreen(OpeningScreen):
 
     def _show_panes(self) -> None:
         self.run_panes.show(self._view())
-        self._tabs.mark(self.run_panes.tallies)
+        tallies = self.run_panes.tallies
+        self._tabs.mark(tallies)
+        alarming = any(tally.severity is not None for tally in tallies.values())
+        if alarming != self.alarming:
+            self.alarming = alarming
+            self.refresh_bindings()
 
     def prepare(self) -> None:
         """Have the panes draw in the sizes that they are about to have."""

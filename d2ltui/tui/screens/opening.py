@@ -128,7 +128,9 @@ class OpeningScreen(PlayingScreen):
         if live is None or live.layers is None:
             self._say("no layer to open before a run begins")
             return
-        self.open(self.spares.take("layer"))
+        screen = self.spares.take("layer")
+        screen.cursor = self.cursor  # type: ignore[attr-defined]
+        self.open(screen)
 
     def action_code(self) -> None:
         """The run on the screen as code; before there is one, the run that the form describes."""

@@ -44,6 +44,7 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         self._narrow = True  # as a screen begins: no size that comes first takes a tab away
         self._instead: set[str] = set()  # panes that stand in the place of others just now
         self.cursor: int | None = None  # the step at which the charts are read
+        self.alarming = False  # whether something is wrong with the run
         self.unit: Unit = "epoch"
         self.chart_zoom = 0
         self._single = False  # whether one tab, or one pane, has the whole width

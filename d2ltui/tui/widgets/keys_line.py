@@ -41,6 +41,8 @@ class KeysLine(CachedRender, Widget):
         keys: dict[str, tuple[str, str, str, int]] = {}  # one entry for an action that several keys have
         for active in screen.active_bindings.values():
             binding = active.binding
+            if binding.action == "findings" and not getattr(screen, "alarming", False):
+                continue  # nothing is wrong
             if binding.action == "leave_field" and not isinstance(screen.focused, Input):
                 continue  # elsewhere the other keys need the room
             if binding.show and active.enabled:
