@@ -21,7 +21,8 @@ import psutil
 from .weather import PROBE, Gust, Weather
 
 # The backgrounds of Textual's two themes, as they are told to the terminal.
-DARK, LIGHT = b"48;2;18;18;18", b"48;2;224;224;224"
+# Of the screen, and of what may cover all of it.
+DARK, LIGHT = (b"48;2;18;18;18", b"48;2;30;30;30"), (b"48;2;224;224;224", b"48;2;216;216;216")
 TAKEN = b"\x1b[?1049h"  # the alternate screen
 HANG = 60.0  # seconds without an answer that count as a hang
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
@@ -244,7 +245,7 @@ class Session:
         self._tail.clear()
         self._write(PROBE)
         clock, looked = Clock(self._process.pid), False
-        while self._background not in self._tail:
+        while not any(colour in self._tail for colour in self._background):
             if self._over():
                 return False
             if not looked and clock.seconds() > self._limit * 0.8:
