@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 import sys
 from typing import Any, NoReturn
 
@@ -22,8 +21,10 @@ from d2ltui.cli.options import (
     positive_int,
     refused,
     run_options,
+    speak_option,
 )
-from d2ltui.spec import catalogue, output, startup, terminal
+from d2ltui.cli.terminals import want_terminal
+from d2ltui.spec import catalogue, output, startup
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.inits import INITS
@@ -102,6 +103,7 @@ class Commands(click.Group):
 @fps_option
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @hangup_option
+@speak_option
 @click.version_option(__version__, prog_name="d2ltui", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(
@@ -112,7 +114,8 @@ def cli(
     as_json: bool,
     max_fps: float,
     no_store: bool,
-    on_hangup: str,
+    on_hangup: Any,
+    speak: bool,
     **options: Any,
 ) -> None:
     """Learn and watch deep learning in a terminal.
@@ -123,7 +126,7 @@ def cli(
     for problem in left_out():
         click.echo(f"d2ltui: {problem}", err=True)
     if ctx.invoked_subcommand is not None:
-        for name in ("start", "exit_when_done", "as_json", "max_fps", "no_store", "on_hangup"):
+        for name in ("start", "exit_when_done", "as_json", "max_fps", "no_store", "on_hangup", "speak"):
             flag = "json" if name == "as_json" else name.replace("_", "-")
             if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
                 raise click.UsageError(
@@ -135,6 +138,10 @@ def cli(
     if as_json and not exit_when_done:
         raise click.UsageError("json: --json alone is not allowed; allowed: with --exit-when-done")
     config, typed = described(options)
+    if speak:
+        from d2ltui.runner.headless import train as train_headless
+
+        ctx.exit(train_headless(config, as_json, False, store=not no_store, on_hangup=on_hangup, speak=True))
     ctx.exit(
         _open_application(
             config,
@@ -166,7 +173,7 @@ def _refuse_unused(ctx: click.Context, name: str, options: dict[str, Any]) -> No
 
 
 def _open_application(config: RunConfig, **options: Any) -> int:
-    _want_terminal()
+    want_terminal()
     # Nothing of what is imported and built until the first paint is garbage; `D2LApp` lets it be looked for again.
     gc.disable()
     from d2ltui.tui.run import run_app
@@ -174,37 +181,14 @@ def _open_application(config: RunConfig, **options: Any) -> int:
     return run_app(config, **options)
 
 
-def _want_terminal() -> None:
-    _want_streams()
-    if not terminal.moves_cursor():
-        name = os.environ.get("TERM", "")
-        raise click.UsageError(
-            f"TERM: '{name}' is not allowed for the application, which moves the cursor; allowed: the name of "
-            "your terminal, such as xterm-256color; 'd2ltui train' does the same training without it"
-        )
-
-
-def _want_streams() -> None:
-    missing = [
-        name
-        for name, stream in (("input", sys.__stdin__), ("error", sys.__stderr__))
-        if stream is None or not stream.isatty()
-    ]
-    if missing:
-        raise click.UsageError(
-            f"the application needs a terminal, and standard {' and standard '.join(missing)} "
-            f"{'are not' if missing[1:] else 'is not'} one; "
-            "'d2ltui train' does the same training without one"
-        )
-
-
 @cli.command()
 @click.argument("run", default="latest")
 @click.option("--exit-when-done", is_flag=True, help="Quit when the run has ended.")
 @click.option("--json", "as_json", is_flag=True, help="Afterwards, print what 'show --json' prints.")
 @fps_option
+@speak_option
 @click.pass_context
-def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max_fps: float) -> None:
+def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max_fps: float, speak: bool) -> None:
     """Open the application on a stored RUN, live.
 
     RUN is a name, its beginning, or latest, and is shown while it is trained.
@@ -212,6 +196,10 @@ def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max
     from d2ltui.cli.stored import find_run
 
     path, config = find_run(run)
+    if speak:
+        from d2ltui.cli.stored import speak_of
+
+        ctx.exit(speak_of(path))
     options = {"exit_when_done": exit_when_done, "as_json": as_json, "max_fps": max_fps, "watch": path}
     ctx.exit(_open_application(config or resolve({}), **options))
 
@@ -225,6 +213,7 @@ def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max
 @click.option("--resume", metavar="RUN", help="Resume a stored run: its name, the beginning of it, or latest.")
 @click.option("--seeds", metavar="N", callback=positive_int("seeds", MAX_RUNS), help="Train N times, with N seeds.")
 @hangup_option
+@speak_option
 @click.pass_context
 def train(
     ctx: click.Context,
@@ -236,6 +225,7 @@ def train(
     resume: str | None,
     seeds: int | None,
     on_hangup: Any,
+    speak: bool,
     **options: Any,
 ) -> None:
     """Train without the interface.
@@ -253,7 +243,7 @@ def train(
             raise click.UsageError(
                 f"resume: {shown} is not allowed with it; allowed: --json, --quiet, --strict, --on-hangup"
             )
-        ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, strict=strict, on_hangup=on_hangup))
+        ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, strict=strict, on_hangup=on_hangup, speak=speak))
     if strict and seeds is not None:
         raise click.UsageError("strict: --seeds is not allowed with it; allowed: a single run")
     config = configure(given)
@@ -262,7 +252,8 @@ def train(
     from d2ltui.runner.headless import train as train_headless
 
     store = not no_store
-    ctx.exit(train_headless(config, as_json, quiet, strict=strict, store=store, on_hangup=on_hangup))
+    spoken = speak and not quiet
+    ctx.exit(train_headless(config, as_json, quiet, strict=strict, store=store, on_hangup=on_hangup, speak=spoken))
 
 
 @cli.command()

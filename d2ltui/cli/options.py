@@ -18,6 +18,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 MAX_FPS = 4.0
 HANGUP = ("continue", "stop")
 MAX_RUNS = 1000  # of one command
+speak_option = click.option(
+    "--speak",
+    is_flag=True,
+    envvar="D2LTUI_SPEAK",
+    help="Tell the run line by line, for a screen reader; D2LTUI_SPEAK=1 does it always.",
+)
 
 
 class Command(click.Command):

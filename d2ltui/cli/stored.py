@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from d2ltui.cli.options import Command, hangup_option, refused
+from d2ltui.cli.options import Command, hangup_option, refused, speak_option
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.fields import FIELDS
@@ -43,7 +43,15 @@ def find_run(reference: str) -> tuple[Path, RunConfig | None]:
         return path, info(path).config
 
 
-def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangup: Any) -> int:
+def speak_of(path: Path) -> int:
+    """`watch --speak`: the exit status."""
+    from d2ltui.cli.speaking import follow
+
+    with click_errors():
+        return follow(path)
+
+
+def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangup: Any, speak: bool) -> int:
     """`train --resume`: the exit status."""
     from d2ltui.runner.headless import train
     from d2ltui.store.listing import find
@@ -51,7 +59,8 @@ def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangu
 
     with click_errors():
         path = find(reference)
-        return train(config_of(path), as_json, quiet, strict=strict, on_hangup=on_hangup, resume=path)
+        spoken = speak and not quiet
+        return train(config_of(path), as_json, quiet, strict=strict, on_hangup=on_hangup, resume=path, speak=spoken)
 
 
 def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store: bool, on_hangup: Any) -> int:
@@ -80,13 +89,19 @@ def runs(filters: tuple[str, ...], as_json: bool) -> None:
 @click.command(cls=Command)
 @click.argument("run", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: its settings, figures and findings.")
-def show(run: str, as_json: bool) -> None:
+@speak_option
+def show(run: str, as_json: bool, speak: bool) -> None:
     """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest."""
     from d2ltui.cli.inspect import show as show_run
     from d2ltui.store.listing import find
 
     with click_errors():
-        show_run(find(run), as_json)
+        if speak and not as_json:
+            from d2ltui.cli.speaking import tell
+
+            tell(find(run))
+        else:
+            show_run(find(run), as_json)
 
 
 @click.command(cls=Command)

@@ -186,6 +186,23 @@ class _Findings:
         err.flush()
 
 
+class Spoken:
+    """A sink that tells of the run line by line on standard output."""
+
+    def __init__(self, config: RunConfig, out: TextIO) -> None:
+        from d2ltui.history.live import LiveRun
+        from d2ltui.history.speech import Speaker
+
+        self._live, self._out = LiveRun(config), out
+        self._speaker = Speaker(self._live)
+
+    def __call__(self, event: events.Event) -> None:
+        self._live(event)
+        if not isinstance(event, events.StepsTrained):
+            for line in self._speaker.news():
+                write_line(self._out, line)
+
+
 class _Guard:
     """A sink around another: output that cannot be written stops the run instead of breaking it."""
 
@@ -256,6 +273,7 @@ def train(
     store: bool = False,
     on_hangup: OnHangup = "continue",
     resume: Path | None = None,
+    speak: bool = False,
 ) -> int:
     """Train `config` in this thread and print about it; returns the exit status.
 
@@ -263,6 +281,7 @@ def train(
     does a reader of standard output that has had enough, as in `train | head`: the run is stopped, and the status 141.
     With `strict` it is 3 where the run finished and its last diagnosis has an alarm.
     With `store` the run is stored; `resume` is the directory of a stored one to go on with, and `config` its own.
+    With `speak` it is told line by line, as a screen reader needs it.
 
     Raises:
         StoreError: where `resume` cannot go on.
@@ -291,7 +310,7 @@ def train(
             recording = RunRecording.new(config, control, on_trouble=StderrReporter(err))
             if recording.store.wait_opened(OPEN_TIMEOUT) and not quiet:
                 StderrReporter(err)(f"the run is stored as {recording.store.name}")
-        guard = _Guard(Progress(config, out, err), control, signals)
+        guard = _Guard(Spoken(config, out) if speak else Progress(config, out, err), control, signals)
         findings = _Findings()
         ended = run(config, control, [findings] if quiet else [guard, findings], recording)
         status = signals.status or exit_status(ended.status)
@@ -300,7 +319,7 @@ def train(
         try:
             if quiet and ended.status in ("failed", "diverged"):
                 write_line(err, f"d2ltui: {ended.message}")
-            if guard.error is None:
+            if guard.error is None and not speak:
                 findings.tell(err, well=not quiet)
             if as_json:
                 name = recording.store.name if recording is not None else None

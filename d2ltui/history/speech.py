@@ -1,0 +1,216 @@
+"""A run in spoken sentences, for a screen reader: what a chart shows, one line for each change.
+
+`Speaker.news` tells what has changed since it was asked last; `in_words` tells the whole of a run, as its charts would.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from d2ltui.history.live import LiveRun
+from d2ltui.history.series import Array
+from d2ltui.spec.events import EpochEnded, Finding, LayerStats
+from d2ltui.spec.findings import all_well
+from d2ltui.spec.numbers import number, percent, setting
+from d2ltui.spec.text import counted
+
+EVERY = 2.0  # seconds between two epochs that are told, so that speech keeps up with a quick run
+UNCHANGED = 0.005  # of a figure: what changes by less is said to be unchanged
+
+
+class Speaker:
+    """Tells of one run while it goes on.
+
+    Args:
+        live: the run.
+        every: seconds between two epochs that are told; the last one is told in any case.
+        clock: the time in seconds.
+    """
+
+    def __init__(self, live: LiveRun, *, every: float = EVERY, clock: Callable[[], float] = time.monotonic) -> None:
+        self._live, self._every, self._clock = live, every, clock
+        self._begun = self._over = False
+        self._last: EpochEnded | None = None  # the last epoch that was told
+        self._told_at = -math.inf
+        self._status = ""
+        self._rates = self._threads = self._failures = 0  # how many changes have been told
+        self._findings: tuple[Finding, ...] = ()
+
+    def news(self) -> list[str]:
+        """What has changed since the last call, a sentence or a few for each change."""
+        live = self._live
+        if self._over:
+            return []
+        self._over = live.ended is not None
+        lines = [*self._beginning(), *self._changes()]
+        if live.epochs and live.epochs[-1] != self._last and (self._over or self._due()):
+            lines.append(self._epoch(live.epochs[-1]))
+        if live.ended is not None:
+            lines += [_sentence(live.ended.message or live.ended.status), *_courses(live), *self._found()]
+            if well := all_well(live.findings, live.looked_at):
+                lines.append(well)
+        elif live.step != live.header.total_steps:  # after the last step, the cause is still looked for
+            lines += self._found()
+        return lines
+
+    def _beginning(self) -> Iterator[str]:
+        started = self._live.started
+        if self._begun or started is None:
+            return
+        self._begun = True
+        yield from _setup(self._live)
+
+    def _changes(self) -> Iterator[str]:
+        live = self._live
+        if live.status != self._status and live.status in ("training", "paused"):
+            if live.status == "paused":
+                yield f"Paused after step {live.step:,}."
+            elif self._status == "paused":
+                yield "Training again."
+            self._status = live.status
+        for change in live.lr_changes[self._rates :]:
+            yield f"The learning rate is {setting(change.lr)} from step {change.step:,} on."
+        for threads in live.thread_changes[self._threads :]:
+            yield _sentence(threads.sentence)
+        for failure in live.failures[self._failures :]:
+            yield _sentence(failure.sentence)
+        self._rates, self._threads = len(live.lr_changes), len(live.thread_changes)
+        self._failures = len(live.failures)
+
+    def _due(self) -> bool:
+        return self._clock() - self._told_at >= self._every
+
+    def _epoch(self, now: EpochEnded) -> str:
+        before, live = self._last, self._live
+        self._last, self._told_at = now, self._clock()
+        metric = live.header.metric_title
+        last = live.header.epochs
+        figures = ("train_loss", "val_loss", "val_metric")
+        told = [_moved(getattr(now, name), getattr(before, name, None)) for name in figures]
+        return (
+            f"Epoch {now.epoch}{f' of {last}' if last else ''}: training loss {told[0]}; "
+            f"validation loss {told[1]}; validation {metric} {told[2]}."
+        )
+
+    def _found(self) -> Iterator[str]:
+        now = tuple(finding for finding in self._live.findings if finding.severity != "note")
+        if now == self._findings:
+            return
+        known = {finding.rule: finding.severity for finding in self._findings}
+        still = {finding.rule for finding in now}
+        for finding in now:
+            if known.get(finding.rule) != finding.severity:
+                yield from finding_in_words(finding)
+        for finding in self._findings:
+            if finding.rule not in still:
+                yield f"No longer so: {finding.what}"
+        self._findings = now
+
+
+def in_words(live: LiveRun) -> list[str]:
+    """The whole of a run: its network, the course of its curves, its layers and what was found."""
+    lines = [*_setup(live), *_courses(live)]
+    lines += [f"The learning rate is {setting(change.lr)} from step {change.step:,} on." for change in live.lr_changes]
+    if live.layers is not None:
+        lines.append(f"The layers after step {live.layers.step:,}:")
+        lines += [_layer(layer) for layer in live.layers.layers]
+    for finding in live.findings:
+        lines += finding_in_words(finding)
+    if well := all_well(live.findings, live.looked_at):
+        lines.append(well)
+    return lines
+
+
+def finding_in_words(finding: Finding) -> list[str]:
+    """What it is and why; and, in a line of its own, what to try."""
+    if finding.because_of:
+        return [f"Because of this: {finding.what}"]
+    lines = [f"{finding.severity.capitalize()}: {finding.what} {finding.why}"]
+    return [*lines, f"Try: {finding.try_}"] if finding.try_ else lines
+
+
+def _setup(live: LiveRun) -> Iterator[str]:
+    header, params = live.header, live.header.params
+    names = [str(params[name]) for name in ("model", "dataset") if name in params]
+    if names:
+        epochs = f", {counted(header.epochs, 'epoch', ',')}" if header.epochs else ""
+        yield f"The model {' on the data set '.join(names)}{epochs}."
+    if header.layers:
+        layers = ", ".join(_spoken(layer.title) for layer in header.layers)
+        parameters = sum(layer.parameters for layer in header.layers)
+        yield f"{counted(len(header.layers), 'layer')}: {layers}; {counted(parameters, 'parameter', ',')}."
+
+
+def _spoken(title: str) -> str:
+    """`Linear 64 to 10`: a screen reader passes over an arrow, or reads out its name."""
+    return title.replace("→", " to ")
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _moved(now: float, before: float | None) -> str:
+    """`0.52, down from 0.61`."""
+    if before is None or not math.isfinite(before) or not math.isfinite(now):
+        return number(now)
+    if abs(now - before) <= UNCHANGED * abs(before):
+        return f"{number(now)}, unchanged"
+    return f"{number(now)}, {'up' if now > before else 'down'} from {number(before)}"
+
+
+def _courses(live: LiveRun) -> Iterator[str]:
+    """How each curve went from its beginning to its end."""
+    epochs = live.epochs
+    if len(epochs) < 2:
+        return
+    numbers = epochs.column("epoch")
+    metric = live.header.metric_title
+    yield _course("training loss", epochs.column("train_loss"), numbers, best="lowest")
+    yield _course("validation loss", epochs.column("val_loss"), numbers, best="lowest")
+    yield _course(f"validation {metric}", epochs.column("val_metric"), numbers, best="highest")
+
+
+def _course(name: str, values: Array, epochs: Array, *, best: str) -> str:
+    """From where to where, when half of the way was done, and its best value where that is not the last."""
+    known = np.isfinite(values)
+    if not known.any():
+        return f"The {name} is not a finite number in any epoch."
+    values, epochs = values[known], epochs[known]
+    first, last = float(values[0]), float(values[-1])
+    if abs(last - first) <= UNCHANGED * abs(first):
+        text = f"The {name} is {number(last)} after epoch {int(epochs[-1])}, as it was after epoch {int(epochs[0])}"
+    else:
+        rises = last > first
+        passed = values >= (first + last) / 2 if rises else values <= (first + last) / 2
+        half = int(epochs[int(np.argmax(passed))])
+        text = (
+            f"The {name} {'rose' if rises else 'fell'} from {number(first)} after epoch {int(epochs[0])} to "
+            f"{number(last)} after epoch {int(epochs[-1])}, half of the way by epoch {half}"
+        )
+    at = int(np.argmin(values) if best == "lowest" else np.argmax(values))
+    if at < len(values) - 1 and abs(values[at] - last) > UNCHANGED * abs(last):
+        text += f"; it was {best} after epoch {int(epochs[at])}, {number(float(values[at]))}"
+    if not known.all():
+        text += f"; in {counted(int((~known).sum()), 'epoch')} it was no finite number"
+    return f"{text}."
+
+
+def _layer(layer: LayerStats) -> str:
+    parts = [f"mean {number(layer.mean)}, standard deviation {number(layer.sd)}"]
+    if layer.dead:
+        parts.append(f"{percent(layer.dead)} of its units are dead")
+    if layer.saturated:
+        parts.append(f"{percent(layer.saturated)} of its outputs are saturated")
+    if layer.nonfinite:
+        parts.append(f"{counted(layer.nonfinite, 'output', ',')} not finite")
+    if layer.gradient_norm is not None:
+        parts.append(f"norm of its gradient {number(layer.gradient_norm)}")
+    if layer.update_ratio is not None:
+        parts.append(f"a step changes its weights by {percent(layer.update_ratio, 2, tiny=True)}")
+    return f"Layer {layer.index}, {_spoken(layer.title)}: outputs with {', '.join(parts)}."
