@@ -62,9 +62,17 @@ def _scaled(curves: Sequence[Curve], factors: Sequence[float] | None) -> list[Cu
 
 
 def overlay(
-    curves: Sequence[Curve], names: Sequence[str], width: int, height: int, ascii: bool, epochs: float, empty: str
+    curves: Sequence[Curve],
+    names: Sequence[str],
+    width: int,
+    height: int,
+    ascii: bool,
+    epochs: float,
+    empty: str,
+    *,
+    x_label: str = "epoch",
 ) -> ChartSpec:
-    """The curves of several runs on one axis of so many `epochs`, each with its letter on it.
+    """The curves of several runs on one axis of so many `epochs`, or what `x_label` says, each with its letter on it.
 
     `names` are what the legend calls the runs, and `empty` stands where there is no curve.
     """
@@ -77,7 +85,7 @@ def overlay(
         height=height,
         lines=lines,
         x_high=float(epochs),
-        x_label="epoch",
+        x_label=x_label,
         ascii=ascii,
         empty_text=empty,
     )

@@ -28,6 +28,11 @@ def number(value: float, digits: int = 3, width: int = 0) -> str:
     return text
 
 
+def signed(value: float, digits: int = 3) -> str:
+    """A difference with its sign: `+0.0123`, `−0.5`, `±0`."""
+    return f"{'+' if value > 0 else '−' if value < 0 else '±' if value == 0 else ''}{number(abs(value), digits)}"
+
+
 def optional(value: float | None, digits: int = 4) -> str:
     """A number, or a dash where there is none."""
     return "–" if value is None else number(value, digits)

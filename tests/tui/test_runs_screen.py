@@ -260,6 +260,13 @@ async def test_a_narrow_terminal_shows_the_differences_in_the_curves_place(open_
         await runs_screen(person, 2)
         await person.press("space", "down", "space")
         await person.until(lambda: "at epoch 1" in person.text(), "the curves")
+        overlay = person.app.screen.query_one("#overlay")
+        await person.until(lambda: overlay.size.height >= 12, "rows for the curves")
+        await person.press("x", "i")
+        await person.until(
+            lambda: "Validation accuracy" in person.text() and " step  0 " in person.text(), "another figure"
+        )
+        assert "b softmax-moons-1: 0.5 (±0) 0.75 (±0)" in person.text()
         assert "f facts" in person.text()
         await person.press("f")
         await person.until(lambda: "the configurations are the same" in person.text(), "the differences")

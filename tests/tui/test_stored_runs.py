@@ -19,7 +19,7 @@ from d2ltui.store.listing import runs
 from d2ltui.tui.panes.layer_lines import number
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
 from d2ltui.tui.screens.runs import RunsScreen, differences
-from d2ltui.tui.screens.runs_curves import marked_runs
+from d2ltui.tui.screens.runs_curves import Shown, marked_runs
 
 
 async def test_runs_are_stored_listed_overlaid_and_compared(open_app: Opener) -> None:
@@ -220,7 +220,7 @@ def test_linear_regression_from_scratch_and_concise_share_a_unit_on_the_screen()
     for name in ("scratch", "concise"):
         lives[name] = LiveRun(resolve({**given, "implementation": name}))
         Trainer(lives[name].config, Control(), [lives[name]]).run()
-    spec, legend = marked_runs(lives, 2, 60, 12, ascii=False)
+    spec, legend = marked_runs(lives, Shown(epoch=2), 60, 12, ascii=False)
     for line, live, factor in zip(spec.lines, lives.values(), (2.0, 1.0), strict=True):
         assert line.y == [factor * epoch.val_loss for epoch in live.epochs]
     assert number(2 * lives["scratch"].epochs[-1].val_loss) in legend

@@ -16,8 +16,8 @@ from d2ltui.spec.comparison import differences, loss_factors
 from d2ltui.spec.config import resolve
 from d2ltui.spec.header import RunHeader, header_of
 from d2ltui.tui.panes.picture import is_chain, kinds_of
+from d2ltui.tui.screens.runs_curves import Shown, marked_runs
 from d2ltui.tui.screens.runs_curves import differences as told
-from d2ltui.tui.screens.runs_curves import marked_runs
 
 STEPS = 50
 BRAILLE = [chr(code) for code in range(0x2801, 0x2900)]
@@ -58,7 +58,7 @@ def test_it_is_compared_with_a_run_of_this_engine() -> None:
     assert "\x1b" not in "".join(found["note"])
     assert loss_factors(headers) == [1.0, 1.0]
     assert "learning_rate: a 1e-7, b –" in told([other, own])
-    spec, legend = marked_runs({"theirs": other, "ours": own}, 1, 60, 12, ascii=False)
+    spec, legend = marked_runs({"theirs": other, "ours": own}, Shown(), 60, 12, ascii=False)
     assert "a theirs: 1.25 0.4" in legend
     assert spec.lines[0].y == [1.25]
 

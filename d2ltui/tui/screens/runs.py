@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.css.scalar import Scalar
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
@@ -21,7 +22,8 @@ from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
 from d2ltui.tui.screens.once import Once
-from d2ltui.tui.screens.runs_curves import Histories, differences, marked_runs
+from d2ltui.tui.screens.runs_curves import Histories, Shown, about, differences, marked_runs
+from d2ltui.tui.screens.runs_order import ORDERS, place
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.threads import begin, in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 NARROW = 100
 SHORT = 20  # rows
 POLL_EVERY = 2.0
+LEAST_TABLE, TABLE_FRAME = 7, 4  # rows: with three runs; a border, a heading, and a bar to move it sideways
 
 
 class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
@@ -69,7 +72,7 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         self._lives: dict[str, LiveRun] = {}
         self._told: dict[str, str] = {}  # why marked runs have no curves
         self._sort = 0
-        self._epoch = 1
+        self._shown = Shown()
         self._filter = ""
         self._again = False
         self._drawing: asyncio.Task[None] | None = None
@@ -105,12 +108,21 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
 
     def _arrange(self) -> None:
         narrow = self.app.size.width < NARROW
+        self._share_rows()
         # Without marks there is nothing to draw, and a short screen has no room for nothing.
         self._below.display = self.app.size.height >= SHORT or bool(self._marked) or self._shows_facts
         self._overlay_pane.display = not (narrow and self._shows_facts)
         self._facts_pane.display = not narrow or self._shows_facts
         self.refresh_bindings()
         self.call_after_refresh(self._show_curves)
+
+    def _share_rows(self) -> None:
+        """Curves get what the table leaves of the screen: it needs a third at most while there are some."""
+        table = max(LEAST_TABLE, min(len(self._runs) + TABLE_FRAME, self.app.size.height // 3))
+        most = Scalar.from_number(table) if self._marked else None
+        if self._table_pane.styles.max_height != most:
+            self._table_pane.styles.max_height = most
+            self.call_after_refresh(self._show_curves)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The footer offers the facts where they are not shown anyway."""
@@ -165,19 +177,11 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         unmatched = bool(self._all) and not runs
         self._problem_line.update("no run matches: / changes the filter" if unmatched else "")
         self._problem_line.display = unmatched
-        runs.sort(key=self._order)
+        runs.sort(key=partial(place, self._sort))
         self._runs = runs
-        by = ("newest first", "by validation loss", "by validation metric", "by name")[self._sort]
-        pane.subtitle(self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, {by}")
+        self._share_rows()
+        pane.subtitle(self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, {ORDERS[self._sort]}")
         self._fill()
-
-    def _order(self, run: RunInfo) -> tuple[float, str]:
-        figures = run.figures
-        if self._sort == 1:
-            return figures.get("val_loss", float("inf")), run.name
-        if self._sort == 2:
-            return -figures.get("val_accuracy", figures.get("val_r2", float("-inf"))), run.name
-        return listing.newest_first(run) if self._sort == 0 else (0.0, run.name)
 
     def _fill(self) -> None:
         self._table.fill(self._runs, self._mark)
@@ -214,12 +218,22 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
     def action_cursor(self, by: int) -> None:
         """Move the cursor along the epochs."""
         longest = max((live.header.epochs or live.epoch for live in self._lives.values()), default=1)
-        self._epoch = min(longest, max(1, self._epoch + by))
+        self._shown = self._shown._replace(epoch=min(longest, max(1, self._shown.epoch + by)))
+        self._show_curves()
+
+    def action_figure(self) -> None:
+        """Another figure in the curves."""
+        self._shown = self._shown.turned()
+        self._show_curves()
+
+    def action_x_axis(self) -> None:
+        """Epochs, steps or time along the curves."""
+        self._shown = self._shown.over_another_axis()
         self._show_curves()
 
     def action_sort(self) -> None:
         """The next order."""
-        self._sort = (self._sort + 1) % 4
+        self._sort = (self._sort + 1) % len(ORDERS)
         self._show_runs()
 
     def action_filter(self) -> None:
@@ -347,17 +361,14 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
 
     def _show_facts(self) -> None:
         several = len(self._lives) > 1
-        facts = differences(list(self._lives.values())) if several else self._about()
+        facts = differences(list(self._lives.values())) if several else about(self._selected_run)
         self._facts.update(facts)
         self._facts_pane.title("Differences" if several else "About the run")
 
-    def _about(self) -> str:
+    @property
+    def _selected_run(self) -> RunInfo | None:
         name = self._table.selected
-        run = next((run for run in self._runs if run.name == name), None)
-        if run is None:
-            return ""
-        found = f"{run.tally.words}: {run.findings[0].what}" if run.tally.severity is not None else ""
-        return "\n".join(filter(None, (run.name, run.problem or run.message, found, run.note, run.host, run.device)))
+        return next((run for run in self._runs if run.name == name), None)
 
     async def _draw(self, width: int, height: int) -> None:
         lives, problems = await in_thread(partial(self._histories.read, tuple(self._marked)))
@@ -370,7 +381,8 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         self._told = problems
         self._lives = lives
         legend_rows = len(lives) + 1 if lives else 0
-        spec, legend = marked_runs(lives, self._epoch, width, max(4, height - legend_rows), self.host.ascii)
+        self._overlay_pane.title(self._shown.title(list(lives.values())))
+        spec, legend = marked_runs(lives, self._shown, width, max(4, height - legend_rows), self.host.ascii)
         self._show_facts()
         below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
         self._overlay.show([*drawn(self.app, lambda: spec), *below])

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+import numpy as np
 
 from d2ltui.charts.overlay import epoch_curves, letter, overlay
 from d2ltui.charts.spec import ChartSpec
+from d2ltui.charts.timeline import Timeline, Unit
 from d2ltui.spec import comparison
-from d2ltui.spec.numbers import number
+from d2ltui.spec.numbers import number, signed
 from d2ltui.store import StoreError, home, listing
 
 if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
+    from d2ltui.store.listing import RunInfo
+
+FIGURES = ("val_loss", "val_metric", "train_loss", "train_metric")
+UNITS: tuple[Unit, ...] = ("epoch", "step", "time")
 
 
 class Histories:
@@ -76,18 +83,74 @@ def span(live: LiveRun) -> int:
     return done if live.ended is not None else min(live.header.epochs or done, 1 << (done - 1).bit_length())
 
 
-def marked_runs(lives: dict[str, LiveRun], cursor: int, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
-    """The validation losses of several runs on one axis and in one unit, and their values at epoch `cursor`."""
-    values = []
+class Shown(NamedTuple):
+    """What is drawn of the marked runs: a figure of every epoch, over epochs, steps or seconds, read at an epoch."""
+
+    figure: str = "val_loss"
+    unit: Unit = "epoch"
+    epoch: int = 1
+
+    def turned(self) -> Shown:
+        """The next figure."""
+        return self._replace(figure=FIGURES[(FIGURES.index(self.figure) + 1) % len(FIGURES)])
+
+    def over_another_axis(self) -> Shown:
+        """The next unit."""
+        return self._replace(unit=UNITS[(UNITS.index(self.unit) + 1) % len(UNITS)])
+
+    def title(self, lives: Sequence[LiveRun]) -> str:
+        """What the figure is called, of these runs."""
+        part, _, what = self.figure.partition("_")
+        titles = {live.header.metric_title for live in lives}
+        metric = titles.pop() if len(titles) == 1 else "metric"
+        return f"{'Validation' if part == 'val' else 'Training'} {'loss' if what == 'loss' else metric}"
+
+
+def marked_runs(lives: dict[str, LiveRun], shown: Shown, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
+    """A figure of several runs on one axis and in one unit; losses and metrics at an epoch, and their distance from the
+    first run's.
+    """
+    part = shown.figure.partition("_")[0]
+    names = f"{part}_loss", f"{part}_metric"
     factors = comparison.loss_factors([live.header for live in lives.values()])
+    values: list[str] = []
+    first: list[float] | None = None
     for index, (name, live) in enumerate(lives.items()):
-        at = live.epochs.at(cursor)
-        value = f"{number(factors[index] * at.val_loss)} {number(at.val_metric)}" if at is not None else "–"
-        values.append(f"{letter(index)} {name}: {value}")
+        at = live.epochs.at(shown.epoch)
+        figures = [factors[index] * getattr(at, names[0]), getattr(at, names[1])] if at is not None else []
+        away = [f" ({signed(a - b)})" for a, b in zip(figures, first, strict=True)] if figures and first else ["", ""]
+        told = " ".join(f"{number(figure)}{apart}" for figure, apart in zip(figures, away, strict=False))
+        values.append(f"{letter(index)} {name}: {told or '–'}")
+        if index == 0:
+            first = figures
     empty = "no epoch has ended in these" if lives else "space marks runs; their curves appear here"
-    longest = max((span(live) for live in lives.values()), default=1)
-    curves = epoch_curves(list(lives.values()), "val_loss", width, factors=factors)
-    spec = overlay(curves, list(lives), width, height, ascii, longest, empty)
+    runs = list(lives.values())
+    loss = shown.figure.endswith("loss")
+    curves = epoch_curves(runs, shown.figure, width, -math.inf if loss else -1.0, factors=factors if loss else None)
+    axes = [Timeline(live, shown.unit) for live in runs]
+    ends = [axis.at(span(live) * (live.header.steps_per_epoch or 1)) for live, axis in zip(runs, axes, strict=True)]
+    drawn = [
+        (axis.x(np.array(x) * (live.header.steps_per_epoch or 1)).tolist(), y)
+        for live, axis, (x, y) in zip(runs, axes, curves, strict=True)
+    ]
+    label = axes[0].label if axes else "epoch"
+    spec = overlay(drawn, list(lives), width, height, ascii, max(ends, default=1.0), empty, x_label=label)
     if lives:
-        spec = msgspec.structs.replace(spec, cursor=float(cursor), y_low=0.0)
-    return spec, f"validation loss and metric at epoch {cursor} (← →):\n" + "\n".join(values) if lives else ""
+        cursor = axes[0].at(shown.epoch * (runs[0].header.steps_per_epoch or 1))
+        spec = msgspec.structs.replace(spec, cursor=cursor)
+        if loss:
+            spec = msgspec.structs.replace(spec, y_low=0.0)
+        elif all(live.header.task == "classification" for live in runs):
+            spec = msgspec.structs.replace(spec, y_low=0.0, y_high=1.0)
+    said = f"{'validation' if part == 'val' else 'training'} loss and metric at epoch {shown.epoch} (← →)"
+    if len(lives) > 1:
+        said += f", with the difference from {letter(0)}"
+    return spec, f"{said}:\n" + "\n".join(values) if lives else ""
+
+
+def about(run: RunInfo | None) -> str:
+    """What is known of a run: its name, how it has ended, what was found, its note, and where it was trained."""
+    if run is None:
+        return ""
+    found = f"{run.tally.words}: {run.findings[0].what}" if run.tally.severity is not None else ""
+    return "\n".join(filter(None, (run.name, run.problem or run.message, found, run.note, run.host, run.device)))
