@@ -118,6 +118,11 @@ def wrapped(parts: list[Run], width: int, ascii: bool, most: int) -> Drawing:
     return [caption(line, width, ascii) for line in lines]
 
 
+def entry(text: str) -> str:
+    """`text` as an entry of a legend: a line is broken between two entries, and within none."""
+    return f"{text.replace(' ', NO_BREAK)}  "
+
+
 def under(drawing: Drawing, parts: list[Run], width: int, ascii: bool, height: int) -> Drawing:
     """The drawing, `height` - 1 rows of it, and text below it: in more than one line where its last rows are blank."""
     blank = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from d2ltui.charts.canvas import Look
+from d2ltui.charts.canvas import Look, entry
 from d2ltui.charts.colours import class_colours
 from d2ltui.charts.draw import draw
 from d2ltui.charts.grid import one_cell_each
@@ -44,9 +44,9 @@ def legend(diagram: Curves, look: Look) -> list[Run]:
     for curve in diagram.curves:
         if curve.label and not curve.faint:
             mark = one_cell_each(curve.mark, look.ascii)[:1] or dash
-            runs.append((colour_of(curve.colour, look), f"{dash}{mark}{dash} {curve.label}  "))
+            runs.append((colour_of(curve.colour, look), entry(f"{dash}{mark}{dash} {curve.label}")))
     if diagram.bars is not None and diagram.bars_label:
-        runs.append((int(Style.RAW), f"{'::' if look.ascii else '⣿⣿'} {diagram.bars_label}  "))
+        runs.append((int(Style.RAW), entry(f"{'::' if look.ascii else '⣿⣿'} {diagram.bars_label}")))
     return runs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from d2ltui.charts.canvas import Canvas, Look, caption, cells_of
+from d2ltui.charts.canvas import Canvas, Look, caption, cells_of, entry
 from d2ltui.charts.colours import blend, class_colours
 from d2ltui.charts.diagram_curves import COLOURS
 from d2ltui.charts.picture_planes import fitted
@@ -84,7 +84,7 @@ def legend(diagram: Descent, look: Look) -> list[Run]:
     for path in diagram.paths:
         if path.label:
             colour = look.strong(class_colours(COLOURS)[path.colour % COLOURS])
-            runs.append((look.text_style(colour), f"{path.mark} {path.label}  "))
+            runs.append((look.text_style(colour), entry(f"{path.mark} {path.label}")))
     if diagram.goal is not None:
-        runs.append((int(Style.TEXT), f"{'X' if look.ascii else '✕'} lowest loss  "))
+        runs.append((int(Style.TEXT), entry(f"{'X' if look.ascii else '✕'} lowest loss")))
     return runs

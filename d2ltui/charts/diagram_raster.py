@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from d2ltui.charts.canvas import Canvas, Look
+from d2ltui.charts.canvas import Canvas, Look, entry
 from d2ltui.charts.colours import Pixels, blend, diverging
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.picture_planes import fitted
@@ -53,12 +53,12 @@ def legend(diagram: Raster, look: Look) -> list[Run]:
     low, high = diagram.names
     if not look.colours:
         shades = (PLAIN_SHADES if look.ascii else SHADES) if not diagram.signs else SIGNS
-        return [(int(Style.TEXT), f"{shades[0]} {low}  {shades[-1]} {high}  ")]
+        return [(int(Style.TEXT), entry(f"{shades[0]} {low}") + entry(f"{shades[-1]} {high}"))]
     square = "#" if look.ascii else "■"
     ends = _pixels(np.array([[-1.0 if diagram.signs else 0.0, 1.0]]), diagram.signs, look)[0]
     runs: list[Run] = []
     for colour, name in zip(ends, (low, high), strict=True):
-        runs += [(look.text_style(colour), square), (int(Style.TEXT), f" {name}  ")]
+        runs += [(look.text_style(colour), square), (int(Style.TEXT), entry(f" {name}"))]
     return runs
 
 

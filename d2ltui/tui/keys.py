@@ -108,15 +108,22 @@ RUNS_KEYS: tuple[Key, ...] = (
 
 LESSONS_KEYS: tuple[Key, ...] = (
     Key(
-        "enter,ctrl+r",
+        "enter",
         "measure",
         "run the experiments",
         "run the lesson's experiments, and judge its claim; those of several lessons one after the other",
         "enter",
         rank=1,
     ),
+    Key("ctrl+r", "measure", "run the experiments", "the same, from wherever the focus is", footer=False),
     Key("x", "stop", "stop", "stop them", rank=3),
-    Key("e", "experiments", "try", "put an experiment, or a change to try, into the form", rank=2),
+    Key(
+        "e",
+        "experiments",
+        "try",
+        "to the experiments, and once more to what to try: enter puts one into the form",
+        rank=2,
+    ),
     Key("tab", "next_pane", "pane", "the list, the figure, the page", rank=4, priority=True),
     Key("t", "traceback", "why", "the full error of a lesson that failed", footer=False),
     Key("question_mark", "help", "help", "this help", "?", rank=0),

@@ -125,3 +125,17 @@ def test_the_titles_of_dying_units_fit_their_panels() -> None:
     assert titles == ["a rate of 3: 90 %", "large weights: 90 %", "same, 1 layer: 90 %", "healthy: 90 %"]
     assert max(map(len, titles)) <= picture.narrowest
     assert "%: dead at the end" in picture.note
+
+
+@pytest.mark.parametrize("width", range(24, 90, 3))
+def test_a_legend_is_broken_between_its_entries_alone(width: int) -> None:
+    names = ("no remedy", "a lower rate", "momentum and decay")
+    curves = tuple(Curve(name, [0.0, 1.0], [0.0, 1.0], i, mark=name[0]) for i, name in enumerate(names))
+    raster = Raster(np.zeros((2, 2), np.float32), ("still alive", "dead for good"))
+    panels = Panels((Panel("one", Curves(curves, (0.0, 1.0))), Panel("two", raster)), columns=1)
+    drawn = draw_picture(panels, width, 24, Look(colours=False))
+    lines = ["".join(text for _, text in line) for line in drawn]
+    said = "\n".join(lines[-3:])
+    shown = [name for name in (*names, *raster.names) if name in said]
+    for name in names[:2]:
+        assert name in shown, f"{name} in one line of\n{said}"

@@ -91,7 +91,7 @@ def _picture(drawn: dict[str, list[float]]) -> Panels:
         if curves:
             last = max(len(curve.x) for curve in curves) - 1.0
             diagram = Curves(tuple(curves), x=(0.0, max(last, 1.0)), x_label="epoch", low=0.0, high=100.0, whole=True)
-            panels.append(Panel(f"Dead units in %: {cause}", diagram))
+            panels.append(Panel(f"Dead in %: {cause}", diagram))
     return Panels(tuple(panels), columns=2)
 
 

@@ -11,7 +11,7 @@ from textual.widgets import Static
 class Choice(Static, can_focus=True):
     """One of several below each other. The arrows go from one to the next: the screen sees to that."""
 
-    BINDINGS = [Binding("enter", "choose", "into the form")]
+    BINDINGS = [Binding("enter", "choose", "into the form", key_display="enter")]
     DEFAULT_CSS = """
     Choice { height: auto; margin-bottom: 1; }
     Choice:focus { background: $primary 30%; }
