@@ -17,6 +17,7 @@ from d2ltui.spec.versions import unknown_fields
 from d2ltui.store import filters
 from d2ltui.store.errors import Damaged
 from d2ltui.store.export import overview
+from d2ltui.store.groups import CLOSED, Group, folded
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, newest_first, runs
 from d2ltui.store.reader import RunReader
 
@@ -38,13 +39,16 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
     if as_json:
         text.say(json_line([run.to_json() for run in found]))
         return
-    rows = [_row(run) for run in found]
+    listed = [entry.row() if isinstance(entry, Group) else entry for entry in (found if parsed else folded(found))]
+    rows = [_row(run) for run in listed]
     if rows:
         text.table(
             ("run", "status", "begun", "lr", "epochs", "steps", "train loss", "val loss", "metric", "findings"),
             rows,
             left=2,
         )
+    if any(run.name.startswith(CLOSED) for run in listed):
+        text.say("of a group, with the means of its figures: 'd2ltui runs group=NAME' lists its runs")
     for run in found:
         if run.problem:
             text.say(run.problem)
@@ -58,7 +62,8 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
 
 
 def _row(run: RunInfo) -> tuple[str, ...]:
-    if run.status == DAMAGED or run.header is None:
+    is_group = run.name.startswith(CLOSED)
+    if run.status == DAMAGED or (run.header is None and not is_group):
         return (run.name, run.status, *("–",) * 8)
     figures = run.figures
     metric = figures.get("val_accuracy", figures.get("val_r2"))
@@ -68,11 +73,11 @@ def _row(run: RunInfo) -> tuple[str, ...]:
         time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
         run.rates,
         run.progress,
-        f"{run.steps:,}",
+        "" if is_group else f"{run.steps:,}",
         optional(figures.get("train_loss")),
         optional(figures.get("val_loss")),
         optional(metric),
-        run.tally.words,
+        "" if is_group else run.tally.words,
     )
 
 

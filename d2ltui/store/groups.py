@@ -1,4 +1,4 @@
-"""Several runs of one configuration as one: mean and spread."""
+"""Several runs as one: mean and spread of a configuration's, and one row for those of a group."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from d2ltui.history.live import LiveRun
+from d2ltui.spec.text import counted
+from d2ltui.store.listing import FIGURES, RunInfo
 
 
 class Band(NamedTuple):
@@ -40,3 +42,48 @@ def band(lives: Sequence[LiveRun], figure: str) -> Band:
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float | None]:
     """Of some numbers; the sd is the sample's (n - 1), and a single number has none."""
     return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+CLOSED, OPEN = "+ ", "- "  # what begins the name of a group's row: no run is called so
+
+
+class Group(NamedTuple):
+    """The runs of one lesson, sweep or series of seeds, in the order of the list that they stand in."""
+
+    name: str
+    runs: tuple[RunInfo, ...]
+
+    def row(self, is_open: bool = False) -> RunInfo:
+        """What a list shows in their place, or above them: how many they are, and the means of their figures."""
+        active = next((run.status for run in self.runs if run.active), "")
+        figures = {}
+        for name in FIGURES:
+            values = [run.figures[name] for run in self.runs if name in run.figures]
+            if values and len(values) == len(self.runs):
+                figures[name] = mean_and_sd(values)[0]
+        return RunInfo(
+            name=f"{OPEN if is_open else CLOSED}{self.name}",
+            path=self.runs[0].path.with_name(self.name),
+            status=active or counted(len(self.runs), "run"),
+            created=max(run.created for run in self.runs),
+            figures=figures,
+            group=self.name,
+            kind=self.runs[0].kind,
+            note=f"{len(self.runs)} runs" if active else "",
+        )
+
+
+def folded(runs: Sequence[RunInfo]) -> list[RunInfo | Group]:
+    """`runs` with those of a group, where there are two or more, as one entry, in the place of the first of them."""
+    members: dict[str, list[RunInfo]] = {}
+    for run in runs:
+        if run.group:
+            members.setdefault(run.group, []).append(run)
+    found: list[RunInfo | Group] = []
+    for run in runs:
+        group = members.get(run.group, [])
+        if len(group) < 2:
+            found.append(run)
+        elif group[0] is run:
+            found.append(Group(run.group, tuple(group)))
+    return found

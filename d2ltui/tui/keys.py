@@ -83,7 +83,13 @@ KEYS: tuple[Key, ...] = (
 RUNS_KEYS: tuple[Key, ...] = (
     Key("space", "mark", "mark", "mark the run: the curves of marked runs are drawn on one axis, and compared"),
     # In the help and for the dispatch; the footer has the table's own, which acts first.
-    Key("enter", "open", "open", "show the run on the main screen; one that another process trains is watched", rank=1),
+    Key(
+        "enter",
+        "open",
+        "open",
+        "show the run on the main screen; one that another process trains is watched; a group: open it, and close it",
+        rank=1,
+    ),
     Key("c", "continue_run", "resume", "resume a run that was stopped or interrupted", rank=3),
     Key("b", "baseline", "baseline", "the run that the others are compared with: always curve a", rank=9),
     Key("s", "sort", "sort", "newest first, by validation loss, by validation metric, by name", rank=5),
@@ -97,7 +103,7 @@ RUNS_KEYS: tuple[Key, ...] = (
     ),
     Key("n", "rename", "rename", "rename the run", rank=9),
     Key("N", "note", "note", "write a note about the run", rank=9),
-    Key("d,delete", "delete", "delete", "delete the run; asks", "d", rank=4),
+    Key("d,delete", "delete", "delete", "delete the run, or all of a group; asks", "d", rank=4),
     Key("x", "figure", "figure", "the curves: validation loss, metric; training loss, metric", footer=False),
     Key("i", "x_axis", "axis", "epochs, steps or time along the curves", footer=False),
     Key("left", "cursor(-1)", "epoch back", "the curves' cursor one epoch back", "←", footer=False),

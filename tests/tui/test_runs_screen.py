@@ -24,9 +24,9 @@ from d2ltui.tui.widgets.runs_table import RunsTable
 CONFIG = resolve(SMALL)
 
 
-def made(status: str = "stopped") -> Path:
+def made(status: str = "stopped", group: dict[str, object] | None = None) -> Path:
     """A run that has ended, without training one; or, with an empty status, one that has not."""
-    path = home.create("softmax-moons", lambda path: RunWriter.make(path, CONFIG, None))
+    path = home.create("softmax-moons", lambda path: RunWriter.make(path, CONFIG, group))
     with contextlib.closing(RunWriter(path, CONFIG)) as session:
         session.take(events.EpochEnded(1, 3, 0.5, 0.5, 0.75, 0.75, 1.0))
         if status:
@@ -287,3 +287,41 @@ async def test_the_baseline_is_a_marked_run(open_app: Opener) -> None:
         await person.until(lambda: "a=" in [mark for mark, _ in rows_of(screen).values()], "the baseline")
         await person.press("space")
         await person.until(lambda: [mark for mark, _ in rows_of(screen).values()] == ["", ""], "neither")
+
+
+async def test_a_group_is_one_row_that_opens_is_marked_and_is_deleted(open_app: Opener) -> None:
+    group: dict[str, object] = {"name": "lesson-dropout", "kind": "lesson", "total": 3}
+    names = [made("finished", {**group, "index": i, "role": ("with", "without", "with")[i]}).name for i in range(3)]
+    alone = made("finished", {"name": "sweep-of-one", "kind": "sweep"}).name
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await runs_screen(person, 2)
+        assert rows_of(screen) == {alone: ("", "finished"), "+ lesson-dropout": ("", "3 runs")}
+        table = screen.query_one(RunsTable)
+        await person.press("down")
+        assert table.selected == "+ lesson-dropout"
+        await person.until(lambda: "with: 2 runs, val loss 0.5" in person.text(), "what is in it")
+        # What is for one run alone says so.
+        for key in "nNbc":
+            await person.press(key)
+            assert person.app.screen is screen, key
+        await person.press("enter")
+        assert list(rows_of(screen)) == [alone, "- lesson-dropout", *reversed(names)]
+        assert table.selected == "- lesson-dropout"
+        await person.press("space")
+        assert {mark for name, (mark, _) in rows_of(screen).items() if name in names} == {"a", "b", "c"}
+        await person.press("enter")
+        assert list(rows_of(screen)) == [alone, "+ lesson-dropout"]
+        await person.press("space")
+        await person.press("enter")
+        assert {mark for mark, _ in rows_of(screen).values()} == {""}
+        # A filter finds single runs.
+        await person.press("slash", *"lesson", "enter")
+        await person.until(lambda: list(rows_of(screen)) == list(reversed(names)), "the runs alone")
+        await person.press("slash", *["backspace"] * 6, "enter")
+        await person.until(lambda: alone in rows_of(screen), "all again")
+        table.select("- lesson-dropout")
+        await person.press("d")
+        await person.until(lambda: "Delete the 3 runs of lesson-dropout for good?" in person.text(), "the question")
+        await person.press("y")
+        await person.until(lambda: list(rows_of(screen)) == [alone], "the end of the group")
+        assert [run.name for run in listing.runs()] == [alone]

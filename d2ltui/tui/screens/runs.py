@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,15 @@ from textual.widgets import DataTable, Input, Static
 
 from d2ltui.charts.overlay import letter
 from d2ltui.charts.spec import Style
-from d2ltui.store import StoreError, filters, home, listing
+from d2ltui.store import StoreError, filters, listing
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
-from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen, HelpScreen
+from d2ltui.tui.screens.dialogs import HelpScreen
 from d2ltui.tui.screens.once import Once
+from d2ltui.tui.screens.runs_actions import RunActions
 from d2ltui.tui.screens.runs_curves import Histories, Shown, about, differences, marked_runs
+from d2ltui.tui.screens.runs_groups import RunGroups
 from d2ltui.tui.screens.runs_order import ORDERS, place
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.threads import begin, in_thread
@@ -41,7 +43,7 @@ POLL_EVERY = 2.0
 LEAST_TABLE, TABLE_FRAME = 7, 4  # rows: with three runs; a border, a heading, and a bar to move it sideways
 
 
-class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
+class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
     """All stored runs. Leaves with the name of a run to open, or None.
 
     Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.
@@ -66,8 +68,10 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         self._all: list[RunInfo] | None = None  # None until the store has been read
         self._problem = ""  # why it cannot be
         self._runs: list[RunInfo] = []  # those that are shown
+        self._rows: list[RunInfo] = []  # of the table: runs, and groups of them
         self._marked: list[str] = []
         self._baseline: str | None = None
+        self._groups = RunGroups()
         self._histories = Histories()
         self._lives: dict[str, LiveRun] = {}
         self._told: dict[str, str] = {}  # why marked runs have no curves
@@ -118,7 +122,7 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
 
     def _share_rows(self) -> None:
         """Curves get what the table leaves of the screen: it needs a third at most while there are some."""
-        table = max(LEAST_TABLE, min(len(self._runs) + TABLE_FRAME, self.app.size.height // 3))
+        table = max(LEAST_TABLE, min(len(self._rows) + TABLE_FRAME, self.app.size.height // 3))
         most = Scalar.from_number(table) if self._marked else None
         if self._table_pane.styles.max_height != most:
             self._table_pane.styles.max_height = most
@@ -178,13 +182,13 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         self._problem_line.update("no run matches: / changes the filter" if unmatched else "")
         self._problem_line.display = unmatched
         runs.sort(key=partial(place, self._sort))
-        self._runs = runs
+        self._runs, self._rows = runs, self._groups.rows(runs, folds=not self._filter.strip())
         self._share_rows()
         pane.subtitle(self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, {ORDERS[self._sort]}")
         self._fill()
 
     def _fill(self) -> None:
-        self._table.fill(self._runs, self._mark)
+        self._table.fill(self._rows, self._mark)
         self._show_facts()
 
     def _mark(self, name: str) -> str:
@@ -194,20 +198,22 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
     # What the keys do
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or no longer."""
+        """Mark the run under the cursor, or no longer; of a group, all its runs."""
         if (name := self._table.selected) is None:
             return
-        if name in self._marked:
-            self._marked.remove(name)
-            self._baseline = None if self._baseline == name else self._baseline
+        group = self._groups.of(name)
+        names = [name] if group is None else [run.name for run in group.runs]
+        if all(name in self._marked for name in names):
+            self._marked = [marked for marked in self._marked if marked not in names]
+            self._baseline = None if self._baseline in names else self._baseline
         else:
-            self._marked.append(name)
+            self._marked += [name for name in names if name not in self._marked]
         self._fill()
         self._arrange()
 
     def action_baseline(self) -> None:
         """What the others are compared with: always the first curve."""
-        if (name := self._table.selected) is None:
+        if (name := self._run_selected()) is None:
             return
         self._baseline = None if self._baseline == name else name
         if self._baseline is not None:
@@ -259,83 +265,25 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
         self.action_open()
 
     def action_open(self) -> None:
-        """Show the run on the main screen."""
-        if (name := self._table.selected) is not None:
+        """Show the run on the main screen; open a group, or close it."""
+        if (group := self._groups.of(self._table.selected)) is not None:
+            following = self._groups.toggle(group)
+            self._show_runs()
+            self._table.select(following)
+        elif (name := self._table.selected) is not None:
             self.dismiss(name)
 
-    def action_continue_run(self) -> None:
-        """Go on with a run that was interrupted. Other keys are answered while it is read."""
-        if (name := self._table.selected) is not None:
-            self.app.run_worker(self._go_on(name), group="resume")
+    def renamed(self, name: str, new: str) -> None:
+        """Its mark stays with it."""
+        self._marked = [new if marked == name else marked for marked in self._marked]
+        self._baseline = new if self._baseline == name else self._baseline
+        self._show_curves()
 
-    async def _go_on(self, name: str) -> None:
-        if await self.host.stored.resume(name) and self.app.screen is self:
-            self.dismiss(None)
-
-    def action_rename(self) -> None:
-        """Give the run another name."""
-        if (name := self._table.selected) is None:
-            return
-
-        async def attempt(new: str) -> str:
-            try:
-                if new != name:
-                    await in_thread(lambda: home.rename(name, new))
-            except StoreError as error:
-                return str(error)
-            return ""
-
-        def renamed(new: str | None) -> None:
-            if new is not None and new != name:
-                self.refresh_runs(changed=True)
-                self._marked = [new if marked == name else marked for marked in self._marked]
-                self._baseline = new if self._baseline == name else self._baseline
-                self._show_curves()
-
-        self.open(AskScreen("Rename the run to", name, attempt=attempt), renamed)
-
-    def action_note(self) -> None:
-        """Write something about the run."""
-        if (name := self._table.selected) is None:
-            return
-
-        def noted(text: str | None) -> None:
-            if text is not None:
-                self.run_worker(self._attempt(lambda: home.set_note(name, text)))
-
-        present = next((run.note for run in self._runs if run.name == name), "")
-        self.open(AskScreen(f"A note on {name}", present, empty_allowed=True), noted)
-
-    def action_delete(self) -> None:
-        """Delete the run; asks."""
-        if (name := self._table.selected) is None:
-            return
-        if any(run.name == name and run.active for run in self._runs):
-            self.app.notify(f"{name} is in progress: stop it first (enter shows it, x stops it)", severity="warning")
-            return
-
-        async def delete() -> None:
-            if await self._attempt(lambda: home.delete(name)):
-                self._marked = [marked for marked in self._marked if marked != name]
-                self._baseline = None if self._baseline == name else self._baseline
-                self._show_curves()
-
-        def answered(deletes: bool | None) -> None:
-            if deletes:
-                self.run_worker(delete())
-
-        self.open(ConfirmScreen(f"Delete {name} for good?", "delete", "keep"), answered)
-
-    async def _attempt(self, act: Callable[[], object]) -> bool:
-        """Do something to the store; False, and a sentence on the screen, where that cannot be."""
-        try:
-            await in_thread(act)
-        except StoreError as error:
-            self.app.notify(str(error), severity="error")
-            return False
-        finally:
-            self.refresh_runs(changed=True)
-        return True
+    def deleted(self, names: Sequence[str]) -> None:
+        """Their marks go with them."""
+        self._marked = [marked for marked in self._marked if marked not in names]
+        self._baseline = None if self._baseline in names else self._baseline
+        self._show_curves()
 
     def action_help(self) -> None:
         """All keys."""
@@ -361,14 +309,12 @@ class RunsScreen(Hosted, Once, BatchedScreen, Screen["str | None"]):
 
     def _show_facts(self) -> None:
         several = len(self._lives) > 1
-        facts = differences(list(self._lives.values())) if several else about(self._selected_run)
-        self._facts.update(facts)
-        self._facts_pane.title("Differences" if several else "About the run")
-
-    @property
-    def _selected_run(self) -> RunInfo | None:
         name = self._table.selected
-        return next((run for run in self._runs if run.name == name), None)
+        group = self._groups.of(name)
+        run = next((run for run in self._runs if run.name == name), None)
+        of_one = self._groups.about(group) if group is not None else about(run)
+        self._facts.update(differences(list(self._lives.values())) if several else of_one)
+        self._facts_pane.title("Differences" if several else "About the run")
 
     async def _draw(self, width: int, height: int) -> None:
         lives, problems = await in_thread(partial(self._histories.read, tuple(self._marked)))

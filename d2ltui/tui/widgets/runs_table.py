@@ -90,6 +90,11 @@ class RunsTable(DataTable[Text]):
         names = list(self._shown)
         return names[self.cursor_row] if self.row_count and 0 <= self.cursor_row < len(names) else None
 
+    def select(self, name: str) -> None:
+        """Put the cursor on the row with that name, where there is one."""
+        if name in self._shown:
+            self.move_cursor(row=list(self._shown).index(name), animate=False)
+
     def fill(self, runs: Sequence[RunInfo], mark: Callable[[str], str]) -> None:
         """Show `runs` in this order, each with the mark of its name. The cursor stays on its run.
 

@@ -1,0 +1,122 @@
+"""What there is to do with a stored run, or a group of them: resume, rename, write a note, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from d2ltui.store import StoreError, home
+from d2ltui.tui.host import Hosted
+from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
+from d2ltui.tui.screens.once import Once
+from d2ltui.tui.services.threads import in_thread
+
+if TYPE_CHECKING:
+    from d2ltui.store.listing import RunInfo
+    from d2ltui.tui.screens.runs_groups import RunGroups
+    from d2ltui.tui.widgets.runs_table import RunsTable
+
+
+class RunActions(Hosted, Once):
+    """A screen with a table of runs."""
+
+    _table: RunsTable
+    _groups: RunGroups
+    _runs: list[RunInfo]  # those that are shown
+
+    def refresh_runs(self, *, changed: bool = False) -> None:
+        """Read the list of runs."""
+        raise NotImplementedError
+
+    def renamed(self, name: str, new: str) -> None:
+        """A run has another name."""
+        raise NotImplementedError
+
+    def deleted(self, names: Sequence[str]) -> None:
+        """These runs are gone."""
+        raise NotImplementedError
+
+    def _run_selected(self) -> str | None:
+        """The name of the run under the cursor; None, and a sentence, where that is a group."""
+        group = self._groups.of(self._table.selected)
+        if group is None:
+            return self._table.selected
+        self.app.notify(f"{group.name} is a group of {len(group.runs)} runs: enter shows them", severity="warning")
+        return None
+
+    def action_continue_run(self) -> None:
+        """Go on with a run that was interrupted. Other keys are answered while it is read."""
+        if (name := self._run_selected()) is not None:
+            self.app.run_worker(self._go_on(name), group="resume")
+
+    async def _go_on(self, name: str) -> None:
+        if await self.host.stored.resume(name) and self.app.screen is self:
+            self.dismiss(None)
+
+    def action_rename(self) -> None:
+        """Give the run another name."""
+        if (name := self._run_selected()) is None:
+            return
+
+        async def attempt(new: str) -> str:
+            try:
+                if new != name:
+                    await in_thread(lambda: home.rename(name, new))
+            except StoreError as error:
+                return str(error)
+            return ""
+
+        def renamed(new: str | None) -> None:
+            if new is not None and new != name:
+                self.refresh_runs(changed=True)
+                self.renamed(name, new)
+
+        self.open(AskScreen("Rename the run to", name, attempt=attempt), renamed)
+
+    def action_note(self) -> None:
+        """Write something about the run."""
+        if (name := self._run_selected()) is None:
+            return
+
+        def noted(text: str | None) -> None:
+            if text is not None:
+                self.run_worker(self._attempt(lambda: home.set_note(name, text)))
+
+        present = next((run.note for run in self._runs if run.name == name), "")
+        self.open(AskScreen(f"A note on {name}", present, empty_allowed=True), noted)
+
+    def action_delete(self) -> None:
+        """Delete the run; asks."""
+        if (name := self._table.selected) is None:
+            return
+        group = self._groups.of(name)
+        names = [name] if group is None else [run.name for run in group.runs]
+        if active := next((run.name for run in self._runs if run.name in names and run.active), None):
+            self.app.notify(f"{active} is in progress: stop it first (enter shows it, x stops it)", severity="warning")
+            return
+
+        def delete_all() -> None:
+            for one in names:
+                home.delete(one)
+
+        async def delete() -> None:
+            if await self._attempt(delete_all):
+                self.deleted(names)
+
+        def answered(deletes: bool | None) -> None:
+            if deletes:
+                self.run_worker(delete())
+
+        what = name if group is None else f"the {len(names)} runs of {group.name}"
+        self.open(ConfirmScreen(f"Delete {what} for good?", "delete", "keep"), answered)
+
+    async def _attempt(self, act: Callable[[], object]) -> bool:
+        """Do something to the store; False, and a sentence on the screen, where that cannot be."""
+        try:
+            await in_thread(act)
+        except StoreError as error:
+            self.app.notify(str(error), severity="error")
+            return False
+        finally:
+            self.refresh_runs(changed=True)
+        return True

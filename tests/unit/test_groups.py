@@ -1,0 +1,60 @@
+"""Runs of a group in a list: one row for all."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from d2ltui.cli.app import cli
+from d2ltui.spec.config import resolve
+from d2ltui.spec.events import RunEnded
+from d2ltui.store import home
+from d2ltui.store.groups import Group, folded
+from d2ltui.store.listing import RunInfo
+from d2ltui.store.session import RunWriter
+
+
+def run(name: str, group: str = "", loss: float | None = None, status: str = "finished") -> RunInfo:
+    figures = {} if loss is None else {"val_loss": loss, "train_loss": 1.0}
+    return RunInfo(name, Path(name), status, created=float(len(name)), group=group, figures=figures)
+
+
+def test_runs_of_a_group_stand_in_the_place_of_the_first() -> None:
+    rows = [run("a"), run("b", "g", 1.0), run("c", "alone"), run("d", "g", 2.0), run("e")]
+    found = folded(rows)
+    assert [entry.name for entry in found] == ["a", "g", "c", "e"]
+    assert isinstance(found[1], Group)
+    row = found[1].row()
+    assert (row.name, row.status, row.group) == ("+ g", "2 runs", "g")
+    assert row.figures == pytest.approx({"val_loss": 1.5, "train_loss": 1.0})
+    assert found[1].row(is_open=True).name == "- g"
+    assert not home.is_name(row.name), "no run can be called so"
+
+
+def test_a_group_is_active_while_one_of_its_runs_is_and_has_figures_that_all_have() -> None:
+    (group,) = folded([run("a", "g", 1.0), run("b", "g", None, "training")])
+    assert isinstance(group, Group)
+    assert group.row().active
+    assert group.row().figures == {}
+
+
+def test_the_shell_lists_a_group_in_a_line_and_its_runs_where_they_are_asked_for() -> None:
+    config = resolve({"model": "softmax", "dataset": "moons"})
+    place = {"name": "lesson-dropout", "kind": "lesson", "role": "with"}
+    for group in (place, place, None):
+        path = home.create("softmax-moons", lambda path, group=group: RunWriter.make(path, config, group))  # type: ignore[misc]
+        with contextlib.closing(RunWriter(path, config)) as writer:
+            writer.take(RunEnded("stopped", "stopped by you", {}))
+            writer.write()
+    output = CliRunner().invoke(cli, ["runs"]).output
+    assert "+ lesson-dropout" in output
+    assert "2 runs" in output
+    assert "softmax-moons-3" in output
+    assert "softmax-moons-1" not in output
+    assert "runs group=NAME" in output
+    output = CliRunner().invoke(cli, ["runs", "group=lesson-dropout"]).output
+    assert "softmax-moons-1" in output
+    assert "softmax-moons-3" not in output
