@@ -114,14 +114,13 @@ RUNS_KEYS: tuple[Key, ...] = (
 
 LESSONS_KEYS: tuple[Key, ...] = (
     Key(
-        "enter",
+        "enter,ctrl+r",
         "measure",
         "run the experiments",
         "run the lesson's experiments, and judge its claim; those of several lessons one after the other",
         "enter",
         rank=1,
     ),
-    Key("ctrl+r", "measure", "run the experiments", "the same, from wherever the focus is", footer=False),
     Key("x", "stop", "stop", "stop them", rank=3),
     Key(
         "e",

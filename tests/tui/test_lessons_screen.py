@@ -255,8 +255,11 @@ async def test_an_experiment_goes_into_the_form(open_app: Opener) -> None:
         assert [form[name] for name in ("model", "dataset", "epochs", "lr")] == ["softmax", "moons", "5", "0.5"]
         # Below the experiments stands what to try: a second e goes there, and the arrows from one to the next.
         await open_lesson(person, "sigmoid-saturates")
+        await person.until(lambda: "enter run the experiments" in person.text(), "what enter does in the list")
         await person.press("e", "e")
         await person.until(lambda: "standard deviation 5" in person.text(), "what to try")
+        await person.until(lambda: "enter into the form" in person.text(), "what enter does here")
+        assert "run the experiments" not in person.text().splitlines()[-1]
         await person.press("down", "up", "enter")
         assert person.app.screen is person.main
         assert person.setup.state["init_std"] == "5"

@@ -17,6 +17,7 @@ from d2ltui.spec.config import resolve
 from d2ltui.spec.events import ENDED, Finding
 from d2ltui.spec.header import header_of
 from d2ltui.store.listing import RunInfo
+from tests.benchmarks.trials import carried_out
 
 EVERY = [(lesson, trial) for lesson in LESSONS.values() for trial in lesson.trials]
 MLP = {"model": "mlp", "dataset": "digits", "epochs": 10}
@@ -155,3 +156,15 @@ def test_every_trial_can_be_put_into_the_form_and_says_what_is_looked_up(taught:
 @pytest.mark.parametrize("taught", LESSONS.values(), ids=lambda taught: taught.name)
 def test_every_lesson_has_two_or_three(taught: Lesson) -> None:
     assert 2 <= len(taught.trials) <= 3
+
+
+# Trained here are the cheap ones; `python -m tests.benchmarks.trials` trains them all.
+CHEAP = ("four-elements", "learning-rate", "exploding", "batch-size")
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_what_is_to_be_expected_comes_when_it_is_trained(name: str) -> None:
+    for trial in LESSONS[name].trials:
+        if trial.given.get("batch_size") != 1:  # which takes seconds
+            found = carried_out(LESSONS[name], trial, seed=3)
+            assert found.as_expected, found.said

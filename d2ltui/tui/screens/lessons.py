@@ -112,6 +112,12 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         self.set_class(width >= WIDE, "-wide")
         self.set_class(isinstance(self.focused, (Pane, Choice)), "-reading")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """On an experiment `enter` puts that into the form, and the footer says nothing else of it."""
+        if action == "measure" and isinstance(self.focused, Choice):
+            return False
+        return super().check_action(action, parameters)
+
     @property
     def lesson(self) -> Lesson:
         """The lesson that is open."""
