@@ -38,9 +38,9 @@ li { margin-bottom: .8em; }
 
 
 def drawing(lesson: Lesson, picture: Diagram | None) -> str:
-    """The figure as an SVG document; of a lesson that has drawn none, what would be seen, in words."""
+    """The figure as an SVG document, which is blank for a lesson that has drawn none."""
     lines = draw_picture(picture, WIDTH, HEIGHT, PAPER) if picture is not None else []
-    return svg(f"{lesson.title}: {lesson.see}", lines, WIDTH, PAPER.background, PAPER.foreground)
+    return svg(f"{lesson.title} ({sections(lesson.section)})", lines, WIDTH, PAPER.background, PAPER.foreground)
 
 
 def page(lesson: Lesson, verdict: Verdict, picture: Diagram | None, drawn: str) -> str:
