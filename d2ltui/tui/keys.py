@@ -47,6 +47,12 @@ KEYS: tuple[Key, ...] = (
     Key("i", "x_axis", "axis", "epochs, steps or time along the charts", footer=False),
     Key("left_square_bracket", "smooth(-1)", "less smooth", "less smoothing", "[", footer=False),
     Key("right_square_bracket", "smooth(1)", "smoother", "more smoothing", "]", footer=False),
+    Key("left_parenthesis", "resize(0,-1)", "lower", "the focused pane lower", "(", footer=False),
+    Key("right_parenthesis", "resize(0,1)", "higher", "the focused pane higher; remembered", ")", footer=False),
+    Key("left_curly_bracket", "resize(-1,0)", "narrower", "the focused pane's column narrower", "{", footer=False),
+    Key(
+        "right_curly_bracket", "resize(1,0)", "wider", "the focused pane's column wider; remembered", "}", footer=False
+    ),
     Key(
         "ctrl+s",
         "save",

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from d2ltui.tui.panes.chart import CursorMoved
-from d2ltui.tui.screens.panes import PanesScreen
+from d2ltui.tui.screens.sizing import SizingScreen
 from d2ltui.tui.services.replay import Replay, changed_speed, in_words
 
 
-class PlayingScreen(PanesScreen):
+class PlayingScreen(SizingScreen):
     """A screen of panes that plays a run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.speed: float | None = None  # steps a second of a run that trains; None for all there is
         self.replay = Replay()
-
-    def _say(self, hint: str) -> None:
-        """Put `hint` below the status line."""
-        raise NotImplementedError
 
     def action_speed(self, by: int) -> None:
         """Slower, or faster: the replay, or else this process's run, the next one where none trains."""
