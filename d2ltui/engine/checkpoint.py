@@ -29,6 +29,7 @@ from torch import Tensor
 from d2ltui.engine import tensor_file
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.datasets import DescriptionError
 from d2ltui.spec.text import printable
 from d2ltui.spec.versions import differing_fields, plain_config, read_config
 
@@ -192,7 +193,7 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
             raise TypeError(f"epochs: a tensor of shape {tuple(values['epochs'].shape)}")
         checkpoint = Checkpoint(**values)
         _check_position(checkpoint)
-    except (msgspec.ValidationError, TypeError, KeyError) as error:
+    except (msgspec.ValidationError, TypeError, KeyError, DescriptionError) as error:
         raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
     if others := differing_fields(checkpoint.config, config):
         raise CheckpointError(f"checkpoint: {path} is of another run (its {', '.join(others)} differs)")
