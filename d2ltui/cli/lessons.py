@@ -7,7 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from d2ltui.cli import text
 from d2ltui.cli.lesson_sheet import SheetWriter, free
@@ -18,12 +18,14 @@ from d2ltui.lessons.progress import Progress, look_up, note_seen
 from d2ltui.lessons.recorder import group_of
 from d2ltui.lessons.trial import StoredRuns, Tried
 from d2ltui.runner.headless import StderrReporter
-from d2ltui.runner.lesson_recorder import LessonRecorder
 from d2ltui.spec import terminal
 from d2ltui.spec.numbers import duration
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted, sections
 from d2ltui.store.defects import in_words, keep_traceback
+
+if TYPE_CHECKING:
+    from d2ltui.runner.lesson_recorder import LessonRecorder
 
 Sheet: TypeAlias = Callable[[Lesson, Verdict, Bench], None]
 WIDTH, HEIGHT = 100, 24
@@ -83,6 +85,8 @@ def measure(
     Prints the page of a single one, figures and verdicts, or with `as_json` one object as the last line of standard
     output; progress on standard error. `sheet` is told of the lesson that was measured, and what there is to see.
     """
+    from d2ltui.runner.lesson_recorder import LessonRecorder  # it imports PyTorch
+
     began = time.perf_counter()
     verdicts: list[Verdict] = []
     with Signals(on_hangup="stop") as signals:
