@@ -366,9 +366,11 @@ async def test_a_press_on_what_has_just_been_removed_selects_nothing() -> None:
         app = pilot.app
         assert isinstance(app, Two)
         left = app.drawings.query_one("#left", LinesView)
-        await left.remove()
-        assert app.drawings.get_widget_at(1, 1)[0] is left  # the next layout is still to come
-        press = events.MouseDown(None, 1, 1, 0, 0, 1, False, False, False, screen_x=1, screen_y=1)
-        app.post_message(press)
+        with app.batch_update():  # the next layout is still to come
+            await left.remove()
+            assert app.drawings.get_widget_at(1, 1)[0] is left
+            press = events.MouseDown(None, 1, 1, 0, 0, 1, False, False, False, screen_x=1, screen_y=1)
+            app.post_message(press)
+            await pilot.pause()
         await pilot.pause()
     assert left.parent is None

@@ -278,7 +278,7 @@ def test_the_lists_and_charts(path: Path, command) -> None:  # type: ignore[no-u
     assert out.startswith(f"{path.name}: finished, after 3 epochs: ")
     assert all(text in out for text in ("loss\n", "accuracy\n", "─●─ val", "epoch  train loss"))
     out = command("compare", path.name, other.name)[1]
-    assert all(text in out for text in (f"─A─ {path.name}  ─B─ {other.name}", "validation accuracy"))
+    assert all(text in out for text in (f"─a─ {path.name}  ─b─ {other.name}", "validation accuracy"))
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line[:1].isalpha()}
     assert rows["lr"] == ["0.3", "0.5"]
     assert rows["epochs"] == ["ended", "3", "2"]
