@@ -83,8 +83,8 @@ def minibatch_noise(bench: Bench, draw: Draw | None = None) -> Measured:
         ],
         f"{BATCHES} batches of each size and seed. Drawing without putting back makes large batches a little better "
         "than independent samples: a batch of all samples has no noise at all.",
-        f"One sample's gradient is {number(one, 2)} times its own length away from that of all samples, {SIZES[-1]} "
-        f"samples' {number(many, 2)} times: {number(one / many, 2)} times nearer, and √{SIZES[-1]} is {number(law)}.",
+        f"In lengths of the gradient of all samples, one sample's gradient lies {number(one, 2)} away from it, that of "
+        f"{SIZES[-1]} samples {number(many, 2)}: {number(one / many)} times nearer, and √{SIZES[-1]} is {number(law)}.",
     )
 
 
