@@ -72,7 +72,7 @@ def test_every_claim_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FEW_EPOCHS = {"epochs": 3}
-SOON_SEEN = ("vanishing", "dead-relu", "revive", "zero-centred", "no-activation", "batch-size")
+SOON_SEEN = ("vanishing", "dead-relu", "revive", "zero-centred", "no-activation", "batch-size", "symmetry", "xavier")
 EXCHANGES: list[tuple[str, dict[str, dict[str, object]], str]] = [
     ("four-elements", {"concise": {"implementation": "scratch"}}, "concise, 3 epochs"),
     ("four-elements", {"concise, half the rate": {"lr": 0.03}}, "half the rate"),
@@ -100,6 +100,15 @@ EXCHANGES: list[tuple[str, dict[str, dict[str, object]], str]] = [
     ("learning-rate", {"too high": {"lr": 0.1}}, "the last loss"),
     ("batch-size", {"batches of 8": {"batch_size": 512}}, "the small batches are ahead"),
     ("batch-size", {"batches of 512": {"batch_size": 16}}, "change of the loss"),
+    ("half-loss", {"without it": {"implementation": "scratch"}}, "first step"),
+    ("half-loss", {"without it, half the rate": {"lr": 0.1}}, "half the rate"),
+    ("symmetry", {"all alike": {"init": "xavier"}}, "all alike: different units"),
+    ("symmetry", {"random": {"init": "zeros"}}, "random: different units"),
+    ("xavier", {"Xavier": {"init": "normal", "init_std": 0.01}}, "Xavier: sd"),
+    ("xavier", {"N(0, 1)": {"init": "xavier"}}, "N(0, 1): sd"),
+    ("depth-width", {"3 layers": {"hidden": "128"}}, "three layers gain"),
+    ("random-labels", {"random labels": {"hidden": "2"}}, "random labels: accuracy on the training part"),
+    ("momentum", {"momentum": {"momentum": 0.0}}, "SGD's steps"),
 ]
 
 
@@ -202,23 +211,31 @@ def test_dead_units_are_followed_one_by_one() -> None:
 def test_every_lesson_is_complete() -> None:
     assert list(LESSONS) == [
         "four-elements",
+        "half-loss",
         "batch-size",
         "minibatch-noise",
         "yield",
         "learning-rate",
+        "data-size",
         "weight-decay",
         "softmax",
         "cross-entropy",
         "softmax-shift",
         "no-activation",
+        "depth-width",
         "relu-fast",
         "sigmoid-saturates",
         "zero-centred",
         "vanishing",
         "exploding",
+        "symmetry",
         "dead-relu",
         "revive",
+        "xavier",
+        "random-labels",
+        "early-stopping",
         "dropout",
+        "momentum",
     ]
     for lesson in LESSONS.values():
         assert all(
@@ -241,7 +258,7 @@ def test_nothing_is_imported_before_something_is_measured() -> None:
         "print([m for m in ('torch', 'sklearn', 'textual') if m in sys.modules], len(LESSONS))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[] 18"
+    assert told.stdout.strip() == "[] 26"
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,20 @@ def test_fashion_mnist_is_there_when_all_its_files_are(
     assert Bench(LESSONS["dropout"]).has_fashion_mnist
 
 
-@pytest.mark.parametrize("name", ["yield", "relu-fast", "sigmoid-saturates", "softmax", "softmax-shift", "exploding"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "yield",
+        "relu-fast",
+        "sigmoid-saturates",
+        "softmax",
+        "softmax-shift",
+        "exploding",
+        "minibatch-noise",
+        "xavier",
+        "depth-width",
+    ],
+)
 def test_a_lesson_that_was_told_to_stop_does_not_begin(name: str) -> None:
     bench = Bench(LESSONS[name])
     bench.stop()

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING
-
-import msgspec
-
+from d2ltui.lessons.altered_data import first_samples
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.loss_gap import Losses, gap_follower
 from d2ltui.lessons.measured import Experiment, Figure, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.numbers import number
 
-if TYPE_CHECKING:
-    from d2ltui.data import Dataset
-
 FEW = 200  # training samples that the dropout lesson leaves of digits
-
-
-def _few(data: Dataset) -> Dataset:
-    """The first FEW training samples, and the whole validation part."""
-    info = msgspec.structs.replace(data.info, train_size=FEW)
-    return dataclasses.replace(data, info=info, x_train=data.x_train[:FEW], y_train=data.y_train[:FEW])
 
 
 def dropout(bench: Bench) -> Measured:
@@ -60,7 +47,7 @@ def _compare_dropout(bench: Bench, name: str) -> tuple[list[Figure], tuple[float
         runs = []
         for seed in bench.seeds:
             data = bench.data(bench.config(role, seed))
-            data = _few(data) if name == "digits" else data
+            data = first_samples(data, FEW) if name == "digits" else data
             draws = seed == 0 and name == "digits"
             look = gap_follower(bench, drawn, role.removeprefix("digits, "), data) if draws else None
             runs.append(bench.train(role, seed, dataset=data, each_epoch=look))

@@ -140,11 +140,12 @@ def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Pa
     """The gradients of batches around that of all samples, and how the distance falls with the size of the batch."""
     points = [
         Curve(f"batches of {size}", *clouds[size], index, mark, joined=False)
-        for index, (size, mark) in enumerate(CLOUDS.items())
+        for index, (size, mark) in reversed(list(enumerate(CLOUDS.items())))
         if size in clouds
     ]
     target = Curve("all samples", [1.0], [0.0], len(CLOUDS), "X", joined=False)
-    seen = Curves((*points, target), (1 - REACH, 1 + REACH), low=-REACH, high=REACH)
+    # What comes first lies in front: the tightest cloud is seen in the middle of the widest.
+    seen = Curves((target, *points), (1 - REACH, 1 + REACH), low=-REACH, high=REACH)
     sizes = [float(size) for size in SIZES]
     lines = [
         Curve(role, [float(size) for size in found], list(found.values()), len(CLOUDS) + 1 + index, role[-1])

@@ -1,0 +1,99 @@
+"""The best network is not the last one (section 5.5.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons.altered_data import first_samples, with_wrong_labels
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.numbers import number, whole_percent
+
+if TYPE_CHECKING:
+    from d2ltui.history.live import LiveRun
+    from d2ltui.nn import Network
+
+SAMPLES, WRONG = 300, 0.3  # how many labels are wrong
+ROLE = "network"
+
+
+def early_stopping(bench: Bench, wrong: float = WRONG) -> Measured:
+    """Some of the labels are wrong: what there is to understand is learned first, and then the mistakes by heart."""
+    best: list[float] = []
+    rise: list[float] = []
+    accuracy: list[tuple[float, float]] = []
+    for seed in bench.seeds:
+        data = first_samples(bench.data(bench.config(ROLE, seed)), SAMPLES)
+        data = with_wrong_labels(data, wrong, seed)
+
+        def look(network: Network, seed: int = seed) -> None:
+            if seed == 0:
+                bench.show(_picture(bench.runs[-1].live))
+
+        epochs = list(bench.train(ROLE, seed, dataset=data, each_epoch=look).live.epochs)
+        losses = [epoch.val_loss for epoch in epochs]
+        lowest = losses.index(min(losses))
+        best.append(epochs[lowest].epoch / len(epochs))
+        rise.append(losses[-1] / losses[lowest])
+        accuracy.append((epochs[lowest].val_metric, epochs[-1].val_metric))
+    early, late = (mean(pair[part] for pair in accuracy) for part in (0, 1))
+    total = bench.config(ROLE).epochs
+    return Measured(
+        [
+            figure(
+                "where the validation loss is lowest",
+                mean(best),
+                high=0.5,
+                unit="of the training",
+                plain="The validation loss is lowest after",
+            ),
+            figure(
+                "the validation loss at the end, the lowest being 1",
+                mean(rise),
+                low=1.3,
+                plain="Validation loss at the end, the lowest being 1",
+            ),
+            figure("accuracy on new samples where it is lowest", early),
+            figure("accuracy on new samples at the end", late),
+            figure(
+                "accuracy that is lost by going on",
+                early - late,
+                low=0.03,
+                plain="Accuracy on new samples that is lost by going on",
+            ),
+        ],
+        f"{SAMPLES} digits, of whose labels {whole_percent(wrong)} are wrong; those of the validation part are right.",
+        f"The validation loss is lowest after {number(mean(best) * total, 2)} of {total} epochs, and "
+        f"{number(mean(rise), 2)} times as high at the end: stopped there, the network is right on "
+        f"{whole_percent(early)} of new samples, at the end on {whole_percent(late)}.",
+    )
+
+
+def _picture(live: LiveRun) -> Panels:
+    """Both losses over the epochs, and where the validation loss is lowest."""
+    epochs = list(live.epochs)
+    x = [float(epoch.epoch) for epoch in epochs]
+    val = [epoch.val_loss for epoch in epochs]
+    curves = [
+        Curve("training part", x, [epoch.train_loss for epoch in epochs], 0, "t"),
+        Curve("validation part", x, val, 1, "v"),
+    ]
+    if val:
+        lowest = val.index(min(val))
+        curves.insert(0, Curve("lowest: stop here", [x[lowest]], [val[lowest]], 2, "X"))
+    ends = (1.0, float(live.config.epochs))
+    diagram = Curves(tuple(curves), ends, "epoch", low=0.0, high=max([2.5, *val]), whole=True)
+    return Panels((Panel("Loss after each epoch", diagram),), columns=1)
+
+
+LESSON = book_lesson(
+    "early-stopping",
+    measure=early_stopping,
+    experiments=(
+        Experiment(
+            ROLE, {"model": "mlp", "dataset": "digits", "hidden": "128", "optimizer": "adam", "lr": 0.01, "epochs": 60}
+        ),
+    ),
+)

@@ -1,0 +1,119 @@
+"""Momentum (section 12.6)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons.altered_data import with_training_part
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.bowl import Bowl
+from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Descent, Panel, Panels, Path
+from d2ltui.spec.numbers import number
+
+if TYPE_CHECKING:
+    from d2ltui.data import Dataset
+    from d2ltui.nn import Network
+
+SQUEEZED = 0.15  # the second input: the valley is 1 / 0.15² = 44 times as steep across as along
+PLAIN, MOMENTUM = "SGD", "momentum"
+RATES = (0.1, 0.3, 0.9)  # for SGD; of them the best counts
+THERE = 0.1  # of the distance at the start: from there on the bottom is reached
+ROOM = 0.6  # around the path and the goal
+
+
+def _valley(data: Dataset) -> Dataset:
+    """`data` with the second input squeezed, and the labels of w = (2, −3.4) without noise, b = 0."""
+    import torch
+
+    x = data.x_train * torch.tensor([1.0, SQUEEZED])
+    return with_training_part(data, x, x @ torch.tensor([[2.0], [-3.4]]))
+
+
+def momentum(bench: Bench) -> Measured:
+    """Plain SGD at several rates and SGD with momentum, all samples in a step, in a long valley."""
+    needed: dict[tuple[str, float], list[int]] = {}
+    drawn: dict[str, tuple[int, list[tuple[float, float]]]] = {}
+    trials = [*((PLAIN, rate) for rate in RATES), (MOMENTUM, bench.config(MOMENTUM).lr)]
+    bench.expect(len(trials) * len(bench.seeds))
+    for role, rate in trials:
+        for seed in bench.seeds:
+            data = _valley(bench.data(bench.config(role, seed)))
+            bowl, path = Bowl(data), list[tuple[float, float]]()
+
+            def look(network: Network, path: list[tuple[float, float]] = path) -> None:
+                _, weight, _ = network.weights()[-1]
+                path.append((float(weight[0, 0]), float(weight[1, 0])))
+
+            bench.train(role, seed, label=f"{role}, lr {rate}", dataset=data, each_epoch=look, lr=rate)
+            steps = _steps(bowl, path)
+            needed.setdefault((role, rate), []).append(steps)
+            # Of the first seed the best of each kind is drawn.
+            if seed == bench.seeds[0] and (role not in drawn or steps < drawn[role][0]):
+                drawn[role] = steps, path
+                bench.show(_picture({name: path for name, (_, path) in drawn.items()}, bowl))
+    best = min(RATES, key=lambda rate: mean(needed[PLAIN, rate]))
+    plain, with_momentum = mean(needed[PLAIN, best]), mean(needed[MOMENTUM, trials[-1][1]])
+    most = bench.config(PLAIN).epochs
+    faster = plain / max(with_momentum, 1)
+    return Measured(
+        [
+            *(figure(f"SGD, a rate of {rate}: steps to the bottom", mean(needed[PLAIN, rate])) for rate in RATES),
+            figure(
+                f"SGD: steps to the bottom, at the best of {len(RATES)} rates",
+                plain,
+                high=most,
+                plain=f"Steps of SGD to the bottom, at the best of {len(RATES)} rates",
+            ),
+            figure(
+                "momentum: steps to the bottom",
+                with_momentum,
+                high=most,
+                plain="Steps with momentum",
+            ),
+            figure(
+                "SGD's steps, momentum's being 1",
+                faster,
+                low=2.0,
+                plain="How many times as many SGD needs",
+            ),
+        ],
+        f"The bottom counts as reached where nine tenths of the way are done for good; a run of {most} steps that did "
+        "not get there counts as one more.",
+        f"Through the same valley SGD needs {number(plain, 2)} steps at the best of {len(RATES)} rates, and "
+        f"{number(with_momentum, 2)} with momentum.",
+    )
+
+
+def _steps(bowl: Bowl, path: list[tuple[float, float]]) -> int:
+    """The step after which the weights stay near the goal; one more than there were, if they do not come there."""
+    distances = [math.dist(weight, bowl.goal) for weight in path]
+    away = [step for step, distance in enumerate(distances) if not distance <= THERE * distances[0]]
+    return away[-1] + 1 if away else 0
+
+
+def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl) -> Panels:
+    """Both paths through the valley, side by side, with as many steps."""
+    places = [place for path in drawn.values() for place in path] + [bowl.goal]
+    x, y = ((min(p[axis] for p in places) - ROOM, max(p[axis] for p in places) + ROOM) for axis in (0, 1))
+    panels = []
+    for index, (role, path) in enumerate(drawn.items()):
+        steps = _steps(bowl, path)
+        walk = Path(role, [p[0] for p in path], [p[1] for p in path], index, "o")
+        bowl_of = Descent(bowl.picture(x, y), x, y, ("first weight", "second"), (walk,), bowl.goal)
+        panels.append(Panel(f"{role}: {steps} steps to the bottom", bowl_of))
+    return Panels(tuple(panels), columns=2, note="a mark after each step; darker: lower loss")
+
+
+VALLEY = {"model": "linear", "dataset": "synthetic-linear", "batch_size": 1000, "epochs": 60}
+
+LESSON = book_lesson(
+    "momentum",
+    measure=momentum,
+    experiments=(
+        Experiment(PLAIN, {**VALLEY, "optimizer": "sgd", "lr": 0.9}),
+        Experiment(MOMENTUM, {**VALLEY, "optimizer": "momentum", "lr": 0.9, "momentum": 0.7}),
+    ),
+)

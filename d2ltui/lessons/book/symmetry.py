@@ -1,0 +1,115 @@
+"""Units that start alike stay alike (section 5.4.1.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.numbers import number, whole_percent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from d2ltui.nn import Network
+
+UNITS = 16
+DIGITS = {"model": "mlp", "dataset": "digits", "activation": "sigmoid", "hidden": str(UNITS), "epochs": 15}
+EQUAL, RANDOM = "all alike", "random"
+PIXEL = 28  # of 8 × 8: one in the middle, where digits differ
+SAME = 1e-3  # units whose weights differ by no more than this part of their length are one
+
+
+def symmetry(bench: Bench) -> Measured:
+    """A layer whose units start from the same weights, and one whose units do not."""
+    drawn: dict[str, list[list[float]]] = {}
+    kinds: dict[str, list[int]] = {EQUAL: [], RANDOM: []}
+    accuracy: dict[str, list[float]] = {EQUAL: [], RANDOM: []}
+    moved: list[float] = []
+    for role in (EQUAL, RANDOM):
+        for seed in bench.seeds:
+            weights: list[Tensor] = []
+
+            def look(network: Network, role: str = role, seed: int = seed, weights: list[Tensor] = weights) -> None:
+                weights.append(_incoming(network))
+                if seed == 0:
+                    drawn[role] = [[float(then[unit, PIXEL]) for then in weights] for unit in range(len(weights[0]))]
+                    bench.show(_picture(drawn))
+
+            run = bench.train(role, seed, each_epoch=look)
+            kinds[role].append(_different(weights[-1]))
+            accuracy[role].append(run.accuracy)
+            if role == EQUAL:
+                moved.append(float((weights[-1] - weights[0]).norm()))
+    equal, random = mean(kinds[EQUAL]), mean(kinds[RANDOM])
+    right, wrong = mean(accuracy[RANDOM]), mean(accuracy[EQUAL])
+    alike = "still one and the same" if equal == 1 else f"{number(equal)} different ones"
+    return Measured(
+        [
+            figure(
+                "all alike: different units at the end",
+                equal,
+                1,
+                1,
+                plain=f"Different units, of {UNITS}, where all start alike",
+            ),
+            figure("all alike: how far the weights have moved", mean(moved), low=0.1),
+            figure(
+                "random: different units at the end",
+                random,
+                UNITS,
+                UNITS,
+                plain=f"Different units, of {UNITS}, where they start by chance",
+            ),
+            figure("all alike: accuracy", wrong, high=0.6),
+            figure("random: accuracy", right, low=0.8),
+            figure("what random weights gain", right - wrong, low=0.2, plain="Accuracy that a random start gains"),
+        ],
+        f"{UNITS} units that compute the same are one unit: its output can be large or small, and ten classes cannot "
+        "be told apart by one number.",
+        f"After {bench.config(EQUAL).epochs} epochs the {UNITS} units that started alike are {alike}, and the network "
+        f"is right on {whole_percent(wrong)}; those that started by chance are {number(random)} different ones, and "
+        f"right on {whole_percent(right)}.",
+    )
+
+
+def _incoming(network: Network) -> Tensor:
+    """The first layer's weights (units, inputs), a copy of them."""
+    _, weight, _ = network.weights()[0]
+    return weight.detach().cpu().T.clone()
+
+
+def _different(weights: Tensor) -> int:
+    """How many of the units differ from all before them."""
+    kept: list[Tensor] = []
+    for unit in weights:
+        if all(float((unit - other).norm()) > SAME * float(other.norm()) for other in kept):
+            kept.append(unit)
+    return len(kept)
+
+
+def _picture(drawn: dict[str, list[list[float]]]) -> Panels:
+    """The same weight of every unit over the epochs: on one line, or each on its own."""
+    values = [value for lines in drawn.values() for line in lines for value in line]
+    low, high = min(values), max(values)
+    panels = []
+    for role, lines in drawn.items():
+        curves = tuple(
+            Curve("", [float(epoch) for epoch in range(len(line))], line, unit) for unit, line in enumerate(lines)
+        )
+        ends = (0.0, max(1.0, float(len(lines[0]) - 1)))
+        diagram = Curves(curves, ends, "epoch", low=low, high=max(high, low + 1e-3), whole=True)
+        panels.append(Panel(f"{len(lines)} units, started {'alike' if role == EQUAL else 'by chance'}", diagram))
+    return Panels(tuple(panels), columns=2, note="a line for each unit: its weight from the same pixel")
+
+
+LESSON = book_lesson(
+    "symmetry",
+    measure=symmetry,
+    experiments=(
+        Experiment(EQUAL, {**DIGITS, "init": "zeros"}),
+        Experiment(RANDOM, {**DIGITS, "init": "xavier"}),
+    ),
+)
