@@ -39,7 +39,7 @@ def batch_size(bench: Bench) -> Measured:
         runs[role] = [bench.train(role, seed, each_epoch=_follow(bench, role, seed, drawn)) for seed in bench.seeds]
         # The fastest of them: others may have had to wait for the processor.
         seconds[role] = min(run.live.seconds for run in runs[role]) / bench.config(role).epochs
-        bench.show(_picture(bench, drawn, seconds))
+        bench.show(_picture(bench, drawn, seconds), seed=bench.seeds[0])
     accuracy = {role: mean(run.accuracy for run in runs[role]) for role in roles}
     noise = {role: mean(_noise(run) for run in runs[role]) for role in roles}
     gain = accuracy[SMALL] - accuracy[LARGE]
@@ -91,7 +91,7 @@ def _follow(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) -
 
     def look(network: Network) -> None:
         drawn[role] = losses_of(bench.runs[-1].live)
-        bench.show(_picture(bench, drawn, {}))
+        bench.show(_picture(bench, drawn, {}), seed=bench.seeds[0])
 
     return look
 

@@ -109,7 +109,7 @@ def _look(bench: Bench, role: str, data: Dataset, drawn: dict[str, tuple[Regions
         seen = msgspec.structs.replace(seen, points=seen.points[:POINTS], labels=seen.labels[:POINTS])
         ended = bench.runs[-1].live.epochs
         drawn[role] = seen, ended[-1].val_metric if ended else 0.0
-        bench.show(_picture(drawn))
+        bench.show(_picture(drawn), seed=bench.seeds[0])
 
     return look
 

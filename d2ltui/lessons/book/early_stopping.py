@@ -30,7 +30,7 @@ def early_stopping(bench: Bench, wrong: float = WRONG) -> Measured:
 
         def look(network: Network, seed: int = seed) -> None:
             if seed == 0:
-                bench.show(_picture(bench.runs[-1].live))
+                bench.show(_picture(bench.runs[-1].live), seed=bench.seeds[0])
 
         epochs = list(bench.train(ROLE, seed, dataset=data, each_epoch=look).live.epochs)
         losses = [epoch.val_loss for epoch in epochs]

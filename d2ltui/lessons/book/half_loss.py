@@ -40,7 +40,7 @@ def half_loss(bench: Bench) -> Measured:
                 _, weight, _ = network.weights()[-1]
                 path.append((float(weight[0, 0]), float(weight[1, 0])))
                 if seed == bench.seeds[0]:
-                    bench.show(_picture(drawn, bowl))
+                    bench.show(_picture(drawn, bowl), seed=bench.seeds[0])
 
             bench.train(role, seed, each_epoch=look)
         at_one_rate.append(_apart(paths[HALF], paths[WHOLE]))

@@ -79,7 +79,7 @@ def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) ->
     def show() -> None:
         if seed == 0:
             drawn[role] = losses_of(bench.runs[-1].live)
-            bench.show(_picture(bench, drawn))
+            bench.show(_picture(bench, drawn), seed=bench.seeds[0])
 
     bench.train(role, seed, each_epoch=look)
     show()  # also of a run whose loss is no number any more, and which has ended early

@@ -55,7 +55,7 @@ def minibatch_noise(bench: Bench, draw: Draw | None = None) -> Measured:
             if len(found[role]) == 1:
                 drawn[role] = scatter
                 clouds.update(seen if role == START else {})
-                bench.show(_picture(drawn, clouds))
+                bench.show(_picture(drawn, clouds), seed=bench.seeds[0])
     one, many = (geometric_mean([scatter[size] for scatter in found[START]]) for size in (SIZES[0], SIZES[-1]))
     law = math.sqrt(SIZES[-1] / SIZES[0])
     return Measured(

@@ -53,7 +53,7 @@ def momentum(bench: Bench) -> Measured:
             # Of the first seed the best of each kind is drawn.
             if seed == bench.seeds[0] and (role not in drawn or steps < drawn[role][0]):
                 drawn[role] = steps, path
-                bench.show(_picture({name: path for name, (_, path) in drawn.items()}, bowl))
+                bench.show(_picture({name: path for name, (_, path) in drawn.items()}, bowl), seed=bench.seeds[0])
     best = min(RATES, key=lambda rate: mean(needed[PLAIN, rate]))
     plain, with_momentum = mean(needed[PLAIN, best]), mean(needed[MOMENTUM, trials[-1][1]])
     most = bench.config(PLAIN).epochs

@@ -39,7 +39,7 @@ def random_labels(bench: Bench, relabel: Callable[[Dataset, int], Dataset] = wit
             def look(network: Network, role: str = role, seed: int = seed) -> None:
                 if seed == 0:
                     drawn[role] = bench.runs[-1].live
-                    bench.show(_picture(drawn))
+                    bench.show(_picture(drawn), seed=bench.seeds[0])
 
             run = bench.train(role, seed, dataset=data, each_epoch=look)
             at_the_end.append((_right(run.outputs(data.x_train), data), run.accuracy))

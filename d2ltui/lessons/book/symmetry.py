@@ -36,7 +36,7 @@ def symmetry(bench: Bench) -> Measured:
                 weights.append(_incoming(network))
                 if seed == 0:
                     drawn[role] = [[float(then[unit, PIXEL]) for then in weights] for unit in range(len(weights[0]))]
-                    bench.show(_picture(drawn))
+                    bench.show(_picture(drawn), seed=bench.seeds[0])
 
             run = bench.train(role, seed, each_epoch=look)
             kinds[role].append(_different(weights[-1]))

@@ -41,7 +41,7 @@ def xavier(bench: Bench) -> Measured:
             drawn.setdefault(role, sds)
             ratios.append(sds[-1] / sds[0])
         grown[role] = geometric_mean(ratios)
-        bench.show(_picture(drawn))
+        bench.show(_picture(drawn), seed=bench.seeds[0])
     accuracy = {role: mean(bench.train(role, seed).accuracy for seed in bench.seeds) for role in grown}
     small, kept, large = (grown[role] for role in (SMALL, XAVIER, LARGE))
     return Measured(
