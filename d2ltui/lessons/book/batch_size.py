@@ -111,7 +111,7 @@ def _picture(bench: Bench, drawn: dict[str, list[float]], seconds: dict[str, flo
     if seconds:
         names = tuple(f"{_size(bench, role)}" for role in seconds)
         times = tuple(1000 * value for value in seconds.values())
-        panels.append(Panel("Milliseconds for an epoch", Bars(names, times, tuple(roles.index(r) for r in seconds))))
+        panels.append(Panel("ms for an epoch", Bars(names, times, tuple(roles.index(r) for r in seconds), form=",.0f")))
     return Panels(tuple(panels), columns=2, note="the numbers: samples in a batch")
 
 

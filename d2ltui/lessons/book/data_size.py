@@ -89,7 +89,7 @@ def _picture(train: dict[int, list[float]], val: dict[int, list[float]]) -> Pane
         for index, (label, part) in enumerate((("trained samples", train), ("new samples", val)))
     )
     diagram = Curves(curves, (float(SIZES[0]), float(SIZES[-1])), "n", low=0.0, high=100.0, log_x=True)
-    return Panels((Panel("Right in %, by the number n of training samples", diagram),), columns=1)
+    return Panels((Panel("Right in %, by n training samples", diagram),), columns=1)
 
 
 LESSON = book_lesson(

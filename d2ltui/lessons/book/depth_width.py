@@ -116,8 +116,8 @@ def _look(bench: Bench, role: str, data: Dataset, drawn: dict[str, tuple[Regions
 
 def _picture(drawn: dict[str, tuple[Regions, float]]) -> Panels:
     """What each makes of the plane, and how much of it is right."""
-    panels = [Panel(f"{role}: {whole_percent(right)} right", seen) for role, (seen, right) in drawn.items()]
-    return Panels(tuple(panels), columns=3, note="the same number of parameters", narrowest=16)
+    panels = [Panel(f"{role}: {whole_percent(right)}", seen) for role, (seen, right) in drawn.items()]
+    return Panels(tuple(panels), columns=3, note="right, with as many parameters each", narrowest=16)
 
 
 LESSON = book_lesson(

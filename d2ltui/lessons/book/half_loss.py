@@ -89,7 +89,7 @@ def _length(path: Steps) -> float:
 def _picture(drawn: dict[str, Steps], bowl: Bowl) -> Panels:
     """How far both are from the bottom after each step: at the same rate, and with half of it without the ½."""
     panels = []
-    for other, title in ((WHOLE, "Both with the same rate"), (SLOWER, "Half the rate without the ½")):
+    for other, title in ((WHOLE, "The same rate"), (SLOWER, "Half of it without ½")):
         curves = tuple(
             Curve(
                 name, [float(step) for step in range(len(path))], [math.dist(at, bowl.goal) for at in path], index, mark

@@ -155,7 +155,9 @@ def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Pa
     law = Curve("", sizes, [highest / math.sqrt(size) for size in sizes], faint=True)
     fall = Curves((*lines, law), (sizes[0], sizes[-1]), "batch", log=True, log_x=True)
     return Panels(
-        (Panel("Gradients of batches", seen), Panel("Distance from that of all (faint: 1/√n)", fall)), columns=2
+        (Panel("Gradients of batches", seen), Panel("Their distance", fall)),
+        columns=2,
+        note="from the gradient of all samples; faint: 1/√n",
     )
 
 

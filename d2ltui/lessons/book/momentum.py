@@ -103,8 +103,8 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl) -> Panels:
         steps = _steps(bowl, path)
         walk = Path(role, [p[0] for p in path], [p[1] for p in path], index, "o")
         bowl_of = Descent(bowl.picture(x, y), x, y, ("first weight", "second"), (walk,), bowl.goal)
-        panels.append(Panel(f"{role}: {steps} steps to the bottom", bowl_of))
-    return Panels(tuple(panels), columns=2, note="a mark after each step; darker: lower loss")
+        panels.append(Panel(f"{role}: {steps} steps", bowl_of))
+    return Panels(tuple(panels), columns=2, note="steps to the bottom; darker: lower loss")
 
 
 VALLEY = {"model": "linear", "dataset": "synthetic-linear", "batch_size": 1000, "epochs": 60}

@@ -95,8 +95,8 @@ def _picture(drawn: dict[str, LiveRun]) -> Panels:
             Curve("", [1.0, float(live.config.epochs)], [10.0, 10.0], faint=True),
         )
         diagram = Curves(curves, (1.0, float(live.config.epochs)), "epoch", low=0.0, high=100.0, whole=True)
-        panels.append(Panel(f"{role.capitalize()}: right in %", diagram))
-    return Panels(tuple(panels), columns=2, note="faint: a guess")
+        panels.append(Panel(f"{role.capitalize()}: %", diagram))
+    return Panels(tuple(panels), columns=2, note="% right; faint: a guess")
 
 
 LESSON = book_lesson(

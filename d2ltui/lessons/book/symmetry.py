@@ -101,8 +101,8 @@ def _picture(drawn: dict[str, list[list[float]]]) -> Panels:
         )
         ends = (0.0, max(1.0, float(len(lines[0]) - 1)))
         diagram = Curves(curves, ends, "epoch", low=low, high=max(high, low + 1e-3), whole=True)
-        panels.append(Panel(f"{len(lines)} units, started {'alike' if role == EQUAL else 'by chance'}", diagram))
-    return Panels(tuple(panels), columns=2, note="a line for each unit: its weight from the same pixel")
+        panels.append(Panel(f"Started {'alike' if role == EQUAL else 'by chance'}", diagram))
+    return Panels(tuple(panels), columns=2, note=f"a line for each of {UNITS} units: its weight from the same pixel")
 
 
 LESSON = book_lesson(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, mean
@@ -92,7 +93,10 @@ def _picture(drawn: dict[str, list[float]]) -> Panels:
         Curve(role, [float(layer) for layer in range(1, len(sds) + 1)], sds, index, "sXl"[index])
         for index, (role, sds) in enumerate(drawn.items())
     )
-    diagram = Curves(curves, (1.0, float(max(map(len, drawn.values())))), "layer", log=True, whole=True)
+    values = [sd for sds in drawn.values() for sd in sds if 0 < sd < math.inf]
+    low, high = min(values, default=0.1), max(values, default=10.0)
+    ends = (1.0, float(max(map(len, drawn.values()))))
+    diagram = Curves(curves, ends, "layer", low=low, high=max(high, 10 * low), log=True, whole=True)
     return Panels((Panel("Size of the signal (sd) after each layer", diagram),), columns=1)
 
 
