@@ -2,7 +2,8 @@
 
     draw_map(values, x, y, ...)     # values (rows, columns), the lowest row first
 
-Where there are colours, they go from dark blue to yellow with the shades; nothing is told by them alone.
+Where there are colours, they go from dark blue to yellow with the shades; nothing is told by them alone. A `Grid` says
+which part of a large map is drawn, how large each cell is, and which cell lies where.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ LABEL_WIDTH = 9
 CELL = 2  # characters
 
 
+FRAME_HEIGHT = 3  # lines beside the cells: the names and labels of the axes
+
+
 class Ends(NamedTuple):
     """What the lightest and the darkest shade stand for."""
 
@@ -34,14 +38,62 @@ class Ends(NamedTuple):
     log: bool
 
 
+NO_ENDS = Ends(0.0, 1.0, False)  # of a map without numbers
+
+
+class Grid(NamedTuple):
+    """The cells of a map that are drawn, and the characters of each."""
+
+    columns: range
+    rows: range
+    width: int = CELL
+    height: int = 1
+
+    @classmethod
+    def fitted(
+        cls, shape: tuple[int, int], cursor: tuple[int, int], width: int, height: int, before: Grid | None
+    ) -> Grid:
+        """For a map of `shape` (rows, columns) in `width` × `height` characters, labels and axes included.
+
+        As large as they fit, cells are twice as wide as high, which in characters is square. Of more than there is
+        room for, those around `cursor` (column, row) are drawn, or the ones `before` where the cursor is among those.
+        """
+        rows, columns = shape
+        across, down = max(1, (width - LABEL_WIDTH) // CELL), max(1, height - FRAME_HEIGHT)
+        times = max(1, min(across // columns, down // rows))
+        shown = [
+            _around(place, total, max(1, room // times), last)
+            for place, total, room, last in zip(
+                cursor, (columns, rows), (across, down), before[:2] if before is not None else (None, None), strict=True
+            )
+        ]
+        return cls(*shown, CELL * times, times)
+
+    def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
+        """The column and row drawn at character `x` of line `y` of `draw_map`; None beside them."""
+        column, row = (x - LABEL_WIDTH) // self.width, (y - 1) // self.height
+        if not (0 <= column < len(self.columns) and 0 <= row < len(self.rows)):
+            return None
+        return self.columns[column], self.rows[-1 - row]
+
+
+def _around(place: int, total: int, room: int, before: range | None) -> range:
+    if before is not None and len(before) == min(room, total) and place in before and before.stop <= total:
+        return before
+    first = max(0, min(place - room // 2, total - room))
+    return range(first, min(total, first + room))
+
+
 def ends_of(values: npt.NDArray[np.float64], *, log: bool, unit: bool) -> Ends:
     """For `values`, of which some may be nan; a `unit` quantity goes to 1."""
     known = values[np.isfinite(values)]
     if log:
         known = known[known > 0]
-    if not len(known):
-        return Ends(0.0, 1.0, False)
-    low, high = float(known.min()), float(known.max())
+    return ends_between(float(known.min()), float(known.max()), log=log, unit=unit) if len(known) else NO_ENDS
+
+
+def ends_between(low: float, high: float, *, log: bool, unit: bool) -> Ends:
+    """For values from `low` to `high`, with `log` positive ones."""
     return Ends(low, max(high, 1.0) if unit else high, log and high > 10 * low)
 
 
@@ -54,26 +106,36 @@ def draw_map(
     ends: Ends,
     *,
     ascii: bool,
+    grid: Grid | None = None,
+    cursor: tuple[int, int] | None = None,
 ) -> Drawing:
     """A map of `values` (rows, columns), row 0 at the bottom, with labels `x` and `y` and the axes' `names`.
 
-    `marks` are characters by (column, row) that stand instead of a shade.
+    `marks` are characters by (column, row) that stand instead of a shade. `cursor` is the column and row of a cell that
+    is shown in brackets. With a `grid`, all of these are of the part of the map that it shows, counted from its corner.
     """
     rows, columns = values.shape
+    width, height = (grid.width, grid.height) if grid is not None else (CELL, 1)
     levels = _levels(values, ends)
     every = max(1, math.ceil(rows / 8))
     lines: Drawing = [[(Style.AXIS, f"{names[1][: LABEL_WIDTH - 1]:>{LABEL_WIDTH - 1}}")]]
     for row in reversed(range(rows)):
         labelled = (row % every == 0 and row + every <= rows) or row == rows - 1
-        label = y[row][: LABEL_WIDTH - 1] if labelled else ""
-        edge = "|" if ascii else "┤" if labelled else "│"
-        line: list[Run] = [(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}}{edge}")]
+        cells: list[Run] = []
         for column in range(columns):
-            _add(line, *_cell(marks.get((column, row)), int(levels[row, column]), ascii))
-        lines.append(line)
+            style, text = _cell(marks.get((column, row)), int(levels[row, column]), ascii, width)
+            if (column, row) == cursor:
+                cells += [(Style.TEXT, "["), (style, text[1:-1]), (Style.TEXT, "]")]
+            else:
+                _add(cells, style, text)
+        for part in range(height):
+            here = labelled and part == (height - 1) // 2
+            label = y[row][: LABEL_WIDTH - 1] if here else ""
+            edge = "|" if ascii else "┤" if here else "│"
+            lines.append([(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}}{edge}"), *cells])
     corner, dash = ("+", "-") if ascii else ("└", "─")
-    lines.append([(Style.AXIS, " " * (LABEL_WIDTH - 1) + corner + dash * CELL * columns)])
-    lines.append([(Style.AXIS, _below(x, columns, names[0]))])
+    lines.append([(Style.AXIS, " " * (LABEL_WIDTH - 1) + corner + dash * width * columns)])
+    lines.append([(Style.AXIS, _below(x, columns, names[0], width))])
     return lines
 
 
@@ -96,13 +158,13 @@ def shade(level: int, *, ascii: bool) -> str:
     return shades[round(level / (LEVELS - 1) * (len(shades) - 1))]
 
 
-def _cell(mark: str | None, level: int, ascii: bool) -> tuple[int, str]:
+def _cell(mark: str | None, level: int, ascii: bool, width: int) -> tuple[int, str]:
     if mark is not None:
         style = Style.WARNING if mark == DIVERGED else Style.AXIS if mark in (WAITING, HEALTHY) else Style.TEXT
-        return style, _PLAIN_MARKS.get(mark, mark) if ascii else mark
+        return style, (_PLAIN_MARKS.get(mark, mark) if ascii else mark) * (width // CELL)
     if level < 0:
-        return Style.AXIS, NOTHING
-    return FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL
+        return Style.AXIS, NOTHING * (width // CELL)
+    return FIRST_LEVEL + level, shade(level, ascii=ascii) * width
 
 
 def _add(line: list[Run], style: int, text: str) -> None:
@@ -112,19 +174,19 @@ def _add(line: list[Run], style: int, text: str) -> None:
         line.append((style, text))
 
 
-def _below(labels: Sequence[str], columns: int, name: str) -> str:
+def _below(labels: Sequence[str], columns: int, name: str, width: int) -> str:
     """The x axis' labels, as many as have room; the last one is always there."""
-    cells = [" "] * (CELL * columns + max(map(len, labels)))
-    end = CELL * (columns - 1)
+    cells = [" "] * (width * columns + max(map(len, labels)))
+    end = width * (columns - 1)
     cells[end : end + len(labels[-1])] = labels[-1]
     place = 0
     while place < columns - 1:
         text = labels[place]
-        start = CELL * place
+        start = width * place
         if start + len(text) + 1 > end:
             break
         cells[start : start + len(text)] = text
-        place += math.ceil((len(text) + 2) / CELL)
+        place += math.ceil((len(text) + 2) / width)
     return f"{name[: LABEL_WIDTH - 1]:<{LABEL_WIDTH}}" + "".join(cells).rstrip()
 
 

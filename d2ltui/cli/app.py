@@ -12,7 +12,6 @@ import click
 from d2ltui import __version__
 from d2ltui.cli import misuse
 from d2ltui.cli.options import (
-    MAX_RUNS,
     Command,
     configure,
     described,
@@ -32,6 +31,7 @@ from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.spec.registry import left_out
+from d2ltui.spec.repeats import MAX_RUNS
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import printable, quoted, sections
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from d2ltui.cli.options import MAX_RUNS, Command, hangup_option, positive_int, refused, run_options
+from d2ltui.cli.options import Command, hangup_option, positive_int, refused, run_options
 from d2ltui.spec.axes import Axis, base_config, parse_axis
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.maps import QUANTITIES
 from d2ltui.spec.parsing import ConfigError, Problem
+from d2ltui.spec.repeats import MAX_RUNS
 from d2ltui.spec.text import quoted
-
-QUANTITIES = ("val_accuracy", "val_r2", "val_loss", "train_loss", "dead", "saturated", "gradient-ratio", "finding")
 
 
 @click.command("map", cls=Command)

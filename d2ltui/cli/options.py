@@ -17,7 +17,6 @@ from d2ltui.spec.text import printable, quoted
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_FPS = 4.0
 HANGUP = ("continue", "stop")
-MAX_RUNS = 1000  # of one command
 speak_option = click.option(
     "--speak",
     is_flag=True,

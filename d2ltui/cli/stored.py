@@ -65,7 +65,8 @@ def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangu
 
 def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store: bool, on_hangup: Any) -> int:
     """`train --seeds`: the exit status."""
-    from d2ltui.cli.sweep import train_all, with_seeds
+    from d2ltui.cli.sweep import train_all
+    from d2ltui.spec.repeats import with_seeds
 
     with click_errors():
         configs = with_seeds(config, seeds)

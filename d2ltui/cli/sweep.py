@@ -16,7 +16,6 @@ import msgspec
 from d2ltui.charts.spec import Band as BandSpec
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.cli import text
-from d2ltui.cli.options import MAX_RUNS
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
 from d2ltui.runner.headless import OPEN_TIMEOUT, Progress, StderrReporter, guarded, has_bar, run
@@ -24,35 +23,18 @@ from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
-from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.findings import finding_values
 from d2ltui.spec.header import header_of
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.numbers import fixed, number, optional, setting, whole_percent
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.parsing import ConfigError, Problem
+from d2ltui.spec.repeats import MAX_RUNS
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted
 from d2ltui.store.groups import band, mean_and_sd
 
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_r2", "seconds")
-
-
-def with_seeds(config: RunConfig, seeds: int) -> list[RunConfig]:
-    """The same run `seeds` times, with its seed and the ones that follow.
-
-    Raises:
-        ConfigError: where there are too many, or a seed would be too large.
-    """
-    allowed = f"a whole number from 1 to {MAX_RUNS}"
-    if not 1 <= seeds <= MAX_RUNS:
-        raise ConfigError([Problem("seeds", f"seeds: {seeds} is not allowed; allowed: {allowed}")])
-    if config.seed + seeds - 1 > FIELDS["seed"].high:
-        largest = int(FIELDS["seed"].high)
-        raise ConfigError(
-            [Problem("seed", f"seed: {config.seed} is not allowed; allowed: to {largest - seeds + 1} here")]
-        )
-    return [msgspec.structs.replace(config, seed=config.seed + i) for i in range(seeds)]
 
 
 def grid(given: Mapping[str, object], varied: Mapping[str, Sequence[str]]) -> list[RunConfig]:

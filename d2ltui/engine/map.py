@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -33,17 +32,19 @@ from d2ltui.engine.trainer import Trainer
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.datasets import DATA_FIELDS
-from d2ltui.spec.events import EpochEnded, LayersProbed
+from d2ltui.spec.events import EpochEnded, Event, LayersProbed
+from d2ltui.spec.maps import CURVES, SAID
+from d2ltui.spec.maps import Cell as Cell
+from d2ltui.spec.maps import Figures as Figures
 from d2ltui.spec.memory import free_memory
 from d2ltui.spec.models import MODELS
-
-Cell: TypeAlias = tuple[int, int]  # column, row
-Figures: TypeAlias = dict[str, Any]  # of a cell, by quantity; None where there is no number
 
 STRIDES = (4, 2, 1)
 LEAST = 16  # networks that are worth a population of their own
 MOST = 128  # networks at once on a processor: what they take stays near it
 PAUSED = 1.0  # seconds between two looks at whether a pause is over
+MOST_CURVES = 10_000  # cells of a map that keeps each one's curves: some 3 kB each
+CURVE_POINTS = 50  # of one
 REDRAW_EVERY = 0.25  # seconds between two calls of `progress`
 
 
@@ -174,7 +175,13 @@ class MapTraining:
 
     def _train_alone(self, config: RunConfig) -> Figures:
         """What cannot be a member of a population."""
-        trainer = Trainer(config, self._control, [], dataset=self._data[_of_data(config)], sample_every=None)
+        epochs: list[EpochEnded] = []
+
+        def take(event: Event) -> None:
+            if isinstance(event, EpochEnded):
+                epochs.append(event)
+
+        trainer = Trainer(config, self._control, [take], dataset=self._data[_of_data(config)], sample_every=None)
         with self._turn:
             ended = trainer.run()
         if ended.status == "stopped":
@@ -184,7 +191,23 @@ class MapTraining:
         self.count(trainer.progress.step)
         names = ("val_accuracy", "val_r2", "val_loss", "train_loss")
         found: Figures = {name: ended.summary[name] for name in names if name in ended.summary}
-        return {**found, **dict.fromkeys(("dead", "saturated", "gradient-ratio", "finding")), "status": ended.status}
+        unknown = dict.fromkeys(("dead", "saturated", "gradient-ratio", "finding"))
+        return {**found, **unknown, "status": ended.status, **self.curves(config, epochs)}
+
+    def curves(self, config: RunConfig, history: Sequence[EpochEnded]) -> Figures:
+        """The curves of a run, as a figure of its cell; nothing where the map has too many cells to keep them."""
+        if len(self._cells) > MOST_CURVES or not history:
+            return {}
+        every = max(1, math.ceil(len(history) / CURVE_POINTS))
+        kept = [*history[:-1:every], history[-1]]
+        metric = "val_r2" if config.task == "regression" else "val_accuracy"
+        numbers: dict[str, list[float | None]] = {
+            "epoch": [one.epoch for one in kept],
+            "train_loss": [finite(one.train_loss) for one in kept],
+            "val_loss": [finite(one.val_loss) for one in kept],
+            metric: [finite(one.val_metric) for one in kept],
+        }
+        return {CURVES: numbers}
 
     def count(self, steps: int) -> None:
         """So many steps of single networks have been trained."""
@@ -209,6 +232,8 @@ class _Slice:
         self._epochs.append((self._population.step, tuple(members), figures))
 
     def between(self) -> None:
+        if self._control.resting:
+            self._control.wait_while_resting()
         while self._control.wait_while_paused(PAUSED):
             pass
         if self._control.stopping:
@@ -246,6 +271,7 @@ class _Slice:
         broken = int(population.broken_step[member]) or None
         found = examine(looks, Epochs.of(history), config, plan=population.plan, diverged_at=broken)
         sick = [finding.rule for finding in found if finding.severity != "note"]
+        said = {finding.rule: finding.what for finding in reversed(found)}
         rule = "divergence" if diverged else sick[0] if sick else None
         if not diverged:
             nothing = 0.0 if regression else 1 / data.info.num_outputs
@@ -264,7 +290,15 @@ class _Slice:
             "gradient-ratio": gradient_ratio(looks[-1]) if layers else None,
             "finding": rule,
             "status": "diverged" if diverged else "finished",
+            **({SAID: said.get(rule) or _SAID.get(rule)} if rule is not None else {}),
+            **self._training.curves(config, history),
         }
+
+
+_SAID = {
+    "divergence": "The loss has grown a hundredfold, and the network knows no more than a guess.",
+    "not-learning": "The network knows no more than a guess.",
+}
 
 
 def finite(value: float) -> float | None:
@@ -277,12 +311,31 @@ def merge(members: Sequence[Figures]) -> Figures:
     good = [one for one in members if one["status"] == "finished"]
     found: Figures = {}
     for name in members[0]:
-        if name in ("finding", "status"):
+        if name in ("finding", "status", SAID, CURVES):
             continue
         values = [one[name] for one in good if one[name] is not None]
         found[name] = sum(values) / len(values) if values else None
     found["finding"] = Counter(one["finding"] for one in members).most_common(1)[0][0]
     found["status"] = "finished" if good else "diverged"
+    found |= next({SAID: one[SAID]} if SAID in one else {} for one in members if one["finding"] == found["finding"])
+    found |= _merged_curves([one[CURVES] for one in good or members if CURVES in one])
     if len(members) > 1:
         found["diverged"] = len(members) - len(good)
     return found
+
+
+def _merged_curves(curves: Sequence[Mapping[str, list[float | None]]]) -> Figures:
+    """The means of several runs' curves, where they are as long; else the first one's."""
+    if not curves:
+        return {}
+    alike = [one for one in curves if one["epoch"] == curves[0]["epoch"]]
+    merged: dict[str, list[float | None]] = {}
+    for name in curves[0]:
+        columns = zip(*(one[name] for one in alike), strict=True)
+        merged[name] = [_mean(column) for column in columns]
+    return {CURVES: merged}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return sum(numbers) / len(numbers) if numbers else None

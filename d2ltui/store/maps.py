@@ -19,8 +19,8 @@ from typing import Any, Literal
 import msgspec
 
 from d2ltui.spec.axes import Axis, checked_axis
-from d2ltui.spec.config import RunConfig
 from d2ltui.spec.files import open_regular, read_regular
+from d2ltui.spec.maps import CURVES, SAID, MapSpec
 from d2ltui.spec.text import json_line, printable_values, quoted
 from d2ltui.spec.versions import plain_config, read_config
 from d2ltui.store import home
@@ -30,16 +30,6 @@ DESCRIPTION, CELLS = "map.json", "cells.jsonl"
 STEM = "map"
 MAX_BYTES = 256 * 2**20  # of a file that is read
 VERSION = 1
-
-
-class MapSpec(msgspec.Struct, frozen=True):
-    """What a map is of: `config` is the run that the axes vary, `given` the fields that somebody chose for it."""
-
-    config: RunConfig
-    x: Axis
-    y: Axis
-    seeds: int
-    given: tuple[str, ...] = ()
 
 
 def maps_dir() -> Path:
@@ -182,19 +172,24 @@ def _cell(values: object) -> tuple[tuple[int, int], dict[str, Any]]:
     place = msgspec.convert(figures.pop("cell"), tuple[int, int])
     msgspec.convert(figures["status"], Literal["finished", "diverged"])
     msgspec.convert(figures["finding"], str | None)
-    numbers = {name: value for name, value in figures.items() if name not in ("status", "finding")}
+    msgspec.convert(figures.get(SAID), str | None)
+    msgspec.convert(figures.get(CURVES), dict[str, list[float | None]] | None)
+    numbers = {name: value for name, value in figures.items() if name not in ("status", "finding", SAID, CURVES)}
     msgspec.convert(numbers, dict[str, float | None])
     return place, figures
 
 
 def cells_in_order(spec: MapSpec, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Plain values of each cell that is done, row by row from the bottom: both fields, then every quantity."""
+    """Plain values of each cell that is done, row by row from the bottom: both fields, then every quantity.
+
+    Its curves and its finding in words are not among them.
+    """
     x, y = spec.x, spec.y
     return [
         {
             x.field: msgspec.to_builtins(x.values[column]),
             y.field: msgspec.to_builtins(y.values[row]),
-            **figures,
+            **{name: value for name, value in figures.items() if name not in (SAID, CURVES)},
         }
         for (column, row), figures in sorted(cells.items(), key=lambda item: item[0][::-1])
     ]

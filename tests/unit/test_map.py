@@ -15,6 +15,7 @@ import pytest
 import torch
 from runs import run
 
+from d2ltui.charts import of_map
 from d2ltui.cli import app, mapping
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.look_batched import look_at_all
@@ -27,6 +28,7 @@ from d2ltui.nn.batched import BatchedNetwork
 from d2ltui.spec import catalogue
 from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.maps import Known, MapSpec, best
 from d2ltui.store import maps
 
 CIRCLES: dict[str, object] = {
@@ -206,23 +208,17 @@ def test_seeds_are_merged_to_what_those_have_that_finished() -> None:
     assert merge([figures(None, "divergence")] * 2)["status"] == "diverged"
 
 
-def drawn_map(quantity: str, done: dict[tuple[int, int], Figures]) -> mapping._Map:
-    drawn = object.__new__(mapping._Map)
-    drawn._quantity, drawn._done = quantity, done
-    return drawn
-
-
 def test_of_cells_that_are_as_good_one_without_any_loss_is_the_best() -> None:
     losses = (0.1, 0.0, None)
     done: dict[tuple[int, int], Figures] = {
         (i, 0): {"val_accuracy": 1.0, "val_loss": loss} for i, loss in enumerate(losses)
     }
-    assert drawn_map("val_accuracy", done)._best() == ((1, 0), 1.0)
+    assert best(done, "val_accuracy") == ((1, 0), 1.0)
 
 
 def test_more_findings_than_letters_of_the_alphabet_have_marks_of_their_own() -> None:
-    done: dict[tuple[int, int], Figures] = {(i, 0): {"finding": f"rule-{i}"} for i in range(40)}
-    assert len(set(drawn_map("finding", done)._letters().values())) == 40
+    done: dict[tuple[int, int], Figures] = {(i, 0): {"finding": f"rule-{i}", "status": "finished"} for i in range(40)}
+    assert len(set(of_map.letters_of(Known(done)).values())) == 40
 
 
 # The command
@@ -290,7 +286,7 @@ def test_a_map_that_does_not_fit_into_the_terminal_says_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], size: tuple[int, int], lines: int
 ) -> None:
     config = resolve({**CIRCLES, "init": "normal"})
-    spec = maps.MapSpec(config, Axis("lr", (0.01, 0.1), "log"), Axis("init_std", (0.1, 1.0), "log"), 1)
+    spec = MapSpec(config, Axis("lr", (0.01, 0.1), "log"), Axis("init_std", (0.1, 1.0), "log"), 1)
     monkeypatch.setattr(mapping.terminal, "size", lambda stream: size)
     made = mapping._Map(spec, "val_accuracy", {}, None)
     made._draw(MapTraining({}, Control(), 1))
@@ -313,7 +309,7 @@ def test_a_map_that_does_not_fit_into_the_terminal_says_how_far_it_is(
 )
 def test_a_damaged_map_is_told_in_a_sentence(command, tmp_path: Path, file: str, text: Any) -> None:  # type: ignore[no-untyped-def]
     config = resolve({**CIRCLES, "init": "normal"})
-    spec = maps.MapSpec(config, Axis("lr", (0.01, 0.1), "log"), Axis("init_std", (0.1, 1.0), "log"), 1)
+    spec = MapSpec(config, Axis("lr", (0.01, 0.1), "log"), Axis("init_std", (0.1, 1.0), "log"), 1)
     stored = maps.StoredMap.create(spec)
     stored.close()
     path = stored.path / file

@@ -1,0 +1,149 @@
+"""A map as lines of runs: its cells, what their shades and marks stand for, and one cell's figures and curves."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import string
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from d2ltui.charts import heatmap
+from d2ltui.charts.colours import packed, style_of
+from d2ltui.charts.draw import draw
+from d2ltui.charts.spec import ChartSpec, Drawing, Line, Run, Style
+from d2ltui.spec.maps import CURVES, LOGARITHMIC, UNIT, Cell, Figures, Known, MapSpec
+from d2ltui.spec.numbers import setting
+from d2ltui.spec.text import counted
+
+if TYPE_CHECKING:
+    from d2ltui.charts.canvas import Look
+
+LETTERS = string.ascii_letters + string.digits
+# From dark blue over green to yellow: viridis, whose lightness grows evenly.
+_COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+_DARKER = 0.72  # of a cell's colour, behind its shade
+_WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is logarithmic
+
+
+def title(spec: MapSpec) -> str:
+    """What is trained, in a few words."""
+    config = spec.config
+    seeds = f", {spec.seeds} seeds each" if spec.seeds > 1 else ""
+    return f"{config.model} ({config.implementation}) on {config.dataset}, {counted(config.epochs, 'epoch')}{seeds}"
+
+
+def draw_cells(
+    spec: MapSpec,
+    known: Known,
+    quantity: str,
+    *,
+    ascii: bool,
+    grid: heatmap.Grid | None = None,
+    cursor: Cell | None = None,
+) -> Drawing:
+    """The map of one quantity as far as it is known, with its axes; of a large one the part that `grid` shows."""
+    shown = grid or heatmap.Grid(range(spec.columns), range(spec.rows))
+    values = np.full((len(shown.rows), len(shown.columns)), np.nan)
+    marks: dict[Cell, str] = {}
+    letters = letters_of(known)
+    for (j, row), (i, column) in itertools.product(enumerate(shown.rows), enumerate(shown.columns)):
+        figures = known.at(column, row)
+        if figures is None:
+            marks[i, j] = heatmap.WAITING
+        elif quantity == "finding":
+            found = figures["finding"]
+            marks[i, j] = heatmap.HEALTHY if found is None else letters.get(found, "?") * heatmap.CELL
+        elif figures["status"] == "diverged":
+            marks[i, j] = heatmap.DIVERGED
+        elif (number := figures.get(quantity)) is not None:
+            values[j, i] = number
+    x = [setting(spec.x.values[column]) for column in shown.columns]
+    y = [setting(spec.y.values[row]) for row in shown.rows]
+    place = None
+    if cursor is not None and cursor[0] in shown.columns and cursor[1] in shown.rows:
+        place = shown.columns.index(cursor[0]), shown.rows.index(cursor[1])
+    names, ends = (spec.x.field, spec.y.field), ends_of(known, quantity)
+    return heatmap.draw_map(values, marks, x, y, names, ends, ascii=ascii, grid=grid, cursor=place)
+
+
+def ends_of(known: Known, quantity: str) -> heatmap.Ends:
+    """What the lightest and the darkest shade of a quantity stand for."""
+    if quantity not in known.low:
+        return heatmap.NO_ENDS
+    low, high = known.low[quantity], known.high[quantity]
+    return heatmap.ends_between(low, high, log=quantity in LOGARITHMIC, unit=quantity in UNIT)
+
+
+def letters_of(known: Known) -> dict[str, str]:
+    """A letter for each finding, the commonest first."""
+    return dict(zip((rule for rule, _ in known.findings.most_common()), LETTERS, strict=False))
+
+
+def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
+    """What the shades and marks of a quantity stand for."""
+    if quantity == "finding":
+        named = [f"{letter * heatmap.CELL} {rule}" for rule, letter in letters_of(known).items()]
+        return [(Style.AXIS, "  ".join([*named, f"{'..' if ascii else heatmap.HEALTHY} nothing"]))]
+    line = heatmap.legend(ends_of(known, quantity), ascii=ascii)
+    if known.diverged:
+        line += [(Style.WARNING, "xx" if ascii else heatmap.DIVERGED), (Style.AXIS, " diverged")]
+    return line
+
+
+def coloured(drawing: Drawing, look: Look) -> Drawing:
+    """`drawing` with the shades in the colours of a terminal that has them, or else as plain text."""
+    if not look.colours:
+        return [[(_plain(style), text) for style, text in line] for line in drawing]
+    colours = np.array(_COLOURS, np.float64)
+    places = np.linspace(0, len(_COLOURS) - 1, heatmap.LEVELS)
+    levels = np.stack([np.interp(places, range(len(_COLOURS)), colours[:, i]) for i in range(3)], axis=1)
+    front, back = (packed(np.rint(levels * share).astype(np.uint8)) for share in (1.0, _DARKER))
+    styles = style_of(front, back).tolist()
+
+    def style_for(style: int) -> int:
+        level = style - heatmap.FIRST_LEVEL
+        return styles[level] if 0 <= level < heatmap.LEVELS else style
+
+    return [[(style_for(style), text) for style, text in line] for line in drawing]
+
+
+def _plain(style: int) -> int:
+    return Style.TEXT if heatmap.FIRST_LEVEL <= style < heatmap.FIRST_LEVEL + heatmap.LEVELS else style
+
+
+def draw_curves(figures: Figures, name: str, width: int, height: int, ascii: bool) -> Drawing:
+    """A cell's curves of the training's and the validation data's loss, or of its metric, over epochs."""
+    curves: Mapping[str, list[float | None]] = figures.get(CURVES) or {}
+    epochs = [float(epoch or 0) for epoch in curves.get("epoch", ())]
+
+    def numbers(of: str) -> list[float]:
+        return [math.nan if value is None else value for value in curves[of]]
+
+    lines, log = [], False
+    if epochs:
+        if name == "loss":
+            lines = [
+                Line("train", Style.TRAIN, epochs, numbers("train_loss")),
+                Line("val", Style.VALIDATION, epochs, numbers("val_loss"), marker="" if len(epochs) > 1 else "●"),
+            ]
+            there = [y for line in lines for y in line.y if math.isfinite(y)]
+            log = bool(there) and min(there) > 0 and max(there) > _WIDE_RANGE * min(there)
+        else:
+            metric = next(of for of in curves if of in ("val_accuracy", "val_r2"))
+            lines = [Line(metric, Style.VALIDATION, epochs, numbers(metric))]
+    return draw(
+        ChartSpec(
+            width=width,
+            height=height,
+            lines=lines,
+            x_low=min(1.0, *epochs) if len(epochs) > 1 else 0.0,
+            x_high=max([*epochs, 2.0]),
+            log=log,
+            x_label="epoch",
+            ascii=ascii,
+            empty_text="no curves",
+        )
+    )
