@@ -51,23 +51,24 @@ class Grid(NamedTuple):
 
     @classmethod
     def fitted(
-        cls, shape: tuple[int, int], cursor: tuple[int, int], width: int, height: int, before: Grid | None
+        cls, shape: tuple[int, int], cursor: tuple[int, int], width: int, height: int, before: Grid | None = None
     ) -> Grid:
         """For a map of `shape` (rows, columns) in `width` × `height` characters, labels and axes included.
 
-        As large as they fit, cells are twice as wide as high, which in characters is square. Of more than there is
-        room for, those around `cursor` (column, row) are drawn, or the ones `before` where the cursor is among those.
+        Cells are as large as there is room for, and about square: a character is twice as high as wide. Of more than
+        there is room for, those around `cursor` (column, row) are drawn, or the ones `before` where it is among those.
         """
         rows, columns = shape
-        across, down = max(1, (width - LABEL_WIDTH) // CELL), max(1, height - FRAME_HEIGHT)
-        times = max(1, min(across // columns, down // rows))
-        shown = [
-            _around(place, total, max(1, room // times), last)
-            for place, total, room, last in zip(
-                cursor, (columns, rows), (across, down), before[:2] if before is not None else (None, None), strict=True
-            )
-        ]
-        return cls(*shown, CELL * times, times)
+        across, down = max(CELL, width - LABEL_WIDTH), max(1, height - FRAME_HEIGHT)
+        wide, high = max(CELL, across // columns), max(1, down // rows)
+        wide, high = min(wide, 3 * high), min(high, wide)
+        last = (before.columns, before.rows) if before is not None else (None, None)
+        return cls(
+            _around(cursor[0], columns, max(1, across // wide), last[0]),
+            _around(cursor[1], rows, max(1, down // high), last[1]),
+            wide,
+            high,
+        )
 
     def cell_at(self, x: int, y: int) -> tuple[int, int] | None:
         """The column and row drawn at character `x` of line `y` of `draw_map`; None beside them."""
@@ -161,10 +162,14 @@ def shade(level: int, *, ascii: bool) -> str:
 def _cell(mark: str | None, level: int, ascii: bool, width: int) -> tuple[int, str]:
     if mark is not None:
         style = Style.WARNING if mark == DIVERGED else Style.AXIS if mark in (WAITING, HEALTHY) else Style.TEXT
-        return style, (_PLAIN_MARKS.get(mark, mark) if ascii else mark) * (width // CELL)
+        return style, _as_wide(_PLAIN_MARKS.get(mark, mark) if ascii else mark, width)
     if level < 0:
-        return Style.AXIS, NOTHING * (width // CELL)
+        return Style.AXIS, _as_wide(NOTHING, width)
     return FIRST_LEVEL + level, shade(level, ascii=ascii) * width
+
+
+def _as_wide(mark: str, width: int) -> str:
+    return (mark * width)[:width]
 
 
 def _add(line: list[Run], style: int, text: str) -> None:

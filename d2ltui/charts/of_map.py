@@ -87,7 +87,7 @@ def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
     if quantity == "finding":
         named = [f"{letter * heatmap.CELL} {rule}" for rule, letter in letters_of(known).items()]
         return [(Style.AXIS, "  ".join([*named, f"{'..' if ascii else heatmap.HEALTHY} nothing"]))]
-    line = heatmap.legend(ends_of(known, quantity), ascii=ascii)
+    line = heatmap.legend(ends_of(known, quantity), ascii=ascii) if quantity in known.low or not known.diverged else []
     if known.diverged:
         line += [(Style.WARNING, "xx" if ascii else heatmap.DIVERGED), (Style.AXIS, " diverged")]
     return line
@@ -100,7 +100,10 @@ def coloured(drawing: Drawing, look: Look) -> Drawing:
     colours = np.array(_COLOURS, np.float64)
     places = np.linspace(0, len(_COLOURS) - 1, heatmap.LEVELS)
     levels = np.stack([np.interp(places, range(len(_COLOURS)), colours[:, i]) for i in range(3)], axis=1)
-    front, back = (packed(np.rint(levels * share).astype(np.uint8)) for share in (1.0, _DARKER))
+    # Behind the full block nothing is to be seen, unless a font leaves a gap between its rows.
+    full = [heatmap.shade(level, ascii=look.ascii) == heatmap.SHADES[-1] for level in range(heatmap.LEVELS)]
+    behind = levels * np.where(full, 1.0, _DARKER)[:, None]
+    front, back = (packed(np.rint(pixels).astype(np.uint8)) for pixels in (levels, behind))
     styles = style_of(front, back).tolist()
 
     def style_for(style: int) -> int:

@@ -155,7 +155,8 @@ class _Map:
                 told = known
                 print(f"{told} of {counted(self._total, 'cell')}", file=err, flush=True)
 
-        return MapRun(self._spec, self._known, self._quantity, self._stored, control).train(cells, progress)
+        keep = self._stored.add if self._stored is not None else None
+        return MapRun(self._spec, self._known, self._quantity, keep, control).train(cells, progress)
 
     def _failed(self, error: Exception, err: TextIO) -> int:
         if isinstance(error, StoreError):

@@ -232,12 +232,16 @@ class _Slice:
         self._epochs.append((self._population.step, tuple(members), figures))
 
     def between(self) -> None:
-        if self._control.resting:
-            self._control.wait_while_resting()
+        self._rest()
         while self._control.wait_while_paused(PAUSED):
             pass
         if self._control.stopping:
             raise Stopped
+
+    def _rest(self) -> None:
+        """Leave the processor to a key that is being answered."""
+        if self._control.resting:
+            self._control.wait_while_resting()
 
     def look(self) -> None:
         """At all members that are there."""
@@ -259,6 +263,7 @@ class _Slice:
         return [self._of(member, histories[member], data[member]) for member in range(len(histories))]
 
     def _of(self, member: int, history: list[EpochEnded], data: Dataset) -> Figures:
+        self._rest()
         population = self._population
         config, last = population.configs[member], history[-1]
         regression = config.task == "regression"

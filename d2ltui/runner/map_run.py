@@ -16,7 +16,6 @@ from d2ltui.spec.axes import check_cells
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec, runs_of, value_of
 from d2ltui.spec.memory import check_memory
-from d2ltui.store.maps import StoredMap
 
 MOST_RANKED = 2**20  # pairs of cells that are compared to find out which ones are next
 NEAR = 2  # cells: how far away those are that say how much changes around a cell
@@ -29,12 +28,20 @@ class MapRun:
         spec: what it is of.
         known: its cells that are known; those that are trained are added.
         quantity: what is shown: cells between which that changes most are trained first.
-        stored: where it is stored, if it is.
+        keep: stores cells that are done; None where nothing is stored.
         control: stops it, holds it, or has it rest.
     """
 
-    def __init__(self, spec: MapSpec, known: Known, quantity: str, stored: StoredMap | None, control: Control) -> None:
-        self.spec, self.known, self.quantity, self.stored, self.control = spec, known, quantity, stored, control
+    def __init__(
+        self,
+        spec: MapSpec,
+        known: Known,
+        quantity: str,
+        keep: Callable[[Mapping[Cell, Figures]], None] | None,
+        control: Control,
+    ) -> None:
+        self.spec, self.known, self.quantity, self.control = spec, known, quantity, control
+        self._keep = keep
 
     def train(
         self,
@@ -49,8 +56,8 @@ class MapRun:
 
         def done(ready: Mapping[Cell, Figures]) -> None:
             self.known.add(ready)
-            if self.stored is not None:
-                self.stored.add(ready)
+            if self._keep is not None:
+                self._keep(ready)
 
         finished = training.train(done, lambda: progress(training), self.rank) if cells else True
         return training, finished

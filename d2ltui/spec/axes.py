@@ -126,12 +126,17 @@ def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
             raise _wrong(axis, text, f"it has {counted(len(whole), 'whole number')}", f"that many values: {len(whole)}")
         numbers = list(whole)
     else:
-        numbers = [float(f"{number:.{DIGITS}g}") for number in numbers]
+        numbers = [rounded(number) for number in numbers]
         if len(set(numbers)) < n:
             raise _wrong(axis, text, "its values are too close together", f"{DIGITS} digits that differ")
     return Axis(
         name, tuple(_value(axis, text, name, number) for number in numbers), "log" if chosen == "log" else "linear"
     )
+
+
+def rounded(number: float) -> float:
+    """`number` with as many digits as a value of an axis has."""
+    return float(f"{number:.{DIGITS}g}")
 
 
 def _number(axis: str, text: str, part: str) -> float:

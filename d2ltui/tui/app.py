@@ -26,6 +26,7 @@ from d2ltui.tui.screens.spare import LOOK_EVERY, QUIET_FOR
 from d2ltui.tui.services.defects import DefectsApp
 from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
+from d2ltui.tui.services.map_runner import MapRunner
 from d2ltui.tui.services.stored import StoredRuns
 from d2ltui.tui.signals import AppSignals
 from d2ltui.tui.suspending import SuspendableApp
@@ -81,6 +82,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         on_console = not only_ascii and ascii is None and is_kernel_console()
         self.ascii = only_ascii or on_console  # for what is drawn with marks: neither has braille
         self.measuring = LessonRunner(store)
+        self.maps = MapRunner(store)
         self.preflight = Preflight()
         self.stored = StoredRuns(self, self)
         self.data_dir = config.data_dir
@@ -173,6 +175,8 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             yield self._worker.control
         if (bench := self.measuring.under_way) is not None:
             yield bench
+        if (mapping := self.maps.under_way) is not None:
+            yield mapping
 
     def on_mount(self) -> None:
         """Everything else waits until the main screen is painted."""
@@ -360,6 +364,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         if self._worker is not None:
             self._worker.stop()
         self.measuring.stop()
+        self.maps.stop()
         self.preflight.stop()
 
     def join(self, timeout: float) -> bool:

@@ -117,6 +117,15 @@ class FormState:
         self._last = config
         return config
 
+    def chosen(self) -> dict[str, object]:
+        """The fields that make up the run, but for those that follow the defaults of the others.
+
+        Where there is no problem, they alone describe the same run.
+        """
+        names = ("data_dir", *self.visible())
+        given: dict[str, object] = {name: self._texts[name] for name in names if name in self._touched}
+        return {"model": self["model"], "dataset": self["dataset"], **given}
+
     def problems(self) -> dict[str, str]:
         """The sentence for each wrong field."""
         try:

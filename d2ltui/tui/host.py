@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from d2ltui.tui.services.occupied import occupied
+
 if TYPE_CHECKING:
     from textual.screen import Screen
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from d2ltui.spec.config import RunConfig
     from d2ltui.tui.services.lesson_runner import LessonRunner
     from d2ltui.tui.services.machine import Machine
+    from d2ltui.tui.services.map_runner import MapRunner
     from d2ltui.tui.services.stored import StoredRuns
     from d2ltui.tui.services.watching import Watching
 
@@ -29,6 +32,7 @@ class Host(Protocol):
     max_fps: float
     data_dir: str | None
     machine: Machine
+    maps: MapRunner
     measuring: LessonRunner
     preflight: Preflight
     stored: StoredRuns
@@ -83,3 +87,8 @@ class Hosted(ScreenMixin):
     def host(self) -> Host:
         """The application."""
         return cast(Host, self.app)
+
+    @property
+    def occupied(self) -> str:
+        """What is being trained beside runs, and how to stop it; "" where nothing is."""
+        return occupied(self.host.measuring, self.host.maps)

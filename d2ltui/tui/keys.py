@@ -40,6 +40,7 @@ KEYS: tuple[Key, ...] = (
     Key("p", "picture", "picture", "the data and what the network makes of it, and back", footer=False),
     Key("c", "code", "code", "the run as code: model and training step, from scratch and concise", footer=False),
     Key("L", "lessons", "lessons", "the lessons: what to see, and experiments that prove it", rank=8),
+    Key("M", "map", "map", "a map: a network for each cell of a grid of two hyperparameters", footer=False),
     Key("R", "runs", "runs", "the stored runs: compare, resume, watch, delete", rank=7),
     Key("tab", "next_pane", "pane", "the next pane", priority=True, footer=False),
     Key("shift+tab", "previous_pane", "pane back", "the previous pane", priority=True, footer=False),
@@ -160,9 +161,39 @@ CODE_KEYS: tuple[Key, ...] = (
     Key("escape,q,c", "dismiss", "close", "back to the main screen", "esc"),
 )
 
+MAP_KEYS: tuple[Key, ...] = (
+    Key(
+        "ctrl+r",
+        "train",
+        "train",
+        "train the map of these axes; one that was stopped continues; also from inside a text",
+        "^r",
+        priority=True,
+        rank=1,
+    ),
+    Key("space", "pause", "pause", "pause, and resume"),
+    Key("x", "stop", "stop", "stop; the cells that are done stay on the screen", rank=3),
+    Key(
+        "v",
+        "quantity(1)",
+        "quantity",
+        "another quantity: accuracy, losses, dead units, findings …",
+        rank=1,
+    ),
+    Key("V", "quantity(-1)", "quantity back", "the quantity before", footer=False),
+    Key("z", "zoom_in", "zoom in", "train the part of the map around the cursor as a map of its own", rank=4),
+    Key("Z", "zoom_out", "zoom out", "back to the map of which this one is a part", rank=5),
+    Key("b", "best", "best", "the cursor to the best cell", rank=6),
+    Key("c", "curve", "curves", "a cell's losses, or its accuracy", rank=7),
+    Key("tab", "next_pane", "pane", "the axes, the map", rank=4, priority=True),
+    Key("t", "traceback", "why", "the full error of a map that failed", footer=False),
+    Key("question_mark", "help", "help", "this help", "?", rank=0),
+    Key("escape,q,M", "close", "back", "back to the main screen; a map continues", "esc", rank=0),
+)
+
 # These act whatever covers the main screen.
 _EVERYWHERE = ("interrupt", "suspend_process", "toggle_theme")
-RANKS = {entry.action: entry.rank for entry in (*KEYS, *RUNS_KEYS, *LESSONS_KEYS)}
+RANKS = {entry.action: entry.rank for entry in (*KEYS, *RUNS_KEYS, *LESSONS_KEYS, *MAP_KEYS)}
 
 
 def bindings(keys: Iterable[Key]) -> list[BindingType]:
@@ -194,6 +225,12 @@ FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("enter", "in lr, edited while training: continue with that learning rate"),
 )
 
+MAP_HELP: tuple[tuple[str, str], ...] = (
+    ("arrows", "on the map, or a click: the cursor; shift: by four cells"),
+    ("enter", "on the map, or a double click: the cell into the form; on an axis: edit it"),
+    ("← →", "on an axis: another field"),
+    ("axes", "FIELD=LOW:HIGH:N, and behind it :log or :linear; or FIELD=VALUE,VALUE"),
+)
 TABLE_HELP = ("shift+← →", "the table sideways, where it is wider than the screen")
 
 

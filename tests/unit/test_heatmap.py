@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d2ltui.charts.heatmap import DIVERGED, FIRST_LEVEL, LEVELS, draw_map, ends_of, legend
+from d2ltui.charts.heatmap import DIVERGED, FIRST_LEVEL, LEVELS, Grid, draw_map, ends_of, legend
 from d2ltui.charts.spec import Drawing
 
 
@@ -69,3 +69,36 @@ def test_many_rows_are_labelled_now_and_then() -> None:
     lines = drawn(np.zeros((32, 2)))
     labelled = [line.split("┤")[0].strip() for line in lines[1:33] if "┤" in line]
     assert labelled == ["b31", "b28", "b24", "b20", "b16", "b12", "b8", "b4", "b0"]
+
+
+def test_cells_are_as_large_as_there_is_room_for() -> None:
+    grid = Grid.fitted((12, 16), (0, 0), 130, 52)
+    assert grid == Grid(range(16), range(12), 7, 4)
+    assert Grid.fitted((12, 16), (0, 0), 42, 15) == Grid(range(16), range(12), 2, 1)
+    assert Grid.fitted((4, 300), (0, 0), 69, 40) == Grid(range(30), range(4), 2, 2)
+
+
+def test_of_a_large_map_the_part_around_the_cursor_is_drawn_and_stays_while_it_is_in_it() -> None:
+    grid = Grid.fitted((100, 100), (50, 50), 49, 23)
+    assert (grid.columns, grid.rows) == (range(40, 60), range(40, 60))
+    assert Grid.fitted((100, 100), (59, 40), 49, 23, grid) == grid
+    moved = Grid.fitted((100, 100), (60, 40), 49, 23, grid)
+    assert (moved.columns, moved.rows) == (range(50, 70), range(40, 60))
+    assert Grid.fitted((100, 100), (99, 0), 49, 23).columns == range(80, 100)
+
+
+@pytest.mark.parametrize("ascii", [True, False])
+def test_a_cell_is_found_where_it_is_drawn(ascii: bool) -> None:
+    grid = Grid(range(4, 7), range(2, 4), 4, 2)
+    for cell in ((4, 2), (6, 2), (5, 3)):
+        place = cell[0] - 4, cell[1] - 2
+        lines = text(
+            draw_map(np.ones((2, 3)), {}, "abc", "de", ("lr", "sd"), ends_of(np.ones(2), log=False, unit=True),
+                     ascii=ascii, grid=grid, cursor=place)
+        )  # fmt: skip
+        found = {grid.cell_at(x, y) for y, line in enumerate(lines) for x, letter in enumerate(line) if letter in "[]"}
+        assert found == {cell}
+        assert sum(line.count("[") for line in lines) == 2
+    assert grid.cell_at(0, 1) is None
+    assert grid.cell_at(10, 0) is None
+    assert grid.cell_at(10, 5) is None

@@ -23,6 +23,7 @@ from d2ltui.tui.screens import lesson_page
 from d2ltui.tui.screens.lesson_parts import FigurePane, LessonList, LessonPage
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.services.lesson_store import LessonsStored
+from d2ltui.tui.services.occupied import MAPPING
 from d2ltui.tui.services.threads import begin, in_thread
 from d2ltui.tui.widgets.choice import Choice
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -147,6 +148,8 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         measuring = self.host.measuring
         if self.host.training:
             self.say("a run is in progress: stop it first (x on the main screen)")
+        elif self.host.maps.busy:
+            self.say(MAPPING)
         elif self.host.preflight.thread is not None:
             self.say("a check is just ending: once more, in a moment")
         elif not measuring.measures(self.lesson):

@@ -17,7 +17,7 @@ from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.panes.spec import COLUMNS, FORM_PANES, FORM_TAB, RunView
 from d2ltui.tui.render.frame_limiter import FrameLimiter
-from d2ltui.tui.screens.opening import MEASURING, OpeningScreen
+from d2ltui.tui.screens.opening import OpeningScreen
 from d2ltui.tui.screens.panes import NARROW
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted, TextField
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -230,8 +230,8 @@ class MainScreen(OpeningScreen):
         setup, config = self._setup, self.described()
         if config is None:
             return
-        if self.host.measuring.busy:
-            self._say(MEASURING)
+        if self.occupied:
+            self._say(self.occupied)
             return
         self._say("")
         setup.forget_problem()
@@ -353,10 +353,14 @@ class MainScreen(OpeningScreen):
         self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
         return changed
 
-    def describe_in_form(self, config: RunConfig) -> None:
+    def describe_in_form(self, config: RunConfig, what: str) -> None:
         """Put a whole run into the form, and say so."""
         self._setup.describe(config)
-        self.app.notify("the experiment is in the form; ctrl+r trains it")
+        self.app.notify(f"{what} is in the form; ctrl+r trains it")
+
+    def chosen_fields(self) -> dict[str, object]:
+        """The fields of the form that somebody has chosen."""
+        return self._setup.state.chosen()
 
     def _say(self, hint: str) -> None:
         """Say `hint` for a while; what keeps the run from being stored is said again afterwards."""

@@ -46,7 +46,6 @@ def _runs() -> Screen[Any]:
 
 # The modules are imported with the first of each: not before the first paint.
 MAKERS = {"help": _help, "layer": _layer, "runs": _runs, "lessons": _lessons}
-MEASURING = "a lesson is being measured: stop it first (L, then x)"
 
 
 class OpeningScreen(PlayingScreen):
@@ -68,8 +67,12 @@ class OpeningScreen(PlayingScreen):
         """Change these fields of the form; returns what has changed, in words."""
         raise NotImplementedError
 
-    def describe_in_form(self, config: RunConfig) -> None:
-        """Put a whole run into the form."""
+    def describe_in_form(self, config: RunConfig, what: str) -> None:
+        """Put a whole run into the form, and say so: `what` it is."""
+        raise NotImplementedError
+
+    def chosen_fields(self) -> dict[str, object]:
+        """The fields of the form that somebody has chosen."""
         raise NotImplementedError
 
     def begin_waiting(self) -> bool:
@@ -98,8 +101,8 @@ class OpeningScreen(PlayingScreen):
         if self.host.training:
             what = "the check" if kind == "check" else "the search for a learning rate"
             self._say(f"a run is in progress: {what} has to wait for its end (x stops it)")
-        elif self.host.measuring.busy:
-            self._say(MEASURING)
+        elif self.occupied:
+            self._say(self.occupied)
         elif (config := self.described()) is not None:
 
             def taken(values: Mapping[str, object] | None) -> None:
@@ -163,11 +166,25 @@ class OpeningScreen(PlayingScreen):
 
         def chosen(choice: Chosen | None) -> None:
             if choice is not None:
-                self.describe_in_form(choice.config)
+                self.describe_in_form(choice.config, "the experiment")
                 if choice.run and not self.host.training:
                     self.host.stored.watch(choice.run, describes=False)
 
         self.open(self.spares.take("lessons"), chosen)
+
+    def action_map(self) -> None:
+        """A network for each cell of a grid."""
+        self.after_typing(self._open_map)
+
+    def _open_map(self) -> None:
+        from d2ltui.tui.screens.map import MapScreen
+
+        def chosen(config: RunConfig | None) -> None:
+            if config is not None:
+                self.describe_in_form(config, "the cell")
+
+        if (config := self.described()) is not None:
+            self.open(MapScreen(config, self.chosen_fields()), chosen)
 
     def action_runs(self) -> None:
         """The stored runs."""
@@ -187,7 +204,7 @@ class OpeningScreen(PlayingScreen):
         """Quit; ask first while a run goes on."""
         from d2ltui.tui.screens.dialogs import ConfirmScreen
 
-        if not self.host.training:
+        if not (self.host.training or self.host.maps.busy):
             self.host.leave()
             return
 
@@ -196,4 +213,6 @@ class OpeningScreen(PlayingScreen):
                 self.host.leave()
 
         question = "A run is in progress. Quit and end it?"
+        if not self.host.training:
+            question = "A map is being trained. Quit and stop it?"
         self.open(ConfirmScreen(question, "quit", "stay"), answered)

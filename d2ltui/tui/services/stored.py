@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from d2ltui.spec.text import counted
+from d2ltui.tui.services.occupied import occupied
 from d2ltui.tui.services.threads import in_thread
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
     from d2ltui.spec.config import RunConfig
     from d2ltui.tui.services.lesson_runner import LessonRunner
+    from d2ltui.tui.services.map_runner import MapRunner
     from d2ltui.tui.services.watching import Watching
 
 SLOW = 0.5  # seconds of reading after which it is said what the screen waits for
@@ -43,6 +45,7 @@ class Owner(Protocol):
     """Whoever has a run on the screen, and trains runs."""
 
     measuring: LessonRunner
+    maps: MapRunner
 
     @property
     def main(self) -> RunScreen:
@@ -192,6 +195,4 @@ class StoredRuns:
             return BUSY
         if self._resuming:  # begun anew, it would find the run in use: by ourselves
             return f"{self._resuming} is being read"
-        if self._owner.measuring.busy:  # both would draw from PyTorch's one generator
-            return "a lesson is being measured: stop it first (L, then x)"
-        return ""
+        return occupied(self._owner.measuring, self._owner.maps)

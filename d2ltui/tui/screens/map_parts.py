@@ -1,0 +1,127 @@
+"""The parts of the map's screen: the map with its cursor, and what is known of the cell under it."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from textual import events
+from textual.binding import Binding
+from textual.message import Message
+
+from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec.maps import SAID, Cell, Figures, Known, MapSpec
+from d2ltui.spec.numbers import optional, percent, setting
+from d2ltui.tui.panes.look import look_of
+from d2ltui.tui.widgets.lines import LinesView
+
+if TYPE_CHECKING:
+    from d2ltui.charts.heatmap import Grid
+
+STRIDE = 4  # cells by which shift moves the cursor
+LEAST_CURVE = 6  # rows of a chart
+
+
+class MapView(LinesView, can_focus=True):
+    """The cells, and below them what their shades stand for. The arrows and the mouse move the cursor."""
+
+    BINDINGS = [
+        Binding("left", "move(-1, 0)", show=False),
+        Binding("right", "move(1, 0)", show=False),
+        Binding("up", "move(0, 1)", show=False),
+        Binding("down", "move(0, -1)", show=False),
+        Binding("shift+left", f"move(-{STRIDE}, 0)", show=False),
+        Binding("shift+right", f"move({STRIDE}, 0)", show=False),
+        Binding("shift+up", f"move(0, {STRIDE})", show=False),
+        Binding("shift+down", f"move(0, -{STRIDE})", show=False),
+        Binding("enter", "take", "into the form", key_display="enter"),
+    ]
+
+    class Moved(Message):
+        """The cursor is to be on another cell."""
+
+        def __init__(self, cell: Cell) -> None:
+            super().__init__()
+            self.cell = cell
+
+    class Taken(Message):
+        """The cell under the cursor is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__(id="map", scrolls=False)
+        self.cursor: Cell = (0, 0)
+        self._grid: Grid | None = None
+        self._shape = (0, 0)  # columns, rows of the map
+
+    def show_map(self, spec: MapSpec, known: Known, quantity: str, cursor: Cell, ascii: bool) -> None:
+        """Draw what is known; of a large map the part around the cursor."""
+        from d2ltui.charts import heatmap, of_map
+
+        width, height = self.size
+        before = self._grid if self._shape == (spec.columns, spec.rows) else None
+        self.cursor, self._shape = cursor, (spec.columns, spec.rows)
+        # A line is for what the shades stand for, and findings may need more than one.
+        key = _wrapped_key(of_map.key_of(known, quantity, ascii=ascii), width)
+        room = max(heatmap.FRAME_HEIGHT + 1, height - len(key))
+        grid = self._grid = heatmap.Grid.fitted((spec.rows, spec.columns), cursor, width, room, before)
+        drawing = of_map.draw_cells(spec, known, quantity, ascii=ascii, grid=grid, cursor=cursor)
+        self.show(of_map.coloured([*drawing, *key], look_of(self, ascii)))
+
+    def action_move(self, across: int, up: int) -> None:
+        """The cursor, as far as there are cells."""
+        columns, rows = self._shape
+        if columns and rows:
+            column, row = self.cursor
+            self.post_message(self.Moved((_within(column + across, columns), _within(row + up, rows))))
+
+    def action_take(self) -> None:
+        """The cell under the cursor."""
+        self.post_message(self.Taken())
+
+    def on_click(self, event: events.Click) -> None:
+        """The cell under the pointer; twice: take it."""
+        cell = self._grid.cell_at(event.x, event.y) if self._grid is not None else None
+        if cell is not None:
+            self.post_message(self.Moved(cell))
+            if event.chain > 1:
+                self.post_message(self.Taken())
+
+
+def _within(place: int, total: int) -> int:
+    return max(0, min(total - 1, place))
+
+
+def _wrapped_key(key: list[tuple[int, str]], width: int) -> Drawing:
+    if len(key) == 1:  # findings, each with its letters
+        style, text = key[0]
+        entries = text.split("  ")
+        lines = [""]
+        for entry in entries:
+            if lines[-1] and len(lines[-1]) + 2 + len(entry) > width:
+                lines.append("")
+            lines[-1] += ("  " if lines[-1] else "") + entry
+        return [[(style, line)] for line in lines]
+    return [list(key)]
+
+
+def cell_lines(spec: MapSpec, cell: Cell, figures: Figures | None, quantity: str, width: int) -> Drawing:
+    """A cell's values of both axes, its figures, and its finding in words."""
+    values = ((axis.field, axis.values[place]) for axis, place in zip((spec.x, spec.y), cell, strict=True))
+    lines: Drawing = [[(Style.AXIS, f"{field:<15}"), (Style.TEXT, setting(value))] for field, value in values]
+    if figures is None:
+        return [*lines, [(Style.AXIS, "")], [(Style.AXIS, "not trained yet")]]
+    lines.append([(Style.AXIS, "")])
+    for name, value in figures.items():
+        if not (isinstance(value, (int, float)) or value is None) or name in ("finding", SAID, "diverged"):
+            continue
+        style = Style.TEXT if name == quantity else Style.AXIS
+        said = percent(value) if name in ("dead", "saturated") and value is not None else optional(value)
+        lines.append([(style, f"{name:<15}"), (Style.TEXT, said)])
+    if figures.get("diverged"):
+        lines.append(
+            [(Style.AXIS, f"{'diverged':<15}"), (Style.WARNING, f"{figures['diverged']} of {spec.seeds} seeds")]
+        )
+    rule = figures["finding"]
+    lines.append([(Style.AXIS, f"{'finding':<15}"), (Style.WARNING if rule else Style.FIT, rule or "nothing")])
+    words = textwrap.wrap(figures.get(SAID) or "", max(10, width))
+    return [*lines, *([(int(Style.TEXT), line)] for line in words)]

@@ -1,0 +1,198 @@
+"""A map in a thread of its own, for a screen that looks now and then, and the maps of which it shows a part."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import traceback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from d2ltui.engine.control import Control
+from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
+from d2ltui.spec.parsing import ConfigError
+
+if TYPE_CHECKING:
+    from d2ltui.engine.map import MapTraining
+    from d2ltui.store.maps import StoredMap
+
+
+class GrowingMap:
+    """What a map is of, what is known of it, and its training where that goes on.
+
+    Its thread writes, and readers look whenever they like: each attribute is replaced by a new value.
+
+    Args:
+        spec: what it is of.
+        quantity: what is shown: cells between which that changes most are trained first.
+        stores: whether it is stored.
+    """
+
+    def __init__(self, spec: MapSpec, quantity: str, *, stores: bool) -> None:
+        self.spec, self.quantity, self.stores = spec, quantity, stores
+        self.known = Known()
+        self.control = Control()
+        self.name = ""  # in the store
+        self.doing = "loading PyTorch"  # what comes before the first step; "" from then on
+        self.steps, self.seconds = 0, 0.0  # of all networks together
+        self.problem = ""  # why it has ended before it was complete, in a sentence
+        self.traceback = ""
+        self.trouble = ""  # what went wrong with storing it
+        self._stored: StoredMap | None = None
+
+    @property
+    def total(self) -> int:
+        """Cells."""
+        return self.spec.columns * self.spec.rows
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell is known."""
+        return len(self.known.cells) == self.total
+
+    def carry_out(self) -> None:
+        """Train what is left. Raises nothing: it is called at the bottom of a thread."""
+        self.problem = self.traceback = ""
+        try:
+            _import_engine()
+            self._carry_out()
+        except ConfigError as error:
+            self.problem = str(error)
+        except Exception as error:  # above a thread there is nobody who would hear of it
+            self.problem, self.traceback = self._why(error)
+        finally:
+            self.doing = ""
+            if self._stored is not None:
+                self._stored.close()
+
+    def _carry_out(self) -> None:
+        from d2ltui.runner.map_run import MapRun, cells_of
+
+        self.doing = "looking at the cells"
+        left = {cell: runs for cell, runs in cells_of(self.spec).items() if cell not in self.known.cells}
+        if self.stores:
+            self._open_store()
+        self.doing = "loading the data"
+        steps, seconds = self.steps, self.seconds
+
+        def progress(training: MapTraining) -> None:
+            self.doing = ""
+            self.steps, self.seconds = steps + training.steps, seconds + training.seconds
+
+        run = MapRun(self.spec, self.known, self.quantity, self._keep, self.control)
+        training, finished = run.train(left, progress)
+        progress(training)
+        if not finished:
+            self.problem = "stopped by you"
+
+    def _open_store(self) -> None:
+        from d2ltui.store.errors import StoreError
+        from d2ltui.store.maps import StoredMap, find
+
+        try:
+            self._stored = StoredMap(find(self.name)) if self.name else StoredMap.create(self.spec)
+            self.name = self._stored.path.name
+        except StoreError as error:
+            self._stored, self.trouble = None, f"{error}; it is trained all the same"
+
+    def _keep(self, ready: Mapping[Cell, Figures]) -> None:
+        """Store cells that are done. Where that fails, the map goes on without."""
+        from d2ltui.store.errors import StoreError
+
+        if self._stored is None:
+            return
+        try:
+            self._stored.add(ready)
+        except StoreError as error:
+            self._stored.close()
+            self._stored, self.trouble = None, f"{error}; it is trained on, and no longer stored"
+
+    def _why(self, error: Exception) -> tuple[str, str]:
+        trace = traceback.format_exc()
+        try:
+            from d2ltui.engine import summary
+        except Exception:
+            return f"PyTorch cannot be used: {error}", trace
+        config = self.spec.config
+        _, said, told = summary.describe_error(error, config, config.device, ())
+        return said, told or ""
+
+
+def _import_engine() -> None:
+    gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
+    try:
+        import d2ltui.runner.map_run  # noqa: F401
+    finally:
+        gc.enable()
+
+
+class MapRunner:
+    """Trains one map at a time, and keeps the one that is shown. Nothing waits but `join`.
+
+    Args:
+        store: whether maps are stored.
+    """
+
+    def __init__(self, store: bool = True) -> None:
+        self.stores = store
+        self.quantity = ""  # what is shown, "" where nobody has chosen
+        self.cursor: Cell = (0, 0)
+        self._shown: list[GrowingMap] = []  # the last one is the present one, each a part of the one before
+        self._thread: threading.Thread | None = None
+
+    @property
+    def present(self) -> GrowingMap | None:
+        """The map that is shown; None before the first one."""
+        return self._shown[-1] if self._shown else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether it is being trained."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def under_way(self) -> Control | None:
+        """The control of what is being trained; None where nothing is."""
+        return self._shown[-1].control if self.busy and self._shown else None
+
+    def start(self, spec: MapSpec, quantity: str, *, part: bool = False) -> None:
+        """Train a new map, which is a `part` of the present one or takes its place; only where none is trained."""
+        if not part:
+            self._shown.clear()
+        self._shown.append(GrowingMap(spec, quantity, stores=self.stores))
+        self._begin(self._shown[-1])
+
+    def resume(self) -> None:
+        """Train on where the present map was stopped."""
+        if self._shown:
+            self._shown[-1].control = Control()
+            self._begin(self._shown[-1])
+
+    def _begin(self, growing: GrowingMap) -> None:
+        if self.busy:
+            raise RuntimeError("a map is being trained already")
+        self._thread = threading.Thread(target=growing.carry_out, name="d2ltui-map-owner", daemon=True)
+        self._thread.start()
+
+    def widen(self) -> bool:
+        """Show the map of which the present one is a part; False where there is none, or this one is being trained."""
+        if self.busy or len(self._shown) < 2:
+            return False
+        self._shown.pop()
+        return True
+
+    @property
+    def is_part(self) -> bool:
+        """Whether the present map is a part of another one."""
+        return len(self._shown) > 1
+
+    def stop(self) -> None:
+        """End what is trained after its current step."""
+        if self._shown:
+            self._shown[-1].control.stop()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the thread to end; False where it has not within `timeout` seconds."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return not self.busy

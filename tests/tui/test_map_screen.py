@@ -1,0 +1,213 @@
+"""`M`: two axes, a map that is trained and looked at, a cell of it in the form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from person import Opener, Person
+
+from d2ltui.spec.axes import base_config, parse_axis
+from d2ltui.spec.maps import CURVES, SAID, Cell, Figures, MapSpec
+from d2ltui.tui.screens.map import MapScreen
+from d2ltui.tui.services.map_runner import GrowingMap, MapRunner
+
+MLP: dict[str, object] = {"model": "mlp", "dataset": "circles", "hidden": "4", "epochs": 2, "batch_size": 400}
+X, Y = "lr=0.01:1e30:3", "init_std=0.1:1:2"
+
+
+def screen(person: Person) -> MapScreen:
+    found = person.app.screen
+    assert isinstance(found, MapScreen)
+    return found
+
+
+def type_axes(person: Person, x: str, y: str) -> None:
+    for name, text in (("x", x), ("y", y)):
+        screen(person)._axes.fields[name].set_text(text)
+
+
+def problem(person: Person, name: str) -> str:
+    said = screen(person)._axes.fields[name]._problem
+    return str(said.content) if said is not None else ""
+
+
+async def test_a_map_is_trained_looked_at_enlarged_and_taken(open_app: Opener) -> None:
+    async with open_app(MLP, size=(120, 40), store=False) as person:
+        await person.press("M")
+        assert "trains a network for each cell" in person.text()
+        assert "lr=1e-4:10:16" in person.text()
+        assert "init_std=1e-3:3:12" in person.text()
+
+        # Another field by a key; what is wrong is said beside it, and nothing is trained.
+        await person.press("tab", "right")
+        assert "init_std=1e-3:3:12" not in person.text()
+        await person.press("left")
+        assert "init_std=1e-3:3:12" in person.text()
+        for x, y, wrong, said in (
+            ("lr=1:0.1:3", Y, "x", "the wrong way round"),
+            ("lr=1:1:3", Y, "x", "it has one value"),
+            ("lr=0:1:3", Y, "x", "a logarithmic axis has no 0"),
+            ("lr=1:inf:3", Y, "x", "inf is not finite"),
+            (X, "kernel=1:2:3", "y", "there is no such axis"),
+            (X, "lr=1:2:3", "y", "is not allowed on both axes"),
+        ):
+            type_axes(person, x, y)
+            await person.press("ctrl+r")
+            assert said in problem(person, wrong), (x, y)
+            assert person.app.maps.present is None
+
+        type_axes(person, X, Y)
+        await person.press("ctrl+r")
+        growing = person.app.maps.present
+        assert growing is not None
+        await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")
+        assert (growing.problem, growing.trouble, growing.complete) == ("", "", True)
+        assert "val_accuracy: mlp (concise) on circles, 2 epochs" in person.text()
+        assert "× diverged" in person.text()
+
+        # The cursor: the cell's figures and curves, and its finding in words.
+        await person.press("left", "left", "left", "down", "down")
+        assert person.app.maps.cursor == (0, 0)
+        assert "lr             0.01" in person.text()
+        assert "── train" in person.text()
+        await person.press("right", "right", "up")
+        assert person.app.maps.cursor == (2, 1)
+        assert "finding        divergence" in person.text()
+        await person.press("v", "v", "v", "v", "v", "v")
+        assert "finding: mlp" in person.text()
+        assert "aa divergence" in person.text()
+        await person.press("V", "b")
+        assert growing.known.cells[person.app.maps.cursor]["status"] == "finished"
+
+        # A part of it, and back.
+        await person.press("z")
+        part = person.app.maps.present
+        assert part is not None
+        assert part is not growing
+        await person.until(lambda: not person.app.maps.busy, "the part")
+        assert part.complete
+        await person.press("Z")
+        assert person.app.maps.present is growing
+        assert "lr=0.01:1e30:3" in person.text()
+
+        wanted = growing.spec.run_of(person.app.maps.cursor)
+        await person.press("enter")
+        await person.until(lambda: person.app.screen is person.main, "the main screen")
+        assert person.setup.state.resolve() == wanted
+        await person.press("M")
+        assert "finished, 6 of 6 cells" in person.text()
+        await person.press("escape")
+        assert person.app.screen is person.main
+
+
+class Unmoved(MapRunner):
+    """Maps whose cells the test makes up itself."""
+
+    trains = False
+
+    @property
+    def busy(self) -> bool:
+        return self.trains
+
+    def _begin(self, growing: GrowingMap) -> None:
+        self.trains, growing.doing = True, ""
+
+    def stop(self) -> None:
+        self.trains = False
+        if self.present is not None:
+            self.present.problem = "stopped by you"
+
+
+def made_up(spec: MapSpec, *cells: Cell, **figures: Any) -> dict[Cell, Figures]:
+    usual: Figures = {
+        "val_accuracy": 0.5, "val_loss": 0.7, "train_loss": 0.7, "dead": 0.0, "saturated": None,
+        "gradient-ratio": 2.0, "finding": None, "status": "finished",
+        CURVES: {"epoch": [1, 2], "train_loss": [0.9, 0.7], "val_loss": [0.9, 0.7], "val_accuracy": [0.4, 0.5]},
+    }  # fmt: skip
+    return {
+        cell: {**usual, **figures} for cell in cells or [(i, j) for i in range(spec.columns) for j in range(spec.rows)]
+    }
+
+
+@pytest.mark.parametrize(("size", "ascii"), [((80, 24), False), ((80, 24), True), ((200, 60), False)])
+async def test_it_is_drawn_as_it_grows_at_every_size_and_nothing_else_trains_meanwhile(
+    open_app: Opener, size: tuple[int, int], ascii: bool
+) -> None:
+    async with open_app(MLP, size=size, store=False, ascii=ascii) as person:
+        maps = person.app.maps = Unmoved()
+        await person.press("M", "ctrl+r")
+        growing = maps.present
+        assert growing is not None
+        assert maps.busy
+        full = "#" if ascii else "█"
+        lines = person.text().splitlines()
+        assert sum(full in line for line in lines) == 1  # the key
+        growing.known.add(made_up(growing.spec, (0, 0), val_accuracy=1.0))
+        growing.known.add(made_up(growing.spec, (4, 0), (0, 4), (4, 4), val_accuracy=0.0))
+        await person.until(lambda: sum(full in line for line in person.text().splitlines()) >= 5, "four rows")
+        dead = {"finding": "dead-relu", SAID: "100 % of the units of layer 2 (ReLU) are dead.", "val_accuracy": 0.5}
+        growing.known.add(made_up(growing.spec, (8, 6), **dead))
+        await person.until(lambda: "dead-relu" in person.text(), "the finding of the cell under the cursor")
+        assert "(ReLU)" in person.text()
+        shown = person.text()
+        assert all(len(line) <= size[0] for line in shown.splitlines())
+        assert shown.isascii() or not ascii
+        await person.press("z")
+        assert "this map is being trained: stop it first (x)" in person.text()
+
+        await person.press("escape", "ctrl+r")
+        assert "a map is being trained: stop it first (M, then x)" in person.status
+        assert not person.app.training
+        await person.press("q")
+        assert "A map is being trained. Quit and stop it?" in person.text()
+        await person.press("n", "M", "x")
+        await person.until(lambda: "stopped, 5 of 192 cells" in person.text(), "the stop")
+        await person.press("ctrl+r")  # the same axes: it continues
+        assert maps.present is growing
+        assert maps.busy
+        maps.stop()
+
+
+async def test_a_click_moves_the_cursor_and_a_large_grid_is_asked_for_first(open_app: Opener) -> None:
+    async with open_app(MLP, size=(120, 40), store=False) as person:
+        maps = person.app.maps = Unmoved()
+        await person.press("M")
+        type_axes(person, "lr=1e-4:10:1000", "init_std=1e-3:3:1000")
+        await person.press("ctrl+r")
+        assert "1,000,000 networks of 4 steps take about" in person.text().replace("\n", " ")
+        await person.press("n")
+        assert maps.present is None
+        type_axes(person, "lr=1e-4:10:16", "init_std=1e-3:3:12")
+        await person.press("ctrl+r")
+        growing = maps.present
+        assert growing is not None
+        growing.known.add(made_up(growing.spec, val_accuracy=None, val_loss=None, train_loss=None, status="diverged"))
+        await person.press("b")
+        assert "no cell has come to a number" in person.text()
+        await person.until(lambda: "×× diverged" in person.text(), "what all cells have come to")
+        view = screen(person)._view
+        await person.pilot.click(view, offset=(9, 1))
+        await person.settle()
+        assert maps.cursor == (0, 11)
+        assert "init_std       3" in person.text()
+        maps.stop()
+
+
+def test_what_goes_wrong_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """A device that is not there; a store that cannot be written does not keep a map from being trained."""
+    x, y = parse_axis("x", "lr=0.01,0.1"), parse_axis("y", "init_std=0.1,1")
+    spec = MapSpec(base_config({**MLP, "device": "cuda:77"}, x, y), x, y, 1)
+    growing = GrowingMap(spec, "val_loss", stores=False)
+    growing.carry_out()
+    assert "cuda:77" in growing.problem
+    assert "\n" not in growing.problem
+    file = tmp_path / "file"
+    file.write_text("")
+    monkeypatch.setenv("D2LTUI_HOME", str(file))
+    spec = MapSpec(base_config({**MLP, "epochs": 1}, x, y), x, y, 1)
+    growing = GrowingMap(spec, "val_loss", stores=True)
+    growing.carry_out()
+    assert growing.complete
+    assert growing.problem == ""
+    assert "cannot be stored" in growing.trouble
