@@ -14,10 +14,10 @@ import contextlib
 import re
 from collections import deque
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from d2ltui.engine.checkpoint import CheckpointSink
 from d2ltui.engine.control import Control
 from d2ltui.lessons.recorder import KIND, RecordedRun, group_of, stem_of
 from d2ltui.runner.recording import RunRecording
@@ -26,7 +26,25 @@ from d2ltui.spec.header import header_of
 from d2ltui.store import StoreError, home, listing
 from d2ltui.store.writer import CLOSE_TIMEOUT, StoreThread
 
+if TYPE_CHECKING:
+    from d2ltui.engine.checkpoint import Checkpoint, CheckpointSink
+
 UNWRITTEN = 8  # runs that may still be on their way to the disk while the next one is trained
+
+
+class _LastOnly:
+    """Keeps the checkpoint of a run's end alone: nobody goes on with a run of a lesson."""
+
+    idle = False  # there is no time for one before
+    took = 0.0
+
+    def __init__(self, recording: RunRecording) -> None:
+        self._recording = recording
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Store it, unless nothing has been trained."""
+        if checkpoint.step:
+            self._recording.keep(checkpoint)
 
 
 class LessonRecorder:
@@ -52,7 +70,7 @@ class LessonRecorder:
         if not run.changed:
             recording = RunRecording.new(run.config, control, group=place, stem=stem, on_trouble=self._say)
             self._open.append(recording.store)
-            return recording.store, recording
+            return recording.store, _LastOnly(recording)
         own = header_of(run.config)
         header = msgspec.structs.replace(
             own,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -9,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
 
 from d2ltui import __version__
@@ -22,19 +24,23 @@ STALE = 90.0
 
 def environment() -> dict[str, object]:
     """Versions, host, and the present directory's git commit where there is one."""
-    found: dict[str, object] = {"d2ltui": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    found["platform"] = platform.platform()
+    found: dict[str, object] = dict(_versions())
     found["host"] = socket.gethostname()
     found["cpus"] = os.cpu_count() or 1
     commit = _git_commit()
     if commit:
         found["git_commit"] = commit
     return found
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Those of this process: reading them takes as long as training a small run for an epoch."""
+    found = {"d2ltui": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return {**found, "platform": platform.platform()}
 
 
 def _git_commit() -> str:

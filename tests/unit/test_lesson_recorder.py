@@ -64,6 +64,7 @@ def test_each_run_is_one_of_a_group() -> None:
     assert (first.config.seed, second.config.seed) == (0, 1)
     # It has what a run has: it is opened, shown, compared and exported.
     assert (first.path / home.CHECKPOINT).exists()
+    assert not (first.path / home.PREVIOUS).exists(), "nobody goes on with a lesson's run: its end is kept alone"
     assert command("show", "tiny-plain-1").exit_code == 0
     assert "group lesson-tiny" in command("show", "tiny-plain-1").output
     assert command("compare", "tiny-plain-1", "tiny-faster-on-few-1").exit_code == 0

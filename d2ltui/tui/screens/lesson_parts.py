@@ -34,13 +34,18 @@ class LessonList(Pane):
         super().__init__("Lessons", self.options, id="list-pane")
         self._lessons = lessons
         self._lines: dict[str, Text] = {}
+        self._marked: object = None  # what the lines were made of
 
     def mark(self, measuring: LessonRunner, progress: Progress, ascii: bool) -> None:
         """Say which lessons have been seen, what came out, what is tried, and what is next."""
         width = self.options.scrollable_content_region.width
+        marks = [lesson_page.mark(measuring, progress, lesson) for lesson in self._lessons]
+        if (state := (progress, marks, width, ascii)) == self._marked:
+            return
+        self._marked = state
         following = progress.following(self._lessons)
-        for lesson in self._lessons:
-            said = lesson_page.mark(measuring, progress, lesson) or ("→" if lesson is following else "")
+        for lesson, came in zip(self._lessons, marks, strict=True):
+            said = came or ("→" if lesson is following else "")
             line = Text("\n").join(
                 map(Text, lesson_page.list_lines(lesson, said, progress.tried(lesson), width, ascii))
             )
