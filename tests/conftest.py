@@ -32,6 +32,12 @@ def pytest_collection_finish() -> None:
     """What is there by now stays until the end: the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # an application that is opened makes so much that is kept
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-screens` takes the pictures of `tests/tui/screens` anew."""
+    parser.addoption("--update-screens", action="store_true", help="keep the screens as they look now")
 
 
 def pytest_xdist_auto_num_workers() -> int:
