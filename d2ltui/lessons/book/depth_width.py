@@ -72,7 +72,7 @@ def depth_width(bench: Bench) -> Measured:
                 unit="of new samples",
                 plain=f"Right with three layers of {_units(bench, DEEP)}",
             ),
-            figure("what a second layer gains", middle - wide, low=0.02),
+            figure("what a second layer gains", middle - wide),
             figure(
                 "what three layers gain",
                 deep - wide,
