@@ -9,6 +9,7 @@ from person import Opener, Person
 
 from d2ltui.spec.axes import base_config, parse_axis
 from d2ltui.spec.maps import CURVES, SAID, Cell, Figures, MapSpec
+from d2ltui.store.maps import StoredMap, read
 from d2ltui.tui.screens.map import MapScreen
 from d2ltui.tui.services.map_runner import GrowingMap, MapRunner
 
@@ -61,6 +62,8 @@ async def test_a_map_is_trained_looked_at_enlarged_and_taken(open_app: Opener) -
         await person.press("ctrl+r")
         growing = person.app.maps.present
         assert growing is not None
+        await person.until(lambda: growing.doing == "loading the data" or growing.complete, "PyTorch")
+        await person.until(lambda: growing.steps > 0, "the data")
         await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")
         assert (growing.problem, growing.trouble, growing.complete) == ("", "", True)
         assert "val_accuracy: mlp (concise) on circles, 2 epochs" in person.text()
@@ -192,6 +195,30 @@ async def test_a_click_moves_the_cursor_and_a_large_grid_is_asked_for_first(open
         assert maps.cursor == (0, 11)
         assert "init_std       3" in person.text()
         maps.stop()
+
+
+async def test_a_stored_map_is_opened_again_and_continued(open_app: Opener, monkeypatch: Any, tmp_path: Any) -> None:
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
+    x, y = parse_axis("x", "lr=0.01:1:3"), parse_axis("y", "init_std=0.1:1:2")
+    spec = MapSpec(base_config(MLP, x, y), x, y, 1, tuple(MLP))
+    stored = StoredMap.create(spec)
+    stored.add(made_up(spec, (0, 0), (2, 0), val_accuracy=0.625))
+    stored.close()
+    async with open_app(MLP, size=(80, 24)) as person:
+        await person.press("M", "tab", "tab", "o")
+        await person.until(lambda: "mlp on circles: lr=0.01:1:3" in person.text(), "the list of maps")
+        assert "2 of 6 cells" in person.text()
+        await person.press("enter")
+        await person.until(lambda: "map-1: stopped, 2 of 6 cells" in person.text(), "the stored map")
+        assert "lr=0.01:1:3" in person.text()
+        await person.press("b")
+        assert "val_accuracy   0.625" in person.text()
+        await person.press("ctrl+r")
+        await person.until(lambda: "map-1: finished, 6 of 6 cells" in person.text(), "the rest of its cells")
+    again, cells = read(stored.path)
+    assert again == spec
+    assert len(cells) == 6
+    assert cells[2, 0]["val_accuracy"] == 0.625
 
 
 def test_what_goes_wrong_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

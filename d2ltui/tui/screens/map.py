@@ -10,29 +10,29 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.axes import OF_HIDDEN
 from d2ltui.spec.axes_usual import zoomed
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.maps import Cell, MapSpec, best, effort_of, quantities_of
-from d2ltui.spec.numbers import duration
-from d2ltui.spec.numbers import rate as pace
 from d2ltui.spec.parsing import ConfigError
-from d2ltui.spec.text import counted
+from d2ltui.store.errors import StoreError
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import MAP_HELP, MAP_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
+from d2ltui.tui.screens import map_words
 from d2ltui.tui.screens.map_axes import MapAxes
 from d2ltui.tui.screens.map_parts import LEAST_CURVE, MapView, cell_lines
 from d2ltui.tui.screens.once import Once
-from d2ltui.tui.services.map_runner import GrowingMap
+from d2ltui.tui.services.map_runner import STOPPED, GrowingMap, StoredMaps
 from d2ltui.tui.services.occupied import MEASURING
+from d2ltui.tui.services.threads import begin, in_thread
 from d2ltui.tui.widgets.fields import FieldSubmitted
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
 NARROW, WIDE = 100, 160  # columns
+SUBTITLE_ROOM = 6  # cells of the frame beside how far the map is
 CELL_WIDTHS = (33, 44, 60)  # of the cell's pane, below NARROW, below WIDE, from there on
 
 
@@ -125,12 +125,13 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         if growing is not None:
             busy = self.host.maps.busy
             state = (*state, len(growing.known.cells), growing.problem, growing.doing, busy, growing.trouble)  # type: ignore[assignment]
-            self._map_pane.subtitle(self._map_pane.longest_fitting(*_progress(growing, busy)))
+            room = self._map_pane.outer_size.width - SUBTITLE_ROOM
+            self._map_pane.subtitle(map_words.progress(growing, busy, room))
         if state == self._shown or self._view.size.width <= 0:
             return
         self._shown = state
         if growing is None:
-            self._view.show(_welcome(self._view.size.width))
+            self._view.show(map_words.welcome(self._view.size.width))
             self._cell_view.show([])
             return
         if growing.trouble:
@@ -143,9 +144,9 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         spec, ascii = growing.spec, self.host.ascii
         title = of_map.title(spec)
         self._map_pane.title(self._map_pane.longest_fitting(f"{quantity}: {title}", quantity))
-        failed = growing.problem and not growing.known.cells and growing.problem != "stopped by you"
+        failed = growing.problem and not growing.known.cells and growing.problem != STOPPED
         if failed:
-            self._view.show([[(int(Style.WARNING), line)] for line in _wrapped(growing.problem, self._view.size.width)])
+            self._view.show(map_words.failure(growing.problem, self._view.size.width))
         else:
             self._view.show_map(spec, growing.known, quantity, cursor, ascii)
         width, height = self._cell_view.size
@@ -181,7 +182,7 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         if self._must_wait():
             return
         growing = maps.present
-        if growing is not None and growing.spec == spec and not growing.complete:
+        if growing is not None and growing.continues(spec):
             maps.resume()
             self._begun()
             return
@@ -275,6 +276,38 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
             self._axes.show(maps.present.spec)
             self.tick()
 
+    # Stored ones
+
+    def action_open_stored(self) -> None:
+        """Choose one of the stored maps."""
+        if not self._must_wait():
+            begin(self.app, self._choose_stored())
+
+    async def _choose_stored(self) -> None:
+        from d2ltui.tui.screens.dialogs import ChoiceScreen
+
+        found = await in_thread(StoredMaps.listed)
+        growing = self.host.maps.present
+
+        def chosen(name: str | None) -> None:
+            if name and not self._must_wait():
+                begin(self.app, self._show_stored(name))
+
+        if not found:
+            self.say("no map is stored yet: ctrl+r trains one")
+        elif self.is_active:
+            self.open(ChoiceScreen("Stored maps", found, growing.name if growing is not None else ""), chosen)
+
+    async def _show_stored(self, name: str) -> None:
+        try:
+            growing = await in_thread(lambda: StoredMaps.read(name))
+        except StoreError as error:
+            self.say(str(error))
+            return
+        if self.is_attached and not self._must_wait():
+            self.host.maps.show(growing)
+            self._begun()
+
     # What is seen of it
 
     def action_quantity(self, by: int) -> None:
@@ -340,36 +373,3 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
             self.set_focus(self._view)
         else:
             self.dismiss(None)
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, max(10, width))
-
-
-def _welcome(width: int) -> Drawing:
-    said = (
-        "ctrl+r trains a network for each cell of this grid, all of them together, and draws what becomes of them: "
-        "where they learn, where they are slow, where they die, and where their loss blows up.",
-        "← and → on an axis take another field; enter edits it.",
-    )
-    return [[(int(Style.AXIS), line)] for text in said for line in (*_wrapped(text, min(width, 76)), "")]
-
-
-def _progress(growing: GrowingMap, busy: bool) -> tuple[str, ...]:
-    """How far it is, from the longest to the shortest."""
-    done = f"{len(growing.known.cells)} of {counted(growing.total, 'cell', ',')}"
-    named = f"{growing.name}: " if growing.name else ""
-    if busy and growing.control.mode == "pause":
-        return f"{named}paused, {done}", f"paused, {done}", "paused"
-    if busy and growing.doing:
-        return f"{named}{growing.doing} …", f"{growing.doing} …"
-    rate = f"{pace(growing.steps / growing.seconds)} network-steps a second" if growing.seconds else ""
-    if busy:
-        return (f"{named}{done}, {rate}", f"{done}, {rate}", done) if rate else (f"{named}{done}", done)
-    word = "finished" if growing.complete else "stopped" if growing.problem == "stopped by you" else "failed"
-    said = f"{word}, {done}"
-    took = f" in {duration(growing.seconds)}" if growing.seconds else ""
-    full = f"{named}{said}{took}"
-    return f"{full}, {rate}" if rate else full, full, f"{named}{said}", said, word

@@ -101,7 +101,13 @@ def _wrapped_key(key: list[tuple[int, str]], width: int) -> Drawing:
                 lines.append("")
             lines[-1] += ("  " if lines[-1] else "") + entry
         return [[(style, line)] for line in lines]
-    return [list(key)]
+    lines_of_shades: Drawing = [[]]
+    for shade, meaning in zip(key[::2], key[1::2], strict=True):
+        used = sum(len(text) for _, text in lines_of_shades[-1])
+        if used and used + len(shade[1]) + len(meaning[1].rstrip()) > width:
+            lines_of_shades.append([])
+        lines_of_shades[-1] += [shade, meaning]
+    return lines_of_shades
 
 
 def cell_lines(spec: MapSpec, cell: Cell, figures: Figures | None, quantity: str, width: int) -> Drawing:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from d2ltui.store.maps import StoredMap
 
 
+STOPPED = "stopped by you"
+
+
 class GrowingMap:
     """What a map is of, what is known of it, and its training where that goes on.
 
@@ -26,14 +29,18 @@ class GrowingMap:
         spec: what it is of.
         quantity: what is shown: cells between which that changes most are trained first.
         stores: whether it is stored.
+        name: of one that was stored before, and `known` its cells.
     """
 
-    def __init__(self, spec: MapSpec, quantity: str, *, stores: bool) -> None:
+    def __init__(
+        self, spec: MapSpec, quantity: str, *, stores: bool, name: str = "", known: Known | None = None
+    ) -> None:
         self.spec, self.quantity, self.stores = spec, quantity, stores
-        self.known = Known()
+        self.known = known if known is not None else Known()
         self.control = Control()
-        self.name = ""  # in the store
-        self.doing = "loading PyTorch"  # what comes before the first step; "" from then on
+        self.name = name  # in the store
+        self._was_stored = bool(name)
+        self.doing = ""  # what comes before the first step
         self.steps, self.seconds = 0, 0.0  # of all networks together
         self.problem = ""  # why it has ended before it was complete, in a sentence
         self.traceback = ""
@@ -50,9 +57,18 @@ class GrowingMap:
         """Whether every cell is known."""
         return len(self.known.cells) == self.total
 
+    def continues(self, spec: MapSpec) -> bool:
+        """Whether `spec`, which somebody asks for, is this map, of which cells are left.
+
+        Of one that was stored before, the axes say so: whoever has opened it may have another run in the form.
+        """
+        same = (spec.x, spec.y) == (self.spec.x, self.spec.y)
+        return same and not self.complete and (self._was_stored or spec.config == self.spec.config)
+
     def carry_out(self) -> None:
         """Train what is left. Raises nothing: it is called at the bottom of a thread."""
         self.problem = self.traceback = ""
+        self.doing = "loading PyTorch"
         try:
             _import_engine()
             self._carry_out()
@@ -83,7 +99,7 @@ class GrowingMap:
         training, finished = run.train(left, progress)
         progress(training)
         if not finished:
-            self.problem = "stopped by you"
+            self.problem = STOPPED
 
     def _open_store(self) -> None:
         from d2ltui.store.errors import StoreError
@@ -116,6 +132,45 @@ class GrowingMap:
         config = self.spec.config
         _, said, told = summary.describe_error(error, config, config.device, ())
         return said, told or ""
+
+
+class StoredMaps:
+    """The maps on disk: read in a thread, since they may be on a network."""
+
+    @staticmethod
+    def listed() -> dict[str, str]:
+        """What each is of, by name, the newest first; of a damaged one, why it cannot be read."""
+        from d2ltui.spec.axes_usual import axis_text
+        from d2ltui.spec.text import counted
+        from d2ltui.store import maps
+        from d2ltui.store.errors import StoreError
+
+        found = {}
+        for name in reversed(maps.names()):
+            try:
+                spec, cells = maps.read(maps.find(name))
+            except StoreError as error:
+                found[name] = str(error)
+                continue
+            done = f"{len(cells)} of {counted(spec.columns * spec.rows, 'cell', ',')}"
+            config = spec.config
+            found[name] = f"{config.model} on {config.dataset}: {axis_text(spec.x)} {axis_text(spec.y)}, {done}"
+        return found
+
+    @staticmethod
+    def read(name: str) -> GrowingMap:
+        """One of them.
+
+        Raises:
+            StoreError: where it cannot be read.
+        """
+        from d2ltui.store import maps
+
+        spec, cells = maps.read(maps.find(name))
+        growing = GrowingMap(spec, "", stores=True, name=name, known=Known(cells))
+        if not growing.complete:
+            growing.problem = STOPPED
+        return growing
 
 
 def _import_engine() -> None:
@@ -161,6 +216,10 @@ class MapRunner:
             self._shown.clear()
         self._shown.append(GrowingMap(spec, quantity, stores=self.stores))
         self._begin(self._shown[-1])
+
+    def show(self, stored: GrowingMap) -> None:
+        """Show a stored map; only where none is trained."""
+        self._shown[:] = [stored]
 
     def resume(self) -> None:
         """Train on where the present map was stopped."""
