@@ -261,6 +261,8 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         page.say_verdict(heading)
         if before is None or before[0][:2] != seen[:2] or before[2] != verdict:  # type: ignore[index]
             page.say(lesson, verdict, ascii)
+            if isinstance(chosen := self.focused, Choice):  # the text above it has another length now
+                self.call_after_refresh(chosen.scroll_visible, animate=False)
         if before is None or before[0][0] != seen[0] or before[4] != tried:  # type: ignore[index]
             page.offer(lesson, tried, ascii)
         width, height = figure.size
