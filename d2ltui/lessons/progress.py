@@ -5,6 +5,7 @@ It is kept in `D2LTUI_HOME/lessons.json`, over sessions: the runs that tell of i
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "lessons.json"
 MAX_BYTES = 2**20
+_changing = threading.Lock()  # held from reading the file to writing it: a lesson may end while a screen looks up
 
 
 class LessonProgress(msgspec.Struct, frozen=True):
@@ -84,8 +86,13 @@ def read() -> Progress:
         return Progress()
     except OSError as error:
         raise StoreError(f"lessons: {path} cannot be read ({reason(error)})") from None
+    except UnicodeDecodeError:
+        why = "it is not text in UTF-8"
+    except RecursionError:
+        why = "it is nested too deeply"
     except msgspec.MsgspecError as error:
-        raise StoreError(f"lessons: {path} cannot be read ({error}); deleted, it begins anew") from None
+        why = str(error)
+    raise StoreError(f"lessons: {path} cannot be read ({why}); deleted, it begins anew")
 
 
 def note_seen(lesson: str, holds: bool) -> Progress:
@@ -94,9 +101,10 @@ def note_seen(lesson: str, holds: bool) -> Progress:
     Raises:
         StoreError: where the file cannot be read or written.
     """
-    known = read()
-    before = known.lessons.get(lesson, LessonProgress())
-    return _write(known, {lesson: msgspec.structs.replace(before, seen=time.time(), holds=holds)})
+    with _changing:
+        known = read()
+        before = known.lessons.get(lesson, LessonProgress())
+        return _write(known, {lesson: msgspec.structs.replace(before, seen=time.time(), holds=holds)})
 
 
 def look_up(
@@ -109,15 +117,16 @@ def look_up(
     Raises:
         StoreError: where the file cannot be read or written.
     """
-    known = read()
     new: dict[str, LessonProgress] = {}
     found = {lesson.name: [runs.tried(lesson, trial) for trial in lesson.trials] for lesson in lessons}
-    for lesson in lessons:
-        before = known.of(lesson)
-        tried = {key_of(lesson, i): t.as_expected for i, t in enumerate(found[lesson.name]) if t is not None}
-        if before.tried | tried != before.tried:
-            new[lesson.name] = msgspec.structs.replace(before, tried=before.tried | tried)
-    return (_write(known, new, writes) if new else known), found
+    with _changing:
+        known = read()
+        for lesson in lessons:
+            before = known.of(lesson)
+            tried = {key_of(lesson, i): t.as_expected for i, t in enumerate(found[lesson.name]) if t is not None}
+            if before.tried | tried != before.tried:
+                new[lesson.name] = msgspec.structs.replace(before, tried=before.tried | tried)
+        return (_write(known, new, writes) if new else known), found
 
 
 def _write(known: Progress, new: Mapping[str, LessonProgress], writes: bool = True) -> Progress:

@@ -66,12 +66,33 @@ def test_nothing_is_written_where_nothing_is_to_be_kept(d2ltui_home: Path) -> No
     assert not (d2ltui_home / FILE).exists()
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"lessons": []}', '{"lessons": {"a": {"seen": "yesterday"}}}'])
-def test_a_damaged_file_is_told_of_and_not_overwritten(d2ltui_home: Path, damage: str) -> None:
-    (d2ltui_home / FILE).write_text(damage)
+DAMAGES = {
+    "empty": b"",
+    "cut": b"{",
+    "other": b'{"lessons": []}',
+    "wrong value": b'{"lessons": {"a": {"seen": "yesterday"}}}',
+    "not UTF-8": b'{"lessons": {"\xff": {}}}',
+    "deep": b'{"other": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_told_of_and_not_overwritten(d2ltui_home: Path, damage: bytes) -> None:
+    (d2ltui_home / FILE).write_bytes(damage)
     with pytest.raises(StoreError, match=r"lessons: .* cannot be read"):
         note_seen("a", True)
-    assert (d2ltui_home / FILE).read_text() == damage
+    assert (d2ltui_home / FILE).read_bytes() == damage
+
+
+def test_what_is_seen_while_trials_are_looked_up_is_kept(d2ltui_home: Path) -> None:
+    class Ends(Came):
+        def tried(self, lesson: Proposing, trial: Trial) -> Tried | None:
+            note_seen("b", True)  # as the thread does that measures
+            return super().tried(lesson, trial)
+
+    known, _ = look_up([A, B], Ends((A, 0, True)))
+    assert known == read()
+    assert (known.tried(A), known.of(B).holds) == (1, True)
 
 
 def command(*arguments: str) -> Result:
