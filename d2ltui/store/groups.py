@@ -63,7 +63,7 @@ class Group(NamedTuple):
                 figures[name] = mean_and_sd(values)[0]
         return RunInfo(
             name=f"{OPEN if is_open else CLOSED}{self.name}",
-            path=self.runs[0].path.with_name(self.name),
+            path=self.runs[0].path.parent,  # a group has no directory, and its name may be none
             status=active or counted(len(self.runs), "run"),
             created=max(run.created for run in self.runs),
             figures=figures,

@@ -34,6 +34,13 @@ def test_runs_of_a_group_stand_in_the_place_of_the_first() -> None:
     assert not home.is_name(row.name), "no run can be called so"
 
 
+@pytest.mark.parametrize("name", ["a/b", "/", ".", "..", "a" * 300])
+def test_a_group_may_have_a_name_that_no_file_can_have(name: str) -> None:
+    (group,) = folded([run("a", name), run("b", name)])
+    assert isinstance(group, Group)
+    assert group.row().name == f"+ {name}"
+
+
 def test_a_group_is_active_while_one_of_its_runs_is_and_has_figures_that_all_have() -> None:
     (group,) = folded([run("a", "g", 1.0), run("b", "g", None, "training")])
     assert isinstance(group, Group)
