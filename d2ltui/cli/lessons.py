@@ -85,7 +85,7 @@ def measure(
     Prints the page of a single one, figures and verdicts, or with `as_json` one object as the last line of standard
     output; progress on standard error. `sheet` is told of the lesson that was measured, and what there is to see.
     """
-    from d2ltui.runner.lesson_recorder import LessonRecorder  # it imports PyTorch
+    from d2ltui.runner.lesson_recorder import LessonRecorder  # not for the list: it takes numpy
 
     began = time.perf_counter()
     verdicts: list[Verdict] = []

@@ -26,6 +26,8 @@ def loaded(modules: str) -> set[str]:
         ("d2ltui.runner.headless, d2ltui.engine.control", set()),
         ("d2ltui.history.series, d2ltui.history.live, d2ltui.runner.worker", {"numpy"}),
         ("d2ltui.tui.app", {"textual", "psutil"}),
+        # What the interface's thread imports where a lesson is begun: PyTorch comes in the thread that measures.
+        ("d2ltui.lessons.bench, d2ltui.runner.lesson_recorder", {"numpy"}),
         # torchvision and scikit-learn wait until a data set wants them.
         ("d2ltui.engine.trainer, d2ltui.nn, d2ltui.data, d2ltui.data.vision", {"torch", "numpy"}),
     ],
