@@ -11,7 +11,6 @@ alone: it can be looked at and compared, and nobody can take it for what its set
 from __future__ import annotations
 
 import contextlib
-import re
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -113,8 +112,9 @@ class LessonRecorder:
 
     def _delete_earlier(self) -> None:
         """Delete the runs of the last time, but for those that somebody has given a name or a note."""
+        stems = {_stem(name) for name in self._names}
         for run in listing.runs():
-            untouched = not run.note and re.search(r"-\d+$", run.name) and run.name.startswith(f"{self._lesson}-")
+            untouched = not run.note and _stem(run.name) in {*stems, stem_of(self._lesson, run.role)}
             if run.group == group_of(self._lesson) and run.name not in self._names and untouched and not run.active:
                 with contextlib.suppress(StoreError):  # another process may hold it, or have deleted it
                     home.delete(run.name)
@@ -123,3 +123,9 @@ class LessonRecorder:
         self.trouble = sentence
         if self._on_trouble is not None:
             self._on_trouble(sentence)
+
+
+def _stem(name: str) -> str:
+    """What comes before the number that the store has given a run; "" where it has none."""
+    stem, _, number = name.rpartition("-")
+    return stem if number.isdigit() else ""

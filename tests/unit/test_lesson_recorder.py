@@ -87,11 +87,11 @@ def test_a_run_that_its_settings_do_not_describe_is_no_run_of_them() -> None:
 
 def test_runs_of_the_next_time_take_the_place_of_those_that_nobody_has_touched() -> None:
     carry_out()
-    home.rename("tiny-plain-1", "mine")
+    home.rename("tiny-plain-1", "tiny-for-monday-1")
     home.set_note("tiny-plain-2", "look at this")
     again = carry_out()
     names = {run.name for run in runs()}
-    assert {"mine", "tiny-plain-2"} < names
+    assert {"tiny-for-monday-1", "tiny-plain-2"} < names
     assert "tiny-faster-on-few-1" not in names
     assert len(names) == 2 + again.stored
     # Nobody else's runs go, whatever they are called.
