@@ -14,7 +14,7 @@ from textual import events
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.strip import Strip
@@ -336,6 +336,29 @@ async def test_without_what_is_used_of_textual_it_draws_as_it_always_does(monkey
             assert type(app.screen._compositor) is internals.Compositor
     finally:
         internals._missing_of_classes.cache_clear()
+
+
+async def test_a_cursor_that_has_moved_unseen_is_sent_with_the_next_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that changes nothing is not sent, but for the cursor: it may have moved while nothing was sent."""
+    sent, app = listen(monkeypatch), Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        await pilot.pause()
+
+        def display(*, sends: bool) -> None:
+            monkeypatch.setattr(FrameApp, "_sends", property(lambda self: sends))
+            app._display(app.screen, app.screen._compositor.render_full_update())
+
+        display(sends=True)
+        sent.clear()
+        display(sends=True)
+        assert sent == []
+        app.cursor_position = Offset(3, 1)
+        display(sends=False)
+        sent.clear()
+        display(sends=True)
+        assert sent == [""]
+        display(sends=True)
+        assert sent == [""]
 
 
 async def test_everything_that_is_used_of_textual_is_there() -> None:

@@ -64,9 +64,10 @@ class FrameApp(AppMixin):
         """Every frame of every screen goes through here to the terminal."""
         if isinstance(renderable, CompositorUpdate) and not self.is_inline and not missing(screen):
             update = FrameUpdate(self.frame, screen._compositor, renderable)
-            if self._sends and not update.render_segments(self.console) and self.cursor_position == self._cursor_sent:
-                return  # Textual would send where the cursor is
-            self._cursor_sent = self.cursor_position
+            if self._sends:
+                if not update.render_segments(self.console) and self.cursor_position == self._cursor_sent:
+                    return  # Textual would send where the cursor is
+                self._cursor_sent = self.cursor_position
             renderable = update
         elif renderable is not None:
             self.frame.forget()
