@@ -14,22 +14,27 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from d2ltui.spec.axes import Axis, checked_axis
+from d2ltui.spec.catalogue import layer_plan
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.files import open_regular, read_regular
 from d2ltui.spec.maps import CURVES, SAID, MapSpec
 from d2ltui.spec.text import json_line, printable_values, quoted
-from d2ltui.spec.versions import plain_config, read_config
+from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
 from d2ltui.store.errors import Damaged, NotAllowed, StoreError, reason
+from d2ltui.store.plausible import check_config
 
 DESCRIPTION, CELLS = "map.json", "cells.jsonl"
 STEM = "map"
 MAX_BYTES = 256 * 2**20  # of a file that is read
+MOST_SEEDS = 1000
 VERSION = 1
+_LOSSES, _METRICS = {"epoch", "train_loss", "val_loss"}, {"val_accuracy", "val_r2"}  # of the curves of a cell
 
 
 def maps_dir() -> Path:
@@ -141,17 +146,30 @@ def read(path: Path) -> tuple[MapSpec, dict[tuple[int, int], dict[str, Any]]]:
     try:
         values = printable_values(json.loads(read_regular(path / DESCRIPTION, MAX_BYTES)))
         spec = MapSpec(
-            read_config(values["config"]),
+            _config(path, values["config"]),
             checked_axis("x", msgspec.convert(values["x"], Axis)),
             checked_axis("y", msgspec.convert(values["y"], Axis)),
-            msgspec.convert(values["seeds"], int),
+            msgspec.convert(values["seeds"], Annotated[int, msgspec.Meta(ge=1, le=MOST_SEEDS)]),
             tuple(msgspec.convert(values["given"], list[str])),
         )
         return spec, dict(_cells(path, spec))
     except OSError as error:
         raise StoreError(f"map: {path.name} cannot be read ({reason(error)})") from None
+    except RecursionError:
+        raise Damaged(f"map: {path.name} is damaged (it is nested too deeply)") from None
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"map: {path.name} is damaged ({reason(error)})") from None
+
+
+def _config(path: Path, stored: object) -> RunConfig:
+    """The run that the axes vary. Errors pass; a StoreError where it is another version's."""
+    config = read_config(stored)
+    if not can_be_shown(config):
+        unknown = " and ".join(unknown_choices(config))
+        raise StoreError(f"map: {path.name} is from a newer d2ltui ({unknown} is not known to this one)")
+    check_config(config)
+    layer_plan(config)
+    return config
 
 
 def _cells(path: Path, spec: MapSpec) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
@@ -173,7 +191,11 @@ def _cell(values: object) -> tuple[tuple[int, int], dict[str, Any]]:
     msgspec.convert(figures["status"], Literal["finished", "diverged"])
     msgspec.convert(figures["finding"], str | None)
     msgspec.convert(figures.get(SAID), str | None)
-    msgspec.convert(figures.get(CURVES), dict[str, list[float | None]] | None)
+    curves = msgspec.convert(figures.get(CURVES), dict[str, list[float | None]] | None) or {}
+    if curves and (not curves.keys() >= _LOSSES or curves.keys().isdisjoint(_METRICS)):
+        raise ValueError("curves: one is missing")
+    if len(set(map(len, curves.values()))) > 1:
+        raise ValueError("curves: they are not of one length")
     numbers = {name: value for name, value in figures.items() if name not in ("status", "finding", SAID, CURVES)}
     msgspec.convert(numbers, dict[str, float | None])
     return place, figures

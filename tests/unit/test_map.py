@@ -303,7 +303,12 @@ def test_a_map_that_does_not_fit_into_the_terminal_says_how_far_it_is(
         (maps.CELLS, '{"cell": [0, 0]}\n'),
         (maps.CELLS, '{"cell": [0, 0], "status": "lost", "finding": null}\n'),
         (maps.CELLS, '{"cell": [0, 0], "status": "finished", "finding": null, "val_accuracy": "high"}\n'),
+        (maps.CELLS, '{"cell": [0, 0], "status": "finished", "finding": null, "curves": {"epoch": [1]}}\n'),
+        (maps.CELLS, "[" * 100_000 + "\n"),
         (maps.DESCRIPTION, ("0.01", '"much"')),
+        (maps.DESCRIPTION, ('"batch_size": 200', '"batch_size": 0')),
+        (maps.DESCRIPTION, ('"seeds": 1', '"seeds": 0')),
+        (maps.DESCRIPTION, "[" * 100_000),
         (maps.DESCRIPTION, ('"field": "lr"', '"field": "left"')),
     ],
 )
@@ -319,6 +324,17 @@ def test_a_damaged_map_is_told_in_a_sentence(command, tmp_path: Path, file: str,
         assert (status, out) == (1, "")
         assert "map: map-1 is damaged" in err
         assert "Traceback" not in err
+
+
+def test_a_map_of_a_model_that_another_version_has_is_told_in_a_sentence(command) -> None:  # type: ignore[no-untyped-def]
+    axes = Axis("lr", (0.01, 0.1), "log"), Axis("weight_decay", (0.0, 0.1), "linear")
+    stored = maps.StoredMap.create(MapSpec(resolve({"model": "softmax", "dataset": "moons"}), *axes, 1))
+    stored.close()
+    path = stored.path / maps.DESCRIPTION
+    path.write_text(path.read_text().replace('"softmax"', '"gpt"'))
+    status, _, err = command("map", "--resume", "map-1")
+    assert (status, "Traceback" in err) == (1, False)
+    assert "map: map-1 is from a newer d2ltui (model 'gpt' is not known to this one)" in err
 
 
 def test_bad_arguments_are_told_in_a_sentence(command) -> None:  # type: ignore[no-untyped-def]
