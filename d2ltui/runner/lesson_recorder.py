@@ -104,9 +104,15 @@ class LessonRecorder:
             except StoreError as error:
                 self._say(str(error))
 
+    @property
+    def writes(self) -> bool:
+        """Whether a run has begun of which not all may be written."""
+        return bool(self._open)
+
     def _finish(self) -> None:
-        store = self._open.popleft()
+        store = self._open[0]
         store.close(CLOSE_TIMEOUT)
+        self._open.popleft()
         if store.name is not None:
             self._names.add(store.name)
 

@@ -120,6 +120,7 @@ def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
                 print("d2ltui: storing the run …", file=sys.stderr, flush=True)
         while not joined and (app.owes_the_store or not loads) and time.monotonic() < until and not signals.impatient:
             joined = app.join(0.1)
+        _finish_lesson(app, signals, until)
         return joined
     signals.on_end = app.stop_run
     if signals.ended_by is not None:
@@ -129,4 +130,12 @@ def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
         os.dup2(null, descriptor)
     while not app.join(1.0):
         pass
+    _finish_lesson(app, signals, time.monotonic() + STORE_TIMEOUT)
     return True
+
+
+def _finish_lesson(app: D2LApp, signals: AppSignals, until: float) -> None:
+    """End the lesson that is being measured, and wait for its runs to be stored."""
+    app.measuring.stop()
+    while app.measuring.owes_the_store and time.monotonic() < until and not signals.impatient:
+        app.measuring.join(0.1)

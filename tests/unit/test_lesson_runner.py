@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
+from typing import TYPE_CHECKING, cast
 
 from d2ltui.lessons import Bench, Lesson
-from d2ltui.lessons.measured import Measured
+from d2ltui.lessons.measured import Experiment, Measured
+from d2ltui.store.listing import runs
+from d2ltui.tui.run import _finish_run
 from d2ltui.tui.services.lesson_runner import LessonRunner
+from d2ltui.tui.signals import AppSignals
+
+if TYPE_CHECKING:
+    from d2ltui.tui.app import D2LApp
 
 SECONDS = 30
 
@@ -68,3 +76,38 @@ def test_one_that_waits_can_be_taken_back_and_all_can_be_stopped() -> None:
     assert not second.began.is_set()
     assert not third.began.is_set()
     runner.stop()  # where there is nothing, nothing happens
+
+
+class Ends:
+    """What is left of an application that is about to end."""
+
+    hung_up = owes_the_store = False
+    live = None
+
+    def __init__(self, measuring: LessonRunner) -> None:
+        self.measuring = measuring
+
+    def stop_run(self) -> None:
+        self.measuring.stop()
+
+    def join(self, timeout: float) -> bool:
+        return True
+
+
+def test_a_lesson_that_the_end_of_the_application_stops_is_stored_as_stopped() -> None:
+    def train(bench: Bench) -> Measured:
+        bench.train("long")
+        raise AssertionError("nobody trains so long")
+
+    import d2ltui.engine.trainer  # noqa: F401  # on a busy machine that alone takes longer than anything here
+
+    given = {"model": "linear", "epochs": 1_000_000, "device": "cpu", "threads": 1}
+    runner = LessonRunner(store=True)
+    runner.start(Lesson("long", "Long", "0", "It ends.", "", "", train, (Experiment("long", given),)), None)
+    deadline = time.monotonic() + SECONDS
+    while not any(run.status == "training" for run in runs()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    _finish_run(cast("D2LApp", Ends(runner)), AppSignals())
+    assert [run.status for run in runs()] == ["stopped"]
+    assert runner.join(SECONDS)

@@ -175,6 +175,12 @@ class LessonRunner:
             if self._present is not None and waiting not in ended:
                 self._present.bench.stop()
 
+    @property
+    def owes_the_store(self) -> bool:
+        """Whether runs would be left behind as interrupted ones, by whoever gives up now: `join` first."""
+        present = self._present
+        return self.busy and present is not None and present.recorder is not None and present.recorder.writes
+
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; False where it has not within `timeout` seconds."""
         if self._thread is None:
