@@ -42,6 +42,11 @@ class Clock:
         self.stop()
         self._counted = seconds
 
+    def leave_out(self, seconds: float) -> None:
+        """Of what has been counted since the start, these were no training."""
+        with self._looking:
+            self._counted -= seconds
+
     def start(self) -> None:
         """Count from now on, until `stop`."""
         if self._thread is not None:

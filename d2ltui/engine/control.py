@@ -183,15 +183,17 @@ class Control:
         """Whether somebody needs the processor for a moment."""
         return self._rest_until > 0
 
-    def wait_while_resting(self) -> None:
-        """Sleep until the rest that was asked for is over."""
+    def wait_while_resting(self) -> float:
+        """Sleep until the rest that was asked for is over; returns how many seconds that took."""
         began = time.monotonic()
         with self._changed:
             while not self._stop and (left := self._rest_until - time.monotonic()) > 0:
                 self._changed.wait(left)
             self._rest_until = 0.0
-            self._rest_after = 2 * time.monotonic() - began
+            rested = time.monotonic() - began
+            self._rest_after = began + 2 * rested
             self._set()
+        return rested
 
     def wait_for_pace(self, step: int) -> bool:
         """Sleep until the step after `step` is due, or a request arrives; True where it has to be asked again."""

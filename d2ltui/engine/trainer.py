@@ -307,7 +307,7 @@ class Trainer:
 
     def _between_steps(self) -> None:
         if self.control.resting:
-            self.control.wait_while_resting()
+            self.progress.clock.leave_out(self.control.wait_while_resting())
         self._publish()
         self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY

@@ -140,6 +140,8 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             pass
         elif not isinstance(event, events.Key):
             await super().on_event(event)
+            if not isinstance(event, events.MouseMove):
+                self._rest_until_shown()
         elif self._typed.admit(event):
             target = self.focused or self.screen
             await super().on_event(event)
@@ -158,13 +160,16 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             await self.on_event(following)
         else:
             self.show_now()
-            if self.screen_stack:
-                self.screen.call_after_refresh(self._end_rest)
+            self._rest_until_shown()
 
     def input_comes(self) -> None:
         """Whatever trains leaves the processor to the answer: on two cores a step and a frame take twice as long."""
         for training in self._in_training():
             training.rest(ANSWER)
+
+    def _rest_until_shown(self) -> None:
+        if self.screen_stack:
+            self.screen.call_after_refresh(self._end_rest)
 
     def _end_rest(self) -> None:
         for training in self._in_training():

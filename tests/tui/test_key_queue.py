@@ -56,3 +56,7 @@ async def test_a_run_rests_from_a_key_to_the_end_of_its_answer(open_app: Opener)
         assert asked[0] == "rest"
         assert not control.resting
         assert person.focused_pane == "model-pane"
+        asked.clear()
+        person.app.input_comes()
+        person.app.post_message(events.MouseScrollDown(None, 60, 20, 0, 0, 0, False, False, False, 60, 20))
+        await person.until(lambda: asked[-1:] == ["end"], "the end of the rest after the wheel")

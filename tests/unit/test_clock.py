@@ -77,3 +77,12 @@ def test_only_what_lies_between_start_and_stop_counts_and_no_thread_is_left(monk
         now += 1000.0
     assert clock.seconds == 6.0
     assert threading.active_count() == threads
+
+
+def test_what_was_no_training_is_left_out() -> None:
+    clock = Clock()
+    clock.set(5.0)
+    clock.start()
+    clock.leave_out(2.0)
+    clock.stop()
+    assert 3.0 <= clock.seconds < 4.0

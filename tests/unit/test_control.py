@@ -275,7 +275,7 @@ def test_a_rest_ends_when_the_answer_is_there_or_its_time_is_over_and_is_followe
     assert (control.resting, control.attention) == (True, True)
     answered = threading.Timer(0.05, control.end_rest)
     answered.start()
-    control.wait_while_resting()
+    assert control.wait_while_resting() >= 0.04
     answered.join()
     assert (control.resting, control.attention) == (False, False)
     control.rest(60.0)
