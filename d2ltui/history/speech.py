@@ -50,7 +50,9 @@ class Speaker:
         if live.epochs and live.epochs[-1] != self._last and (self._over or self._due()):
             lines.append(self._epoch(live.epochs[-1]))
         if live.ended is not None:
-            lines += [_sentence(live.ended.message or live.ended.status), *_courses(live), *self._found()]
+            lines += [_sentence(live.ended.message or live.ended.status), *_courses(live)]
+            for finding in _grave(live):  # all of them: what was said of them before is long ago
+                lines += finding_in_words(finding)
             if well := all_well(live.findings, live.looked_at):
                 lines.append(well)
         elif live.step != live.header.total_steps:  # after the last step, the cause is still looked for
@@ -97,7 +99,7 @@ class Speaker:
         )
 
     def _found(self) -> Iterator[str]:
-        now = tuple(finding for finding in self._live.findings if finding.severity != "note")
+        now = _grave(self._live)
         if now == self._findings:
             return
         known = {finding.rule: finding.severity for finding in self._findings}
@@ -109,6 +111,10 @@ class Speaker:
             if finding.rule not in still:
                 yield f"No longer so: {finding.what}"
         self._findings = now
+
+
+def _grave(live: LiveRun) -> tuple[Finding, ...]:
+    return tuple(finding for finding in live.findings if finding.severity != "note")
 
 
 def in_words(live: LiveRun) -> list[str]:

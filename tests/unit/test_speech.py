@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -66,6 +67,17 @@ def test_a_finding_is_told_when_it_comes_and_when_it_goes() -> None:
     assert speaker.news() == []
     live(events.FindingsChanged(120, ()))
     assert speaker.news() == ["No longer so: All units are dead."]
+
+
+def test_the_end_tells_the_cause_and_what_follows_whatever_was_told_before() -> None:
+    live = LiveRun(CONFIG)
+    speaker = Speaker(live)
+    live(events.FindingsChanged(0, (DEAD,)))
+    assert speaker.news()[0] == "Alarm: All units are dead. The rate is too high."
+    live(events.FindingsChanged(90, (msgspec.structs.replace(DEAD, what="The rate is 30."),)))
+    live(events.RunEnded("finished", "after 6 epochs", {}))
+    told = ["After 6 epochs.", "Alarm: The rate is 30. The rate is too high.", "Try: Train again with lr 0.01."]
+    assert speaker.news() == told
 
 
 def test_requests_are_told() -> None:
