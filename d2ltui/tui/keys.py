@@ -237,8 +237,10 @@ TABLE_HELP = ("shift+← →", "the table sideways, where it is wider than the s
 
 def help_rows(keys: Iterable[Key]) -> list[tuple[str, str]]:
     """Each key as it is called, and what it does."""
-    rows = []
+    rows: list[tuple[str, str]] = []
     for entry in keys:
+        if rows and rows[-1][1] == entry.help and entry.display in rows[-1][0].split():
+            continue  # told with the one before: ← →
         short = entry.display and not entry.display.startswith("^")  # the footer has no room for `ctrl+`
         rows.append((entry.display if short else entry.key, entry.help))
     return rows

@@ -128,7 +128,9 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             self._boxes[which].border_title = title
             if view.size.width > 0:
                 code = self._code[which]
-                beside = {number: notes[line.moment] for number, line in enumerate(code) if line.moment in notes}
+                # The other implementation's values may be others: a loss without its ½, weights of another start.
+                own = notes if which == config.implementation else {}
+                beside = {number: own[line.moment] for number, line in enumerate(code) if line.moment in own}
                 view.show_code(code, mark_of(code, stepped), beside, "◀" if goes_back else "▶")
 
     def _state(self) -> str:
