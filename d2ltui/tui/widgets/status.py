@@ -179,7 +179,8 @@ class StatusLine(CachedRender, Widget):
         parts = _word(status, found, found.marks)
         if live is not None and live.started is not None:
             header = live.header
-            rate = self._speed.of(live)
+            # While the cause is looked for, the run itself is over.
+            rate = self._speed.of(live) if live.loading is None else None
             of = f"{header.epochs:,}" if header.epochs else "?"
             parts.append(f"  epoch {live.epoch:,}/{of} ")
             told = [f" step {live.step:,}"]
