@@ -141,13 +141,16 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         self._box.border_title = f"{layer.index} {layer.title}{moment} (← → other layers, escape closes)"
         desk = self.host.pictures
         state = layer, desk and desk.made, desk and desk.request
-        if self._view.size == self._size_shown and all(map(is_, state, self._shown)):
+        size = self._view.scrollable_content_region.size  # without the scroll bar, where there is one
+        if size == self._size_shown and all(map(is_, state, self._shown)):
             return
-        self._shown, self._size_shown = state, self._view.size
-        if self._view.size.width > 0:
-            lines = unit_lines(layer, self._view.size.width)
+        self._shown, self._size_shown = state, size
+        if size.width > 0:
+            lines = unit_lines(layer, size.width)
             whole = [*lines, *self._function(layer, layers, len(lines))]
             self._view.show(whole)
+            # The screen behind, which this one covers now, may take the request back: then it is asked for again.
+            self._shown = layer, state[1], desk and desk.request
             hidden = len(whole) > self._view.size.height
             what = "its function and inputs, below" if len(whole) > len(lines) else "more units"
             self._box.border_subtitle = f"↑ ↓ {what}" if hidden else ""
@@ -159,7 +162,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             return []
         from d2ltui.charts.picture import area, draw_picture  # they need numpy, which the first paint must not
 
-        width, height = self._view.size.width - 1, max(FEWEST_ROWS, self._view.size.height - above - 1)
+        width, height = self._size_shown.width - 1, max(FEWEST_ROWS, self._size_shown.height - above - 1)
         which = [other.index for other in layers if other.kind == "activation"].index(layer.index)
         request = PictureRequest("activation", *area(width, height), which)
         if desk.request != request:
