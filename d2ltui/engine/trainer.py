@@ -207,10 +207,17 @@ class Trainer:
         self._tell_of_meter()
 
     def _stop_if_asked(self) -> None:
-        if self.control.resting:
-            self.control.wait_while_resting()
         if self.control.stopping:
             raise Stopped
+
+    def _rest_if_asked(self) -> None:
+        if self.control.resting:
+            self.progress.clock.leave_out(self.control.wait_while_resting())
+
+    def _between_parts(self) -> None:
+        """Of the validation data."""
+        self._rest_if_asked()
+        self._stop_if_asked()
 
     def _tell_progress(self, message: str, fraction: float | None) -> None:
         self._emit(events.Loading(message, fraction))
@@ -306,8 +313,9 @@ class Trainer:
             self._emit.tell_failure("measuring other programs", error)
 
     def _between_steps(self) -> None:
-        if self.control.resting:
-            self.progress.clock.leave_out(self.control.wait_while_resting())
+        if self.control.attention:
+            self.control.step_done()  # before a rest: a step that is asked for during it is another one
+            self._rest_if_asked()
         self._publish()
         self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY
@@ -321,7 +329,6 @@ class Trainer:
             self._pace.keep(self._checkpoint)
         self._painter.paint(self.progress.step)
         if self.control.attention:
-            self.control.step_done()
             self._handle_requests()
         self._due = time.perf_counter() + wait
 
@@ -365,7 +372,7 @@ class Trainer:
             raise Stopped
 
     def _end_epoch(self, epoch: int) -> None:
-        end_epoch(self.config.task, epoch, self.parts, self.progress, self._emit, self._stop_if_asked)
+        end_epoch(self.config.task, epoch, self.parts, self.progress, self._emit, self._between_parts)
         if self.progress.diverged:
             raise Stopped
 

@@ -314,3 +314,20 @@ def test_a_run_that_rests_now_and_then_is_the_same_run() -> None:
     assert rested > 0
     ends = [[e for e in tape.events if isinstance(e, events.EpochEnded)] for tape in tapes]
     assert [(e.val_loss, e.train_loss) for e in ends[0]] == [(e.val_loss, e.train_loss) for e in ends[1]]
+
+
+def test_a_pause_and_a_step_that_come_during_a_rest_train_one_step_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = Control()
+    during_step(monkeypatch, {7: lambda: control.rest(60.0)})
+    wait = control.wait_while_resting
+
+    def with_keys() -> float:
+        control.pause()
+        control.step()
+        control.end_rest()
+        return wait()
+
+    monkeypatch.setattr(control, "wait_while_resting", with_keys)
+    _, tape = run(short(), control, WhenPaused(control.resume))
+    assert paused_after(tape) == [8]
+    assert tape.ended.status == "finished"
