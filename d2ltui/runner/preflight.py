@@ -5,13 +5,13 @@ PyTorch is imported inside the thread: this module costs nothing to import.
 
 from __future__ import annotations
 
-import gc
 import threading
 import traceback
 from typing import TYPE_CHECKING, Literal
 
 from d2ltui.engine.control import Control
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.imports import without_gc
 
 if TYPE_CHECKING:
     from d2ltui.engine.checkup import Checkup
@@ -91,12 +91,9 @@ class Attempt:
 
 
 def _import_engine() -> None:
-    gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
-    try:
+    with without_gc():
         import d2ltui.engine.checkup
         import d2ltui.engine.range_test  # noqa: F401
-    finally:
-        gc.enable()
 
 
 class Preflight:

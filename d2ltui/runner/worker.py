@@ -5,7 +5,6 @@ PyTorch is imported inside the thread: this module costs nothing to import.
 
 from __future__ import annotations
 
-import gc
 import threading
 import time
 import traceback
@@ -17,6 +16,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.runner import launch
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.imports import without_gc
 
 if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
@@ -141,11 +141,8 @@ def _left(until: float) -> float:
 
 
 def _import_engine() -> None:
-    gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
-    try:
+    with without_gc():
         _import_trainer()
-    finally:
-        gc.enable()
 
 
 def _import_trainer() -> None:

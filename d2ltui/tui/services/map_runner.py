@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from d2ltui.engine.control import Control
+from d2ltui.spec.imports import without_gc
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
 from d2ltui.spec.parsing import ConfigError
 
@@ -174,11 +174,8 @@ class StoredMaps:
 
 
 def _import_engine() -> None:
-    gc.disable()  # an import leaves no garbage; looking for it among all that comes stops the interface again and again
-    try:
+    with without_gc():
         import d2ltui.runner.map_run  # noqa: F401
-    finally:
-        gc.enable()
 
 
 class MapRunner:
