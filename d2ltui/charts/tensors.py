@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.numbers import number
-from d2ltui.spec.step_seen import Moment, TensorSeen, spread
+from d2ltui.spec.step_seen import Moment, TensorSeen
 
 FIGURE = 10  # columns of a number, with the space before it
 IN_NOTE = 4  # values
@@ -20,12 +20,15 @@ def shape_of(tensor: TensorSeen) -> str:
 
 
 def notes(moments: Sequence[Moment]) -> dict[str, str]:
-    """What has come of every line, by its key: a tensor, its shape and its first values. The latest one counts."""
+    """What has come of every line, by its key: a tensor, its shape and the first values that `table` has of it.
+
+    The latest one counts.
+    """
     found = {}
     for moment in moments:
         # Of a layer's way back, the weight's gradient; of everything else, the result.
         told = moment.tensors[min(1, len(moment.tensors) - 1) if moment.phase == "backward" else -1]
-        found[moment.line] = " ".join(filter(None, (told.name, shape_of(told), *map(_figure, _some(told, IN_NOTE)))))
+        found[moment.line] = " ".join(filter(None, (told.name, shape_of(told), *map(_figure, told.values[:IN_NOTE]))))
         if told.name == "y_hat" and moment.phase == "forward":
             found["output"] = found[moment.line]
     return found
@@ -44,7 +47,7 @@ def table(tensors: Sequence[TensorSeen], width: int) -> Drawing:
     for tensor in tensors:
         told = dict(zip(_HEADS, (tensor.mean, tensor.low, tensor.high), strict=True)) if tensor.shape else {}
         columns = "".join((_figure(told[name]) if name in told else "").rjust(FIGURE) for name in figures)
-        shown = "".join(_figure(value).rjust(FIGURE) for value in _some(tensor, many))
+        shown = "".join(_figure(value).rjust(FIGURE) for value in tensor.values[:many])
         result = tensor is tensors[-1]
         start = tensor.name.ljust(names)
         rest = shape_of(tensor).ljust(shapes) + columns
@@ -56,10 +59,6 @@ def table(tensors: Sequence[TensorSeen], width: int) -> Drawing:
             ]
         )
     return lines
-
-
-def _some(tensor: TensorSeen, most: int) -> list[float]:
-    return [tensor.values[i] for i in spread(len(tensor.values), most)]
 
 
 def _figure(value: float) -> str:
