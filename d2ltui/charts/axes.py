@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from d2ltui.spec.numbers import setting, with_exponent
@@ -106,7 +107,11 @@ def _log_ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def labels(numbers: Sequence[float], width: int, log: bool = False) -> list[str]:
-    """Short texts for ticks, at most `width` ≥ 3 characters each: 0.05, 1e-4, 12, 1.2e5."""
+    """Short texts for ticks, at most `width` ≥ 3 characters each: 0.05, .0072, 1e-4, 12, 1.2e5.
+
+    Where not every number can be told so, the others have none: a text is never of another number than its tick's.
+    Only where none can be told all of them are rounded.
+    """
     if not numbers:
         return []
     if log:
@@ -122,7 +127,15 @@ def labels(numbers: Sequence[float], width: int, log: bool = False) -> list[str]
     ]
     if max(map(len, precise)) <= width:
         return precise
-    return [next((text for d in (2, 1, 0) if len(text := _exponent(number, d)) <= width), "") for number in numbers]
+    short = [re.sub(r"^(-?)0\.", r"\1.", text) for text in fixed]
+    if all(short) and max(map(len, short)) <= width:
+        return short
+    near = [next((text for d in (2, 1, 0) if len(text := _exponent(number, d)) <= width), "") for number in numbers]
+    exact = [
+        text if text and math.isclose(float(text), number, rel_tol=1e-9) else ""
+        for text, number in zip(near, numbers, strict=True)
+    ]
+    return exact if any(exact) else near
 
 
 def _last_digit(number: float) -> int:

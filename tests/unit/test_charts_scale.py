@@ -129,6 +129,7 @@ def test_a_marker_says_where_in_its_cell_its_value_lies(value, height, ascii) ->
 @given(
     st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.integers(40, 120), st.integers(8, 40), st.booleans(), st.booleans()
 )
+@example(0.0068, 0.001, 40, 8, False, False)  # 0.0072 and 0.0074, where 7.2e-3 would have no room
 def test_a_value_on_a_tick_lies_on_the_ticks_own_dot(low, span, width, height, ascii, whole) -> None:
     """Where a label has room for its number: seven characters do not tell -9999.75 from -10000."""
     assume(abs(low) <= 100 * span)
