@@ -13,6 +13,7 @@ from torch import Tensor
 from d2ltui.data import Dataset, Progress
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo, Params
+from d2ltui.spec.synthetic import LINEAR_BIAS, LINEAR_WEIGHTS
 
 
 def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
@@ -43,7 +44,7 @@ def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Calla
 def _synthetic_linear(info: DatasetInfo, noise: float, seed: int) -> Dataset:
     """y = Xw + b + noise with X ~ N(0, 1), noise ~ N(0, `noise`²) (section 3.3)."""
     generator = torch.Generator().manual_seed(seed)
-    w, b = torch.tensor([[2.0], [-3.4]]), torch.tensor([4.2])
+    w, b = torch.tensor([[weight] for weight in LINEAR_WEIGHTS]), torch.tensor([LINEAR_BIAS])
     total = info.train_size + info.val_size
     x = torch.randn(total, info.num_inputs, generator=generator)
     y = x @ w + b + noise * torch.randn(total, 1, generator=generator)

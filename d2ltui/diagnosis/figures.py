@@ -90,9 +90,10 @@ def _histogram(parts: list[Tensor], zero: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 @torch.no_grad()
 def weight_figures(weight: Tensor, gradient: Tensor) -> Tensor:
-    """Of a layer's weights (units, inputs): the gradient's norm, their own, sign share, histogram of the gradient.
+    """Of a layer's weights (units, inputs): the gradient's norm, their own, sign share, and two histograms.
 
-    A row holds what comes into one unit.
+    A row holds what comes into one unit. Each histogram, the gradient's and the weights' own, is its minimum, its
+    maximum and NUM_BINS counts: (3 + 2 · (2 + NUM_BINS),).
     """
     parts = _rows(gradient)  # a sum of truth values is counted in 64 bits each
     positive = torch.cat([(part > 0).sum(dim=1) for part in parts])
@@ -102,8 +103,11 @@ def weight_figures(weight: Tensor, gradient: Tensor) -> Tensor:
     having = (signed > 0).sum()
     sign_share = torch.where(having > 0, share.sum() / having.clamp(min=1), torch.nan)
     norms = torch.stack((norm(gradient), norm(weight), sign_share))
-    low, high, counts = _histogram(_finite_parts(gradient), norms.new_zeros(()))
-    return torch.cat((norms, torch.stack((low, high)), counts))
+    parts_of_figures = [norms]
+    for values in (gradient, weight):
+        low, high, counts = _histogram(_finite_parts(values), norms.new_zeros(()))
+        parts_of_figures += [torch.stack((low, high)), counts]
+    return torch.cat(parts_of_figures)
 
 
 @torch.no_grad()

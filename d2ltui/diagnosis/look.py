@@ -17,13 +17,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from d2ltui.diagnosis.figures import brief_figures, brief_norm, figures, weight_figures, wide
+from d2ltui.diagnosis.figures import NUM_BINS, brief_figures, brief_norm, figures, weight_figures, wide
 from d2ltui.nn.network import Network
 from d2ltui.spec.activations import ACTIVATIONS, Activation, activation_of
 from d2ltui.spec.events import LayersProbed, LayerStats
 from d2ltui.spec.layers import LayerKind, LayerSpec
 
 MAX_UNITS = 1024  # of a layer, told one by one
+MAX_LISTED_PARAMETERS = 16  # of a layer, told one by one
 
 _CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AvgPool", "AdaptiveMaxPool")
 _KINDS: tuple[tuple[str, LayerKind], ...] = (
@@ -49,6 +50,7 @@ class _Seen(NamedTuple):
     activity: Tensor | None
     weight: Tensor | None
     units_last: bool
+    others: tuple[Tensor, ...] = ()  # the parameters beside the weight, where there are few of them all
 
 
 def look(
@@ -92,6 +94,7 @@ def look(
                 _activity(by_unit, activation) if active else None,
                 None if again else weight,
                 getattr(part, "units_last", False),
+                () if again or brief else _beside(part, weight),
             )
         )
 
@@ -112,6 +115,7 @@ def look(
     weight_rows = torch.stack(list(of_weights.values())).tolist() if of_weights else []
     by_layer = dict(zip(of_weights, weight_rows, strict=True))
     activity = _split({use.spec.index: use.activity for use in seen if use.activity is not None})
+    listed = _split({use.spec.index: _listed(use) for use in seen if use.others})
     ratios = update_ratios or {}
     layers = tuple(
         _stats(
@@ -120,6 +124,7 @@ def look(
             by_layer.get(use.spec.index),
             activity.get(use.spec.index),
             ratios.get(use.spec.index),
+            listed.get(use.spec.index, ()),
         )
         for use, row in zip(seen, rows, strict=True)
     )
@@ -217,6 +222,19 @@ def _weight_of(part: nn.Module) -> Tensor | None:
     return max(part.parameters(), key=lambda parameter: parameter.numel(), default=None)
 
 
+def _beside(part: nn.Module, weight: Tensor | None) -> tuple[Tensor, ...]:
+    """The parameters beside the weight; none where all of them are too many to be told one by one."""
+    own = list(part.parameters(recurse=False))
+    if weight is None or sum(parameter.numel() for parameter in own) > MAX_LISTED_PARAMETERS:
+        return ()
+    return tuple(parameter.detach() for parameter in own if parameter is not weight)
+
+
+def _listed(use: _Seen) -> Tensor:
+    assert use.weight is not None
+    return torch.cat([_matrix(use.weight.detach(), use).flatten(), *(other.flatten() for other in use.others)])
+
+
 def _matrix(weight: Tensor, use: _Seen) -> Tensor:
     """A weight or its gradient as a matrix (units, inputs)."""
     if use.units_last:
@@ -244,7 +262,7 @@ def _output_figures(by_unit: Tensor, activation: Activation | None, brief: bool)
 
 def _brief_weight_figures(weight: Tensor, gradient: Tensor) -> Tensor:
     norms = torch.stack((brief_norm(gradient), brief_norm(weight)))
-    return torch.cat((norms, norms.new_tensor((math.nan, 0.0, 0.0))))  # no sign share, no histogram
+    return torch.cat((norms, norms.new_tensor((math.nan,))))  # no sign share, no histograms
 
 
 @torch.no_grad()
@@ -272,10 +290,11 @@ def _stats(
     weights: list[float] | None,
     activity: tuple[float, ...] | None,
     update_ratio: float | None,
+    parameters: tuple[float, ...],
 ) -> LayerStats:
     dead, low, high, mean, sd, zeros, saturated, nonfinite, *counts = row
     gradient_norm, weight_norm, sign_share = weights[:3] if weights else (None, None, None)
-    gradient_low, gradient_high, *gradient_counts = weights[3:] if weights else (0.0, 0.0)
+    of_gradient, of_weight = _histogram(weights, 3), _histogram(weights, 3 + 2 + NUM_BINS)
     activation = activation_of(spec.name)
     return LayerStats(
         index=spec.index,
@@ -295,11 +314,21 @@ def _stats(
         weight_norm=weight_norm,
         update_ratio=update_ratio,
         sign_share=sign_share if sign_share is not None and math.isfinite(sign_share) else None,
-        gradient_counts=_counts(gradient_counts),
-        gradient_minimum=gradient_low,
-        gradient_maximum=gradient_high,
+        gradient_minimum=of_gradient[0],
+        gradient_maximum=of_gradient[1],
+        gradient_counts=of_gradient[2],
         unit_activity=activity,
+        weight_minimum=of_weight[0],
+        weight_maximum=of_weight[1],
+        weight_counts=of_weight[2],
+        parameters=parameters,
     )
+
+
+def _histogram(figures: list[float] | None, at: int) -> tuple[float, float, tuple[int, ...]]:
+    """Minimum, maximum and counts among the figures of a layer's weights; a brief look has none."""
+    low, high, *counts = (figures or [])[at : at + 2 + NUM_BINS] or (0.0, 0.0)
+    return low, high, _counts(counts)
 
 
 def _counts(figures: list[float]) -> tuple[int, ...]:

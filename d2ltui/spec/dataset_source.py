@@ -22,7 +22,8 @@ class DatasetInfo(msgspec.Struct, frozen=True):
     """A data set: its task, its shape, its parts, and what is done to it before a model sees it.
 
     `origin` says who it comes from, such as `scikit-learn`; `synthetic` is for data that the run's seed makes.
-    `downloaded` is for files that lie in the data directory, and come there by a download where they can.
+    `downloaded` is for files that lie in the data directory, and come there by a download where they can. `truth` are
+    the weights of a linear function and its bias, where that has made the labels.
     """
 
     name: str
@@ -37,6 +38,7 @@ class DatasetInfo(msgspec.Struct, frozen=True):
     description: str
     classes: tuple[str, ...] = ()
     downloaded: bool = False
+    truth: tuple[float, ...] = ()
 
     @property
     def num_inputs(self) -> int:

@@ -97,7 +97,9 @@ class LayerStats(msgspec.Struct, frozen=True):
 
     Of a layer's weights (None, and no counts, where it has none): `gradient_norm` is the norm of the loss's gradient
     with respect to them, `gradient_counts` their histogram in equal bins over [`gradient_minimum`,
-    `gradient_maximum`], `weight_norm` their own norm. `update_ratio` is ‖Δw‖ / ‖w‖ of one training step, the latest
+    `gradient_maximum`], `weight_norm` their own norm, `weight_counts` their own histogram over [`weight_minimum`,
+    `weight_maximum`]. `parameters` are the weights, a unit's after the other's, and then the biases, where there are 16
+    or fewer of them all. `update_ratio` is ‖Δw‖ / ‖w‖ of one training step, the latest
     one that was measured (None before the first). `sign_share` is the share of a unit's incoming weight gradients that
     carry the more frequent sign, from .5 to 1, averaged over the units that have any.
 
@@ -127,6 +129,10 @@ class LayerStats(msgspec.Struct, frozen=True):
     gradient_minimum: float = 0.0
     gradient_maximum: float = 0.0
     unit_activity: tuple[float, ...] | None = None
+    weight_counts: tuple[int, ...] = ()
+    weight_minimum: float = 0.0
+    weight_maximum: float = 0.0
+    parameters: tuple[float, ...] = ()
 
 
 class LayersProbed(Event, frozen=True):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from d2ltui.spec.dataset_source import SYNTHETIC, DatasetInfo, DatasetSource, Params
 from d2ltui.spec.numbers import setting
 
+LINEAR_WEIGHTS, LINEAR_BIAS = (2.0, -3.4), 4.2  # of synthetic-linear (section 3.3)
 LEAST_SAMPLES = 10  # of each part: two of three classes and more, however they are split
 
 
@@ -68,6 +69,7 @@ def _source(
             normalisation="each input to mean 0, sd 1" if classes else "none",
             description=describe(known),
             classes=classes,
+            truth=() if classes else (*LINEAR_WEIGHTS, LINEAR_BIAS),
         )
 
     return DatasetSource(sized({}), "d2ltui.data.tabular:load", sized, dict(fields))

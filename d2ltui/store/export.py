@@ -13,7 +13,11 @@ from d2ltui.spec.text import json_line
 from d2ltui.store.listing import describe
 from d2ltui.store.reader import RunReader
 
-_HISTOGRAMS = ("counts", "gradient_counts", "gradient_minimum", "gradient_maximum", "unit_activity")
+_HISTOGRAMS = (
+    *("counts", "unit_activity"),
+    *("gradient_counts", "gradient_minimum", "gradient_maximum"),
+    *("weight_counts", "weight_minimum", "weight_maximum"),
+)
 
 
 def metric_name(reader: RunReader) -> str:

@@ -71,6 +71,9 @@ def _histograms(writer: SummaryWriter, reader: RunReader) -> None:
             if sum(layer.gradient_counts):
                 low, high = layer.gradient_minimum, layer.gradient_maximum
                 _histogram(writer, f"gradients/{name}", layer.gradient_counts, low, high, probed.step, None)
+            if sum(layer.weight_counts):
+                low, high = layer.weight_minimum, layer.weight_maximum
+                _histogram(writer, f"weights/{name}", layer.weight_counts, low, high, probed.step, None)
             if layer.gradient_norm is not None:
                 writer.add_scalar(f"gradient norm/{name}", layer.gradient_norm, probed.step)
 

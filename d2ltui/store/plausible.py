@@ -22,6 +22,7 @@ from d2ltui.spec.versions import can_be_shown, read_config
 
 MAX_SHOWN_LAYERS = 1000  # of a network; 200 hidden ones are 601 with their activations and dropout
 MAX_BINS = 1024
+MAX_LISTED = 1024
 MAX_FINDINGS, MAX_PLACES = 100, 20  # of a run now; where findings were looked for
 MAX_REMEDY = 20  # hyperparameters that a finding changes, and numbers in one of them
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")  # of a model, a data set, an activation
@@ -157,7 +158,7 @@ def check_event(event: events.Event) -> None:
 
 def _layer(layer: events.LayerStats) -> None:
     _counts(index=layer.index, units=layer.num_units, outputs=layer.nonfinite)
-    for counts in (layer.counts, layer.gradient_counts):
+    for counts in (layer.counts, layer.gradient_counts, layer.weight_counts):
         _at_most(MAX_BINS, bins=len(counts))
         if counts:
             _counts(outputs=min(counts))
@@ -166,7 +167,13 @@ def _layer(layer: events.LayerStats) -> None:
     for name, share in shares.items():
         if share is not None and not math.isnan(share) and not 0 <= share <= 1:
             raise ValueError(f"a share of {number(share)} ({name})")
-    for low, high in ((layer.minimum, layer.maximum), (layer.gradient_minimum, layer.gradient_maximum)):
+    _at_most(MAX_LISTED, parameters=len(layer.parameters))
+    ranges = (
+        (layer.minimum, layer.maximum),
+        (layer.gradient_minimum, layer.gradient_maximum),
+        (layer.weight_minimum, layer.weight_maximum),
+    )
+    for low, high in ranges:
         if low > high:
             raise ValueError(f"a smallest value of {number(low)} and a largest of {number(high)}")
 

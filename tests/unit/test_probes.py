@@ -89,6 +89,9 @@ def test_figures_agree_with_plain_pytorch(implementation: str, activation: str) 
         assert layer.weight_norm == pytest.approx(float(weight.norm()), rel=1e-9)
         assert list(layer.gradient_counts) == torch.histc(gradient, NUM_BINS).long().tolist()
         assert (layer.gradient_minimum, layer.gradient_maximum) == (float(gradient.min()), float(gradient.max()))
+        assert list(layer.weight_counts) == torch.histc(weight, NUM_BINS).long().tolist()
+        assert (layer.weight_minimum, layer.weight_maximum) == (float(weight.min()), float(weight.max()))
+        assert layer.parameters == ()  # there are too many
         positive, negative = (gradient > 0).sum(dim=0), (gradient < 0).sum(dim=0)
         having = positive + negative > 0
         share = torch.maximum(positive, negative)[having] / (positive + negative)[having]
@@ -104,6 +107,20 @@ def test_both_implementations_are_seen_alike(implementation: str) -> None:
     reference = probe(build(mlp(implementation="concise", hidden="64", init="xavier")), x, y).layers[0]
     assert layer.sign_share == pytest.approx(reference.sign_share, rel=1e-3)
     assert layer.gradient_norm == pytest.approx(reference.gradient_norm, rel=1e-4)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_the_few_parameters_of_a_linear_regression_are_told_one_by_one(implementation: str) -> None:
+    config = resolve({"model": "linear", "dataset": "synthetic-linear", "implementation": implementation})
+    network = build(config)
+    x, y = torch.randn(8, 2), torch.randn(8, 1)
+    (layer,) = probe(network, x, y).layers
+    ((_, weight, bias),) = network.weights()
+    assert layer.parameters == (*weight.flatten().tolist(), *bias.tolist())
+    assert config.dataset_info.truth == (2.0, -3.4, 4.2)
+    assert load(config).truth is not None
+    true_weight, true_bias = load(config).truth
+    assert (*true_weight.flatten().tolist(), *true_bias.tolist()) == pytest.approx(config.dataset_info.truth)
 
 
 def test_a_large_tensor_is_summed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

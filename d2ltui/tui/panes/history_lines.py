@@ -1,4 +1,4 @@
-"""How each layer's outputs have spread over time: heatmaps of their histograms, as lines of text. No widgets here."""
+"""How each layer's outputs, or weights, have spread over time: heatmaps of their histograms. No widgets here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from d2ltui.charts.raster import drawing_of, half_blocks
 from d2ltui.charts.spec import RGB, Style
 from d2ltui.spec.events import LayersProbed, LayerStats
 from d2ltui.spec.numbers import number
-from d2ltui.tui.panes.layer_lines import TextLine
+from d2ltui.tui.panes.layer_lines import TextLine, Values, probed_values
 
 LABEL_WIDTH = 8
 MAX_ROWS = 12
@@ -32,24 +32,31 @@ Levels = npt.NDArray[np.int64]  # from 0, nothing, to the last shade
 
 
 def heatmap_lines(
-    probes: Sequence[LayersProbed], width: int, height: int, look: Look, cursor: int | None = None
+    probes: Sequence[LayersProbed],
+    width: int,
+    height: int,
+    look: Look,
+    cursor: int | None = None,
+    values: Values = "outputs",
 ) -> list[TextLine]:
-    """For each layer its name and a heatmap: time from left to right, outputs from low to high, stronger is more.
+    """For each layer its name and a heatmap: time from left to right, values from low to high, stronger is more.
 
     Each column is one look at the layer, the last one until its place in time; its shades are shares of its own highest
     bin. Below them stand the steps, with the one of the `cursor`, and the legend.
     """
     if not probes:
         return []
-    number_of_layers = len(probes[-1].layers)
+    number_of_layers = len(probed_values(probes[-1], values).layers)
     room = (height - 1) // max(1, number_of_layers) - 1
     rows = min(MAX_ROWS, room) if room >= FEWEST else SCROLLED
     columns = max(1, width - LABEL_WIDTH)
     chosen = _spread(probes, columns)
+    made = {id(probed): probed_values(probed, values) for probed in chosen}  # one look has many columns
+    chosen = [made[id(probed)] for probed in chosen]
     lines: list[TextLine] = []
     for index in range(number_of_layers):
         history = [probed.layers[index] for probed in chosen if index < len(probed.layers)]
-        lines += _heatmap(history, rows, look)
+        lines += _heatmap(history, rows, look, values)
     return [*lines, _below(chosen, columns, look, cursor)]
 
 
@@ -91,11 +98,11 @@ def _spread(probes: Sequence[LayersProbed], columns: int) -> list[LayersProbed]:
     return [probes[index] for index in np.searchsorted(steps, places, "right") - 1]
 
 
-def _heatmap(history: Sequence[LayerStats], rows: int, look: Look) -> list[TextLine]:
+def _heatmap(history: Sequence[LayerStats], rows: int, look: Look, values: Values) -> list[TextLine]:
     last = history[-1]
     shown = _of_one_scale(history)
     if not shown:
-        return [[(Style.TEXT, f"{last.index} {last.title}: outputs that are not finite")]]
+        return [[(Style.TEXT, f"{last.index} {last.title}: {values} that are not finite")]]
     low, high = min(layer.minimum for layer in shown), max(layer.maximum for layer in shown)
     left_out = ": blank where far beyond this scale, or not finite" if len(shown) < len(history) else ""
     if not axes.apart(low, high):
@@ -104,7 +111,8 @@ def _heatmap(history: Sequence[LayerStats], rows: int, look: Look) -> list[TextL
     edges = np.linspace(low, high, (2 * rows if shades == SHADES else rows) + 1)
     of_look = {id(layer): _column(layer, edges, shades) for layer in history}  # one look has many columns
     levels = np.stack([of_look[id(layer)] for layer in history], axis=1)[::-1]  # the highest row first
-    lines: list[TextLine] = [[(Style.TEXT, f"{last.index} {last.title}"), (Style.WARNING, left_out)]]
+    of = "" if values == "outputs" else f": {values}"
+    lines: list[TextLine] = [[(Style.TEXT, f"{last.index} {last.title}{of}"), (Style.WARNING, left_out)]]
     if shades == SHADES:
         cells: list[TextLine] = [list(row) for row in drawing_of(*half_blocks(_colours(levels, look)))]
     else:
