@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ltui.charts.colours import Pixels, Styles, blend, packed, style_of
-from d2ltui.charts.grid import one_cell_each
+from d2ltui.charts.grid import FILL, one_cell_each, whole
 from d2ltui.charts.raster import Characters, drawing_of, half_blocks
 from d2ltui.charts.spec import FOREGROUND, RGB, Drawing, Run, Style
+from d2ltui.spec.width import cells
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
+SOFT = "\ufdd1"  # between two wide characters a line may end
 GLYPHS, LETTERS = "●▲■◆▼○△□◇▽", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -96,7 +98,7 @@ def caption(parts: list[Run], width: int, ascii: bool) -> list[Run]:
     """One line of text, cut where it does not fit."""
     line: list[Run] = []
     for style, text in parts:
-        text = one_cell_each(text, ascii)[: max(0, width - sum(len(shown) for _, shown in line))]
+        text = whole(one_cell_each(text, ascii)[: max(0, width - sum(cells(shown) for _, shown in line))])
         if text:
             line.append((style, text))
     return line
@@ -104,18 +106,26 @@ def caption(parts: list[Run], width: int, ascii: bool) -> list[Run]:
 
 def wrapped(parts: list[Run], width: int, ascii: bool, most: int) -> Drawing:
     """Text in as many lines as it takes, `most` at most and one at least; the last one is cut. No-break spaces hold."""
-    styles = [style for style, text in parts for _ in text]
+    shown = [(style, _breakable(text, ascii)) for style, text in parts]
+    styles = [style for style, text in shown for _ in text]
     lines: list[list[Run]] = [[]]
     free = width
-    for word in re.finditer("[^ ]* *", "".join(text for _, text in parts)):
-        if len(word[0].rstrip(" ")) > free and free < width and len(lines) < most:
+    for word in re.finditer(f"[^ {SOFT}]*[ {SOFT}]*", "".join(text for _, text in shown)):
+        long = len(word[0].replace(SOFT, ""))
+        if len(word[0].rstrip(f" {SOFT}")) > free and free < width and len(lines) < most:
             lines.append([])
             free = width
-        of_word = styles[word.start() : word.end()], word[0].replace(NO_BREAK, " ")
-        for style, letters in groupby(list(zip(*of_word, strict=True))[:free], key=lambda pair: pair[0]):
-            lines[-1].append((style, one_cell_each("".join(letter for _, letter in letters), ascii)))
-        free = max(0, free - len(word[0]))
-    return [caption(line, width, ascii) for line in lines]
+        letters = [(s, c) for s, c in zip(styles[word.start() : word.end()], word[0], strict=True) if c != SOFT]
+        for style, run in groupby(letters[:free], key=lambda pair: pair[0]):
+            lines[-1].append((style, whole("".join(letter for _, letter in run).replace(NO_BREAK, " "))))
+        free = max(0, free - long)
+    return lines
+
+
+def _breakable(text: str, ascii: bool) -> str:
+    """A character for each cell, and `SOFT` where a line may end within what has no blanks; not within an entry."""
+    shown = NO_BREAK.join(one_cell_each(part, ascii) for part in text.split(NO_BREAK))
+    return shown if NO_BREAK in text else re.sub(f"{FILL}(?![，。、；：）”])", FILL + SOFT, shown)
 
 
 def entry(text: str) -> str:

@@ -6,7 +6,7 @@ import math
 
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.diagram_curves import colour_of
-from d2ltui.charts.grid import one_cell_each
+from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec.diagrams import Bars
 
@@ -33,7 +33,7 @@ def body(diagram: Bars, width: int, height: int, look: Look) -> Drawing:
         style = colour_of(colour, look)
         bar = _bar(value / full, room, below_zero, look.ascii) if finite else ""
         number = (int(Style.AXIS if finite else Style.WARNING), " " + told[index])
-        line: list[Run] = [(int(Style.TEXT), name[:name_width].rjust(name_width) + " "), (style, bar), number]
+        line: list[Run] = [(int(Style.TEXT), whole(name[:name_width].rjust(name_width)) + " "), (style, bar), number]
         again: list[Run] = [(int(Style.AXIS), " " * (name_width + 1)), (style, bar)]
         lines += [line, *([again] if every == 3 else []), *([[]] if every > 1 else [])]
     return [*lines, *([[]] * height)][:height]

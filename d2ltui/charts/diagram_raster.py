@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from d2ltui.charts.canvas import Canvas, Look, entry
 from d2ltui.charts.colours import Pixels, blend, diverging
-from d2ltui.charts.grid import one_cell_each
+from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.picture_planes import fitted
 from d2ltui.charts.raster import marks
 from d2ltui.charts.spec import RGB, Drawing, Run, Style
@@ -44,7 +44,8 @@ def body(diagram: Raster, width: int, height: int, look: Look) -> Drawing:
         # Both names are told where the panel has room for them, though the last column may end a little before.
         span = max(wide, len(left) + 1 + len(right)) if len(left) + len(right) < width else wide
         right = right if len(left) + len(right) < span else ""
-        drawing.append([(int(Style.AXIS), (left[: max(0, span - len(right))].ljust(span - len(right)) + right))])
+        shown = left[: max(0, span - len(right))].ljust(span - len(right)) + right
+        drawing.append([(int(Style.AXIS), whole(shown))])
     return drawing
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import functools
+import re
 import unicodedata
 
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.width import has_wide
+
+FILL = "\ufdd0"  # stands in the second cell of a wide character: so there is a character for each cell
 
 _PLAIN = {
     **dict.fromkeys("─–−", "-"),
@@ -23,16 +27,30 @@ _PLAIN = {
 
 
 def one_cell_each(text: str, ascii: bool) -> str:
-    """`text` with every character one cell wide: what is wider, narrower or a control character becomes "?"."""
-    if text.isascii() and text.isprintable():
+    """`text` with a character for each cell: behind a wide one stands `FILL`, until `whole` takes it away again.
+
+    What is narrower than a cell, and control characters, become "?".
+    """
+    if (text.isascii() and text.isprintable()) or FILL in text:
         return text
     if ascii:
         text = "".join(_PLAIN.get(character, character) for character in text)
-    return "".join(c if c.isprintable() and (c.isascii() or not ascii) and _narrow(c) else "?" for c in text)
+    return "".join(_in_cells(c) if c.isprintable() and (c.isascii() or not ascii) else "?" for c in text)
 
 
-def _narrow(character: str) -> bool:
-    return unicodedata.east_asian_width(character) not in "WF" and not unicodedata.combining(character)
+def _in_cells(character: str) -> str:
+    if unicodedata.combining(character):
+        return "?"
+    return f"{character}{FILL}" if unicodedata.east_asian_width(character) in "WF" else character
+
+
+def whole(text: str) -> str:
+    """`text`, a character for each cell, as it is to be shown: half of a wide character is a blank."""
+    if text.isascii() or not (FILL in text or has_wide(text)):
+        return text
+    return re.sub(f"(.)({FILL})?", lambda found: found[1] if found[2] or not has_wide(found[1]) else " ", text).replace(
+        FILL, " "
+    )
 
 
 class Grid:
@@ -82,9 +100,9 @@ def _runs(text: str, styles: bytes) -> tuple[Run, ...]:
     for column, (character, style) in enumerate(zip(text, styles, strict=True)):
         if character != " " and style != current:
             if current != -1:
-                runs.append((current, text[start:column]))
+                runs.append((current, whole(text[start:column])))
                 start = column
             current = style
     if text:
-        runs.append((max(current, 0), text[start:]))
+        runs.append((max(current, 0), whole(text[start:])))
     return tuple(runs)

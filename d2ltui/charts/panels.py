@@ -10,6 +10,7 @@ from d2ltui.charts import diagram_bars, diagram_curves, diagram_descent, diagram
 from d2ltui.charts.canvas import Look, caption, lines_for, wrapped
 from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec import diagrams, pictures
+from d2ltui.spec.width import cells
 
 GAP = 2  # columns between panels
 LOWEST = 4  # rows of a panel with its title, from which on there is something to see
@@ -90,5 +91,5 @@ def _joined(parts: Drawing, width: int) -> list[Run]:
     for index, part in enumerate(parts):
         line += part
         if index < len(parts) - 1:
-            line.append((int(Style.AXIS), " " * (width + GAP - sum(len(text) for _, text in part))))
+            line.append((int(Style.AXIS), " " * (width + GAP - sum(cells(text) for _, text in part))))
     return line

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ltui.charts.colours import Pixels, Styles, packed, style_of
+from d2ltui.charts.grid import whole
 from d2ltui.charts.spec import Drawing, Run
 
 Characters = npt.NDArray[np.str_]  # (rows, columns), one character each
@@ -29,7 +30,7 @@ def drawing_of(characters: Characters, styles: Styles) -> Drawing:
 def _runs(text: str, styles: Styles) -> list[Run]:
     starts = [0, *(np.flatnonzero(styles[1:] != styles[:-1]) + 1).tolist()] if text else []
     ends = [*starts[1:], len(text)]
-    return [(style, text[a:b]) for style, a, b in zip(styles[starts].tolist(), starts, ends, strict=True)]
+    return [(style, whole(text[a:b])) for style, a, b in zip(styles[starts].tolist(), starts, ends, strict=True)]
 
 
 def marks(values: npt.NDArray[np.floating], shades: str) -> Characters:

@@ -22,6 +22,7 @@ from d2ltui.spec import terminal
 from d2ltui.spec.numbers import duration
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted, sections
+from d2ltui.spec.width import cells, cut, filled, padded
 from d2ltui.store.defects import in_words, keep_traceback
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ def list_lessons(as_json: bool) -> int:
         print(_json(told))
         return 0
     places = [lesson.section for lesson in LESSONS.values()]
-    wide, title = max(map(len, places)) + 2, max(len(lesson.title) for lesson in LESSONS.values()) + 2
+    wide, title = max(map(cells, places)) + 2, max(cells(lesson.title) for lesson in LESSONS.values()) + 2
     for lesson in LESSONS.values():
         holds, tried = known.of(lesson).holds, known.tried(lesson)
         mark = " " if holds is None else "✓" if holds else "✗"
         count = f"  {tried} of {len(lesson.trials)} tried" if tried else ""
-        print(f"{mark} {lesson.section:<{wide}}{lesson.title:<{title}}{lesson.name}{count}")
+        print(f"{mark} {padded(lesson.section, wide)}{padded(lesson.title, title)}{lesson.name}{count}")
         print(_wrapped(lesson.see or lesson.claim, " " * (wide + 2)))
     print(f"\n{known.in_words(LESSONS.values())}", end="")
     following = known.following(LESSONS.values())
@@ -183,7 +184,7 @@ def _json(value: object) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+    return filled(text, WIDTH, indent)
 
 
 def _print_page(lesson: Lesson) -> None:
@@ -264,7 +265,7 @@ class _Progress:
             total = f" of {self.bench.total}" if self.bench is not None and self.bench.total >= self._count else ""
             said = f"{self._lesson.name}, run {self._count}{total}: {run.role}, seed {run.seed}"
             columns, _ = terminal.size(sys.stderr)
-            print(f"\r\x1b[K{said[: max(1, columns - 1)]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{cut(said, max(1, columns - 1))}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         if self._terminal and self._count:

@@ -12,6 +12,7 @@ from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.lessons.trial import Trial
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import printable
+from d2ltui.spec.width import joined
 
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench
@@ -75,7 +76,7 @@ def paragraphs(text: str) -> list[Paragraph]:
     for part in text.strip("\n").split("\n\n"):
         lines = part.split("\n")
         is_code = all(line.startswith("    ") for line in lines)
-        found.append(Paragraph(part if is_code else " ".join(lines), is_code))
+        found.append(Paragraph(part if is_code else joined(lines), is_code))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from d2ltui.charts.spec import COLOURED, RGB, Drawing, Style, colours_of
+from d2ltui.spec.width import cells
 
 CELL, LINE = 8, 16  # pixels of a cell
 _COLOURS = {
@@ -35,8 +36,8 @@ def svg(title: str, drawing: Drawing, width: int, background: RGB, foreground: R
         y = (row + 1) * LINE + LINE // 4
         for style, text in line:
             front, back = colours_of(style) if style >= COLOURED else (None, None)
-            x, across = (column + 1) * CELL, len(text) * CELL
-            column += len(text)
+            x, across = (column + 1) * CELL, cells(text) * CELL
+            column += cells(text)
             if back is not None:
                 parts.append(_rectangle(x, y, across, LINE, back))
             if text.strip("▀") == "" and front is not None:

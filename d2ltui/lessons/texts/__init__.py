@@ -1,8 +1,11 @@
-"""What lessons say, a file for each, apart from what they do: `en/NAME.toml`.
+"""What lessons say, a file for each, apart from what they do: `en/NAME.toml`, and in other languages `zh/NAME.toml`.
+
+A translation has what is translated, and takes the rest from the English file: what a lesson trains and checks, and
+formulas without words.
 
 title, section, claim, see   one line each; `see` is what there will be to see
 text                         paragraphs; one whose lines begin with four spaces is code
-formula, example             lines of at most 50 characters, as they are to be shown
+formula, example             lines of at most 50 columns, as they are to be shown
 [[try]]                      two or three: `do` and `expect`, a sentence each, with the experiment's `role` and what is
                              `given`; and as `check`, what the tool is to find in such a run (see `trial.Check`):
     check = { figure = "val_metric", at_least = 0.9 }                   after the last epoch
@@ -33,18 +36,59 @@ else:
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench
 
-LANGUAGE = "en"
+ENGLISH = "en"
+SAID = ("title", "section", "claim", "see", "text", "formula", "example")
+
+
+class BookLesson(Lesson, frozen=True):
+    """A lesson whose text is in a file for each language.
+
+    What it says (`SAID`, and `trials`) is looked up when it is asked for, in the language that is spoken then.
+    """
+
+
+def _says(key: str) -> property:
+    return property(lambda lesson: read(lesson.name, spoken()).get(key, ""))
+
+
+def spoken() -> str:
+    """The language of the session."""
+    return ENGLISH
 
 
 def book_lesson(name: str, *, measure: Callable[[Bench], Measured], experiments: tuple[Experiment, ...] = ()) -> Lesson:
-    """The lesson called `name`, with its text from the file of that name."""
-    text = dict(read(name))
-    trials = tuple(msgspec.convert(trial, Trial) for trial in text.pop("try", ()))
-    return Lesson(name=name, measure=measure, experiments=experiments, trials=trials, **text)
+    """The lesson called `name`, with its text from the files of that name."""
+    said = {key: read(name).get(key, "") for key in SAID}
+    trials = _trials(name, ENGLISH)
+    return BookLesson(name=name, measure=measure, experiments=experiments, trials=trials, **said)
 
 
 @cache
-def read(name: str, language: str = LANGUAGE) -> dict[str, Any]:
-    """What the file says."""
-    found = tomllib.loads(files(__package__).joinpath(language).joinpath(f"{name}.toml").read_text("utf-8"))
+def _trials(name: str, language: str) -> tuple[Trial, ...]:
+    return tuple(msgspec.convert(trial, Trial) for trial in read(name, language).get("try", ()))
+
+
+@cache
+def read(name: str, language: str = ENGLISH) -> dict[str, Any]:
+    """What the file says; what is not translated is English."""
+    found = _file(name, ENGLISH)
+    if language == ENGLISH:
+        return found
+    own = _file(name, language)
+    tries = [{**trial, **said} for trial, said in zip(found.get("try", ()), own.pop("try", ()), strict=True)]
+    return {**found, **own, "try": tries}
+
+
+def _file(name: str, language: str) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(files(__package__).joinpath(language).joinpath(f"{name}.toml").read_text("utf-8"))
+    except FileNotFoundError:
+        if language == ENGLISH:
+            raise
+        return {"try": [{}] * len(_file(name, ENGLISH).get("try", ()))}
     return {key: value.rstrip("\n") if isinstance(value, str) else value for key, value in found.items()}
+
+
+_LOOKED_UP = {**{key: _says(key) for key in SAID}, "trials": property(lambda lesson: _trials(lesson.name, spoken()))}
+for _name, _property in _LOOKED_UP.items():
+    setattr(BookLesson, _name, _property)

@@ -12,7 +12,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from d2ltui.charts.grid import one_cell_each
+from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.spec import ChartSpec, Style
 from d2ltui.spec.numbers import number
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
@@ -174,7 +174,7 @@ class ChartPane(RunPane):
         for when in (moment(live, step, seconds, short=True), f"{step:,}", ""):
             if len(said) > width:  # the figures, rather than when they were
                 said = f"{when}{': ' * bool(when)}{self.reading(curves, step, short=True)}"
-        return one_cell_each(said, view.ascii)[:width]
+        return whole(one_cell_each(said, view.ascii)[:width])
 
     def on_key(self, event: events.Key) -> None:
         """← and → move the cursor by a column, with shift by ten; `end` takes it away; `+` and `-` zoom."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from d2ltui.lessons.progress import Progress
 from d2ltui.lessons.trial import Trial, Tried
 from d2ltui.spec.numbers import clock, duration
 from d2ltui.spec.text import counted, spelled
+from d2ltui.spec.width import centred, cut, padded, wrapped
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.lesson_runner import newest_of_each_role
 
@@ -47,11 +47,12 @@ def mark(measuring: LessonRunner, progress: Progress, lesson: Lesson) -> str:
 def list_lines(lesson: Lesson, said: str, tried: int, width: int, ascii: bool) -> list[str]:
     """A lesson in the list: its mark, its section, its title, and how much of it was tried."""
     count = f"  {tried}/{len(lesson.trials)}" if tried else ""
-    first = f"{said or ' '} {lesson.section.split()[0].rstrip(','):<8}"
+    place = ".".join(map(str, lesson.place)) or lesson.section
+    first = f"{said or ' '} {place:<8}"
     room = max(8, width - len(first) - len(count))
-    title, *more = textwrap.wrap(spelled(lesson.title) if ascii else lesson.title, room) or [""]
+    title, *more = wrapped(spelled(lesson.title) if ascii else lesson.title, room) or [""]
     first = spelled(first) if ascii else first
-    return [f"{first}{title:<{room}}{count}" if count else f"{first}{title}", *(" " * 10 + line for line in more)]
+    return [f"{first}{padded(title, room)}{count}" if count else f"{first}{title}", *(" " * 10 + line for line in more)]
 
 
 def see(lesson: Lesson, ascii: bool) -> str:
@@ -83,11 +84,11 @@ def fitted(said: Text, width: int, rows: int) -> Text:
     No figure is cut in the middle: the page below has all of them.
     """
     lines = said.split("\n", allow_blank=False)
-    heights = [len(textwrap.wrap(line.plain, max(1, width))) or 1 for line in lines]
+    heights = [len(wrapped(line.plain, width)) or 1 for line in lines]
     if width <= 0 or rows <= 0 or sum(heights) <= rows:
         return said
     more = "the other figures stand below"
-    room = rows - len(textwrap.wrap(more, width))
+    room = rows - len(wrapped(more, width))
     kept = 1 + sum(sum(heights[: end + 1]) <= room for end in range(1, len(lines)))
     return Text("\n").join([*lines[:kept], Text(more, "dim")])
 
@@ -182,12 +183,12 @@ def picture_of(
     runs = measurement.runs if measurement is not None else []
     if not runs:
         said = TO_BEGIN if measurement is None else "no training so far"
-        lines = textwrap.wrap(spelled(said) if look.ascii else said, max(8, min(60, width)))
-        return [[]] * max(0, (height - len(lines)) // 2) + [[(int(Style.AXIS), line.center(width))] for line in lines]
+        lines = wrapped(spelled(said) if look.ascii else said, max(8, min(60, width)))
+        return [[]] * max(0, (height - len(lines)) // 2) + [[(int(Style.AXIS), centred(line, width))] for line in lines]
     roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
     rows = len(roles) if height - len(roles) >= 8 else 0
     build = partial(newest_curves, runs, width, height - rows, look.ascii, "no training so far")
-    return [*drawn(app, build), *([(int(style(i)), role[:width])] for i, role in enumerate(roles[:rows]))]
+    return [*drawn(app, build), *([(int(style(i)), cut(role, width))] for i, role in enumerate(roles[:rows]))]
 
 
 def newest_curves(runs: list[BenchRun], width: int, height: int, ascii: bool, empty: str) -> ChartSpec:

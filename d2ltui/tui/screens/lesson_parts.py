@@ -16,6 +16,7 @@ from d2ltui.tui.widgets.choice import Choice
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.options import Options
 from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.prose import prose
 
 if TYPE_CHECKING:
     from d2ltui.lessons.lesson import Lesson
@@ -71,7 +72,7 @@ class FigurePane(Pane):
         """What is to be seen, and of which run it is drawn."""
         if see != self._said:
             self._said = see
-            self._see.update(see)
+            self._see.update(prose(see))
             self._see.display = bool(see)
         self.subtitle(of)
 
@@ -98,13 +99,13 @@ class LessonPage(Pane):
         """The title, and the text."""
         said = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
         self.title(f"{spelled(said) if ascii else said}{lesson.title} ({sections(lesson.section)})")
-        self._text.update(lesson_page.page(lesson, verdict, ascii))
+        self._text.update(prose(lesson_page.page(lesson, verdict, ascii)))
 
     def say_verdict(self, heading: Text) -> None:
         """What stands above the text."""
         if heading != self._heading:
             self._heading = heading
-            self.verdict.update(heading)
+            self.verdict.update(prose(heading))
 
     def offer(self, lesson: Lesson, tried: Sequence[Tried | None], ascii: bool) -> None:
         """The experiments, and what to try with what came of it."""
@@ -118,4 +119,4 @@ def _show(choices: Sequence[Choice], texts: Sequence[Text]) -> None:
     for choice in choices:
         choice.display = choice.number < len(texts)
         if choice.display:
-            choice.update(texts[choice.number])
+            choice.update(prose(texts[choice.number]))

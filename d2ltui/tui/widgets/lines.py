@@ -18,7 +18,9 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.spec import COLOURED, Style, colours_of
+from d2ltui.spec.width import has_wide
 from d2ltui.tui.render.compositor import BatchedWidget
 
 if TYPE_CHECKING:
@@ -32,12 +34,11 @@ _CLASSES = {style: f"lines--{style.name.lower().replace('_', '-')}" for style in
 
 
 def changed_cells(old: Sequence[tuple[object, str]], new: Sequence[tuple[object, str]]) -> tuple[int, int] | None:
-    """The first changed cell and the one after the last, or None where the lines are the same.
-
-    Every character here is one cell wide.
-    """
+    """The first changed cell and the one after the last, or None where the lines are the same."""
     if old == new:
         return None
+    if any(has_wide(text) for line in (old, new) for _, text in line):
+        old, new = ([(style, one_cell_each(text, False)) for style, text in line] for line in (old, new))
     first, same = 0, 0
     shortest = min(len(old), len(new))
     while same < shortest and old[same] == new[same]:  # whole runs first: most of a line is as it was
