@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from d2ltui.cli.jobs import jobs_of, jobs_options
 from d2ltui.cli.options import Command, hangup_option, positive_int, refused, run_options
 from d2ltui.spec.axes import Axis, base_config, parse_axis
 from d2ltui.spec.config_file import read_toml
@@ -27,6 +28,7 @@ from d2ltui.spec.text import quoted
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no picture.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@jobs_options
 @hangup_option
 @click.pass_context
 def map_(
@@ -41,6 +43,9 @@ def map_(
     as_json: bool,
     quiet: bool,
     no_store: bool,
+    jobs: int | None,
+    backend: str | None,
+    scheduler: str | None,
     on_hangup: Any,
     **options: Any,
 ) -> None:
@@ -55,11 +60,12 @@ def map_(
     if show is not None and show not in QUANTITIES:
         raise click.UsageError(f"show: {quoted(show)} is not allowed; allowed: {', '.join(QUANTITIES)}")
     how = {"show": show, "yes": yes, "as_json": as_json, "quiet": quiet, "on_hangup": on_hangup}
+    how["jobs"] = jobs_of(jobs, backend, scheduler)
     if resume is not None:
         others = {**given, "x": x_text, "y": y_text, "seeds": seeds, "no-store": no_store or None}
         if typed := [name for name, value in others.items() if value is not None]:
             shown = " ".join("--" + name.removesuffix("_file").replace("_", "-") for name in typed)
-            allowed = "--show, --json, --quiet, --yes, --on-hangup"
+            allowed = "--show, --json, --quiet, --yes, --jobs, --backend, --scheduler, --on-hangup"
             raise click.UsageError(f"resume: {shown} is not allowed with it; allowed: {allowed}")
         with click_errors():
             from d2ltui.cli.mapping import resume_map

@@ -25,6 +25,7 @@ from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import to_json
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.jobs import Jobs, JobsError, WorkersLost
 from d2ltui.spec.maps import Known, MapSpec, best, effort_of, runs_of
 from d2ltui.spec.numbers import duration, optional, setting
 from d2ltui.spec.numbers import rate as pace
@@ -114,7 +115,7 @@ class _Map:
         self._drawn_at = 0.0
 
     def train(
-        self, cells: Mapping[Cell, Sequence[RunConfig]], *, as_json: bool, quiet: bool, on_hangup: OnHangup
+        self, cells: Mapping[Cell, Sequence[RunConfig]], *, as_json: bool, quiet: bool, on_hangup: OnHangup, jobs: Jobs
     ) -> int:
         """Train `cells`, and say what came of all; the exit status."""
         out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
@@ -124,7 +125,7 @@ class _Map:
             with Signals(on_hangup) as signals:
                 signals.watch(control)
                 try:
-                    training, finished = self._train(cells, control, live, quiet, err)
+                    training, finished = self._train(cells, control, live, quiet, err, jobs)
                 except Exception as error:
                     return self._failed(error, err)
                 try:
@@ -142,7 +143,13 @@ class _Map:
                 self._stored.close()
 
     def _train(
-        self, cells: Mapping[Cell, Sequence[RunConfig]], control: Control, live: bool, quiet: bool, err: TextIO
+        self,
+        cells: Mapping[Cell, Sequence[RunConfig]],
+        control: Control,
+        live: bool,
+        quiet: bool,
+        err: TextIO,
+        jobs: Jobs,
     ) -> tuple[MapTraining, bool]:
         told = 0
 
@@ -156,9 +163,17 @@ class _Map:
                 print(f"{told} of {counted(self._total, 'cell')}", file=err, flush=True)
 
         keep = self._stored.add if self._stored is not None else None
-        return MapRun(self._spec, self._known, self._quantity, keep, control).train(cells, progress)
+
+        def say(sentence: str) -> None:
+            self._erase()
+            print(f"d2ltui: {sentence}", file=err, flush=True)
+
+        return MapRun(self._spec, self._known, self._quantity, keep, control, jobs, say).train(cells, progress)
 
     def _failed(self, error: Exception, err: TextIO) -> int:
+        if isinstance(error, (JobsError, WorkersLost)):
+            print(f"d2ltui: {error}", file=err)
+            return 2 if isinstance(error, JobsError) else 1
         if isinstance(error, StoreError):
             print(f"d2ltui: {error}; what was trained before is kept", file=err)
             return 1

@@ -14,8 +14,9 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -38,6 +39,8 @@ from d2ltui.spec.maps import Cell as Cell
 from d2ltui.spec.maps import Figures as Figures
 from d2ltui.spec.memory import free_memory
 from d2ltui.spec.models import MODELS
+
+Coming: TypeAlias = "Generator[Mapping[Cell, Figures] | None, None, None]"  # of slices; None where nothing is ready
 
 STRIDES = (4, 2, 1)
 LEAST = 16  # networks that are worth a population of their own
@@ -64,9 +67,13 @@ class MapTraining:
         cells: the runs of each cell, one for each seed.
         control: stops all.
         workers: threads that train slices side by side.
+        curves: whether each cell's are kept; None where their number decides that.
     """
 
-    def __init__(self, cells: Mapping[Cell, Sequence[RunConfig]], control: Control, workers: int) -> None:
+    def __init__(
+        self, cells: Mapping[Cell, Sequence[RunConfig]], control: Control, workers: int, curves: bool | None = None
+    ) -> None:
+        self.keeps_curves = len(cells) <= MOST_CURVES if curves is None else curves
         self._cells, self._control, self._workers = dict(cells), control, max(1, workers)
         self.networks = sum(map(len, cells.values()))
         self.steps = 0  # of all networks together
@@ -83,36 +90,57 @@ class MapTraining:
         done: Callable[[Mapping[Cell, Figures]], None],
         progress: Callable[[], None] = lambda: None,
         rank: Callable[[Sequence[Cell]], Sequence[Cell]] = lambda cells: cells,
+        over: Callable[[Sequence[list[Cell]]], Coming] | None = None,
     ) -> bool:
         """Train every cell; False where the control has ended it. Errors pass.
 
         `done` and `progress` are called in this thread: with cells that are ready, and a few times a second. `rank`
-        puts the cells of a level into the order in which they are trained.
+        puts the cells of a level into the order in which they are trained. `over` has slices of them trained
+        elsewhere, and says what comes of them; it ends by itself where the control asks for that.
         """
         try:
-            self._load()
+            if over is None:
+                self._load()
             began = time.perf_counter()
-            with ThreadPoolExecutor(self._workers, "d2ltui-map") as pool:
-                for cells in self._levels():
-                    running: set[Future[Mapping[Cell, Figures]]] = set()
+            for cells in self._levels():
+                with contextlib.closing((over or self._side_by_side)(list(self._slices(rank(cells))))) as coming:
                     try:
-                        waiting = list(self._slices(rank(cells)))
-                        while waiting or running:
-                            while waiting and len(running) < self._workers:
-                                running.add(pool.submit(self._train_slice, waiting.pop(0)))
-                            ready, running = wait(running, REDRAW_EVERY, FIRST_COMPLETED)
-                            for one in ready:
-                                done(one.result())
+                        for ready in coming:
+                            if ready is not None:
+                                done(ready)
                             self.seconds = time.perf_counter() - began
                             progress()
-                            if self._control.stopping:
+                            if self._control.stopping and over is None:
                                 raise Stopped
                     except BaseException:
                         self._control.stop()  # nobody trains on for a map that has ended
                         raise
+                if self._control.stopping:
+                    raise Stopped
         except (Stopped, LoadCancelled):
             return False
         return True
+
+    def train_slices(self, slices: Sequence[list[Cell]]) -> dict[Cell, Figures]:
+        """Train these alone, and say what is known of those that were done before the control ended it."""
+        found: dict[Cell, Figures] = {}
+        with contextlib.suppress(Stopped, LoadCancelled):
+            self._load()
+            for ready in self._side_by_side(slices):
+                found.update(ready or {})
+        return found
+
+    def _side_by_side(self, slices: Sequence[list[Cell]]) -> Coming:
+        """Train each in a thread; None now and then."""
+        waiting = list(slices)
+        running: set[Future[Mapping[Cell, Figures]]] = set()
+        with ThreadPoolExecutor(self._workers, "d2ltui-map") as pool:
+            while waiting or running:
+                while waiting and len(running) < self._workers:
+                    running.add(pool.submit(self._train_slice, waiting.pop(0)))
+                ready, running = wait(running, REDRAW_EVERY, FIRST_COMPLETED)
+                yield from (one.result() for one in ready)
+                yield None
 
     def _load(self) -> None:
         """The data of each seed, and of each kind of it, before anything is trained."""
@@ -196,7 +224,7 @@ class MapTraining:
 
     def curves(self, config: RunConfig, history: Sequence[EpochEnded]) -> Figures:
         """The curves of a run, as a figure of its cell; nothing where the map has too many cells to keep them."""
-        if len(self._cells) > MOST_CURVES or not history:
+        if not (self.keeps_curves and history):
             return {}
         every = max(1, math.ceil(len(history) / CURVE_POINTS))
         kept = [*history[:-1:every], history[-1]]

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import select
 from d2ltui.engine.map import MapTraining
 from d2ltui.engine.threads import CoreMeter, ThreadCount
+from d2ltui.runner.map_spread import over
+from d2ltui.runner.spread import Spread
 from d2ltui.spec.axes import check_cells
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.jobs import Jobs
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec, runs_of, value_of
 from d2ltui.spec.memory import check_memory
 
@@ -30,6 +34,7 @@ class MapRun:
         quantity: what is shown: cells between which that changes most are trained first.
         keep: stores cells that are done; None where nothing is stored.
         control: stops it, holds it, or has it rest.
+        jobs: in how many processes it is trained; `say` is told, in a sentence, of those that have died.
     """
 
     def __init__(
@@ -39,9 +44,11 @@ class MapRun:
         quantity: str,
         keep: Callable[[Mapping[Cell, Figures]], None] | None,
         control: Control,
+        jobs: Jobs = Jobs(),  # noqa: B008 (a value)
+        say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.spec, self.known, self.quantity, self.control = spec, known, quantity, control
-        self._keep = keep
+        self._keep, self._jobs, self._say = keep, jobs, say
 
     def train(
         self,
@@ -52,15 +59,23 @@ class MapRun:
 
         `progress` is called in this thread, a few times a second. Errors pass.
         """
-        training = MapTraining(cells, self.control, _workers(self.spec.config))
 
         def done(ready: Mapping[Cell, Figures]) -> None:
             self.known.add(ready)
             if self._keep is not None:
                 self._keep(ready)
 
-        finished = training.train(done, lambda: progress(training), self.rank) if cells else True
-        return training, finished
+        workers = _workers(self.spec.config)
+        if self._jobs.alone or not cells:
+            training = MapTraining(cells, self.control, workers)
+            return training, training.train(done, lambda: progress(training), self.rank) if cells else True
+        numbered = ":" in self.spec.config.device
+        with Spread(self._jobs, self.control, self._say, numbered=numbered) as spread:
+            # The slices are those of one process with as many threads, and so are the results.
+            threads = max(1, workers // spread.number)
+            training = MapTraining(cells, self.control, threads * spread.number)
+            elsewhere = partial(over, spread, training, cells, threads)
+            return training, training.train(done, lambda: progress(training), self.rank, elsewhere)
 
     def rank(self, cells: Sequence[Cell]) -> Sequence[Cell]:
         """First those between whose neighbours most changes."""

@@ -1,0 +1,146 @@
+"""What a process does that trains for another one: it is silent, obeys it, and ends with it.
+
+It is asked to end, and seen to be at work, by files in a directory that both can reach: `go` is there as long as it is
+to go on, and `begun-N-…` says that somebody has begun piece N.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from d2ltui.engine.control import Control
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+GO = "go"
+LOOK_EVERY = 0.1  # seconds
+ORPHANED = 20.0  # seconds after which a process whose owner has gone ends, whatever it does
+SILENT = 60.0  # seconds without a sign of life from an owner on another machine, after which it has gone
+
+_one_at_a_time = threading.Lock()  # PyTorch's random numbers and its threads are the process's
+_under_way: Control | None = None
+
+
+class Ticket(NamedTuple):
+    """Who has work done: the directory, the process on this machine (0: on another one), environment variables."""
+
+    desk: str
+    owner: int
+    environment: dict[str, str]
+
+
+def begin(ticket: Ticket, gpus: tuple[str, ...]) -> None:
+    """Called first in a process that was begun for this: from now on it writes to no terminal."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(null, number)
+    os.close(null)
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the owner decides what becomes of these
+        signal.signal(name, signal.SIG_IGN)
+    if gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_place(Path(ticket.desk), len(gpus)) % len(gpus)]
+    threading.Thread(target=_end_with, args=(ticket.owner,), name="d2ltui-owner", daemon=True).start()
+
+
+def gpus() -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES may be, one for each GPU of this machine."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    return tuple((named or [str(i) for i in range(count)])[:count])
+
+
+def _place(desk: Path, number: int) -> int:
+    """The first of the places that no other process has; it is this one's until it ends."""
+    import fcntl
+
+    for place in range(1024):
+        file = os.open(desk / f"place-{place}", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            continue
+        return place
+    return number
+
+
+def _end_with(owner: int) -> None:
+    """End where the process that has begun this one has gone."""
+    while os.getppid() == owner:
+        time.sleep(1.0)
+    if _under_way is not None:
+        _under_way.stop()
+        time.sleep(ORPHANED)
+    os._exit(1)
+
+
+def carry_out(
+    ticket: Ticket, number: int, index: int, work: Callable[[P, Control, bool], R], piece: P
+) -> tuple[int, R | None, bool]:
+    """Do `work` on a piece: its index, the result, and whether that was not cut short against its owner's will.
+
+    `again` is told to `work` where another process has begun this piece before.
+    """
+    global _under_way
+    os.environ.update(ticket.environment)
+    with _one_at_a_time:
+        _under_way = control = Control()
+        again = _mark(Path(ticket.desk), number)
+        try:
+            with _obeying(ticket, control) as told:
+                result = work(piece, control, again)
+        finally:
+            _under_way = None
+    return index, result, bool(told) or not control.stopping
+
+
+def _mark(desk: Path, number: int) -> bool:
+    """Leave a mark that this piece is begun; whether there is one already."""
+    before = any(desk.glob(f"begun-{number}-*"))
+    with contextlib.suppress(OSError):  # a machine that does not see the directory
+        (desk / f"begun-{number}-{os.uname().nodename}-{os.getpid()}-{time.time_ns()}").touch()
+    return before
+
+
+@contextlib.contextmanager
+def _obeying(ticket: Ticket, control: Control) -> Iterator[list[bool]]:
+    """Stop what is done once its owner says so, or has gone; the list is not empty once it has said so."""
+    done, told = threading.Event(), list[bool]()
+    looking = threading.Thread(target=_look, args=(ticket, control, done, told), name="d2ltui-obeying", daemon=True)
+    looking.start()
+    try:
+        yield told
+    finally:
+        done.set()
+        looking.join()
+
+
+def _look(ticket: Ticket, control: Control, done: threading.Event, told: list[bool]) -> None:
+    go = Path(ticket.desk) / GO
+    if not go.parent.exists():
+        return  # on a machine that does not see it: the piece is done to its end
+    sign, seen = None, time.monotonic()
+    while not done.wait(LOOK_EVERY):
+        try:
+            now = go.stat().st_mtime_ns
+        except OSError:
+            told.append(True)
+            control.stop()
+            return
+        if now != sign:
+            sign, seen = now, time.monotonic()
+        elif not ticket.owner and time.monotonic() - seen > SILENT:
+            control.stop()
+            return
