@@ -11,6 +11,7 @@ import platformdirs
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo
 from d2ltui.spec.folders import FOLDERS
+from d2ltui.spec.synthetic import FUNCTION_FROM, FUNCTION_TO, FUNCTIONS
 from d2ltui.spec.versions import plain_config
 
 
@@ -40,6 +41,20 @@ def _synthetic_linear(info: DatasetInfo, config: RunConfig, seed: int) -> Data:
         X = torch.randn({total}, 2, generator=generator)
         y = X @ true_w + true_b + {config.noise!r} * torch.randn({total}, 1, generator=generator)
         X_train, y_train, X_val, y_val = X[:{n}], y[:{n}], X[{n}:], y[{n}:]
+        """,
+    )
+
+
+def _function(info: DatasetInfo, config: RunConfig, seed: int) -> Data:
+    n, total = info.train_size, info.train_size + info.val_size
+    _, code = FUNCTIONS[config.function]
+    return Data(
+        (),
+        f"""
+        generator = torch.Generator().manual_seed({seed})
+        x = {FUNCTION_FROM!r} + {FUNCTION_TO - FUNCTION_FROM!r} * torch.rand({total}, 1, generator=generator)
+        y = {code} + {config.noise!r} * torch.randn({total}, 1, generator=generator)
+        X_train, y_train, X_val, y_val = x[:{n}], y[:{n}], x[{n}:], y[{n}:]
         """,
     )
 
@@ -244,6 +259,7 @@ X = X + rng.normal(0.0, {config.noise!r}, X.shape)
 """
 _OWN: dict[str, Callable[[DatasetInfo, RunConfig, int], Data]] = {
     "synthetic-linear": _synthetic_linear,
+    "function": _function,
     "moons": _of_sklearn("X, y = make_moons({total}, noise={config.noise!r}, random_state={seed})", "make_moons"),
     "circles": _of_sklearn(
         "X, y = make_circles({total}, noise={config.noise!r}, factor={config.factor!r}, random_state={seed})",

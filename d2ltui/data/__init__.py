@@ -44,7 +44,8 @@ class Dataset:
 
     `x_train`, `x_val`: float32 (n, num_inputs), normalised as `info.normalisation` says. `y_train`, `y_val`:
     int64 (n,) class numbers for classification, float32 (n, 1) for regression. `truth`: the w (2, 1) and
-    b (1,) of synthetic-linear, None for the others.
+    b (1,) of synthetic-linear, None for the others. `curve`: what makes labels (n, 1), without noise, of inputs (n, 1),
+    where that is known.
     """
 
     info: DatasetInfo
@@ -53,6 +54,7 @@ class Dataset:
     x_val: Tensor
     y_val: Tensor
     truth: tuple[Tensor, Tensor] | None = None
+    curve: Callable[[Tensor], Tensor] | None = None
 
 
 def load(

@@ -13,7 +13,7 @@ from torch import Tensor
 from d2ltui.data import Dataset, Progress
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo, Params
-from d2ltui.spec.synthetic import LINEAR_BIAS, LINEAR_WEIGHTS
+from d2ltui.spec.synthetic import FUNCTION_FROM, FUNCTION_TO, LINEAR_BIAS, LINEAR_WEIGHTS
 
 
 def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Callable[[], bool]) -> Dataset:
@@ -22,6 +22,8 @@ def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Calla
     params = {**DATASET_SOURCES[info.name].fields, **params}
     if info.name == "synthetic-linear":
         return _synthetic_linear(info, params["noise"], seed)
+    if info.name == "function":
+        return _of_function(info, params["function"], params["noise"], seed)
     # Imported here because scikit-learn takes seconds, which synthetic-linear need not wait for.
     from sklearn import datasets
 
@@ -50,6 +52,25 @@ def _synthetic_linear(info: DatasetInfo, noise: float, seed: int) -> Dataset:
     y = x @ w + b + noise * torch.randn(total, 1, generator=generator)
     n = info.train_size
     return Dataset(info, x[:n].clone(), y[:n].clone(), x[n:].clone(), y[n:].clone(), truth=(w, b))
+
+
+# Those of `spec.synthetic.FUNCTIONS`, by name: the labels without noise, (n, 1), of inputs (n, 1).
+CURVES: dict[str, Callable[[Tensor], Tensor]] = {
+    "sine": lambda x: torch.sin(2 * x),
+    "absolute": torch.abs,
+    "step": lambda x: (x > 0).float(),
+    "square": lambda x: x**2 / 3,
+    "waves": lambda x: torch.sin(x**2) * x / 3,
+}
+
+
+def _of_function(info: DatasetInfo, name: str, noise: float, seed: int) -> Dataset:
+    """y = f(x) + noise with x uniform over the range, noise ~ N(0, `noise`²)."""
+    generator = torch.Generator().manual_seed(seed)
+    total, n = info.train_size + info.val_size, info.train_size
+    x = FUNCTION_FROM + (FUNCTION_TO - FUNCTION_FROM) * torch.rand(total, 1, generator=generator)
+    y = CURVES[name](x) + noise * torch.randn(total, 1, generator=generator)
+    return Dataset(info, x[:n].clone(), y[:n].clone(), x[n:].clone(), y[n:].clone(), curve=CURVES[name])
 
 
 def _spirals(

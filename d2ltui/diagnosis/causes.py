@@ -170,8 +170,9 @@ def _activation(config: RunConfig) -> Iterator[Cause]:
         what = "without an activation function the network is linear, however many layers it has"
         yield Cause("no-activation", relu, 1.5, what, "A linear map of a linear map is a linear map")
     elif ACTIVATIONS[config.activation].flat_ends is not None and hidden > 1:
-        usual = remedies.usual_lr(with_remedy(config, relu) or config)
-        change: Remedy = {**relu, "init": "kaiming", **({"lr": usual} if config.lr > usual else {})}
+        with_relu = with_remedy(config, relu) or config
+        usual = remedies.usual_lr(with_relu)
+        change: Remedy = {**relu, "init": remedies.good_init(with_relu), **({"lr": usual} if config.lr > usual else {})}
         what = f"the gradient vanishes on its way back through {hidden} layers of {config.activation}"
         why = ACTIVATIONS[config.activation].vanishing or "Each layer makes the gradient smaller"
         suspicion, rule, why = SHRINKS * hidden, "vanishing-gradient", why.rstrip(".")

@@ -19,7 +19,12 @@ def usual_lr(config: RunConfig) -> float:
 
 
 def good_init(config: RunConfig) -> str:
-    """The initialisation made for the activation, such as Kaiming for ReLU (section 5.4)."""
+    """The initialisation made for the activation, such as Kaiming for ReLU (section 5.4).
+
+    A squared error has no bound: with Kaiming's larger weights, its first steps would be too long for the usual rate.
+    """
+    if config.task == "regression":
+        return "xavier"
     return ACTIVATIONS[config.activation].init if "activation" in MODELS[config.model].fields else "xavier"
 
 
@@ -55,9 +60,10 @@ def carry_gradient(config: RunConfig) -> Remedy:
     remedy: Remedy = {}
     if config.activation != "relu":
         remedy["activation"] = "relu"
-    if config.init != "kaiming":
-        remedy["init"] = "kaiming"
-    usual = usual_lr(msgspec.structs.replace(config, activation="relu"))
+    with_relu = msgspec.structs.replace(config, activation="relu")
+    if config.init != good_init(with_relu):
+        remedy["init"] = good_init(with_relu)
+    usual = usual_lr(with_relu)
     if config.lr > usual:  # another activation may have wanted more
         remedy["lr"] = usual
     if not remedy and len(config.hidden) > 1:

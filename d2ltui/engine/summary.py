@@ -183,9 +183,15 @@ def summary(
     return found
 
 
-def parameters(network: Network, truth: tuple[Tensor, Tensor] | None) -> dict[str, object]:
-    """Linear regression's weights and bias, and where the truth is known, how far it is from them."""
-    *_, (_, weight, bias) = network.weights()
+def parameters(network: Network, truth: tuple[Tensor, Tensor] | None) -> dict[str, object] | None:
+    """Linear regression's weights and bias, and where the truth is known, how far it is from them.
+
+    None of a network of several layers.
+    """
+    layers = network.weights()
+    if len(layers) != 1:
+        return None
+    ((_, weight, bias),) = layers
     w, b = weight.detach().cpu().flatten(), bias.detach().cpu().flatten()
     found: dict[str, object] = {"weight": _finites(w), "bias": _finite(float(b))}
     if truth is not None:

@@ -55,6 +55,8 @@ def fit(subject: Subject, request: PictureRequest) -> Fit:
     if subject.truth is not None:
         weight, bias = (value.to(subject.device) for value in subject.truth)
         truth = to_numpy((line @ weight + bias)[:, 0])
+    elif subject.curve is not None:
+        truth = to_numpy(subject.curve(line)[:, 0])
     return Fit(
         line_x=to_numpy(line[:, axis]),
         line_y=to_numpy(subject.outputs(line)[:, 0]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,7 @@ class Subject:
     high: Tensor
     mean: Tensor
     truth: tuple[Tensor, Tensor] | None
+    curve: Callable[[Tensor], Tensor] | None
     device: torch.device
 
     @classmethod
@@ -48,7 +49,9 @@ class Subject:
         """The samples of `data` that pictures show; copies, so that the rest of it need not stay in memory."""
         x, y = _spread(data.x_train, data.y_train, POINTS, device)
         x_val, y_val = _spread(data.x_val, data.y_val, SAMPLES, device)
-        return cls(network, data.info, x, y, x_val, y_val, x.amin(0), x.amax(0), x.mean(0), data.truth, device)
+        return cls(
+            network, data.info, x, y, x_val, y_val, x.amin(0), x.amax(0), x.mean(0), data.truth, data.curve, device
+        )
 
     @torch.no_grad()
     def outputs(self, x: Tensor) -> Tensor:

@@ -57,6 +57,7 @@ BASE: dict[str, object] = {
     "val_fraction": 0.2,
     "factor": 0.5,
     "turns": 1.0,
+    "function": "sine",
 }
 # The book's settings where the book has the experiment (sections 3.4, 4.4, 5.2); elsewhere settings that learn well.
 _DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
@@ -67,6 +68,9 @@ _DEFAULTS: dict[tuple[str, str], dict[str, object]] = {
     ("softmax", "circles"): {"batch_size": 32, "epochs": 20},
     ("softmax", "spirals"): {"batch_size": 32, "epochs": 20},
     ("mlp", "digits"): {"batch_size": 32, "epochs": 100},
+    ("mlp", "function"): {"batch_size": 32, "epochs": 100, "hidden": (64, 64)},
+    ("mlp", "diabetes"): {"batch_size": 32, "epochs": 30, "hidden": (32,)},
+    ("mlp", "synthetic-linear"): {"batch_size": 32, "epochs": 30, "hidden": (32,)},
     ("mlp", "moons"): {"batch_size": 32, "epochs": 50, "hidden": (32,)},
     ("mlp", "circles"): {"batch_size": 32, "epochs": 50, "hidden": (32,)},
     ("mlp", "spirals"): {"batch_size": 32, "epochs": 200, "hidden": (64, 64)},
@@ -88,6 +92,7 @@ _LR_ON: dict[tuple[str, str], dict[str, float]] = {
     ("mlp", "moons"): {**_SMALL, "sgd": 0.3, "momentum": 0.03},
     ("mlp", "circles"): _SMALL,
     ("mlp", "spirals"): {"adagrad": 0.03},
+    ("mlp", "function"): {"sgd": 0.03, "momentum": 0.003, "adagrad": 0.03, "rmsprop": 0.001, "adam": 0.003},
 }
 # The sigmoid's slope is ¼ at most, so that its gradients are small; RMSprop and Adam make up for that.
 # Adagrad's 0.3, which a short training on two inputs wants, saturates units of many inputs, and of a long training.
@@ -117,8 +122,10 @@ def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
         return {}
     if model == "softmax" and data.num_inputs > _MANY_INPUTS:
         return {"sgd": 0.01, "momentum": 0.001}
-    if model not in MODELS or MODELS[model].task != "regression":
+    if data.task != "regression":
         return {}
+    if model != "linear":  # its squared error has no bound, so that layers want shorter steps than with cross-entropy
+        return {"sgd": 0.03, "momentum": 0.003}
     # Of n inputs with variance 1, the loss's largest curvature is n + 1 at most, and steps beyond twice its inverse
     # diverge. A rate of one digit is easier to read.
     sgd = min(0.03, float(f"{1 / (data.num_inputs + 1):.0e}"))
@@ -133,13 +140,13 @@ def values_with(field: str) -> tuple[str, ...]:
 
 def default_model(dataset: str) -> str:
     """The model that the application proposes for a data set."""
-    return "linear" if DATASETS[dataset].task == "regression" else "mlp"
+    return "linear" if DATASETS[dataset].task == "regression" and dataset != "function" else "mlp"
 
 
 def default_lr(model: str, dataset: str, optimizer: str, activation: str) -> float:
     """The learning rate that a run has where none is given. `activation` concerns a multilayer perceptron only."""
     rates = dict(_LR_ON.get((model, dataset), _usual_rates(model, DATASETS.get(dataset))))
-    if model == "mlp" and activation == "sigmoid":
+    if model == "mlp" and activation == "sigmoid" and dataset in DATASETS and DATASETS[dataset].task != "regression":
         rates |= {**_LR_SIGMOID, **_LR_SIGMOID_ON.get(dataset, {})}
     spec = OPTIMIZERS[optimizer]
     return rates.get(optimizer, rates.get(spec.rates_of, spec.lr))
@@ -169,7 +176,7 @@ def defaults(
 def datasets_for(model: str) -> tuple[str, ...]:
     """The data sets that `model` can be trained on."""
     spec = MODELS[model]
-    return tuple(info.name for info in DATASETS.values() if info.task == spec.task and not refusal(spec, info))
+    return tuple(info.name for info in DATASETS.values() if info.task in spec.tasks and not refusal(spec, info))
 
 
 def layer_plan(config: NetworkConfig, dataset: DatasetInfo | None = None) -> tuple[LayerSpec, ...]:

@@ -1,7 +1,7 @@
 """Runs from scratch and concise beside each other: in which unit their losses are, and why their curves differ.
 
 Both draw the same initial weights where `init` is anything but `default`, and both take the same batches. So softmax
-regression and the multilayer perceptron follow one trajectory, but for rounding, unless there is dropout. Linear
+regression and the multilayer perceptron follow one trajectory, but for rounding, unless there is dropout. A
 regression does not: its two losses, the book's (sections 3.4 and 3.5), differ by the factor ½.
 """
 
@@ -16,7 +16,7 @@ from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import printable
 
 LOSS_UNIT = (
-    "losses of linear regression are shown as (ŷ − y)², which is twice what training from scratch reports: its loss "
+    "losses of a regression are shown as (ŷ − y)², which is twice what training from scratch reports: its loss "
     "is ½(ŷ − y)²"
 )
 _HALF = (
@@ -45,12 +45,12 @@ def differences(headers: Sequence[RunHeader]) -> list[tuple[str, list[str]]]:
 def loss_factors(headers: Sequence[RunHeader]) -> list[float]:
     """What to multiply each run's losses with, so that they can be compared: 1 where they are comparable as they are.
 
-    Where linear regression from scratch stands beside a concise one, its ½(ŷ − y)² is shown as (ŷ − y)².
+    Where a regression from scratch stands beside a concise one, its ½(ŷ − y)² is shown as (ŷ − y)².
     """
-    built = [header.params.get("implementation") for header in headers if header.params.get("model") == "linear"]
+    built = [header.params.get("implementation") for header in headers if header.task == "regression"]
     mixed = len(set(built)) > 1
-    halved = (("model", "linear"), ("implementation", "scratch"))
-    return [2.0 if mixed and all(header.params.get(k) == v for k, v in halved) else 1.0 for header in headers]
+    halved = [header.task == "regression" and header.params.get("implementation") == "scratch" for header in headers]
+    return [2.0 if mixed and half else 1.0 for half in halved]
 
 
 def explanations(configs: Sequence[RunConfig]) -> list[str]:
@@ -76,9 +76,9 @@ def explanations(configs: Sequence[RunConfig]) -> list[str]:
 def reasons(scratch: RunConfig, concise: RunConfig) -> list[str]:
     """Why these two, of one model and data set, do not follow the same trajectory, whatever else is equal."""
     found = []
-    if concise.model == "linear":
+    if concise.task == "regression":
         found.append(_HALF.format(scratch=_pace(concise, 2.0), concise=_pace(concise, 1.0)))
-    elif "default" in (scratch.init, concise.init):
+    if concise.model != "linear" and "default" in (scratch.init, concise.init):
         found.append(_INIT)
     if "dropout" in MODELS[concise.model].fields and min(scratch.dropout, concise.dropout) > 0:
         found.append(_DROPOUT)
@@ -96,9 +96,9 @@ def _pace(config: RunConfig, factor: float) -> str:
 def beside_concise(config: RunConfig) -> str:
     """In few words, what training from scratch has in common with concise where all fields are `config`'s."""
     found = []
-    if config.model == "linear":
+    if config.task == "regression":
         found.append("its loss ½(ŷ − y)² has half of concise's gradient")
-    elif config.init == "default":
+    if config.model != "linear" and config.init == "default":
         found.append("with init default other weights than concise's")
     if "dropout" in MODELS[config.model].fields and config.dropout > 0:
         found.append("other dropout masks than concise's")

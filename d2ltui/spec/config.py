@@ -55,11 +55,13 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
     val_fraction: float = 0.2
     factor: float = 0.5
     turns: float = 1.0
+    function: str = "sine"
 
     @property
     def task(self) -> catalogue.Task:
         """Regression or classification."""
-        return MODELS[self.model].task
+        source = DATASET_SOURCES.get(self.dataset)  # a stored run's may be another version's
+        return source.task if source is not None else MODELS[self.model].task
 
     @property
     def dataset_info(self) -> DatasetInfo:
@@ -119,7 +121,7 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
         data = config.dataset_info
     except DescriptionError as error:
         yield Problem("dataset", str(error))
-    why = refusal(model, data) if data.task == model.task else f"its task is {data.task}"
+    why = refusal(model, data) if data.task in model.tasks else f"its task is {data.task}"
     if why:
         allowed = f"with model {model.name}, {', '.join(catalogue.datasets_for(model.name))}"
         yield wrong("dataset", data.name, allowed, f" ({why})")

@@ -14,7 +14,7 @@ Task: TypeAlias = Literal["regression", "classification"]
 Params: TypeAlias = Mapping[str, Any]  # a run's parameters: names and plain values; empty where there is no run yet
 
 # Hyperparameters of a run that some data sets have, in the order in which a form shows them.
-DATA_FIELDS = ("noise", "samples", "val_fraction", "factor", "turns")
+DATA_FIELDS = ("function", "noise", "samples", "val_fraction", "factor", "turns")
 SYNTHETIC = "synthetic"  # the origin of data that a run's seed makes
 
 

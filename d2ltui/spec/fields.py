@@ -16,6 +16,7 @@ from d2ltui.spec.inits import INITS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.synthetic import FUNCTIONS
 
 MAX_WIDTH = 65_536
 MAX_LAYERS = 200
@@ -86,6 +87,7 @@ FIELDS: dict[str, Field] = _table(
         tuple(catalogue.IMPLEMENTATIONS),
     ),
     Field("dataset", "data set", "choice", "the data set", catalogue.DATASETS),
+    Field("function", "function", "choice", "the function of one input that is to be fitted", FUNCTIONS),
     Field("noise", "noise", "float", "standard deviation of what is added to synthetic data", low=0, high=1000),
     Field("samples", "samples", "int", "of synthetic data, for training and validation", low=20, high=MAX_SAMPLES),
     Field(

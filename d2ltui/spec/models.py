@@ -42,9 +42,9 @@ class NetworkConfig(Protocol):
 class ModelSpec(msgspec.Struct, frozen=True):
     """A model.
 
-    `fields` are the hyperparameters it has, in the order in which a form shows them, and `defaults` those that have
-    another default than elsewhere. `plan(config, data)` gives its layers for a data set, and `refuses(data)` says why
-    there are none for it, or "".
+    `task` is what it is for, and `also` are other tasks that it has layers for. `fields` are the hyperparameters that
+    it has, in the order in which a form shows them, and `defaults` those that have another default than elsewhere.
+    `plan(config, data)` gives its layers for a data set, and `refuses(data)` says why there are none for it, or "".
 
     The layers one after another are the network, concise and from scratch. A network that is no such chain is built by
     the function that `build` refers to, `module:function`, and from scratch by that of `scratch`, where there is one:
@@ -64,6 +64,12 @@ class ModelSpec(msgspec.Struct, frozen=True):
     refuses: Callable[[DatasetInfo], str] = lambda data: ""
     build: str = ""
     scratch: str = ""
+    also: tuple[Task, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """Those that it can be trained for."""
+        return (self.task, *self.also)
 
     @property
     def implementations(self) -> tuple[str, ...]:
@@ -109,7 +115,7 @@ def check_model(model: ModelSpec) -> None:
         raise ValueError(f"fields: {wrong[0]!r} is not allowed; allowed: {', '.join((*OWN, *COMMON))}")
     if model.default_dataset not in DATASETS:
         raise ValueError(f"default_dataset: {model.default_dataset!r} is not a data set")
-    if DATASETS[model.default_dataset].task != model.task:
+    if DATASETS[model.default_dataset].task not in model.tasks:
         raise ValueError(f"default_dataset: the task of {model.default_dataset} is not {model.task}")
     if not callable(model.plan) or not callable(model.refuses):
         raise ValueError("plan, refuses: they are not functions")
@@ -274,6 +280,7 @@ for _model in (
         fields=("hidden", "activation", "dropout", *COMMON),
         default_dataset="digits",
         plan=_mlp,
+        also=("regression",),
     ),
     ModelSpec(
         name="lenet",

@@ -12,6 +12,15 @@ from d2ltui.spec.dataset_source import SYNTHETIC, DatasetInfo, DatasetSource, Pa
 from d2ltui.spec.numbers import setting
 
 LINEAR_WEIGHTS, LINEAR_BIAS = (2.0, -3.4), 4.2  # of synthetic-linear (section 3.3)
+FUNCTION_FROM, FUNCTION_TO = -3.0, 3.0  # the inputs of a function
+# By name: as people write it, and as code of a tensor x.
+FUNCTIONS: Mapping[str, tuple[str, str]] = {
+    "sine": ("sin 2x", "torch.sin(2 * x)"),
+    "absolute": ("|x|", "x.abs()"),
+    "step": ("0 left of 0, 1 right of it", "(x > 0).float()"),
+    "square": ("x²/3", "x**2 / 3"),
+    "waves": ("sin x² · x/3", "torch.sin(x**2) * x / 3"),
+}
 LEAST_SAMPLES = 10  # of each part: two of three classes and more, however they are split
 
 
@@ -30,6 +39,12 @@ def allowed_fractions(samples: int) -> str:
 
 def _linear(params: Params) -> str:
     return f"y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd {setting(params['noise'])}"
+
+
+def _function(params: Params) -> str:
+    said, _ = FUNCTIONS[params["function"]]
+    range_ = f"{setting(FUNCTION_FROM)} to {setting(FUNCTION_TO)}"
+    return f"y = {said}, x from {range_}, noise sd {setting(params['noise'])}"
 
 
 def _moons(params: Params) -> str:
@@ -53,6 +68,8 @@ def _source(
     classes: tuple[str, ...],
     fields: Mapping[str, object],
     describe: Callable[[Params], str],
+    num_inputs: int = 2,
+    truth: tuple[float, ...] = (),
 ) -> DatasetSource:
     def sized(params: Params) -> DatasetInfo:
         known = {**fields, **params}
@@ -62,21 +79,36 @@ def _source(
             title=title,
             task="classification" if classes else "regression",
             origin=SYNTHETIC,
-            input_shape=(2,),
+            input_shape=(num_inputs,),
             num_outputs=len(classes) or 1,
             train_size=train_size,
             val_size=val_size,
             normalisation="each input to mean 0, sd 1" if classes else "none",
             description=describe(known),
             classes=classes,
-            truth=() if classes else (*LINEAR_WEIGHTS, LINEAR_BIAS),
+            truth=truth,
         )
 
     return DatasetSource(sized({}), "d2ltui.data.tabular:load", sized, dict(fields))
 
 
 SOURCES = (
-    _source("synthetic-linear", "synthetic linear", (), {"noise": 0.01, "samples": 2000, "val_fraction": 0.5}, _linear),
+    _source(
+        "synthetic-linear",
+        "synthetic linear",
+        (),
+        {"noise": 0.01, "samples": 2000, "val_fraction": 0.5},
+        _linear,
+        truth=(*LINEAR_WEIGHTS, LINEAR_BIAS),
+    ),
+    _source(
+        "function",
+        "a function of one input",
+        (),
+        {"function": "sine", "noise": 0.1, "samples": 600, "val_fraction": 0.2},
+        _function,
+        num_inputs=1,
+    ),
     _source("moons", "two moons", ("upper", "lower"), {"noise": 0.15, "samples": 1000, "val_fraction": 0.2}, _moons),
     _source(
         "circles",

@@ -29,6 +29,7 @@ BEFORE: Mapping[str, object] = {
     "val_fraction": 0.2,
     "factor": 0.5,
     "turns": 1.0,
+    "function": "sine",
 }
 # The same where it depended on the data set.
 BEFORE_ON: Mapping[str, Mapping[str, object]] = {

@@ -331,7 +331,7 @@ def test_models(command) -> None:  # type: ignore[no-untyped-def]
             assert f"on {dataset}: " in out
     for field in ("dropout 0.0", "weight_decay 0.0", "init default"):
         assert field in out.partition("mlp: ")[2].partition("on digits: ")[2].splitlines()[0]
-    (shown,) = [line for line in out.splitlines() if "on synthetic-linear: " in line]
+    shown = next(line for line in out.splitlines() if "on synthetic-linear: " in line)
     assert "optimizer sgd, lr 0.03, schedule constant, " in shown
     assert "weight_decay 0.0, batch_size 32, epochs 3, init default" in shown
     for table in (ACTIVATIONS, catalogue.INITS, OPTIMIZERS, catalogue.IMPLEMENTATIONS):

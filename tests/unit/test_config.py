@@ -263,7 +263,7 @@ def test_a_data_set_of_another_task() -> None:
     assert problem.field == "dataset"
     assert problem.message == (
         "dataset: 'digits' is not allowed (its task is classification); "
-        "allowed: with model linear, synthetic-linear, diabetes"
+        "allowed: with model linear, synthetic-linear, function, diabetes"
     )
 
 

@@ -10,23 +10,28 @@ import torch
 
 from d2ltui.code.data import data_of
 from d2ltui.data import Dataset, load
+from d2ltui.data.tabular import CURVES
+from d2ltui.diagnosis.remedies import good_init
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue
+from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import from_toml, to_toml
 from d2ltui.spec.datasets import DATA_FIELDS, DATASET_SOURCES
 from d2ltui.spec.header import header_of
 from d2ltui.spec.parsing import ConfigError
-from d2ltui.spec.synthetic import LEAST_SAMPLES, parts
+from d2ltui.spec.synthetic import FUNCTIONS, LEAST_SAMPLES, parts
 from d2ltui.spec.versions import differing_fields, plain_config, read_config
 from d2ltui.tui.form_state import FormState
 
 SYNTHETIC = [name for name, source in DATASET_SOURCES.items() if source.fields]
-OTHERS: dict[str, object] = {"noise": 0.3, "samples": 60, "val_fraction": 0.25, "factor": 0.75, "turns": 2.0}
+OTHERS: dict[str, object] = {
+    "function": "step", "noise": 0.3, "samples": 60, "val_fraction": 0.25, "factor": 0.75, "turns": 2.0,
+}  # fmt: skip
 
 
 def run_on(dataset: str, **given: object) -> RunConfig:
-    model = "linear" if dataset == "synthetic-linear" else "softmax"
+    model = "linear" if dataset in ("synthetic-linear", "function") else "softmax"
     return resolve({"model": model, "dataset": dataset, **given})
 
 
@@ -47,6 +52,7 @@ def everything(data: Dataset) -> torch.Tensor:
 def test_each_data_set_has_the_fields_that_it_has_a_use_for() -> None:
     assert {name: tuple(DATASET_SOURCES[name].fields) for name in SYNTHETIC} == {
         "synthetic-linear": ("noise", "samples", "val_fraction"),
+        "function": ("function", "noise", "samples", "val_fraction"),
         "moons": ("noise", "samples", "val_fraction"),
         "circles": ("noise", "samples", "val_fraction", "factor"),
         "spirals": ("noise", "samples", "val_fraction", "turns"),
@@ -100,7 +106,7 @@ def test_a_script_makes_the_same_data(dataset: str) -> None:
         assert torch.equal(scope[name].reshape(tensor.shape), tensor)
 
 
-@pytest.mark.parametrize("dataset", SYNTHETIC)
+@pytest.mark.parametrize("dataset", [name for name in SYNTHETIC if name != "function"])  # which came with its fields
 def test_a_run_that_was_stored_before_there_were_fields_is_the_same(dataset: str) -> None:
     usual = run_on(dataset)
     stored = {name: value for name, value in plain_config(usual).items() if name not in DATA_FIELDS}
@@ -165,3 +171,28 @@ def test_a_stored_choice_of_another_version_has_the_usual_ones() -> None:
     assert {name: catalogue.BASE[name] for name in DATA_FIELDS} == {
         name: plain_config(resolve({"dataset": "digits"}))[name] for name in DATA_FIELDS
     }
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_makes_the_labels_that_are_told(name: str) -> None:
+    data = load(resolve({"dataset": "function", "function": name, "noise": 0}))
+    _, code = FUNCTIONS[name]
+    assert data.curve is CURVES[name]
+    for x, y in ((data.x_train, data.y_train), (data.x_val, data.y_val)):
+        torch.testing.assert_close(y, eval(code, {"torch": torch, "x": x}), rtol=0, atol=0)
+        assert -3 <= float(x.min()) < -2.8 < 2.8 < float(x.max()) <= 3
+    assert set(CURVES) == set(FUNCTIONS)
+
+
+def test_the_noise_is_beside_the_function() -> None:
+    data = load(resolve({"dataset": "function", "noise": 0.5, "samples": 4000}))
+    assert data.curve is not None
+    assert float((data.y_train - data.curve(data.x_train)).std()) == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_perceptron_that_fits_a_function_starts_with_what_suits_a_squared_error() -> None:
+    assert resolve({"dataset": "function"}).model == "mlp"
+    rates = {activation: resolve({"dataset": "function", "activation": activation}).lr for activation in ACTIVATIONS}
+    assert set(rates.values()) == {0.03}  # the sigmoid's usual one would diverge
+    assert good_init(resolve({"dataset": "function"})) == "xavier"
+    assert good_init(resolve({"dataset": "moons"})) == "kaiming"

@@ -58,6 +58,7 @@ SICK: list[tuple[str, dict[str, Any], float]] = [
     ("symmetry", {"hidden": "64,64,64,64,64", "init": "zeros", "activation": "sigmoid"}, 0.9),
     ("symmetry", {"hidden": "64,64", "init": "zeros"}, 0.9),
     ("symmetry", {"hidden": "64", "init": "zeros", "activation": "tanh"}, 0.9),
+    ("symmetry", {"dataset": "function", "hidden": "32", "init": "zeros", "epochs": 30, "optimizer": "adam"}, 0.7),
     ("learning-rate-low", {"hidden": "64", "lr": 1e-6}, 0.9),
     ("learning-rate-low", {"hidden": "64", "lr": 1e-4}, 0.9),
     ("learning-rate-low", {"model": "softmax", "lr": 1e-5}, 0.9),

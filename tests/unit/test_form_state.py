@@ -117,7 +117,7 @@ def test_from_scratch_offers_sgd_alone() -> None:
 
 def test_choices_of_data_sets_fit_the_model() -> None:
     form = FormState(resolve({"model": "linear"}))
-    assert form.choices("dataset") == ("synthetic-linear", "diabetes")
+    assert form.choices("dataset") == ("synthetic-linear", "function", "diabetes")
     assert form.choices("activation") == tuple(ACTIVATIONS)
 
 

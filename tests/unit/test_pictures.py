@@ -107,6 +107,17 @@ def test_regions_are_what_the_network_predicts_at_the_middle_of_each_pixel() -> 
     assert len(found.points) == min(1000, len(data.x_train)) == len(found.labels)
 
 
+def test_the_true_curve_of_a_function_is_beside_what_is_fitted() -> None:
+    subject, network, _ = subject_of(model="mlp", dataset="function", function="absolute", hidden="8")
+    found = picture(subject, "fit")
+    assert isinstance(found, Fit)
+    assert found.truth == pytest.approx(np.abs(found.line_x), abs=1e-6)
+    with torch.no_grad():
+        outputs = network.eval()(torch.from_numpy(found.line_x).float().unsqueeze(1))
+    assert found.line_y == pytest.approx(outputs[:, 0].numpy(), abs=1e-5)
+    assert found.others == 0
+
+
 def test_a_fit_has_its_residuals_and_the_true_line() -> None:
     subject, network, data = subject_of(model="linear", dataset="synthetic-linear")
     assert data.truth is not None

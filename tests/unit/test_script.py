@@ -54,6 +54,8 @@ OTHERWISE = [  # they do not, as README says
     {"dataset": "digits", "model": "softmax", "seed": 3},
     {"model": "linear", "dataset": "synthetic-linear", "weight_decay": 0.1},
     {"model": "linear", "dataset": "diabetes", "implementation": "scratch", "schedule": "warmup", "epochs": 3},
+    {"dataset": "function", "function": "waves", "hidden": "8", "init": "xavier", "activation": "tanh"},
+    {"dataset": "function", "function": "step", "implementation": "scratch", "hidden": "8", "init": "kaiming"},
 ]
 
 

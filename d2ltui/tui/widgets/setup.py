@@ -22,6 +22,7 @@ from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.inits import INITS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.synthetic import FUNCTIONS
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.render.cached import FrameOnly
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
@@ -35,6 +36,7 @@ COLUMN = 34  # columns that the form wants, as in its style
 _MEANINGS: dict[str, dict[str, str]] = {
     "implementation": catalogue.IMPLEMENTATIONS,
     "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
+    "function": {name: f"y = {formula}" for name, (formula, _) in FUNCTIONS.items()},
     "activation": {item.name: item.formula for item in ACTIVATIONS.values()},
     "init": {init.name: init.description for init in INITS.values()},
     "schedule": catalogue.SCHEDULES,
