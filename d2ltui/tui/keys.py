@@ -223,6 +223,7 @@ FIELD_HELP: tuple[tuple[str, str], ...] = (
     ("enter", "in a choice: the list of all; in a text: edit it, and once more: take it"),
     ("0 … 9", "in a text: begin another one"),
     ("v  ← →", "in Picture: another kind of it; ↑ ↓: other inputs, another page or sample"),
+    ("mouse", "drags the frames between panes; a click on a chart is its cursor, the wheel zooms"),
     ("v", "in Activations: each layer's outputs, its weights, or the loss's gradient by them"),
     ("enter", "in lr, edited while training: continue with that learning rate"),
 )

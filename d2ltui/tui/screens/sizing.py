@@ -1,15 +1,29 @@
-"""Panes larger or smaller, by keys; remembered for the next time."""
+"""Panes larger or smaller, by keys and with the mouse; remembered for the next time."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
+
+from textual import events
+from textual.geometry import Region
 
 from d2ltui.store import StoreError, pane_sizes
 from d2ltui.tui.panes.spec import COLUMNS
+from d2ltui.tui.screens.boundaries import Boundary, boundary_at, divided
 from d2ltui.tui.screens.panes import PanesScreen
 from d2ltui.tui.services.threads import begin, in_thread
 
 STEP = 1.25  # times as large, or as small
+
+
+class _Drag(NamedTuple):
+    """A boundary that the mouse has taken hold of: where, the sizes beside it, and their weights."""
+
+    boundary: Boundary
+    at: int
+    sizes: tuple[int, int]
+    weights: tuple[float, float]
 
 
 class SizingScreen(PanesScreen):
@@ -19,6 +33,7 @@ class SizingScreen(PanesScreen):
         super().__init__()
         self._factors: dict[str, float] = {}
         self._remembering: asyncio.Task[None] | None = None
+        self._drag: _Drag | None = None
 
     def _say(self, hint: str) -> None:
         """Put `hint` below the status line."""
@@ -54,8 +69,67 @@ class SizingScreen(PanesScreen):
             factor = min(pane_sizes.MOST, max(pane_sizes.LEAST, factor))
             self._factors[changed] = 1.0 if abs(factor - 1) < 1e-6 else factor
             self._apply()
-            if self._remembering is None or self._remembering.done():
-                self._remembering = begin(self.app, self._remember())
+            self._keep()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Take hold of the frame between two panes, or between two columns."""
+        if self._single or event.button != 1:
+            return
+        columns = [(name, self.query_one(f"#{name}")) for name in COLUMNS]
+        panes: dict[str, list[tuple[str, Region]]] = {
+            name: [
+                (pane, widget.region)
+                for pane in self.arrangement.column(name)
+                if (widget := self.query_one(f"#{pane}")).display
+            ]
+            for name in COLUMNS
+        }
+        shown = [(name, widget.region) for name, widget in columns if widget.display]
+        boundary = boundary_at(event.screen_x, event.screen_y, shown, panes)
+        if boundary is None:
+            return
+        first, second = (self.query_one(f"#{name}").region for name in (boundary.first, boundary.second))
+        sizes = (first.width, second.width) if boundary.beside else (first.height, second.height)
+        at = event.screen_x if boundary.beside else event.screen_y
+        self._drag = _Drag(boundary, at, sizes, (self._weight(boundary.first), self._weight(boundary.second)))
+        self.capture_mouse()
+        event.stop()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Both neighbours follow the mouse."""
+        drag = self._drag
+        if drag is None:
+            return
+        event.stop()
+        moved = (event.screen_x if drag.boundary.beside else event.screen_y) - drag.at
+        shares = [self._share(name) for name in drag.boundary[:2]]
+        total, (first, second) = sum(drag.weights), shares
+        low = max(pane_sizes.LEAST * first, total - pane_sizes.MOST * second)
+        high = min(pane_sizes.MOST * first, total - pane_sizes.LEAST * second)
+        weights = divided(*drag.sizes, moved, drag.weights, beside=drag.boundary.beside, bounds=(low, high))
+        factors = {name: weight / share for name, weight, share in zip(drag.boundary[:2], weights, shares, strict=True)}
+        if any(self._factors.get(name, 1.0) != factor for name, factor in factors.items()):
+            self._factors |= factors
+            self._apply()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """Let go, and remember the sizes."""
+        if self._drag is not None:
+            self._drag = None
+            self.release_mouse()
+            event.stop()
+            self._keep()
+
+    def _share(self, name: str) -> float:
+        """Of its column, or of the width, as long as nobody has changed it."""
+        return 1.0 if name in COLUMNS else float(self.arrangement.specs[name].share)
+
+    def _weight(self, name: str) -> float:
+        return self._share(name) * self._factors.get(name, 1.0)
+
+    def _keep(self) -> None:
+        if self._remembering is None or self._remembering.done():
+            self._remembering = begin(self.app, self._remember())
 
     async def _remember(self) -> None:
         """Write the sizes, and again where they have changed meanwhile."""
