@@ -11,6 +11,7 @@ import click
 
 from d2ltui import __version__
 from d2ltui.cli import misuse
+from d2ltui.cli.jobs import jobs_of, jobs_options
 from d2ltui.cli.options import (
     Command,
     configure,
@@ -212,6 +213,7 @@ def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
 @click.option("--resume", metavar="RUN", help="Resume a stored run: its name, the beginning of it, or latest.")
 @click.option("--seeds", metavar="N", callback=positive_int("seeds", MAX_RUNS), help="Train N times, with N seeds.")
+@jobs_options
 @hangup_option
 @speak_option
 @click.pass_context
@@ -224,6 +226,9 @@ def train(
     no_store: bool,
     resume: str | None,
     seeds: int | None,
+    jobs: int | None,
+    backend: str | None,
+    scheduler: str | None,
     on_hangup: Any,
     speak: bool,
     **options: Any,
@@ -237,6 +242,7 @@ def train(
     given = {**ctx.obj, **{name: value for name, value in options.items() if value is not None}}
     if resume is not None:
         others = {**given, "seeds": seeds, "no_store": no_store or None}
+        others |= {"jobs": jobs, "backend": backend, "scheduler": scheduler}
         typed = [name for name, value in others.items() if value is not None]
         if typed:
             shown = " ".join("--" + name.removesuffix("_file").replace("_", "-") for name in typed)
@@ -246,9 +252,11 @@ def train(
         ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, strict=strict, on_hangup=on_hangup, speak=speak))
     if strict and seeds is not None:
         raise click.UsageError("strict: --seeds is not allowed with it; allowed: a single run")
+    beside = jobs_of(jobs, backend, scheduler, needs_seeds=seeds is None)
     config = configure(given)
     if seeds is not None:
-        ctx.exit(stored.train_seeds(config, seeds, as_json, quiet, not no_store, on_hangup))
+        how = {"as_json": as_json, "quiet": quiet, "store": not no_store, "on_hangup": on_hangup, "jobs": beside}
+        ctx.exit(stored.train_seeds(config, seeds, **how))
     from d2ltui.runner.headless import train as train_headless
 
     store = not no_store

@@ -12,7 +12,6 @@ from d2ltui.spec.jobs import BACKENDS, LOCAL, MOST_JOBS, Jobs
 from d2ltui.spec.text import quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
-NAMES = ("jobs", "backend", "scheduler")
 
 
 def jobs_options(command: F) -> F:
@@ -31,12 +30,15 @@ def jobs_options(command: F) -> F:
     )(command)
 
 
-def jobs_of(jobs: int | None, backend: str | None, scheduler: str | None) -> Jobs:
-    """What the options say.
+def jobs_of(jobs: int | None, backend: str | None, scheduler: str | None, *, needs_seeds: bool = False) -> Jobs:
+    """What the options say; with `needs_seeds`, nothing, for there is a single run.
 
     Raises:
         click.UsageError: where that is not allowed.
     """
+    given = {"jobs": jobs, "backend": backend, "scheduler": scheduler}
+    if needs_seeds and (typed := [name for name, value in given.items() if value is not None]):
+        raise click.UsageError(f"{typed[0]}: --{typed[0]} is not allowed with a single run; allowed: with --seeds N")
     if backend is not None and backend not in BACKENDS:
         raise click.UsageError(f"backend: {quoted(backend)} is not allowed; allowed: {', '.join(BACKENDS)}")
     chosen = backend or LOCAL
@@ -48,8 +50,3 @@ def jobs_of(jobs: int | None, backend: str | None, scheduler: str | None) -> Job
             "scheduler: it is missing; allowed: --scheduler ADDRESS, such as --scheduler tcp://127.0.0.1:8786"
         )
     return Jobs(jobs, chosen, scheduler)
-
-
-def unused(**given: object) -> str:
-    """Those of the options that were given, as they are typed; "" where none was."""
-    return " ".join(f"--{name}" for name in NAMES if given.get(name) is not None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from d2ltui.cli.jobs import jobs_of, jobs_options
 from d2ltui.cli.options import Command, hangup_option, refused, speak_option
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import read_toml
@@ -63,14 +64,14 @@ def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangu
         return train(config_of(path), as_json, quiet, strict=strict, on_hangup=on_hangup, resume=path, speak=spoken)
 
 
-def train_seeds(config: RunConfig, seeds: int, as_json: bool, quiet: bool, store: bool, on_hangup: Any) -> int:
+def train_seeds(config: RunConfig, seeds: int, **how: Any) -> int:
     """`train --seeds`: the exit status."""
     from d2ltui.cli.sweep import train_all
     from d2ltui.spec.repeats import with_seeds
 
     with click_errors():
         configs = with_seeds(config, seeds)
-    return train_all(configs, ["seed"], "seeds", as_json=as_json, quiet=quiet, store=store, on_hangup=on_hangup)
+    return train_all(configs, ["seed"], "seeds", **how)
 
 
 @click.command(cls=Command)
@@ -306,6 +307,7 @@ def _check_each(values: Mapping[str, Sequence[str]]) -> None:
 @click.option("--quiet", is_flag=True, help="No progress and no table.")
 @click.option("--prune", is_flag=True, help="End runs that have learned nothing when it is clear that they will not.")
 @click.option("--no-store", is_flag=True, help="Keep nothing on disk.")
+@jobs_options
 @hangup_option
 @click.pass_context
 def sweep(
@@ -315,6 +317,9 @@ def sweep(
     quiet: bool,
     prune: bool,
     no_store: bool,
+    jobs: int | None,
+    backend: str | None,
+    scheduler: str | None,
     on_hangup: Any,
     config_file: str | None,
     **given: Any,
@@ -325,6 +330,7 @@ def sweep(
     """
     from d2ltui.cli.sweep import grid, train_all
 
+    how = jobs_of(jobs, backend, scheduler)
     values: dict[str, list[str]] = {}
     for name in FIELDS:
         for text in given[name] or ():
@@ -356,5 +362,6 @@ def sweep(
             store=not no_store,
             on_hangup=on_hangup,
             prune=prune,
+            jobs=how,
         )
     )

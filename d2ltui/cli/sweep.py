@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import math
-import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from d2ltui.charts.spec import Band as BandSpec
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.cli import text
-from d2ltui.engine.control import Control
-from d2ltui.history.live import LiveRun
-from d2ltui.runner.headless import OPEN_TIMEOUT, Progress, StderrReporter, guarded, has_bar, run
-from d2ltui.runner.recording import RunRecording
-from d2ltui.spec import events
+from d2ltui.cli.sweep_training import Training
+from d2ltui.runner.several import Ended
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
 from d2ltui.spec.findings import finding_values
 from d2ltui.spec.header import header_of
+from d2ltui.spec.jobs import LOCAL, Jobs, JobsError, WorkersLost
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.numbers import fixed, number, optional, setting, whole_percent
 from d2ltui.spec.output import unwritable
@@ -66,47 +64,51 @@ def train_all(
     store: bool,
     on_hangup: OnHangup,
     prune: bool = False,
+    jobs: Jobs = Jobs(),  # noqa: B008 (a value)
 ) -> int:
     """Train `configs`, those of one shape together, with a table that fills; returns the exit status.
 
     `fields` are those in which they differ. A run that diverges is a result of a sweep, and a failure elsewhere. With
-    `prune`, a run that will not learn any more is ended early; so is a sweep's result, but never its best.
+    `prune`, a run that will not learn any more is ended early; so is a sweep's result, but never its best. They
+    are trained in as many processes as `jobs` says.
     """
     out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
     group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
     table = _Table(configs, fields)
-    ended: dict[int, _Done] = {}
-    with Signals(on_hangup) as signals:
+    ended: dict[int, Ended] = {}
+    lost = ""
+    with Signals(on_hangup) as signals, contextlib.ExitStack() as closing:
         from d2ltui.engine.device import DeviceError, select  # PyTorch: seconds
-        from d2ltui.runner.together import slices
 
         try:
-            for name in dict.fromkeys(config.device for config in configs):
-                select(name)
-        except DeviceError as error:
+            if jobs.backend == LOCAL:
+                for name in dict.fromkeys(config.device for config in configs):
+                    select(name)
+            training = Training(configs, group, kind, jobs, signals, err, store=store, quiet=quiet, prune=prune)
+            closing.enter_context(training)
+        except (DeviceError, JobsError) as error:
             print(f"d2ltui: {error}", file=err)
             return 2
         try:
             if not quiet:
                 text.say(table.header())
             shown = 0
-            for indices in slices(configs):
-                runs = [_Run.new(configs[i], _place(group, kind, i, len(configs)), err, store, prune) for i in indices]
-                if len(runs) == 1 or not _train_together(runs, signals, err, quiet):
-                    for one in runs:
-                        _train_one(one, signals, err, quiet)
-                ended |= {index: one.done(indices[0]) for index, one in zip(indices, runs, strict=True)}
-                while shown in ended:  # in the order of the runs, whichever were trained first
-                    shown += 1
-                    if not quiet:
-                        text.say(table.row(ended[shown - 1]))
-                        out.flush()
-                if signals.caught is not None:
-                    break
+            try:
+                for some in training.ended():
+                    ended |= some
+                    while shown in ended:  # in the order of the runs, whichever were trained first
+                        shown += 1
+                        if not quiet:
+                            text.say(table.row(ended[shown - 1]))
+                            out.flush()
+            except WorkersLost as error:
+                lost = str(error)
             done = [ended[index] for index in sorted(ended)]
             for left in done[shown:]:
                 if not quiet:
                     text.say(table.row(left))
+            if lost:
+                print(f"d2ltui: {lost}", file=err)
             if not quiet:
                 _summarise(done, fields, kind)
                 if prune:
@@ -122,88 +124,7 @@ def train_all(
     if signals.status is not None:
         return signals.status
     bad = ("failed",) if kind == "sweep" else ("failed", "diverged")
-    return 1 if any(one.live.status in bad for one in done) else 0
-
-
-class _Done(NamedTuple):
-    """A run that has ended, and its name in the store, where it is in there."""
-
-    live: LiveRun
-    name: str | None
-    given_up: events.Finding | None  # why it was ended early
-    slice: int  # of the runs that were trained together
-
-
-def _place(group: str, kind: str, index: int, total: int) -> dict[str, object]:
-    return {"name": group, "kind": kind, "index": index + 1, "total": total}
-
-
-class _Run(NamedTuple):
-    """A run that is to be trained: what is asked of it, what is known of it, and what stores it, if anything does."""
-
-    config: RunConfig
-    control: Control
-    live: LiveRun
-    recording: RunRecording | None
-    given_up: list[events.Finding] | None  # why it was ended early, if it was; None where it never is
-
-    @classmethod
-    def new(cls, config: RunConfig, group: dict[str, object], err: Any, store: bool, prune: bool) -> _Run:
-        control = Control()
-        recording = RunRecording.new(config, control, group=group, on_trouble=StderrReporter(err)) if store else None
-        if recording is not None:
-            recording.store.wait_opened(OPEN_TIMEOUT)  # runs are numbered in the order in which they are opened
-        live = recording.live if recording is not None else LiveRun(config)
-        return cls(config, control, live, recording, [] if prune else None)
-
-    @property
-    def give_up(self) -> Callable[[events.Finding], None] | None:
-        """Told why the run is ended early; None where it never is."""
-        return self.given_up.append if self.given_up is not None else None
-
-    def done(self, slice: int) -> _Done:
-        """What has become of it; it was trained in the slice of that number."""
-        name = self.recording.store.name if self.recording is not None else None
-        return _Done(self.live, name, next(iter(self.given_up or ()), None), slice)
-
-
-def _train_one(one: _Run, signals: Signals, err: Any, quiet: bool) -> None:
-    signals.watch(one.control)
-    sinks: list[events.Sink] = [one.live]
-    with open(os.devnull, "w", encoding="utf-8") as null:
-        if not quiet and has_bar(err):  # elsewhere the table has to do
-            sinks.append(guarded(Progress(one.config, null, err), one.control, signals))
-        run(one.config, one.control, sinks, one.recording, trials=False, give_up=one.give_up)
-    _tell_failure(one, err)
-
-
-def _train_together(runs: Sequence[_Run], signals: Signals, err: Any, quiet: bool) -> bool:
-    """As a population; False where each of them has to be trained by itself."""
-    from d2ltui.runner.together import train_slice
-
-    control = Control()
-    signals.watch(control)
-    sinks: list[list[events.Sink]] = [[one.live] for one in runs]
-    with open(os.devnull, "w", encoding="utf-8") as null:
-        if not quiet and has_bar(err):
-            sinks[0].append(guarded(Progress(runs[0].config, null, err), control, signals))  # they are all as far
-        if not train_slice(
-            [one.config for one in runs],
-            control,
-            sinks,
-            [one.control for one in runs],
-            [one.recording for one in runs],
-            [one.give_up for one in runs],
-        ):
-            return False
-    for one in runs:
-        _tell_failure(one, err)
-    return True
-
-
-def _tell_failure(one: _Run, err: Any) -> None:
-    if one.live.status == "failed" and one.live.ended is not None:
-        print(f"d2ltui: {one.live.ended.message}", file=err)
+    return 1 if lost or any(one.live.status in bad for one in done) else 0
 
 
 class _Table:
@@ -222,7 +143,7 @@ class _Table:
     def header(self) -> str:
         return self._line(self._header)
 
-    def row(self, done: _Done) -> str:
+    def row(self, done: Ended) -> str:
         live = done.live
         status = live.status if done.given_up is None else "pruned"
         last = live.epochs[-1] if live.epochs else None
@@ -231,11 +152,11 @@ class _Table:
         return self._line((*varied, status, *map(optional, figures), fixed(live.seconds)))
 
 
-def _finished(done: Sequence[_Done]) -> list[_Done]:
+def _finished(done: Sequence[Ended]) -> list[Ended]:
     return [one for one in done if one.live.status == "finished" and one.live.epochs]
 
 
-def _figures(finished: Sequence[_Done]) -> dict[str, tuple[float, float | None]]:
+def _figures(finished: Sequence[Ended]) -> dict[str, tuple[float, float | None]]:
     """Mean and sd of the figures that all of the runs have; they have finished."""
     summaries = [one.live.ended.summary for one in finished if one.live.ended is not None]
     found: dict[str, tuple[float, float | None]] = {}
@@ -246,13 +167,13 @@ def _figures(finished: Sequence[_Done]) -> dict[str, tuple[float, float | None]]
     return found
 
 
-def _best(done: Sequence[_Done]) -> _Done | None:
+def _best(done: Sequence[Ended]) -> Ended | None:
     """The finished run of the least validation loss."""
     finite = [one for one in _finished(done) if math.isfinite(one.live.epochs[-1].val_loss)]
     return min(finite, key=lambda one: one.live.epochs[-1].val_loss, default=None)
 
 
-def _summarise(done: Sequence[_Done], fields: Sequence[str], kind: str) -> None:
+def _summarise(done: Sequence[Ended], fields: Sequence[str], kind: str) -> None:
     finished = _finished(done)
     text.say(f"{len(finished)} of {counted(len(done), 'run')} finished")
     if kind == "sweep":
@@ -284,7 +205,7 @@ def _summarise(done: Sequence[_Done], fields: Sequence[str], kind: str) -> None:
         )
 
 
-def _varied(done: _Done, fields: Sequence[str]) -> str:
+def _varied(done: Ended, fields: Sequence[str]) -> str:
     return ", ".join(f"{name} {setting(getattr(done.live.config, name))}" for name in fields)
 
 
@@ -296,10 +217,10 @@ class _Saved(NamedTuple):
     of_time: float
 
 
-def _saved(done: Sequence[_Done]) -> _Saved:
+def _saved(done: Sequence[Ended]) -> _Saved:
     total = sum(one.live.header.total_steps or one.live.step for one in done if one.given_up)
     steps = total - sum(one.live.step for one in done if one.given_up)
-    together: dict[int, list[_Done]] = {}
+    together: dict[int, list[Ended]] = {}
     for one in done:
         together.setdefault(one.slice, []).append(one)
     seconds = sum(map(_seconds_saved, together.values()))
@@ -307,7 +228,7 @@ def _saved(done: Sequence[_Done]) -> _Saved:
     return _Saved(steps, _share(steps, trained), _share(seconds, took))
 
 
-def _seconds_saved(runs: Sequence[_Done]) -> float:
+def _seconds_saved(runs: Sequence[Ended]) -> float:
     """Of runs that were trained together, whose steps would have gone on to take what they took until the first left.
 
     What is saved by each that leaves is less than its share: a step of fewer networks takes nearly as long.
@@ -323,7 +244,7 @@ def _share(saved: float, spent: float) -> float:
     return saved / (saved + spent) if saved > 0 else 0.0
 
 
-def _tell_pruned(done: Sequence[_Done], fields: Sequence[str]) -> None:
+def _tell_pruned(done: Sequence[Ended], fields: Sequence[str]) -> None:
     pruned = [(one, one.given_up) for one in done if one.given_up is not None]
     for one, why in pruned:
         text.say(f"pruned at step {why.step:,} of {one.live.header.total_steps:,} ({_varied(one, fields)})")
@@ -335,7 +256,7 @@ def _tell_pruned(done: Sequence[_Done], fields: Sequence[str]) -> None:
     text.say(f"{len(pruned)} of {counted(len(done), 'run')} pruned{f'{figures} of the time' if pruned else ''}")
 
 
-def _with_pruned(found: dict[str, object], done: Sequence[_Done]) -> dict[str, object]:
+def _with_pruned(found: dict[str, object], done: Sequence[Ended]) -> dict[str, object]:
     """What `--json` prints with `--prune`: why each run was ended early, or null; and what that has saved."""
     runs = found["runs"]
     assert isinstance(runs, list)
@@ -348,7 +269,7 @@ def _with_pruned(found: dict[str, object], done: Sequence[_Done]) -> dict[str, o
     return {**found, "pruned": {**told, "share_of_steps": saved.of_steps, "share_of_time": saved.of_time}}
 
 
-def _summary(done: Sequence[_Done], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
+def _summary(done: Sequence[Ended], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
     """What `--json` prints: `n` runs have finished; `mean` and `sd` are theirs, and a single one has no sd."""
     runs: list[dict[str, object]] = []
     for live, name, _, _ in done:

@@ -81,11 +81,16 @@ class Control:
 
     def of_trial(self) -> Control:
         """For a run within this one, which is stopped when this one is."""
+        trial = Control()
+        self.adopt(trial)
+        return trial
+
+    def adopt(self, other: Control) -> None:
+        """From now on, stop `other` when this one is stopped; the one that it was before no more."""
         with self._changed:
-            self._trial = Control()
+            self._trial = other
             if self._stop:
-                self._trial.stop()
-            return self._trial
+                other.stop()
 
     def set_lr(self, lr: float) -> None:
         """Go on with another learning rate from the next step on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from d2ltui.engine.control import Control
@@ -19,7 +19,9 @@ class MapPiece(NamedTuple):
     curves: bool
 
 
-def train_piece(piece: MapPiece, control: Control, again: bool) -> tuple[dict[Cell, Figures], int]:
+def train_piece(
+    piece: MapPiece, control: Control, again: bool, tell: Callable[[float], None]
+) -> tuple[dict[Cell, Figures], int]:
     """In another process: the figures of the cells that are done, and the steps that all networks have taken."""
     cells = {cell: runs for part in piece.slices for cell, runs in part.items()}
     training = MapTraining(cells, control, len(piece.slices), curves=piece.curves)

@@ -5,7 +5,7 @@
             if done is not None:
                 index, result = done
 
-`work(piece, control, again)` is a function of a module of d2ltui's; pieces and results are pickled. A piece whose
+`work(piece, control, again, tell)` is a function of a module of d2ltui's; pieces and results are pickled. A piece whose
 process dies is done again by another one, and each result is handed out once, in the order in which they are ready.
 """
 
@@ -27,8 +27,9 @@ from typing import Any, TypeVar
 
 from d2ltui.engine.control import Control
 from d2ltui.runner import spread_worker
-from d2ltui.runner.spread_worker import GO, Ticket
+from d2ltui.runner.spread_worker import AT, GO, Raised, Ticket, Work
 from d2ltui.spec.jobs import BACKENDS, LOCAL, Jobs, JobsError, WorkersLost
+from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted, printable
 from d2ltui.store import home
 
@@ -59,7 +60,7 @@ class Spread:
         self._jobs, self._control, self._say, self._numbered = jobs, control, say, numbered
         self._closing = contextlib.ExitStack()
         self._client: Any = None
-        self._taken = 0  # pieces that were handed out in earlier calls
+        self._first = self._taken = 0  # pieces that were handed out in earlier calls
         self._lost_told = 0
 
     def __enter__(self) -> Spread:
@@ -120,7 +121,7 @@ class Spread:
             self._client = distributed.Client(jobs.scheduler, timeout=ANSWER, set_as_default=False)
             there = sum(self._client.nthreads().values())
         except Exception as error:
-            why = f"none answers within {round(ANSWER)} seconds" if _is_late(error) else _said(error)
+            why = f"none answers within {number(ANSWER)} seconds" if _is_late(error) else _said(error)
             raise JobsError(
                 f"scheduler: '{printable(str(jobs.scheduler))}' is not allowed ({why}); allowed: the address of a "
                 "scheduler that runs, such as tcp://127.0.0.1:8786"
@@ -146,9 +147,19 @@ class Spread:
         register_ray()
         return max(1, min(there, self._jobs.number or there))
 
+    def progress(self) -> dict[int, float]:
+        """Of the pieces that are being done, by number, which part of each is done, as far as that is told."""
+        found = {}
+        for file in self._desk.glob(f"{AT}-*"):
+            number = int(file.name.partition("-")[2]) - self._first
+            if number >= 0:
+                with contextlib.suppress(OSError, ValueError):  # it is written just now
+                    found[number] = min(1.0, max(0.0, float(file.read_text())))
+        return found
+
     # The work
 
-    def over(self, work: Callable[[P, Control, bool], R], pieces: Sequence[P]) -> Iterator[tuple[int, R] | None]:
+    def over(self, work: Work[P, R], pieces: Sequence[P]) -> Iterator[tuple[int, R] | None]:
         """Have `work` done on each piece, by its number; None while nothing is ready.
 
         Where the control asks for the end, what is ready by then is still handed out.
@@ -158,7 +169,8 @@ class Spread:
             Exception: what `work` has raised.
         """
         left, lost, fruitless = dict(enumerate(pieces)), Counter[int](), 0
-        first, self._taken = self._taken, self._taken + len(pieces)
+        first = self._first = self._taken
+        self._taken += len(pieces)
         while left and not self._control.stopping:
             begun: set[int] = set()
             for kind, value in self._round(work, left, first, begun):
@@ -168,6 +180,8 @@ class Spread:
                     raise value
                 elif kind == "done":
                     index, (result, ended) = value
+                    if isinstance(result, Raised):
+                        raise result.error
                     if ended:
                         del left[index]
                         fruitless = 0
@@ -186,9 +200,7 @@ class Spread:
             again = counted(len(begun.intersection(left)) or len(left), "slice")
             self._say(f"a process that trains has died: {again} of the work begun again")
 
-    def _round(
-        self, work: Callable[[P, Control, bool], R], left: dict[int, P], first: int, begun: set[int]
-    ) -> Iterator[tuple[str, Any]]:
+    def _round(self, work: Work[P, R], left: dict[int, P], first: int, begun: set[int]) -> Iterator[tuple[str, Any]]:
         """What comes of all pieces that are left, until they are done, or processes have died."""
         found: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         feeder = threading.Thread(
@@ -213,7 +225,7 @@ class Spread:
 
     def _feed(
         self,
-        work: Callable[[P, Control, bool], R],
+        work: Work[P, R],
         pieces: dict[int, P],
         first: int,
         begun: set[int],
@@ -249,9 +261,10 @@ class Spread:
                     found.put(("done", (index, (result, ended))))
         except lost:
             pass
-        except BaseException as error:
+        except BaseException as error:  # a cluster's, whatever it is
             if not self._control.stopping:
-                found.put(("error", error))
+                what = "they have no d2ltui" if isinstance(error, ImportError) else _said(error)
+                found.put(("error", WorkersLost(f"the processes that train cannot be used any more ({what})")))
         found.put(("end", None))
 
     def _tell_repeated(self, number: int) -> None:

@@ -1,27 +1,29 @@
 """What a process does that trains for another one: it is silent, obeys it, and ends with it.
 
 It is asked to end, and seen to be at work, by files in a directory that both can reach: `go` is there as long as it is
-to go on, and `begun-N-…` says that somebody has begun piece N.
+to go on, `begun-N-…` says that somebody has begun piece N, and `at-N` which part of it is done.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from d2ltui.engine.control import Control
 
-P = TypeVar("P")
-R = TypeVar("R")
+P = TypeVar("P", contravariant=True)
+R = TypeVar("R", covariant=True)
 
-GO = "go"
+GO, AT = "go", "at"
 LOOK_EVERY = 0.1  # seconds
 ORPHANED = 20.0  # seconds after which a process whose owner has gone ends, whatever it does
 SILENT = 60.0  # seconds without a sign of life from an owner on another machine, after which it has gone
@@ -36,6 +38,28 @@ class Ticket(NamedTuple):
     desk: str
     owner: int
     environment: dict[str, str]
+
+
+class Work(Protocol[P, R]):
+    """What is done with a piece, which may have been begun by a process that has died, and how far it is told."""
+
+    def __call__(self, piece: P, control: Control, again: bool, tell: Callable[[float], None]) -> R:
+        """Do it, until the control ends it."""
+
+
+class Raised(NamedTuple):
+    """What `work` has raised, in place of a result: whatever else is raised is the processes' own trouble."""
+
+    error: Exception
+
+    @classmethod
+    def of(cls, error: Exception) -> Raised:
+        """Where an error cannot be sent, its text is."""
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            return cls(RuntimeError(f"{type(error).__name__}: {error}"))
+        return cls(error)
 
 
 def begin(ticket: Ticket, gpus: tuple[str, ...]) -> None:
@@ -86,9 +110,7 @@ def _end_with(owner: int) -> None:
     os._exit(1)
 
 
-def carry_out(
-    ticket: Ticket, number: int, index: int, work: Callable[[P, Control, bool], R], piece: P
-) -> tuple[int, R | None, bool]:
+def carry_out(ticket: Ticket, number: int, index: int, work: Work[P, R], piece: P) -> tuple[int, R | Raised, bool]:
     """Do `work` on a piece: its index, the result, and whether that was not cut short against its owner's will.
 
     `again` is told to `work` where another process has begun this piece before.
@@ -97,13 +119,21 @@ def carry_out(
     os.environ.update(ticket.environment)
     with _one_at_a_time:
         _under_way = control = Control()
+        result: R | Raised
         again = _mark(Path(ticket.desk), number)
         try:
             with _obeying(ticket, control) as told:
-                result = work(piece, control, again)
+                result = work(piece, control, again, partial(_tell, Path(ticket.desk) / f"{AT}-{number}"))
+        except Exception as error:
+            result = Raised.of(error)
         finally:
             _under_way = None
     return index, result, bool(told) or not control.stopping
+
+
+def _tell(file: Path, fraction: float) -> None:
+    with contextlib.suppress(OSError):
+        file.write_text(str(fraction))
 
 
 def _mark(desk: Path, number: int) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -34,8 +35,10 @@ LOOKS_SHARE = 0.01  # of the time that looks at the members' layers may take
 PAUSE_POLL = 0.05  # seconds between two looks at whether a pause is over
 
 
-def slices(configs: Sequence[RunConfig]) -> Iterator[tuple[int, ...]]:
+def slices(configs: Sequence[RunConfig], jobs: int = 1) -> Iterator[tuple[int, ...]]:
     """The indices of runs that are to be trained together, in order of their first one; a run by itself is one, too.
+
+    Where `jobs` processes train them, there is something for each.
 
     A step of a large network is bound by what it computes, not by the calls into PyTorch: such runs gain nothing from
     company. Nor do runs on a GPU yet.
@@ -44,7 +47,8 @@ def slices(configs: Sequence[RunConfig]) -> Iterator[tuple[int, ...]]:
     for index, config in enumerate(configs):
         groups.setdefault(_key(config) or index, []).append(index)
     for indices in groups.values():
-        most = max(1, min(MOST, members_at_once(configs[indices[0]], free_memory())))
+        most = min(MOST, members_at_once(configs[indices[0]], free_memory()), math.ceil(len(indices) / jobs))
+        most = max(1, most)
         rest = iter(indices)
         while part := tuple(islice(rest, most)):
             yield part

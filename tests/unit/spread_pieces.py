@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from d2ltui.engine.control import Control
 
+Tell = Callable[[float], None]
 
-def look_around(piece: int, control: Control, again: bool) -> dict[str, Any]:
+
+def look_around(piece: int, control: Control, again: bool, tell: Tell) -> dict[str, Any]:
     """What a process has around it; its first one dies."""
     if piece == 1 and not again:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -28,13 +31,13 @@ def look_around(piece: int, control: Control, again: bool) -> dict[str, Any]:
     }
 
 
-def die(piece: int, control: Control, again: bool) -> int:
+def die(piece: int, control: Control, again: bool, tell: Tell) -> int:
     """Always."""
     os.kill(os.getpid(), signal.SIGKILL)
     return piece
 
 
-def wait_for_the_end(piece: int, control: Control, again: bool) -> tuple[int, bool]:
+def wait_for_the_end(piece: int, control: Control, again: bool, tell: Tell) -> tuple[int, bool]:
     """Until the owner says so."""
     deadline = time.monotonic() + 60
     while not control.stopping and time.monotonic() < deadline:
@@ -42,6 +45,13 @@ def wait_for_the_end(piece: int, control: Control, again: bool) -> tuple[int, bo
     return os.getpid(), control.stopping
 
 
-def raise_it(piece: int, control: Control, again: bool) -> int:
+def raise_it(piece: int, control: Control, again: bool, tell: Tell) -> int:
     """An error of the work's own."""
     raise ValueError(f"piece {piece}")
+
+
+def survive(piece: int, control: Control, again: bool, tell: Tell) -> tuple[int, bool]:
+    """The first process that begins piece 1 dies."""
+    if piece == 1 and not again:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return piece, again

@@ -1,13 +1,10 @@
-"""A map that several processes train is the map that one trains, whatever becomes of them."""
+"""A map that several processes train is the map that one trains."""
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
 import psutil
-import pytest
 
 from d2ltui.engine.control import Control
 from d2ltui.engine.map import MapTraining
@@ -24,20 +21,16 @@ def workers() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "popen_loky" in " ".join(one.cmdline())]
 
 
-def test_cells_are_the_same_bit_for_bit_though_a_process_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cells_are_the_same_bit_for_bit() -> None:
     x, y = parse_axis("x", "lr=0.01:1e30:6"), parse_axis("y", "init_std=0.1:1:6")
     spec = MapSpec(resolve({**GIVEN, "init": "normal"}), x, y, 1)
     cells = cells_of(spec)
     told: list[str] = []
     times: dict[Cell, int] = {}
-    killed: list[int] = []
 
     def keep(ready: Any) -> None:
         for cell in ready:
             times[cell] = times.get(cell, 0) + 1
-        if not killed:  # the coarsest cells are there
-            killed.append(workers()[0].pid)
-            os.kill(killed[0], signal.SIGKILL)
 
     run = MapRun(spec, Known(), "val_accuracy", keep, Control(), Jobs(2), told.append)
     training, finished = run.train(cells)
@@ -45,7 +38,7 @@ def test_cells_are_the_same_bit_for_bit_though_a_process_is_killed(monkeypatch: 
     single = MapTraining(cells, Control(), 2)
     single.train(alone.update)
     assert finished
-    assert len(told) == 1
+    assert not told
     assert set(times.values()) == {1}
     assert run.known.cells == alone
     assert training.steps == single.steps
