@@ -34,7 +34,7 @@ def test_what_a_dead_worker_had_is_done_again(address: str, capfd: pytest.Captur
         assert spread.number == 2
         found = [done for done in spread.over(survive, range(5)) if done is not None]
         assert sorted(index for index, _ in found) == [0, 1, 2, 3, 4]
-        assert [(piece, again) for _, (piece, again) in sorted(found) if again][0] == (1, True)
+        assert next((piece, again) for _, (piece, again) in sorted(found) if again) == (1, True)
         assert len(told) >= 1
         assert all(sentence.startswith("a process that trains has died: ") for sentence in told)
         with pytest.raises(ValueError, match="piece 0"):
