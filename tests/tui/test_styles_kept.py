@@ -10,6 +10,7 @@ from person import Opener, Person
 from textual._compositor import Compositor
 from textual.app import App
 from textual.css.stylesheet import Stylesheet
+from textual.dom import DOMNode
 from textual.geometry import Region
 from textual.screen import Screen
 from textual.strip import Strip
@@ -46,6 +47,17 @@ def style_anew(screen: Screen[object]) -> None:
         widget.refresh(layout=True)
 
 
+def rules_of(screen: Screen[object]) -> dict[str, object]:
+    """What the rules have come to for each widget of a screen, and for its parts."""
+    found: dict[str, object] = {}
+    for number, node in enumerate(screen.walk_children(with_self=True)):
+        styles = {"": node.styles, **node._component_styles}
+        for part, of_part in styles.items():
+            for name, value in of_part.base.get_rules().items():
+                found[f"{number} {node} {part} {name}"] = type(value) if name == "layout" else value
+    return found
+
+
 async def at_rest(person: Person) -> None:
     """Until nothing waits to be laid out or drawn."""
 
@@ -72,6 +84,33 @@ async def test_no_style_is_left_behind(open_app: Opener) -> None:
             style_anew(person.app.screen)
             await at_rest(person)
             assert looks(person) == before, done
+
+
+async def test_what_is_kept_of_rules_is_what_they_come_to_for_every_widget_and_every_application(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up = 0
+    plain = Stylesheet.apply
+
+    def counted(self: Stylesheet, node: DOMNode, **options: Any) -> None:
+        nonlocal looked_up
+        looked_up += 1
+        plain(self, node, **options)
+
+    costs = []
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(Stylesheet, "apply", counted)
+            looked_up = 0
+            async with open_app(size=SIZE, store=False) as person:
+                await person.press("tab", "L")
+                costs.append(looked_up)
+                patch.undo()
+                for screen in person.app.screen_stack:
+                    kept = rules_of(screen)
+                    style_anew(screen)
+                    assert rules_of(screen) == kept
+    assert costs[1] < costs[0] / 4 or costs[0] < 20, "another test has opened one before"
 
 
 async def test_a_key_is_answered_before_another_message_is_read(
@@ -121,9 +160,9 @@ async def test_a_focus_that_moves_styles_and_draws_what_looks_otherwise_alone(
         await at_rest(person)
         styled: list[Widget] = []
         drawn: list[object] = []
-        apply, strip = Stylesheet.apply, LinesView._strip
+        apply, strip = ThemeStylesheet.apply, LinesView._strip
 
-        def noted(self: Stylesheet, node: Widget, **options: Any) -> None:
+        def noted(self: ThemeStylesheet, node: Widget, **options: Any) -> None:
             if node.is_attached and isinstance(node, Widget):
                 styled.append(node)
             apply(self, node, **options)
@@ -132,7 +171,7 @@ async def test_a_focus_that_moves_styles_and_draws_what_looks_otherwise_alone(
             drawn.append(line)
             return strip(self, line)
 
-        monkeypatch.setattr(Stylesheet, "apply", noted)
+        monkeypatch.setattr(ThemeStylesheet, "apply", noted)
         monkeypatch.setattr(LinesView, "_strip", noted_strip)
         screen.set_focus(charts[0])
         screen.show_now()

@@ -6,9 +6,8 @@ main screen three thousand refreshes, for sixty widgets.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from rich.style import Style
@@ -17,6 +16,8 @@ from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.widget import Widget
 
+from d2ltui.tui.render.kept_rules import KeptRules
+
 if TYPE_CHECKING:
     from textual.css.model import RuleSet
     from textual.css.styles import RenderStyles, RulesMap
@@ -24,19 +25,10 @@ if TYPE_CHECKING:
     from textual.css.types import CSSLocation
 
 KEPT_THEMES = 4
-KEPT_STATES = 4096
+KEPT_STATES = 64  # of a widget
 _FLAGS = frozenset({"text_style", "border_title_style", "border_subtitle_style", "link_style", "link_style_hover"})
 _OF_TITLES = ("border_title_", "border_subtitle_", "auto_border_")
 _OF_FRAME = ("border_", "outline_", "auto_border_")
-
-
-class _Look(NamedTuple):
-    """What the rules came to for a widget in one state."""
-
-    rules: dict[str, object]
-    parts: dict[str, RenderStyles]  # by component class
-    hover: bool  # whether the widget looks otherwise under the pointer
-    focus_within: bool
 
 
 class ThemeStylesheet(Stylesheet):
@@ -47,10 +39,10 @@ class ThemeStylesheet(Stylesheet):
         # By variables: the sources, and the rules that they gave.
         self._parsed: dict[frozenset[tuple[str, str]], tuple[dict[CSSLocation, CssSource], list[RuleSet]]] = {}
 
-        self._looks: list[tuple[list[RuleSet], WeakKeyDictionary[DOMNode, dict[int, _Look]]]] = []  # the last is newest
-        self._states: dict[tuple[int, frozenset[str], frozenset[str]], int] = {}
-        self._numbers = itertools.count()  # none is used twice: a look by an old one is not found any more
-        self._found: dict[DOMNode, int] | None = None  # states, while several widgets are styled
+        # By node and place: what is drawn with parts of a node knows their styles.
+        self._parts: WeakKeyDictionary[DOMNode, dict[tuple[KeptRules, int], dict[str, RenderStyles]]]
+        self._parts = WeakKeyDictionary()
+        self._found: dict[DOMNode, int] | None = None  # places, while several widgets are styled
 
     def update_nodes(self, nodes: Iterable[DOMNode], animate: bool = False) -> None:
         """Style these again."""
@@ -63,49 +55,34 @@ class ThemeStylesheet(Stylesheet):
     def apply(
         self, node: DOMNode, *, animate: bool = False, cache: dict[tuple[Any, ...], RulesMap] | None = None
     ) -> None:
-        """Style `node`: by looking the rules up once for each state that it and what holds it have been in."""
-        if not isinstance(node, Widget):
-            super().apply(node, animate=animate, cache=cache)
-            return
-        looks, state = self._looks_now().setdefault(node, {}), self._state(node)
-        look = looks.get(state)
+        """Style `node`: by looking the rules up once for each place that any node has been in."""
+        kept = KeptRules.of(self.rules)
+        place, before = kept.place(node, self._found), node._component_styles.copy()
+        look = kept.looks.get(place)
         if look is None:
             super().apply(node, animate=animate, cache=cache)
-            if not (node._has_order_style or node._has_odd_or_even):  # that depends on its siblings
-                rules = cast("dict[str, object]", node.styles.base.get_rules())
-                looks[state] = _Look(
-                    dict(rules), node._component_styles.copy(), node._has_hover_style, node._has_focus_within
-                )
-            return
-        node._has_hover_style, node._has_focus_within = look.hover, look.focus_within
-        node._has_order_style = node._has_odd_or_even = False
-        self.replace_rules(node, cast("RulesMap", look.rules), animate=animate)
-        if node._component_styles != look.parts:
-            node._component_styles = look.parts.copy()
+            kept.keep(place, node)
+        else:
+            node._has_hover_style, node._has_focus_within = look.hover, look.focus_within
+            node._has_order_style = node._has_odd_or_even = False
+            self.replace_rules(node, cast("RulesMap", look.rules), animate=animate)
+            self._style_parts(node, kept, place)
+        if node._component_styles != before:
+            node.notify_style_update()  # where nothing else has changed, Textual draws with what a part looked like
             node.refresh()
+        if isinstance(node, Widget) and place in kept.looks:
+            parts = self._parts.setdefault(node, {})
+            if len(parts) >= KEPT_STATES:
+                parts.clear()
+            parts[kept, place] = node._component_styles.copy()
 
-    def _looks_now(self) -> WeakKeyDictionary[DOMNode, dict[int, _Look]]:
-        """Those by the present rules."""
-        rules = self.rules
-        for known, looks in reversed(self._looks):
-            if known is rules:
-                return looks
-        self._looks = [*self._looks[1 - KEPT_THEMES :], (rules, WeakKeyDictionary())]
-        return self._looks[-1][1]
-
-    def _state(self, node: DOMNode) -> int:
-        """A number for the classes of a widget and of all that holds it, pseudo-classes and all."""
-        if self._found is not None and node in self._found:
-            return self._found[node]
-        above = self._state(node._parent) if isinstance(node._parent, DOMNode) else -1
-        if len(self._states) > KEPT_STATES:
-            self._states.clear()
-            self._looks.clear()
-        key = (above, frozenset(node.classes), frozenset(node.pseudo_classes))
-        state = self._states.setdefault(key, next(self._numbers))
-        if self._found is not None:
-            self._found[node] = state
-        return state
+    def _style_parts(self, node: DOMNode, kept: KeptRules, place: int) -> None:
+        """Of a node that has been here before: the same objects, so that what was drawn with them is known."""
+        parts = self._parts.get(node, {}).get((kept, place))
+        if parts is None:
+            self._process_component_classes(node)
+        else:
+            node._component_styles = parts.copy()
 
     def reparse(self) -> None:
         """The rules with the present variables."""
