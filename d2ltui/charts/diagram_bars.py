@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from d2ltui.charts.canvas import Look
+from d2ltui.charts.canvas import Look, caption
 from d2ltui.charts.diagram_curves import colour_of
 from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.spec import Drawing, Run, Style
@@ -36,7 +36,8 @@ def body(diagram: Bars, width: int, height: int, look: Look) -> Drawing:
         line: list[Run] = [(int(Style.TEXT), whole(name[:name_width].rjust(name_width)) + " "), (style, bar), number]
         again: list[Run] = [(int(Style.AXIS), " " * (name_width + 1)), (style, bar)]
         lines += [line, *([again] if every == 3 else []), *([[]] if every > 1 else [])]
-    return [*lines, *([[]] * height)][:height]
+    shown = [caption(line, width, look.ascii) for line in lines[:height]]  # in few columns no bar has room
+    return [*shown, *([[]] * (height - len(shown)))]
 
 
 def _bar(share: float, room: int, below_zero: bool, ascii: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from d2ltui.charts.canvas import Look, entry
+from d2ltui.charts.canvas import Look, caption, entry
 from d2ltui.charts.colours import class_colours
 from d2ltui.charts.draw import draw
 from d2ltui.charts.grid import one_cell_each
@@ -17,10 +17,11 @@ _PLAIN = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING)
 
 
 def body(diagram: Curves, width: int, height: int, look: Look) -> Drawing:
-    """The chart, without a legend."""
+    """The chart, without a legend; below it its axes' names, where it has such and there is room."""
+    named = any(diagram.axes) and height > 5
     spec = ChartSpec(
         width,
-        height,
+        height - named,
         [_line(curve) for curve in diagram.curves if len(curve.x)],
         x_low=diagram.x[0],
         x_high=diagram.x[1],
@@ -34,7 +35,9 @@ def body(diagram: Curves, width: int, height: int, look: Look) -> Drawing:
         bands=_bars(diagram, width),
         integer_x=diagram.whole,
     )
-    return [[(_coloured(style, look), text) for style, text in line] for line in draw(spec)]
+    lines = [[(_coloured(style, look), text) for style, text in line] for line in draw(spec)]
+    across, up = diagram.axes
+    return [*lines, caption([(int(Style.AXIS), f"→ {across}  ↑ {up}")], width, look.ascii)] if named else lines
 
 
 def legend(diagram: Curves, look: Look) -> list[Run]:
@@ -44,7 +47,8 @@ def legend(diagram: Curves, look: Look) -> list[Run]:
     for curve in diagram.curves:
         if curve.label and not curve.faint:
             mark = one_cell_each(curve.mark, look.ascii)[:1] or dash
-            runs.append((colour_of(curve.colour, look), entry(f"{dash}{mark}{dash} {curve.label}")))
+            sample = f"{dash}{mark}{dash}" if curve.joined else mark
+            runs.append((colour_of(curve.colour, look), entry(f"{sample} {curve.label}")))
     if diagram.bars is not None and diagram.bars_label:
         runs.append((int(Style.RAW), entry(f"{'::' if look.ascii else '⣿⣿'} {diagram.bars_label}")))
     return runs

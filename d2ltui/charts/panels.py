@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from d2ltui.charts import diagram_bars, diagram_curves, diagram_descent, diagram_raster, picture_planes
+from d2ltui.charts import diagram_bars, diagram_batches, diagram_curves, diagram_descent, diagram_raster, picture_planes
 from d2ltui.charts.canvas import Look, caption, lines_for, wrapped
 from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec import diagrams, pictures
@@ -32,6 +32,8 @@ def body(picture: Any, width: int, height: int, look: Look) -> Drawing:
             return diagram_curves.body(picture, width, height, look)
         case diagrams.Bars():
             return diagram_bars.body(picture, width, height, look)
+        case diagrams.Batches():
+            return diagram_batches.body(picture, width, height, look)
         case diagrams.Raster():
             return diagram_raster.body(picture, width, height, look)
         case diagrams.Descent():

@@ -27,7 +27,14 @@ def draw_picture(picture: pictures.Picture | diagrams.Diagram, width: int, heigh
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         return [[(int(Style.AXIS), "no room"[:width])]]
     match picture:
-        case diagrams.Curves() | diagrams.Bars() | diagrams.Raster() | diagrams.Descent() | diagrams.Panels():
+        case (
+            diagrams.Curves()
+            | diagrams.Bars()
+            | diagrams.Batches()
+            | diagrams.Raster()
+            | diagrams.Descent()
+            | diagrams.Panels()
+        ):
             return panels.draw_diagram(picture, width, height, look)
         case pictures.Regions():
             return picture_planes.regions(picture, width, height, look)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.picture import draw_picture
 from d2ltui.lessons.lesson import Lesson, fields_in_words, paragraphs
-from d2ltui.lessons.measured import Verdict, shown
-from d2ltui.spec.numbers import duration
-from d2ltui.spec.text import counted, sections
+from d2ltui.lessons.measured import Verdict
+from d2ltui.lessons.roles import role_in_words
+from d2ltui.spec.language import _, language
+from d2ltui.spec.text import sections
 from d2ltui.store.errors import NotAllowed, unwritten
 from d2ltui.store.export_picture import svg
 
@@ -46,7 +47,7 @@ def drawing(lesson: Lesson, picture: Diagram | None) -> str:
 def page(lesson: Lesson, verdict: Verdict, picture: Diagram | None, drawn: str) -> str:
     """The whole lesson as one HTML document; `drawn` says of which runs the figure is."""
     mark, kind = ("✓", "holds") if verdict.holds else ("✗", "fails")
-    caption = " ".join(filter(None, (f"To be seen: {lesson.see}." if lesson.see else "", drawn)))
+    caption = " ".join(filter(None, (_("To be seen: {see}.").format(see=lesson.see) if lesson.see else "", drawn)))
     parts = [
         f"<h1>{escape(lesson.title)} <small>{escape(sections(lesson.section))}</small></h1>",
         f'<p class="claim">{escape(lesson.claim)}</p>',
@@ -56,14 +57,13 @@ def page(lesson: Lesson, verdict: Verdict, picture: Diagram | None, drawn: str) 
         parts.append(f"<figure>{drawing(lesson, picture)}<figcaption>{escape(caption)}</figcaption></figure>")
     parts += _text(lesson)
     if verdict.figures:
-        how = f"{counted(verdict.seeds, 'seed')}, {duration(verdict.seconds)}"
-        parts += [f"<h2>What was measured</h2><p>{escape(how)}</p>", _table(verdict)]
+        parts += [f"<h2>{escape(_('What was measured'))}</h2><p>{escape(verdict.how)}</p>", _table(verdict)]
     if verdict.comment and verdict.said:
         parts.append(f"<p>{escape(verdict.comment)}</p>")
     parts += _experiments(lesson)
     body = "\n".join(parts)
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(lesson.title)}</title>'
+        f'<!DOCTYPE html>\n<html lang="{language()}"><head><meta charset="utf-8"><title>{escape(lesson.title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n'
         f"<body>\n{body}\n</body></html>\n"
     )
@@ -77,7 +77,7 @@ def _text(lesson: Lesson) -> list[str]:
     if lesson.formula:
         parts.append(f"<pre>{escape(lesson.formula)}</pre>")
     if lesson.example:
-        parts.append(f"<h2>In numbers</h2><pre>{escape(lesson.example)}</pre>")
+        parts.append(f"<h2>{escape(_('In numbers'))}</h2><pre>{escape(lesson.example)}</pre>")
     return parts
 
 
@@ -85,13 +85,14 @@ def _table(verdict: Verdict) -> str:
     main = verdict.main_figures
     ordered = [*main, *(figure for figure in verdict.figures if figure not in main)]
     rows = "".join(_row(figure, figure in main) for figure in ordered)
-    return f"<table><tr><th></th><th>figure</th><th>measured</th><th>claimed</th></tr>{rows}</table>"
+    heads = "".join(f"<th>{escape(head)}</th>" for head in (_("figure"), _("measured"), _("claimed")))
+    return f"<table><tr><th></th>{heads}</tr>{rows}</table>"
 
 
 def _row(figure: Figure, matters: bool) -> str:
     mark = "✓" if figure.claimed and figure.holds else "" if figure.holds else "✗"
     what = figure.plain if matters and figure.plain else figure.what
-    told = figure.told if matters else f"{shown(figure.value)} {figure.unit}".rstrip()
+    told = figure.told if matters else figure.plainly
     cells = (mark, what, told, figure.claimed)
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
@@ -99,15 +100,18 @@ def _row(figure: Figure, matters: bool) -> str:
 def _experiments(lesson: Lesson) -> list[str]:
     parts = []
     if lesson.experiments:
-        items = (f"<li><b>{escape(e.role)}</b>: {escape(fields_in_words(e.given))}</li>" for e in lesson.experiments)
-        parts.append(f"<h2>The experiments</h2><ul>{''.join(items)}</ul>")
+        items = (
+            f"<li><b>{escape(role_in_words(e.role))}</b>: {escape(fields_in_words(e.given))}</li>"
+            for e in lesson.experiments
+        )
+        parts.append(f"<h2>{escape(_('The experiments'))}</h2><ul>{''.join(items)}</ul>")
     if lesson.trials:
         items = (
             f"<li><b>{escape(trial.do)}</b><br><code>{escape(lesson.command_to_try(trial))}</code><br>"
-            f"What to expect: {escape(trial.expect)}</li>"
+            f"{escape(_('What to expect: {expect}').format(expect=trial.expect))}</li>"
             for trial in lesson.trials
         )
-        parts.append(f"<h2>Try yourself</h2><ol>{''.join(items)}</ol>")
+        parts.append(f"<h2>{escape(_('Try yourself'))}</h2><ol>{''.join(items)}</ol>")
     return parts
 
 

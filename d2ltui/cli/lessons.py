@@ -13,15 +13,17 @@ from d2ltui.cli import text
 from d2ltui.cli.lesson_sheet import SheetWriter, free
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
 from d2ltui.lessons.lesson import fields_in_words, paragraphs
-from d2ltui.lessons.measured import LessonCancelled, shown
+from d2ltui.lessons.measured import LessonCancelled
 from d2ltui.lessons.progress import Progress, look_up, note_seen
 from d2ltui.lessons.recorder import group_of
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.trial import StoredRuns, Tried
 from d2ltui.runner.headless import StderrReporter
 from d2ltui.spec import terminal
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import duration
 from d2ltui.spec.signals import Signals
-from d2ltui.spec.text import counted, sections
+from d2ltui.spec.text import sections
 from d2ltui.spec.width import cells, cut, filled, padded
 from d2ltui.store.defects import in_words, keep_traceback
 
@@ -34,7 +36,7 @@ WIDTH, HEIGHT = 100, 24
 
 def list_lessons(as_json: bool) -> int:
     """Print every lesson's name and claim, and how far one has come; returns the exit status."""
-    known, _ = _known()
+    known = _known()[0]
     if as_json:
         keys = ("name", "title", "section", "see", "claim", "formula", "example", "text")
         told = [
@@ -49,12 +51,12 @@ def list_lessons(as_json: bool) -> int:
     for lesson in LESSONS.values():
         holds, tried = known.of(lesson).holds, known.tried(lesson)
         mark = " " if holds is None else "✓" if holds else "✗"
-        count = f"  {tried} of {len(lesson.trials)} tried" if tried else ""
+        count = _("  {tried} of {trials} tried").format(tried=tried, trials=len(lesson.trials)) if tried else ""
         print(f"{mark} {padded(lesson.section, wide)}{padded(lesson.title, title)}{lesson.name}{count}")
         print(_wrapped(lesson.see or lesson.claim, " " * (wide + 2)))
     print(f"\n{known.in_words(LESSONS.values())}", end="")
     following = known.following(LESSONS.values())
-    print(f"; next: d2ltui lessons {following.name}" if following is not None else "")
+    print(_("; next: d2ltui lessons {name}").format(name=following.name) if following is not None else "")
     return 0
 
 
@@ -99,7 +101,7 @@ def measure(
                 return signals.status or 1
             verdicts.append(verdict)
             if store:
-                _note(verdict)
+                _note(verdict, bench)
             if sheet is not None:
                 sheet(LESSONS[name], verdict, bench)
             if not as_json:
@@ -107,15 +109,19 @@ def measure(
                 if len(names) == 1 and LESSONS[name].trials:
                     _print_trials(LESSONS[name], _known(writes=store)[1].get(name, []))
                 if len(names) == 1 and recorder is not None and recorder.stored:
-                    said = f"{counted(recorder.stored, 'run')} stored: d2ltui runs group={group_of(name)}"
-                    print(said, file=sys.stderr)
+                    said = ngettext(
+                        "{number} run stored: {command}", "{number} runs stored: {command}", recorder.stored
+                    )
+                    command = f"d2ltui runs group={group_of(name)}"
+                    print(said.format(number=recorder.stored, command=command), file=sys.stderr)
     holds = all(verdict.holds for verdict in verdicts)
     seconds = round(time.perf_counter() - began, 1)
     if as_json:
         print(_json({"holds": holds, "seconds": seconds, "lessons": [_as_dict(verdict) for verdict in verdicts]}))
     elif len(verdicts) > 1:
         number = sum(verdict.holds for verdict in verdicts)
-        print(f"{number} of {len(verdicts)} claims hold ({duration(seconds)})")
+        said = _("{number} of {total} claims hold ({time})")
+        print(said.format(number=number, total=len(verdicts), time=duration(seconds)))
     return 0 if holds else 1
 
 
@@ -134,9 +140,11 @@ def _measure_one(
     except LessonCancelled:
         return None, bench
     except LessonError as error:
-        verdict = Verdict(lesson.name, lesson.claim, False, (), f"not measured: {error}", seeds, 0.0)
+        verdict = Verdict(
+            lesson.name, lesson.claim, False, (), _("not measured: {error}").format(error=error), seeds, 0.0
+        )
     except Exception as error:  # a lesson may be anybody's, and the others go on
-        why = f"not measured: {in_words(error)}; {keep_traceback(error)}"
+        why = _("not measured: {error}").format(error=f"{in_words(error)}; {keep_traceback(error)}")
         verdict = Verdict(lesson.name, lesson.claim, False, (), why, seeds, 0.0)
     finally:
         progress.clear()
@@ -145,13 +153,15 @@ def _measure_one(
     return None if signals.caught is not None else verdict, bench
 
 
-def _note(verdict: Verdict) -> None:
-    """That it was seen."""
+def _note(verdict: Verdict, bench: Bench) -> None:
+    """That it was seen, and what."""
+    from d2ltui.lessons.kept import keep
     from d2ltui.store import StoreError
 
     try:
         if verdict.figures:
             note_seen(verdict.name, verdict.holds)
+            keep(verdict, bench.picture, bench.drawn_in_words)
     except StoreError as error:
         print(f"d2ltui: {error}", file=sys.stderr)
 
@@ -189,34 +199,30 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 def _print_page(lesson: Lesson) -> None:
     print(f"{lesson.title} ({sections(lesson.section)})\n")
-    print(_wrapped(f"Claim: {lesson.claim}"), end="\n\n")
+    print(_wrapped(_("Claim: {claim}").format(claim=lesson.claim)), end="\n\n")
     for paragraph in paragraphs(lesson.text):
         print(paragraph.text if paragraph.is_code else _wrapped(paragraph.text), end="\n\n")
     print(textwrap.indent(lesson.formula, "    "), end="\n\n")
     if lesson.example:
-        print("In numbers:", textwrap.indent(lesson.example, "    "), sep="\n", end="\n\n")
+        print(_("In numbers:"), textwrap.indent(lesson.example, "    "), sep="\n", end="\n\n")
     for experiment in lesson.experiments:
         fields = fields_in_words(experiment.given)
-        print(_wrapped(f"{experiment.role}: {fields}", "    "))
+        print(_wrapped(_("{role}: {fields}").format(role=role_in_words(experiment.role), fields=fields), "    "))
     if lesson.experiments:
         print()
     sys.stdout.flush()
 
 
 def _print_verdict(verdict: Verdict, whole: bool) -> None:
-    seeds = counted(verdict.seeds, "seed")
-    print(f"{verdict.name}: {'holds' if verdict.holds else 'DOES NOT HOLD'} ({seeds}, {duration(verdict.seconds)})")
+    came = _("holds") if verdict.holds else _("DOES NOT HOLD")
+    print(_("{lesson}: {came} ({how})").format(lesson=verdict.name, came=came, how=verdict.how))
     print(_wrapped(verdict.sentence, "    "))
     main = verdict.main_figures
     for figure in main:
-        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
-        print(f"  {'  ' if figure.holds else '✗ '}{figure.plain or figure.what}: {figure.told}{claimed}")
+        print(f"  {'  ' if figure.holds else '✗ '}{figure.line}")
     others = [figure for figure in verdict.figures if figure not in main]
     for figure in others if whole else [figure for figure in others if not figure.holds]:
-        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
-        print(
-            f"  {'  ' if figure.holds else '✗ '}{figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + claimed
-        )
+        print(f"  {'  ' if figure.holds else '✗ '}{figure.whole_line}")
     if whole and verdict.said:
         print(_wrapped(verdict.comment, "    "))
     sys.stdout.flush()
@@ -227,7 +233,7 @@ def _print_picture(lesson: Lesson, bench: Bench) -> None:
     from d2ltui.charts.canvas import Look
     from d2ltui.charts.picture import draw_picture
 
-    print(_wrapped(f"To be seen: {lesson.see}"))
+    print(_wrapped(_("To be seen: {see}").format(see=lesson.see)))
     look = Look(colours=text.has_colours(), ascii=text.is_ascii())
     if bench.picture is not None:
         text.lines(draw_picture(bench.picture, text.width(), HEIGHT, look))
@@ -237,11 +243,11 @@ def _print_picture(lesson: Lesson, bench: Bench) -> None:
 
 
 def _print_trials(lesson: Lesson, tried: Sequence[Tried | None]) -> None:
-    print("\nTry yourself:")
+    print("\n" + _("Try yourself:"))
     for number, trial in enumerate(lesson.trials):
         print(_wrapped(trial.do, "    "))
         print(f"        {lesson.command_to_try(trial)}")
-        print(_wrapped(f"What to expect: {trial.expect}", "        "))
+        print(_wrapped(_("What to expect: {expect}").format(expect=trial.expect), "        "))
         came = tried[number] if number < len(tried) else None
         if came is not None:
             print(_wrapped(f"{'✓' if came.as_expected else '✗'} {came.said}", "        "))
@@ -262,9 +268,12 @@ class _Progress:
     def __call__(self, run: BenchRun) -> None:
         self._count += 1
         if self._terminal:
-            total = f" of {self.bench.total}" if self.bench is not None and self.bench.total >= self._count else ""
-            said = f"{self._lesson.name}, run {self._count}{total}: {run.role}, seed {run.seed}"
-            columns, _ = terminal.size(sys.stderr)
+            total = self.bench.total if self.bench is not None and self.bench.total >= self._count else 0
+            said = _("{lesson}, run {number} of {total}: {role}, seed {seed}")
+            said = said if total else _("{lesson}, run {number}: {role}, seed {seed}")
+            told = {"lesson": self._lesson.name, "number": self._count, "total": total}
+            said = said.format(**told, role=role_in_words(run.role), seed=run.seed)
+            columns = terminal.size(sys.stderr)[0]
             print(f"\r\x1b[K{cut(said, max(1, columns - 1))}", end="", file=sys.stderr, flush=True)
 
     def clear(self) -> None:

@@ -9,16 +9,18 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
-from d2ltui.lessons.measured import Experiment, LessonCancelled, LessonError, Measured, Verdict
+from d2ltui.lessons.measured import Experiment, Figure, LessonCancelled, LessonError, Measured, Verdict, figure
 from d2ltui.lessons.recorder import RecordedRun, RunRecorder
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.dataset_source import SYNTHETIC
+from d2ltui.spec.language import _
+from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,6 +78,11 @@ class Trained(NamedTuple):
         """The validation part's accuracy (or R²) after the last epoch; 0 for a run that has not finished one."""
         finished = self.live.status == "finished" and self.live.epochs
         return self.live.epochs[-1].val_metric if finished else 0.0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss was no number any more."""
+        return self.live.status == "diverged"
 
     def outputs(self, x: Tensor) -> Tensor:
         """The network's outputs for x (n, num_inputs), in evaluation mode, on the CPU."""
@@ -137,6 +144,7 @@ class Bench:
         self._stopping = False
         self.picture: Diagram | None = None
         self.drawn_seed: int | None = None
+        self._by_worst = False
         self.total = seeds * len(self._experiments)
         self._loaded: dict[tuple[str, int | None], Dataset] = {}
 
@@ -176,7 +184,15 @@ class Bench:
         """Which run there is to see, where the verdict is about several; or ""."""
         if self.drawn_seed is None or len(self.seeds) < 2:
             return ""
-        return f"drawn: seed {self.drawn_seed}; the verdict: mean of {len(self.seeds)} seeds"
+        if self._by_worst:
+            said = _("drawn: seed {seed}; the verdict: worst of {seeds} seeds")
+        else:
+            said = _("drawn: seed {seed}; the verdict: mean of {seeds} seeds")
+        return said.format(seed=self.drawn_seed, seeds=len(self.seeds))
+
+    def judge_by_worst(self) -> None:
+        """The figures are those of the seed that speaks most against the claim, not means."""
+        self._by_worst = True
 
     def expect(self, runs: int) -> None:
         """How many runs there will be, where each experiment is not carried out once for each seed."""
@@ -322,6 +338,43 @@ def _changes(dataset: Dataset | None, loss: object) -> dict[str, object]:
     if loss is not None:
         found["loss"] = getattr(loss, "__name__", type(loss).__name__)
     return found
+
+
+class Ended(Protocol):
+    """What is to be known of a run for its accuracy."""
+
+    @property
+    def accuracy(self) -> float:
+        """The last one; 0 where it has none."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss was no number any more."""
+
+
+def accuracy_figure(
+    what: str, runs: Sequence[Ended], low: float | None = None, high: float | None = None, plain: str = ""
+) -> Figure:
+    """The mean accuracy of `runs`; which of them have diverged, and so have none, is said."""
+    diverged = sum(run.diverged for run in runs)
+    if diverged:
+        what = _("{what} ({diverged} of {runs} diverged, which counts as 0)").format(
+            what=what, diverged=diverged, runs=len(runs)
+        )
+    return figure(what, mean(run.accuracy for run in runs), low, high, plain=plain)
+
+
+def outcome(runs: Sequence[Ended]) -> str:
+    """What has come of `runs`, in words: `right on 91 %`, or that they diverged."""
+    diverged = sum(run.diverged for run in runs)
+    if diverged == len(runs):
+        return _("it diverged")
+    right = _("right on {share}").format(share=whole_percent(mean(run.accuracy for run in runs if not run.diverged)))
+    if not diverged:
+        return right
+    return _("{right} where it did not diverge, as it did {diverged} of {runs} times").format(
+        right=right, diverged=diverged, runs=len(runs)
+    )
 
 
 def mean(values: Iterable[float]) -> float:

@@ -10,6 +10,7 @@ import msgspec
 
 from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.lessons.trial import Trial
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import printable
 from d2ltui.spec.width import joined
@@ -88,6 +89,11 @@ def _used(given: dict[str, Any]) -> dict[str, Any]:
 
 def fields_in_words(given: dict[str, Any]) -> str:
     """`given` as the form calls its fields and writes their values; those that have no effect are left out."""
+    return _(", ").join(f"{_(name.replace('_', ' '))} {setting(value)}" for name, value in _used(given).items())
+
+
+def fields_in_english(given: dict[str, Any]) -> str:
+    """The same as it is stored, whatever language is spoken."""
     return ", ".join(f"{name.replace('_', ' ')} {setting(value)}" for name, value in _used(given).items())
 
 

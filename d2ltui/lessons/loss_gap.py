@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -45,9 +47,9 @@ def gap_picture(drawn: Losses, log: bool) -> Panels:
     for name, losses in drawn.items():
         x = [float(epoch) for epoch in range(1, len(losses))]
         train, val = ([pair[part] for pair in losses[1:]] for part in (0, 1))
-        curves = (Curve("training part", x, train, 0, "t"), Curve("validation part", x, val, 1, "v"))
+        curves = (Curve(_("training part"), x, train, 0, "t"), Curve(_("validation part"), x, val, 1, "v"))
         ends = (1.0, max(2.0, float(max(map(len, drawn.values())) - 1)))
-        diagram = Curves(curves, ends, "epoch", low=low, high=max(after, default=1.0), log=log, whole=True)
+        diagram = Curves(curves, ends, _("epoch"), low=low, high=max(after, default=1.0), log=log, whole=True)
         gap = losses[-1][1] - losses[-1][0]
-        panels.append(Panel(f"{name}: gap {number(gap, 2)}", diagram))
-    return Panels(tuple(panels), columns=2, note="the loss after each epoch")
+        panels.append(Panel(_("{name}: gap {gap}").format(name=role_in_words(name), gap=number(gap, 2)), diagram))
+    return Panels(tuple(panels), columns=2, note=_("the loss after each epoch"))

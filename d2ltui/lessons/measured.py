@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from d2ltui.spec.numbers import number, percent
+from d2ltui.spec.language import _, ngettext
+from d2ltui.spec.numbers import duration, number, percent
 
 
 class LessonError(Exception):
@@ -44,17 +45,25 @@ class Figure(msgspec.Struct, frozen=True):
     def band(self) -> str:
         """`0.1 to 0.3`, `0.1 or more`, `0.3 or less`, or nothing."""
         if self.low is not None and self.high is not None:
-            return shown(self.low) if self.low == self.high else f"{shown(self.low)} to {shown(self.high)}"
+            if self.low == self.high:
+                return shown(self.low)
+            return _("{low} to {high}").format(low=shown(self.low), high=shown(self.high))
         if self.low is not None:
-            return f"{shown(self.low)} or more"
-        return f"{shown(self.high)} or less" if self.high is not None else ""
+            return _("{low} or more").format(low=shown(self.low))
+        return _("{high} or less").format(high=shown(self.high)) if self.high is not None else ""
 
     @property
     def told(self) -> str:
         """The value with its unit: `0.25`, `87 % of the units`, `12 µs`."""
         if self.unit.startswith("of "):
-            return f"{self._in_words(self.value)} {self.unit}"
-        return f"{shown(self.value)} {self.unit}".rstrip()
+            return _("{value} {unit}").format(value=self._in_words(self.value), unit=_(self.unit))
+        return self.plainly
+
+    @property
+    def plainly(self) -> str:
+        """The value as a number, with its unit."""
+        value = shown(self.value)
+        return _("{value} {unit}").format(value=value, unit=_(self.unit)) if self.unit else value
 
     @property
     def claimed(self) -> str:
@@ -62,11 +71,30 @@ class Figure(msgspec.Struct, frozen=True):
         if self.low is not None and self.high is not None:
             low, high = self._in_words(self.low), self._in_words(self.high)
             if low == high:
-                return "none" if self.low == 0 else f"exactly {low}"
-            return f"at most {high}" if self.low == 0 else f"between {low} and {high}"
+                return _("none") if self.low == 0 else _("exactly {value}").format(value=low)
+            if self.low == 0:
+                return _("at most {value}").format(value=high)
+            return _("between {low} and {high}").format(low=low, high=high)
         if self.low is not None:
-            return f"at least {self._in_words(self.low)}"
-        return f"at most {self._in_words(self.high)}" if self.high is not None else ""
+            return _("at least {value}").format(value=self._in_words(self.low))
+        return _("at most {value}").format(value=self._in_words(self.high)) if self.high is not None else ""
+
+    @property
+    def line(self) -> str:
+        """In a student's words: what it is, the value, and what is claimed."""
+        return _("{figure}: {value}{claimed}").format(
+            figure=self.plain or self.what, value=self.told, claimed=self.in_brackets
+        )
+
+    @property
+    def whole_line(self) -> str:
+        """The same more exactly: all of what it is, and the value as a number."""
+        return _("{figure}: {value}{claimed}").format(figure=self.what, value=self.plainly, claimed=self.in_brackets)
+
+    @property
+    def in_brackets(self) -> str:
+        """` (claimed: at least 50 %)`, or nothing where nothing is claimed."""
+        return _(" (claimed: {claimed})").format(claimed=self.claimed) if self.claimed else ""
 
     def _in_words(self, value: float | None) -> str:
         if value is None or not self.unit.startswith("of "):
@@ -90,7 +118,7 @@ def figure(
 def shown(value: float | None) -> str:
     """A number in a few characters."""
     if value is None:
-        return "not finite"
+        return _("not finite")
     return number(value)
 
 
@@ -120,7 +148,14 @@ class Verdict(msgspec.Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """What came out, in one sentence or two."""
-        return f"{'The claim holds.' if self.holds else 'The claim does not hold.'} {self.said or self.comment}"
+        template = _("The claim holds. {said}") if self.holds else _("The claim does not hold. {said}")
+        return template.format(said=self.said or self.comment)
+
+    @property
+    def how(self) -> str:
+        """`3 seeds, 2.5 s`."""
+        seeds = ngettext("{number} seed", "{number} seeds", self.seeds).format(number=self.seeds)
+        return _("{seeds}, {time}").format(seeds=seeds, time=duration(self.seconds))
 
     @property
     def main_figures(self) -> list[Figure]:

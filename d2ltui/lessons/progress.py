@@ -5,22 +5,25 @@ It is kept in `D2LTUI_HOME/lessons.json`, over sessions: the runs that tell of i
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from d2ltui.spec.files import read_regular
+from d2ltui.spec.language import _
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError, reason
+from d2ltui.store.filelock import locked
 
 if TYPE_CHECKING:
     from d2ltui.lessons.lesson import Lesson
     from d2ltui.lessons.trial import StoredRuns, Tried
 
-FILE = "lessons.json"
+FILE, LOCK = "lessons.json", "lessons.lock"
 MAX_BYTES = 2**20
 _changing = threading.Lock()  # held from reading the file to writing it: a lesson may end while a screen looks up
 
@@ -62,15 +65,17 @@ class Progress(msgspec.Struct, frozen=True):
         listed = list(lessons)
         seen = sum(self.of(lesson).seen is not None for lesson in listed)
         tried, trials = sum(map(self.tried, listed)), sum(len(lesson.trials) for lesson in listed)
-        return f"{seen} of {len(listed)} lessons seen, {tried} of {trials} changes tried"
+        return _("{seen} of {lessons} lessons seen, {tried} of {trials} changes tried").format(
+            seen=seen, lessons=len(listed), tried=tried, trials=trials
+        )
 
 
 def key_of(lesson: Lesson, number: int) -> str:
     """What the trial with that number, from 0, is called in the file: whatever else changes in its lesson."""
-    from d2ltui.lessons.lesson import fields_in_words
+    from d2ltui.lessons.lesson import fields_in_english
 
     trial = lesson.trials[number]
-    return f"{trial.role}: {fields_in_words(trial.given)}"
+    return f"{trial.role}: {fields_in_english(trial.given)}"
 
 
 def read() -> Progress:
@@ -101,7 +106,7 @@ def note_seen(lesson: str, holds: bool) -> Progress:
     Raises:
         StoreError: where the file cannot be read or written.
     """
-    with _changing:
+    with _changing, _ours(writes=True):
         known = read()
         before = known.lessons.get(lesson, LessonProgress())
         return _write(known, {lesson: msgspec.structs.replace(before, seen=time.time(), holds=holds)})
@@ -119,7 +124,7 @@ def look_up(
     """
     new: dict[str, LessonProgress] = {}
     found = {lesson.name: [runs.tried(lesson, trial) for trial in lesson.trials] for lesson in lessons}
-    with _changing:
+    with _changing, _ours(writes=writes):
         known = read()
         for lesson in lessons:
             before = known.of(lesson)
@@ -127,6 +132,16 @@ def look_up(
             if before.tried | tried != before.tried:
                 new[lesson.name] = msgspec.structs.replace(before, tried=before.tried | tried)
         return (_write(known, new, writes) if new else known), found
+
+
+@contextlib.contextmanager
+def _ours(*, writes: bool) -> Iterator[None]:
+    """From reading the file to writing it: another process that changes it waits, and finds what was changed here."""
+    if not writes:
+        yield
+        return
+    with locked(home.home() / LOCK):
+        yield
 
 
 def _write(known: Progress, new: Mapping[str, LessonProgress], writes: bool = True) -> Progress:

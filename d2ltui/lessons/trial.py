@@ -10,8 +10,8 @@ import msgspec
 from d2ltui.lessons.recorder import KIND
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.header import metric_title
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number
-from d2ltui.spec.text import counted
 
 if TYPE_CHECKING:
     from d2ltui.store.listing import RunInfo
@@ -132,35 +132,52 @@ def judge(check: Check, run: RunInfo, usual: RunInfo | None, epochs: int) -> Tri
     holds, told, wanted = True, [], []
     if check.status:
         holds = holds and run.status == check.status
-        told.append(f"it {_ENDS.get(run.status, run.status)}")
-        wanted.append(f"it {_ENDS.get(check.status, check.status)}")
+        told.append(_end(run.status))
+        wanted.append(_end(check.status))
     for rule, expected in ((check.finding, True), (check.without, False)):
         if rule:
             found = any(finding.rule == rule for finding in run.findings)
             holds = holds and found is expected
-            told.append(f"{_in_words(rule)} {'was' if found else 'was not'} found")
-            wanted.append(f"{_in_words(rule)} {'is' if expected else 'is not'} found")
+            was, is_wanted = _("{finding} was found"), _("{finding} is found")
+            was_not, is_not_wanted = _("{finding} was not found"), _("{finding} is not found")
+            told.append((was if found else was_not).format(finding=_in_words(rule)))
+            wanted.append((is_wanted if expected else is_not_wanted).format(finding=_in_words(rule)))
     if check.figure:
         value, name = figure_of(run, check.figure), _name(run, check.figure)
         if value is None:
             holds = False
-            told.append(f"there is no {name}")
+            told.append(_("there is no {figure}").format(figure=name))
         else:
             before = figure_of(usual, check.figure) if usual is not None else None
             before = check.usual if before is None else before
             holds = holds and _within(check, value, before)
-            against = f", and {number(before, 3)} without the change" if check.compares and before is not None else ""
-            told.append(f"{name} {number(value, 3)}{against}")
+            told.append(_("{figure} {value}").format(figure=name, value=number(value, 3)))
+            if check.compares and before is not None:
+                told[-1] += _(", and {value} without the change").format(value=number(before, 3))
         wanted.append(_bounds(check, name))
-    said = f"You tried it: {'; '.join(told)}."
+    said = _("; ").join(told)
     if holds:
-        return Tried(run.name, True, f"{said} As expected.")
-    short = run.status != "diverged" and run.epochs < epochs
-    why = f" It was trained for {run.epochs} of {counted(epochs, 'epoch')}." if short else ""
-    return Tried(run.name, False, f"{said} Not as expected, which is that {' and '.join(wanted)}.{why}")
+        return Tried(run.name, True, _("You tried it: {told}. As expected.").format(told=said))
+    sentence = _("You tried it: {told}. Not as expected, which is that {expected}.")
+    said = sentence.format(told=said, expected=_(" and ").join(wanted))
+    if run.status != "diverged" and run.epochs < epochs:
+        short = ngettext(
+            " It was trained for {epochs} of {number} epoch.",
+            " It was trained for {epochs} of {number} epochs.",
+            epochs,
+        )
+        said += short.format(epochs=run.epochs, number=epochs)
+    return Tried(run.name, False, said)
 
 
-_ENDS = {"finished": "comes to its end", "diverged": "diverges", "stopped": "was stopped", "failed": "failed"}
+def _end(status: str) -> str:
+    ends = {
+        "finished": _("it comes to its end"),
+        "diverged": _("it diverges"),
+        "stopped": _("it was stopped"),
+        "failed": _("it failed"),
+    }
+    return ends.get(status) or _("it {status}").format(status=status)
 
 
 def figure_of(run: RunInfo, figure: str) -> float | None:
@@ -185,24 +202,25 @@ def _within(check: Check, value: float, usual: float | None) -> bool:
 def _bounds(check: Check, name: str) -> str:
     said = []
     if check.rises_by is not None:
-        said.append("rises")
+        said.append(_("rises"))
     if check.falls_by is not None:
-        said.append("falls")
+        said.append(_("falls"))
     if check.at_least is not None:
-        said.append(f"is at least {number(check.at_least, 3)}")
+        said.append(_("is at least {value}").format(value=number(check.at_least, 3)))
     if check.at_most is not None:
-        said.append(f"is at most {number(check.at_most, 3)}")
-    return f"{name} {' and '.join(said)}"
+        said.append(_("is at most {value}").format(value=number(check.at_most, 3)))
+    return _("{figure} {value}").format(figure=name, value=_(" and ").join(said))
 
 
 def _name(run: RunInfo, figure: str) -> str:
     part, what = figure.split("_")
     classifies = run.header is None or run.header.task == "classification"
-    return f"{'validation' if part == 'val' else 'training'} {metric_title(classifies) if what == 'metric' else what}"
+    metric = metric_title(classifies) if what == "metric" else what
+    return (_("validation {metric}") if part == "val" else _("training {metric}")).format(metric=_(metric))
 
 
 def _in_words(rule: str) -> str:
-    return f"“{rule.replace('-', ' ')}”"
+    return f"“{_(rule.replace('-', ' '))}”"
 
 
 def _seed(run: RunInfo) -> int | None:

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from d2ltui.engine.control import Control
+from d2ltui.lessons.kept import FOLDER
 from d2ltui.lessons.recorder import KIND, RecordedRun, group_of, stem_of
 from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.spec.header import header_of
 from d2ltui.store import StoreError, home, listing
+from d2ltui.store.filelock import Presence
 from d2ltui.store.writer import CLOSE_TIMEOUT, StoreThread
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ class LessonRecorder:
         self._on_trouble = on_trouble
         self._open: deque[StoreThread] = deque()
         self._names: set[str] = set()
+        self._replaced: set[str] = set()
+        self._presence: Presence | None = None
         self.trouble = ""
 
     @property
@@ -63,6 +67,8 @@ class LessonRecorder:
 
     def begin(self, run: RecordedRun, control: Control) -> tuple[events.Sink, CheckpointSink | None]:
         """A run begins."""
+        if self._presence is None:
+            self._look_at_the_last_time()
         place: dict[str, object] = {"name": group_of(self._lesson), "kind": KIND, "index": run.number}
         place |= {"total": max(run.total, run.number), "role": run.role}
         stem = stem_of(self._lesson, run.label)
@@ -98,11 +104,15 @@ class LessonRecorder:
         """The lesson is over."""
         while self._open:
             self._finish()
-        if finished and self._names:
-            try:
+        try:
+            if finished and self._names:
                 self._delete_earlier()
-            except StoreError as error:
-                self._say(str(error))
+        except StoreError as error:
+            self._say(str(error))
+        finally:
+            if self._presence is not None:
+                self._presence.leave()
+                self._presence = None
 
     @property
     def writes(self) -> bool:
@@ -116,12 +126,25 @@ class LessonRecorder:
         if store.name is not None:
             self._names.add(store.name)
 
+    def _look_at_the_last_time(self) -> None:
+        """Note the runs whose place those of this time will take: none, while another process measures the lesson.
+
+        Its runs are not ours to delete, whether they are written already or not.
+        """
+        try:
+            self._presence = Presence(home.home() / FOLDER / f"{stem_of(self._lesson, '')}.lock")
+            if self._presence.alone:
+                group = group_of(self._lesson)
+                self._replaced = {run.name for run in listing.runs() if run.group == group and not run.active}
+        except StoreError as error:
+            self._say(str(error))
+
     def _delete_earlier(self) -> None:
         """Delete the runs of the last time, but for those that somebody has given a name or a note."""
         stems = {_stem(name) for name in self._names}
         for run in listing.runs():
             untouched = not run.note and _stem(run.name) in {*stems, stem_of(self._lesson, run.role)}
-            if run.group == group_of(self._lesson) and run.name not in self._names and untouched and not run.active:
+            if run.group == group_of(self._lesson) and run.name in self._replaced and untouched and not run.active:
                 with contextlib.suppress(StoreError):  # another process may hold it, or have deleted it
                     home.delete(run.name)
 

@@ -35,7 +35,8 @@ class Curve(msgspec.Struct, frozen=True):
 class Curves(msgspec.Struct, frozen=True):
     """Lines over one x axis, and `bars` (x, height) behind them. Limits that are None come from the values.
 
-    `log` and `log_x` make the y axis and the x axis logarithmic.
+    `log` and `log_x` make the y axis and the x axis logarithmic. `axes` are names of the x and the y axis
+    that stand below the chart; `x_label` is a shorter one beside the ticks.
     """
 
     curves: tuple[Curve, ...]
@@ -48,6 +49,7 @@ class Curves(msgspec.Struct, frozen=True):
     whole: bool = False  # whether the ticks of the x axis are whole numbers
     bars: tuple[list[float], list[float]] | None = None
     bars_label: str = ""
+    axes: tuple[str, str] = ("", "")
 
 
 class Bars(msgspec.Struct, frozen=True):
@@ -61,6 +63,13 @@ class Bars(msgspec.Struct, frozen=True):
     colours: tuple[int, ...] = ()
     full: float | None = None
     form: str = ".3g"
+
+
+class Batches(msgspec.Struct, frozen=True):
+    """In which batches samples come: for each of `names`, an epoch, its batches, each the numbers of its samples."""
+
+    names: tuple[str, ...]
+    epochs: tuple[tuple[tuple[int, ...], ...], ...]
 
 
 class Raster(msgspec.Struct, frozen=True, eq=False):
@@ -116,4 +125,4 @@ class Panels(msgspec.Struct, frozen=True, eq=False):
     narrowest: int = 12
 
 
-Diagram: TypeAlias = "Curves | Bars | Raster | Descent | Panels"
+Diagram: TypeAlias = "Curves | Bars | Batches | Raster | Descent | Panels"

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from d2ltui.spec.language import _
+
 MAX_TEXT = 1000  # characters that are shown of a text from elsewhere: a path may be long
 MAX_VALUE = 80  # and of a value that is told of in a sentence
 _UNKNOWN = "\ufffd"
@@ -62,7 +64,8 @@ def counted(number: int, noun: str, form: str = "") -> str:
 
 def sections(places: str) -> str:
     """`section 5.1`, `sections 4.4, 4.5` or `sections 3.1 to 3.5`: where in the book something is."""
-    return f"section{'s' if ',' in places or ' ' in places else ''} {places}"
+    several = "," in places or " " in places
+    return (_("sections {places}") if several else _("section {places}")).format(places=places)
 
 
 def are(number: int) -> str:

@@ -130,3 +130,26 @@ def test_the_command_stores_unless_it_is_told_not_to(offer) -> None:  # type: ig
     refused = command("lessons", "--no-store")
     assert refused.exit_code == 2
     assert "no-store: --no-store is not allowed without a lesson" in refused.output
+
+
+def test_two_that_measure_a_lesson_at_a_time_leave_each_other_their_runs() -> None:
+    carry_out()
+    before = {run.name for run in runs()}
+    first, second = LessonRecorder(LESSON.name), LessonRecorder(LESSON.name)
+
+    def meanwhile(bench: Bench) -> Measured:
+        """The first one's; after its first run the second one begins, and comes to its end before it."""
+        ends = [bench.train("plain", 0).accuracy]
+        Bench(LESSON, seeds=1, recorder=second).verdict()
+        bench.train("faster", 0, label="faster, on few")
+        return Measured([figure("accuracy", ends[0])], "So.")
+
+    Bench(Lesson("tiny", "", "", "", "", "", meanwhile, LESSON.experiments), seeds=1, recorder=first).verdict()
+    names = {run.name for run in runs()}
+    assert first.trouble == second.trouble == ""
+    assert names == first._names | second._names
+    assert len(first._names) == 2
+    assert len(second._names) == 2
+    assert not names & before, "those of the last time are replaced by whoever was alone when it began"
+    carry_out(1)
+    assert len(runs()) == 2

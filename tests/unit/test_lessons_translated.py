@@ -70,7 +70,7 @@ def test_a_lesson_says_what_it_says_in_the_language_that_is_spoken(
 ) -> None:
     lesson = LESSONS[name]
     before = lesson.title, lesson.place, [lesson.fields_to_try(trial) for trial in lesson.trials]
-    monkeypatch.setattr("d2ltui.lessons.texts.spoken", lambda: language)
+    monkeypatch.setattr("d2ltui.lessons.texts.language", lambda: language)
     check_lesson(lesson)
     assert HAN.search(lesson.title)
     assert before[0] != lesson.title

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.step_losses import loss_curve, losses_of
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, percent, whole_percent
 
 if TYPE_CHECKING:
@@ -47,37 +49,71 @@ def batch_size(bench: Bench) -> Measured:
     epochs = bench.config(SMALL).epochs
     return Measured(
         [
-            *(figure(f"{role}: accuracy after {epochs} epochs", accuracy[role]) for role in roles),
-            figure(
-                "what the small batches are ahead after as many epochs",
-                gain,
-                low=0.2,
-                plain=f"Accuracy that {SMALL} are ahead after {epochs} epochs",
+            *(
+                figure(
+                    _("{role}: accuracy after {epochs} epochs").format(role=role_in_words(role), epochs=epochs),
+                    accuracy[role],
+                )
+                for role in roles
             ),
             figure(
-                f"{SMALL}: change of the loss from one step to the next",
+                _("accuracy by which the small batches are ahead after as many epochs"),
+                gain,
+                low=0.2,
+                plain=_("Accuracy that {small} are ahead after {epochs} epochs").format(
+                    small=role_in_words(SMALL), epochs=epochs
+                ),
+            ),
+            figure(
+                _("{small}: change of the loss from one step to the next").format(small=role_in_words(SMALL)),
                 noise[SMALL],
                 low=0.3,
                 unit="of the loss",
-                plain=f"From step to step the loss changes, with {SMALL}, by",
-            ),
-            figure(f"{MIDDLE}: change of the loss from one step to the next", noise[MIDDLE], unit="of the loss"),
-            figure(
-                f"{LARGE}: change of the loss from one step to the next", noise[LARGE], high=0.1, unit="of the loss"
+                plain=_("From step to step the loss changes, with {small}, by").format(small=role_in_words(SMALL)),
             ),
             figure(
-                "time of an epoch in small batches, in large ones being 1",
+                _("{middle}: change of the loss from one step to the next").format(middle=role_in_words(MIDDLE)),
+                noise[MIDDLE],
+                unit="of the loss",
+            ),
+            figure(
+                _("{large}: change of the loss from one step to the next").format(large=role_in_words(LARGE)),
+                noise[LARGE],
+                high=0.1,
+                unit="of the loss",
+            ),
+            figure(
+                _("time of an epoch in small batches, in large ones being 1"),
                 slower,
                 low=2.0,
-                plain=f"Time of an epoch with {SMALL}, with {LARGE} being 1",
+                plain=_("Time of an epoch with {small}, with {large} being 1").format(
+                    small=role_in_words(SMALL), large=role_in_words(LARGE)
+                ),
             ),
         ],
-        "; ".join(f"{role}: {bench.config(role).steps_per_epoch} steps in an epoch" for role in roles)
-        + ". The rate is "
-        "the same for all. With a higher one the large batches would make up for some of their delay.",
-        f"After {epochs} passes over the data the network is right on {whole_percent(accuracy[SMALL])} with {SMALL} "
-        f"and on {whole_percent(accuracy[LARGE])} with {LARGE}; but a pass takes {number(slower, 2)} times as long, "
-        f"and from step to step the loss changes by {percent(noise[SMALL], 2)} instead of {percent(noise[LARGE], 2)}.",
+        _("; ").join(
+            _("{role}: {steps_per_epoch} steps in an epoch").format(
+                role=role_in_words(role), steps_per_epoch=bench.config(role).steps_per_epoch
+            )
+            for role in roles
+        )
+        + _(
+            ". The rate is the same for all. With a higher one the large batches would make up for some of their delay."
+        ),
+        _(
+            "After {epochs} passes over the data the network is right on {accuracy_small} with "
+            "{small} and on {accuracy_large} with {large}; but a pass takes {slower} times as long, "
+            "and from step to step the loss changes by {noise_small} instead of {noise_large}."
+        ).format(
+            epochs=epochs,
+            accuracy_small=whole_percent(accuracy[SMALL]),
+            small=role_in_words(SMALL),
+            accuracy_large=whole_percent(accuracy[LARGE]),
+            large=role_in_words(LARGE),
+            slower=number(slower, 2),
+            noise_small=percent(noise[SMALL], 2),
+            noise_large=percent(noise[LARGE], 2),
+        ),
     )
 
 
@@ -106,13 +142,15 @@ def _picture(bench: Bench, drawn: dict[str, list[float]], seconds: dict[str, flo
             loss_curve(f"{size}", losses, roles.index(role), str(size)[0], bench.config(role).steps_per_epoch)
         )
     epochs = float(bench.config(roles[0]).epochs)
-    lines = Curves(tuple(curves), (0.0, epochs), "epoch", low=LOWEST, high=HIGHEST, log=True, whole=True)
-    panels = [Panel("Loss of each step", lines)]
+    lines = Curves(tuple(curves), (0.0, epochs), _("epoch"), low=LOWEST, high=HIGHEST, log=True, whole=True)
+    panels = [Panel(_("Loss of each step"), lines)]
     if seconds:
         names = tuple(f"{_size(bench, role)}" for role in seconds)
         times = tuple(1000 * value for value in seconds.values())
-        panels.append(Panel("ms for an epoch", Bars(names, times, tuple(roles.index(r) for r in seconds), form=",.0f")))
-    return Panels(tuple(panels), columns=2, note="the numbers: samples in a batch")
+        panels.append(
+            Panel(_("ms for an epoch"), Bars(names, times, tuple(roles.index(r) for r in seconds), form=",.0f"))
+        )
+    return Panels(tuple(panels), columns=2, note=_("the numbers: samples in a batch"))
 
 
 LESSON = book_lesson(

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import percent, whole_percent
 
 if TYPE_CHECKING:
@@ -54,29 +56,47 @@ def cross_entropy(bench: Bench, other: Callable[[Tensor, Tensor], Tensor] | None
     mlp_gain = best["multilayer perceptron", False] - best["multilayer perceptron", True]
     return Measured(
         [
-            figure("softmax regression, cross-entropy: accuracy at its best rate", best["softmax regression", False]),
-            figure("softmax regression, squared error: accuracy at its best rate", best["softmax regression", True]),
-            figure("cross-entropy's gain", softmax_gain, low=0.005, plain="Accuracy that cross-entropy gains"),
-            figure(f"rates of {len(RATES)} at which squared error diverges", diverged[True], low=1),
-            figure(f"rates of {len(RATES)} at which cross-entropy diverges", diverged[False], 0, 0),
             figure(
-                "right answers that squared error pushes down",
+                _("softmax regression, cross-entropy: accuracy at its best rate"), best["softmax regression", False]
+            ),
+            figure(_("softmax regression, squared error: accuracy at its best rate"), best["softmax regression", True]),
+            figure(_("cross-entropy's gain"), softmax_gain, low=0.005, plain=_("Accuracy that cross-entropy gains")),
+            figure(
+                _("of {rates} rates, those at which squared error diverges").format(rates=len(RATES)),
+                diverged[True],
+                low=1,
+            ),
+            figure(
+                _("of {rates} rates, those at which cross-entropy diverges").format(rates=len(RATES)),
+                diverged[False],
+                0,
+                0,
+            ),
+            figure(
+                _("right answers that squared error pushes down"),
                 mean(pushed_back),
                 low=0.005,
                 unit="of the right ones",
-                plain="Right answers that squared error pushes down",
+                plain=_("Right answers that squared error pushes down"),
             ),
-            figure(f"cross-entropy's gain at the lowest rate, {RATES[0]}", slow_gain),
-            figure("multilayer perceptron: cross-entropy's gain at the best rates", mlp_gain),
+            figure(_("cross-entropy's gain at the lowest rate, {rates_0}").format(rates_0=RATES[0]), slow_gain),
+            figure(_("multilayer perceptron: cross-entropy's gain at the best rates"), mlp_gain),
         ],
-        "Cross-entropy never pushes the right class down. "
-        + ("It is no law that it wins, though. " if min(slow_gain, mlp_gain) <= 0 else "")
-        + f"The last two figures are its gain at a low rate, {shown(slow_gain)}, and in a network that can bend its "
-        f"outputs to the labels, {shown(mlp_gain)}.",
-        f"Softmax regression is right on {percent(best['softmax regression', False])} with cross-entropy and "
-        f"{percent(best['softmax regression', True])} with squared error, which pushes "
-        f"{whole_percent(mean(pushed_back))} "
-        "of the right answers down again.",
+        _("Cross-entropy never pushes the right class down. ")
+        + (_("It is no law that it wins, though. ") if min(slow_gain, mlp_gain) <= 0 else "")
+        + _(
+            "The last two figures are its gain at a low rate, {slow_gain}, and in a network that can "
+            "bend its outputs to the labels, {mlp_gain}."
+        ).format(slow_gain=shown(slow_gain), mlp_gain=shown(mlp_gain)),
+        _(
+            "Softmax regression is right on {best_softmax_regression_false} with cross-entropy and "
+            "{best_softmax_regression_true} with squared error, which pushes {pushed_back} of the "
+            "right answers down again."
+        ).format(
+            best_softmax_regression_false=percent(best["softmax regression", False]),
+            best_softmax_regression_true=percent(best["softmax regression", True]),
+            pushed_back=whole_percent(mean(pushed_back)),
+        ),
     )
 
 
@@ -98,16 +118,16 @@ def _picture(other: Callable[[Tensor, Tensor], Tensor]) -> Panels:
             (gradient,) = torch.autograd.grad(value, outputs)
             values.append(float(value.detach()))
             rises.append(float(gradient[0, 0]))
-        losses.append(Curve(name, places.tolist(), values, index, name[0]))
-        slopes.append(Curve(name, places.tolist(), rises, index, name[0]))
+        losses.append(Curve(role_in_words(name), places.tolist(), values, index, name[0]))
+        slopes.append(Curve(role_in_words(name), places.tolist(), rises, index, name[0]))
     zero = Curve("", [-3.0, 6.0], [0.0, 0.0], faint=True)
     return Panels(
         (
-            Panel("loss", Curves(tuple(losses), (-3.0, 6.0), "logit", low=0.0, high=8.0)),
-            Panel("slope (above 0: down)", Curves((*slopes, zero), (-3.0, 6.0), "logit", low=-4.0, high=5.0)),
+            Panel(_("loss"), Curves(tuple(losses), (-3.0, 6.0), _("logit"), low=0.0, high=8.0)),
+            Panel(_("slope (above 0: down)"), Curves((*slopes, zero), (-3.0, 6.0), _("logit"), low=-4.0, high=5.0)),
         ),
         columns=2,
-        note="over the logit of the right class, the others' being 0",
+        note=_("over the logit of the right class, the others' being 0"),
     )
 
 

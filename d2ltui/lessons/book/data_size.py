@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from d2ltui.lessons.altered_data import first_samples
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
@@ -46,38 +48,52 @@ def data_size(bench: Bench, choose: Choose = first_samples) -> Measured:
     risen = sum(mean(val[a]) < mean(val[b]) for a, b in itertools.pairwise(SIZES))
     return Measured(
         [
-            figure(f"{few} samples: accuracy on them", mean(train[few]), low=0.95, unit="of the samples"),
             figure(
-                f"{few} samples: accuracy on new ones",
+                _("{few} samples: accuracy on them").format(few=few), mean(train[few]), low=0.95, unit="of the samples"
+            ),
+            figure(
+                _("{few} samples: accuracy on new ones").format(few=few),
                 mean(val[few]),
                 high=0.8,
                 unit="of the samples",
-                plain=f"Right on new samples after learning from {few}",
+                plain=_("Right on new samples after learning from {few}").format(few=few),
             ),
             figure(
-                f"{many:,} samples: accuracy on new ones",
+                _("{many:,} samples: accuracy on new ones").format(many=many),
                 mean(val[many]),
                 low=0.88,
                 unit="of the samples",
-                plain=f"Right on new samples after learning from {many:,}",
+                plain=_("Right on new samples after learning from {many:,}").format(many=many),
             ),
-            figure(f"{few} samples: the gap between both", gap[few], low=0.2),
+            figure(_("{few} samples: the gap between both").format(few=few), gap[few], low=0.2),
             figure(
-                f"the gap with {many:,} samples, with {few} being 1",
+                _("the gap with {many:,} samples, with {few} being 1").format(many=many, few=few),
                 gap[many] / max(gap[few], 1e-9),
                 high=0.35,
-                plain=f"Gap with {many:,} samples, with {few} being 1",
+                plain=_("Gap with {many:,} samples, with {few} being 1").format(many=many, few=few),
             ),
             figure(
-                f"of {len(SIZES) - 1} larger data sets, better than the next smaller one",
+                _("of {sizes} larger data sets, those that teach more than the next smaller one").format(
+                    sizes=len(SIZES) - 1
+                ),
                 risen,
                 low=len(SIZES) - 2,  # the last two are nearly as good as each other
             ),
         ],
-        f"About {STEPS} steps each, so that what differs is not the length of the training.",
-        f"From {few} samples the network learns those to {whole_percent(mean(train[few]))} and is right on "
-        f"{whole_percent(mean(val[few]))} of new ones; from {many:,} it is right on {whole_percent(mean(val[many]))}, "
-        f"and the gap shrinks from {whole_percent(gap[few])} to {whole_percent(gap[many])}.",
+        _("About {steps} steps each, so that what differs is not the length of the training.").format(steps=STEPS),
+        _(
+            "From {few} samples the network learns those to {train_few} and is right on {val_few} of "
+            "new ones; from {many:,} it is right on {val_many}, and the gap shrinks from {gap_few} to"
+            " {gap_many}."
+        ).format(
+            few=few,
+            train_few=whole_percent(mean(train[few])),
+            val_few=whole_percent(mean(val[few])),
+            many=many,
+            val_many=whole_percent(mean(val[many])),
+            gap_few=whole_percent(gap[few]),
+            gap_many=whole_percent(gap[many]),
+        ),
     )
 
 
@@ -85,11 +101,11 @@ def _picture(train: dict[int, list[float]], val: dict[int, list[float]]) -> Pane
     """Both accuracies over the number of samples; the gap lies between the lines."""
     x = [float(size) for size in val]
     curves = tuple(
-        Curve(label, x, [100 * mean(found) for found in part.values()], index, label[0])
+        Curve(role_in_words(label), x, [100 * mean(found) for found in part.values()], index, label[0])
         for index, (label, part) in enumerate((("trained samples", train), ("new samples", val)))
     )
     diagram = Curves(curves, (float(SIZES[0]), float(SIZES[-1])), "n", low=0.0, high=100.0, log_x=True)
-    return Panels((Panel("Right in %, by n training samples", diagram),), columns=1)
+    return Panels((Panel(_("Right in %, by n training samples"), diagram),), columns=1)
 
 
 LESSON = book_lesson(

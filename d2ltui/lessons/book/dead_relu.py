@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.bench import Bench, accuracy_figure, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Panel, Panels, Raster
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ class Deaths(NamedTuple):
     dead: list[set[int]]
     units: int
     accuracy: float
+    diverged: bool = False
 
     @property
     def share(self) -> float:
@@ -57,7 +60,7 @@ def _follow(bench: Bench, role: str, seed: int, drawn: dict[str, list[set[int]]]
             bench.show(_picture(drawn, units), seed=0)
 
     run = bench.train(role, seed, each_epoch=look)
-    return Deaths(dead, units, run.accuracy)
+    return Deaths(dead, units, run.accuracy, run.diverged)
 
 
 def dead_relu(bench: Bench) -> Measured:
@@ -76,36 +79,49 @@ def dead_relu(bench: Bench) -> Measured:
     shallow = share("large weights, one hidden layer")
     return Measured(
         [
-            figure("a rate of 3: dead at the start", at_start, 0, 0.1, "of the units"),
-            figure("a rate of 3: dead after one epoch", after_one, low=0.5, unit="of the units"),
+            figure(_("a rate of 3: dead at the start"), at_start, 0, 0.1, "of the units"),
+            figure(_("a rate of 3: dead after one epoch"), after_one, low=0.5, unit="of the units"),
             figure(
-                "a rate of 3: dead at the end", share(high), low=0.5, unit="of the units", plain="Dead with a rate of 3"
+                _("a rate of 3: dead at the end"),
+                share(high),
+                low=0.5,
+                unit="of the units",
+                plain=_("Dead with a rate of 3"),
             ),
-            figure("a rate of 3: accuracy", mean(deaths.accuracy for deaths in found[high])),
-            figure("large weights, two hidden layers: dead at the end", share(large), low=0.5, unit="of the units"),
-            figure("large weights, one hidden layer: dead at the end", shallow, unit="of the units"),
+            accuracy_figure(_("a rate of 3: accuracy"), found[high]),
+            figure(_("large weights, two hidden layers: dead at the end"), share(large), low=0.5, unit="of the units"),
+            figure(_("large weights, one hidden layer: dead at the end"), shallow, unit="of the units"),
             figure(
-                "torch.nn's start, the usual rate: dead at the end",
+                _("torch.nn's start, the usual rate: dead at the end"),
                 share("healthy"),
                 0,
                 0.15,
                 "of the units",
-                "Dead with the usual rate and start",
+                _("Dead with the usual rate and start"),
             ),
             figure(
-                f"dead units, of {died:,}, that came back in a later epoch",
+                _("of {died:,} dead units, those that came back in a later epoch").format(died=died),
                 revived,
                 0,
                 0,
-                plain=f"Of {died:,} dead units, alive again later",
+                plain=_("Of {died:,} dead units, alive again later").format(died=died),
             ),
         ],
-        f"Of the first layer's units that start from the same large weights, {whole_percent(share(large))} are dead at "
-        f"the end where a second hidden layer follows, and {whole_percent(shallow)} where none does.",
-        f"A rate of 3 leaves {whole_percent(share(high))} of the first layer's ReLUs dead, large initial weights "
-        f"{whole_percent(share(large))}, the usual rate and start {whole_percent(share('healthy'))}; of "
-        f"{died:,} dead units "
-        f"{revived or 'none'} came back.",
+        _(
+            "Of the first layer's units that start from the same large weights, {share} are dead at "
+            "the end where a second hidden layer follows, and {shallow} where none does."
+        ).format(share=whole_percent(share(large)), shallow=whole_percent(shallow)),
+        _(
+            "A rate of 3 leaves {high} of the first layer's ReLUs dead, large initial weights "
+            "{large}, the usual rate and start {healthy}; of {died:,} dead units {revived} came "
+            "back."
+        ).format(
+            high=whole_percent(share(high)),
+            large=whole_percent(share(large)),
+            healthy=whole_percent(share("healthy")),
+            died=died,
+            revived=revived or _("none"),
+        ),
     )
 
 
@@ -118,10 +134,10 @@ def _picture(drawn: dict[str, list[set[int]]], units: int) -> Panels:
         alive_for = [sum(unit not in then for then in dead) for unit in range(units)]
         order = sorted(range(units), key=lambda unit: (alive_for[unit], unit), reverse=True)
         values = np.array([[float(unit in then) for then in dead] for unit in order], np.float32)
-        raster = Raster(values, ("alive", "dead"), ("start", f"epoch {len(dead) - 1}"))
+        raster = Raster(values, (_("alive"), _("dead")), (_("start"), _("epoch {epoch}").format(epoch=len(dead) - 1)))
         name = role.replace("large weights, one hidden", "same, 1")  # it stands beside those of two layers
-        panels.append(Panel(f"{name}: {whole_percent(len(dead[-1]) / units)}", raster))
-    note = f"%: dead at the end; each row a unit of the first hidden layer, of {units}"
+        panels.append(Panel(f"{role_in_words(name)}: {whole_percent(len(dead[-1]) / units)}", raster))
+    note = _("%: dead at the end; each row a unit of the first hidden layer, of {units}").format(units=units)
     return Panels(tuple(panels), columns=4, note=note, narrowest=NARROWEST)
 
 

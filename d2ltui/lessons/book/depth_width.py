@@ -11,9 +11,11 @@ import msgspec
 
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec import catalogue
 from d2ltui.spec.diagrams import Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, whole_percent
 from d2ltui.spec.pictures import PictureRequest, Regions
 
@@ -37,7 +39,7 @@ def _rings(bench: Bench, seed: int) -> Dataset:
     labels = (places.norm(dim=1) * RINGS).floor().long() % 2
     places = places * 3**0.5  # to an sd of 1
     named = bench.data(bench.config(WIDE, seed))
-    classes = ("one class", "the other")
+    classes = (_("one class"), _("the other"))
     info = msgspec.structs.replace(named.info, train_size=TRAIN, val_size=VALIDATION, classes=classes)
     parts = {"x_train": places[:TRAIN], "y_train": labels[:TRAIN], "x_val": places[TRAIN:], "y_val": labels[TRAIN:]}
     return dataclasses.replace(named, info=info, **parts)
@@ -60,32 +62,43 @@ def depth_width(bench: Bench) -> Measured:
     most = max(parameters.values()) / min(parameters.values())
     return Measured(
         [
-            figure("the largest network's parameters, the smallest one's being 1", most, 1.0, 1.1),
+            figure(_("the largest network's parameters, the smallest one's being 1"), most, 1.0, 1.1),
             figure(
-                f"{WIDE}: accuracy", wide, unit="of new samples", plain=f"Right with one layer of {_units(bench, WIDE)}"
+                _("{wide}: accuracy").format(wide=role_in_words(WIDE)),
+                wide,
+                unit="of new samples",
+                plain=_("Right with one layer of {units}").format(units=_units(bench, WIDE)),
             ),
-            figure(f"{MIDDLE}: accuracy", middle, unit="of new samples"),
+            figure(_("{middle}: accuracy").format(middle=role_in_words(MIDDLE)), middle, unit="of new samples"),
             figure(
-                f"{DEEP}: accuracy",
+                _("{deep}: accuracy").format(deep=role_in_words(DEEP)),
                 deep,
                 low=0.88,
                 unit="of new samples",
-                plain=f"Right with three layers of {_units(bench, DEEP)}",
+                plain=_("Right with three layers of {units}").format(units=_units(bench, DEEP)),
             ),
-            figure("what a second layer gains", middle - wide),
+            figure(_("what a second layer gains"), middle - wide),
             figure(
-                "what three layers gain",
+                _("what three layers gain"),
                 deep - wide,
                 low=0.03,
-                plain="Accuracy that three layers gain over one",
+                plain=_("Accuracy that three layers gain over one"),
             ),
         ],
-        "; ".join(f"{role}: {count} weights and biases" for role, count in parameters.items())
-        + ". It is no law for all "
-        "data: where few bends are needed, one layer does as well.",
-        f"With about {number(min(parameters.values()), 2)} weights and biases each, the network of one hidden layer is "
-        f"right on {whole_percent(wide)} of new samples, that of two on {whole_percent(middle)} and that of three on "
-        f"{whole_percent(deep)}.",
+        _("; ").join(
+            _("{role}: {count} weights and biases").format(role=role_in_words(role), count=count)
+            for role, count in parameters.items()
+        )
+        + _(". It is no law for all data: where few bends are needed, one layer does as well."),
+        _(
+            "With about {values} weights and biases each, the network of one hidden layer is right on"
+            " {wide} of new samples, that of two on {middle} and that of three on {deep}."
+        ).format(
+            values=number(min(parameters.values()), 2),
+            wide=whole_percent(wide),
+            middle=whole_percent(middle),
+            deep=whole_percent(deep),
+        ),
     )
 
 
@@ -116,8 +129,8 @@ def _look(bench: Bench, role: str, data: Dataset, drawn: dict[str, tuple[Regions
 
 def _picture(drawn: dict[str, tuple[Regions, float]]) -> Panels:
     """What each makes of the plane, and how much of it is right."""
-    panels = [Panel(f"{role}: {whole_percent(right)}", seen) for role, (seen, right) in drawn.items()]
-    return Panels(tuple(panels), columns=3, note="right, with as many parameters each", narrowest=16)
+    panels = [Panel(f"{role_in_words(role)}: {whole_percent(right)}", seen) for role, (seen, right) in drawn.items()]
+    return Panels(tuple(panels), columns=3, note=_("right, with as many parameters each"), narrowest=16)
 
 
 LESSON = book_lesson(

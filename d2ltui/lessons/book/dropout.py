@@ -6,7 +6,9 @@ from d2ltui.lessons.altered_data import first_samples
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.loss_gap import Losses, gap_follower
 from d2ltui.lessons.measured import Experiment, Figure, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 FEW = 200  # training samples that the dropout lesson leaves of digits
@@ -17,22 +19,19 @@ def dropout(bench: Bench) -> Measured:
     bench.expect((4 if bench.has_fashion_mnist else 2) * len(bench.seeds))
     figures, gaps = _compare_dropout(bench, "digits")
     few_gaps = gaps
-    comment = (
-        f"With {FEW} training samples the two losses are {number(gaps[0], 2)} apart without dropout, "
-        f"{number(gaps[1], 2)} with it."
-    )
+    comment = _(
+        "With {few} training samples the two losses are {gaps_0} apart without dropout, {gaps_1} with it."
+    ).format(few=FEW, gaps_0=number(gaps[0], 2), gaps_1=number(gaps[1], 2))
     if bench.has_fashion_mnist:
         more, gaps = _compare_dropout(bench, "Fashion-MNIST")
         figures += more
-        comment += (
-            f" On Fashion-MNIST, after {bench.config('Fashion-MNIST, without').epochs} epochs, they are "
-            f"{number(gaps[0])} apart without dropout, and {number(gaps[1])} with it."
-        )
-    said = (
-        f"After learning {FEW} digits by heart, the validation part's loss is {number(few_gaps[0], 2)} above the "
-        f"training "
-        f"part's; with dropout it is {number(few_gaps[1], 2)} above it."
-    )
+        comment += _(
+            " On Fashion-MNIST, after {epochs} epochs, they are {gaps_0} apart without dropout, and {gaps_1} with it."
+        ).format(epochs=bench.config("Fashion-MNIST, without").epochs, gaps_0=number(gaps[0]), gaps_1=number(gaps[1]))
+    said = _(
+        "After learning {few} digits by heart, the validation part's loss is {few_gaps_0} above "
+        "the training part's; with dropout it is {few_gaps_1} above it."
+    ).format(few=FEW, few_gaps_0=number(few_gaps[0], 2), few_gaps_1=number(few_gaps[1], 2))
     return Measured(figures, comment, said)
 
 
@@ -61,16 +60,32 @@ def _compare_dropout(bench: Bench, name: str) -> tuple[list[Figure], tuple[float
     lowest_gap, highest_gap = (0.0, 0.95 * gap[False]) if few else (None, None)
     without, with_dropout = ((None, None), (train[False], None)) if few else ((0.343, 0.363), (0.41, 0.43))
     lowest = accuracy[False] - 0.02 if few else 0.828
-    plain = ("Gap of the losses without dropout", "Gap of the losses with dropout") if few else ("", "")
+    plain = (_("Gap of the losses without dropout"), _("Gap of the losses with dropout")) if few else ("", "")
     figures = [
-        figure(f"{name}: validation loss, without", val[False]),
-        figure(f"{name}: validation loss, with dropout", val[True], high=val[False] if few else None),
-        figure(f"{name}: validation loss minus train loss, without", gap[False], lowest_gap, plain=plain[0]),
-        figure(f"{name}: validation loss minus train loss, with dropout", gap[True], high=highest_gap, plain=plain[1]),
-        figure(f"{name}: loss while training, without", train[False], *without),
-        figure(f"{name}: loss while training, with dropout", train[True], *with_dropout),
-        figure(f"{name}: accuracy, without", accuracy[False]),
-        figure(f"{name}: accuracy, with dropout", accuracy[True], low=lowest),
+        figure(_("{name}: validation loss, without").format(name=role_in_words(name)), val[False]),
+        figure(
+            _("{name}: validation loss, with dropout").format(name=role_in_words(name)),
+            val[True],
+            high=val[False] if few else None,
+        ),
+        figure(
+            _("{name}: validation loss minus training loss, without").format(name=role_in_words(name)),
+            gap[False],
+            lowest_gap,
+            plain=plain[0],
+        ),
+        figure(
+            _("{name}: validation loss minus training loss, with dropout").format(name=role_in_words(name)),
+            gap[True],
+            high=highest_gap,
+            plain=plain[1],
+        ),
+        figure(_("{name}: loss while training, without").format(name=role_in_words(name)), train[False], *without),
+        figure(
+            _("{name}: loss while training, with dropout").format(name=role_in_words(name)), train[True], *with_dropout
+        ),
+        figure(_("{name}: accuracy, without").format(name=role_in_words(name)), accuracy[False]),
+        figure(_("{name}: accuracy, with dropout").format(name=role_in_words(name)), accuracy[True], low=lowest),
     ]
     return figures, (gap[False], gap[True])
 

@@ -9,6 +9,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, whole_percent
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def early_stopping(bench: Bench, wrong: float = WRONG) -> Measured:
 
         def look(network: Network, seed: int = seed) -> None:
             if seed == 0:
-                bench.show(_picture(bench.runs[-1].live), seed=bench.seeds[0])
+                bench.show(_picture(bench.runs[-1].live, seed), seed=bench.seeds[0])
 
         epochs = list(bench.train(ROLE, seed, dataset=data, each_epoch=look).live.epochs)
         losses = [epoch.val_loss for epoch in epochs]
@@ -43,49 +44,59 @@ def early_stopping(bench: Bench, wrong: float = WRONG) -> Measured:
     return Measured(
         [
             figure(
-                "where the validation loss is lowest",
+                _("where the validation loss is lowest"),
                 mean(best),
                 high=0.5,
                 unit="of the training",
-                plain="The validation loss is lowest after",
+                plain=_("The validation loss is lowest after"),
             ),
             figure(
-                "the validation loss at the end, the lowest being 1",
+                _("the validation loss at the end, the lowest being 1"),
                 mean(rise),
                 low=1.3,
-                plain="Validation loss at the end, the lowest being 1",
+                plain=_("Validation loss at the end, the lowest being 1"),
             ),
-            figure("accuracy on new samples where it is lowest", early),
-            figure("accuracy on new samples at the end", late),
+            figure(_("accuracy on new samples where it is lowest"), early),
+            figure(_("accuracy on new samples at the end"), late),
             figure(
-                "accuracy that is lost by going on",
+                _("accuracy that is lost by going on"),
                 early - late,
                 low=0.03,
-                plain="Accuracy on new samples that is lost by going on",
+                plain=_("Accuracy on new samples that is lost by going on"),
             ),
         ],
-        f"{SAMPLES} digits, of whose labels {whole_percent(wrong)} are wrong; those of the validation part are right.",
-        f"The validation loss is lowest after {number(mean(best) * total, 2)} of {total} epochs, and "
-        f"{number(mean(rise), 2)} times as high at the end: stopped there, the network is right on "
-        f"{whole_percent(early)} of new samples, at the end on {whole_percent(late)}.",
+        _("{samples} digits, of whose labels {wrong} are wrong; those of the validation part are right.").format(
+            samples=SAMPLES, wrong=whole_percent(wrong)
+        ),
+        _(
+            "The validation loss is lowest after {total} of {total_2} epochs, and {rise} times as "
+            "high at the end: stopped there, the network is right on {early} of new samples, at the "
+            "end on {late}."
+        ).format(
+            total=number(mean(best) * total, 2),
+            total_2=total,
+            rise=number(mean(rise), 2),
+            early=whole_percent(early),
+            late=whole_percent(late),
+        ),
     )
 
 
-def _picture(live: LiveRun) -> Panels:
+def _picture(live: LiveRun, seed: int) -> Panels:
     """Both losses over the epochs, and where the validation loss is lowest."""
     epochs = list(live.epochs)
     x = [float(epoch.epoch) for epoch in epochs]
     val = [epoch.val_loss for epoch in epochs]
     curves = [
-        Curve("training part", x, [epoch.train_loss for epoch in epochs], 0, "t"),
-        Curve("validation part", x, val, 1, "v"),
+        Curve(_("training part"), x, [epoch.train_loss for epoch in epochs], 0, "t"),
+        Curve(_("validation part"), x, val, 1, "v"),
     ]
     if val:
         lowest = val.index(min(val))
-        curves.insert(0, Curve("lowest: stop here", [x[lowest]], [val[lowest]], 2, "X"))
+        curves.insert(0, Curve(_("lowest: stop here"), [x[lowest]], [val[lowest]], 2, "X"))
     ends = (1.0, float(live.config.epochs))
-    diagram = Curves(tuple(curves), ends, "epoch", low=0.0, high=max([2.5, *val]), whole=True)
-    return Panels((Panel("Loss after each epoch", diagram),), columns=1)
+    diagram = Curves(tuple(curves), ends, _("epoch"), low=0.0, high=max([2.5, *val]), whole=True)
+    return Panels((Panel(_("Loss after each epoch, seed {seed}").format(seed=seed), diagram),), columns=1)
 
 
 LESSON = book_lesson(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.bench import Bench, accuracy_figure, mean
 from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
@@ -24,7 +26,6 @@ STARTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("N(0, 0.5²)", {"init": "normal", "init_std": 0.5}),
     ("N(0, 1)", {"init": "normal", "init_std": 1.0}),
 )
-LARGEST = "Largest gradient, weights of sd 1"
 HUGE, TINY = 100.0, 1e-3  # gradient norms
 
 
@@ -36,9 +37,9 @@ def exploding(bench: Bench) -> Measured:
 
     generator = torch.Generator().manual_seed(0)
     largest = []
-    for _ in range(PRODUCTS):
+    for _product in range(PRODUCTS):
         product = torch.randn(4, 4, generator=generator, dtype=torch.float64)
-        for _ in range(FACTORS):
+        for _factor in range(FACTORS):
             product = product @ torch.randn(4, 4, generator=generator, dtype=torch.float64)
         largest.append(math.log10(float(product.abs().max())))
     gradients, broken, healthy = [], 0, []
@@ -46,7 +47,7 @@ def exploding(bench: Bench) -> Measured:
         config = bench.config("large weights", seed)
         gradients.append(max(gradient_norms(build(config), bench.data(config))))
         broken += bench.train("large weights", seed).live.status == "diverged"
-        healthy.append(bench.train("Xavier", seed).accuracy)
+        healthy.append(bench.train("Xavier", seed))
     by_layer = {
         role: gradient_norms(build(bench.config(role)), bench.data(bench.config(role)))
         for role in ("large weights", "Xavier")
@@ -54,7 +55,7 @@ def exploding(bench: Bench) -> Measured:
     bench.show(_picture(by_layer, None))
     exploded = vanished = 0
     for activation in ("sigmoid", "tanh", "relu"):
-        for _, given in STARTS:
+        for _name, given in STARTS:
             # A third of the seeds could tip over: the typical network of each kind is counted.
             firsts = []
             for seed in bench.seeds:
@@ -68,42 +69,67 @@ def exploding(bench: Bench) -> Measured:
     bench.show(_picture(by_layer, (exploded, ways - exploded - vanished, vanished)))
     return Measured(
         [
-            figure(f"log₁₀ of the largest entry after {FACTORS} random 4×4 matrices more", mean(largest), 19.4, 30.2),
-            figure("large weights: largest gradient norm at the start", typical_large, low=1e3, plain=LARGEST),
-            figure("large weights: runs that diverge", broken / len(bench.seeds), 1, 1, "of all"),
-            figure("the same network from Xavier's weights: accuracy", mean(healthy), low=0.7),
             figure(
-                f"ways to start, of {3 * len(STARTS)}, with a first gradient above {number(HUGE)}",
+                _("largest entry of a product of {factors} random 4×4 matrices, as a power of ten").format(
+                    factors=FACTORS + 1
+                ),
+                mean(largest),
+                19.4,
+                30.2,
+            ),
+            figure(
+                _("large weights: largest gradient norm at the start"),
+                typical_large,
+                low=1e3,
+                plain=_("Largest gradient, weights of sd 1"),
+            ),
+            figure(_("large weights: runs that diverge"), broken / len(bench.seeds), 1, 1, "of all"),
+            accuracy_figure(_("the same network from Xavier's weights: accuracy"), healthy, low=0.7),
+            figure(
+                _("of {starts} ways to start, those whose first layer's gradient is above {huge}").format(
+                    starts=3 * len(STARTS), huge=number(HUGE)
+                ),
                 exploded,
                 low=1,
-                plain=f"Of {ways} starts, gradient above {number(HUGE)}",
+                plain=_("Of {ways} starts, gradient above {huge}").format(ways=ways, huge=number(HUGE)),
             ),
             figure(
-                f"ways to start, of {3 * len(STARTS)}, with a first gradient below {number(TINY)}",
+                _("of {starts} ways to start, those whose first layer's gradient is below {tiny}").format(
+                    starts=3 * len(STARTS), tiny=number(TINY)
+                ),
                 vanished,
                 low=exploded + 1,
-                plain=f"Of {ways} starts, gradient below {number(TINY)}",
+                plain=_("Of {ways} starts, gradient below {tiny}").format(ways=ways, tiny=number(TINY)),
             ),
         ],
-        f"Of {len(STARTS)} initialisations with each of three activations, in six hidden layers, {exploded} explode "
-        f"and {vanished} vanish; sigmoid and tanh cannot explode forward, for their outputs are bounded.",
-        f"Of {ways} ways to start a network {exploded} blow the gradient up and {vanished} lose it; the "
-        "one that starts "
-        f"from weights of sd 1 has gradients of {shown(typical_large)}.",
+        _(
+            "Of {starts} initialisations with each of three activations, in six hidden layers, "
+            "{exploded} explode and {vanished} vanish; sigmoid and tanh cannot explode forward, for "
+            "their outputs are bounded."
+        ).format(starts=len(STARTS), exploded=exploded, vanished=vanished),
+        _(
+            "Of {ways} ways to start a network {exploded} blow the gradient up and {vanished} lose "
+            "it; the one that starts from weights of sd 1 has gradients of {typical_large}."
+        ).format(ways=ways, exploded=exploded, vanished=vanished, typical_large=shown(typical_large)),
     )
 
 
 def _picture(by_layer: dict[str, list[float]], counts: tuple[int, int, int] | None) -> Panels:
     """The gradient at each layer of a network that explodes and of one that does not, and how often that happens."""
     curves = [
-        Curve(role, [float(layer) for layer in range(1, len(norms) + 1)], norms, index, role[0])
+        Curve(role_in_words(role), [float(layer) for layer in range(1, len(norms) + 1)], norms, index, role[0])
         for index, (role, norms) in enumerate(by_layer.items())
     ]
     ends = (1.0, float(max(map(len, by_layer.values()))))
-    panels = [Panel("Gradient at each layer", Curves(tuple(curves), ends, "layer", log=True, whole=True))]
+    panels = [Panel(_("Gradient at each layer"), Curves(tuple(curves), ends, _("layer"), log=True, whole=True))]
     if counts is not None:
-        names = ("explodes", "in between", "vanishes")
-        panels.append(Panel(f"of {sum(counts)} ways to start", Bars(names, tuple(map(float, counts)), (0, 2, 1))))
+        names = (_("explodes"), _("in between"), _("vanishes"))
+        panels.append(
+            Panel(
+                _("of {counts} ways to start").format(counts=sum(counts)),
+                Bars(names, tuple(map(float, counts)), (0, 2, 1)),
+            )
+        )
     return Panels(tuple(panels), columns=2)
 
 

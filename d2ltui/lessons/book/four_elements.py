@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Descent, Panel, Panels, Path
+from d2ltui.spec.language import _
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
     from d2ltui.nn import Network
 
 LINEAR = {"model": "linear", "dataset": "synthetic-linear"}
-CONCISE, SCRATCH = "Error of w and b, concise", "Error of w and b, from scratch"
-HALF = "From scratch against concise at half the rate, difference"
 PIXELS = 80  # of the drawn bowl
 SAME = 1e-4  # weights that differ by no more are the same, but for float32's rounding
 
@@ -48,16 +48,37 @@ def four_elements(bench: Bench) -> Measured:
     same = max(_distance(a, b) for a, b in zip(scratch, halved, strict=True))
     return Measured(
         [
-            figure("largest error of w and b, concise, 3 epochs", concise_error, high=0.05, plain=CONCISE),
-            figure("largest error of w and b, from scratch, 3 epochs", scratch_error, 0.1, 0.35, plain=SCRATCH),
-            figure("largest error of w and b, from scratch, 10 epochs", mean(map(_error, longer)), high=0.05),
-            figure("from scratch against concise at half the rate: largest difference", same, high=SAME, plain=HALF),
+            figure(
+                _("largest error of w and b, concise, 3 epochs"),
+                concise_error,
+                high=0.05,
+                plain=_("Error of w and b, concise"),
+            ),
+            figure(
+                _("largest error of w and b, from scratch, 3 epochs"),
+                scratch_error,
+                0.1,
+                0.35,
+                plain=_("Error of w and b, from scratch"),
+            ),
+            figure(_("largest error of w and b, from scratch, 10 epochs"), mean(map(_error, longer)), high=0.05),
+            figure(
+                _("from scratch against concise at half the rate: largest difference"),
+                same,
+                high=SAME,
+                plain=_("From scratch against concise at half the rate, difference"),
+            ),
         ],
-        f"After three epochs the largest error is {shown(scratch_error)} from scratch and {shown(concise_error)} "
-        "in the concise version. At half the rate, the concise one's weights differ from those from scratch by "
-        f"{shown(same)} at most" + (": what makes the difference is the ½ in the loss." if same <= SAME else "."),
-        f"After three epochs w and b are found to {shown(concise_error)} in the concise version and to "
-        f"{shown(scratch_error)} from scratch, whose ½ makes each step half as long.",
+        _(
+            "After three epochs the largest error is {scratch_error} from scratch and {concise_error}"
+            " in the concise version. At half the rate, the concise one's weights differ from those "
+            "from scratch by {same} at most"
+        ).format(scratch_error=shown(scratch_error), concise_error=shown(concise_error), same=shown(same))
+        + (_(": what makes the difference is the ½ in the loss.") if same <= SAME else _(".")),
+        _(
+            "After three epochs w and b are found to {concise_error} in the concise version and to "
+            "{scratch_error} from scratch, whose ½ makes each step half as long."
+        ).format(concise_error=shown(concise_error), scratch_error=shown(scratch_error)),
     )
 
 
@@ -99,11 +120,13 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], data: Dataset) -> Pane
     ws, bs = w[None, :], b[:, None]
     loss = (ws * ws * xx + bs * bs + rr + 2 * ws * bs * mx - 2 * ws * xr - 2 * bs * mr) / 2
     paths = tuple(
-        Path(role, [point[0] for point in path], [point[1] for point in path], index, mark=role[0])
+        Path(role_in_words(role), [point[0] for point in path], [point[1] for point in path], index, mark=role[0])
         for index, (role, path) in reversed(list(enumerate(drawn.items())))  # the longer steps lie behind
     )
-    bowl = Descent(loss.numpy(), x, y, ("first weight", "bias"), paths, goal)
-    return Panels((Panel("Loss over w and b: darker is lower", bowl),), columns=1, note="a letter after each epoch")
+    bowl = Descent(loss.numpy(), x, y, (_("first weight"), _("bias")), paths, goal)
+    return Panels(
+        (Panel(_("Loss over w and b: darker is lower"), bowl),), columns=1, note=_("a letter after each epoch")
+    )
 
 
 LESSON = book_lesson(

@@ -10,6 +10,7 @@ from d2ltui.lessons.bowl import Bowl
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ SAME = 1e-4  # weights that differ by no more are the same, but for float32's ro
 
 def half_loss(bench: Bench) -> Measured:
     """The same start and data: the paths of both losses at one rate, and at half the rate for the one without ½."""
+    bench.judge_by_worst()
     at_one_rate: list[float] = []
     at_half: list[float] = []
     first: list[float] = []
@@ -51,29 +53,45 @@ def half_loss(bench: Bench) -> Measured:
     return Measured(
         [
             figure(
-                "length of the first step without the ½, with it being 1",
+                _(
+                    "length of the first step without the ½, with it being 1: the one furthest from 2, of {seeds} seeds"
+                ).format(seeds=len(bench.seeds)),
                 longest,
                 1.99,
                 2.01,
-                plain="Length of the first step without the ½, with it being 1",
+                plain=_(
+                    "Length of the first step without the ½, with it being 1 (furthest from 2, of {seeds} seeds)"
+                ).format(seeds=len(bench.seeds)),
             ),
             figure(
-                "the same rate: largest distance of both paths, in any weight",
+                _("the same rate: how far the paths part in any weight, the least of {seeds} seeds").format(
+                    seeds=len(bench.seeds)
+                ),
                 apart,
                 low=0.3,
-                plain="Distance between the paths at the same rate",
+                plain=_("Distance between the paths at the same rate (least of {seeds} seeds)").format(
+                    seeds=len(bench.seeds)
+                ),
             ),
             figure(
-                "half the rate without the ½: largest distance of both paths, in any weight",
+                _(
+                    "half the rate without the ½: how far the paths part in any weight, the most of {seeds} seeds"
+                ).format(seeds=len(bench.seeds)),
                 same,
                 high=SAME,
-                plain="Distance at half the rate without the ½",
+                plain=_("Distance at half the rate without the ½ (most of {seeds} seeds)").format(
+                    seeds=len(bench.seeds)
+                ),
             ),
         ],
-        f"After each of {bench.config(HALF).total_steps} steps on all samples; of {len(bench.seeds)} draws of the data "
-        "what speaks most against the claim.",
-        f"Without the ½ the first step is {number(longest)} times as long, and the paths part by up to "
-        f"{number(apart, 2)}; at half the rate they are the same, but for {number(same, 1)}.",
+        _(
+            "After each of {total_steps} steps on all samples; of {seeds} draws of the data what "
+            "speaks most against the claim."
+        ).format(total_steps=bench.config(HALF).total_steps, seeds=len(bench.seeds)),
+        _(
+            "Without the ½ the first step is {longest} times as long, and the paths part by up to "
+            "{apart}; at half the rate they are the same, but for {same}."
+        ).format(longest=number(longest), apart=number(apart, 2), same=number(same, 1)),
     )
 
 
@@ -89,19 +107,19 @@ def _length(path: Steps) -> float:
 def _picture(drawn: dict[str, Steps], bowl: Bowl) -> Panels:
     """How far both are from the bottom after each step: at the same rate, and with half of it without the ½."""
     panels = []
-    for other, title in ((WHOLE, "The same rate"), (SLOWER, "Half of it without ½")):
+    for other, title in ((WHOLE, _("The same rate")), (SLOWER, _("Half of it without ½"))):
         curves = tuple(
             Curve(
                 name, [float(step) for step in range(len(path))], [math.dist(at, bowl.goal) for at in path], index, mark
             )
             for index, (name, mark, path) in enumerate(
-                (("with the ½", "o", drawn[HALF]), ("without the ½", "x", drawn.get(other, [])))
+                ((_("with the ½"), "o", drawn[HALF]), (_("without the ½"), "x", drawn.get(other, [])))
             )
             if path
         )
         ends = (0.0, float(max(1, len(drawn[HALF]) - 1)))
-        panels.append(Panel(title, Curves(curves, ends, "step", low=0.0, whole=True)))
-    return Panels(tuple(panels), columns=2, note="distance of the weights from the lowest loss")
+        panels.append(Panel(title, Curves(curves, ends, _("step"), low=0.0, whole=True)))
+    return Panels(tuple(panels), columns=2, note=_("distance of the weights from the lowest loss"))
 
 
 LESSON = book_lesson(

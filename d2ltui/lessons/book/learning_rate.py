@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.gradient_norms import geometric_mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.step_losses import loss_curve, losses_of
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, percent, setting
 
 if TYPE_CHECKING:
@@ -34,31 +36,35 @@ def learning_rate(bench: Bench) -> Measured:
     return Measured(
         [
             figure(
-                f"a rate of {rates['too low']}: what is left of the loss",
+                _("a rate of {rate}: what is left of the loss").format(rate=rates["too low"]),
                 low,
                 low=0.3,
                 high=1.0,
                 unit="of the first loss",
-                plain=f"Loss that is left with a rate of {rates['too low']}",
+                plain=_("Loss that is left with a rate of {rate}").format(rate=rates["too low"]),
             ),
             figure(
-                f"a rate of {rates['about right']}: what is left of the loss",
+                _("a rate of {rate}: what is left of the loss").format(rate=rates["about right"]),
                 right,
                 high=1e-3,
                 unit="of the first loss",
-                plain=f"Loss that is left with a rate of {rates['about right']}",
+                plain=_("Loss that is left with a rate of {rate}").format(rate=rates["about right"]),
             ),
             figure(
-                f"a rate of {rates['too high']}: the last loss, the first one's being 1",
+                _("a rate of {rate}: the last loss, the first one's being 1").format(rate=rates["too high"]),
                 high,
                 low=100.0,
-                plain=f"Last loss with a rate of {rates['too high']}, the first being 1",
+                plain=_("Last loss with a rate of {rate}, the first being 1").format(rate=rates["too high"]),
             ),
         ],
-        f"{steps} steps each, means over {len(bench.seeds)} draws of the data. With the middle rate what is left is "
-        "the noise of the labels, below which no line can get.",
-        f"After {steps} steps {percent(low)} of the loss is left with the low rate and {percent(right, tiny=True)} "
-        f"with the middle one; with the high one the loss is {number(high, 2)} times what it was.",
+        _(
+            "{steps} steps each, means over {seeds} draws of the data. With the middle rate what is "
+            "left is the noise of the labels, below which no line can get."
+        ).format(steps=steps, seeds=len(bench.seeds)),
+        _(
+            "After {steps} steps {low} of the loss is left with the low rate and {right} with the "
+            "middle one; with the high one the loss is {high} times what it was."
+        ).format(steps=steps, low=percent(low), right=percent(right, tiny=True), high=number(high, 2)),
     )
 
 
@@ -90,12 +96,12 @@ def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) ->
 def _picture(bench: Bench, drawn: dict[str, list[float]]) -> Panels:
     """The loss of each step on a logarithmic axis, a line for each rate."""
     curves = tuple(
-        loss_curve(f"{role}: {setting(bench.config(role).lr)}", losses, index, setting(index + 1))
+        loss_curve(f"{role_in_words(role)}: {setting(bench.config(role).lr)}", losses, index, setting(index + 1))
         for index, (role, losses) in enumerate(drawn.items())
     )
     ends = (1.0, float(bench.config("about right").total_steps))
-    diagram = Curves(curves, ends, "step", low=LOWEST, high=HIGHEST, log=True, whole=True)
-    return Panels((Panel("Loss of each step, by learning rate", diagram),), columns=1)
+    diagram = Curves(curves, ends, _("step"), low=LOWEST, high=HIGHEST, log=True, whole=True)
+    return Panels((Panel(_("Loss of each step, by learning rate"), diagram),), columns=1)
 
 
 LESSON = book_lesson(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.gradient_norms import geometric_mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -60,31 +62,38 @@ def minibatch_noise(bench: Bench, draw: Draw | None = None) -> Measured:
     law = math.sqrt(SIZES[-1] / SIZES[0])
     return Measured(
         [
-            figure("a single sample's gradient: distance from that of all, whose length is 1", one),
-            figure(f"that of {SIZES[-1]} samples: distance", many),
+            figure(_("a single sample's gradient: distance from that of all, whose length is 1"), one),
+            figure(_("that of {sizes} samples: distance").format(sizes=SIZES[-1]), many),
             figure(
-                f"how many times nearer {SIZES[-1]} samples come than one",
+                _("how many times nearer {sizes} samples come than one").format(sizes=SIZES[-1]),
                 one / many,
                 # A batch is drawn without putting back: the larger ones come a little nearer than 1/√n.
                 low=0.8 * law,
                 high=1.3 * law,
-                plain=f"How many times nearer {SIZES[-1]} samples come than one (√{SIZES[-1]} is {number(law)})",
+                plain=_("How many times nearer {sizes} samples come than one (√{sizes} is {law})").format(
+                    sizes=SIZES[-1], law=number(law)
+                ),
             ),
             *(
                 figure(
-                    f"power of n by which the noise falls, {role}",
+                    _("exponent of n in the noise, {role} (that of 1/√n is −0.5)").format(role=role_in_words(role)),
                     mean(map(_power, scatters)),
                     -0.57,
                     -0.45,
-                    plain=f"Power of n by which the noise falls, {role}",
+                    plain=_("Exponent of n in the noise, {role} (1/√n: −0.5)").format(role=role_in_words(role)),
                 )
                 for role, scatters in found.items()
             ),
         ],
-        f"{BATCHES} batches of each size and seed. Drawing without putting back makes large batches a little better "
-        "than independent samples: a batch of all samples has no noise at all.",
-        f"In lengths of the gradient of all samples, one sample's gradient lies {number(one, 2)} away from it, that of "
-        f"{SIZES[-1]} samples {number(many, 2)}: {number(one / many)} times nearer, and √{SIZES[-1]} is {number(law)}.",
+        _(
+            "{batches} batches of each size and seed. Drawing without putting back makes large "
+            "batches a little better than independent samples: a batch of all samples has no noise at"
+            " all."
+        ).format(batches=BATCHES),
+        _(
+            "In lengths of the gradient of all samples, one sample's gradient lies {one} away from "
+            "it, that of {sizes} samples {many}: {nearer} times nearer, and √{sizes} is {law}."
+        ).format(one=number(one, 2), sizes=SIZES[-1], many=number(many, 2), nearer=number(one / many), law=number(law)),
     )
 
 
@@ -104,7 +113,7 @@ def _scatter(
     aside = torch.zeros_like(whole)
     for size in SIZES:
         gradients = []
-        for _ in range(BATCHES):
+        for _batch in range(BATCHES):
             go_on()
             chosen = draw(data, size, generator)
             gradients.append(_gradient(network, data.x_train[chosen], data.y_train[chosen]))
@@ -139,25 +148,32 @@ def _power(distances: dict[int, float]) -> float:
 def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Panels:
     """The gradients of batches around that of all samples, and how the distance falls with the size of the batch."""
     points = [
-        Curve(f"batches of {size}", *clouds[size], index, mark, joined=False)
+        Curve(str(size), *clouds[size], index, mark, joined=False)
         for index, (size, mark) in reversed(list(enumerate(CLOUDS.items())))
         if size in clouds
     ]
-    target = Curve("all samples", [1.0], [0.0], len(CLOUDS), "X", joined=False)
+    target = Curve(_("all"), [1.0], [0.0], len(CLOUDS), "X", joined=False)
     # What comes first lies in front: the tightest cloud is seen in the middle of the widest.
-    seen = Curves((target, *points), (1 - REACH, 1 + REACH), low=-REACH, high=REACH)
+    axes = (_("along the gradient of all"), _("across"))
+    seen = Curves((target, *points), (1 - REACH, 1 + REACH), low=-REACH, high=REACH, axes=axes)
     sizes = [float(size) for size in SIZES]
     lines = [
-        Curve(role, [float(size) for size in found], list(found.values()), len(CLOUDS) + 1 + index, role[-1])
+        Curve(
+            role_in_words(role),
+            [float(size) for size in found],
+            list(found.values()),
+            len(CLOUDS) + 1 + index,
+            role[-1],
+        )
         for index, (role, found) in enumerate(drawn.items())
     ]
     highest = max(max(found.values()) for found in drawn.values())
     law = Curve("", sizes, [highest / math.sqrt(size) for size in sizes], faint=True)
-    fall = Curves((*lines, law), (sizes[0], sizes[-1]), "batch", log=True, log_x=True)
+    fall = Curves((*lines, law), (sizes[0], sizes[-1]), _("batch"), log=True, log_x=True)
     return Panels(
-        (Panel("Gradients of batches", seen), Panel("Their distance", fall)),
+        (Panel(_("Gradients of batches"), seen), Panel(_("Their distance from it"), fall)),
         columns=2,
-        note="from the gradient of all samples; faint: 1/√n",
+        note=_("numbers: samples in a batch; faint: 1/√n"),
     )
 
 

@@ -9,8 +9,10 @@ from d2ltui.lessons.altered_data import with_training_part
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.bowl import Bowl
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Descent, Panel, Panels, Path
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -53,37 +55,44 @@ def momentum(bench: Bench) -> Measured:
             # Of the first seed the best of each kind is drawn.
             if seed == bench.seeds[0] and (role not in drawn or steps < drawn[role][0]):
                 drawn[role] = steps, path
-                bench.show(_picture({name: path for name, (_, path) in drawn.items()}, bowl), seed=bench.seeds[0])
+                bench.show(_picture({name: path for name, (_, path) in drawn.items()}, bowl, seed), seed=bench.seeds[0])
     best = min(RATES, key=lambda rate: mean(needed[PLAIN, rate]))
     plain, with_momentum = mean(needed[PLAIN, best]), mean(needed[MOMENTUM, trials[-1][1]])
     most = bench.config(PLAIN).epochs
     faster = plain / max(with_momentum, 1)
     return Measured(
         [
-            *(figure(f"SGD, a rate of {rate}: steps to the bottom", mean(needed[PLAIN, rate])) for rate in RATES),
+            *(
+                figure(_("SGD, a rate of {rate}: steps to the bottom").format(rate=rate), mean(needed[PLAIN, rate]))
+                for rate in RATES
+            ),
             figure(
-                f"SGD: steps to the bottom, at the best of {len(RATES)} rates",
+                _("SGD: steps to the bottom, at the best of {rates} rates").format(rates=len(RATES)),
                 plain,
                 high=most,
-                plain=f"Steps of SGD to the bottom, at the best of {len(RATES)} rates",
+                plain=_("Steps of SGD to the bottom, at the best of {rates} rates").format(rates=len(RATES)),
             ),
             figure(
-                "momentum: steps to the bottom",
+                _("momentum: steps to the bottom"),
                 with_momentum,
                 high=most,
-                plain="Steps with momentum",
+                plain=_("Steps with momentum"),
             ),
             figure(
-                "SGD's steps, momentum's being 1",
+                _("SGD's steps, momentum's being 1"),
                 faster,
                 low=2.0,
-                plain="How many times as many SGD needs",
+                plain=_("How many times as many SGD needs"),
             ),
         ],
-        f"The bottom counts as reached where nine tenths of the way are done for good; a run of {most} steps that did "
-        "not get there counts as one more.",
-        f"Through the same valley SGD needs {number(plain, 2)} steps at the best of {len(RATES)} rates, and "
-        f"{number(with_momentum, 2)} with momentum.",
+        _(
+            "The bottom counts as reached where nine tenths of the way are done for good; a run of "
+            "{most} steps that did not get there counts as one more."
+        ).format(most=most),
+        _(
+            "Through the same valley SGD needs {plain} steps at the best of {rates} rates, and "
+            "{with_momentum} with momentum."
+        ).format(plain=number(plain, 2), rates=len(RATES), with_momentum=number(with_momentum, 2)),
     )
 
 
@@ -94,7 +103,7 @@ def _steps(bowl: Bowl, path: list[tuple[float, float]]) -> int:
     return away[-1] + 1 if away else 0
 
 
-def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl) -> Panels:
+def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl, seed: int) -> Panels:
     """Both paths through the valley, side by side, with as many steps."""
     places = [place for path in drawn.values() for place in path] + [bowl.goal]
     x, y = ((min(p[axis] for p in places) - ROOM, max(p[axis] for p in places) + ROOM) for axis in (0, 1))
@@ -102,9 +111,11 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl) -> Panels:
     for index, (role, path) in enumerate(drawn.items()):
         steps = _steps(bowl, path)
         walk = Path(role, [p[0] for p in path], [p[1] for p in path], index, "o")
-        bowl_of = Descent(bowl.picture(x, y), x, y, ("first weight", "second"), (walk,), bowl.goal)
-        panels.append(Panel(f"{role}: {steps} steps", bowl_of))
-    return Panels(tuple(panels), columns=2, note="steps to the bottom; darker: lower loss")
+        bowl_of = Descent(bowl.picture(x, y), x, y, (_("first weight"), _("second")), (walk,), bowl.goal)
+        panels.append(Panel(_("{role}: {steps} steps").format(role=role_in_words(role), steps=steps), bowl_of))
+    return Panels(
+        tuple(panels), columns=2, note=_("steps to the bottom, seed {seed}; darker: lower loss").format(seed=seed)
+    )
 
 
 VALLEY = {"model": "linear", "dataset": "synthetic-linear", "batch_size": 1000, "epochs": 60}

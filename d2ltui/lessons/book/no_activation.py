@@ -8,6 +8,7 @@ from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import whole_percent
 from d2ltui.spec.pictures import PictureRequest, Regions
 from d2ltui.spec.text import counted
@@ -37,22 +38,29 @@ def no_activation(bench: Bench) -> Measured:
     return Measured(
         [
             figure(
-                "outputs against those of the one matrix: largest relative distance",
+                _("outputs against those of the one matrix: largest relative distance"),
                 max(map(_off, deep)),
                 0,
                 1e-5,
-                plain=f"Outputs of {layers} layers against those of the one matrix, relative distance",
+                plain=_("Outputs of {layers} layers against those of the one matrix, relative distance").format(
+                    layers=layers
+                ),
             ),
-            figure("accuracy on digits without activation", mean(run.accuracy for run in deep)),
-            figure("its gain over softmax regression", gain, -0.03, 0.03),
-            figure("accuracy on circles without activation", without, 0.3, 0.65, plain="Accuracy without activation"),
-            figure("accuracy on circles with ReLU", with_relu, low=0.95, plain="Accuracy with ReLU"),
+            figure(_("accuracy on digits without activation"), mean(run.accuracy for run in deep)),
+            figure(_("its gain over softmax regression"), gain, -0.03, 0.03),
+            figure(
+                _("accuracy on circles without activation"), without, 0.3, 0.65, plain=_("Accuracy without activation")
+            ),
+            figure(_("accuracy on circles with ReLU"), with_relu, low=0.95, plain=_("Accuracy with ReLU")),
         ],
-        f"{layers} linear layers are one. No straight line separates a circle from the one around it, and guessing is "
-        "right half the time.",
-        f"Without an activation the network is right about {whole_percent(without)} of two circles, one "
-        "inside the other, "
-        f"however deep it is; with ReLU about {whole_percent(with_relu)}.",
+        _(
+            "{layers} linear layers are one. No straight line separates a circle from the one around "
+            "it, and guessing is right half the time."
+        ).format(layers=layers),
+        _(
+            "Without an activation the network is right about {without} of two circles, one inside "
+            "the other, however deep it is; with ReLU about {with_relu}."
+        ).format(without=whole_percent(without), with_relu=whole_percent(with_relu)),
     )
 
 
@@ -82,7 +90,7 @@ def _picture(drawn: dict[tuple[str, int], Regions]) -> Panels:
         for depth in DEPTHS
         if (role, depth) in drawn
     ]
-    return Panels(tuple(panels), columns=len(DEPTHS), note="the number: hidden layers", narrowest=8)
+    return Panels(tuple(panels), columns=len(DEPTHS), note=_("the number: hidden layers"), narrowest=8)
 
 
 def _off(run: Trained) -> float:
@@ -92,7 +100,7 @@ def _off(run: Trained) -> float:
     inputs = run.data.x_val
     weight = torch.eye(inputs.shape[1], dtype=torch.float64)
     bias = torch.zeros(inputs.shape[1], dtype=torch.float64)
-    for _, w, b in run.network.weights():
+    for _name, w, b in run.network.weights():
         w, b = w.cpu().double(), b.cpu().double()
         weight, bias = weight @ w, bias @ w + b
     outputs = run.outputs(inputs).double()

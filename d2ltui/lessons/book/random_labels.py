@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.altered_data import first_samples, with_random_labels
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
@@ -46,35 +48,44 @@ def random_labels(bench: Bench, relabel: Callable[[Dataset, int], Dataset] = wit
         train[role], val[role] = (mean(pair[part] for pair in at_the_end) for part in (0, 1))
     return Measured(
         [
-            figure("true labels: accuracy on the training part", train[TRUE], low=0.97, unit="of the samples"),
+            figure(_("true labels: accuracy on the training part"), train[TRUE], low=0.97, unit="of the samples"),
             figure(
-                "true labels: accuracy on new samples",
+                _("true labels: accuracy on new samples"),
                 val[TRUE],
                 low=0.8,
                 unit="of the samples",
-                plain="Right on new samples after learning true labels",
+                plain=_("Right on new samples after learning true labels"),
             ),
             figure(
-                "random labels: accuracy on the training part",
+                _("random labels: accuracy on the training part"),
                 train[RANDOM],
                 low=0.97,
                 unit="of the samples",
-                plain="Right on the training samples with random labels",
+                plain=_("Right on the training samples with random labels"),
             ),
             figure(
-                "random labels: accuracy on new samples",
+                _("random labels: accuracy on new samples"),
                 val[RANDOM],
                 0.02,
                 0.2,
                 unit="of the samples",
-                plain="Right on new samples after learning random labels",
+                plain=_("Right on new samples after learning random labels"),
             ),
         ],
-        f"{SAMPLES} digits each, ten classes: a guess is right on 10 %. Nothing but the labels differs, so the network "
-        "could have learned the others by heart just as well.",
-        f"The network learns random labels to {whole_percent(train[RANDOM])}, as it does true ones "
-        f"({whole_percent(train[TRUE])}); but on new samples it is then right on {whole_percent(val[RANDOM])}, no "
-        f"better than a guess, and with true labels on {whole_percent(val[TRUE])}.",
+        _(
+            "{samples} digits each, ten classes: a guess is right on 10 %. Nothing but the labels "
+            "differs, so the network could have learned the others by heart just as well."
+        ).format(samples=SAMPLES),
+        _(
+            "The network learns random labels to {train_random}, as it does true ones ({train_true});"
+            " but on new samples it is then right on {val_random}, no better than a guess, and with "
+            "true labels on {val_true}."
+        ).format(
+            train_random=whole_percent(train[RANDOM]),
+            train_true=whole_percent(train[TRUE]),
+            val_random=whole_percent(val[RANDOM]),
+            val_true=whole_percent(val[TRUE]),
+        ),
     )
 
 
@@ -90,13 +101,13 @@ def _picture(drawn: dict[str, LiveRun]) -> Panels:
         epochs = list(live.epochs)
         x = [float(epoch.epoch) for epoch in epochs]
         curves = (
-            Curve("training samples", x, [100 * epoch.train_metric for epoch in epochs], 0, "t"),
-            Curve("new samples", x, [100 * epoch.val_metric for epoch in epochs], 1, "n"),
+            Curve(_("training samples"), x, [100 * epoch.train_metric for epoch in epochs], 0, "t"),
+            Curve(_("new samples"), x, [100 * epoch.val_metric for epoch in epochs], 1, "n"),
             Curve("", [1.0, float(live.config.epochs)], [10.0, 10.0], faint=True),
         )
-        diagram = Curves(curves, (1.0, float(live.config.epochs)), "epoch", low=0.0, high=100.0, whole=True)
-        panels.append(Panel(f"{role.capitalize()}: %", diagram))
-    return Panels(tuple(panels), columns=2, note="% right; faint: a guess")
+        diagram = Curves(curves, (1.0, float(live.config.epochs)), _("epoch"), low=0.0, high=100.0, whole=True)
+        panels.append(Panel(f"{role_in_words(role).capitalize()}: %", diagram))
+    return Panels(tuple(panels), columns=2, note=_("% right; faint: a guess"))
 
 
 LESSON = book_lesson(

@@ -10,6 +10,7 @@ from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -38,44 +39,73 @@ def relu_fast(bench: Bench, functions: Mapping[str, Callable[[Tensor], Tensor]] 
     both = {name: sum(seconds) for name, seconds in times.items()}
     return Measured(
         [
-            figure(f"ReLU, forward and backward, {NUMBERS:,} numbers", 1e6 * both["ReLU"], unit="µs"),
             figure(
-                "sigmoid's time forward, ReLU's being 1",
+                _("time for ReLU's outputs and gradients, {numbers:,} numbers").format(numbers=NUMBERS),
+                1e6 * both["ReLU"],
+                unit="µs",
+            ),
+            figure(
+                _("time for sigmoid's outputs, ReLU's being 1"),
                 forward["sigmoid"] / forward["ReLU"],
                 low=1.1,
-                plain="Sigmoid's time for a number, ReLU's being 1",
+                plain=_("Sigmoid's time for a number, ReLU's being 1"),
             ),
-            figure("tanh's time forward", forward["tanh"] / forward["ReLU"], low=1.1),
-            figure("sigmoid's time forward and backward", both["sigmoid"] / both["ReLU"]),
-            figure("tanh's time forward and backward", both["tanh"] / both["ReLU"]),
-            *(figure(f"epochs to an accuracy of {ACCURACY}, {role}", count) for role, count in epochs.items()),
+            figure(_("time for tanh's outputs, ReLU's being 1"), forward["tanh"] / forward["ReLU"], low=1.1),
+            figure(_("time for sigmoid's outputs and gradients, ReLU's being 1"), both["sigmoid"] / both["ReLU"]),
+            figure(_("time for tanh's outputs and gradients, ReLU's being 1"), both["tanh"] / both["ReLU"]),
+            *(
+                figure(_("epochs to an accuracy of {accuracy}, {role}").format(accuracy=ACCURACY, role=role), count)
+                for role, count in epochs.items()
+            ),
             figure(
-                "sigmoid's epochs, ReLU's being 1",
+                _("sigmoid's epochs, ReLU's being 1"),
                 epochs["sigmoid"] / epochs["ReLU"],
                 low=2,
-                plain=f"Sigmoid's epochs to an accuracy of {ACCURACY}, ReLU's being 1",
+                plain=_("Sigmoid's epochs to an accuracy of {accuracy}, ReLU's being 1").format(accuracy=ACCURACY),
             ),
-            figure("tanh's epochs, ReLU's being 1", epochs["tanh"] / epochs["ReLU"]),
+            figure(_("tanh's epochs, ReLU's being 1"), epochs["tanh"] / epochs["ReLU"]),
         ],
-        f"Forward, {min(forward, key=forward.__getitem__)} is the cheapest of the three on this machine. ReLU needs "
-        f"{shown(epochs['ReLU'])} epochs, sigmoid {shown(epochs['sigmoid'])}, and tanh, which is zero-centred and as "
-        f"steep at 0, {shown(epochs['tanh'])}"
-        + ("; a run that ended before its accuracy was there counts as one more epoch than it had." if late else "."),
-        f"Sigmoid takes {number(forward['sigmoid'] / forward['ReLU'], 1)} times as long to compute as ReLU on "
-        "this machine, and "
-        f"{shown(epochs['sigmoid'])} epochs to an accuracy of {ACCURACY}, where ReLU needs {shown(epochs['ReLU'])}.",
+        _(
+            "Forward, {cheapest} is the cheapest of the three on this machine. ReLU needs "
+            "{epochs_relu} epochs, sigmoid {epochs_sigmoid}, and tanh, which is zero-centred and as "
+            "steep at 0, {epochs_tanh}"
+        ).format(
+            cheapest=min(forward, key=forward.__getitem__),
+            epochs_relu=shown(epochs["ReLU"]),
+            epochs_sigmoid=shown(epochs["sigmoid"]),
+            epochs_tanh=shown(epochs["tanh"]),
+        )
+        + (
+            _("; a run that ended before its accuracy was there counts as one more epoch than it had.")
+            if late
+            else _(".")
+        ),
+        _(
+            "Sigmoid takes {slower} times as long to compute as ReLU on this machine, and "
+            "{epochs_sigmoid} epochs to an accuracy of {accuracy}, where ReLU needs {epochs_relu}."
+        ).format(
+            slower=number(forward["sigmoid"] / forward["ReLU"], 1),
+            epochs_sigmoid=shown(epochs["sigmoid"]),
+            accuracy=ACCURACY,
+            epochs_relu=shown(epochs["ReLU"]),
+        ),
     )
 
 
 def _picture(times: Mapping[str, tuple[float, float]], needed: Mapping[str, list[int]]) -> Panels:
     """The time for a number, forward, and the mean epochs so far."""
     nanoseconds = tuple(1e9 * seconds[0] / NUMBERS for seconds in times.values())
-    panels = [Panel("nanoseconds for a number", Bars(tuple(times), nanoseconds, (0, 1, 2)))]
+    panels = [Panel(_("nanoseconds for a number"), Bars(tuple(times), nanoseconds, (0, 1, 2)))]
     if epochs := {role: mean(counts) for role, counts in needed.items() if counts}:
         order = list(times)
         colours = tuple(order.index(role) if role in order else 0 for role in epochs)
-        panels.append(Panel(f"epochs to {ACCURACY} right", Bars(tuple(epochs), tuple(epochs.values()), colours)))
-    return Panels(tuple(panels), columns=2, note="shorter is better")
+        panels.append(
+            Panel(
+                _("epochs to {accuracy} right").format(accuracy=ACCURACY),
+                Bars(tuple(epochs), tuple(epochs.values()), colours),
+            )
+        )
+    return Panels(tuple(panels), columns=2, note=_("shorter is better"))
 
 
 def _times(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from d2ltui.lessons.bench import Bench, Trained, mean
+from d2ltui.lessons.bench import Bench, Trained, accuracy_figure, mean, outcome
 from d2ltui.lessons.measured import Experiment, Measured, figure
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
-from d2ltui.spec.numbers import number, whole_percent
+from d2ltui.spec.language import _
+from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
     from d2ltui.nn import Network
@@ -26,35 +28,61 @@ def _dead(run: Trained) -> float:
 def revive(bench: Bench) -> Measured:
     """Each remedy against the sick run that it is for."""
     dead: dict[str, float] = {}
-    accuracy: dict[str, float] = {}
+    trained: dict[str, list[Trained]] = {}
     drawn: dict[str, list[float]] = {}
     for experiment in bench.lesson.experiments:
         runs = [_train(bench, experiment.role, seed, drawn) for seed in bench.seeds]
         dead[experiment.role] = mean(map(_dead, runs))
-        accuracy[experiment.role] = mean(run.accuracy for run in runs)
+        trained[experiment.role] = runs
     figures, remedies, failed = [], 0, []
     for role in dead:
         low, high = {"sick": (None, 0.5), "helps": (0.75, None)}.get(_KIND[role], (None, None))
-        figures.append(figure(f"{role}: accuracy", accuracy[role], low, high))
+        figures.append(
+            accuracy_figure(_("{role}: accuracy").format(role=role_in_words(role)), trained[role], low, high)
+        )
         low, high = {"sick": (0.5, None), "helps": (None, 0.3)}.get(_KIND[role], (None, None))
         figures.append(
-            figure(f"{role}: dead in its worst layer", dead[role], low, high, "of the units", _PLAIN.get(role, ""))
+            figure(
+                _("{role}: dead in its worst layer").format(role=role_in_words(role)),
+                dead[role],
+                low,
+                high,
+                "of the units",
+                _plain(role),
+            )
         )
         if _KIND[role] == "helps":
             remedies += 1
             failed += [] if all(figure.holds for figure in figures[-2:]) else [role]
-    helped = f"All {remedies} remedies help" if not failed else f"{remedies - len(failed)} of {remedies} remedies help"
+    helped = (
+        _("All {remedies} remedies help").format(remedies=remedies)
+        if not failed
+        else _("{failed} of {remedies} remedies help").format(failed=remedies - len(failed), remedies=remedies)
+    )
     return Measured(
         figures,
-        f"{helped} against the cause that each is for{'; these do not: ' if failed else ''}{'; '.join(failed)}. "
-        "Against another one: Xavier's weights with a rate of 3 end with an accuracy of "
-        f"{number(accuracy['too high a rate, Xavier'], 2)}, "
-        f"Adagrad with that rate with {number(accuracy['too high a rate, Adagrad'], 2)}.",
-        f"{helped} against the cause that each is for: large weights leave "
-        f"{whole_percent(dead['large weights'])} of the "
-        f"worst layer's units dead, Kaiming's {whole_percent(dead['large weights, Kaiming'])}; too "
-        f"high a rate leaves {whole_percent(dead['too high a rate'])}, a lower one "
-        f"{whole_percent(dead['too high a rate, a lower one'])}.",
+        _(
+            "{helped} against the cause that each is for{failed}. Against another one, a rate of 3: with "
+            "Xavier's weights {xavier}; with Adagrad {adagrad}."
+        ).format(
+            helped=helped,
+            failed=_("; these do not: {remedies}").format(remedies=_("; ").join(map(role_in_words, failed)))
+            if failed
+            else "",
+            xavier=outcome(trained["too high a rate, Xavier"]),
+            adagrad=outcome(trained["too high a rate, Adagrad"]),
+        ),
+        _(
+            "{helped} against the cause that each is for: large weights leave {sick} of"
+            " the worst layer's units dead, Kaiming's {kaiming}; too high a rate "
+            "leaves {high}, a lower one {lower}."
+        ).format(
+            helped=helped,
+            sick=whole_percent(dead["large weights"]),
+            kaiming=whole_percent(dead["large weights, Kaiming"]),
+            high=whole_percent(dead["too high a rate"]),
+            lower=whole_percent(dead["too high a rate, a lower one"]),
+        ),
     )
 
 
@@ -87,11 +115,13 @@ def _picture(drawn: dict[str, list[float]]) -> Panels:
             label = role.removeprefix(cause).removeprefix(", ").replace("one", "rate") or "no remedy"
             index = colours.setdefault(label, len(colours))
             x = [float(epoch) for epoch in range(len(shares))]
-            curves.append(Curve(label, x, [100 * share for share in shares], index, mark=label[0]))
+            curves.append(Curve(role_in_words(label), x, [100 * share for share in shares], index, mark=label[0]))
         if curves:
             last = max(len(curve.x) for curve in curves) - 1.0
-            diagram = Curves(tuple(curves), x=(0.0, max(last, 1.0)), x_label="epoch", low=0.0, high=100.0, whole=True)
-            panels.append(Panel(f"Dead in %: {cause}", diagram))
+            diagram = Curves(
+                tuple(curves), x=(0.0, max(last, 1.0)), x_label=_("epoch"), low=0.0, high=100.0, whole=True
+            )
+            panels.append(Panel(_("Dead in %: {cause}").format(cause=role_in_words(cause)), diagram))
     return Panels(tuple(panels), columns=2)
 
 
@@ -106,12 +136,18 @@ REVIVE_RUNS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("too high a rate, Xavier", "told", {"lr": 3.0, "init": "xavier"}),
     ("too high a rate, Adagrad", "told", {"lr": 3.0, "init": "default", "optimizer": "adagrad"}),
 )
-_PLAIN = {
-    "large weights": "Dead with large weights",
-    "large weights, Kaiming": "Dead with Kaiming's instead",
-    "too high a rate, a lower one": "Dead with a lower rate instead of 3",
-}
 _KIND = {role: kind for role, kind, _ in REVIVE_RUNS}
+
+
+def _plain(role: str) -> str:
+    """What is said first of the dead in the runs of that role; "" of the others."""
+    said = {
+        "large weights": _("Dead with large weights"),
+        "large weights, Kaiming": _("Dead with Kaiming's instead"),
+        "too high a rate, a lower one": _("Dead with a lower rate instead of 3"),
+    }
+    return said.get(role, "")
+
 
 LESSON = book_lesson(
     "revive",

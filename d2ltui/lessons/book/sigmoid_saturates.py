@@ -9,6 +9,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import percent, setting, whole_percent
 
 if TYPE_CHECKING:
@@ -39,35 +40,54 @@ def sigmoid_saturates(bench: Bench) -> Measured:
             found.append(next((layer.saturated for layer in layers if layer.saturated is not None), 0.0))
             if seed == 0 and sd in SHOWN:
                 panels.append(_panel(network, data, sd, found[0]))
-                note = "sd of the initial weights; no slope, no gradient"
+                note = _("sd of the initial weights; no slope, no gradient")
                 bench.show(Panels(tuple(panels), columns=2, note=note), seed=0)
         shares.append(mean(found))
     activation = bench.config(role).activation
     rising = sum(a < b for a, b in itertools.pairwise(shares[1:]))
     return Measured(
         [
-            figure("slope at 0", _slope(activation, 0.0), 0.25, 0.25, plain="Slope at 0"),
-            figure("slope at −8", _slope(activation, -8.0), 3.34e-4, 3.36e-4),
-            figure("slope at 8", _slope(activation, 8.0), 3.34e-4, 3.36e-4, plain="Slope at 8"),
-            *(figure(f"saturated outputs, initial sd {sd}", share) for sd, share in zip(STARTS, shares, strict=True)),
-            figure("saturated outputs where the weights start small enough", max(shares[:2]), 0, 0.01),
+            figure(_("slope at 0"), _slope(activation, 0.0), 0.25, 0.25, plain=_("Slope at 0")),
+            figure(_("slope at −8"), _slope(activation, -8.0), 3.34e-4, 3.36e-4),
+            figure(_("slope at 8"), _slope(activation, 8.0), 3.34e-4, 3.36e-4, plain=_("Slope at 8")),
+            *(
+                figure(_("saturated outputs, initial sd {sd}").format(sd=sd), share)
+                for sd, share in zip(STARTS, shares, strict=True)
+            ),
+            figure(_("saturated outputs where the weights start small enough"), max(shares[:2]), 0, 0.01),
             figure(
-                "saturated outputs where they start largest",
+                _("saturated outputs where they start largest"),
                 shares[-1],
                 low=0.5,
                 unit="of the outputs",
-                plain=f"Saturated, with weights of sd {setting(STARTS[-1])}",
+                plain=_("Saturated, with weights of sd {large}").format(large=setting(STARTS[-1])),
             ),
-            figure("steps of sd from 0.1 on at which the share rises", rising, 2, 2),
+            figure(
+                _("of 2 larger standard deviations, those with more saturated outputs than the one before"),
+                rising,
+                2,
+                2,
+            ),
         ],
-        f"With weights of sd {setting(STARTS[-1])}, {whole_percent(shares[-1])} of the outputs lie where the slope "
-        f"is below "
-        f"0.01; with sd {setting(STARTS[1])}, {percent(shares[1])}.",
-        f"With small weights (sd {setting(STARTS[1])}) {whole_percent(shares[1])} of sigmoid's outputs are "
-        "saturated, with large "
-        f"ones (sd {setting(STARTS[-1])}) {whole_percent(shares[-1])}: there the slope is next to 0, and hardly any "
-        f"gradient "
-        "passes.",
+        _(
+            "With weights of sd {large}, {many} of the outputs lie where the slope is below 0.01; "
+            "with sd {small}, {few}."
+        ).format(
+            large=setting(STARTS[-1]),
+            many=whole_percent(shares[-1]),
+            small=setting(STARTS[1]),
+            few=percent(shares[1]),
+        ),
+        _(
+            "With small weights (sd {small}) {few} of sigmoid's outputs are saturated, with "
+            "large ones (sd {large}) {many}: there the slope is next to 0, and hardly any gradient"
+            " passes."
+        ).format(
+            small=setting(STARTS[1]),
+            few=whole_percent(shares[1]),
+            large=setting(STARTS[-1]),
+            many=whole_percent(shares[-1]),
+        ),
     )
 
 
@@ -77,25 +97,25 @@ def _panel(network: Network, data: Dataset, sd: float, share: float) -> Panel:
 
     from d2ltui.pictures.activation import curve
 
-    (_, inputs), (spec, _) = itertools.islice(network.trace(data.x_train), 2)
+    (_before, inputs), (spec, _after) = itertools.islice(network.trace(data.x_train), 2)
     module = next(module for known, module in network.layers if known.index == spec.index)
     x, y, slope = curve(module, END)
     counts = torch.histc(inputs.detach().float().clamp(-END, END), bins=BINS, min=-END, max=END)
     middles = [END * (2 * i + 1 - BINS) / BINS for i in range(BINS)]
     curves = (
-        Curve("sigmoid", x.tolist(), y.tolist(), 0),
-        Curve("its slope", x.tolist(), slope.tolist(), 1),
+        Curve(_("sigmoid"), x.tolist(), y.tolist(), 0),
+        Curve(_("its slope"), x.tolist(), slope.tolist(), 1),
     )
     diagram = Curves(
         curves,
         x=(-END, END),
-        x_label="input",
+        x_label=_("input"),
         low=0.0,
         high=1.0,
         bars=(middles, (counts / counts.max().clamp(min=1) * 0.95).tolist()),
-        bars_label="where the inputs lie (at ±10: or beyond)",
+        bars_label=_("where the inputs lie (at ±10: or beyond)"),
     )
-    return Panel(f"sd {setting(sd)}: {whole_percent(share)} saturated", diagram)
+    return Panel(_("sd {sd}: {share} saturated").format(sd=setting(sd), share=whole_percent(share)), diagram)
 
 
 def _slope(activation: str, at: float) -> float:

@@ -10,6 +10,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -44,26 +45,36 @@ def softmax(bench: Bench, function: Function | None = None) -> Measured:
     return Measured(
         [
             figure(
-                "outputs that are not positive, of logits up to some hundreds, in float64",
+                _("outputs that are not positive, of logits up to some hundreds, in float64"),
                 not_positive,
                 0,
                 0,
-                plain="Outputs that are not positive",
+                plain=_("Outputs that are not positive"),
             ),
-            figure("largest distance of a sum from 1", off, 0, 1e-12, plain="Largest distance of a sum from 1"),
+            figure(_("largest distance of a sum from 1"), off, 0, 1e-12, plain=_("Largest distance of a sum from 1")),
             figure(
-                "neighbours in order of size whose order is turned round",
+                _("neighbouring logits whose probabilities come in the other order"),
                 turned,
                 0,
                 0,
-                plain="Neighbours that changed places",
+                plain=_("Neighbours that changed places"),
             ),
-            figure("outputs that float32 rounds to 0, of logits of sd 100", mean(zeros)),
+            figure(_("outputs that float32 rounds to 0, of logits of sd 100"), mean(zeros)),
         ],
-        f"{4 * ROWS * len(bench.seeds):,} random rows of {CLASSES} logits. e⁻ˣ is positive for every x, but float32 "
-        "has no number between 0 and e⁻¹⁰³: there, positive is true of the formula and not of the computer.",
-        f"Of {4 * ROWS * len(bench.seeds) * CLASSES:,} random outputs {not_positive or 'none'} came out not positive, "
-        f"the sums are 1 but for {number(off, 1)}, and {turned or 'no'} neighbours changed places.",
+        _(
+            "{rows:,} random rows of {classes} logits. e⁻ˣ is positive for every x, but float32 has "
+            "no number between 0 and e⁻¹⁰³: there, positive is true of the formula and not of the "
+            "computer."
+        ).format(rows=4 * ROWS * len(bench.seeds), classes=CLASSES),
+        _(
+            "Of {outputs:,} random outputs {not_positive} came out not positive, the sums are 1 but "
+            "for {off}, and {turned} neighbours changed places."
+        ).format(
+            outputs=4 * ROWS * len(bench.seeds) * CLASSES,
+            not_positive=not_positive or _("none"),
+            off=number(off, 1),
+            turned=turned or _("no"),
+        ),
     )
 
 
@@ -77,12 +88,12 @@ def _picture(function: Function) -> Panels:
     exponentials = tuple(map(math.exp, LOGITS))
     return Panels(
         (
-            Panel("logits o", Bars(names, LOGITS, colours)),
+            Panel(_("logits o"), Bars(names, LOGITS, colours)),
             Panel("exp(o) > 0", Bars(names, exponentials, colours)),
-            Panel(f"p, sum {number(sum(p))}", Bars(names, tuple(p), colours, full=1.0, form=".2f")),
+            Panel(_("p, sum {p}").format(p=number(sum(p))), Bars(names, tuple(p), colours, full=1.0, form=".2f")),
         ),
         columns=3,
-        note="positive, of sum 1, and in the order of the logits",
+        note=_("positive, of sum 1, and in the order of the logits"),
     )
 
 

@@ -9,6 +9,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, whole_percent
 
 if TYPE_CHECKING:
@@ -49,30 +50,38 @@ def softmax_shift(bench: Bench, shifted: Function | None = None, naive: Function
     stable = float(functional.cross_entropy(pair, label))
     return Measured(
         [
-            figure("softmax(x) against softmax(x − a), a from −100 to 100, float64", invariance, 0, 1e-12),
             figure(
-                "naive softmax at +1000, float32: rows with nan or inf",
+                _("largest difference of softmax(x) and softmax(x − a), a from −100 to 100, float64"),
+                invariance,
+                0,
+                1e-12,
+            ),
+            figure(
+                _("naive softmax at +1000, float32: rows with nan or inf"),
                 mean(broken[1000]),
                 1,
                 1,
                 "of the rows",
-                "Logits near 1000, the formula as it stands gives nan",
+                _("Logits near 1000, the formula as it stands gives nan"),
             ),
-            figure("naive softmax at −1000, float32: rows with nan or inf", mean(broken[-1000]), 1, 1, "of all"),
+            figure(_("naive softmax at −1000, float32: rows with nan or inf"), mean(broken[-1000]), 1, 1, "of all"),
             figure(
-                "shifted softmax at ±1000, float32: largest distance from float64",
+                _("shifted softmax at ±1000, float32: largest distance from float64"),
                 error,
                 0,
                 1e-6,
-                plain="The same shifted, largest error of a probability",
+                plain=_("The same shifted, largest error of a probability"),
             ),
-            figure("cross-entropy of logits 0 and 200 (it is 200) through log-sum-exp", stable, 199.99, 200.01),
+            figure(_("cross-entropy of logits 0 and 200 (it is 200) through log-sum-exp"), stable, 199.99, 200.01),
         ],
-        f"float32 ends at about e⁸⁹: exp(1000) is inf and inf/inf is nan, exp(−1000) is 0 and 0/0 is nan. The "
-        f"logarithm of a naive probability gives {log_of_naive} where the loss is 200.",
-        f"Of logits near 1000 the formula as it stands makes nan in {whole_percent(mean(broken[1000]))} of "
-        "the rows; with "
-        f"the largest logit taken away first, the probabilities are right to {number(error, 1)}.",
+        _(
+            "float32 ends at about e⁸⁹: exp(1000) is inf and inf/inf is nan, exp(−1000) is 0 and 0/0 "
+            "is nan. The logarithm of a naive probability gives {log_of_naive} where the loss is 200."
+        ).format(log_of_naive=log_of_naive),
+        _(
+            "Of logits near 1000 the formula as it stands makes nan in {rows} of the rows; "
+            "with the largest logit taken away first, the probabilities are right to {error}."
+        ).format(rows=whole_percent(mean(broken[1000])), error=number(error, 1)),
     )
 
 
@@ -90,7 +99,7 @@ def _picture(shifted: Function, naive: Function) -> Panels:
 
     return Panels(
         (
-            panel("logits o", logits),
+            panel(_("logits o"), logits),
             panel("exp(o)", torch.exp(logits)),
             panel("p", naive(logits), 1.0),
             panel("o − max", moved),
@@ -98,7 +107,7 @@ def _picture(shifted: Function, naive: Function) -> Panels:
             panel("p", shifted(logits), 1.0),
         ),
         columns=3,
-        note="above: the formula as it stands; below: shifted by the largest logit",
+        note=_("above: the formula as it stands; below: shifted by the largest logit"),
         narrowest=10,
     )
 

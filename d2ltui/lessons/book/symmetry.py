@@ -8,6 +8,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, whole_percent
 
 if TYPE_CHECKING:
@@ -45,33 +46,46 @@ def symmetry(bench: Bench) -> Measured:
                 moved.append(float((weights[-1] - weights[0]).norm()))
     equal, random = mean(kinds[EQUAL]), mean(kinds[RANDOM])
     right, wrong = mean(accuracy[RANDOM]), mean(accuracy[EQUAL])
-    alike = "still one and the same" if equal == 1 else f"{number(equal)} different ones"
+    alike = _("still one and the same") if equal == 1 else _("{equal} different ones").format(equal=number(equal))
     return Measured(
         [
             figure(
-                "all alike: different units at the end",
+                _("all alike: different units at the end"),
                 equal,
                 1,
                 1,
-                plain=f"Different units, of {UNITS}, where all start alike",
+                plain=_("Different units, of {units}, where all start alike").format(units=UNITS),
             ),
-            figure("all alike: how far the weights have moved", mean(moved), low=0.1),
+            figure(_("all alike: how far the weights have moved"), mean(moved), low=0.1),
             figure(
-                "random: different units at the end",
+                _("random: different units at the end"),
                 random,
                 UNITS,
                 UNITS,
-                plain=f"Different units, of {UNITS}, where they start by chance",
+                plain=_("Different units, of {units}, where they start by chance").format(units=UNITS),
             ),
-            figure("all alike: accuracy", wrong, high=0.6),
-            figure("random: accuracy", right, low=0.8),
-            figure("what random weights gain", right - wrong, low=0.2, plain="Accuracy that a random start gains"),
+            figure(_("all alike: accuracy"), wrong, high=0.6),
+            figure(_("random: accuracy"), right, low=0.8),
+            figure(
+                _("what random weights gain"), right - wrong, low=0.2, plain=_("Accuracy that a random start gains")
+            ),
         ],
-        f"{UNITS} units that compute the same are one unit: its output can be large or small, and ten classes cannot "
-        "be told apart by one number.",
-        f"After {bench.config(EQUAL).epochs} epochs the {UNITS} units that started alike are {alike}, and the network "
-        f"is right on {whole_percent(wrong)}; those that started by chance are {number(random)} different ones, and "
-        f"right on {whole_percent(right)}.",
+        _(
+            "{units} units that compute the same are one unit: its output can be large or small, and "
+            "ten classes cannot be told apart by one number."
+        ).format(units=UNITS),
+        _(
+            "After {epochs} epochs the {units} units that started alike are {alike}, and the network "
+            "is right on {wrong}; those that started by chance are {random} different ones, and right"
+            " on {right}."
+        ).format(
+            epochs=bench.config(EQUAL).epochs,
+            units=UNITS,
+            alike=alike,
+            wrong=whole_percent(wrong),
+            random=number(random),
+            right=whole_percent(right),
+        ),
     )
 
 
@@ -100,9 +114,13 @@ def _picture(drawn: dict[str, list[list[float]]]) -> Panels:
             Curve("", [float(epoch) for epoch in range(len(line))], line, unit) for unit, line in enumerate(lines)
         )
         ends = (0.0, max(1.0, float(len(lines[0]) - 1)))
-        diagram = Curves(curves, ends, "epoch", low=low, high=max(high, low + 1e-3), whole=True)
-        panels.append(Panel(f"Started {'alike' if role == EQUAL else 'by chance'}", diagram))
-    return Panels(tuple(panels), columns=2, note=f"a line for each of {UNITS} units: its weight from the same pixel")
+        diagram = Curves(curves, ends, _("epoch"), low=low, high=max(high, low + 1e-3), whole=True)
+        panels.append(Panel(_("Started alike") if role == EQUAL else _("Started by chance"), diagram))
+    return Panels(
+        tuple(panels),
+        columns=2,
+        note=_("a line for each of {units} units: its weight from the same pixel").format(units=UNITS),
+    )
 
 
 LESSON = book_lesson(

@@ -10,6 +10,7 @@ from d2ltui.lessons.gradient_norms import geometric_mean, gradient_norms
 from d2ltui.lessons.measured import Experiment, Figure, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -64,26 +65,53 @@ def vanishing(bench: Bench) -> Measured:
         low, high = bounds.get(role, (0.05, None))
         for depth in DEPTHS:
             band = (low, high) if depth == deepest else (None, None)
-            plain = f"First layer's gradient, the last's being 1, {depth} layers of {role}" if depth == deepest else ""
-            what = f"{role}, {depth} hidden layers: first to last gradient at the start"
+            plain = (
+                _("First layer's gradient, the last's being 1, {depth} layers of {role}").format(depth=depth, role=role)
+                if depth == deepest
+                else ""
+            )
+            what = _("{role}, {depth} hidden layers: first to last gradient at the start").format(
+                role=role, depth=depth
+            )
             figures.append(figure(what, start[role, depth], *band, plain=plain))
-            figures.append(figure(f"{role}, {depth} hidden layers: after training", end[role, depth], *band))
-        figures.append(figure(f"{role}, {deepest} hidden layers: accuracy", accuracy[role]))
+            figures.append(
+                figure(
+                    _("{role}, {depth} hidden layers: after training").format(role=role, depth=depth),
+                    end[role, depth],
+                    *band,
+                )
+            )
+        figures.append(
+            figure(_("{role}, {deepest} hidden layers: accuracy").format(role=role, deepest=deepest), accuracy[role])
+        )
     figures.append(
-        figure(f"depths of {len(DEPTHS) - 1} at which sigmoid loses still more", falling, low=len(DEPTHS) - 1)
+        figure(
+            _("of {depths} deeper networks, those in which sigmoid loses still more").format(depths=len(DEPTHS) - 1),
+            falling,
+            low=len(DEPTHS) - 1,
+        )
     )
     least, most = start["sigmoid", deepest], start["sigmoid", DEPTHS[0]]
-    comment = (
+    comment = _(
         "A slope of ¼, and weights that neither shrink nor grow the gradient, divide it by 4; tanh's slope at 0 is 1."
     )
     if least > 0 and most > 0:  # not where one of them is nan, either
         lost = (most / least) ** (1 / (deepest - DEPTHS[0]))
-        comment = f"Each sigmoid layer divides the first layer's gradient by about {shown(lost)}. {comment}"
-    said = (
-        f"On the way through {deepest} layers the first one's gradient is {shown(start['sigmoid', deepest])} of the "
-        f"last one's with sigmoid, {shown(start['tanh', deepest])} with tanh and {shown(start['ReLU', deepest])} with "
-        f"ReLU; after training, sigmoid's accuracy is {number(accuracy['sigmoid'], 2)}, ReLU's "
-        f"{number(accuracy['ReLU'], 2)}."
+        comment = _("Each sigmoid layer divides the first layer's gradient by about {lost}. {comment}").format(
+            lost=shown(lost), comment=comment
+        )
+    said = _(
+        "On the way through {deepest} layers the first one's gradient is {sigmoid} "
+        "of the last one's with sigmoid, {tanh} with tanh and {relu} "
+        "with ReLU; after training, sigmoid's accuracy is {accuracy_sigmoid}, ReLU's "
+        "{accuracy_relu}."
+    ).format(
+        deepest=deepest,
+        sigmoid=shown(start["sigmoid", deepest]),
+        tanh=shown(start["tanh", deepest]),
+        relu=shown(start["ReLU", deepest]),
+        accuracy_sigmoid=number(accuracy["sigmoid"], 2),
+        accuracy_relu=number(accuracy["ReLU"], 2),
     )
     return Measured(figures, comment, said)
 
@@ -94,7 +122,7 @@ def _picture(drawn: dict[tuple[str, int], list[float]]) -> Panels:
     colours = {role: index for index, role in enumerate(ROLES)}
     curves = [
         Curve(
-            f"{role}, {depth} layers" if depth == deepest[role] else "",
+            _("{role}, {depth} layers").format(role=role, depth=depth) if depth == deepest[role] else "",
             [float(layer) for layer in range(1, len(norms) + 1)],
             norms,
             colours[role],
@@ -104,8 +132,8 @@ def _picture(drawn: dict[tuple[str, int], list[float]]) -> Panels:
         for (role, depth), norms in drawn.items()
     ]
     last = float(max(map(len, drawn.values())))
-    diagram = Curves(tuple(curves), x=(1.0, last), x_label="layer", log=True, whole=True)
-    return Panels((Panel("Gradient by layer, the last one's being 1 (faint: fewer layers)", diagram),), columns=1)
+    diagram = Curves(tuple(curves), x=(1.0, last), x_label=_("layer"), log=True, whole=True)
+    return Panels((Panel(_("Gradient by layer, the last one's being 1 (faint: fewer layers)"), diagram),), columns=1)
 
 
 LESSON = book_lesson(

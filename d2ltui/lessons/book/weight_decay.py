@@ -11,6 +11,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.loss_gap import Losses, gap_follower
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
+from d2ltui.spec.language import _
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -58,31 +59,42 @@ def weight_decay(bench: Bench) -> Measured:
     return Measured(
         [
             # The bands are the mean ± 3 sd of 20 runs with the book's settings.
-            figure("½‖w‖² without", mean(norm["without"]), 0.0068, 0.0134),
-            figure("½‖w‖² with λ = 3", mean(norm["with decay"]), 0.0009, 0.0021),
-            figure("½‖w‖² with λ = 3, concise", mean(norm["with decay, concise"]), high=0.005),
+            figure(_("half the squared length of the weights, ½‖w‖², without"), mean(norm["without"]), 0.0068, 0.0134),
+            figure(_("½‖w‖² with λ = 3"), mean(norm["with decay"]), 0.0009, 0.0021),
+            figure(_("½‖w‖² with λ = 3, concise"), mean(norm["with decay, concise"]), high=0.005),
             # A single data set that is not fitted would rule a mean of losses this small.
-            figure("train loss without, the median", fitted, high=0.001),
-            figure("train loss with λ = 3, the median", statistics.median(train["with decay"]), low=fitted),
-            figure("validation loss without", mean(val["without"]), plain="Loss on new samples, without"),
+            figure(_("training loss without, the median"), fitted, high=0.001),
+            figure(_("training loss with λ = 3, the median"), statistics.median(train["with decay"]), low=fitted),
+            figure(_("validation loss without"), mean(val["without"]), plain=_("Loss on new samples, without")),
             figure(
-                "validation loss with λ = 3",
+                _("validation loss with λ = 3"),
                 mean(val["with decay"]),
                 high=0.8 * mean(val["without"]),
-                plain="Loss on new samples, with decay",
+                plain=_("Loss on new samples, with decay"),
             ),
             figure(
-                "data sets on which the validation loss is lower with λ = 3",
+                _("data sets on which the validation loss is lower with λ = 3"),
                 better / len(seeds),
                 low=0.8,
                 unit="of all",
             ),
         ],
-        f"{len(seeds)} data sets: train losses are medians, everything else is a mean. Predicting 0.05 for every "
-        "sample, with no weights at all, has a loss of ½ · 200 · 0.01² = 0.01; on new samples the weights without "
-        f"decay have {shown(mean(val['without']))}, those with λ = 3 {shown(mean(val['with decay']))}.",
-        f"On new samples the loss is {shown(mean(val['without']))} without weight decay and "
-        f"{shown(mean(val['with decay']))} with it, and it is lower with it on {better} of {len(seeds)} data sets.",
+        _(
+            "{sets} data sets: training losses are medians, everything else is a mean. Predicting 0.05 "
+            "for every sample, with no weights at all, has a loss of ½ · 200 · 0.01² = 0.01; on new "
+            "samples the weights without decay have {val_without}, those with λ = 3 {val_with_decay}."
+        ).format(
+            sets=len(seeds), val_without=shown(mean(val["without"])), val_with_decay=shown(mean(val["with decay"]))
+        ),
+        _(
+            "On new samples the loss is {val_without} without weight decay and {val_with_decay} with "
+            "it, and it is lower with it on {better} of {sets} data sets."
+        ).format(
+            val_without=shown(mean(val["without"])),
+            val_with_decay=shown(mean(val["with decay"])),
+            better=better,
+            sets=len(seeds),
+        ),
     )
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from d2ltui.lessons.bench import Bench, mean
+from d2ltui.lessons.bench import Bench, accuracy_figure, outcome
 from d2ltui.lessons.gradient_norms import geometric_mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
-from d2ltui.spec.numbers import number, whole_percent
+from d2ltui.spec.language import _
+from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
@@ -43,39 +44,58 @@ def xavier(bench: Bench) -> Measured:
             ratios.append(sds[-1] / sds[0])
         grown[role] = geometric_mean(ratios)
         bench.show(_picture(drawn), seed=bench.seeds[0])
-    accuracy = {role: mean(bench.train(role, seed).accuracy for seed in bench.seeds) for role in grown}
+    runs = {role: [bench.train(role, seed) for seed in bench.seeds] for role in grown}
     small, kept, large = (grown[role] for role in (SMALL, XAVIER, LARGE))
     return Measured(
         [
             figure(
-                f"{SMALL}: sd of the {DEPTH}th layer, the first one's being 1",
+                _("{small}: sd of the {depth}th layer's outputs, the first one's being 1").format(
+                    small=SMALL, depth=DEPTH
+                ),
                 small,
                 high=1e-6,
-                plain=f"Signal after {DEPTH} layers, the first's being 1: {SMALL}",
+                plain=_("Signal after {depth} layers, the first's being 1: {small}").format(depth=DEPTH, small=SMALL),
             ),
             figure(
-                f"{XAVIER}: sd of the {DEPTH}th layer, the first one's being 1",
+                _("{xavier}: sd of the {depth}th layer's outputs, the first one's being 1").format(
+                    xavier=XAVIER, depth=DEPTH
+                ),
                 kept,
                 low=0.2,
                 high=5.0,
-                plain="The same with Xavier",
+                plain=_("The same with Xavier"),
             ),
             figure(
-                f"{LARGE}: sd of the {DEPTH}th layer, the first one's being 1",
+                _("{large}: sd of the {depth}th layer's outputs, the first one's being 1").format(
+                    large=LARGE, depth=DEPTH
+                ),
                 large,
                 low=1e6,
-                plain=f"The same with {LARGE}",
+                plain=_("The same with {large}").format(large=LARGE),
             ),
-            figure(f"{SMALL}: accuracy", accuracy[SMALL], high=0.3),
-            figure(f"{XAVIER}: accuracy", accuracy[XAVIER], low=0.7),
-            figure(f"{LARGE}: accuracy", accuracy[LARGE], high=0.3),
+            *(
+                accuracy_figure(_("{role}: accuracy").format(role=role), runs[role], low, high)
+                for role, low, high in ((SMALL, None, 0.3), (XAVIER, 0.7, None), (LARGE, None, 0.3))
+            ),
         ],
-        f"Means over {len(bench.seeds)} draws of the weights. Without activations each layer multiplies the sd by "
-        f"√{WIDTH} times that of the weights: {number(WIDTH**0.5 * 0.01)}, 1 or {number(WIDTH**0.5)}. After a few "
-        f"epochs the network from Xavier's weights is right on {whole_percent(accuracy[XAVIER])}, the others on "
-        f"{whole_percent(accuracy[SMALL])} and {whole_percent(accuracy[LARGE])}.",
-        f"From the first layer to the {DEPTH}th the signal shrinks to {number(small, 1)} with weights of sd 0.01, "
-        f"stays at {number(kept, 2)} with Xavier's, and grows to {number(large, 1)} with weights of sd 1.",
+        _(
+            "Means over {seeds} draws of the weights. Without activations each layer multiplies the "
+            "standard deviation by √{width} times that of the weights: {small}, 1 or {large}. After a few "
+            "epochs of training: with Xavier's weights {xavier_runs}; with a standard deviation of 0.01 "
+            "{small_runs}; with one of 1 {large_runs}."
+        ).format(
+            seeds=len(bench.seeds),
+            width=WIDTH,
+            small=number(WIDTH**0.5 * 0.01),
+            large=number(WIDTH**0.5),
+            xavier_runs=outcome(runs[XAVIER]),
+            small_runs=outcome(runs[SMALL]),
+            large_runs=outcome(runs[LARGE]),
+        ),
+        _(
+            "From the first layer to the {depth}th the signal shrinks to {small} with weights of sd "
+            "0.01, stays at {kept} with Xavier's, and grows to {large} with weights of sd 1."
+        ).format(depth=DEPTH, small=number(small, 1), kept=number(kept, 2), large=number(large, 1)),
     )
 
 
@@ -96,8 +116,8 @@ def _picture(drawn: dict[str, list[float]]) -> Panels:
     values = [sd for sds in drawn.values() for sd in sds if 0 < sd < math.inf]
     low, high = min(values, default=0.1), max(values, default=10.0)
     ends = (1.0, float(max(map(len, drawn.values()))))
-    diagram = Curves(curves, ends, "layer", low=low, high=max(high, 10 * low), log=True, whole=True)
-    return Panels((Panel("Size of the signal (sd) after each layer", diagram),), columns=1)
+    diagram = Curves(curves, ends, _("layer"), low=low, high=max(high, 10 * low), log=True, whole=True)
+    return Panels((Panel(_("Size of the signal (sd) after each layer"), diagram),), columns=1)
 
 
 LESSON = book_lesson(

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Measured, figure
 from d2ltui.lessons.texts import book_lesson
-from d2ltui.spec.diagrams import Panel, Panels, Raster
+from d2ltui.spec.diagrams import Batches, Panel, Panels
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import size, whole_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-WRONG, ALIKE = "Samples that came never, or twice, in an epoch", "The same sample in the same place in two epochs"
-MEMORY = "Memory behind a batch"
-DRAWN, DRAWN_BATCH = 16, 2  # samples of the picture
+DRAWN, DRAWN_BATCH, EPOCHS = 10, 2, 3  # samples, samples in a batch, and epochs of the picture
 _SAMPLES, _INPUTS, _BATCH = 200_000, 64, 256
 
 
@@ -34,7 +33,7 @@ def yield_batches(bench: Bench, iterate: Callable[..., Iterator[tuple[Tensor, Te
     for seed in bench.seeds:
         generator = torch.Generator().manual_seed(seed)
         orders = []
-        for _ in range(2):
+        for _epoch in range(2):
             seen = []
             for x, y in iterate(features, labels, _BATCH, generator):
                 bench.go_on()
@@ -50,40 +49,57 @@ def yield_batches(bench: Bench, iterate: Callable[..., Iterator[tuple[Tensor, Te
     share = block / features.nbytes
     return Measured(
         [
-            figure("samples handed out never or more than once in an epoch", wrong, 0, 0, plain=WRONG),
-            figure("samples that came with another's label", mixed, 0, 0),
-            figure("places where two epochs have the same sample", mean(alike), 0, 0.01, "of all", ALIKE),
-            figure("memory behind a batch", share, high=0.2, unit="of the data set", plain=MEMORY),
+            figure(
+                _("samples handed out never or more than once in an epoch"),
+                wrong,
+                0,
+                0,
+                plain=_("Samples that came never, or twice, in an epoch"),
+            ),
+            figure(_("samples that came with another's label"), mixed, 0, 0),
+            figure(
+                _("places where two epochs have the same sample"),
+                mean(alike),
+                0,
+                0.01,
+                "of all",
+                _("The same sample in the same place in two epochs"),
+            ),
+            figure(
+                _("memory behind a batch"), share, high=0.2, unit="of the data set", plain=_("Memory behind a batch")
+            ),
         ],
-        f"{2 * len(bench.seeds)} epochs of {_SAMPLES:,} samples; behind a batch there are at most "
-        f"{size(block)} of memory, the data set has {size(features.nbytes)}.",
-        f"In {2 * len(bench.seeds)} epochs of {_SAMPLES:,} samples {wrong or 'none'} came never or twice, "
-        "another epoch "
-        f"has another order, and behind a batch there is {whole_percent(share)} of the memory of the data set.",
+        _(
+            "{seeds} epochs of {samples:,} samples; behind a batch there are at most {block} of "
+            "memory, the data set has {nbytes}."
+        ).format(seeds=2 * len(bench.seeds), samples=_SAMPLES, block=size(block), nbytes=size(features.nbytes)),
+        _(
+            "In {seeds} epochs of {samples:,} samples {wrong} came never or twice, another epoch has "
+            "another order, and behind a batch there is {share} of the memory of the data set."
+        ).format(seeds=2 * len(bench.seeds), samples=_SAMPLES, wrong=wrong or _("none"), share=whole_percent(share)),
     )
 
 
 def _picture(bench: Bench, iterate: Callable[..., Iterator[tuple[Tensor, Tensor]]]) -> Panels:
-    """Of a small data set, in which batch of three epochs each sample comes."""
+    """Of a small data set, which samples come in which batch, epoch by epoch."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(DRAWN)
-    panels = []
-    for epoch in range(1, 4):
+    epochs = []
+    once = DRAWN
+    for _epoch in range(EPOCHS):
         batches = []
-        for _, y in iterate(labels.float().reshape(-1, 1), labels, DRAWN_BATCH, generator):
+        for _x, y in iterate(labels.float().reshape(-1, 1), labels, DRAWN_BATCH, generator):
             bench.go_on()
-            batches.append(y)
-        values = torch.zeros(DRAWN, len(batches))
-        for batch, chosen in enumerate(batches):
-            values[chosen, batch] = 1.0
-        once = int((torch.bincount(torch.cat(batches), minlength=DRAWN) == 1).sum())
-        raster = Raster(values.numpy(), ("waits", "handed out"), ("1st batch", "last"))
-        panels.append(Panel(f"epoch {epoch}: {once} once", raster))
-    return Panels(
-        tuple(panels), columns=3, note=f"rows: {DRAWN} samples; columns: batches of {DRAWN_BATCH}", narrowest=16
-    )
+            batches.append(tuple(y.tolist()))
+        epochs.append(tuple(batches))
+        came = torch.bincount(torch.tensor([sample for batch in batches for sample in batch]), minlength=DRAWN)
+        once = min(once, int((came == 1).sum()))
+    names = tuple(_("epoch {number}").format(number=number) for number in range(1, EPOCHS + 1))
+    title = _("{once} of {samples} samples come once in each epoch").format(once=once, samples=DRAWN)
+    note = _("a number and its colour: a sample; [ ]: a batch of {batch}").format(batch=DRAWN_BATCH)
+    return Panels((Panel(title, Batches(names, tuple(epochs))),), columns=1, note=note)
 
 
 LESSON = book_lesson(

@@ -8,6 +8,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Panel, Panels, Raster
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import whole_percent
 
 if TYPE_CHECKING:
@@ -53,32 +54,48 @@ def zero_centred(bench: Bench) -> Measured:
     return Measured(
         [
             *(
-                figure(f"{role}: distance of the outputs' mean from 0", centre[role], *band, "sd")
+                figure(
+                    _("{role}: distance of the outputs' mean from 0").format(role=role),
+                    centre[role],
+                    *band,
+                    "standard deviations",
+                )
                 for role, band in _CENTRES.items()
             ),
             *(
                 figure(
-                    f"{role}: gradients of a unit's weights of the same sign, one sample",
+                    _("{role}: gradients of a unit's weights of the same sign, one sample").format(role=role),
                     single[role],
                     *band,
                     unit="of the weights",
-                    plain=f"{role}: of the same sign, for one sample",
+                    plain=_("{role}: of the same sign, for one sample").format(role=role),
                 )
                 for role, band in _SIGNS.items()
             ),
             *(
-                figure(f"{role}: gradients of the same sign, 256 samples together", share)
+                figure(_("{role}: gradients of the same sign, 256 samples together").format(role=role), share)
                 for role, share in batch.items()
             ),
         ],
-        f"Of one sample's gradients of the weights into a unit, {whole_percent(single['ReLU'])} carry the "
-        "same sign with "
-        f"ReLU, {whole_percent(single['sigmoid'])} with sigmoid; of 256 samples' together, "
-        f"{whole_percent(batch['ReLU'])} "
-        f"and {whole_percent(batch['sigmoid'])}. 50 % would be an even split.",
-        f"One sample pushes {whole_percent(single['sigmoid'])} of a unit's weights the same way with sigmoid and "
-        f"{whole_percent(single['ReLU'])} with ReLU, whose outputs are never negative; with tanh, whose outputs lie "
-        f"around 0, {whole_percent(single['tanh'])}, and 50 % would be an even split.",
+        _(
+            "Of one sample's gradients of the weights into a unit, {single_relu} carry the same sign "
+            "with ReLU, {single_sigmoid} with sigmoid; of 256 samples' together, {batch_relu} and "
+            "{batch_sigmoid}. 50 % would be an even split."
+        ).format(
+            single_relu=whole_percent(single["ReLU"]),
+            single_sigmoid=whole_percent(single["sigmoid"]),
+            batch_relu=whole_percent(batch["ReLU"]),
+            batch_sigmoid=whole_percent(batch["sigmoid"]),
+        ),
+        _(
+            "One sample pushes {single_sigmoid} of a unit's weights the same way with sigmoid and "
+            "{single_relu} with ReLU, whose outputs are never negative; with tanh, whose outputs lie "
+            "around 0, {single_tanh}, and 50 % would be an even split."
+        ).format(
+            single_sigmoid=whole_percent(single["sigmoid"]),
+            single_relu=whole_percent(single["ReLU"]),
+            single_tanh=whole_percent(single["tanh"]),
+        ),
     )
 
 
@@ -102,9 +119,14 @@ def _picture(drawn: dict[str, npt.NDArray[np.float32]]) -> Panels:
     panels = []
     for role, signs in drawn.items():
         same = mean(max((row > 0).sum(), (row < 0).sum()) / max(1, (row != 0).sum()) for row in signs)
-        raster = Raster(signs, ("gradient below 0", "above 0"), ("first weight", f"{signs.shape[1]}th"), signs=True)
+        raster = Raster(
+            signs,
+            (_("gradient below 0"), _("above 0")),
+            (_("first weight"), _("{number}th").format(number=signs.shape[1])),
+            signs=True,
+        )
         panels.append(Panel(f"{role}: {whole_percent(same)}", raster))
-    note = "rows: samples, columns: the weights into one unit; %: pushed the same way"
+    note = _("rows: samples, columns: the weights into one unit; %: pushed the same way")
     return Panels(tuple(panels), columns=3, note=note)
 
 

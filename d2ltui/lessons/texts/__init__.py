@@ -27,6 +27,7 @@ import msgspec
 from d2ltui.lessons.lesson import Lesson
 from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.lessons.trial import Trial
+from d2ltui.spec.language import ENGLISH, language
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,7 +37,6 @@ else:
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench
 
-ENGLISH = "en"
 SAID = ("title", "section", "claim", "see", "text", "formula", "example")
 
 
@@ -48,12 +48,7 @@ class BookLesson(Lesson, frozen=True):
 
 
 def _says(key: str) -> property:
-    return property(lambda lesson: read(lesson.name, spoken()).get(key, ""))
-
-
-def spoken() -> str:
-    """The language of the session."""
-    return ENGLISH
+    return property(lambda lesson: read(lesson.name, language()).get(key, ""))
 
 
 def book_lesson(name: str, *, measure: Callable[[Bench], Measured], experiments: tuple[Experiment, ...] = ()) -> Lesson:
@@ -64,31 +59,31 @@ def book_lesson(name: str, *, measure: Callable[[Bench], Measured], experiments:
 
 
 @cache
-def _trials(name: str, language: str) -> tuple[Trial, ...]:
-    return tuple(msgspec.convert(trial, Trial) for trial in read(name, language).get("try", ()))
+def _trials(name: str, spoken: str) -> tuple[Trial, ...]:
+    return tuple(msgspec.convert(trial, Trial) for trial in read(name, spoken).get("try", ()))
 
 
 @cache
-def read(name: str, language: str = ENGLISH) -> dict[str, Any]:
+def read(name: str, spoken: str = ENGLISH) -> dict[str, Any]:
     """What the file says; what is not translated is English."""
     found = _file(name, ENGLISH)
-    if language == ENGLISH:
+    if spoken == ENGLISH:
         return found
-    own = _file(name, language)
+    own = _file(name, spoken)
     tries = [{**trial, **said} for trial, said in zip(found.get("try", ()), own.pop("try", ()), strict=True)]
     return {**found, **own, "try": tries}
 
 
-def _file(name: str, language: str) -> dict[str, Any]:
+def _file(name: str, spoken: str) -> dict[str, Any]:
     try:
-        found = tomllib.loads(files(__package__).joinpath(language).joinpath(f"{name}.toml").read_text("utf-8"))
+        found = tomllib.loads(files(__package__).joinpath(spoken).joinpath(f"{name}.toml").read_text("utf-8"))
     except FileNotFoundError:
-        if language == ENGLISH:
+        if spoken == ENGLISH:
             raise
         return {"try": [{}] * len(_file(name, ENGLISH).get("try", ()))}
     return {key: value.rstrip("\n") if isinstance(value, str) else value for key, value in found.items()}
 
 
-_LOOKED_UP = {**{key: _says(key) for key in SAID}, "trials": property(lambda lesson: _trials(lesson.name, spoken()))}
+_LOOKED_UP = {**{key: _says(key) for key in SAID}, "trials": property(lambda lesson: _trials(lesson.name, language()))}
 for _name, _property in _LOOKED_UP.items():
     setattr(BookLesson, _name, _property)

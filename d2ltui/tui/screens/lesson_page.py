@@ -11,11 +11,13 @@ from rich.text import Text
 from d2ltui.charts.overlay import epoch_curves, letter, overlay, style
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
 from d2ltui.lessons.lesson import Lesson, fields_in_words, paragraphs
-from d2ltui.lessons.measured import Experiment, Verdict, shown
+from d2ltui.lessons.measured import Experiment, Verdict
 from d2ltui.lessons.progress import Progress
+from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.trial import Trial, Tried
-from d2ltui.spec.numbers import clock, duration
-from d2ltui.spec.text import counted, spelled
+from d2ltui.spec.language import _, ngettext
+from d2ltui.spec.numbers import clock
+from d2ltui.spec.text import spelled
 from d2ltui.spec.width import centred, cut, padded, wrapped
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.lesson_runner import newest_of_each_role
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 
     from d2ltui.charts.canvas import Look
     from d2ltui.lessons.bench import BenchRun
+    from d2ltui.lessons.kept import Kept
     from d2ltui.tui.services.lesson_runner import LessonRunner, Measurement
 
-TO_BEGIN = "enter runs the experiments, and judges"
+
+def to_begin() -> str:
+    """What stands where nothing was measured yet."""
+    return _("enter runs the experiments, and judges")
 
 
 def mark(measuring: LessonRunner, progress: Progress, lesson: Lesson) -> str:
@@ -57,24 +63,26 @@ def list_lines(lesson: Lesson, said: str, tried: int, width: int, ascii: bool) -
 
 def see(lesson: Lesson, ascii: bool) -> str:
     """What there is to see, as a sentence."""
-    said = f"{lesson.see[:1].upper()}{lesson.see[1:]}."
+    said = _("{sentence}.").format(sentence=f"{lesson.see[:1].upper()}{lesson.see[1:]}")
     return "" if not lesson.see else spelled(said) if ascii else said
 
 
-def heading(lesson: Lesson, measuring: LessonRunner, ascii: bool) -> Text:
+def heading(lesson: Lesson, measuring: LessonRunner, kept: Kept | None, ascii: bool) -> Text:
     """What stands above the text and never leaves the screen: the verdict and its figures, or what there is instead."""
     spell = spelled if ascii else str
     measurement = measuring.of(lesson)
     if measurement is not None and measurement.verdict is not None:
         return _verdict(measurement.verdict, ascii)
+    if measurement is None and kept is not None:
+        return _verdict(kept.verdict, ascii)
     text = Text(spell(lesson.claim), "bold")
     if measurement is None:
-        return text.append(f"\n{TO_BEGIN}", "dim")
+        return text.append(f"\n{to_begin()}", "dim")
     if measuring.measures(lesson):
         others, present = measuring.waiting, measuring.measured
         said = waits(present) if measurement.waits and present is not lesson else progress(measurement, others)
         return text.append(spell(f"\n{said}"), "dim")
-    more = "\nt shows the whole error" if measurement.traceback else ""
+    more = "\n" + _("t shows the whole error") if measurement.traceback else ""
     return text.append(f"\n{measurement.problem}{more}")
 
 
@@ -87,10 +95,17 @@ def fitted(said: Text, width: int, rows: int) -> Text:
     heights = [len(wrapped(line.plain, width)) or 1 for line in lines]
     if width <= 0 or rows <= 0 or sum(heights) <= rows:
         return said
-    more = "the other figures stand below"
+    more = _("the other figures stand below")
     room = rows - len(wrapped(more, width))
     kept = 1 + sum(sum(heights[: end + 1]) <= room for end in range(1, len(lines)))
     return Text("\n").join([*lines[:kept], Text(more, "dim")])
+
+
+def measured_on(kept: Kept | None) -> str:
+    """Since when what is shown is known, where that was not just now."""
+    if kept is None:
+        return ""
+    return _("measured on {date}").format(date=time.strftime("%Y-%m-%d %H:%M", time.localtime(kept.when)))
 
 
 def _verdict(verdict: Verdict, ascii: bool) -> Text:
@@ -98,45 +113,47 @@ def _verdict(verdict: Verdict, ascii: bool) -> Text:
     spell = spelled if ascii else str
     text = Text(spell(verdict.sentence), "bold")
     for figure in verdict.main_figures:
-        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
         mark = "✓" if figure.holds else "✗"
-        said = f"\n{mark} {figure.plain or figure.what}: {figure.told}{claimed}"
+        said = f"\n{mark} {figure.line}"
         text.append(spell(said), "" if figure.holds else "bold")
     return text
 
 
 def waits(present: Lesson | None) -> str:
     """What is said of a lesson that has its turn later."""
-    return f"waits for “{present.title}” to end; x takes it back" if present is not None else "it begins"
+    if present is None:
+        return _("it begins")
+    return _("waits for “{lesson}” to end; x takes it back").format(lesson=present.title)
 
 
 def progress(measurement: Measurement, waiting: int = 0) -> str:
     """Which run of how many, how long the rest will take, and how many lessons wait for the end."""
     runs, total = measurement.runs, measurement.bench.total
     if measurement.began is None or not runs:
-        return "measuring; x stops"
-    said = f"run {len(runs)} of {max(total, len(runs))}" if total else f"run {len(runs)}"
-    said += f": {runs[-1].role}, seed {runs[-1].seed}"
+        return _("measuring; x stops")
+    role, seed = role_in_words(runs[-1].role), runs[-1].seed
+    template = _("run {number} of {total}: {role}, seed {seed}") if total else _("run {number}: {role}, seed {seed}")
+    said = template.format(number=len(runs), total=max(total, len(runs)), role=role, seed=seed)
     done = len(runs) - 1
     if total > done > 0:
         left = (time.monotonic() - measurement.began) / done * (total - done)
-        said += f"; about {clock(left)} left"
+        said += _("; about {time} left").format(time=clock(left))
     if waiting:
-        said += f"; {counted(waiting, 'lesson')} after it"
-    return f"{said}; x stops"
+        said += ngettext("; {number} lesson after it", "; {number} lessons after it", waiting).format(number=waiting)
+    return said + _("; x stops")
 
 
-def page(lesson: Lesson, verdict: Verdict | None, ascii: bool) -> Text:
+def page(lesson: Lesson, verdict: Verdict | None, ascii: bool, see: str = "") -> Text:
     """The rest, in words first: the text, the formula, the same in numbers, all that was measured."""
     spell = spelled if ascii else str
-    text = Text()
+    text = Text(f"{see}\n\n" if see else "")
     if verdict is not None:
         text.append(spell(f"{lesson.claim}\n\n"), "bold")
     text.append(spell("\n\n".join(paragraph.text for paragraph in paragraphs(lesson.text))))
     if lesson.formula:
         text.append(spell(f"\n\n{lesson.formula}"), "bold")
     if lesson.example:
-        text.append("\n\nIn numbers", "underline")
+        text.append("\n\n" + _("In numbers"), "underline")
         text.append(spell(f"\n{lesson.example}"))
     if verdict is not None:
         _measured(text, verdict, spell)
@@ -146,13 +163,18 @@ def page(lesson: Lesson, verdict: Verdict | None, ascii: bool) -> Text:
 def experiment(offered: Experiment, ascii: bool) -> Text:
     """An experiment that can be put into the form."""
     spell = spelled if ascii else str
-    return Text.assemble((spell(offered.role), "bold"), spell(f": {fields_in_words(offered.given)}"))
+    return Text.assemble(
+        (spell(role_in_words(offered.role)), "bold"),
+        spell(_(": {fields}").format(fields=fields_in_words(offered.given))),
+    )
 
 
 def trial(offered: Trial, came: Tried | None, ascii: bool) -> Text:
     """What to try, what to expect of it, and what came."""
     spell = spelled if ascii else str
-    text = Text.assemble((spell(offered.do), "bold"), spell(f" What to expect: {offered.expect}"))
+    text = Text.assemble(
+        (spell(offered.do), "bold"), spell(_(" What to expect: {expect}").format(expect=offered.expect))
+    )
     if came is not None:
         text.append(spell(f"\n{'✓' if came.as_expected else '✗'} {came.said}"), "" if came.as_expected else "bold")
     return text
@@ -161,33 +183,32 @@ def trial(offered: Trial, came: Tried | None, ascii: bool) -> Text:
 def _measured(text: Text, verdict: Verdict, spell: type[str] | object) -> None:
     """Every figure."""
     say = spell if callable(spell) else str
-    text.append("\n\nAll that was measured", "underline")
-    text.append(f"   {counted(verdict.seeds, 'seed')}, {duration(verdict.seconds)}", "dim")
+    text.append("\n\n" + _("All that was measured"), "underline")
+    text.append(f"   {verdict.how}", "dim")
     for figure in verdict.figures:
-        claimed = f" (claimed: {figure.claimed})" if figure.claimed else ""
         mark = "✓" if figure.claimed and figure.holds else "·" if figure.holds else "✗"
-        text.append(str(say(f"\n{mark} {figure.what}: {shown(figure.value)} {figure.unit}".rstrip() + claimed)))
+        text.append(str(say(f"\n{mark} {figure.whole_line}")))
     if verdict.said:
         text.append(str(say(f"\n{verdict.comment}")))
 
 
 def picture_of(
-    app: App[object], lesson: Lesson, measurement: Measurement | None, width: int, height: int, look: Look
+    app: App[object], measurement: Measurement | None, kept: Kept | None, width: int, height: int, look: Look
 ) -> Drawing:
     """The lesson's own figure; of one that has none, the validation curves of its runs."""
-    picture = measurement.bench.picture if measurement is not None else None
+    picture = measurement.bench.picture if measurement is not None else kept.picture if kept is not None else None
     if picture is not None:
         from d2ltui.charts.picture import draw_picture
 
         return draw_picture(picture, width, height, look)
     runs = measurement.runs if measurement is not None else []
     if not runs:
-        said = TO_BEGIN if measurement is None else "no training so far"
+        said = to_begin() if measurement is None else _("no training so far")
         lines = wrapped(spelled(said) if look.ascii else said, max(8, min(60, width)))
         return [[]] * max(0, (height - len(lines)) // 2) + [[(int(Style.AXIS), centred(line, width))] for line in lines]
-    roles = [f"{letter(i)} {role}" for i, role in enumerate(newest_of_each_role(runs))]
+    roles = [f"{letter(i)} {role_in_words(role)}" for i, role in enumerate(newest_of_each_role(runs))]
     rows = len(roles) if height - len(roles) >= 8 else 0
-    build = partial(newest_curves, runs, width, height - rows, look.ascii, "no training so far")
+    build = partial(newest_curves, runs, width, height - rows, look.ascii, _("no training so far"))
     return [*drawn(app, build), *([(int(style(i)), cut(role, width))] for i, role in enumerate(roles[:rows]))]
 
 

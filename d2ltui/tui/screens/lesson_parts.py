@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 from textual.widgets.option_list import Option
 
+from d2ltui.spec.language import _
 from d2ltui.spec.text import sections, spelled
 from d2ltui.tui.screens import lesson_page
 from d2ltui.tui.widgets.choice import Choice
@@ -32,7 +33,7 @@ class LessonList(Pane):
     def __init__(self, lessons: Sequence[Lesson]) -> None:
         # Held, not looked up: what is still on its way when the screen closes finds them all the same.
         self.options = Options(*(Option(lesson.title, id=lesson.name) for lesson in lessons), id="list", markup=False)
-        super().__init__("Lessons", self.options, id="list-pane")
+        super().__init__(_("Lessons"), self.options, id="list-pane")
         self._lessons = lessons
         self._lines: dict[str, Text] = {}
         self._marked: object = None  # what the lines were made of
@@ -55,8 +56,9 @@ class LessonList(Pane):
                 self.options.replace_option_prompt(lesson.name, line)
         seen = sum(progress.of(lesson).seen is not None for lesson in self._lessons)
         tried, trials = sum(map(progress.tried, self._lessons)), sum(len(lesson.trials) for lesson in self._lessons)
-        of_all = f"{seen} of {len(self._lessons)} seen"
-        self.subtitle(self.longest_fitting(f"{of_all}, {tried} of {trials} tried", of_all))
+        of_all = _("{seen} of {lessons} seen").format(seen=seen, lessons=len(self._lessons))
+        more = _("{of_all}, {tried} of {trials} tried").format(of_all=of_all, tried=tried, trials=trials)
+        self.subtitle(self.longest_fitting(more, of_all))
 
 
 class FigurePane(Pane):
@@ -65,7 +67,7 @@ class FigurePane(Pane):
     def __init__(self) -> None:
         self._see = Static(id="see", markup=False)
         self.figure = LinesView(id="figure", scrolls=False)
-        super().__init__("To be seen", self._see, self.figure, id="figure-pane", can_focus=True)
+        super().__init__(_("To be seen"), self._see, self.figure, id="figure-pane", can_focus=True)
         self._said = ""
 
     def say(self, see: str, of: str) -> None:
@@ -82,7 +84,7 @@ class LessonPage(Pane):
 
     def __init__(self, lessons: Sequence[Lesson]) -> None:
         self.verdict, self._text = Static(id="verdict", markup=False), Static(id="page", markup=False)
-        heads = (("experiments-head", "The experiments"), ("trials-head", "Try yourself"))
+        heads = (("experiments-head", _("The experiments")), ("trials-head", _("Try yourself")))
         self._heads = [Static(Text(said, "underline"), id=id, markup=False) for id, said in heads]
         self.experiments = [Choice(i) for i in range(max(len(lesson.experiments) for lesson in lessons))]
         self.trials = [Choice(i) for i in range(max(len(lesson.trials) for lesson in lessons))]
@@ -95,11 +97,11 @@ class LessonPage(Pane):
         """Those that are shown, from the first to the last."""
         return [choice for choice in (*self.experiments, *self.trials) if choice.display]
 
-    def say(self, lesson: Lesson, verdict: Verdict | None, ascii: bool) -> None:
-        """The title, and the text."""
+    def say(self, lesson: Lesson, verdict: Verdict | None, ascii: bool, see: str) -> None:
+        """The title, and the text, which begins with what is to be seen where that is not said elsewhere."""
         said = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
         self.title(f"{spelled(said) if ascii else said}{lesson.title} ({sections(lesson.section)})")
-        self._text.update(prose(lesson_page.page(lesson, verdict, ascii)))
+        self._text.update(prose(lesson_page.page(lesson, verdict, ascii, see)))
 
     def say_verdict(self, heading: Text) -> None:
         """What stands above the text."""

@@ -15,6 +15,7 @@ from d2ltui.lessons import LESSONS
 from d2ltui.lessons.lesson import Lesson
 from d2ltui.lessons.recorder import group_of
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.language import _
 from d2ltui.store.errors import StoreError
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import LESSONS_KEYS, bindings, help_rows
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 NARROW, ROOMY, WIDE = 100, 120, 160  # columns: the list or the page alone; a wider list; the page beside the figure
 LISTS = (30, 36, 44)  # columns of the list, below NARROW, below ROOMY, from there on
+SEE_ROWS = 14  # of the figure's pane, below which nothing but the figure stands in it
 VERDICT_SHARE = 0.7  # of the page's height, at most: some of the text is always to be seen
 
 
@@ -76,6 +78,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
     def __init__(self) -> None:
         super().__init__()
         self._shown: object = None
+        self._shown_lesson: Lesson | None = None
         self._lessons = list(LESSONS.values())
         self._stored = LessonsStored(self._lessons)
         self._looking: asyncio.Task[None] | None = None
@@ -99,6 +102,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         self._list_pane.options.highlighted = self._lessons.index(opened) if opened is not None else 0
         self._arrange()
         self._open_page()
+        self._to_what_was_chosen()
         self.set_interval(1 / self.host.max_fps, self.tick)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -134,7 +138,20 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         if self.begun:
             self._open_page()
 
+    def _to_what_was_chosen(self) -> None:
+        """To the change that was put into the form: what came of it stands there."""
+        number, choices = self.host.measuring.chosen, self._page_pane.trials
+        if number is not None and number < len(self.lesson.trials):
+            self.set_class(True, "-reading")
+            self.set_focus(choices[number])
+            self.call_after_refresh(choices[number].scroll_visible, animate=False)
+
     def _open_page(self) -> None:
+        if self.host.measuring.opened is not self.lesson:
+            self.host.measuring.chosen = None
+        elif self._shown is not None and self._shown_lesson is self.lesson:
+            return  # it was opened before the list told of it
+        self._shown_lesson = self.lesson
         self.host.measuring.opened = self.lesson
         self._page_pane.scroll.scroll_home(animate=False)
         self.tick()
@@ -147,11 +164,11 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         """Carry the experiments out, after those of the lessons that were begun before."""
         measuring = self.host.measuring
         if self.host.training:
-            self.say("a run is in progress: stop it first (x on the main screen)")
+            self.say(_("a run is in progress: stop it first (x on the main screen)"))
         elif self.host.maps.busy:
             self.say(MAPPING)
         elif self.host.preflight.thread is not None:
-            self.say("a check is just ending: once more, in a moment")
+            self.say(_("a check is just ending: once more, in a moment"))
         elif not measuring.measures(self.lesson):
             measuring.start(self.lesson, self.host.data_dir)
             self.tick()
@@ -166,7 +183,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         page = self._page_pane
         choices = page.choices()
         if not choices:
-            self.say("this lesson trains nothing that could be put into the form")
+            self.say(_("this lesson trains nothing that could be put into the form"))
             return
         trials = [choice for choice in page.trials if choice.display]
         within = self.focused in page.experiments and trials
@@ -182,6 +199,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
             run = self._stored.runs.experiment(group_of(lesson.name), role, config)
             name = run.name if run is not None else ""
         else:
+            self.host.measuring.chosen = number
             config = resolve(lesson.fields_to_try(lesson.trials[number]), unused=True)
             tried = self._stored.tried(lesson)[number]
             name = tried.run if tried is not None else ""
@@ -193,9 +211,9 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
 
         measurement = self.host.measuring.of(self.lesson)
         if measurement is not None and measurement.traceback:
-            self.open(TextScreen("Why the lesson failed", measurement.traceback))
+            self.open(TextScreen(_("Why the lesson failed"), measurement.traceback))
         else:
-            self.say("this lesson has not failed with an error to show")
+            self.say(_("this lesson has not failed with an error to show"))
 
     def action_help(self) -> None:
         """All keys."""
@@ -240,39 +258,46 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         measuring, lesson = self.host.measuring, self.lesson
         measurement, busy = measuring.of(lesson), measuring.measures(lesson)
         runs = measurement.runs if measurement is not None else []
-        verdict = measurement.verdict if measurement is not None else None
+        kept = self._stored.kept.get(lesson.name) if measurement is None else None
+        verdict = measurement.verdict if measurement is not None else kept.verdict if kept is not None else None
         ascii, figure = self.host.ascii, self._figure_pane.figure
         self._look_at_the_store()
         self._list_pane.mark(measuring, self._stored.progress, ascii)
         look = self._look()
         epochs = sum(len(run.live.epochs) for run in runs)
-        picture = measurement.bench.picture if measurement is not None else None
+        picture = measurement.bench.picture if measurement is not None else kept
         seen = (lesson.name, measurement, picture, look, len(runs), epochs, figure.size)
         page = self._page_pane
         rows = int(page.size.height * (1 if self.has_class("-narrow") else VERDICT_SHARE))
-        heading = lesson_page.fitted(lesson_page.heading(lesson, measuring, ascii), page.verdict.size.width, rows)
+        heading = lesson_page.fitted(lesson_page.heading(lesson, measuring, kept, ascii), page.verdict.size.width, rows)
         tried = self._stored.tried(lesson)
-        state = (seen, heading, verdict, busy, tried)
+        # What is seen needs no announcement where its rows are wanted for the figure; the page has it then.
+        small = picture is not None and self._figure_pane.size.height < SEE_ROWS
+        state = (seen, heading, verdict, busy, tried, small)
         if state == self._shown:
             return
         before, self._shown = self._shown, state
-        of = measurement.bench.drawn_in_words if measurement is not None else ""
-        self._figure_pane.say(lesson_page.see(lesson, ascii), of)
+        of = measurement.bench.drawn_in_words if measurement is not None else kept.drawn if kept is not None else ""
+        see = lesson_page.see(lesson, ascii)
+        self._figure_pane.say("" if small else see, of)
         page.say_verdict(heading)
-        if before is None or before[0][:2] != seen[:2] or before[2] != verdict:  # type: ignore[index]
-            page.say(lesson, verdict, ascii)
+        page.subtitle(lesson_page.measured_on(kept))
+        if before is None or before[0][:2] != seen[:2] or (before[2], before[5]) != (verdict, small):  # type: ignore[index]
+            page.say(lesson, verdict, ascii, see if small else "")
             if isinstance(chosen := self.focused, Choice):  # the text above it has another length now
                 self.call_after_refresh(chosen.scroll_visible, animate=False)
         if before is None or before[0][0] != seen[0] or before[4] != tried:  # type: ignore[index]
             page.offer(lesson, tried, ascii)
+            if isinstance(chosen := self.focused, Choice):
+                self.call_after_refresh(chosen.scroll_visible, animate=False)
         width, height = figure.size
         if width > 0 and height > 0:
-            figure.show(lesson_page.picture_of(self.app, lesson, measurement, width, height, look))
+            figure.show(lesson_page.picture_of(self.app, measurement, kept, width, height, look))
 
     def _look_at_the_store(self) -> None:
         """What was tried, and what is stored: at the beginning, and whenever a lesson has come to its end."""
         measuring = self.host.measuring
-        for trouble in measuring.troubles - self._told:
+        for trouble in (measuring.troubles | self._stored.troubles) - self._told:
             self._told.add(trouble)
             self.say(trouble)
         seen = tuple(measuring.verdicts)

@@ -67,12 +67,14 @@ class Measurement:
                 self._note(self.verdict)
 
     def _note(self, verdict: Verdict) -> None:
-        """That it was seen."""
+        """That it was seen, and what."""
+        from d2ltui.lessons.kept import keep
         from d2ltui.lessons.progress import note_seen
         from d2ltui.store.errors import StoreError
 
         try:
             note_seen(self.lesson.name, verdict.holds)
+            keep(verdict, self.bench.picture, self.bench.drawn_in_words)
         except StoreError as error:
             self.trouble = self.trouble or str(error)
 
@@ -85,6 +87,7 @@ class LessonRunner:
 
     def __init__(self, store: bool = True) -> None:
         self.opened: Lesson | None = None
+        self.chosen: int | None = None  # the change of that lesson that was put into the form last
         self.stores = store
         self._kept: dict[str, Measurement] = {}
         self._lock = threading.Lock()  # held for moments: over what waits, and whether the thread takes more of it
