@@ -17,8 +17,9 @@ from d2ltui.spec.events import Finding
 
 # Of two findings, the cause is that which stands first here. What is in no place here says nothing of the network.
 _CAUSES = (
-    "divergence", "symmetry", "initialisation", "learning-rate-high", "oscillation", "exploding-gradient", "dead-relu",
-    "saturation", "vanishing-gradient", "stalled", "learning-rate-low", "overfitting",
+    "divergence", "over-regularised", "symmetry", "initialisation", "learning-rate-high", "oscillation",
+    "exploding-gradient", "dead-relu", "saturation", "vanishing-gradient", "stalled", "learning-rate-low",
+    "overfitting",
 )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ for _rule in (
     Rule("dead-relu", rules_layers.dead_relu),
     Rule("saturation", rules_layers.saturation),
     Rule("vanishing-gradient", rules_layers.vanishing_gradient),
+    Rule("weight-decay", rules_training.weight_decay),
     Rule("learning-rate", rules_training.learning_rate),
     Rule("oscillation", rules_loss.oscillation),
     Rule("stalled", rules_loss.stalled),

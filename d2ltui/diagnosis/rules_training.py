@@ -88,6 +88,32 @@ def learning_rate(run: Run) -> Iterator[Finding]:
         )
 
 
+def weight_decay(run: Run) -> Iterator[Finding]:
+    """The penalty has shrunk every layer's weights, and nothing was learned: what else is seen follows from that."""
+    decay, first = run.config.weight_decay, run.probes[0]
+    if decay <= 0 or run.diverged_at is not None or first.step > 0 or not run.has_learned_nothing:
+        return
+    kept = [
+        now.weight_norm / before.weight_norm
+        for before, now in zip(first.layers, run.layers, strict=False)
+        if before.weight_norm and now.weight_norm is not None
+    ]
+    figure = max(kept, default=math.inf)
+    if not figure <= LIMITS["shrunk"].warning:
+        return
+    yield finding(
+        run,
+        "over-regularised",
+        "alarm" if figure <= LIMITS["shrunk"].alarm else "warning",
+        figure,
+        what=f"Weight decay {setting(decay)} has shrunk the weights to {percent(figure)} of their norm at the start, "
+        f"or less, {run.when}, and the loss is {number(run.loss)}.",
+        why="The penalty's gradient is λw: where it is larger than the loss's, nothing is learned.",
+        try_="Train again with weight_decay 0.",
+        remedy={"weight_decay": 0.0},
+    )
+
+
 def _measured_steps(probes: Sequence[LayersProbed]) -> list[float]:
     """The largest of the layers' ‖Δw‖/‖w‖ of each training step that was measured, in order, each step once.
 

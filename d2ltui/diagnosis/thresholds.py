@@ -34,6 +34,7 @@ LIMITS: Mapping[str, Limit] = {
     "diverging": Limit(2.0, 10.0, "times the loss at the start, or of a guess"),
     "lr_high": Limit(0.1, 1.0, "‖Δw‖/‖w‖ of a step; about 1e-3 is usual (CS231n, ratio of weights to updates)"),
     "lr_low": Limit(1e-4, 0.0, "the same ratio, while the loss has hardly moved"),
+    "shrunk": Limit(0.5, 0.25, "of a layer's weights at the start, while nothing was learned; by hand"),
     "overfitting": Limit(1.25, 2.0, "validation loss over its lowest; " + _MEASURED),
     "not_learning": Limit(0.95, 1.05, "times the loss at the start: has not learned; times a guess's: knows less"),
 }

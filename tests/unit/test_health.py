@@ -12,6 +12,7 @@ from runs import rules
 
 from d2ltui.data import load
 from d2ltui.diagnosis import probes
+from d2ltui.diagnosis.live import one_cause
 from d2ltui.diagnosis.monitor import LIMITS, examine
 from d2ltui.nn import build
 from d2ltui.spec import catalogue, events
@@ -54,6 +55,26 @@ def test_what_is_dead_in_a_network_that_learns_is_of_note(loss: float, lowest: f
     found = rules(examine(probed, [], resolve(MLP)))
     assert found["dead-relu"] == severity
     assert ("not-zero-centred" in found) == (severity != "note")
+
+
+@pytest.mark.parametrize(("norm", "severity"), [(0.6, None), (0.4, "warning"), (0.1, "alarm")])
+def test_weights_that_the_penalty_has_shrunk_are_the_cause_of_what_is_dead(norm: float, severity: str | None) -> None:
+    def seen(step: int, norm: float, dead: float) -> events.LayersProbed:
+        layers = layer(1, weight_norm=norm), layer(2, "ReLU", dead=dead), layer(3, weight_norm=norm / 2)
+        return msgspec.structs.replace(looked(step, *layers), loss=2.3)
+
+    probed = [seen(0, 1.0, 0.0), seen(500, norm, 1.0)]
+    found = examine(probed, [], resolve({**MLP, "weight_decay": 0.1}))
+    assert rules(found).get("over-regularised") == severity
+    if severity:
+        cause, *others = one_cause(found)
+        assert (cause.rule, cause.remedy) == ("over-regularised", {"weight_decay": 0.0})
+        assert f"{100 * norm:.0f} % of their norm" in cause.what
+        assert next(one for one in others if one.rule == "dead-relu").because_of == "over-regularised"
+    # Who has learned something, or has no penalty, has another reason.
+    learned = [probed[0], msgspec.structs.replace(probed[1], loss=0.5)]
+    assert "over-regularised" not in rules(examine(learned, [], resolve({**MLP, "weight_decay": 0.1})))
+    assert "over-regularised" not in rules(examine(probed, [], resolve(MLP)))
 
 
 def test_many_sick_layers_make_one_sentence_about_the_worst() -> None:
