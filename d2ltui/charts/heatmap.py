@@ -37,6 +37,22 @@ class Ends(NamedTuple):
     high: float
     log: bool
 
+    def value_at(self, share: float) -> float:
+        """What stands `share`, 0 to 1, of the way from the lightest to the darkest."""
+        if self.log:
+            return float(self.low * (self.high / self.low) ** share)
+        return self.low + share * (self.high - self.low)
+
+    def share_of(self, value: float) -> float:
+        """The other way round; where both ends are the same, the middle."""
+        if self.high <= self.low:
+            return 0.5
+        if self.log:
+            found = math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
+        else:
+            found = (value - self.low) / (self.high - self.low)
+        return min(1.0, max(0.0, found))
+
 
 NO_ENDS = Ends(0.0, 1.0, False)  # of a map without numbers
 
@@ -200,7 +216,7 @@ def legend(ends: Ends, *, ascii: bool) -> list[Run]:
     runs: list[Run] = []
     for step in range(5):
         share = step / 4
-        number = ends.low * (ends.high / ends.low) ** share if ends.log else ends.low + share * (ends.high - ends.low)
         level = round(share * (LEVELS - 1))
-        runs += [(FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL), (Style.AXIS, f" {as_text(number)}  ")]
+        said = as_text(ends.value_at(share))
+        runs += [(FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL), (Style.AXIS, f" {said}  ")]
     return runs

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LETTERS = string.ascii_letters + string.digits
 # From dark blue over green to yellow: viridis, whose lightness grows evenly.
-_COLOURS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 _DARKER = 0.72  # of a cell's colour, behind its shade
 _WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is logarithmic
 
@@ -97,9 +97,9 @@ def coloured(drawing: Drawing, look: Look) -> Drawing:
     """`drawing` with the shades in the colours of a terminal that has them, or else as plain text."""
     if not look.colours:
         return [[(_plain(style), text) for style, text in line] for line in drawing]
-    colours = np.array(_COLOURS, np.float64)
-    places = np.linspace(0, len(_COLOURS) - 1, heatmap.LEVELS)
-    levels = np.stack([np.interp(places, range(len(_COLOURS)), colours[:, i]) for i in range(3)], axis=1)
+    colours = np.array(VIRIDIS, np.float64)
+    places = np.linspace(0, len(VIRIDIS) - 1, heatmap.LEVELS)
+    levels = np.stack([np.interp(places, range(len(VIRIDIS)), colours[:, i]) for i in range(3)], axis=1)
     # Behind the full block nothing is to be seen, unless a font leaves a gap between its rows.
     full = [heatmap.shade(level, ascii=look.ascii) == heatmap.SHADES[-1] for level in range(heatmap.LEVELS)]
     behind = levels * np.where(full, 1.0, _DARKER)[:, None]

@@ -192,11 +192,11 @@ def _open_application(config: RunConfig, **options: Any) -> int:
 def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max_fps: float, speak: bool) -> None:
     """Open the application on a stored RUN, live.
 
-    RUN is a name, its beginning, or latest, and is shown while it is trained.
+    RUN is a name, its beginning, or latest, and is shown while it is trained; so is a map, by its name.
     """
     from d2ltui.cli.stored import find_run
 
-    path, config = find_run(run)
+    path, config = find_run(run, ends=exit_when_done and not speak)
     if speak:
         from d2ltui.cli.stored import speak_of
 

@@ -19,6 +19,7 @@ from d2ltui.store.errors import Damaged
 from d2ltui.store.export import overview
 from d2ltui.store.groups import CLOSED, Group, folded
 from d2ltui.store.listing import DAMAGED, RunInfo, describe, newest_first, runs
+from d2ltui.store.map_reader import MapRows
 from d2ltui.store.reader import RunReader
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
         StoreError: where a condition is wrong, or the runs cannot be read.
     """
     parsed = filters.parse(conditions)
-    found = sorted((run for run in runs() if filters.matches(parsed, run)), key=newest_first)
+    found = sorted((run for run in (*runs(), *MapRows().read()) if filters.matches(parsed, run)), key=newest_first)
     if as_json:
         text.say(json_line([run.to_json() for run in found]))
         return
@@ -49,6 +50,8 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
         )
     if any(run.name.startswith(CLOSED) for run in listed):
         text.say("of a group, with the means of its figures: 'd2ltui runs group=NAME' lists its runs")
+    if any(run.of_map is not None and run.of_map.best is not None for run in found):
+        text.say("of a map, with the figures of its best cell: 'd2ltui show NAME' draws it")
     for run in found:
         if run.problem:
             text.say(run.problem)
@@ -73,11 +76,11 @@ def _row(run: RunInfo) -> tuple[str, ...]:
         time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
         run.rates,
         run.progress,
-        "" if is_group else f"{run.steps:,}",
+        "" if is_group or run.of_map is not None else f"{run.steps:,}",
         optional(figures.get("train_loss")),
         optional(figures.get("val_loss")),
         optional(metric),
-        "" if is_group else run.tally.words,
+        "" if is_group or run.of_map is not None else run.tally.words,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,22 +11,20 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from d2ltui.charts import of_map
 from d2ltui.charts.spec import Drawing, Style
-from d2ltui.cli import text
+from d2ltui.cli import map_report, text
 from d2ltui.engine import summary
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError
 from d2ltui.engine.map import REDRAW_EVERY, Cell, Figures, MapTraining
 from d2ltui.runner.map_run import MapRun, cells_of
-from d2ltui.spec import catalogue, terminal
+from d2ltui.spec import terminal
 from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import to_json
-from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.jobs import Jobs, JobsError, WorkersLost
-from d2ltui.spec.maps import Known, MapSpec, best, effort_of, runs_of
-from d2ltui.spec.numbers import duration, optional, setting
+from d2ltui.spec.maps import Known, MapSpec, effort_of, runs_of
+from d2ltui.spec.numbers import duration
 from d2ltui.spec.numbers import rate as pace
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.parsing import ConfigError
@@ -55,7 +52,7 @@ def new_map(
         StoreError: where it is not allowed.
     """
     spec = MapSpec(config, x, y, seeds, given)
-    quantity = _quantity(config, show)
+    quantity = map_report.quantity_of(config, show)
     if not _agreed(spec, how["yes"]):
         return 2
     cells = cells_of(spec)
@@ -72,21 +69,11 @@ def resume_map(reference: str, *, show: str | None, **how: Any) -> int:
     path = find(reference)
     spec, done = read(path)
     left = {cell: runs for cell, runs in runs_of(spec).items() if cell not in done}
-    return _Map(spec, _quantity(spec.config, show), done, StoredMap(path)).train(left, **_without_yes(how))
+    return _Map(spec, map_report.quantity_of(spec.config, show), done, StoredMap(path)).train(left, **_without_yes(how))
 
 
 def _without_yes(how: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in how.items() if name != "yes"}
-
-
-def _quantity(config: RunConfig, show: str | None) -> str:
-    """What is shown."""
-    own, other = ("val_r2", "val_accuracy") if config.task == "regression" else ("val_accuracy", "val_r2")
-    if show == other:
-        raise NotAllowed(
-            f"show: '{show}' is not allowed with model {config.model}; allowed: {own}, val_loss, train_loss"
-        )
-    return show or ("val_loss" if config.task == "regression" else own)
 
 
 def _agreed(spec: MapSpec, yes: bool) -> bool:
@@ -184,10 +171,7 @@ class _Map:
     # The picture
 
     def _picture(self) -> Drawing:
-        ascii, known = text.is_ascii(), self._known
-        lines: Drawing = [[(Style.TEXT, f"{self._quantity}, {of_map.title(self._spec)}")]]
-        lines += of_map.draw_cells(self._spec, known, self._quantity, ascii=ascii)
-        return [*lines, of_map.key_of(known, self._quantity, ascii=ascii)]
+        return map_report.picture(self._spec, self._known, self._quantity)
 
     def _draw(self, training: MapTraining) -> None:
         """The picture as far as it is known, in the place of the last one; without room for it, how far the map is."""
@@ -234,26 +218,8 @@ class _Map:
             )
         if len(self._known.cells) < self._total:
             text.say(f"{len(self._known.cells)} of {self._total} cells are done")
-        if sick := self._known.findings.most_common():
-            text.say("findings: " + ", ".join(f"{rule} in {counted(n, 'cell')}" for rule, n in sick))
-        if (found := best(self._known.cells, self._quantity)) is not None:
-            (column, row), number = found
-            spec = self._spec
-            at = f"{spec.x.field} {setting(spec.x.values[column])}, {spec.y.field} {setting(spec.y.values[row])}"
-            text.say(f"best {self._quantity}: {optional(number)} with {at}: {self._command(column, row)}")
-
-    def _command(self, column: int, row: int) -> str:
-        """What trains a cell's network alone."""
-        spec = self._spec
-        config = spec.run_of((column, row))
-        usual = catalogue.defaults(config.model, config.dataset, config.optimizer, config.activation)
-        names = [
-            name
-            for name in FIELDS
-            if name in ("model", "dataset") or (name in spec.given) or getattr(config, name) != usual[name]
-        ]
-        values = (f"{FIELDS[name].option} {shlex.quote(_as_option(getattr(config, name)))}" for name in names)
-        return "d2ltui train " + " ".join(values)
+        map_report.tell_findings(self._known)
+        map_report.tell_best(self._spec, self._known, self._quantity)
 
     def _tell_where(self, err: TextIO) -> None:
         assert self._stored is not None
@@ -278,8 +244,3 @@ class _Map:
             "seconds": round(training.seconds, 4),
             "cells": cells_in_order(spec, self._known.cells),
         }
-
-
-def _as_option(value: object) -> str:
-    """A value as its option takes it, with all its digits."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

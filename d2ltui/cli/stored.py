@@ -35,21 +35,37 @@ def click_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
-def find_run(reference: str) -> tuple[Path, RunConfig | None]:
-    """The directory and the configuration of the run that `reference` means; None where it cannot be read."""
+def map_of(reference: str) -> Path | None:
+    """The directory of the map that is called so; None where `reference` is no map's name."""
+    from d2ltui.store import maps
+
+    return maps.maps_dir() / reference if reference in maps.names() else None
+
+
+def find_run(reference: str, *, ends: bool = False) -> tuple[Path, RunConfig | None]:
+    """The directory and the configuration of the run or map that `reference` means; None where it cannot be read.
+
+    Raises:
+        click.UsageError: where there is none; where it is a map, which `ends` no application.
+    """
     from d2ltui.store.listing import find, info
 
     with click_errors():
+        if (a_map := map_of(reference)) is not None:
+            if ends:
+                raise NotAllowed("exit-when-done: it is not allowed with a map; allowed: --speak, which ends with it")
+            return a_map, None
         path = find(reference)
         return path, info(path).config
 
 
 def speak_of(path: Path) -> int:
     """`watch --speak`: the exit status."""
+    from d2ltui.cli.map_stored import follow as follow_map
     from d2ltui.cli.speaking import follow
 
     with click_errors():
-        return follow(path)
+        return follow_map(path) if map_of(path.name) == path else follow(path)
 
 
 def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangup: Any, speak: bool) -> int:
@@ -93,12 +109,16 @@ def runs(filters: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: its settings, figures and findings.")
 @speak_option
 def show(run: str, as_json: bool, speak: bool) -> None:
-    """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest."""
+    """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest; or a map's name."""
     from d2ltui.cli.inspect import show as show_run
     from d2ltui.store.listing import find
 
     with click_errors():
-        if speak and not as_json:
+        if (a_map := map_of(run)) is not None:
+            from d2ltui.cli.map_stored import show as show_map
+
+            show_map(a_map, as_json=as_json, speak=speak)
+        elif speak and not as_json:
             from d2ltui.cli.speaking import tell
 
             tell(find(run))
@@ -117,9 +137,12 @@ def compare(names: tuple[str, ...]) -> None:
         given = f"{counted(len(names), 'run')} {are(len(names))}"
         raise click.UsageError(f"compare: {given} not allowed; allowed: two or more")
     with click_errors():
+        if a_map := next((name for name in names if map_of(name) is not None), None):
+            raise NotAllowed(f"compare: {a_map} is a map, which has no curves of its own; allowed: runs")
         compare_runs([find(name) for name in names])
 
 
+MAP_FORMATS = ("csv", "json", "svg")
 _FORMATS = {
     "csv": "A row for each step.",
     "json": "Everything but the histograms.",
@@ -159,14 +182,13 @@ def export(run: str, output: str | None, picture: str | None, **given: bool) -> 
     (form,) = forms
     if output is None and form in ("weights", "tensorboard"):
         raise click.UsageError(f"output: it is missing; allowed: with --{form}, -o (--output) PATH")
-    from d2ltui.store import maps
-
     with click_errors():
-        a_map = run in maps.names()
-        if a_map and form not in ("csv", "json"):
+        a_map = map_of(run)
+        if a_map is not None and form not in MAP_FORMATS:
             form = "picture" if picture is not None else form
-            raise NotAllowed(f"export: --{form} is not allowed for a map; allowed: --csv, --json")
-        path = maps.find(run) if a_map else find(run)
+            allowed = ", ".join(f"--{name}" for name in MAP_FORMATS)
+            raise NotAllowed(f"export: --{form} is not allowed for a map; allowed: {allowed}")
+        path = a_map or find(run)
         target = Path(output) if output is not None else None
         if target is not None and os.path.lexists(target):
             directory = form == "tensorboard" and target.is_dir()
@@ -180,10 +202,10 @@ def export(run: str, output: str | None, picture: str | None, **given: bool) -> 
                     f"output: '{output}' is not allowed ({there}, and nothing is overwritten); allowed: a path where "
                     f"there is nothing yet{more}, such as -o {free}"
                 )
-        if a_map:
-            spec, cells = maps.read(path)
-            lines = maps.csv_lines(spec, cells) if form == "csv" else iter([maps.json_text(spec, cells)])
-            _write(target, (line.encode() for line in lines))
+        if a_map is not None:
+            from d2ltui.cli.map_stored import export as export_map
+
+            _write(target, (line.encode() for line in export_map(path, form)))
         elif picture is not None:
             from d2ltui.cli.pictures import as_svg, as_text
 

@@ -284,6 +284,8 @@ def rename(name: str, new: str) -> Path:
     path = path_of(name)
     if not is_name(new):
         raise NotAllowed(f"name: '{new}' is not allowed; allowed: {NAMES}")
+    if re.fullmatch(r"map-\d+", new):
+        raise NotAllowed(f"name: '{new}' is not allowed (maps are called so); allowed: another name")
     target = runs_dir() / new
     with _owned(path):
         if os.path.lexists(target):
@@ -301,7 +303,16 @@ def delete(name: str) -> None:
     Raises:
         StoreError: where there is no such run, it is in use, or it cannot be deleted.
     """
-    path = path_of(name)
+    delete_at(path_of(name))
+
+
+def delete_at(path: Path) -> None:
+    """Delete what is stored in directory `path`, a run or a map, which nobody trains.
+
+    Raises:
+        StoreError: where it is in use, or cannot be deleted.
+    """
+    name = path.name
     with _owned(path):
         try:
             # Out of sight first: a directory that is half deleted must not look like a run.
@@ -330,7 +341,15 @@ def set_note(name: str, text: str) -> None:
     Raises:
         StoreError: where there is no such run, or it cannot be written.
     """
-    path = path_of(name)
+    set_note_at(path_of(name), text)
+
+
+def set_note_at(path: Path, text: str) -> None:
+    """Write something about the run or map in directory `path`.
+
+    Raises:
+        StoreError: where it cannot be written.
+    """
     data = text.strip()[:MAX_NOTE].encode("utf-8", "replace")
     try:
         write_atomically(path / NOTE, lambda file: file.write(data))

@@ -22,7 +22,7 @@ from d2ltui.spec.events import ENDED, PRUNED, Finding
 from d2ltui.spec.findings import Tally, finding_values, tally
 from d2ltui.spec.header import RunHeader, header_of
 from d2ltui.spec.numbers import setting
-from d2ltui.spec.text import quoted
+from d2ltui.spec.text import counted, quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
 from d2ltui.store.environment import is_alive
@@ -34,6 +34,18 @@ STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED, BUSY,
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "train_r2", "val_r2")
 PATIENCE = 0.05  # seconds that a list waits for the process that writes one of its runs
 SETTLED = 2.0  # seconds after which a file's times tell for certain that it is the same: some clocks are coarse
+
+
+class MapFacts(msgspec.Struct, frozen=True):
+    """What a list shows of a map beside what it shows of a run: its axes, its cells, and the values of the best one."""
+
+    x: str
+    y: str
+    fields: tuple[str, ...]
+    seeds: int
+    done: int
+    total: int
+    best: dict[str, Any] | None
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -65,6 +77,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     role: str = ""  # in a lesson: its experiment's
     problem: str = ""
     last_lr: float | None = None  # where it was changed while the run was trained
+    of_map: MapFacts | None = None  # of a map, which is listed among the runs
 
     @property
     def active(self) -> bool:
@@ -76,6 +89,8 @@ class RunInfo(msgspec.Struct, frozen=True):
         """The learning rate, and what it was changed to: `0.1`, `0.1→0.05`; "" where it is not known."""
         if self.header is None or math.isnan(self.header.lr):
             return ""
+        if self.of_map is not None and "lr" in self.of_map.fields:
+            return next(axis for axis in (self.of_map.x, self.of_map.y) if axis.startswith("lr=")).partition("=")[2]
         changed = self.last_lr is not None and self.last_lr != self.header.lr
         return setting(self.header.lr) + (f"→{setting(self.last_lr)}" if changed else "")
 
@@ -84,6 +99,8 @@ class RunInfo(msgspec.Struct, frozen=True):
         """`3/10`: the epochs that are over, and all of them; "" where nothing is known of the run."""
         if self.header is None:
             return ""
+        if self.of_map is not None:
+            return f"{self.of_map.done:,}/{counted(self.of_map.total, 'cell', ',')}"
         return f"{self.epochs:,}/{f'{self.header.epochs:,}' if self.header.epochs else '?'}"
 
     @property
@@ -102,7 +119,9 @@ class RunInfo(msgspec.Struct, frozen=True):
         return self.status in ("stopped", "failed", INTERRUPTED)
 
     def value(self, field: str) -> Any:
-        """What `field`, one of `filters.FIELDS`, is; None where it is not there."""
+        """What `field`, one of `filters.FIELDS`, is; None where it is not there, or differs from cell to cell."""
+        if self.of_map is not None and field in (*self.of_map.fields, "steps", "seconds"):
+            return None
         if field in RunInfo.__struct_fields__:
             return getattr(self, field)
         if field in self.figures:
@@ -113,6 +132,20 @@ class RunInfo(msgspec.Struct, frozen=True):
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
+        if self.of_map is not None:
+            return {
+                "name": self.name,
+                "kind": "map",
+                "status": self.status,
+                "created": self.created,
+                "group": None,
+                "note": self.note,
+                **{name: value for name, value in msgspec.to_builtins(self.of_map).items() if name != "fields"},
+                **self.figures,
+                "config": plain_config(self.config) if self.config is not None else None,
+                "message": self.problem,
+                "path": str(self.path),
+            }
         return {
             "name": self.name,
             "status": self.status,

@@ -2,6 +2,7 @@
 
     D2LTUI_HOME/maps/map-1/map.json       what is trained: the run, both axes, the seeds
     D2LTUI_HOME/maps/map-1/cells.jsonl    a line for each cell that is done, in the order in which they were
+    D2LTUI_HOME/maps/map-1/process.json   which process trains it; where that was killed, did
 
 A line is written when its cell is known, so that a process that was killed leaves all that it had finished.
 """
@@ -26,10 +27,11 @@ from d2ltui.spec.maps import CURVES, SAID, MapSpec
 from d2ltui.spec.text import json_line, printable_values, quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
+from d2ltui.store.environment import process
 from d2ltui.store.errors import Damaged, NotAllowed, StoreError, reason
 from d2ltui.store.plausible import check_config
 
-DESCRIPTION, CELLS = "map.json", "cells.jsonl"
+DESCRIPTION, CELLS, PROCESS = "map.json", "cells.jsonl", "process.json"
 STEM = "map"
 MAX_BYTES = 256 * 2**20  # of a file that is read
 MOST_SEEDS = 1000
@@ -78,6 +80,8 @@ class StoredMap:
         try:
             self._file = os.fdopen(open_regular(path / CELLS, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab")
             self._end_line()
+            text = json_line(process())
+            home.write_atomically(path / PROCESS, lambda file: file.write(text.encode()))
         except OSError as error:
             self._lock.release()
             raise StoreError(f"map: {path.name} cannot be written ({reason(error)})") from None
@@ -129,6 +133,8 @@ class StoredMap:
         """Let others have it."""
         with contextlib.suppress(OSError):
             self._file.close()
+        with contextlib.suppress(OSError):
+            (self.path / PROCESS).unlink()
         self._lock.release()
 
 
@@ -143,16 +149,61 @@ def read(path: Path) -> tuple[MapSpec, dict[tuple[int, int], dict[str, Any]]]:
     Raises:
         StoreError: where it cannot be read.
     """
-    try:
+    spec = read_spec(path)
+    return spec, dict(parsed_cells(path, spec, read_cells(path)))
+
+
+def read_spec(path: Path) -> MapSpec:
+    """What the map in directory `path` is of.
+
+    Raises:
+        StoreError: where it cannot be read.
+    """
+    with _problems_of(path):
         values = printable_values(json.loads(read_regular(path / DESCRIPTION, MAX_BYTES)))
-        spec = MapSpec(
+        return MapSpec(
             _config(path, values["config"]),
             checked_axis("x", msgspec.convert(values["x"], Axis)),
             checked_axis("y", msgspec.convert(values["y"], Axis)),
             msgspec.convert(values["seeds"], Annotated[int, msgspec.Meta(ge=1, le=MOST_SEEDS)]),
             tuple(msgspec.convert(values["given"], list[str])),
         )
-        return spec, dict(_cells(path, spec))
+
+
+def read_cells(path: Path, after: int = 0) -> bytes:
+    """The lines of a map's cells, without the first `after` bytes; none where no cell is done yet.
+
+    Raises:
+        StoreError: where they cannot be read.
+    """
+    with _problems_of(path):
+        try:
+            if after and os.lstat(path / CELLS).st_size <= after:
+                return b""
+            return read_regular(path / CELLS, MAX_BYTES)[after:]
+        except FileNotFoundError:
+            return b""
+
+
+def parsed_cells(path: Path, spec: MapSpec, data: bytes) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
+    """The cells that whole lines of `data` tell of.
+
+    Raises:
+        StoreError: where one is none.
+    """
+    with _problems_of(path):
+        for line in data.splitlines(keepends=True):
+            if line.endswith(b"\n"):
+                (column, row), figures = _cell(printable_values(json.loads(line)))
+                if 0 <= column < len(spec.x.values) and 0 <= row < len(spec.y.values):
+                    yield (column, row), figures
+
+
+@contextlib.contextmanager
+def _problems_of(path: Path) -> Iterator[None]:
+    """What is wrong with the files of a map, as a sentence."""
+    try:
+        yield
     except OSError as error:
         raise StoreError(f"map: {path.name} cannot be read ({reason(error)})") from None
     except RecursionError:
@@ -170,18 +221,6 @@ def _config(path: Path, stored: object) -> RunConfig:
     check_config(config)
     layer_plan(config)
     return config
-
-
-def _cells(path: Path, spec: MapSpec) -> Iterator[tuple[tuple[int, int], dict[str, Any]]]:
-    try:
-        lines = read_regular(path / CELLS, MAX_BYTES).splitlines(keepends=True)
-    except FileNotFoundError:
-        return
-    for line in lines:
-        if line.endswith(b"\n"):
-            (column, row), figures = _cell(printable_values(json.loads(line)))
-            if 0 <= column < len(spec.x.values) and 0 <= row < len(spec.y.values):
-                yield (column, row), figures
 
 
 def _cell(values: object) -> tuple[tuple[int, int], dict[str, Any]]:

@@ -95,9 +95,14 @@ def _print_stored(path: Path) -> int | None:
     from d2ltui.spec.text import json_line
     from d2ltui.store.errors import StoreError
     from d2ltui.store.export import overview
+    from d2ltui.store.map_reader import MapReader
+    from d2ltui.store.maps import maps_dir
     from d2ltui.store.reader import RunReader
 
     try:
+        if path.parent == maps_dir():
+            print(json_line(MapReader(path).overview()), flush=True)
+            return None
         with RunReader(path) as reader:
             print(json_line(overview(reader)), flush=True)
     except StoreError as error:

@@ -238,3 +238,58 @@ def test_what_goes_wrong_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, 
     assert growing.complete
     assert growing.problem == ""
     assert "cannot be stored" in growing.trouble
+
+
+def stored_map() -> tuple[StoredMap, MapSpec]:
+    """One of six cells, of which one is known; until it is closed, this process trains it."""
+    x, y = parse_axis("x", "lr=0.01:1:3"), parse_axis("y", "init_std=0.1:1:2")
+    spec = MapSpec(base_config(MLP, x, y), x, y, 1, tuple(MLP))
+    stored = StoredMap.create(spec)
+    stored.add(made_up(spec, (0, 0), val_accuracy=0.9))
+    return stored, spec
+
+
+async def test_a_map_of_another_process_is_listed_opened_and_followed(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("d2ltui.tui.services.map_runner.FOLLOW_EVERY", 0.05)
+    stored, spec = stored_map()
+    async with open_app(MLP, size=(120, 40)) as person:
+        await person.press("R")
+        await person.until(lambda: "1/6 cells" in person.text(), "the list")
+        assert "0 runs, 1 map" in person.text()
+        for key, said in (
+            ("space", "map-1 is a map: it has no curves of its own; enter opens it"),
+            ("n", "map-1 is a map: it keeps its name; N writes a note about it"),
+            ("c", "map-1 is a map: enter opens it, ctrl+r continues it there"),
+            ("d", "map-1 is in progress: stop it first"),
+        ):
+            await person.press(key)
+            await person.until(lambda said=said: any(said in one.message for one in person.app._notifications), said)
+        await person.press("N")
+        await person.press(*"first", "enter")
+        await person.until(lambda: "first" in person.text(), "the note")
+        await person.press("enter")
+        await person.until(lambda: "another process trains it, 1 of 6 cells" in person.text(), "the map")
+        await person.press("ctrl+r")
+        assert "another process trains this map" in person.text()
+        left = [(column, row) for column in range(3) for row in range(2) if column + row]
+        stored.add(made_up(spec, *left))
+        await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")
+        stored.close()
+        await person.press("escape", "R")
+        await person.until(lambda: "6/6 cells" in person.text(), "the list again")
+        await person.press("d", "enter")
+        await person.until(
+            lambda: "no run matches" not in person.text() and "6/6 cells" not in person.text(), "that it is gone"
+        )
+    assert not stored.path.exists()
+
+
+async def test_watch_opens_the_map(open_app: Opener) -> None:
+    stored, _ = stored_map()
+    stored.close()
+    async with open_app(MLP, size=(120, 40), watch=stored.path) as person:
+        await person.until(lambda: "map-1: stopped, 1 of 6 cells" in person.text(), "the map")
+        await person.press("b")
+        assert "val_accuracy   0.9" in person.text()

@@ -31,6 +31,7 @@ from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
+ELSEWHERE = "another process trains this map: it can be stopped there"
 NARROW, WIDE = 100, 160  # columns
 SUBTITLE_ROOM = 6  # cells of the frame beside how far the map is
 CELL_WIDTHS = (33, 44, 60)  # of the cell's pane, below NARROW, below WIDE, from there on
@@ -42,6 +43,7 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
     Args:
         config: the run that the form describes.
         given: the fields of it that somebody has chosen.
+        stored: the name of a stored map to show.
     """
 
     DEFAULT_CSS = f"""
@@ -56,8 +58,9 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
     BINDINGS = bindings(MAP_KEYS)
     AUTO_FOCUS = ""
 
-    def __init__(self, config: RunConfig, given: Mapping[str, object]) -> None:
+    def __init__(self, config: RunConfig, given: Mapping[str, object], stored: str = "") -> None:
         super().__init__()
+        self._stored = stored
         self._config = config
         self._shown: object = None
         self._metric_curve = False
@@ -80,9 +83,16 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         growing = self.host.maps.present
         if growing is not None:
             self._axes.show(growing.spec)
+            self.host.maps.follow()
         self.set_focus(self._view if growing is not None else self._axes.fields["x"])
         self.set_interval(1 / self.host.max_fps, self.tick)
         self.call_after_refresh(self.tick)
+        if self._stored and (growing is None or growing.name != self._stored) and not self._must_wait():
+            begin(self.app, self._show_stored(self._stored))
+
+    def on_unmount(self) -> None:
+        """What another process adds to a map is taken in while it is looked at."""
+        self.host.maps.unfollow()
 
     def on_resize(self) -> None:
         """Another size."""
@@ -125,6 +135,7 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         if growing is not None:
             busy = self.host.maps.busy
             state = (*state, len(growing.known.cells), growing.problem, growing.doing, busy, growing.trouble)  # type: ignore[assignment]
+            state = (*state, growing.elsewhere)  # type: ignore[assignment]
             room = self._map_pane.outer_size.width - SUBTITLE_ROOM
             self._map_pane.subtitle(map_words.progress(growing, busy, room))
         if state == self._shown or self._view.size.width <= 0:
@@ -183,6 +194,9 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
             return
         growing = maps.present
         if growing is not None and growing.continues(spec):
+            if growing.elsewhere:
+                self.say(ELSEWHERE)
+                return
             maps.resume()
             self._begun()
             return
@@ -243,6 +257,8 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         """End it; what is done stays."""
         if self.host.maps.busy:
             self.host.maps.stop()
+        elif self.host.maps.present is not None and self.host.maps.present.elsewhere:
+            self.say(ELSEWHERE)
         else:
             self.say("no map is being trained: ctrl+r begins")
 

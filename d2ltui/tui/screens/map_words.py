@@ -41,6 +41,8 @@ def _progress(growing: GrowingMap, busy: bool) -> tuple[str, ...]:
     """From the longest to the shortest."""
     done = f"{len(growing.known.cells)} of {counted(growing.total, 'cell', ',')}"
     named = f"{growing.name}: " if growing.name else ""
+    if growing.elsewhere:
+        return f"{named}another process trains it, {done}", f"{named}training, {done}", f"training, {done}", done
     if busy and growing.control.mode == "pause":
         return f"{named}paused, {done}", f"paused, {done}", "paused"
     if busy and growing.doing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d2ltui.spec.fields import FIELDS
@@ -174,9 +175,10 @@ class OpeningScreen(PlayingScreen):
 
     def action_map(self) -> None:
         """A network for each cell of a grid."""
-        self.after_typing(self._open_map)
+        self.after_typing(self.open_map)
 
-    def _open_map(self) -> None:
+    def open_map(self, stored: str = "") -> None:
+        """The map's screen, with the stored map of that name, if any."""
         from d2ltui.tui.screens.map import MapScreen
 
         def chosen(config: RunConfig | None) -> None:
@@ -184,14 +186,14 @@ class OpeningScreen(PlayingScreen):
                 self.describe_in_form(config, "the cell")
 
         if (config := self.described()) is not None:
-            self.open(MapScreen(config, self.chosen_fields()), chosen)
+            self.open(MapScreen(config, self.chosen_fields(), stored), chosen)
 
     def action_runs(self) -> None:
         """The stored runs."""
 
-        def chosen(name: str | None) -> None:
-            if name is not None:
-                self.host.stored.watch(name)
+        def chosen(run: Path | str | None) -> None:
+            if run is not None:
+                self.host.stored.watch(run)
             self.tick()
 
         self.open(self.spares.take("runs"), chosen)

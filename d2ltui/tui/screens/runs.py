@@ -16,7 +16,9 @@ from textual.widgets import DataTable, Input, Static
 
 from d2ltui.charts.overlay import letter
 from d2ltui.charts.spec import Style
+from d2ltui.spec.text import counted
 from d2ltui.store import StoreError, filters, listing
+from d2ltui.store.map_reader import MapRows
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
@@ -40,11 +42,18 @@ if TYPE_CHECKING:
 NARROW = 100
 SHORT = 20  # rows
 POLL_EVERY = 2.0
+NO_CURVES = "it has no curves of its own; enter opens it"
 LEAST_TABLE, TABLE_FRAME = 7, 4  # rows: with three runs; a border, a heading, and a bar to move it sideways
 
 
-class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
-    """All stored runs. Leaves with the name of a run to open, or None.
+def _how_many(rows: Sequence[RunInfo]) -> str:
+    maps = sum(row.of_map is not None for row in rows)
+    said = counted(len(rows) - maps, "run")
+    return f"{said}, {counted(maps, 'map')}" if maps else said
+
+
+class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["Path | str | None"]):
+    """All stored runs and maps. Leaves with the name of a run to open, a map's directory, or None.
 
     Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.
     """
@@ -64,7 +73,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._listed = listing.Rows()
+        self._listed, self._maps = listing.Rows(), MapRows()
         self._all: list[RunInfo] | None = None  # None until the store has been read
         self._problem = ""  # why it cannot be
         self._runs: list[RunInfo] = []  # those that are shown
@@ -148,12 +157,18 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
             return
         self._reading = begin(self.app, self._read_runs())
 
+    def _read_store(self) -> list[RunInfo]:
+        """Runs and maps; whatever is wrong with a map hides no run."""
+        runs = self._listed.read()
+        taken = {run.name for run in runs}
+        return [*runs, *(row for row in self._maps.read() if row.name not in taken)]
+
     async def _read_runs(self) -> None:
         while True:
             self._stale = False
             runs, problem = self._all, ""
             try:
-                runs = await in_thread(self._listed.read)
+                runs = await in_thread(self._read_store)
             except StoreError as error:
                 problem = str(error)
             if not self.is_attached:
@@ -184,7 +199,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
         runs.sort(key=partial(place, self._sort))
         self._runs, self._rows = runs, self._groups.rows(runs, folds=not self._filter.strip())
         self._share_rows()
-        pane.subtitle(self._problem or f"{len(runs)} run{'s' * (len(runs) != 1)}, {ORDERS[self._sort]}")
+        pane.subtitle(self._problem or f"{_how_many(runs)}, {ORDERS[self._sort]}")
         self._fill()
 
     def _fill(self) -> None:
@@ -199,7 +214,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
 
     def action_mark(self) -> None:
         """Mark the run under the cursor, or no longer; of a group, all its runs."""
-        if (name := self._table.selected) is None:
+        if (name := self._table.selected) is None or self._tell_map(NO_CURVES):
             return
         group = self._groups.of(name)
         names = [name] if group is None else [run.name for run in group.runs]
@@ -213,7 +228,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
 
     def action_baseline(self) -> None:
         """What the others are compared with: always the first curve."""
-        if (name := self._run_selected()) is None:
+        if (name := self._run_selected(NO_CURVES)) is None:
             return
         self._baseline = None if self._baseline == name else name
         if self._baseline is not None:
@@ -270,6 +285,8 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["str | None"]):
             following = self._groups.toggle(group)
             self._show_runs()
             self._table.select(following)
+        elif (found := self._map_selected()) is not None:
+            self.dismiss(found.path)
         elif (name := self._table.selected) is not None:
             self.dismiss(name)
 

@@ -36,17 +36,31 @@ class RunActions(Hosted, Once):
         """These runs are gone."""
         raise NotImplementedError
 
-    def _run_selected(self) -> str | None:
-        """The name of the run under the cursor; None, and a sentence, where that is a group."""
+    def _map_selected(self) -> RunInfo | None:
+        """The map under the cursor; None where that is something else."""
+        name = self._table.selected
+        return next((run for run in self._runs if run.name == name and run.of_map is not None), None)
+
+    def _run_selected(self, maps: str = "") -> str | None:
+        """The name of the run under the cursor; None, and a sentence, where that is a group, or a map.
+
+        `maps` is what is said of those; "" where one will do.
+        """
         group = self._groups.of(self._table.selected)
-        if group is None:
-            return self._table.selected
-        self.app.notify(f"{group.name} is a group of {len(group.runs)} runs: enter shows them", severity="warning")
-        return None
+        if group is not None:
+            self.app.notify(f"{group.name} is a group of {len(group.runs)} runs: enter shows them", severity="warning")
+            return None
+        return None if maps and self._tell_map(maps) else self._table.selected
+
+    def _tell_map(self, sentence: str) -> bool:
+        """Say it of the map under the cursor; whether there is one."""
+        if (found := self._map_selected()) is not None:
+            self.app.notify(f"{found.name} is a map: {sentence}", severity="warning")
+        return found is not None
 
     def action_continue_run(self) -> None:
         """Go on with a run that was interrupted. Other keys are answered while it is read."""
-        if (name := self._run_selected()) is not None:
+        if (name := self._run_selected("enter opens it, ctrl+r continues it there")) is not None:
             self.app.run_worker(self._go_on(name), group="resume")
 
     async def _go_on(self, name: str) -> None:
@@ -55,7 +69,7 @@ class RunActions(Hosted, Once):
 
     def action_rename(self) -> None:
         """Give the run another name."""
-        if (name := self._run_selected()) is None:
+        if (name := self._run_selected("it keeps its name; N writes a note about it")) is None:
             return
 
         async def attempt(new: str) -> str:
@@ -78,9 +92,14 @@ class RunActions(Hosted, Once):
         if (name := self._run_selected()) is None:
             return
 
+        of = self._map_selected()
+
+        def write(text: str) -> None:
+            home.set_note(name, text) if of is None else home.set_note_at(of.path, text)
+
         def noted(text: str | None) -> None:
             if text is not None:
-                self.run_worker(self._attempt(lambda: home.set_note(name, text)))
+                self.run_worker(self._attempt(lambda: write(text)))
 
         present = next((run.note for run in self._runs if run.name == name), "")
         self.open(AskScreen(f"A note on {name}", present, empty_allowed=True), noted)
@@ -95,7 +114,12 @@ class RunActions(Hosted, Once):
             self.app.notify(f"{active} is in progress: stop it first (enter shows it, x stops it)", severity="warning")
             return
 
+        of = self._map_selected()
+
         def delete_all() -> None:
+            if of is not None:
+                home.delete_at(of.path)
+                return
             for one in names:
                 home.delete(one)
 

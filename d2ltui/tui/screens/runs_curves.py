@@ -13,12 +13,12 @@ from d2ltui.charts.overlay import epoch_curves, letter, overlay
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.charts.timeline import Timeline, Unit
 from d2ltui.spec import comparison
-from d2ltui.spec.numbers import number, signed
+from d2ltui.spec.numbers import number, optional, setting, signed
 from d2ltui.store import StoreError, home, listing
 
 if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
-    from d2ltui.store.listing import RunInfo
+    from d2ltui.store.listing import MapFacts, RunInfo
 
 FIGURES = ("val_loss", "val_metric", "train_loss", "train_metric")
 UNITS: tuple[Unit, ...] = ("epoch", "step", "time")
@@ -152,5 +152,18 @@ def about(run: RunInfo | None) -> str:
     """What is known of a run: its name, how it has ended, what was found, its note, and where it was trained."""
     if run is None:
         return ""
+    if run.of_map is not None:
+        return _about_map(run, run.of_map)
     found = f"{run.tally.words}: {run.findings[0].what}" if run.tally.severity is not None else ""
     return "\n".join(filter(None, (run.name, run.problem or run.message, found, run.note, run.host, run.device)))
+
+
+def _about_map(run: RunInfo, facts: MapFacts) -> str:
+    """Its axes, how many cells are known, and the best one."""
+    if run.problem:
+        return "\n".join(filter(None, (run.name, run.problem, run.note)))
+    figures = ", ".join(f"{name} {optional(value, 3)}" for name, value in run.figures.items() if name != "train_loss")
+    best = ", ".join(f"{name} {setting(value)}" for name, value in (facts.best or {}).items())
+    seeds = f"{facts.seeds} seeds each" if facts.seeds > 1 else ""
+    lines = (run.name, facts.x, facts.y, seeds, f"{run.status}, {run.progress}", best and f"best: {best}", figures)
+    return "\n".join(filter(None, (*lines, run.note)))

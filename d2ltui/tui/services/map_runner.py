@@ -14,10 +14,12 @@ from d2ltui.spec.parsing import ConfigError
 
 if TYPE_CHECKING:
     from d2ltui.engine.map import MapTraining
+    from d2ltui.store.map_reader import MapReader
     from d2ltui.store.maps import StoredMap
 
 
 STOPPED = "stopped by you"
+FOLLOW_EVERY = 0.5  # seconds between two looks at a map that another process trains
 
 
 class GrowingMap:
@@ -46,6 +48,37 @@ class GrowingMap:
         self.traceback = ""
         self.trouble = ""  # what went wrong with storing it
         self._stored: StoredMap | None = None
+        self.reader: MapReader | None = None  # of one that was stored before
+        self.elsewhere = False  # whether another process trains it
+        self._left = threading.Event()  # nobody looks at it any more
+
+    def follow(self) -> None:
+        """In a thread: take in what another process adds to it, as long as that trains it and somebody looks."""
+        from d2ltui.store.errors import StoreError
+        from d2ltui.store.map_reader import TRAINING
+
+        assert self.reader is not None
+        left = self._left
+        try:
+            while True:
+                trained = self.reader.status == TRAINING  # before the reading: nothing that was written last is missed
+                self.reader.poll()
+                if not trained:
+                    break
+                if left.wait(FOLLOW_EVERY):
+                    return
+        except StoreError as error:
+            self.trouble = str(error)
+        self.problem = "" if self.complete else STOPPED
+        self.elsewhere = False
+
+    def begin(self) -> None:
+        """Somebody looks at it."""
+        self._left = threading.Event()
+
+    def leave(self) -> None:
+        """Nobody looks at it any more."""
+        self._left.set()
 
     @property
     def total(self) -> int:
@@ -165,10 +198,12 @@ class StoredMaps:
             StoreError: where it cannot be read.
         """
         from d2ltui.store import maps
+        from d2ltui.store.map_reader import TRAINING, MapReader
 
-        spec, cells = maps.read(maps.find(name))
-        growing = GrowingMap(spec, "", stores=True, name=name, known=Known(cells))
-        if not growing.complete:
+        reader = MapReader(maps.find(name))
+        growing = GrowingMap(reader.spec, "", stores=True, name=name, known=reader.known)
+        growing.reader, growing.elsewhere = reader, reader.status == TRAINING
+        if not (growing.complete or growing.elsewhere):
             growing.problem = STOPPED
         return growing
 
@@ -210,13 +245,32 @@ class MapRunner:
     def start(self, spec: MapSpec, quantity: str, *, part: bool = False) -> None:
         """Train a new map, which is a `part` of the present one or takes its place; only where none is trained."""
         if not part:
-            self._shown.clear()
+            self._leave()
         self._shown.append(GrowingMap(spec, quantity, stores=self.stores))
         self._begin(self._shown[-1])
 
     def show(self, stored: GrowingMap) -> None:
-        """Show a stored map; only where none is trained."""
+        """Show a stored map, live where another process trains it; only where none is trained here."""
+        self._leave()
         self._shown[:] = [stored]
+        self.follow()
+
+    def follow(self) -> None:
+        """Take in what another process adds to the present map, until `unfollow`; it is not being followed yet."""
+        if self._shown and self._shown[-1].elsewhere:
+            present = self._shown[-1]
+            present.begin()
+            threading.Thread(target=present.follow, name="d2ltui-map-follow", daemon=True).start()
+
+    def unfollow(self) -> None:
+        """Nobody looks at the present map."""
+        if self._shown:
+            self._shown[-1].leave()
+
+    def _leave(self) -> None:
+        for growing in self._shown:
+            growing.leave()
+        self._shown.clear()
 
     def resume(self) -> None:
         """Train on where the present map was stopped."""

@@ -37,6 +37,9 @@ class RunScreen(Protocol):
     def show_run(self, name: str, config: RunConfig | None) -> None:
         """A stored run comes to the screen."""
 
+    def open_map(self, stored: str = "") -> None:
+        """A screen of its own, with the stored map of that name."""
+
     def tick(self) -> None:
         """Bring what is on the screen up to date."""
 
@@ -80,12 +83,16 @@ class StoredRuns:
     # Watching
 
     def watch(self, run: Path | str, *, describes: bool = True) -> None:
-        """Show a stored run (its directory or name), live where another process trains it, once it has been read.
+        """Show a stored run (its directory or name; or a map's directory), live where another process trains it.
 
         Its settings go into the form, unless `describes` is False.
         """
+        from d2ltui.store import maps
         from d2ltui.tui.services.watching import Watching
 
+        if isinstance(run, Path) and run.parent == maps.maps_dir():
+            self._owner.main.open_map(run.name)
+            return
         if self._owner.training:
             self._app.notify(BUSY, severity="warning")
             return

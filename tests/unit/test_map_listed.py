@@ -1,0 +1,185 @@
+"""Maps are where runs are: listed, shown, followed while they grow, and exported."""
+
+from __future__ import annotations
+
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from d2ltui.cli import app, map_stored
+from d2ltui.spec.axes import parse_axis
+from d2ltui.spec.config import resolve
+from d2ltui.spec.maps import Cell, Figures, MapSpec
+from d2ltui.store import filters, home, maps
+from d2ltui.store.errors import NotAllowed
+from d2ltui.store.map_reader import MapReader, MapRows
+
+SPEC = MapSpec(
+    resolve({"dataset": "circles", "hidden": "4", "epochs": 2, "device": "cpu"}),
+    parse_axis("x", "lr=0.01:1:3"),
+    parse_axis("y", "momentum=0:0.9:2"),
+    1,
+)
+
+
+def figures(accuracy: float | None, finding: str | None = None) -> Figures:
+    known = accuracy is not None
+    return {
+        "val_accuracy": accuracy,
+        "val_loss": 1 - accuracy if known else None,
+        "train_loss": 0.5 if known else None,
+        "dead": 0.25 if known else None,
+        "saturated": None,
+        "gradient-ratio": 2.0 if known else None,
+        "finding": finding,
+        "status": "finished" if known else "diverged",
+    }
+
+
+CELLS: dict[Cell, Figures] = {
+    (0, 0): figures(0.5, "not-learning"),
+    (1, 0): figures(0.75),
+    (2, 0): figures(None, "divergence"),
+    (0, 1): figures(0.9),
+}
+
+
+@pytest.fixture
+def growing() -> Iterator[maps.StoredMap]:
+    stored = maps.StoredMap.create(SPEC)
+    stored.add(CELLS)
+    yield stored
+    stored.close()
+
+
+def command(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[Any, str, str]:
+    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        app.main()
+    return (stop.value.code, *capfd.readouterr())
+
+
+def test_a_row_says_what_a_map_is_and_how_far_it_is(growing: maps.StoredMap) -> None:
+    rows = MapRows()
+    (row,) = rows.read()
+    assert (row.name, row.status, row.progress, row.rates) == ("map-1", "training", "4/6 cells", "0.01:1:3")
+    assert row.figures == {"train_loss": 0.5, "val_loss": pytest.approx(0.1), "val_accuracy": 0.9}
+    assert row.of_map is not None
+    assert row.of_map.best == {"lr": 0.01, "momentum": 0.9}
+    growing.add({(1, 1): figures(0.6), (2, 1): figures(0.7)})
+    (row,) = rows.read()
+    assert (row.status, row.progress) == ("finished", "6/6 cells")
+    growing.close()
+    assert filters.matches(filters.parse("model=mlp status=finished"), row)
+    assert not filters.matches(filters.parse("lr>0"), row)  # it differs from cell to cell
+    home.set_note_at(row.path, "the first one")
+    assert rows.read()[0].note == "the first one"
+    home.delete_at(row.path)
+    assert rows.read() == []
+
+
+def test_one_that_was_left_in_the_middle_is_stopped(growing: maps.StoredMap) -> None:
+    growing.close()
+    assert MapReader(growing.path).status == "stopped"
+    with (growing.path / maps.CELLS).open("a") as file:
+        file.write('{"cell": [2, 1], "stat')  # as a process that was killed leaves it
+    reader = MapReader(growing.path)
+    assert len(reader.known.cells) == 4
+    assert not reader.poll()
+
+
+def test_what_is_wrong_with_one_hides_no_other(
+    growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    others = [maps.StoredMap.create(SPEC) for _ in range(3)]
+    for other in others:
+        other.close()
+    (others[0].path / maps.DESCRIPTION).write_text("{")
+    (others[1].path / maps.CELLS).write_text("[5]\n")
+    text = (others[2].path / maps.DESCRIPTION).read_text()
+    (others[2].path / maps.DESCRIPTION).write_text(text.replace('"mlp"', '"transformer"'))
+    found = {row.name: row.status for row in MapRows().read()}
+    assert found == {"map-1": "training", "map-2": "damaged", "map-3": "damaged", "map-4": "newer"}
+    status, out, err = command(monkeypatch, capfd, "runs")
+    assert (status, err) == (0, "")
+    assert "map: map-2 is damaged" in out
+    assert "4/6 cells" in out
+    listed = json.loads(command(monkeypatch, capfd, "runs", "--json")[1])
+    assert {one["name"]: one["status"] for one in listed} == found
+    assert {one["kind"] for one in listed} == {"map"}
+    assert next(one for one in listed if one["name"] == "map-1")["done"] == 4
+
+
+def test_show(growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    growing.close()
+    status, out, err = command(monkeypatch, capfd, "show", "map-1")
+    assert (status, err) == (0, "")
+    for said in (
+        "map-1: stopped, 4 of 6 cells",
+        "across lr=0.01:1:3; upwards momentum=0:0.9:2",
+        "val_accuracy: from 0.5 to 0.9",
+        "diverged: 1 cell",
+        "findings: not-learning in 1 cell, divergence in 1 cell",
+        "best val_accuracy: 0.9 with lr 0.01, momentum 0.9: d2ltui train --model mlp",
+        "d2ltui map --resume map-1 continues it",
+    ):
+        assert said in out
+    assert "momentum\n" in out
+    told = json.loads(command(monkeypatch, capfd, "show", "map-1", "--json")[1])
+    assert (told["kind"], told["status"], len(told["cells"])) == ("map", "stopped", 4)
+    spoken = command(monkeypatch, capfd, "show", "--speak", "map-1")[1]
+    assert "best val_accuracy: 0.9" in spoken
+    assert "│" not in spoken
+    status, _, err = command(monkeypatch, capfd, "compare", "map-1", "map-1")
+    assert status == 2
+    assert "compare: map-1 is a map" in err
+
+
+def test_a_growing_one_is_told_line_by_line(
+    growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rest: list[dict[Cell, Figures]] = [{(1, 1): figures(0.95)}, {(2, 1): figures(None, "divergence")}]
+
+    def sleep(seconds: float) -> None:
+        growing.add(rest.pop(0))
+
+    monkeypatch.setattr(map_stored.time, "sleep", sleep)
+    assert map_stored.follow(growing.path) == 0
+    assert capfd.readouterr().out.splitlines() == [
+        "map-1: mlp (concise) on circles, 2 epochs, lr=0.01:1:3 momentum=0:0.9:2",
+        "4 of 6 cells; best val_accuracy: 0.9 with lr 0.01, momentum 0.9; 1 diverged",
+        "5 of 6 cells; best val_accuracy: 0.95 with lr 0.1, momentum 0.9; 1 diverged",
+        "6 of 6 cells; best val_accuracy: 0.95 with lr 0.1, momentum 0.9; 2 diverged",
+        "findings: divergence in 2 cells, not-learning in 1 cell",
+        "finished",
+    ]
+
+
+def test_export(
+    growing: maps.StoredMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "map.svg"
+    assert command(monkeypatch, capfd, "export", "map-1", "--svg", "-o", str(target)) == (0, "", "")
+    root = ElementTree.fromstring(target.read_text())
+    cells = [one for one in root.iter("{http://www.w3.org/2000/svg}rect") if len(one)]
+    titles = [str(one[0].text) for one in cells]
+    assert len(titles) == 4 * 5  # of five quantities that some cell has; saturated is not known of any
+    assert titles[0] == "lr 0.01, momentum 0: 0.5"
+    assert "lr 1, momentum 0: diverged" in titles
+    fills = [one.get("fill") for one in cells[:4]]
+    assert len(set(fills)) == 4
+    status, _, err = command(monkeypatch, capfd, "export", "map-1", "--code")
+    assert (status, "export: --code is not allowed for a map; allowed: --csv, --json, --svg" in err) == (2, True)
+
+
+def test_no_run_takes_a_maps_name() -> None:
+    (home.runs_dir() / "mlp-1").mkdir(parents=True)
+    with pytest.raises(NotAllowed, match="maps are called so"):
+        home.rename("mlp-1", "map-7")
