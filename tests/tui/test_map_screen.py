@@ -279,10 +279,10 @@ async def test_a_map_of_another_process_is_listed_opened_and_followed(
         stored.close()
         await person.press("escape", "R")
         await person.until(lambda: "6/6 cells" in person.text(), "the list again")
-        await person.press("d", "enter")
-        await person.until(
-            lambda: "no run matches" not in person.text() and "6/6 cells" not in person.text(), "that it is gone"
-        )
+        await person.press("d")
+        await person.until(lambda: "Delete map-1 for good?" in person.text(), "the question")
+        await person.press("y")
+        await person.until(lambda: "6/6 cells" not in person.text(), "that it is gone")
     assert not stored.path.exists()
 
 

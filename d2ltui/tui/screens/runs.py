@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -52,7 +53,7 @@ def _how_many(rows: Sequence[RunInfo]) -> str:
     return f"{said}, {counted(maps, 'map')}" if maps else said
 
 
-class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen["Path | str | None"]):
+class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | None]):
     """All stored runs and maps. Leaves with the name of a run to open, a map's directory, or None.
 
     Files are read in threads: a slow disk, or a process that holds a run's database, must not stop the interface.
