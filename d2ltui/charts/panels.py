@@ -63,7 +63,7 @@ def _panels(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dr
         said += [run for run in legend(panel.picture, look) if run not in said]
     if diagram.note:
         said.append((int(Style.AXIS), diagram.note))
-    below = wrapped(said, width, look.ascii, lines_for(height))
+    below = wrapped(said, width, look.ascii, max(1, min(3, height // 5)))
     height -= len(below)
     number = len(diagram.panels)
     columns = max(1, min(diagram.columns, number, (width + GAP) // (diagram.narrowest + GAP)))

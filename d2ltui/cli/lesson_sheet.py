@@ -41,7 +41,8 @@ li { margin-bottom: .8em; }
 def drawing(lesson: Lesson, picture: Diagram | None) -> str:
     """The figure as an SVG document, which is blank for a lesson that has drawn none."""
     lines = draw_picture(picture, WIDTH, HEIGHT, PAPER) if picture is not None else []
-    return svg(f"{lesson.title} ({sections(lesson.section)})", lines, WIDTH, PAPER.background, PAPER.foreground)
+    title = _("{title} ({place})").format(title=lesson.title, place=sections(lesson.section))
+    return svg(title, lines, WIDTH, PAPER.background, PAPER.foreground)
 
 
 def page(lesson: Lesson, verdict: Verdict, picture: Diagram | None, drawn: str) -> str:
@@ -100,10 +101,10 @@ def _row(figure: Figure, matters: bool) -> str:
 def _experiments(lesson: Lesson) -> list[str]:
     parts = []
     if lesson.experiments:
-        items = (
-            f"<li><b>{escape(role_in_words(e.role))}</b>: {escape(fields_in_words(e.given))}</li>"
-            for e in lesson.experiments
+        told = (
+            (role_in_words(e.role), _(": {fields}").format(fields=fields_in_words(e.given))) for e in lesson.experiments
         )
+        items = (f"<li><b>{escape(role)}</b>{escape(fields)}</li>" for role, fields in told)
         parts.append(f"<h2>{escape(_('The experiments'))}</h2><ul>{''.join(items)}</ul>")
     if lesson.trials:
         items = (

@@ -198,7 +198,7 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 
 def _print_page(lesson: Lesson) -> None:
-    print(f"{lesson.title} ({sections(lesson.section)})\n")
+    print(_("{title} ({place})").format(title=lesson.title, place=sections(lesson.section)) + "\n")
     print(_wrapped(_("Claim: {claim}").format(claim=lesson.claim)), end="\n\n")
     for paragraph in paragraphs(lesson.text):
         print(paragraph.text if paragraph.is_code else _wrapped(paragraph.text), end="\n\n")

@@ -226,6 +226,15 @@ async def test_what_a_lesson_has_found_is_kept(open_app: Opener) -> None:
         again.query_one(OptionList).highlighted = list(LESSONS).index("untrained")
         await person.until(lambda: "The claim holds" in verdict(again), "the verdict on another visit")
         await person.until(lambda: "One, to be seen." in person.text(), "the figure on another visit")
+    # And in another session, with the day on which it was measured.
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "untrained")
+        await person.until(lambda: "The claim holds. It is." in verdict(screen), "the verdict of the last session")
+        await person.until(lambda: "██" in person.text(), "its figure")
+        assert "measured on 20" in person.text()
+        screen.query_one(OptionList).highlighted = list(LESSONS).index("small")
+        await person.until(lambda: "enter runs" in verdict(screen), "a lesson that was never measured")
+        assert "measured on" not in person.text()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
@@ -240,6 +249,8 @@ async def test_figure_and_verdict_are_always_on_the_screen(open_app: Opener, siz
         figure, page = screen.query_one("#figure-pane"), screen.query_one("#page-pane")
         assert figure.region.y == page.region.y or figure.region.x == page.region.x
         assert figure.size.height >= (8 if size == (80, 24) else 12)
+        drawn = screen.query_one("#figure").size.height
+        assert drawn >= 10 or drawn == figure.size.height, "where there is little room, all of it is the figure's"
         # From the figure on, a narrow list makes room; the page scrolls, and both stay.
         assert screen.query_one("#list-pane").display == (size[0] >= 100)
         await person.press("pagedown", "down", "up")
@@ -291,11 +302,11 @@ async def test_a_lessons_runs_and_what_is_tried_of_it_are_in_the_store_and_told(
         await person.until_word("finished")
         assert person.app.worker.join(30)
         screen = await open_lesson(person, "small")
+        assert screen.focused is screen._page_pane.trials[0], "L opens the page where the change stands"
         await person.until(
             lambda: f"seen, 1 of {sum(len(lesson.trials) for lesson in LESSONS.values())} tried" in person.text(),
             "that it was tried",
         )
-        await person.press("e", "e")
         await person.until(lambda: "✓ You tried it: validation loss" in person.text(), "what came of it")
 
 

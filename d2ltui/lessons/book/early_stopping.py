@@ -93,7 +93,7 @@ def _picture(live: LiveRun, seed: int) -> Panels:
     ]
     if val:
         lowest = val.index(min(val))
-        curves.insert(0, Curve(_("lowest: stop here"), [x[lowest]], [val[lowest]], 2, "X"))
+        curves.insert(0, Curve(_("lowest: stop here"), [x[lowest]], [val[lowest]], 2, "X", joined=False))
     ends = (1.0, float(live.config.epochs))
     diagram = Curves(tuple(curves), ends, _("epoch"), low=0.0, high=max([2.5, *val]), whole=True)
     return Panels((Panel(_("Loss after each epoch, seed {seed}").format(seed=seed), diagram),), columns=1)

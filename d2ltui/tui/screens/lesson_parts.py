@@ -98,10 +98,16 @@ class LessonPage(Pane):
         return [choice for choice in (*self.experiments, *self.trials) if choice.display]
 
     def say(self, lesson: Lesson, verdict: Verdict | None, ascii: bool, see: str) -> None:
-        """The title, and the text, which begins with what is to be seen where that is not said elsewhere."""
-        said = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
-        self.title(f"{spelled(said) if ascii else said}{lesson.title} ({sections(lesson.section)})")
+        """The text, which begins with what is to be seen where that is not said elsewhere."""
         self._text.update(prose(lesson_page.page(lesson, verdict, ascii, see)))
+
+    def say_title(self, lesson: Lesson, verdict: Verdict | None, ascii: bool) -> None:
+        """The title, with the section where there is room: it stands in the list, too."""
+        mark = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
+        name = f"{spelled(mark) if ascii else mark}{lesson.title}"
+        self.title(
+            self.longest_fitting(_("{title} ({place})").format(title=name, place=sections(lesson.section)), name)
+        )
 
     def say_verdict(self, heading: Text) -> None:
         """What stands above the text."""

@@ -280,6 +280,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         of = measurement.bench.drawn_in_words if measurement is not None else kept.drawn if kept is not None else ""
         see = lesson_page.see(lesson, ascii)
         self._figure_pane.say("" if small else see, of)
+        page.say_title(lesson, verdict, ascii)
         page.say_verdict(heading)
         page.subtitle(lesson_page.measured_on(kept))
         if before is None or before[0][:2] != seen[:2] or (before[2], before[5]) != (verdict, small):  # type: ignore[index]
