@@ -24,6 +24,7 @@ from d2ltui.spec.text import quoted
 @click.option("--show", metavar="|".join(QUANTITIES), help="What the map shows.")
 @run_options
 @click.option("--resume", metavar="MAP", help="Continue a stored map, or show it again: its name, or latest.")
+@click.option("--take", metavar="X,Y|best", help="Of a stored map: train one cell as a run of its own.")
 @click.option("--yes", is_flag=True, help="Do not ask, however long it takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.option("--quiet", is_flag=True, help="No progress and no picture.")
@@ -39,6 +40,7 @@ def map_(
     seeds: int | None,
     show: str | None,
     resume: str | None,
+    take: str | None,
     yes: bool,
     as_json: bool,
     quiet: bool,
@@ -68,9 +70,19 @@ def map_(
             allowed = "--show, --json, --quiet, --yes, --jobs, --backend, --scheduler, --on-hangup"
             raise click.UsageError(f"resume: {shown} is not allowed with it; allowed: {allowed}")
         with click_errors():
+            if take is not None:
+                from d2ltui.cli.map_take import train_cell
+
+                if beside := [f"--{name}" for name in ("jobs", "backend", "scheduler") if ctx.params[name] is not None]:
+                    raise click.UsageError(
+                        f"take: {beside[0]} is not allowed with it; allowed: --show, --json, --quiet"
+                    )
+                ctx.exit(train_cell(resume, take, show, as_json=as_json, quiet=quiet, on_hangup=on_hangup))
             from d2ltui.cli.mapping import resume_map
 
             ctx.exit(resume_map(resume, **how))
+    if take is not None:
+        raise click.UsageError("take: it is not allowed with a new map; allowed: with --resume MAP")
     for name, said in (("x", x_text), ("y", y_text)):
         if said is None:
             example = "lr=1e-4:10:16" if name == "x" else "init_std=1e-3:3:16"

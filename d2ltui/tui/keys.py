@@ -185,6 +185,7 @@ MAP_KEYS: tuple[Key, ...] = (
     Key("Z", "zoom_out", "zoom out", "back to the map of which this one is a part", rank=5),
     Key("b", "best", "best", "the cursor to the best cell", rank=6),
     Key("c", "curve", "curves", "a cell's losses, or its accuracy", rank=7),
+    Key("T", "train_cell", "train cell", "train the cell's network by itself, as a run of its own", rank=8),
     Key("o", "open_stored", "open", "another map that is stored; ctrl+r continues it where cells are left", rank=8),
     Key("tab", "next_pane", "pane", "the axes, the map", rank=4, priority=True),
     Key("t", "traceback", "why", "the full error of a map that failed", footer=False),

@@ -293,3 +293,14 @@ async def test_watch_opens_the_map(open_app: Opener) -> None:
         await person.until(lambda: "map-1: stopped, 1 of 6 cells" in person.text(), "the map")
         await person.press("b")
         assert "val_accuracy   0.9" in person.text()
+
+
+async def test_a_cell_is_trained_by_itself_with_all_its_digits(open_app: Opener) -> None:
+    stored, spec = stored_map()
+    stored.close()
+    async with open_app(MLP, size=(120, 40), watch=stored.path) as person:
+        await person.until(lambda: "map-1: stopped, 1 of 6 cells" in person.text(), "the map")
+        person.app.maps.cursor = (1, 1)
+        await person.press("T")
+        await person.until(lambda: person.app.live is not None and person.app.live.ended, "the run")
+        assert person.app.live.config == spec.run_of((1, 1))

@@ -15,17 +15,17 @@ from d2ltui.spec.axes_usual import zoomed
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.maps import Cell, MapSpec, best, effort_of, quantities_of
 from d2ltui.spec.parsing import ConfigError
-from d2ltui.store.errors import StoreError
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import MAP_HELP, MAP_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens import map_words
 from d2ltui.tui.screens.map_axes import MapAxes
 from d2ltui.tui.screens.map_parts import LEAST_CURVE, MapView, cell_lines
+from d2ltui.tui.screens.map_stored import StoredMapActions
 from d2ltui.tui.screens.once import Once
-from d2ltui.tui.services.map_runner import STOPPED, GrowingMap, StoredMaps
+from d2ltui.tui.services.map_runner import STOPPED, GrowingMap
 from d2ltui.tui.services.occupied import MEASURING
-from d2ltui.tui.services.threads import begin, in_thread
+from d2ltui.tui.services.threads import begin
 from d2ltui.tui.widgets.fields import FieldSubmitted
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
@@ -37,7 +37,7 @@ SUBTITLE_ROOM = 6  # cells of the frame beside how far the map is
 CELL_WIDTHS = (33, 44, 60)  # of the cell's pane, below NARROW, below WIDE, from there on
 
 
-class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
+class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
     """Choose two axes, train, look. It is left with the run of a cell, or with None.
 
     Args:
@@ -61,6 +61,7 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
     def __init__(self, config: RunConfig, given: Mapping[str, object], stored: str = "") -> None:
         super().__init__()
         self._stored = stored
+        self.trains = False  # whether the run that it is left with is to be trained at once
         self._config = config
         self._shown: object = None
         self._metric_curve = False
@@ -87,8 +88,8 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         self.set_focus(self._view if growing is not None else self._axes.fields["x"])
         self.set_interval(1 / self.host.max_fps, self.tick)
         self.call_after_refresh(self.tick)
-        if self._stored and (growing is None or growing.name != self._stored) and not self._must_wait():
-            begin(self.app, self._show_stored(self._stored))
+        if self._stored and (growing is None or growing.name != self._stored) and not self.must_wait():
+            begin(self.app, self.show_stored(self._stored))
 
     def on_unmount(self) -> None:
         """What another process adds to a map is taken in while it is looked at."""
@@ -190,7 +191,7 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         if spec is None:
             self.app.bell()
             return
-        if self._must_wait():
+        if self.must_wait():
             return
         growing = maps.present
         if growing is not None and growing.continues(spec):
@@ -198,11 +199,11 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
                 self.say(ELSEWHERE)
                 return
             maps.resume()
-            self._begun()
+            self.map_shown()
             return
         self._ask(spec, part=False)
 
-    def _must_wait(self) -> bool:
+    def must_wait(self) -> bool:
         if self.host.training:
             self.say("a run is in progress: stop it first (x on the main screen)")
         elif self.host.measuring.busy:
@@ -225,7 +226,7 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
             return
 
         def answered(trains: bool | None) -> None:
-            if trains and not self._must_wait():
+            if trains and not self.must_wait():
                 self._start(spec, part)
 
         self.open(ConfirmScreen(f"{effort.in_words}. Train them?", "train", "back"), answered)
@@ -234,9 +235,9 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         maps = self.host.maps
         maps.start(spec, self._quantity, part=part)
         maps.cursor = spec.columns // 2, spec.rows // 2
-        self._begun()
+        self.map_shown()
 
-    def _begun(self) -> None:
+    def map_shown(self) -> None:
         self.say("")
         growing = self.host.maps.present
         if growing is not None:
@@ -267,7 +268,7 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         growing = self.host.maps.present
         if growing is None:
             self.say("there is no map yet: ctrl+r begins")
-        elif not self._must_wait():
+        elif not self.must_wait():
             spec, (column, row) = growing.spec, self._cursor
             try:
                 x, y = zoomed("x", spec.x, column), zoomed("y", spec.y, row)
@@ -291,38 +292,6 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         elif maps.present is not None:
             self._axes.show(maps.present.spec)
             self.tick()
-
-    # Stored ones
-
-    def action_open_stored(self) -> None:
-        """Choose one of the stored maps."""
-        if not self._must_wait():
-            begin(self.app, self._choose_stored())
-
-    async def _choose_stored(self) -> None:
-        from d2ltui.tui.screens.dialogs import ChoiceScreen
-
-        found = await in_thread(StoredMaps.listed)
-        growing = self.host.maps.present
-
-        def chosen(name: str | None) -> None:
-            if name and not self._must_wait():
-                begin(self.app, self._show_stored(name))
-
-        if not found:
-            self.say("no map is stored yet: ctrl+r trains one")
-        elif self.is_active:
-            self.open(ChoiceScreen("Stored maps", found, growing.name if growing is not None else ""), chosen)
-
-    async def _show_stored(self, name: str) -> None:
-        try:
-            growing = await in_thread(lambda: StoredMaps.read(name))
-        except StoreError as error:
-            self.say(str(error))
-            return
-        if self.is_attached and not self._must_wait():
-            self.host.maps.show(growing)
-            self._begun()
 
     # What is seen of it
 
@@ -357,6 +326,15 @@ class MapScreen(Hosted, Once, BatchedScreen, Screen["RunConfig | None"]):
         """The cell's run is wanted in the form."""
         growing = self.host.maps.present
         if growing is not None:
+            self.dismiss(growing.spec.run_of(self._cursor))
+
+    def action_train_cell(self) -> None:
+        """Leave with the cell's run, which is trained by itself."""
+        growing = self.host.maps.present
+        if growing is None:
+            self.say("there is no map yet: ctrl+r begins")
+        elif not self.must_wait():
+            self.trains = True
             self.dismiss(growing.spec.run_of(self._cursor))
 
     # Everything else

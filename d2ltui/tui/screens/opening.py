@@ -80,6 +80,10 @@ class OpeningScreen(PlayingScreen):
         """Begin the run that the form describes, which waits before its first step; False where there is none."""
         raise NotImplementedError
 
+    def action_run(self) -> None:
+        """Train what the form describes."""
+        raise NotImplementedError
+
     def action_stop(self) -> None:
         """End the run; everything stays on the screen."""
         raise NotImplementedError
@@ -184,9 +188,12 @@ class OpeningScreen(PlayingScreen):
         def chosen(config: RunConfig | None) -> None:
             if config is not None:
                 self.describe_in_form(config, "the cell")
+                if screen.trains:
+                    self.action_run()
 
         if (config := self.described()) is not None:
-            self.open(MapScreen(config, self.chosen_fields(), stored), chosen)
+            screen = MapScreen(config, self.chosen_fields(), stored)
+            self.open(screen, chosen)
 
     def action_runs(self) -> None:
         """The stored runs."""
