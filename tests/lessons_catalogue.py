@@ -18,6 +18,7 @@ LOCALE = ROOT / "d2ltui" / "locale"
 DOMAIN = "lessons"
 SOURCES = (
     "d2ltui/lessons/**/*.py",
+    "d2ltui/charts/diagram_*.py",
     "d2ltui/cli/lesson*.py",
     "d2ltui/tui/screens/lesson*.py",
 )

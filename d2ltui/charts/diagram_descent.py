@@ -14,6 +14,7 @@ from d2ltui.charts.diagram_curves import COLOURS
 from d2ltui.charts.picture_planes import fitted
 from d2ltui.charts.spec import RGB, Drawing, Run, Style
 from d2ltui.spec.diagrams import Descent, Path
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 LEVELS = 8  # of the loss: their edges are lines of equal loss
@@ -86,5 +87,5 @@ def legend(diagram: Descent, look: Look) -> list[Run]:
             colour = look.strong(class_colours(COLOURS)[path.colour % COLOURS])
             runs.append((look.text_style(colour), entry(f"{path.mark} {path.label}")))
     if diagram.goal is not None:
-        runs.append((int(Style.TEXT), entry(f"{'X' if look.ascii else '✕'} lowest loss")))
+        runs.append((int(Style.TEXT), entry(f"{'X' if look.ascii else '✕'} {_('lowest loss')}")))
     return runs

@@ -110,7 +110,7 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl, seed: int)
     panels = []
     for index, (role, path) in enumerate(drawn.items()):
         steps = _steps(bowl, path)
-        walk = Path(role, [p[0] for p in path], [p[1] for p in path], index, "o")
+        walk = Path(role_in_words(role), [p[0] for p in path], [p[1] for p in path], index, "o")
         bowl_of = Descent(bowl.picture(x, y), x, y, (_("first weight"), _("second")), (walk,), bowl.goal)
         panels.append(Panel(_("{role}: {steps} steps").format(role=role_in_words(role), steps=steps), bowl_of))
     return Panels(

@@ -268,7 +268,8 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         picture = measurement.bench.picture if measurement is not None else kept
         seen = (lesson.name, measurement, picture, look, len(runs), epochs, figure.size)
         page = self._page_pane
-        rows = int(page.size.height * (1 if self.has_class("-narrow") else VERDICT_SHARE))
+        height = page.size.height
+        rows = height - 1 if self.has_class("-narrow") else int(height * VERDICT_SHARE)  # a blank row is below it
         heading = lesson_page.fitted(lesson_page.heading(lesson, measuring, kept, ascii), page.verdict.size.width, rows)
         tried = self._stored.tried(lesson)
         # What is seen needs no announcement where its rows are wanted for the figure; the page has it then.
