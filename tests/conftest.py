@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -45,12 +47,46 @@ def pytest_xdist_auto_num_workers() -> int:
     return available_cores() + 1
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory for each test, by number: pytest itself finds the next number by reading all that there are."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / f"home{number}" for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def d2ltui_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def d2ltui_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty D2LTUI_HOME for each test, and the processes that it starts: none writes into the user's own."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
+    home.mkdir()
     monkeypatch.setenv("D2LTUI_HOME", str(home))
     return home
+
+
+Copied = Callable[[Callable[[], Path]], Path]
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the stored runs are that tests have copies of."""
+    return tmp_path_factory.mktemp("originals")
+
+
+@pytest.fixture
+def copied(originals: Path, d2ltui_home: Path) -> Copied:
+    """A stored run that a function makes, in this test's own home: made once, and copied for each test."""
+
+    def copy(make: Callable[[], Path]) -> Path:
+        original = originals / f"{make.__module__}.{make.__qualname__}"
+        if not original.exists():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("D2LTUI_HOME", str(original))
+                make()
+        shutil.copytree(original, d2ltui_home, dirs_exist_ok=True)
+        (run,) = (d2ltui_home / "runs").iterdir()
+        return run
+
+    return copy
 
 
 Offer = Callable[[Registry[Any], Any], None]

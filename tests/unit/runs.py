@@ -22,6 +22,7 @@ from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import home
 
 E = TypeVar("E", bound=events.Event)
+Copied = Callable[[Callable[[], Path]], Path]  # of `conftest.copied`: a run that is made once, in this test's own home
 LINEAR: Mapping[str, object] = {"model": "linear", "batch_size": 100, "epochs": 3, "device": "cpu"}  # 10 steps an epoch
 
 

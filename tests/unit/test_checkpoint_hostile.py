@@ -22,10 +22,10 @@ def config() -> RunConfig:
     return resolve({"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 300, "epochs": 4, "device": "cpu"})
 
 
-@pytest.fixture
-def whole(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The last checkpoint of a run that has ended."""
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path_factory.mktemp("ended") / "checkpoint.pt"
 
     class Shelf:
         idle, took = True, 0.0
@@ -35,6 +35,13 @@ def whole(tmp_path: Path) -> Path:
                 checkpoint.write(file)
 
     run(config(), keeper=Shelf())
+    return path.read_bytes()
+
+
+@pytest.fixture
+def whole(ended: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(ended)
     return path
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from runs import Copied
 from torch import nn
 
 from d2ltui.cli import app
@@ -36,9 +37,13 @@ def trained(config: RunConfig) -> tuple[Path, dict[str, object]]:
     return recording.store.path, ended.summary
 
 
-@pytest.fixture
-def path() -> Path:
+def short() -> Path:
     return trained(resolve({"dataset": "moons", "epochs": 3, "batch_size": 300, "device": "cpu", "hidden": "4"}))[0]
+
+
+@pytest.fixture
+def path(copied: Copied) -> Path:
+    return copied(short)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from runs import Copied
 
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
@@ -19,14 +20,18 @@ from d2ltui.store.export_code import weights
 CONFIG = resolve({"dataset": "moons", "epochs": 2, "batch_size": 300, "device": "cpu", "hidden": "4"})
 
 
-@pytest.fixture
-def path() -> Path:
+def trained() -> Path:
     """A run with two checkpoints: of its beginning, and of its end."""
     control = Control()
     recording = RunRecording.new(CONFIG, control)
     run(CONFIG, control, [recording.live], recording)
     assert recording.store.path is not None
     return recording.store.path
+
+
+@pytest.fixture
+def path(copied: Copied) -> Path:
+    return copied(trained)
 
 
 @pytest.mark.parametrize("damaged", [True, False], ids=["damaged", "missing"])

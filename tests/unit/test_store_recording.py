@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from runs import Copied
 
 from d2ltui.engine.checkpoint import CheckpointError, read
 from d2ltui.engine.control import Control
@@ -57,9 +58,13 @@ def trained(config: RunConfig, epochs: int) -> Path:
     return store.path
 
 
-@pytest.fixture
-def path() -> Path:
+def stopped() -> Path:
     return trained(CONFIG, 2)
+
+
+@pytest.fixture
+def path(copied: Copied) -> Path:
+    return copied(stopped)
 
 
 def resumed(path: Path, trouble: list[str] | None = None) -> Worker:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from runs import Copied
 
 from d2ltui.cli import app
 from d2ltui.engine.checkpoint import read
@@ -54,9 +55,13 @@ def stored(config: RunConfig, *, until: int | None = None) -> Path:
     return worker.recording.store.path
 
 
+def stopped() -> Path:
+    return stored(CONFIG, until=2)
+
+
 @pytest.fixture
-def path() -> Path:
-    path = stored(CONFIG, until=2)
+def path(copied: Copied) -> Path:
+    path = copied(stopped)
     assert info(path).status == "stopped"
     return path
 
