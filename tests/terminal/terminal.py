@@ -53,6 +53,7 @@ class Terminal:
         self.raw = bytearray()
         self._screen = _Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
+        self._text: str | None = None  # what is on the screen, until more arrives
         self.child = Pty(command, rows, columns, {k: v for k, v in inherited.items() if v}, warm=warm)
         self._ended = False
         self.process = psutil.Process(self.child.pid)
@@ -77,17 +78,21 @@ class Terminal:
             self._ended = True
             return False
         self.raw += data
+        self._text = None
         with contextlib.suppress(Exception):  # a sequence that the emulator does not know
             self._stream.feed(data)
         return True
 
     def text(self) -> str:
         """The screen, without blanks at the ends of lines."""
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        if self._text is None:
+            self._text = "\n".join(line.rstrip() for line in self._screen.display)
+        return self._text
 
     def clear(self) -> None:
         """Forget what is on the screen, as a terminal does that shows something else in between."""
         self._screen.reset()
+        self._text = None
 
     def until(self, condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
         deadline = time.monotonic() + patience
@@ -115,6 +120,7 @@ class Terminal:
     def resize(self, columns: int, rows: int) -> None:
         self.child.setwinsize(rows, columns)
         self._screen.resize(rows, columns)
+        self._text = None
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.pid, number)

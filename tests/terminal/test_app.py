@@ -130,9 +130,11 @@ def test_json_after_the_terminal_is_restored_and_only_ascii_without_colour() -> 
 
 def test_json_into_a_file_from_a_terminal_of_sixteen_colours(tmp_path: Path) -> None:
     out = tmp_path / "result.json"
-    arguments = "--dataset moons --epochs 3 --lr 1e30 --start --exit-when-done --json"
-    command = ["/bin/sh", "-c", f"exec {sys.executable} -m d2ltui {arguments} > {out}"]
-    terminal = Terminal(command, environment={"TERM": "xterm", "COLORTERM": ""})
+    arguments = ["--dataset", "moons", "--epochs", "3", "--lr", "1e30", "--start", "--exit-when-done", "--json"]
+    # As a shell does for `> result.json`, before the program begins.
+    code = f"import os; os.dup2(os.open({str(out)!r}, os.O_WRONLY | os.O_CREAT), 1)\n"
+    command = [sys.executable, "-c", f"{code}from d2ltui.__main__ import main\nmain()", *arguments]
+    terminal = Terminal(command, environment={"TERM": "xterm", "COLORTERM": ""}, warm=True)
     try:
         assert terminal.ended() == 1  # diverged
         terminal.assert_restored()
