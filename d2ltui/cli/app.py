@@ -194,11 +194,11 @@ def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max
 
     RUN is a name, its beginning, or latest, and is shown while it is trained; so is a map, by its name.
     """
-    from d2ltui.cli.stored import find_run
+    from d2ltui.cli.references import find_run
 
     path, config = find_run(run, ends=exit_when_done and not speak)
     if speak:
-        from d2ltui.cli.stored import speak_of
+        from d2ltui.cli.references import speak_of
 
         ctx.exit(speak_of(path))
     options = {"exit_when_done": exit_when_done, "as_json": as_json, "max_fps": max_fps, "watch": path}
@@ -338,7 +338,7 @@ def lessons(
     The exit status is 0 when every claim holds, 1 when one does not.
     """
     from d2ltui.cli.lessons import list_lessons, measure, sheet_for
-    from d2ltui.cli.stored import click_errors
+    from d2ltui.cli.references import click_errors
     from d2ltui.lessons import LESSONS, SEEDS
 
     given, files = {"seeds": seeds, "data-dir": data_dir, "no-store": no_store or None}, {"html": html, "svg": svg}

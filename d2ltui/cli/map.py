@@ -56,7 +56,7 @@ def map_(
     --x lr=1e-4:10:32 --y init_std=1e-3:3:32 are 1,024 networks, which are trained together. An axis is a range, or
     values: --y optimizer=sgd,adam. depth and width vary the hidden layers.
     """
-    from d2ltui.cli.stored import click_errors
+    from d2ltui.cli.references import click_errors
 
     given = {name: value for name, value in {**ctx.obj, **options}.items() if value is not None}
     if show is not None and show not in QUANTITIES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shlex
 import sys
@@ -14,58 +13,13 @@ import click
 
 from d2ltui.cli.jobs import jobs_of, jobs_options
 from d2ltui.cli.options import Command, hangup_option, refused, speak_option
+from d2ltui.cli.references import click_errors, is_group, map_of
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.parsing import ConfigError, Problem, parse
 from d2ltui.spec.text import are, counted, printable
 from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
-
-
-@contextlib.contextmanager
-def click_errors() -> Iterator[None]:
-    """Turns what the store says into one sentence and an exit status: 2 for wrong arguments, 1 for the rest."""
-    try:
-        yield
-    except NotAllowed as error:
-        raise click.UsageError(str(error)) from None
-    except ConfigError as error:
-        raise refused(error) from None
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
-
-
-def map_of(reference: str) -> Path | None:
-    """The directory of the map that is called so; None where `reference` is no map's name."""
-    from d2ltui.store import maps
-
-    return maps.maps_dir() / reference if reference in maps.names() else None
-
-
-def find_run(reference: str, *, ends: bool = False) -> tuple[Path, RunConfig | None]:
-    """The directory and the configuration of the run or map that `reference` means; None where it cannot be read.
-
-    Raises:
-        click.UsageError: where there is none; where it is a map, which `ends` no application.
-    """
-    from d2ltui.store.listing import find, info
-
-    with click_errors():
-        if (a_map := map_of(reference)) is not None:
-            if ends:
-                raise NotAllowed("exit-when-done: it is not allowed with a map; allowed: --speak, which ends with it")
-            return a_map, None
-        path = find(reference)
-        return path, info(path).config
-
-
-def speak_of(path: Path) -> int:
-    """`watch --speak`: the exit status."""
-    from d2ltui.cli.map_stored import follow as follow_map
-    from d2ltui.cli.speaking import follow
-
-    with click_errors():
-        return follow_map(path) if map_of(path.name) == path else follow(path)
 
 
 def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangup: Any, speak: bool) -> int:
@@ -109,7 +63,10 @@ def runs(filters: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object: its settings, figures and findings.")
 @speak_option
 def show(run: str, as_json: bool, speak: bool) -> None:
-    """One run: how it was set, how it went, its curves. RUN is a name, its beginning, or latest; or a map's name."""
+    """One run: how it was set, how it went, its curves.
+
+    RUN is a name, its beginning, or latest; or a map's name, or a group's.
+    """
     from d2ltui.cli.inspect import show as show_run
     from d2ltui.store.listing import find
 
@@ -118,6 +75,10 @@ def show(run: str, as_json: bool, speak: bool) -> None:
             from d2ltui.cli.map_stored import show as show_map
 
             show_map(a_map, as_json=as_json, speak=speak)
+        elif not as_json and is_group(run):
+            from d2ltui.cli.group_stored import show as show_group
+
+            show_group(run)
         elif speak and not as_json:
             from d2ltui.cli.speaking import tell
 

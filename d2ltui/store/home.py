@@ -355,3 +355,13 @@ def set_note_at(path: Path, text: str) -> None:
         write_atomically(path / NOTE, lambda file: file.write(data))
     except OSError as error:
         raise StoreError(f"note: it cannot be written to {path} ({reason(error)})") from None
+
+
+def path_of_group(name: str) -> Path:
+    """Names a group where a directory is wanted: there is none."""
+    return home() / "groups" / name
+
+
+def name_of_group(path: Path) -> str | None:
+    """The group that `path_of_group` named so; None where it is something else."""
+    return path.name if path.parent == home() / "groups" else None

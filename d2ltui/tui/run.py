@@ -11,6 +11,7 @@ from pathlib import Path
 
 from d2ltui.spec import output
 from d2ltui.spec.config import RunConfig
+from d2ltui.store.home import name_of_group
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.signals import AppSignals
 
@@ -57,7 +58,7 @@ def run_app(
         status = app.return_code or 0
         if signals.ended_by is not None and (app.hung_up or status == 0):
             status = 128 + signals.ended_by
-        if watch is not None:
+        if watch is not None and name_of_group(watch) is None:
             status = (_print_stored(watch) if as_json else None) or status
         elif exit_when_done:
             status = _print_result(app, as_json) or status

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 from person import SMALL, Opener, Person
 from textual.widgets import DataTable, Input, Static
@@ -325,3 +326,26 @@ async def test_a_group_is_one_row_that_opens_is_marked_and_is_deleted(open_app: 
         await person.press("y")
         await person.until(lambda: list(rows_of(screen)) == [alone], "the end of the group")
         assert [run.name for run in listing.runs()] == [alone]
+
+
+async def test_seeds_are_a_fan_that_grows(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("d2ltui.tui.screens.runs.POLL_EVERY", 0.1)
+    group: dict[str, object] = {"name": "seeds-1", "kind": "seeds", "index": 1, "total": 4}
+
+    def seed(number: int, loss: float) -> None:
+        config = msgspec.structs.replace(CONFIG, seed=number)
+        path = home.create("softmax-moons", lambda path: RunWriter.make(path, config, group))
+        with contextlib.closing(RunWriter(path, config)) as session:
+            session.take(events.EpochEnded(1, 3, loss, loss, 0.75, 0.75, 1.0))
+            session.take(events.RunEnded("finished", "", {}))
+            session.write()
+
+    for number in range(3):
+        seed(number, 0.4 + number / 10)
+    async with open_app(watch=home.path_of_group("seeds-1")) as person:
+        await person.until(lambda: "median 0.5, quartiles 0.45 and 0.55, from 0.4 to 0.6" in person.text(), "the fan")
+        assert "3 runs that differ in their seeds; at epoch 1" in person.text()
+        seed(3, 0.8)
+        await person.until(lambda: "median 0.55, quartiles 0.475 and 0.65, from 0.4 to 0.8" in person.text(), "more")
+        await person.press("x")
+        await person.until(lambda: "median 0.75" in person.text(), "the metric")

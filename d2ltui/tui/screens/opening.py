@@ -197,13 +197,19 @@ class OpeningScreen(PlayingScreen):
 
     def action_runs(self) -> None:
         """The stored runs."""
+        self.open_runs()
+
+    def open_runs(self, group: str = "") -> None:
+        """The stored runs, with those of that group marked, and the ones that join it."""
 
         def chosen(run: Path | str | None) -> None:
             if run is not None:
                 self.host.stored.watch(run)
             self.tick()
 
-        self.open(self.spares.take("runs"), chosen)
+        screen = self.spares.take("runs")
+        screen.followed = group  # type: ignore[attr-defined]
+        self.open(screen, chosen)
 
     def action_help(self) -> None:
         """All keys."""

@@ -15,6 +15,7 @@ from textual.css.scalar import Scalar
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
+from d2ltui.charts.fan import are_alike
 from d2ltui.charts.overlay import letter
 from d2ltui.charts.spec import Style
 from d2ltui.spec.text import counted
@@ -27,6 +28,7 @@ from d2ltui.tui.screens.dialogs import HelpScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.runs_actions import RunActions
 from d2ltui.tui.screens.runs_curves import Histories, Shown, about, differences, marked_runs
+from d2ltui.tui.screens.runs_fan import FAN_LEGEND, fan_of_runs
 from d2ltui.tui.screens.runs_groups import RunGroups
 from d2ltui.tui.screens.runs_order import ORDERS, place
 from d2ltui.tui.services.defects import drawn
@@ -85,6 +87,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self._histories = Histories()
         self._lives: dict[str, LiveRun] = {}
         self._told: dict[str, str] = {}  # why marked runs have no curves
+        self.followed = ""  # a group, of which each run is marked as soon as there is one
         self._sort = 0
         self._shown = Shown()
         self._filter = ""
@@ -177,8 +180,16 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
             if not self._stale:
                 break
         self._all, self._problem = runs, problem
+        joined = [run for run in runs or () if self.followed and run.group == self.followed]
+        before = len(self._marked)
+        self._marked += [run.name for run in joined if run.name not in self._marked]
         self._show_runs()
-        if any(name not in self._lives for name in self._marked):  # its process held it when it was marked
+        if len(self._marked) > before:
+            self._arrange()
+        # Its process held it when it was marked; or trains it on.
+        elif any(name not in self._lives for name in self._marked) or any(
+            run.active for run in runs or () if run.name in self._marked
+        ):
             self._show_curves()
 
     def _show_runs(self) -> None:
@@ -219,11 +230,13 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
             return
         group = self._groups.of(name)
         names = [name] if group is None else [run.name for run in group.runs]
+        self.followed = ""
         if all(name in self._marked for name in names):
             self._marked = [marked for marked in self._marked if marked not in names]
             self._baseline = None if self._baseline in names else self._baseline
         else:
             self._marked += [name for name in names if name not in self._marked]
+            self.followed = group.name if group is not None and group.runs[0].kind == "seeds" else ""
         self._fill()
         self._arrange()
 
@@ -275,6 +288,8 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
     def on_data_table_row_highlighted(self, event: DataTable.RowHighlighted) -> None:
         """What is known about the run under the cursor."""
         self._show_facts()
+        if are_alike(list(self._lives.values())):  # which the fan shows, too
+            self._show_curves()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         """Enter, or a second click."""
@@ -346,7 +361,13 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self._lives = lives
         legend_rows = len(lives) + 1 if lives else 0
         self._overlay_pane.title(self._shown.title(list(lives.values())))
-        spec, legend = marked_runs(lives, self._shown, width, max(4, height - legend_rows), self.host.ascii)
+        rows, ascii = max(4, height - legend_rows), self.host.ascii
+        if are_alike(list(lives.values())):
+            spec, legend = fan_of_runs(
+                lives, self._shown, width, max(4, height - FAN_LEGEND), ascii, self._table.selected
+            )
+        else:
+            spec, legend = marked_runs(lives, self._shown, width, rows, ascii)
         self._show_facts()
         below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
         self._overlay.show([*drawn(self.app, lambda: spec), *below])

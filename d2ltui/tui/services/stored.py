@@ -40,6 +40,9 @@ class RunScreen(Protocol):
     def open_map(self, stored: str = "") -> None:
         """A screen of its own, with the stored map of that name."""
 
+    def open_runs(self, group: str = "") -> None:
+        """The list of runs, with those of that group marked."""
+
     def tick(self) -> None:
         """Bring what is on the screen up to date."""
 
@@ -83,16 +86,22 @@ class StoredRuns:
     # Watching
 
     def watch(self, run: Path | str, *, describes: bool = True) -> None:
-        """Show a stored run (its directory or name; or a map's directory), live where another process trains it.
+        """Show a stored run (its directory or name), live where another process trains it, once it has been read.
 
-        Its settings go into the form, unless `describes` is False.
+        A map's directory, or `home.path_of_group`, opens the screen that shows that.
+        A run's settings go into the form, unless `describes` is False.
         """
         from d2ltui.store import maps
+        from d2ltui.store.home import name_of_group
         from d2ltui.tui.services.watching import Watching
 
-        if isinstance(run, Path) and run.parent == maps.maps_dir():
-            self._owner.main.open_map(run.name)
-            return
+        if isinstance(run, Path):
+            if run.parent == maps.maps_dir():
+                self._owner.main.open_map(run.name)
+                return
+            if (group := name_of_group(run)) is not None:
+                self._owner.main.open_runs(group)
+                return
         if self._owner.training:
             self._app.notify(BUSY, severity="warning")
             return
