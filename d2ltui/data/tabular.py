@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -36,11 +37,19 @@ def load(info: DatasetInfo, params: Params, progress: Progress, cancelled: Calla
     if info.name == "spirals":
         return _split(info, *_spirals(total, info.num_outputs, params["noise"], params["turns"], seed))
     if info.name == "digits":
-        x, y = datasets.load_digits(return_X_y=True)
-        return _split(info, x / 16.0, y, standardise=False)
+        return _split(info, *_digits(), standardise=False)
     if info.name == "diabetes":
         return _split(info, *datasets.load_diabetes(return_X_y=True))
     raise ValueError(f"dataset: '{info.name}' is not embedded")
+
+
+@cache
+def _digits() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Grey levels from 0 to 1, (1797, 64), and digits: read once, for all runs of a sweep, a map or a lesson."""
+    from sklearn import datasets
+
+    x, y = datasets.load_digits(return_X_y=True)
+    return x / 16.0, y
 
 
 def _synthetic_linear(info: DatasetInfo, noise: float, seed: int) -> Dataset:

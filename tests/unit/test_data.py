@@ -100,6 +100,17 @@ def test_real_data_keeps_the_proportions_of_its_classes_and_shares_no_sample() -
     assert not any(tuple(row) for row in dataset.x_val.tolist() if tuple(row) in rows)
 
 
+def test_digits_are_read_once_and_what_a_run_does_to_its_own_changes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = data.load(resolve({"dataset": "digits"}))
+    x, y = first.x_train.clone(), first.y_train.clone()
+    monkeypatch.setattr("sklearn.datasets.load_digits", None)
+    for part in (first.x_train, first.y_train, first.x_val, first.y_val):
+        part.zero_()
+    again = data.load(resolve({"dataset": "digits"}))
+    assert torch.equal(again.x_train, x)
+    assert torch.equal(again.y_train, y)
+
+
 def test_standardising_uses_the_training_part_alone() -> None:
     dataset = load("diabetes")
     assert dataset.x_val.mean(0).abs().max() > 0.01
