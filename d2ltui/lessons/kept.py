@@ -8,8 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import os
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -96,13 +98,9 @@ def read(lesson: str) -> Kept | None:
     """
     path = path_of(lesson)
     try:
-        found = printable_values(msgspec.json.decode(read_regular(path, MAX_BYTES)), lines={"data": MAX_BYTES})
-        verdict = msgspec.convert(found["verdict"], Verdict)
-        if verdict.name != lesson:
-            return None
-        when, drawn = msgspec.convert(found["when"], float), msgspec.convert(found["drawn"], str)
-        time.localtime(when)
-        return Kept(verdict, _picture(found["picture"]), drawn, when)
+        state = os.lstat(path)
+        kept = _whole(path, (state.st_mtime_ns, state.st_size, state.st_ino))
+        return kept if kept.verdict.name == lesson else None
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -112,6 +110,16 @@ def read(lesson: str) -> Kept | None:
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         why = f"it is damaged: {error}"
     raise StoreError(f"lessons: {path} cannot be read ({why}); it is left out until {lesson} is measured again")
+
+
+@lru_cache(maxsize=64)
+def _whole(path: FilePath, state: tuple[int, ...]) -> Kept:
+    """What the file says that is in that `state`: to read it and to draw its figure once takes some milliseconds."""
+    found = printable_values(msgspec.json.decode(read_regular(path, MAX_BYTES)), lines={"data": MAX_BYTES})
+    verdict = msgspec.convert(found["verdict"], Verdict)
+    when, drawn = msgspec.convert(found["when"], float), msgspec.convert(found["drawn"], str)
+    time.localtime(when)
+    return Kept(verdict, _picture(found["picture"]), drawn, when)
 
 
 def _plain(value: Any) -> Any:

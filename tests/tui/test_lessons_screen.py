@@ -347,3 +347,13 @@ async def test_a_list_without_room_bears_any_key(open_app: Opener, key: str) -> 
         await person.pilot.resize_terminal(80, 24)
         options.highlighted = 0
         await person.until(lambda: "learner" in person.text(), "the list again")
+
+
+async def test_no_title_is_cut(open_app: Opener) -> None:
+    async with open_app({}, size=(80, 24)) as person:
+        screen = await open_lesson(person, "yield")
+        page = screen.query_one("#page-pane")
+        await person.until(lambda: "A generator hands out the data" in str(page.border_title), "the title")
+        frames = [line for line in person.text().splitlines() if "─╮" in line or "─╯" in line]
+        assert frames
+        assert not [line for line in frames if "…" in line]

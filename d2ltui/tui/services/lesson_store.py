@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons import progress
-from d2ltui.lessons.kept import Kept, path_of, read
+from d2ltui.lessons.kept import Kept, read
 from d2ltui.lessons.progress import Progress
 from d2ltui.lessons.trial import StoredRuns, Tried
 from d2ltui.store.errors import StoreError
@@ -26,7 +25,6 @@ class LessonsStored:
         self.kept: dict[str, Kept] = {}
         self.troubles: set[str] = set()
         self._tried: dict[str, list[Tried | None]] = {}
-        self._read: dict[str, object] = {}  # by lesson: how the file looked that was read last
 
     def tried(self, lesson: Lesson) -> Sequence[Tried | None]:
         """What came of each trial of `lesson`."""
@@ -46,18 +44,9 @@ class LessonsStored:
         self._look_at_what_is_kept()
 
     def _look_at_what_is_kept(self) -> None:
-        """The last verdicts and figures, as far as they have changed. One that is damaged is told of and left out."""
-        found = dict(self.kept)
+        """The last verdicts and figures. One that is damaged is told of and left out."""
+        found = {}
         for lesson in self._lessons:
-            try:
-                state = os.stat(path_of(lesson.name))
-                stamp: object = state.st_mtime_ns, state.st_size, state.st_ino
-            except OSError:
-                stamp = None
-            if self._read.get(lesson.name) == stamp:
-                continue
-            self._read[lesson.name] = stamp
-            found.pop(lesson.name, None)
             try:
                 kept = read(lesson.name)
             except StoreError as error:

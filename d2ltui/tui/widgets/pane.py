@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-TITLE_EDGE = 4  # cells of the frame beside a title: a blank on either side, and the corners
+TITLE_EDGE = 6  # cells of the frame beside a title: a blank, a line and a corner on either side
 SUBTITLE_EDGE = 4  # cells of the frame beside a subtitle: a blank on either side, a line, the corner
 
 
