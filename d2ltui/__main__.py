@@ -7,8 +7,14 @@ startup.prepare()
 # Only now is it certain where these are imported from.
 import gc  # noqa: E402
 import signal  # noqa: E402
+import sys  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
+from d2ltui.spec import language  # noqa: E402
+
+language.prepare(sys.argv[1:])
+
+# Only now may sentences stand in constants of modules.
 from d2ltui.cli import app  # noqa: E402
 
 

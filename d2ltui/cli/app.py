@@ -14,6 +14,7 @@ from d2ltui.cli import misuse
 from d2ltui.cli.jobs import jobs_of, jobs_options
 from d2ltui.cli.options import (
     Command,
+    Spoken,
     configure,
     described,
     fps_option,
@@ -39,7 +40,7 @@ from d2ltui.spec.text import printable, quoted, sections
 MAX_LINE = 2000  # characters of a sentence on standard error
 
 
-class Commands(click.Group):
+class Commands(Spoken, click.Group):
     """A group that proposes the nearest command for an unknown one.
 
     The commands about stored runs are imported when a command is asked for: the application has no need of them.

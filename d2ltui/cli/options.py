@@ -10,6 +10,7 @@ import click
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.config_file import line_in, read_toml
 from d2ltui.spec.fields import FIELDS, MAX_PATH
+from d2ltui.spec.language import LANGUAGES, OPTION
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import printable, quoted
@@ -25,7 +26,31 @@ speak_option = click.option(
 )
 
 
-class Command(click.Command):
+def _language(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None and value not in LANGUAGES:
+        raise click.UsageError(f"lang: {quoted(value)} is not allowed; allowed: {', '.join(LANGUAGES)}")
+
+
+# What it names has been taken already, before anything else was imported: see `d2ltui.spec.language.prepare`.
+LANGUAGE = click.Option(
+    [OPTION],
+    metavar="|".join(LANGUAGES),
+    callback=_language,
+    expose_value=False,
+    help="The language; otherwise that of D2LTUI_LANG or of the locale.",
+)
+
+
+class Spoken(click.Command):
+    """A command that has the option `--lang`."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Its own, and the language."""
+        *own, about = super().get_params(ctx)
+        return [*own, LANGUAGE, about]
+
+
+class Command(Spoken):
     """A command that says of a word too many where it stands and what may stand there: click says neither."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -22,7 +22,7 @@ ENGLISH = "en"
 LANGUAGES = {ENGLISH: "English", "zh": "简体中文"}
 VARIABLE = "D2LTUI_LANG"
 OPTION = "--lang"
-DOMAINS = ("d2ltui", "lessons")  # catalogues, in the order in which they are asked
+DOMAINS = ("d2ltui", "lessons", "interface")  # catalogues, in the order in which they are asked
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "locale")
 
 _current = ENGLISH
@@ -95,7 +95,7 @@ def chosen(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
 
 def _asked(arguments: Sequence[str]) -> str:
     asked = ""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         if argument == "--":
             break
         if argument == OPTION:

@@ -1,4 +1,7 @@
-"""The tables of keys, one for each screen: the footer, the help and the dispatch are made from them."""
+"""The tables of keys, one for each screen: the footer, the help and the dispatch are made from them.
+
+They are in English; the footer and the help say them in the language of the process.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
+
+from d2ltui.spec.language import _
 
 
 class Key(NamedTuple):
@@ -245,5 +250,10 @@ def help_rows(keys: Iterable[Key]) -> list[tuple[str, str]]:
         if rows and rows[-1][1] == entry.help and entry.display in rows[-1][0].split():
             continue  # told with the one before: ← →
         short = entry.display and not entry.display.startswith("^")  # the footer has no room for `ctrl+`
-        rows.append((entry.display if short else entry.key, entry.help))
+        rows.append((entry.display if short else entry.key, _(entry.help)))
     return rows
+
+
+def in_words(rows: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Rows of one of the tables above, in the language of the process."""
+    return [(_(key), _(what)) for key, what in rows]

@@ -16,10 +16,11 @@ from d2ltui.lessons.lesson import fields_in_words
 from d2ltui.lessons.progress import key_of
 from d2ltui.lessons.roles import role_in_words
 from d2ltui.spec.language import using
-from tests import lessons_catalogue as catalogue
+from tests import catalogues
+from tests.catalogues import LESSONS as CATALOGUE
 
-LANGUAGES = catalogue.languages()
-MESSAGES = catalogue.marked()
+LANGUAGES = CATALOGUE.languages()
+MESSAGES = CATALOGUE.marked()
 HAN = re.compile("[\u4e00-\u9fff]")
 # What is the same in Chinese: names, formulas, and what is made of numbers alone.
 SAME = re.compile(
@@ -33,8 +34,8 @@ def fields(text: str) -> set[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_sentence_has_a_translation_with_the_same_values(language: str) -> None:
-    known = catalogue.read(language)
-    assert [m.text for m in MESSAGES if not known.get(m.text, [""])[0]] == [], "python -m tests.lessons_catalogue"
+    known = CATALOGUE.read(language)
+    assert [m.text for m in MESSAGES if not known.get(m.text, [""])[0]] == [], "python -m tests.catalogues"
     assert set(known) - {""} == {m.text for m in MESSAGES}, "those that are gone are taken out"
     for message in MESSAGES:
         (said,) = known[message.text]
@@ -48,9 +49,9 @@ def test_each_sentence_has_a_translation_with_the_same_values(language: str) -> 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_catalogue_that_is_read_is_that_of_the_text(language: str) -> None:
-    known = catalogue.read(language)
-    assert catalogue.path_of(language, "po").read_text("utf-8") == catalogue.po(MESSAGES, known)
-    assert catalogue.path_of(language, "mo").read_bytes() == catalogue.mo(MESSAGES, known)
+    known = CATALOGUE.read(language)
+    assert CATALOGUE.path_of(language, "po").read_text("utf-8") == catalogues.po(MESSAGES, known)
+    assert CATALOGUE.path_of(language, "mo").read_bytes() == catalogues.mo(MESSAGES, known)
 
 
 SHOWN = {"figure": (0, 5), "accuracy_figure": (0,), "Measured": (1, 2), "Panel": (0,), "Curve": (0,), "Raster": (1, 2)}
@@ -79,7 +80,7 @@ def bare(node: ast.AST) -> list[str]:
 
 
 def test_no_lesson_shows_a_text_that_is_not_marked() -> None:
-    for path in sorted((catalogue.ROOT / "d2ltui" / "lessons").glob("**/*.py")):
+    for path in sorted((catalogues.ROOT / "d2ltui" / "lessons").glob("**/*.py")):
         for call in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
                 places = SHOWN.get(call.func.id, ())

@@ -14,6 +14,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from d2ltui.spec.language import _
+from d2ltui.spec.width import cells, padded
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.options import Options
@@ -53,7 +55,7 @@ class HelpScreen(Boxed, ModalScreen[None]):
         for name, help in self._rows_of_help:
             keys.add_row(Text(name, no_wrap=True), Text(help))
         with VerticalScroll(classes="box") as box:
-            box.border_title = "Keys (escape closes)"
+            box.border_title = _("Keys (escape closes)")
             yield Static(keys)
 
 
@@ -71,7 +73,7 @@ class TextScreen(Boxed, ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """The text, scrollable."""
         with VerticalScroll(classes="box") as box:
-            box.border_title = f"{self._title} (escape closes)"
+            box.border_title = _("{title} (escape closes)").format(title=self._title)
             yield Static(self._text, markup=False)
 
 
@@ -131,11 +133,11 @@ class ChoiceScreen(Boxed, ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         """The list."""
-        width = max(map(len, self._choices)) + 2
+        width = max(map(cells, self._choices)) + 2
         with Vertical(classes="box") as box:
-            box.border_title = f"{self._title} (enter chooses, escape closes)"
+            box.border_title = _("{title} (enter chooses, escape closes)").format(title=self._title)
             yield Options(
-                *(Option(f"{name:<{width}}{meaning}", id=name) for name, meaning in self._choices.items()),
+                *(Option(padded(name, width) + meaning, id=name) for name, meaning in self._choices.items()),
                 compact=True,
                 markup=False,
             )
@@ -173,7 +175,7 @@ class SaveScreen(Boxed, ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """A name to type."""
         with Vertical(classes="box") as box:
-            box.border_title = "Save the form as (enter saves, escape closes)"
+            box.border_title = _("Save the form as (enter saves, escape closes)")
             yield Input(self._path, compact=True)
             yield Static("", classes="problem", markup=False)
 
@@ -186,18 +188,22 @@ class SaveScreen(Boxed, ModalScreen[str | None]):
         name = event.value.strip()
         problem = self.query_one(".problem", Static)
         if not name:
-            problem.update("file: '' is not allowed; allowed: a file's name")
+            problem.update(_("file: '' is not allowed; allowed: a file's name"))
             return
         try:
             path = Path(name).expanduser()
             if path.exists() and str(path) != self._overwrite:
                 self._overwrite = str(path)
-                problem.update(f"{path} exists: enter again overwrites it")
+                problem.update(_("{path} exists: enter again overwrites it").format(path=path))
                 return
             path.write_text(self._text, encoding="utf-8")
         except (OSError, ValueError, RuntimeError) as error:  # ValueError: a null; RuntimeError: an unknown ~user
             reason = error.strerror if isinstance(error, OSError) else error
-            problem.update(f"file: '{name}' cannot be written ({reason}); allowed: a file in a writable directory")
+            problem.update(
+                _("file: '{name}' cannot be written ({reason}); allowed: a file in a writable directory").format(
+                    name=name, reason=reason
+                )
+            )
             return
         self.dismiss(str(path))
 
@@ -224,7 +230,7 @@ class AskScreen(Boxed, ModalScreen["str | None"]):
     def compose(self) -> ComposeResult:
         """The line."""
         with Vertical(classes="box") as box:
-            box.border_title = f"{self._title} (enter chooses, escape closes)"
+            box.border_title = _("{title} (enter chooses, escape closes)").format(title=self._title)
             yield Input(self._text, compact=True)
             yield Static("", id="why-not", markup=False)
 

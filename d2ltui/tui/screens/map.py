@@ -16,7 +16,7 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.maps import Cell, MapSpec, best, effort_of, quantities_of
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.tui.host import Hosted
-from d2ltui.tui.keys import MAP_HELP, MAP_KEYS, bindings, help_rows
+from d2ltui.tui.keys import MAP_HELP, MAP_KEYS, bindings, help_rows, in_words
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens import map_words
 from d2ltui.tui.screens.map_axes import MapAxes
@@ -359,7 +359,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         """All keys."""
         from d2ltui.tui.screens.dialogs import HelpScreen
 
-        self.open(HelpScreen([*help_rows(MAP_KEYS), *MAP_HELP]))
+        self.open(HelpScreen([*help_rows(MAP_KEYS), *in_words(MAP_HELP)]))
 
     def action_close(self) -> None:
         """Leave a text; else back to the main screen, and a map goes on."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.text import quoted
-from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows
+from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows, in_words
 from d2ltui.tui.screens.playing import PlayingScreen
 from d2ltui.tui.screens.spare import SpareScreens
 from d2ltui.tui.widgets.fields import ChoiceField
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def _help() -> Screen[Any]:
     from d2ltui.tui.screens.dialogs import HelpScreen
 
-    return HelpScreen([*help_rows(KEYS), *FIELD_HELP])
+    return HelpScreen([*help_rows(KEYS), *in_words(FIELD_HELP)])
 
 
 def _layer() -> Screen[Any]:

@@ -22,7 +22,7 @@ from d2ltui.spec.text import counted
 from d2ltui.store import StoreError, filters, listing
 from d2ltui.store.map_reader import MapRows
 from d2ltui.tui.host import Hosted
-from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows
+from d2ltui.tui.keys import RUNS_KEYS, TABLE_HELP, bindings, help_rows, in_words
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.dialogs import HelpScreen
 from d2ltui.tui.screens.once import Once
@@ -320,7 +320,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
 
     def action_help(self) -> None:
         """All keys."""
-        self.open(HelpScreen([*help_rows(RUNS_KEYS), TABLE_HELP]))
+        self.open(HelpScreen([*help_rows(RUNS_KEYS), *in_words([TABLE_HELP])]))
 
     def action_close(self) -> None:
         """Leave the filter, or the screen."""

@@ -12,6 +12,8 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from d2ltui.spec.language import pgettext
+from d2ltui.spec.width import cells
 from d2ltui.tui.keys import RANKS
 from d2ltui.tui.render.cached import CachedRender
 
@@ -48,7 +50,7 @@ class KeysLine(CachedRender, Widget):
             if binding.show and active.enabled:
                 shown = self.app.get_key_display(binding)
                 rank = RANKS.get(binding.action, HERE)
-                keys.setdefault(binding.action, (binding.key, shown, binding.description, rank))
+                keys.setdefault(binding.action, (binding.key, shown, pgettext("key", binding.description), rank))
         return list(keys.values())
 
     @property
@@ -58,7 +60,7 @@ class KeysLine(CachedRender, Widget):
             self._keys = self._active()
         room, shown_ones = self.size.width + 1, []
         for entry in sorted(self._keys, key=lambda entry: entry[3]):
-            room -= len(entry[1]) + len(entry[2]) + 2
+            room -= cells(entry[1]) + cells(entry[2]) + 2
             if room < 0:
                 break
             shown_ones.append(entry)
@@ -73,7 +75,7 @@ class KeysLine(CachedRender, Widget):
         """Press the key under the pointer."""
         end = 0
         for key, shown, word in self._fitting:
-            end += len(shown) + len(word) + 2
+            end += cells(shown) + cells(word) + 2
             if event.x < end:
                 self.app.simulate_key(key)
                 return

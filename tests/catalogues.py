@@ -1,0 +1,241 @@
+"""The sentences of the program and their translations: what is marked in the code, a .po file, and the .mo of it.
+
+`python -m tests.catalogues` puts new sentences into each .po file, takes out those that are gone, and writes the .mo
+files; it says what has no translation.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCALE = ROOT / "d2ltui" / "locale"
+HEADER = "Content-Type: text/plain; charset=UTF-8\nPlural-Forms: nplurals=1; plural=0;\n"
+MARKERS = {"_": 0, "ngettext": 0, "pgettext": 1}  # what marks a sentence, and which argument that is
+
+
+class Message(NamedTuple):
+    """A sentence as it stands in the code; of one that counts, the plural, too; of a word, in what sense."""
+
+    text: str
+    plural: str = ""
+    context: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is looked up by."""
+        return f"{self.context}\4{self.text}" if self.context else self.text
+
+
+def calls_in(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """The functions that a module calls by their names, from the first line on."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+    for call in sorted(calls, key=lambda call: (call.lineno, call.col_offset)):
+        yield call.func.id if isinstance(call.func, ast.Name) else "", call
+
+
+def texts(nodes: list[ast.expr]) -> list[str]:
+    """Those that stand there as they are."""
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def marked_in(name: str, call: ast.Call) -> Iterator[Message]:
+    """The sentence that `call` of the function `name` marks."""
+    if name in MARKERS and (found := texts(call.args)) and len(found) > MARKERS[name]:
+        yield {
+            "_": lambda: Message(found[0]),
+            "ngettext": lambda: Message(*found[:2]),
+            "pgettext": lambda: Message(found[1], context=found[0]),
+        }[name]()
+
+
+class Catalogue(NamedTuple):
+    """A domain of `d2ltui.spec.language`: where its sentences stand, and what else is shown in words."""
+
+    domain: str
+    sources: tuple[str, ...]
+    others: Callable[[str, ast.Call], Iterator[Message]]  # what a call of a function shows, without a mark
+    more: Callable[[], list[Message]]  # what is stored, or comes from registries, and is shown
+    without: tuple[str, ...] = ()  # sources that are another domain's
+
+    def paths(self) -> list[Path]:
+        """Its modules."""
+        left_out = {path for pattern in self.without for path in ROOT.glob(pattern)}
+        return sorted({path for pattern in self.sources for path in ROOT.glob(pattern)} - left_out)
+
+    def marked(self) -> dict[Message, None]:
+        """All that is marked for translation in the sources, in their order, and what is shown without a mark."""
+        found: dict[Message, None] = {}
+        for path in self.paths():
+            for name, call in calls_in(path):
+                found |= dict.fromkeys([*marked_in(name, call), *self.others(name, call)])
+        return found | dict.fromkeys(self.more())
+
+    def path_of(self, language: str, kind: str) -> Path:
+        """The catalogue's file: the `po` or the `mo` one."""
+        return LOCALE / language / "LC_MESSAGES" / f"{self.domain}.{kind}"
+
+    def languages(self) -> list[str]:
+        """Those that have a catalogue."""
+        return sorted(path.name for path in LOCALE.iterdir() if self.path_of(path.name, "po").is_file())
+
+    def read(self, language: str) -> dict[str, list[str]]:
+        """The .po file: by sentence (its key) its translation, or the forms of it."""
+        return parsed(self.path_of(language, "po").read_text("utf-8"))
+
+    def update(self) -> None:
+        """Bring its files up to date, and say what has no translation."""
+        messages = self.marked()
+        for language in self.languages():
+            known = self.read(language)
+            self.path_of(language, "po").write_text(po(messages, known), "utf-8")
+            self.path_of(language, "mo").write_bytes(mo(messages, known))
+            for message in messages:
+                if not known.get(message.key, [""])[0]:
+                    print(f"{language}, {self.domain}: no translation: {message.text}")
+
+
+def parsed(text: str) -> dict[str, list[str]]:
+    """What a .po file says: by key the forms of the translation; of a fuzzy one, none."""
+    found: dict[str, list[str]] = {}
+    current, parts, fuzzy = "", dict[str, str](), False
+    for line in [*text.splitlines(), ""]:
+        if match := re.match(r'(msgctxt|msgid|msgid_plural|msgstr(?:\[\d\])?) (".*")$', line):
+            current = match[1]
+            parts[current] = json.loads(match[2])
+        elif line.startswith('"') and current:
+            parts[current] += json.loads(line)
+        elif line.startswith("#,") and "fuzzy" in line:
+            fuzzy = True
+        elif not line and parts:
+            forms = [said for name, said in parts.items() if name.startswith("msgstr")]
+            found[Message(parts["msgid"], context=parts.get("msgctxt", "")).key] = [""] if fuzzy else forms
+            current, parts, fuzzy = "", {}, False
+    return found
+
+
+def po(messages: dict[Message, None], known: dict[str, list[str]]) -> str:
+    """A .po file of `messages`, with what is known of them."""
+    parts = [f'msgid ""\nmsgstr {_quoted(HEADER)}\n']
+    for message in messages:
+        forms = known.get(message.key, [""])
+        context = f"msgctxt {_quoted(message.context)}\n" if message.context else ""
+        plural = f"msgid_plural {_quoted(message.plural)}\nmsgstr[0] " if message.plural else "msgstr "
+        parts.append(f"{context}msgid {_quoted(message.text)}\n{plural}{_quoted(forms[0])}\n")
+    return "\n".join(parts)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def mo(messages: dict[Message, None], known: dict[str, list[str]]) -> bytes:
+    """The same as gettext reads it: see "The Format of GNU MO Files" in its manual."""
+    pairs = [(b"", HEADER.encode())]
+    for message in messages:
+        if said := known.get(message.key, [""])[0]:
+            key = f"{message.key}\0{message.plural}" if message.plural else message.key
+            pairs.append((key.encode(), said.encode()))
+    pairs.sort()
+    count, start = len(pairs), 28 + 16 * len(pairs)
+    tables: list[bytes] = []
+    texts = b""
+    for column in (0, 1):
+        for pair in pairs:
+            tables.append(struct.pack("<II", len(pair[column]), start + len(texts)))
+            texts += pair[column] + b"\0"
+    return struct.pack("<7I", 0x950412DE, 0, count, 28, 28 + 8 * count, 0, 0) + b"".join(tables) + texts
+
+
+def roles() -> list[str]:
+    """What experiments and lines are called, part by part."""
+    from d2ltui.lessons import LESSONS
+
+    names = [
+        e.role
+        for lesson in LESSONS.values()
+        if type(lesson).__module__.startswith("d2ltui")
+        for e in lesson.experiments
+    ]
+    return list(dict.fromkeys([*names, *MORE_ROLES]))
+
+
+# Lines of figures, and parts of names, that no experiment has.
+MORE_ROLES = (
+    *(
+        "half the rate",
+        "longer",
+        "circles",
+        "one hidden layer",
+        "a lower rate",
+        "a lower one",
+        "digits",
+        "with dropout",
+    ),
+    *("cross-entropy", "squared error", "no remedy", "trained samples", "new samples", "same, 1 layer"),
+    *("at the start", "after training", "standard deviations"),
+    # and fields of the form, as lessons tell of them
+    *("model", "dataset", "batch size", "epochs", "implementation", "lr", "hidden", "activation", "init", "init std"),
+    *("optimizer", "weight decay", "dropout", "momentum", "clip norm"),
+    # and how places in the book are told, and findings
+    *("section {places}", "sections {places}"),
+    *("dead relu", "saturation", "vanishing gradient", "accuracy", "R²", "loss"),
+)
+
+
+def _units(name: str, call: ast.Call) -> Iterator[Message]:
+    if name in ("figure", "Figure", "accuracy_figure"):
+        units = (*call.args[4:5], *(keyword.value for keyword in call.keywords if keyword.arg == "unit"))
+        yield from (Message(unit) for unit in texts(list(units)) if unit)
+
+
+LESSONS = Catalogue(
+    "lessons",
+    ("d2ltui/lessons/**/*.py", "d2ltui/charts/diagram_*.py", "d2ltui/cli/lesson*.py", "d2ltui/tui/screens/lesson*.py"),
+    _units,
+    lambda: [Message(role) for role in roles()],
+)
+
+
+def _of_tables(name: str, call: ast.Call) -> Iterator[Message]:
+    """Words in the footer and sentences in the help, titles of panes."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    if name == "Key":
+        yield Message(texts(call.args)[2], context="key")
+        yield Message(texts(call.args)[3])
+    elif name == "Binding" and len(said := texts(call.args)) > 2:
+        yield Message(said[2], context="key")
+    elif name == "PaneSpec" and len(said := texts(call.args)) > 1:
+        yield Message(said[1])
+        yield from (
+            Message(short, context="tab") for key in ("tab", "short") if key in given for short in texts([given[key]])
+        )
+
+
+def _shown() -> list[Message]:
+    """What registries and tables have to say."""
+    from d2ltui.tui.keys import FIELD_HELP, MAP_HELP, TABLE_HELP
+
+    rows = [text for row in (*FIELD_HELP, *MAP_HELP, TABLE_HELP) for text in row]
+    return [Message(text) for text in rows if re.search("[A-Za-z]{3}", text)]
+
+
+INTERFACE = Catalogue(
+    "interface",
+    ("d2ltui/tui/**/*.py", "d2ltui/spec/**/*.py", "d2ltui/charts/**/*.py"),
+    _of_tables,
+    _shown,
+    without=("d2ltui/tui/screens/lesson*.py", "d2ltui/charts/diagram_*.py", "d2ltui/spec/findings.py"),
+)
+CATALOGUES = (LESSONS, INTERFACE)
+
+
+if __name__ == "__main__":
+    for catalogue in CATALOGUES:
+        catalogue.update()
