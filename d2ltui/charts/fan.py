@@ -53,9 +53,9 @@ def fan_chart(
 ) -> ChartSpec:
     """The fan over so many `epochs`; `member`, one of the runs, is drawn faintly with it."""
     lines = [
+        Line("median", Style.VALIDATION, fan.epochs, fan.median, marker="" if len(fan.epochs) > 1 else "●"),
         Line("quartiles", Style.TRAIN, fan.epochs, fan.lower, dashed=True),
         Line("", Style.TRAIN, fan.epochs, fan.upper, dashed=True),
-        Line("median", Style.VALIDATION, fan.epochs, fan.median, marker="" if len(fan.epochs) > 1 else "●"),
     ]
     if member is not None:
         name, live = member

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import shutil
 import signal
 import sys
 import threading
@@ -73,7 +74,7 @@ def begin(ticket: Ticket, gpus: tuple[str, ...]) -> None:
         signal.signal(name, signal.SIG_IGN)
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus[_place(Path(ticket.desk), len(gpus)) % len(gpus)]
-    threading.Thread(target=_end_with, args=(ticket.owner,), name="d2ltui-owner", daemon=True).start()
+    threading.Thread(target=_end_with, args=(ticket,), name="d2ltui-owner", daemon=True).start()
 
 
 def gpus() -> tuple[str, ...]:
@@ -100,13 +101,15 @@ def _place(desk: Path, number: int) -> int:
     return number
 
 
-def _end_with(owner: int) -> None:
-    """End where the process that has begun this one has gone."""
-    while os.getppid() == owner:
+def _end_with(ticket: Ticket) -> None:
+    """End where the process that has begun this one has gone: killed, for it would have said so."""
+    while os.getppid() == ticket.owner:
         time.sleep(1.0)
-    if _under_way is not None:
+    until = time.monotonic() + ORPHANED
+    while _under_way is not None and time.monotonic() < until:
         _under_way.stop()
-        time.sleep(ORPHANED)
+        time.sleep(LOOK_EVERY)
+    shutil.rmtree(ticket.desk, ignore_errors=True)
     os._exit(1)
 
 

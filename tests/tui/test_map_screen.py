@@ -59,9 +59,18 @@ async def test_a_map_is_trained_looked_at_enlarged_and_taken(open_app: Opener) -
             assert person.app.maps.present is None
 
         type_axes(person, X, Y)
+        seeds = screen(person)._axes.seeds
+        for text in ("0", "-1", "two", "1001"):
+            seeds.set_text(text)
+            await person.press("ctrl+r")
+            assert f"seeds: '{text}' is not allowed; allowed: a whole number from 1 to 1000" in str(
+                seeds._problem.content
+            )
+        seeds.set_text("2")
         await person.press("ctrl+r")
         growing = person.app.maps.present
         assert growing is not None
+        assert growing.spec.seeds == 2
         await person.until(lambda: growing.doing == "loading the data" or growing.complete, "PyTorch")
         await person.until(lambda: growing.steps > 0, "the data")
         await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -71,3 +74,31 @@ def test_an_error_and_a_stop() -> None:
         assert all(stopped for _, stopped in ended)
         assert len(ended) <= 2
     assert not children()
+
+
+def test_processes_whose_owner_was_killed_end_by_themselves(tmp_path: Path) -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from spread_pieces import wait_for_the_end
+from d2ltui.engine.control import Control
+from d2ltui.runner.spread import Spread
+from d2ltui.spec.jobs import Jobs
+with Spread(Jobs(2), Control(), print, numbered=True) as spread:
+    for _ in spread.over(wait_for_the_end, range(2)):
+        pass
+"""
+    owner = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "TMPDIR": str(tmp_path)})
+    deadline = time.monotonic() + 60
+    try:
+        while len(list(tmp_path.glob("d2ltui-jobs-*/begun-*"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        begun = psutil.Process(owner.pid).children(recursive=True)
+        assert len(begun) >= 2
+    finally:
+        owner.kill()
+        owner.wait()
+    _, alive = psutil.wait_procs(begun, timeout=60)
+    assert alive == []
+    assert list(tmp_path.glob("d2ltui-jobs-*")) == []

@@ -19,7 +19,7 @@ from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import MAP_HELP, MAP_KEYS, bindings, help_rows, in_words
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens import map_words
-from d2ltui.tui.screens.map_axes import MapAxes
+from d2ltui.tui.screens.map_axes import SEEDS, MapAxes
 from d2ltui.tui.screens.map_parts import LEAST_CURVE, MapView, cell_lines
 from d2ltui.tui.screens.map_stored import StoredMapActions
 from d2ltui.tui.screens.once import Once
@@ -175,7 +175,10 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
     def on_field_submitted(self, event: FieldSubmitted) -> None:
         """Enter in a text: take it, or say what is wrong with it."""
         event.stop()
-        if self._axes.check(event.name) is not None:
+        if event.name == SEEDS:
+            if self._axes.check_seeds() is not None:
+                self.set_focus(self._view)
+        elif self._axes.check(event.name) is not None:
             self.set_focus(self._axes.fields["y"] if event.name == "x" else self._view)
 
     def action_train(self) -> None:
@@ -341,7 +344,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
 
     def action_next_pane(self) -> None:
         """The axes, the map."""
-        places = [*self._axes.fields.values(), self._view]
+        places = [*self._axes.places, self._view]
         inside = (i for i, place in enumerate(places) if place.has_focus_within)
         self.set_focus(places[(next(inside, -1) + 1) % len(places)])
 

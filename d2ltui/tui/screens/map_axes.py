@@ -1,4 +1,4 @@
-"""Both axes of a map, as they are typed, and what is wrong with them."""
+"""Both axes of a map and the number of seeds, as they are typed, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from d2ltui.spec.axes_usual import axis_fields, axis_text, usual_axes, usual_axi
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.maps import MapSpec
 from d2ltui.spec.parsing import ConfigError
+from d2ltui.spec.repeats import MAX_RUNS
+from d2ltui.spec.text import quoted
 from d2ltui.tui.widgets.fields import FieldChanged, TextField
 
+SEEDS = "seeds"
 LABELS = {"x": "x, across", "y": "y, upwards"}
 
 
@@ -56,11 +59,17 @@ class MapAxes(Vertical):
         self._config, self._given = config, dict(given)
         texts = dict(zip(LABELS, usual_axes(config, given), strict=True))
         self.fields = {name: AxisField(name, label, texts[name], self._turned) for name, label in LABELS.items()}
+        self.seeds = TextField(SEEDS, "seeds", "1")
         super().__init__(id="axes")
 
     def compose(self) -> ComposeResult:
         """One below the other."""
-        yield from self.fields.values()
+        yield from self.places
+
+    @property
+    def places(self) -> tuple[TextField, ...]:
+        """Everything that can be typed, from the top."""
+        return (*self.fields.values(), self.seeds)
 
     def _turned(self, text: str, by: int) -> str:
         """The usual axis of the next field that the other axis does not have."""
@@ -73,13 +82,24 @@ class MapAxes(Vertical):
     def on_field_changed(self, event: FieldChanged) -> None:
         """What was wrong is being mended."""
         event.stop()
-        self.fields[event.name].set_problem(None)
+        (self.seeds if event.name == SEEDS else self.fields[event.name]).set_problem(None)
 
     def show(self, spec: MapSpec) -> None:
         """The axes of a map that there is."""
         for name, axis in (("x", spec.x), ("y", spec.y)):
             self.fields[name].set_text(axis_text(axis))
             self.fields[name].set_problem(None)
+        self.seeds.set_text(str(spec.seeds))
+        self.seeds.set_problem(None)
+
+    def check_seeds(self) -> int | None:
+        """How many networks each cell has; None where that is wrong, and then it says why."""
+        text = self.seeds.input.value.strip()
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+        right = 1 <= number <= MAX_RUNS
+        allowed = f"allowed: a whole number from 1 to {MAX_RUNS}"
+        self.seeds.set_problem(None if right else f"seeds: {quoted(text)} is not allowed; {allowed}")
+        return number if right else None
 
     def check(self, name: str) -> Axis | None:
         """One axis; None where it is wrong, and then it says why."""
@@ -94,8 +114,8 @@ class MapAxes(Vertical):
 
     def described(self) -> MapSpec | None:
         """The map that they describe; None where there is none, and then they say why."""
-        x, y = self.check("x"), self.check("y")
-        if x is None or y is None:
+        x, y, seeds = self.check("x"), self.check("y"), self.check_seeds()
+        if x is None or y is None or seeds is None:
             return None
         given = {name: value for name, value in self._given.items() if name not in (x.field, y.field)}
         try:
@@ -105,7 +125,7 @@ class MapAxes(Vertical):
             name = problem.field if problem.field in LABELS else "y" if problem.field == y.field else "x"
             self.fields[name].set_problem(problem.message)
             return None
-        return MapSpec(config, x, y, 1, tuple(given))
+        return MapSpec(config, x, y, seeds, tuple(given))
 
 
 def _field_of(text: str) -> str:

@@ -95,7 +95,7 @@ class GrowingMap:
 
         Of one that was stored before, the axes say so: whoever has opened it may have another run in the form.
         """
-        same = (spec.x, spec.y) == (self.spec.x, self.spec.y)
+        same = (spec.x, spec.y, spec.seeds) == (self.spec.x, self.spec.y, self.spec.seeds)
         return same and not self.complete and (self._was_stored or spec.config == self.spec.config)
 
     def carry_out(self) -> None:
