@@ -34,7 +34,8 @@ async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
             assert f"train {value:.3g}" in text(pane)
         shown = [probed.step for probed in live.probes if probed.step <= step] or [live.probes[0].step]
         activations = person.main.query_one("#activations")
-        await person.until(lambda: activations.border_subtitle == f"step {shown[-1]:,}", "the layers of that step")
+        told = f"  step {shown[-1]:,}"
+        await person.until(lambda: str(activations.border_subtitle).endswith(told), "the layers of that step")
 
         await person.press("u")
         box = person.app.screen.query_one(".box")
