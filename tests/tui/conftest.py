@@ -47,6 +47,12 @@ def parsed_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def imported_once() -> None:
+    """What a run needs, before the first test: on a busy machine PyTorch's import takes longer than a test waits."""
+    import d2ltui.engine.trainer  # noqa: F401
+
+
 @pytest.fixture
 def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
     """Opens the application: `async with open_app({"model": "linear"}, size=(80, 24)) as person`."""

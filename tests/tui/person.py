@@ -101,7 +101,9 @@ class Person:
 
     async def settle(self, rounds: int = 10) -> None:
         """Until what was asked for has gone through every queue: from a field to the screen there are six."""
-        await self.pilot.pause(0)  # sends each widget a message: what is put off until there is one is done, too
+        for node in self.app.screen.walk_children() if self.app.screen_stack else ():
+            if _puts_off(node):
+                node.call_later(_nothing)  # what is put off until there is a message is done then
         quiet = 0
         for _ in range(rounds):
             for pump in (self.app, *self.app.screen_stack):
@@ -127,10 +129,12 @@ class Person:
             await asyncio.sleep(0 if turns < 50 else 0.005)
 
     def _busy(self) -> list[MessagePump]:
-        """Those that have messages, or are in the middle of one."""
+        """Those that have messages, are in the middle of one, or wait to send one."""
         screens = self.app.screen_stack if self.app.is_running else []
         pumps = [self.app, *screens[:-1], *(screens[-1].walk_children(with_self=True) if screens else ())]
-        return [pump for pump in pumps if pump.is_running and not _waits(pump)]
+        busy = [pump for pump in pumps if pump.is_running and not _waits(pump)]
+        # An application waits a moment for a window to have its last size before it tells its screen.
+        return busy or ([self.app] if self.app.is_running and self.app._resize_timer is not None else [])
 
     async def select(self, name: str) -> None:
         """Choose a field, without a cursor in it."""
@@ -193,6 +197,14 @@ class Person:
 
 def _nothing() -> None:
     pass
+
+
+# What a widget does when it has no message any more. (Pilot sends one to each of them, a third of what a key costs.)
+_PUT_OFF = ("_layout_required", "_repaint_required", "_scroll_required", "_refresh_styles_required", "_next_callbacks")
+
+
+def _puts_off(pump: MessagePump) -> bool:
+    return any(getattr(pump, name) for name in _PUT_OFF)
 
 
 def _waits(pump: MessagePump) -> bool:
