@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,6 +43,29 @@ def look_at_all(network: BatchedNetwork, x: Tensor, y: Tensor, step: int) -> lis
             layers.append(_stats(spec, row, gradient, weight))
         found.append(LayersProbed(step, tuple(layers), loss=values[0]))
     return found
+
+
+@torch.no_grad()
+def histograms(network: BatchedNetwork, x: Tensor, bins: int) -> list[list[list[Any]]]:
+    """Of each network, the outputs of its activations on samples x (P or 1, n, num_inputs), without dropout.
+
+    A title, both ends, and the counts of `bins` equal bins between them; what is not finite counts as 0.
+    """
+    specs = [spec for spec in network.plan if spec.kind != "dropout"]
+    found: list[list[list[Any]]] = []
+    for spec, output in zip(specs, network.trace(x), strict=True):
+        if activation_of(spec.name) is None:
+            continue
+        values = torch.nan_to_num(output.flatten(1), 0.0, 0.0, 0.0)
+        low, high = torch.aminmax(values, dim=1, keepdim=True)
+        places = ((values - low) / (high - low).clamp(min=1e-30) * bins).long().clamp(0, bins - 1)
+        counts = torch.zeros(len(values), bins, dtype=torch.int64, device=values.device)
+        counts.scatter_add_(1, places, torch.ones_like(places))
+        ends = torch.cat((low, high), dim=1).double().tolist()
+        rows = zip(ends, counts.tolist(), strict=True)
+        found.append([[spec.title, *limits, of] for limits, of in rows])
+    network.forget(x.shape[1])
+    return [list(member) for member in zip(*found, strict=True)] if found else [[] for _ in range(network.size)]
 
 
 def _norm(rows: Tensor) -> Tensor:

@@ -16,13 +16,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from d2ltui.data import Dataset, LoadCancelled, load
-from d2ltui.diagnosis.look_batched import gradient_ratio, look_at_all
+from d2ltui.diagnosis.look_batched import gradient_ratio, histograms, look_at_all
 from d2ltui.diagnosis.monitor import examine
 from d2ltui.diagnosis.thresholds import NEAR_GUESS, ROOM
 from d2ltui.engine import summary
@@ -34,7 +34,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.datasets import DATA_FIELDS
 from d2ltui.spec.events import EpochEnded, Event, LayersProbed
-from d2ltui.spec.maps import CURVES, SAID
+from d2ltui.spec.maps import CURVES, HISTOGRAMS, SAID
 from d2ltui.spec.maps import Cell as Cell
 from d2ltui.spec.maps import Figures as Figures
 from d2ltui.spec.memory import free_memory
@@ -48,6 +48,7 @@ MOST = 128  # networks at once on a processor: what they take stays near it
 PAUSED = 1.0  # seconds between two looks at whether a pause is over
 MOST_CURVES = 10_000  # cells of a map that keeps each one's curves: some 3 kB each
 CURVE_POINTS = 50  # of one
+BINS = 30  # of a histogram
 REDRAW_EVERY = 0.25  # seconds between two calls of `progress`
 
 
@@ -198,7 +199,7 @@ class MapTraining:
             seeds, half = len(configs) // len(cells), len(cells) // 2
             parts = (cells[:half], configs[: half * seeds]), (cells[half:], configs[half * seeds :])
             return [figures for part in parts for figures in self._train_together(*part)]
-        watcher.look()
+        watcher.look(last=True)
         return watcher.figures(data)
 
     def _train_alone(self, config: RunConfig) -> Figures:
@@ -252,6 +253,7 @@ class _Slice:
         n = len(population.configs)
         self._epochs: list[tuple[int, tuple[int, ...], EpochFigures]] = []
         self._looks: list[dict[int, LayersProbed]] = [{} for _ in range(n)]
+        self._histograms: dict[int, list[list[Any]]] = {}
 
     def steps(self, members: Sequence[int], block: Block) -> None:
         self._training.count(len(members) * len(block.sizes))
@@ -271,7 +273,7 @@ class _Slice:
         if self._control.resting:
             self._control.wait_while_resting()
 
-    def look(self) -> None:
+    def look(self, *, last: bool = False) -> None:
         """At all members that are there."""
         population = self._population
         if not population.members:
@@ -279,6 +281,9 @@ class _Slice:
         probes = look_at_all(population.network, *population.probe_data(), population.step)
         for member, probed in zip(population.members, probes, strict=True):
             self._looks[member][population.step] = probed
+        if last and self._training.keeps_curves:
+            x, _ = population.probe_data()
+            self._histograms = dict(zip(population.members, histograms(population.network, x, BINS), strict=True))
 
     def figures(self, data: Sequence[Dataset]) -> list[Figures]:
         """Of each member."""
@@ -325,6 +330,7 @@ class _Slice:
             "status": "diverged" if diverged else "finished",
             **({SAID: said.get(rule) or _SAID.get(rule)} if rule is not None else {}),
             **self._training.curves(config, history),
+            **({HISTOGRAMS: self._histograms[member]} if self._histograms.get(member) and not diverged else {}),
         }
 
 
@@ -344,7 +350,7 @@ def merge(members: Sequence[Figures]) -> Figures:
     good = [one for one in members if one["status"] == "finished"]
     found: Figures = {}
     for name in members[0]:
-        if name in ("finding", "status", SAID, CURVES):
+        if name in ("finding", "status", SAID, CURVES, HISTOGRAMS):
             continue
         values = [one[name] for one in good if one[name] is not None]
         found[name] = sum(values) / len(values) if values else None
@@ -352,6 +358,7 @@ def merge(members: Sequence[Figures]) -> Figures:
     found["status"] = "finished" if good else "diverged"
     found |= next({SAID: one[SAID]} if SAID in one else {} for one in members if one["finding"] == found["finding"])
     found |= _merged_curves([one[CURVES] for one in good or members if CURVES in one])
+    found |= next(({HISTOGRAMS: one[HISTOGRAMS]} for one in good if HISTOGRAMS in one), {})  # the first seed's
     if len(members) > 1:
         found["diverged"] = len(members) - len(good)
     return found

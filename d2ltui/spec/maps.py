@@ -29,7 +29,8 @@ UNIT = ("val_accuracy", "dead", "saturated")  # shares, up to 1
 LOWER_IS_BETTER = ("val_loss", "train_loss")
 LOGARITHMIC = (*LOWER_IS_BETTER, "gradient-ratio")
 # Of a cell, beside its quantities: its finding in words, and its curves, lists of numbers by name, "epoch" among them.
-SAID, CURVES = "said", "curves"
+# And histograms of its activations' outputs at the end: of each a title, both ends, and the counts of equal bins.
+SAID, CURVES, HISTOGRAMS = "said", "curves", "histograms"
 MANY, LONG = 4096, 600.0  # networks, and seconds, from which on it is asked first
 STEP_SECONDS, FLOPS = 9e-6, 3e10  # what a step of a network takes in a population on one core, about
 

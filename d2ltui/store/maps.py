@@ -23,7 +23,7 @@ from d2ltui.spec.axes import Axis, checked_axis
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.files import open_regular, read_regular
-from d2ltui.spec.maps import CURVES, SAID, MapSpec
+from d2ltui.spec.maps import CURVES, HISTOGRAMS, SAID, MapSpec
 from d2ltui.spec.text import json_line, printable_values, quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
@@ -235,7 +235,9 @@ def _cell(values: object) -> tuple[tuple[int, int], dict[str, Any]]:
         raise ValueError("curves: one is missing")
     if len(set(map(len, curves.values()))) > 1:
         raise ValueError("curves: they are not of one length")
-    numbers = {name: value for name, value in figures.items() if name not in ("status", "finding", SAID, CURVES)}
+    msgspec.convert(figures.get(HISTOGRAMS), list[tuple[str, float, float, list[int]]] | None)
+    others = ("status", "finding", SAID, CURVES, HISTOGRAMS)
+    numbers = {name: value for name, value in figures.items() if name not in others}
     msgspec.convert(numbers, dict[str, float | None])
     return place, figures
 
@@ -243,14 +245,14 @@ def _cell(values: object) -> tuple[tuple[int, int], dict[str, Any]]:
 def cells_in_order(spec: MapSpec, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Plain values of each cell that is done, row by row from the bottom: both fields, then every quantity.
 
-    Its curves and its finding in words are not among them.
+    Its curves, its histograms and its finding in words are not among them.
     """
     x, y = spec.x, spec.y
     return [
         {
             x.field: msgspec.to_builtins(x.values[column]),
             y.field: msgspec.to_builtins(y.values[row]),
-            **{name: value for name, value in figures.items() if name not in (SAID, CURVES)},
+            **{name: value for name, value in figures.items() if name not in (SAID, CURVES, HISTOGRAMS)},
         }
         for (column, row), figures in sorted(cells.items(), key=lambda item: item[0][::-1])
     ]

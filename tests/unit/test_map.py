@@ -28,6 +28,7 @@ from d2ltui.nn.batched import BatchedNetwork
 from d2ltui.spec import catalogue
 from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.events import LayersProbed
 from d2ltui.spec.maps import Known, MapSpec, best
 from d2ltui.store import maps
 
@@ -361,3 +362,18 @@ def test_regression_has_a_map_too(command) -> None:  # type: ignore[no-untyped-d
     assert found["map"] is None
     assert [cell["optimizer"] for cell in found["cells"]] == ["sgd", "sgd", "adam", "adam"]
     assert all(isinstance(cell["val_r2"], float) for cell in found["cells"])
+
+
+def test_histograms_of_a_cell_are_those_of_its_own_network() -> None:
+    cells = grid(3, 1, hidden="8,6")
+    done: dict[Cell, Figures] = {}
+    assert MapTraining(cells, Control(), 1).train(done.update)
+    histograms = done[1, 0]["histograms"]
+    assert len(histograms) == 2
+    _, tape = run(cells[1, 0][0])
+    last = [one for one in tape.events if isinstance(one, LayersProbed)][-1]
+    for (title, low, high, counts), layer in zip(histograms, last.layers[1::2], strict=False):
+        assert title == layer.title
+        assert (low, high) == pytest.approx((layer.minimum, layer.maximum), rel=1e-4)
+        assert sum(counts) == sum(layer.counts)
+        assert counts[0] / sum(counts) >= layer.zeros - 1e-6  # a ReLU's zeros are in the first bin

@@ -20,7 +20,7 @@ from d2ltui.tui.keys import MAP_HELP, MAP_KEYS, bindings, help_rows, in_words
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens import map_words
 from d2ltui.tui.screens.map_axes import SEEDS, MapAxes
-from d2ltui.tui.screens.map_parts import LEAST_CURVE, MapView, cell_lines
+from d2ltui.tui.screens.map_parts import LEAST_CURVE, MapView, cell_lines, histogram_lines
 from d2ltui.tui.screens.map_stored import StoredMapActions
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.services.map_runner import STOPPED, GrowingMap
@@ -164,6 +164,9 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         width, height = self._cell_view.size
         figures = growing.known.cells.get(cursor)
         lines = cell_lines(spec, cursor, figures, quantity, width)
+        more = histogram_lines(figures, width, ascii) if figures is not None else []
+        if height - len(lines) - len(more) > LEAST_CURVE:  # where there is no room for both, the curves
+            lines += more
         if figures is not None and height - len(lines) > LEAST_CURVE:
             name = "metric" if self._metric_curve else "loss"
             rows = min(height - len(lines), max(LEAST_CURVE, width // 3))

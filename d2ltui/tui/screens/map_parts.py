@@ -9,8 +9,9 @@ from textual import events
 from textual.binding import Binding
 from textual.message import Message
 
+from d2ltui.charts.sparkline import sparkline
 from d2ltui.charts.spec import Drawing, Style
-from d2ltui.spec.maps import SAID, Cell, Figures, Known, MapSpec
+from d2ltui.spec.maps import HISTOGRAMS, SAID, Cell, Figures, Known, MapSpec
 from d2ltui.spec.numbers import optional, percent, setting
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.widgets.lines import LinesView
@@ -131,3 +132,13 @@ def cell_lines(spec: MapSpec, cell: Cell, figures: Figures | None, quantity: str
     lines.append([(Style.AXIS, f"{'finding':<15}"), (Style.WARNING if rule else Style.FIT, rule or "nothing")])
     words = textwrap.wrap(figures.get(SAID) or "", max(10, width))
     return [*lines, *([(int(Style.TEXT), line)] for line in words)]
+
+
+def histogram_lines(figures: Figures, width: int, ascii: bool) -> Drawing:
+    """What each activation of a cell's network gives, as a line: its title, both ends, and between them a histogram."""
+    found: Drawing = []
+    for title, low, high, counts in figures.get(HISTOGRAMS) or ():
+        ends = f"{optional(low)} to {optional(high)}"
+        found.append([(Style.AXIS, title[: width - len(ends) - 2] + "  "), (Style.TEXT, ends)])
+        found.append([(Style.TRAIN, sparkline(counts, min(width, len(counts)), ascii, root=True))])
+    return found
