@@ -140,6 +140,8 @@ def show(path: Path, as_json: bool = False) -> None:
     if live.epochs:
         text.say()
         _epochs(live)
+    for note in live.notes:
+        text.say(note.sentence)
     for threads in live.thread_changes:
         text.say(threads.sentence)
     for change in live.lr_changes:

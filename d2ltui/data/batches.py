@@ -46,12 +46,17 @@ def data_iter(
         raise ValueError(f"{name}: {value} is not allowed; allowed: a whole number, {low} or more")
     order = None
     if generator is not None:
-        order = torch.randperm(n, generator=generator, device=generator.device).to(features.device)
+        order = draw_order(n, generator, features.device)
     target = features.device if device is None else torch.device(device)
     size = batch_size * _batches_a_block(features, labels, batch_size, target)
     for low in range(start * batch_size, n, size):
         x, y = (_block(tensor, order, low, min(low + size, n), target) for tensor in (features, labels))
         yield from zip(torch.split(x, batch_size), torch.split(y, batch_size), strict=True)
+
+
+def draw_order(n: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """A new random order of `n` samples, drawn from `generator`, on `device`: int64 (n,)."""
+    return torch.randperm(n, generator=generator, device=generator.device).to(device)
 
 
 def stacked_iter(

@@ -31,9 +31,11 @@ class StepMetrics:
         self._losses: list[Tensor] = []
         self._outputs: list[Tensor] = []
         self._labels: list[Tensor] = []
+        self._blocks: list[tuple[Tensor, Tensor, list[int]]] = []  # before those
+        self._in_blocks = 0
 
     def __len__(self) -> int:
-        return len(self._losses)
+        return self._in_blocks + len(self._losses)
 
     def capacity(self, batch_size: int, num_outputs: int) -> int:
         """How many steps to collect at most before `take`."""
@@ -45,17 +47,32 @@ class StepMetrics:
         self._outputs.append(output)
         self._labels.append(labels)
 
+    def add_block(self, losses: Tensor, found: Tensor, sizes: list[int]) -> None:
+        """Steps whose `scores` are known: losses (steps,), `found` (samples,), in order, samples of each step."""
+        self._end_block()
+        self._blocks.append((losses, found, sizes))
+        self._in_blocks += len(sizes)
+
+    @torch.no_grad()
+    def _end_block(self) -> None:
+        if self._losses:
+            sizes = [len(labels) for labels in self._labels]
+            found = scores(self._task, torch.cat(self._outputs), torch.cat(self._labels))
+            self._blocks.append((torch.stack(self._losses), found, sizes))
+            self._in_blocks += len(sizes)
+            self._losses, self._outputs, self._labels = [], [], []
+
     @torch.no_grad()
     def take(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
         """Losses, metrics and batch sizes of the steps since the last call, one entry for each step."""
-        sizes = np.array([len(labels) for labels in self._labels], dtype=np.int64)
-        if not len(sizes):
+        self._end_block()
+        if not self._blocks:
             empty = np.empty(0, np.float32)
-            return empty, empty, sizes
-        losses = torch.stack(self._losses)
-        score = scores(self._task, torch.cat(self._outputs), torch.cat(self._labels))
-        host = torch.cat((losses.float(), score.float())).cpu().numpy()
-        self._losses, self._outputs, self._labels = [], [], []
+            return empty, empty, np.empty(0, np.int64)
+        losses, found, counts = zip(*self._blocks, strict=True)
+        sizes = np.array([size for block in counts for size in block], dtype=np.int64)
+        host = torch.cat([block.float() for block in (*losses, *found)]).cpu().numpy()
+        self._blocks, self._in_blocks = [], 0
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
         with np.errstate(over="ignore"):  # squared errors of a run that diverges
             means = np.add.reduceat(host[len(sizes) :], starts) / sizes

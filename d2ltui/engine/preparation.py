@@ -15,7 +15,7 @@ from d2ltui.engine.device import place
 from d2ltui.engine.metrics import StepMetrics
 from d2ltui.engine.schedule import Schedule
 from d2ltui.nn import Network, make_clip, make_optimizer
-from d2ltui.nn.optim import Optimizer
+from d2ltui.nn.optim import Optimizer, make_device_optimizer
 from d2ltui.spec.config import RunConfig
 
 
@@ -39,8 +39,14 @@ class Prepared(NamedTuple):
     fingerprint: tuple[int, int, int]  # of the training data
 
 
-def prepare(config: RunConfig, data: Dataset, network: Network, device: torch.device) -> Prepared:
-    """The parts of a training of `network`, which is on `device`, on `data`, which need not be."""
+def prepare(
+    config: RunConfig, data: Dataset, network: Network, device: torch.device, *, for_graphs: bool = False
+) -> Prepared:
+    """The parts of a training of `network`, which is on `device`, on `data`, which need not be.
+
+    With `for_graphs`, an optimiser whose steps can be recorded, where there is one.
+    """
+    optimizer = make_device_optimizer(config, network) if for_graphs else None
     regression = config.task == "regression"
     variance = float(data.y_train.double().var(correction=0)) if regression else 1.0
     recorder = StepMetrics(config.task, variance)
@@ -48,7 +54,7 @@ def prepare(config: RunConfig, data: Dataset, network: Network, device: torch.de
     return Prepared(
         device=device,
         network=network,
-        optimizer=make_optimizer(config, network),
+        optimizer=optimizer if optimizer is not None else make_optimizer(config, network),
         clip=make_clip(config, network),
         schedule=Schedule(config.schedule, config.epochs),
         recorder=recorder,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
+from d2ltui.data import Dataset
 from d2ltui.engine.evaluation import evaluate
 from d2ltui.engine.metrics import r_squared
 from d2ltui.engine.observers import Sinks
@@ -14,6 +16,8 @@ from d2ltui.engine.preparation import Prepared
 from d2ltui.engine.progress import Progress
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
+from d2ltui.spec.config import RunConfig
+from d2ltui.spec.layers import LayerSpec
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
 # takes softmax regression to losses of 1e29 and no further.
@@ -21,6 +25,22 @@ LARGEST_LOSS = 1e20
 
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
+
+
+def started(
+    config: RunConfig, plan: tuple[LayerSpec, ...], data: Dataset, parts: Prepared, threads: int
+) -> events.RunStarted:
+    """That data and network are ready."""
+    return events.RunStarted(
+        config=config,
+        device=str(parts.device),
+        layers=plan,
+        num_train=len(data.x_train),
+        num_val=len(data.x_val),
+        steps_per_epoch=math.ceil(len(data.x_train) / config.batch_size),
+        residence=parts.residence,
+        threads=threads,
+    )
 
 
 def publish(parts: Prepared, progress: Progress, emit: Sinks) -> None:

@@ -1,8 +1,7 @@
-"""The one training loop. Both front ends run it; the training step itself is `step.train_step`."""
+"""The one training loop. Both front ends run it; `stepping` trains its steps."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,9 +10,8 @@ import msgspec
 import torch
 
 from d2ltui.data import Dataset, LoadCancelled, load
-from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, probe_batch
-from d2ltui.engine import resuming, summary
+from d2ltui.engine import reporting, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.checkup import check_start
 from d2ltui.engine.control import Control, Stopped
@@ -21,13 +19,14 @@ from d2ltui.engine.device import check_fits, make_current, select
 from d2ltui.engine.examination import examine_run
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.giving_up import GivingUp
+from d2ltui.engine.graphs import Graphs, graphs_of
 from d2ltui.engine.observers import Sinks, inspection_of
 from d2ltui.engine.painter import Painter
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
 from d2ltui.engine.rehearsal import Rehearsal
 from d2ltui.engine.reporting import LARGEST_LOSS, end_epoch, publish
-from d2ltui.engine.step import train_step
+from d2ltui.engine.stepping import Steps
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.engine.workbench import Workbench
 from d2ltui.history.series import Array
@@ -55,6 +54,7 @@ class Trainer:
         diagnose: whether data and network are checked before the first step, and, at its end, a run that has not
             learned is examined; with `trials`, by training with other settings, too.
         give_up: told why, where the run is stopped since it will not learn any more; None where it never is.
+        graphs: those of a device, on which steps are trained where it has some.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Trainer:
         diagnose: bool = False,
         trials: bool = True,
         give_up: Callable[[events.Finding], None] | None = None,
+        graphs: Callable[[torch.device], Graphs | None] = graphs_of,
     ) -> None:
         self.config = config
         self.control = control
@@ -82,7 +83,7 @@ class Trainer:
         self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
         self._resume, self._past_probes, self._past_losses = resume, probes, losses
         self._diagnose = diagnose
-        self._trials, self._give_up = trials, give_up
+        self._trials, self._give_up, self._graphs_of = trials, give_up, graphs
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
@@ -173,7 +174,9 @@ class Trainer:
         flops = 6 * config.batch_size * sum(layer.parameters for layer in plan)
         self._threads = ThreadCount(config.threads, flops, device.type, self._meter)
         self.network = build(config, device=device, dataset=data.info)
-        self.parts = prepare(config, data, self.network, device)
+        graphs = self._graphs_of(device)
+        self.parts = prepare(config, data, self.network, device, **({"for_graphs": True} if graphs else {}))
+        self._steps = Steps(config, self.parts, graphs, self._note)
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
@@ -187,18 +190,7 @@ class Trainer:
         if checkpoint is not None:
             self._restore(checkpoint)
         fewer = self._threads.choose(self.progress.step, recorded=checkpoint.threads if checkpoint is not None else 0)
-        self._emit(
-            events.RunStarted(
-                config=config,
-                device=self._device_name,
-                layers=plan,
-                num_train=len(data.x_train),
-                num_val=len(data.x_val),
-                steps_per_epoch=math.ceil(len(data.x_train) / config.batch_size),
-                residence=self.parts.residence,
-                threads=self._threads.number,
-            )
-        )
+        self._emit(reporting.started(config, plan, data, self.parts, self._threads.number))
         if self._resume is not None:
             at = self.progress
             self._emit(events.RunResumed(at.step, at.epoch, at.clock.seconds, at.lr))
@@ -284,15 +276,9 @@ class Trainer:
         self._apply_lr()
 
     def _train_epoch(self, epoch: int) -> None:
-        network, control, progress, parts = self.network, self.control, self.progress, self.parts
-        optimizer, clip, recorder, capacity = parts.optimizer, parts.clip, parts.recorder, parts.capacity
-        clock, batch_size, sampler = time.perf_counter, self.config.batch_size, self._inspection.sampler
-        start = progress.step - progress.epoch_began  # not 0 where a run is resumed
-        batches = data_iter(parts.x_train, parts.y_train, batch_size, progress.order, parts.device, start)
-        for x, y in batches:
-            loss, output = train_step(network, optimizer, clip, x, y)
-            progress.step += 1
-            recorder.add(loss, output, y)
+        control, progress, recorder, capacity = self.control, self.progress, self.parts.recorder, self.parts.capacity
+        clock, sampler = time.perf_counter, self._inspection.sampler
+        for _ in self._steps.epoch(progress, self._most_steps):
             if progress.step == sampler.next:
                 self._publish()  # ends a run that has diverged
                 self._inspection.sample(progress, self._rate)
@@ -300,6 +286,15 @@ class Trainer:
                 self._between_steps()
         self._publish()
         self._end_epoch(epoch)
+
+    def _most_steps(self) -> float:
+        """How many steps may be trained before the next one is looked at."""
+        if self.control.attention or time.perf_counter() >= self._due:
+            return 1
+        return min(self._inspection.sampler.next - self.progress.step, self.parts.capacity - len(self.parts.recorder))
+
+    def _note(self, text: str) -> None:
+        self._emit(events.Noted(self.progress.step, text))
 
     def _adapt_threads(self, *, epoch_ended: bool) -> None:
         if self._threads.due(epoch_ended=epoch_ended):

@@ -49,6 +49,7 @@ class LiveRun:
         self.lr = self.header.lr  # nan where it is not known
         self.lr_changes: list[events.LearningRateChanged] = []
         self.thread_changes: list[events.ThreadsChanged] = []
+        self.notes: list[events.Noted] = []
         self.failures: list[events.ObserverFailed] = []  # of what watched the run
         self.version = 0
 
@@ -116,6 +117,8 @@ class LiveRun:
                 self.lr_changes.append(event)
             case events.ThreadsChanged():
                 self.thread_changes.append(event)
+            case events.Noted():
+                self.notes.append(event)
             case events.ObserverFailed():
                 self.failures = [*self.failures, event]  # a new list: a reader keeps the one that it has
             case events.RunResumed():
@@ -141,6 +144,7 @@ class LiveRun:
         self.layers = self.probes[-1] if self.probes else None
         self.lr_changes = [change for change in self.lr_changes if change.step <= event.step]
         self.thread_changes = [change for change in self.thread_changes if change.step <= event.step]
+        self.notes = [note for note in self.notes if note.step <= event.step]
         self.findings_history = [found for found in self.findings_history if found.step <= event.step]
         self.pauses = [(first, min(last, event.step)) for first, last in self.pauses if first <= event.step]
         self.resumed = [*(step for step in self.resumed if step < event.step), event.step]

@@ -37,7 +37,7 @@ class Speaker:
         self._last: EpochEnded | None = None  # the last epoch that was told
         self._told_at = -math.inf
         self._status = ""
-        self._rates = self._threads = self._failures = 0  # how many changes have been told
+        self._rates = self._threads = self._failures = self._notes = 0  # how many changes have been told
         self._findings: tuple[Finding, ...] = ()
 
     def news(self) -> list[str]:
@@ -78,10 +78,12 @@ class Speaker:
             yield f"The learning rate is {setting(change.lr)} from step {change.step:,} on."
         for threads in live.thread_changes[self._threads :]:
             yield _sentence(threads.sentence)
+        for note in live.notes[self._notes :]:
+            yield _sentence(note.sentence)
         for failure in live.failures[self._failures :]:
             yield _sentence(failure.sentence)
         self._rates, self._threads = len(live.lr_changes), len(live.thread_changes)
-        self._failures = len(live.failures)
+        self._failures, self._notes = len(live.failures), len(live.notes)
 
     def _due(self) -> bool:
         return self._clock() - self._told_at >= self._every

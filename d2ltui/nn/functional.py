@@ -155,9 +155,9 @@ class SGD:
     Weight decay is not its business: from scratch, the penalty is part of what is differentiated.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float) -> None:
+    def __init__(self, params: Iterable[Tensor], lr: float | Tensor) -> None:
         self.params = list(params)
-        self.lr = lr
+        self.lr = lr  # a scalar on the parameters' device where a graph reads it
 
     @torch.no_grad()
     def step(self) -> None:
@@ -173,8 +173,15 @@ class SGD:
 
     def state_dict(self) -> dict[str, Any]:
         """What there is to save beside the parameters."""
-        return {"lr": self.lr}
+        return {"lr": float(self.lr)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from `state_dict()`."""
-        self.lr = float(state["lr"])
+        self.set_lr(float(state["lr"]))
+
+    def set_lr(self, lr: float) -> None:
+        """Another rate from the next step on."""
+        if isinstance(self.lr, Tensor):
+            self.lr.fill_(lr)
+        else:
+            self.lr = lr

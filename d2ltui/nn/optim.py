@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from d2ltui.nn.accel.kernels import select_kernel
+from d2ltui.nn.accel.on_device import ON_DEVICE, OnDevice
 from d2ltui.nn.accel.optimizers import PlainSGD, bounded, uncompiled
 from d2ltui.nn.functional import SGD, clip_gradients
 from d2ltui.nn.network import Network
@@ -65,13 +66,7 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
         if not OPTIMIZERS[config.optimizer].from_scratch:
             raise ValueError(f"optimizer: '{config.optimizer}' is not allowed; allowed: from scratch, sgd")
         return SGD(network.parameters(), config.lr)
-    params: list[Any] = list(network.parameters())
-    lr, weight_decay = bounded(config.lr), bounded(config.weight_decay)
-    if weight_decay > 0:
-        params = [
-            {"params": network.decaying_parameters(), "weight_decay": weight_decay},
-            {"params": [p for p in params if p.dim() < 2], "weight_decay": 0.0},
-        ]
+    params, lr = _groups(config, network), bounded(config.lr)
     update = select_kernel(config.optimizer, next(network.parameters()).device.type)
     if update == "plain":
         return PlainSGD(params, lr)
@@ -85,6 +80,39 @@ def make_optimizer(config: RunConfig, network: Network) -> Optimizer:
     return make()
 
 
+def _groups(config: RunConfig, network: Network) -> list[Any]:
+    params: list[Any] = list(network.parameters())
+    weight_decay = bounded(config.weight_decay)
+    if weight_decay > 0:
+        return [
+            {"params": network.decaying_parameters(), "weight_decay": weight_decay},
+            {"params": [p for p in params if p.dim() < 2], "weight_decay": 0.0},
+        ]
+    return params
+
+
+def make_device_optimizer(config: RunConfig, network: Network) -> Optimizer | None:
+    """The same optimiser, which reads its rate on the device, as a graph has to; None where there is none."""
+    lr = bounded(config.lr)
+    if config.implementation == "scratch":
+        device = next(network.parameters()).device
+        return SGD(network.parameters(), torch.tensor(lr, dtype=torch.float32, device=device))
+    spec = OPTIMIZERS[config.optimizer]
+    make, options = ON_DEVICE.get(load_object(spec.make), (None, {}))
+    if make is None:
+        return None
+    given = {name: getattr(config, name) for name in spec.fields}
+    try:
+        return make(_groups(config, network), lr, weight_decay=0.0, **spec.options, **given, **options)
+    except RuntimeError:  # a fused kernel that this version of PyTorch has not for this device
+        return None
+
+
+def reads_rate_on_device(optimizer: Optimizer) -> bool:
+    """Whether a rate that `set_lr` sets is read by graphs of the optimiser's steps."""
+    return isinstance(optimizer, OnDevice) or (isinstance(optimizer, SGD) and isinstance(optimizer.lr, torch.Tensor))
+
+
 def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
     """Let `optimizer` go on from a `state_dict()`, which another device's may have been.
 
@@ -96,6 +124,9 @@ def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
     if isinstance(optimizer, torch.optim.Optimizer):
         # Before it is loaded, not after: a fused kernel wants its count of steps where the parameters are.
         kernels = [{name: group.get(name) for name in _KERNELS} for group in optimizer.param_groups]
+        for kept, group in zip(kernels, optimizer.param_groups, strict=True):
+            if "capturable" in group:  # which not every optimiser knows
+                kept["capturable"] = group["capturable"]
         groups = state["param_groups"]
         if len(groups) == len(kernels):  # else PyTorch says what is wrong
             state = {**state, "param_groups": [{**a, **b} for a, b in zip(groups, kernels, strict=True)]}
@@ -105,7 +136,7 @@ def load_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
 def get_lr(optimizer: Optimizer) -> float:
     """The learning rate now."""
     if isinstance(optimizer, SGD):
-        return optimizer.lr
+        return float(optimizer.lr)
     assert isinstance(optimizer, torch.optim.Optimizer)
     return float(optimizer.param_groups[0]["lr"])
 
@@ -113,7 +144,10 @@ def get_lr(optimizer: Optimizer) -> float:
 def set_lr(optimizer: Optimizer, lr: float) -> None:
     """Another learning rate from the next step on."""
     if isinstance(optimizer, SGD):
-        optimizer.lr = lr
+        optimizer.set_lr(lr)
+        return
+    if isinstance(optimizer, OnDevice):
+        optimizer.set_lr(bounded(lr))
         return
     assert isinstance(optimizer, torch.optim.Optimizer)
     for group in optimizer.param_groups:

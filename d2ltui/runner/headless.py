@@ -97,7 +97,7 @@ class Progress:
             case events.ThreadsChanged():
                 self._thread_changes.append(event)
                 self._line(event.sentence)
-            case events.ObserverFailed():
+            case events.ObserverFailed() | events.Noted():
                 self._line(event.sentence)
             case events.RunEnded():
                 self.clear()

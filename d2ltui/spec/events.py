@@ -216,6 +216,13 @@ class ThreadsChanged(Event, frozen=True):
         return f"{counted(self.threads, 'thread')} instead of {self.before} {after}: {why}"
 
 
+class Noted(Event, frozen=True):
+    """Something to know of how the run is trained, in one sentence, after `step` steps."""
+
+    step: int
+    sentence: str
+
+
 class RunResumed(Event, frozen=True):
     """An earlier training goes on after `step` steps, in `epoch`: whatever was told of later steps is void."""
 

@@ -90,6 +90,7 @@ LOGGED: dict[str, type[events.Event]] = {
         events.RunResumed,
         events.LearningRateChanged,
         events.ThreadsChanged,
+        events.Noted,
         events.ObserverFailed,
         events.RunEnded,
     )

@@ -165,7 +165,7 @@ class RunWriter:
             case events.LearningRateChanged():
                 self._progress["lr"] = event.lr
                 self._say(f"lr {setting(event.lr)} after step {event.step:,}")
-            case events.ThreadsChanged():
+            case events.ThreadsChanged() | events.Noted():
                 self._say(event.sentence, minor=True)
             case events.ObserverFailed():
                 self._say(f"{event.sentence}\n{event.traceback}".rstrip())

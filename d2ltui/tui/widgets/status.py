@@ -149,6 +149,8 @@ class StatusLine(CachedRender, Widget):
         elif live is not None and status == "training" and live.thread_changes:
             last = live.thread_changes[-1]
             message = hint or (last.sentence if last.threads <= last.before else "")  # of what slows it down
+        elif live is not None and status == "training" and live.notes and not live.epochs:
+            message = hint or live.notes[-1].sentence
         line = self._compose_line(live, status, machine, speed, alone=not message)
         if line == self._line and message == self._message:
             return
