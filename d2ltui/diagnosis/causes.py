@@ -17,14 +17,15 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, applicable_fields, resolve
 from d2ltui.spec.datasets import DatasetInfo
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.models import COMMON, MODELS
 from d2ltui.spec.numbers import number, percent, setting
 from d2ltui.spec.parsing import ConfigError
-from d2ltui.spec.text import are, counted
+from d2ltui.spec.text import counted
 
 _ALIKE = (
-    "all weights start at 0, so that all units of a layer stay alike",
-    "Units that start equal get equal gradients, and stay equal for ever",
+    _("all weights start at 0, so that all units of a layer stay alike"),
+    _("Units that start equal get equal gradients, and stay equal for ever"),
 )
 _CHOSEN = ("implementation", "dataset", "data_dir", *catalogue.DATA_FIELDS)
 
@@ -45,8 +46,8 @@ def possible_causes(config: RunConfig, data: DatasetInfo, scale: float, *, oscil
 
     `scale` is the root mean square of the inputs; `oscillates` tells that the loss was seen to jump up and down.
     """
-    jumps = f"the loss jumps up and down, the learning rate {setting(config.lr)} being too high for it"
-    leaps = "Steps that are too long leap over the valley again and again"
+    jumps = _("the loss jumps up and down, the learning rate {lr} being too high for it").format(lr=setting(config.lr))
+    leaps = _("Steps that are too long leap over the valley again and again")
     found = [Cause("oscillation", remedies.shorten_steps(config), SUSPICIOUS, jumps, leaps)] if oscillates else []
     found += [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data)]
     if "activation" in MODELS[config.model].fields:
@@ -81,12 +82,10 @@ def with_remedy(config: RunConfig, remedy: Remedy) -> RunConfig | None:
 def _rate(config: RunConfig) -> Iterator[Cause]:
     usual = remedies.usual_lr(config)
     decades = math.log10(config.lr / usual)
-    too_high = "Steps that long jump over the minimum instead of going down into it"
-    too_low = "With steps that short, training takes far too many of them"
-    high, low = (
-        f"the learning rate {setting(config.lr)} is too high",
-        f"the learning rate {setting(config.lr)} is too low",
-    )
+    too_high = _("Steps that long jump over the minimum instead of going down into it")
+    too_low = _("With steps that short, training takes far too many of them")
+    high = _("the learning rate {lr} is too high").format(lr=setting(config.lr))
+    low = _("the learning rate {lr} is too low").format(lr=setting(config.lr))
     rounded = remedies.rounded
     if decades > 0:
         yield Cause("learning-rate-high", {"lr": usual}, max(ALWAYS, decades), high, too_high)
@@ -101,10 +100,11 @@ def _steps(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     steps = a_pass * config.epochs
     if steps < FEW_STEPS:
         more: Remedy = {"epochs": math.ceil(3 * FEW_STEPS / a_pass)}
-        what = f"{counted(steps, 'training step')} {are(steps)} too few"
-        yield Cause(
-            "not-learning", more, math.log10(FEW_STEPS / steps), what, "Each step changes the weights only a little"
+        what = ngettext("{steps} is too few", "{steps} are too few", steps).format(
+            steps=counted(steps, "training step")
         )
+        why = _("Each step changes the weights only a little")
+        yield Cause("not-learning", more, math.log10(FEW_STEPS / steps), what, why)
 
 
 def _penalty(config: RunConfig) -> Iterator[Cause]:
@@ -113,9 +113,10 @@ def _penalty(config: RunConfig) -> Iterator[Cause]:
             "over-regularised",
             {"weight_decay": 0.0},
             max(ALWAYS, 1 + math.log10(config.weight_decay / SMALL_DECAY)),
-            f"weight decay {setting(config.weight_decay)} pulls the weights to 0 faster than the data can push them "
-            f"away",
-            "The penalty's gradient is λw: where it is larger than the loss's, nothing is learned",
+            _("weight decay {decay} pulls the weights to 0 faster than the data can push them away").format(
+                decay=setting(config.weight_decay)
+            ),
+            _("The penalty's gradient is λw: where it is larger than the loss's, nothing is learned"),
         )
     if "dropout" in MODELS[config.model].fields and config.dropout > 0:
         kept = 1 - config.dropout
@@ -123,8 +124,10 @@ def _penalty(config: RunConfig) -> Iterator[Cause]:
             "over-regularised",
             {"dropout": 0.0},
             max(ALWAYS, 6 * (config.dropout - 0.5)),
-            f"dropout {setting(config.dropout)} leaves {percent(kept)} of the hidden units in each step",
-            "What is left is too small a network, and a different one at each step",
+            _("dropout {dropout} leaves {share} of the hidden units in each step").format(
+                dropout=setting(config.dropout), share=percent(kept)
+            ),
+            _("What is left is too small a network, and a different one at each step"),
         )
 
 
@@ -135,8 +138,12 @@ def _scale(scale: float) -> Iterator[Cause]:
         "data-scale",
         {},
         max(0.0, abs(math.log10(scale)) - 0.3),
-        f"the inputs are too {'large' if scale > 1 else 'small'}: their root mean square is {number(scale)}",
-        "Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input",
+        (
+            _("the inputs are too large: their root mean square is {scale}")
+            if scale > 1
+            else _("the inputs are too small: their root mean square is {scale}")
+        ).format(scale=number(scale)),
+        _("Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input"),
         factor=1 / scale,
     )
 
@@ -148,18 +155,25 @@ def _start(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
         return
     if config.init == good:
         return
-    suspicion, what = ALWAYS, f"the initial weights (init {config.init}) do not fit this network"
+    suspicion = ALWAYS
+    what = _("the initial weights (init {init}) do not fit this network").format(init=config.init)
     if config.init == "normal":
         sizes = (data.num_inputs, *config.hidden) if "hidden" in MODELS[config.model].fields else (100,)
         fitting = math.exp(sum(math.log(2 / n) / 2 for n in sizes) / len(sizes))
         decades = math.log10(config.init_std / fitting)
         suspicion = max(ALWAYS, abs(decades) * (2 if len(sizes) > 2 else 1))
-        large = "large" if decades > 0 else "small"
-        what = f"the initial weights, of standard deviation {setting(config.init_std)}, are too {large}"
+        said = (
+            _("the initial weights, of standard deviation {sd}, are too large")
+            if decades > 0
+            else _("the initial weights, of standard deviation {sd}, are too small")
+        )
+        what = said.format(sd=setting(config.init_std))
     elif config.init == "default" and (len(config.hidden) > 2 or config.implementation == "scratch"):
         suspicion = 0.3 * len(config.hidden)
-        what = f"the initial weights (init {config.init}) are too small for {len(config.hidden)} hidden layers"
-    why = "Layer by layer, weights that are too large make signals and gradients grow, too small ones shrink"
+        what = _("the initial weights (init {init}) are too small for {layers} hidden layers").format(
+            init=config.init, layers=len(config.hidden)
+        )
+    why = _("Layer by layer, weights that are too large make signals and gradients grow, too small ones shrink")
     yield Cause("initialisation", {"init": good}, suspicion, what, why)
 
 
@@ -167,15 +181,17 @@ def _activation(config: RunConfig) -> Iterator[Cause]:
     hidden = len(config.hidden) if "hidden" in MODELS[config.model].fields else 4
     relu: Remedy = {"activation": "relu"}
     if config.activation == "identity":
-        what = "without an activation function the network is linear, however many layers it has"
-        yield Cause("no-activation", relu, 1.5, what, "A linear map of a linear map is a linear map")
+        what = _("without an activation function the network is linear, however many layers it has")
+        yield Cause("no-activation", relu, 1.5, what, _("A linear map of a linear map is a linear map"))
     elif ACTIVATIONS[config.activation].flat_ends is not None and hidden > 1:
         with_relu = with_remedy(config, relu) or config
         usual = remedies.usual_lr(with_relu)
         change: Remedy = {**relu, "init": remedies.good_init(with_relu), **({"lr": usual} if config.lr > usual else {})}
-        what = f"the gradient vanishes on its way back through {hidden} layers of {config.activation}"
-        why = ACTIVATIONS[config.activation].vanishing or "Each layer makes the gradient smaller"
-        suspicion, rule, why = SHRINKS * hidden, "vanishing-gradient", why.rstrip(".")
+        what = _("the gradient vanishes on its way back through {layers} layers of {activation}").format(
+            layers=hidden, activation=config.activation
+        )
+        why = ACTIVATIONS[config.activation].vanishing or _("Each layer makes the gradient smaller")
+        suspicion, rule, why = SHRINKS * hidden, "vanishing-gradient", why.rstrip(".。")
         if config.init == "zeros":  # other weights alone may not be enough; without them, nothing is
             suspicion, rule, what, why = 4.0, "symmetry", *_ALIKE
         yield Cause(rule, change, suspicion, what, why)
@@ -190,20 +206,27 @@ def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     suspicion = max(ALWAYS, math.log2(8 / narrow))
     if widest >= 8 > narrow:
         layer = config.hidden.index(narrow) + 1
-        what = f"hidden layer {layer} has {counted(narrow, 'unit')}, through which everything must pass"
-        yield Cause(
-            "bottleneck", {"hidden": wider}, suspicion, what, "What one layer loses, no later layer can recover"
+        what = _("hidden layer {layer} has {units}, through which everything must pass").format(
+            layer=layer, units=counted(narrow, "unit")
         )
+        why = _("What one layer loses, no later layer can recover")
+        yield Cause("bottleneck", {"hidden": wider}, suspicion, what, why)
     elif widest < WIDE_ENOUGH:
-        what = f"a network of {','.join(map(str, config.hidden))} hidden units is too small for this data set"
-        yield Cause("underfitting", {"hidden": wider}, suspicion, what, "It cannot draw enough boundaries")
+        what = _("a network of {hidden} hidden units is too small for this data set").format(
+            hidden=",".join(map(str, config.hidden))
+        )
+        yield Cause("underfitting", {"hidden": wider}, suspicion, what, _("It cannot draw enough boundaries"))
     if len(config.hidden) > 4 and ACTIVATIONS[config.activation].flat_ends is None:
         fewer: Remedy = {"hidden": config.hidden[:2]}
-        what = f"{len(config.hidden)} hidden layers are too many for the gradient to get through"
-        yield Cause("vanishing-gradient", fewer, ALWAYS, what, "Each layer multiplies it by its weights and its slope")
+        what = _("{layers} hidden layers are too many for the gradient to get through").format(
+            layers=len(config.hidden)
+        )
+        why = _("Each layer multiplies it by its weights and its slope")
+        yield Cause("vanishing-gradient", fewer, ALWAYS, what, why)
 
 
 def _no_hidden_layer(config: RunConfig) -> Cause:
     change: Remedy = {"model": "mlp"}
-    what = "a straight line between the classes is too simple for this data set"
-    return Cause("underfitting", change, SUSPICIOUS, what, "Without a hidden layer, all boundaries are straight lines")
+    what = _("a straight line between the classes is too simple for this data set")
+    why = _("Without a hidden layer, all boundaries are straight lines")
+    return Cause("underfitting", change, SUSPICIOUS, what, why)

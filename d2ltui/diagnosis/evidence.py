@@ -11,6 +11,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import Finding, LayersProbed, LayerStats, Severity
+from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.text import counted
 
@@ -33,7 +34,7 @@ class Run(NamedTuple):
     @property
     def when(self) -> str:
         """`at step 1,234`."""
-        return f"at step {self.step:,}"
+        return _("at step {step:,}").format(step=self.step)
 
     @property
     def layers(self) -> tuple[LayerStats, ...]:
@@ -102,14 +103,14 @@ def finding(
 
 def name_of(layer: LayerStats) -> str:
     """`layer 2 (ReLU)`."""
-    return f"layer {layer.index} ({layer.title})"
+    return _("layer {index} ({title})").format(index=layer.index, title=layer.title)
 
 
 def others(count: int) -> str:
     """How many more layers the same is true of."""
     if count <= 0:
         return ""
-    return f" ({counted(count, 'other layer')} likewise)"
+    return _(" ({layers} likewise)").format(layers=counted(count, "other layer"))
 
 
 def worst(

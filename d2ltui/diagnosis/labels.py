@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from d2ltui.diagnosis.thresholds import AT_START
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import percent
 
-RARE = "Always answering the most frequent class is nearly always right, and the rare ones have few gradients."
-BALANCE = "Use as many samples of each class, or give the rare ones more weight."
-SCALE = "The loss, and all gradients with it, is in proportion to the square of the labels' scale."
+RARE = _("Always answering the most frequent class is nearly always right, and the rare ones have few gradients.")
+BALANCE = _("Use as many samples of each class, or give the rare ones more weight.")
+SCALE = _("The loss, and all gradients with it, is in proportion to the square of the labels' scale.")
 
 
 def too_frequent(classes: int, limit: float = AT_START["label_share"].warning) -> float:
@@ -17,4 +18,4 @@ def too_frequent(classes: int, limit: float = AT_START["label_share"].warning) -
 
 def share_in_words(share: float, label: int) -> str:
     """`97.5 % of the training labels are class 3`."""
-    return f"{percent(share)} of the training labels are class {label}"
+    return _("{share} of the training labels are class {label}").format(share=percent(share), label=label)

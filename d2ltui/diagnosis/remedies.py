@@ -7,6 +7,7 @@ import msgspec
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
 
@@ -86,7 +87,7 @@ def regularise(config: RunConfig) -> Remedy:
 def in_words(remedy: Remedy) -> str:
     """`lr 0.1 and init kaiming`."""
     shown = [f"{name} {setting(value)}" for name, value in remedy.items()]
-    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+    return _(" and ").join(filter(None, (_(", ").join(shown[:-1]), *shown[-1:])))
 
 
 def rounded(value: float) -> float:

@@ -10,11 +10,11 @@ from d2ltui.diagnosis.evidence import Run, finding, name_of, others, worst
 from d2ltui.diagnosis.thresholds import LIMITS, severity_of
 from d2ltui.spec.activations import ACTIVATIONS, activation_of
 from d2ltui.spec.events import Finding, LayerStats
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import number, percent
-from d2ltui.spec.text import are
 
-_VANISHING = "Going backward, the gradient is multiplied by each layer's weights; small ones make it shrink."
+_VANISHING = _("Going backward, the gradient is multiplied by each layer's weights; small ones make it shrink.")
 
 
 def _is_never_negative(layer: LayerStats) -> bool:
@@ -26,7 +26,8 @@ def _is_never_negative(layer: LayerStats) -> bool:
 def _flat_ends_in_words(layer: LayerStats) -> str:
     activation = activation_of(layer.title)
     low, high = (activation.flat_ends if activation is not None else None) or (math.nan, math.nan)
-    return f"beyond ±{number(high)}" if low == -high else f"below {number(low)} or above {number(high)}"
+    said = _("beyond ±{high}") if low == -high else _("below {low} or above {high}")
+    return said.format(low=number(low), high=number(high))
 
 
 def exploding_gradient(run: Run) -> Iterator[Finding]:
@@ -47,9 +48,13 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
         severity_of("exploding", figure),
         figure,
         layer=layer.index,
-        what=f"The gradient explodes: its norm is {number(figure)} in {name_of(layer)} {run.when}{others(more)}.",
-        why="Going backward, the gradient is multiplied by each layer's weights; large ones make it grow on its way.",
-        try_=f"Start from smaller weights, or take shorter steps: {remedies.in_words(remedy)}.",
+        what=_("The gradient explodes: its norm is {norm} in {layer} {when}{others}.").format(
+            norm=number(figure), layer=name_of(layer), when=run.when, others=others(more)
+        ),
+        why=_(
+            "Going backward, the gradient is multiplied by each layer's weights; large ones make it grow on its way."
+        ),
+        try_=_("Start from smaller weights, or take shorter steps: {change}.").format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )
 
@@ -69,13 +74,29 @@ def dead_relu(run: Run) -> Iterator[Finding]:
         severity_of("dead", figure),
         figure,
         layer=layer.index,
-        what=f"{percent(figure)} of the units of {name_of(layer)} are dead {run.when}: "
-        f"{dead:,} of {layer.num_units:,} {are(dead)} 0 for each of the samples looked at"
-        f"{others(more)}.",
-        why="Where a ReLU is 0, so is its slope: a unit that is 0 for every sample gets no gradient, and only weight "
-        "decay, or what is left of momentum, still moves its weights.",
-        try_=f"Train again with {remedies.in_words(remedy)}"
-        + ("; optimizer adagrad shortens its steps by itself." if adagrad else "."),
+        what=ngettext(
+            "{share} of the units of {layer} are dead {when}: {dead:,} of {units:,} is 0 for each of the samples "
+            "looked at{others}.",
+            "{share} of the units of {layer} are dead {when}: {dead:,} of {units:,} are 0 for each of the samples "
+            "looked at{others}.",
+            dead,
+        ).format(
+            share=percent(figure),
+            layer=name_of(layer),
+            when=run.when,
+            dead=dead,
+            units=layer.num_units,
+            others=others(more),
+        ),
+        why=_(
+            "Where a ReLU is 0, so is its slope: a unit that is 0 for every sample gets no gradient, and only weight "
+            "decay, or what is left of momentum, still moves its weights."
+        ),
+        try_=(
+            _("Train again with {change}; optimizer adagrad shortens its steps by itself.")
+            if adagrad
+            else _("Train again with {change}.")
+        ).format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )
 
@@ -94,9 +115,11 @@ def saturation(run: Run) -> Iterator[Finding]:
         severity_of("saturated", figure),
         figure,
         layer=layer.index,
-        what=f"{percent(figure)} of the outputs of {name_of(layer)} are saturated, {ends}, {run.when}{others(more)}.",
-        why="There the activation is flat: its slope, by which the gradient is multiplied, is almost 0.",
-        try_=f"Keep the inputs of the activation small: {remedies.in_words(remedy)}.",
+        what=_("{share} of the outputs of {layer} are saturated, {ends}, {when}{others}.").format(
+            share=percent(figure), layer=name_of(layer), ends=ends, when=run.when, others=others(more)
+        ),
+        why=_("There the activation is flat: its slope, by which the gradient is multiplied, is almost 0."),
+        try_=_("Keep the inputs of the activation small: {change}.").format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )
 
@@ -113,27 +136,35 @@ def vanishing_gradient(run: Run) -> Iterator[Finding]:
     if figure >= limit.warning:
         return
     if max(norms) == 0:
-        what = f"No layer's weights get a gradient {run.when}: its norm is 0 in all of them."
+        what = _("No layer's weights get a gradient {when}: its norm is 0 in all of them.")
     elif figure == 0:
-        what = f"No gradient reaches {name_of(first)} {run.when}: its norm is 0 there, and {number(norms[-1])} in "
-        what += f"{name_of(last)}."
+        what = _("No gradient reaches {first} {when}: its norm is 0 there, and {last_norm} in {last}.")
     else:
-        what = f"The gradient vanishes: its norm is {number(norms[0])} in {name_of(first)} and {number(norms[-1])} in "
-        what += f"{name_of(last)}, a ratio of {number(figure)} {run.when}."
+        what = _(
+            "The gradient vanishes: its norm is {first_norm} in {first} and {last_norm} in {last}, a ratio of {ratio} "
+            "{when}."
+        )
     why = ACTIVATIONS[run.config.activation].vanishing or _VANISHING
     if run.config.init == "zeros":
-        why = "Weights that are all 0 pass nothing on, and units that start equal stay equal."
+        why = _("Weights that are all 0 pass nothing on, and units that start equal stay equal.")
     remedy = remedies.carry_gradient(run.config)
-    what_to_try = "Mend the dead units first: they pass no gradient on."  # nothing else is left to change
+    what_to_try = _("Mend the dead units first: they pass no gradient on.")  # nothing else is left to change
     if remedy:
-        what_to_try = f"Let the gradient through: {remedies.in_words(remedy)}."
+        what_to_try = _("Let the gradient through: {change}.").format(change=remedies.in_words(remedy))
     yield finding(
         run,
         "vanishing-gradient",
         "alarm" if figure < limit.alarm else "warning",
         figure,
         layer=first.index,
-        what=what,
+        what=what.format(
+            when=run.when,
+            first=name_of(first),
+            last=name_of(last),
+            first_norm=number(norms[0]),
+            last_norm=number(norms[-1]),
+            ratio=number(figure),
+        ),
         why=why,
         try_=what_to_try,
         remedy=remedy,
@@ -157,11 +188,17 @@ def no_activation(run: Run) -> Iterator[Finding]:
         "no-activation",
         "note",
         float(n),
-        what=f"The network is linear, {run.when} as at any other: its {n} layers do what one "
-        f"{linear[0].num_inputs}×{linear[-1].num_outputs} matrix does, W = {product}, with the bias b = {bias}.",
-        why="A linear map of a linear map is a linear map again, however many there are: depth helps only with a "
-        "non-linearity between the layers.",
-        try_="Add a non-linearity: activation relu.",
+        what=_(
+            "The network is linear, {when} as at any other: its {n} layers do what one {inputs}×{outputs} matrix does, "
+            "W = {product}, with the bias b = {bias}."
+        ).format(
+            when=run.when, n=n, inputs=linear[0].num_inputs, outputs=linear[-1].num_outputs, product=product, bias=bias
+        ),
+        why=_(
+            "A linear map of a linear map is a linear map again, however many there are: depth helps only with a "
+            "non-linearity between the layers."
+        ),
+        try_=_("Add a non-linearity: activation relu."),
         remedy={"activation": "relu"},
     )
 
@@ -173,17 +210,27 @@ def not_zero_centred(run: Run) -> Iterator[Finding]:
         return
     layer = having[0]
     relu = layer.title == ACTIVATIONS["relu"].title
-    comparing = "Nothing: ReLU makes up for it. To compare, train with activation tanh."
+    comparing = _("Nothing: ReLU makes up for it. To compare, train with activation tanh.")
     yield finding(
         run,
         "not-zero-centred",
         "note",
         layer.mean,
         layer=layer.index,
-        what=f"The outputs of {name_of(layer)} are not zero-centred: from {number(layer.minimum)} to "
-        f"{number(layer.maximum)}, mean {number(layer.mean)}, {run.when}{others(len(having) - 1)}.",
-        why="Where a unit's inputs are never negative, the gradients of all its weights have the same sign for each "
-        "sample, so that they are pushed up or down together.",
-        try_=comparing if relu else "Use a zero-centred activation: tanh.",
+        what=_(
+            "The outputs of {layer} are not zero-centred: from {low} to {high}, mean {mean}, {when}{others}."
+        ).format(
+            layer=name_of(layer),
+            low=number(layer.minimum),
+            high=number(layer.maximum),
+            mean=number(layer.mean),
+            when=run.when,
+            others=others(len(having) - 1),
+        ),
+        why=_(
+            "Where a unit's inputs are never negative, the gradients of all its weights have the same sign for each "
+            "sample, so that they are pushed up or down together."
+        ),
+        try_=comparing if relu else _("Use a zero-centred activation: tanh."),
         remedy={} if relu else {"activation": "tanh"},
     )

@@ -23,6 +23,7 @@ from d2ltui.diagnosis.thresholds import (
 )
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec.events import Finding, LayerStats
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.text import counted
 
@@ -47,10 +48,19 @@ def oscillation(run: Run) -> Iterator[Finding]:
         "oscillation",
         "warning",
         float(times),
-        what=f"The loss jumps up and down: in the last {len(run.losses):,} steps it went {counted(times, 'time')} "
-        f"between less than {number(low)} and more than {number(high)}, {run.when}. A guess has {number(guess)}.",
-        why="Steps that are too long leap over the valley again and again, and lose what was learned.",
-        try_=f"Train again with {remedies.in_words(remedy)}.",
+        what=_(
+            "The loss jumps up and down: in the last {steps:,} steps it went {times} between less than {low} and more "
+            "than {high}, {when}. A guess has {guess}."
+        ).format(
+            steps=len(run.losses),
+            times=counted(times, "time"),
+            low=number(low),
+            high=number(high),
+            when=run.when,
+            guess=number(guess),
+        ),
+        why=_("Steps that are too long leap over the valley again and again, and lose what was learned."),
+        try_=_("Train again with {change}.").format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )
 
@@ -86,10 +96,11 @@ def stalled(run: Run) -> Iterator[Finding]:
         "warning",
         last.train_loss,
         layer=blind[0].index,
-        what=f"The loss has stood still since epoch {since}: the train loss is {number(last.train_loss)} {run.when}, "
-        f"and {blind[1]}.",
-        why="The network had begun to learn; what comes before that layer is not changed any more.",
-        try_="Start from other weights, or take shorter steps: see what the end of the run finds.",
+        what=_("The loss has stood still since epoch {since}: the train loss is {loss} {when}, and {blind}.").format(
+            since=since, loss=number(last.train_loss), when=run.when, blind=blind[1]
+        ),
+        why=_("The network had begun to learn; what comes before that layer is not changed any more."),
+        try_=_("Start from other weights, or take shorter steps: see what the end of the run finds."),
     )
 
 
@@ -116,8 +127,10 @@ def stood_still(epochs: Epochs, step: int, since: int) -> Finding:
         layer=None,
         step=step,
         figure=loss,
-        what=f"The loss has stood still since epoch {since}: the train loss is {number(loss)} at step {step:,}.",
-        why="The network had begun to learn, and has come to where it can get no further.",
+        what=_("The loss has stood still since epoch {since}: the train loss is {loss} at step {step:,}.").format(
+            since=since, loss=number(loss), step=step
+        ),
+        why=_("The network had begun to learn, and has come to where it can get no further."),
         try_="",
         remedy={},
     )
@@ -128,15 +141,16 @@ def _blind(run: Run) -> tuple[LayerStats, str] | None:
     first = {layer.index: layer for layer in run.probes[0].layers}
     for layer in run.layers:
         before = first.get(layer.index)
-        for share, then, word in (
-            (layer.dead, before and before.dead, "of its units are dead"),
-            (layer.saturated, before and before.saturated, "of its outputs are saturated"),
+        for share, then, said in (
+            (layer.dead, before and before.dead, _("in {layer} {share} of its units are dead")),
+            (layer.saturated, before and before.saturated, _("in {layer} {share} of its outputs are saturated")),
         ):
             if share is not None and share >= STALL_BLIND and (then or 0.0) < STALL_BLIND:
-                return layer, f"in {name_of(layer)} {percent(share)} {word}"
+                return layer, said.format(layer=name_of(layer), share=percent(share))
     if _passed_on(run.layers) < LIMITS["vanishing"].warning <= _passed_on(run.probes[0].layers):
         layer = next(layer for layer in run.layers if layer.gradient_norm is not None)
-        return layer, f"{name_of(layer)} gets {number(_passed_on(run.layers), 2)} of the last layer's gradient"
+        said = _("{layer} gets {share} of the last layer's gradient")
+        return layer, said.format(layer=name_of(layer), share=number(_passed_on(run.layers), 2))
     return None
 
 

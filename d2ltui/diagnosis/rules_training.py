@@ -9,8 +9,9 @@ from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.evidence import Run, finding, name_of
 from d2ltui.diagnosis.thresholds import LIMITS, LOW_STEPS, LR_STEPS, MEMORISED, OVERFIT_EPOCHS, severity_of
 from d2ltui.spec.events import Finding, LayersProbed, Severity
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number, percent, setting
-from d2ltui.spec.text import are, counted
+from d2ltui.spec.text import counted
 
 
 def divergence(run: Run) -> Iterator[Finding]:
@@ -19,22 +20,29 @@ def divergence(run: Run) -> Iterator[Finding]:
     severity: Severity = "alarm"
     if run.diverged_at is not None or broken or not math.isfinite(run.loss):
         figure, layer = math.inf, broken[0].index if broken else None
-        what = f"The loss has blown up {run.when}"
+        what = _("The loss has blown up {when}").format(when=run.when)
         # Weights that are broken may well give a small one again; and one that is not finite stands in no chart.
         if run.diverged_at is None and max(run.start, run.guess) <= run.loss < math.inf:
-            what += f", {number(run.loss)}"
+            what += _(", {loss}").format(loss=number(run.loss))
         if broken:
-            number_of = broken[0].nonfinite
-            what += f": {counted(number_of, 'output', ',')} of {name_of(broken[0])} {are(number_of)} nan or infinite"
-        what += "."
+            count = broken[0].nonfinite
+            said = ngettext(
+                ": {outputs} of {layer} is nan or infinite", ": {outputs} of {layer} are nan or infinite", count
+            )
+            what += said.format(outputs=counted(count, "output", ","), layer=name_of(broken[0]))
+        what += _(".")
     else:
         start, guess = run.start, run.guess
         figure, layer = run.loss / max(start, guess, math.ulp(0.0)), None
         if run.step == 0 or figure < LIMITS["diverging"].warning:
             return
         severity = severity_of("diverging", figure)
-        of = f"it started at {number(start)}" if start > guess else f"a guess would give {number(guess)}"
-        what = f"The loss grows: it is {number(run.loss)} {run.when}, and {of}."
+        said = (
+            _("The loss grows: it is {loss} {when}, and it started at {start}.")
+            if start > guess
+            else _("The loss grows: it is {loss} {when}, and a guess would give {guess}.")
+        )
+        what = said.format(loss=number(run.loss), when=run.when, start=number(start), guess=number(guess))
     remedy = remedies.stabilise(run.config)
     yield finding(
         run,
@@ -43,8 +51,8 @@ def divergence(run: Run) -> Iterator[Finding]:
         figure,
         layer=layer,
         what=what,
-        why="Steps that are too long overshoot the valley, land higher on its other side, and get longer still.",
-        try_=f"Train again with {remedies.in_words(remedy)}.",
+        why=_("Steps that are too long overshoot the valley, land higher on its other side, and get longer still."),
+        try_=_("Train again with {change}.").format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )
 
@@ -65,10 +73,12 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             "learning-rate-high",
             severity_of("lr_high", figure),
             figure,
-            what=f"The learning rate {setting(lr)} is too high: one step moves a layer's weights by "
-            f"{percent(figure)} of their norm, and the loss is {number(run.loss)} {run.when}.",
-            why="About 0.1 % is usual; steps as long as the weights themselves undo what was learned.",
-            try_=f"Train again with {remedies.in_words(remedy)}.",
+            what=_(
+                "The learning rate {lr} is too high: one step moves a layer's weights by {share} of their norm, and "
+                "the loss is {loss} {when}."
+            ).format(lr=setting(lr), share=percent(figure), loss=number(run.loss), when=run.when),
+            why=_("About 0.1 % is usual; steps as long as the weights themselves undo what was learned."),
+            try_=_("Train again with {change}.").format(change=remedies.in_words(remedy)),
             remedy=remedy,
         )
     slow = 0 < max(measured[-2:]) < low.warning and run.step >= LOW_STEPS
@@ -79,11 +89,18 @@ def learning_rate(run: Run) -> Iterator[Finding]:
             "learning-rate-low",
             "warning",
             figure,
-            what=f"The learning rate {setting(lr)} is too low: one step moves the weights by "
-            f"{percent(figure, 2, tiny=True)} of their "
-            f"norm at most, and the loss is {number(run.loss)} {run.when}; it started at {number(run.start)}.",
-            why="About 0.1 % is usual; much shorter steps learn, too, but far too slowly.",
-            try_=f"Train with {remedies.in_words(remedy)}.",
+            what=_(
+                "The learning rate {lr} is too low: one step moves the weights by {share} of their norm at most, and "
+                "the loss is {loss} {when}; it started at {start}."
+            ).format(
+                lr=setting(lr),
+                share=percent(figure, 2, tiny=True),
+                loss=number(run.loss),
+                when=run.when,
+                start=number(run.start),
+            ),
+            why=_("About 0.1 % is usual; much shorter steps learn, too, but far too slowly."),
+            try_=_("Train with {change}.").format(change=remedies.in_words(remedy)),
             remedy=remedy,
         )
 
@@ -106,10 +123,12 @@ def weight_decay(run: Run) -> Iterator[Finding]:
         "over-regularised",
         "alarm" if figure <= LIMITS["shrunk"].alarm else "warning",
         figure,
-        what=f"Weight decay {setting(decay)} has shrunk the weights to {percent(figure)} of their norm at the start, "
-        f"or less, {run.when}, and the loss is {number(run.loss)}.",
-        why="The penalty's gradient is λw: where it is larger than the loss's, nothing is learned.",
-        try_="Train again with weight_decay 0.",
+        what=_(
+            "Weight decay {decay} has shrunk the weights to {share} of their norm at the start, or less, {when}, and "
+            "the loss is {loss}."
+        ).format(decay=setting(decay), share=percent(figure), when=run.when, loss=number(run.loss)),
+        why=_("The penalty's gradient is λw: where it is larger than the loss's, nothing is learned."),
+        try_=_("Train again with weight_decay 0."),
         remedy={"weight_decay": 0.0},
     )
 
@@ -149,16 +168,15 @@ def overfitting(run: Run) -> Iterator[Finding]:
     figure = recent / best.val_loss
     rises = figure >= LIMITS["overfitting"].warning and last.epoch - best.epoch >= OVERFIT_EPOCHS
     forgets = first.epoch == 1 and recent >= LIMITS["not_learning"].warning * first.val_loss
-    losses = f"the train loss has come down to {number(last.train_loss)}"
     if rises:
-        what = (
-            f"The network overfits: the validation loss was {number(best.val_loss)} after epoch {best.epoch} and is "
-            f"{number(last.val_loss)} after epoch {last.epoch}, at step {last.step:,}, while {losses}."
+        what = _(
+            "The network overfits: the validation loss was {best} after epoch {best_epoch} and is {last} after epoch "
+            "{epoch}, at step {step:,}, while the train loss has come down to {train}."
         )
     elif forgets and last.train_loss <= MEMORISED * first.train_loss:
-        what = (
-            f"The network memorises: {losses} after epoch {last.epoch}, at step {last.step:,}, and the validation loss "
-            f"is {number(last.val_loss)}; after the first it was {number(first.val_loss)}."
+        what = _(
+            "The network memorises: the train loss has come down to {train} after epoch {epoch}, at step {step:,}, and "
+            "the validation loss is {last}; after the first it was {first}."
         )
     else:
         return
@@ -168,8 +186,16 @@ def overfitting(run: Run) -> Iterator[Finding]:
         "overfitting",
         severity_of("overfitting", figure),
         figure,
-        what=what,
-        why="It memorises what is true of the training samples only.",
-        try_=f"Regularise it: {remedies.in_words(remedy)}; or use more data, or fewer epochs.",
+        what=what.format(
+            best=number(best.val_loss),
+            best_epoch=best.epoch,
+            last=number(last.val_loss),
+            epoch=last.epoch,
+            step=last.step,
+            train=number(last.train_loss),
+            first=number(first.val_loss),
+        ),
+        why=_("It memorises what is true of the training samples only."),
+        try_=_("Regularise it: {change}; or use more data, or fewer epochs.").format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )

@@ -12,6 +12,7 @@ from d2ltui.diagnosis.thresholds import severity_at_start
 from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import Severity
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number, percent
 
 CHUNK = 1 << 18  # values that are added up in single precision
@@ -21,27 +22,32 @@ def read_inputs(bench: Workbench) -> Reading:
     """Scale and offset of the training inputs, all features together."""
     rms, mean = _moments(bench.data.x_train)
     figures = {"input_rms": rms, "input_mean": mean}
-    line = f"root mean square {number(rms)}, mean {number(mean)}"
+    line = _("root mean square {rms}, mean {mean}").format(rms=number(rms), mean=number(mean))
     decades = abs(math.log10(rms)) if 0 < rms < math.inf else math.nan
     severity = severity_at_start("input_scale", decades)
-    why = "Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input."
-    scale = "Subtract each feature's mean, and divide by its standard deviation."
+    why = _("Weights and rates are made for inputs of about 1: a weight's gradient is in proportion to its input.")
+    scale = _("Subtract each feature's mean, and divide by its standard deviation.")
     if severity is None and rms > 0:
         offset = abs(mean) / rms
-        what = (
-            f"The inputs are all on one side of 0: their mean is {number(mean)}, their root mean square {number(rms)}."
+        what = _("The inputs are all on one side of 0: their mean is {mean}, their root mean square {rms}.").format(
+            mean=number(mean), rms=number(rms)
         )
         wrong = finding("data-scale", severity_at_start("input_offset", offset), offset, what, why, scale)
         return Reading("inputs", line, figures, wrong)
     if not math.isfinite(rms):
         what, scale = (
-            "The inputs hold values that are not finite.",
-            "Leave those samples out, or fill in what is missing.",
+            _("The inputs hold values that are not finite."),
+            _("Leave those samples out, or fill in what is missing."),
         )
     elif rms == 0:
-        what, scale = "All inputs are 0.", "Check how they are read."
+        what, scale = _("All inputs are 0."), _("Check how they are read.")
     else:
-        what = f"The inputs are too {'large' if rms > 1 else 'small'}: their root mean square is {number(rms)}."
+        said = (
+            _("The inputs are too large: their root mean square is {rms}.")
+            if rms > 1
+            else _("The inputs are too small: their root mean square is {rms}.")
+        )
+        what = said.format(rms=number(rms))
     return Reading("inputs", line, figures, finding("data-scale", severity, rms, what, why, scale))
 
 
@@ -64,26 +70,40 @@ def read_labels(bench: Workbench) -> Reading:
         rms, mean = float(y.double().square().mean().sqrt()), float(y.double().mean())
         sd = float(y.double().std(correction=0))
         figures: dict[str, object] = {"label_rms": rms, "label_mean": mean, "label_sd": sd}
-        line = f"root mean square {number(rms)}, mean {number(mean)}, sd {number(sd)}"
+        line = _("root mean square {rms}, mean {mean}, sd {sd}").format(
+            rms=number(rms), mean=number(mean), sd=number(sd)
+        )
         severity: Severity | None = "alarm"
         if not math.isfinite(rms):
-            what = "The labels hold values that are not finite."
+            what = _("The labels hold values that are not finite.")
         elif sd == 0:
-            what, severity = f"All labels are {number(mean)}: there is nothing to learn.", "warning"
+            said, severity = _("All labels are {mean}: there is nothing to learn."), "warning"
+            what = said.format(mean=number(mean))
         else:
-            what = f"The labels are too {'large' if rms > 1 else 'small'}: their root mean square is {number(rms)}."
+            said = (
+                _("The labels are too large: their root mean square is {rms}.")
+                if rms > 1
+                else _("The labels are too small: their root mean square is {rms}.")
+            )
+            what = said.format(rms=number(rms))
             severity = severity_at_start("label_scale", abs(math.log10(rms)))
         return Reading(
-            "labels", line, figures, finding("data-scale", severity, rms, what, SCALE, "Scale them to about 1.")
+            "labels", line, figures, finding("data-scale", severity, rms, what, SCALE, _("Scale them to about 1."))
         )
     counts = torch.bincount(y, minlength=bench.classes).tolist()
     shares = [count / len(y) for count in counts]
     most, missing = max(shares), sum(not count for count in counts)
-    line = f"{bench.classes} class{'es' if bench.classes > 1 else ''}, {percent(min(shares))} to {percent(most)} each"
+    line = ngettext(
+        "{classes} class, {least} to {most} each", "{classes} classes, {least} to {most} each", bench.classes
+    ).format(classes=bench.classes, least=percent(min(shares)), most=percent(most))
     severity = severity_at_start("label_share", most)
     if severity is None and (missing or most >= too_frequent(bench.classes)):
         severity = "warning"
     what = share_in_words(most, shares.index(most))
-    what += f", and {missing} of {bench.classes} classes have no sample." if missing else "."
+    if missing:
+        said = _(", and {missing} of {classes} classes have no sample.")
+        what += said.format(missing=missing, classes=bench.classes)
+    else:
+        what += _(".")
     wrong = finding("label-imbalance", severity, most, what, RARE, BALANCE)
     return Reading("labels", line, {"label_shares": shares}, wrong)

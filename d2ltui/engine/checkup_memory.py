@@ -19,6 +19,7 @@ from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import Finding
 from d2ltui.spec.header import metric_title
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
 
@@ -35,17 +36,23 @@ def read_memory(bench: Workbench) -> Reading:
         steps = min(HEART_PATIENCE, max(STEPS, config.epochs * math.ceil(len(bench.data.x_train) / config.batch_size)))
         own = learn_by_heart(bench, steps=steps) if steps > STEPS else own
     metric = metric_title(bench.classes)
-    line = f"{counted(own.samples, 'sample')}: {metric} {number(own.score)} after {own.steps:,} steps"
-    if own.blown_up:
-        line = f"{counted(own.samples, 'sample')}: the loss blows up within {own.steps:,} steps"
+    said = (
+        _("{samples}: the loss blows up within {steps:,} steps")
+        if own.blown_up
+        else _("{samples}: {metric} {score} after {steps:,} steps")
+    )
+    samples = counted(own.samples, "sample")
+    line = said.format(samples=samples, metric=metric, score=number(own.score), steps=own.steps)
     told = {"samples": own.samples, "steps": own.steps, "score": own.score, "learned": own.learned}
     left = 1 - own.learned
     severity = severity_at_start("by_heart", left)
     wrong = _cause(bench, own) if severity is not None else None
     if wrong is None and left >= HEART_NOTHING:
-        why = "None of the usual changes helps: another rate, initialisation, activation, width, no regularisation."
-        try_ = "Look at the data: are there samples with equal inputs and different labels?"
-        what = f"The network can't learn {counted(own.samples, 'sample')} by heart: {metric} {number(own.score)}."
+        why = _("None of the usual changes helps: another rate, initialisation, activation, width, no regularisation.")
+        try_ = _("Look at the data: are there samples with equal inputs and different labels?")
+        what = _("The network can't learn {samples} by heart: {metric} {score}.").format(
+            samples=samples, metric=metric, score=number(own.score)
+        )
         wrong = finding("not-learning", "warning", left, what, why, try_)
     return Reading("by heart", line, {"by_heart": told}, wrong)
 
@@ -69,17 +76,24 @@ def _cause(bench: Workbench, own: Memory) -> Finding | None:
     gain, cause, after = best
     metric = metric_title(bench.classes)
     grave = 1 - own.learned >= AT_START["by_heart"].alarm and cause.rule != "underfitting"
-    change = in_words(cause.remedy) if cause.remedy else f"inputs divided by {number(1 / cause.factor)}"
-    result = "the loss blows up" if own.blown_up else f"{metric} {number(own.score)}"
+    change = in_words(cause.remedy) or _("inputs divided by {scale}").format(scale=number(1 / cause.factor))
+    result = _("the loss blows up") if own.blown_up else f"{metric} {number(own.score)}"
     return Finding(
         rule=cause.rule,
         severity="alarm" if grave else "warning",
         layer=None,
         step=0,
         figure=gain,
-        what=f"{cause.what[0].upper()}{cause.what[1:]}: of {counted(own.samples, 'sample')} to be learned by heart, "
-        f"{result}; with {change}, {number(after.score)}.",
-        why=f"{cause.why[0].upper()}{cause.why[1:]}.",
-        try_=f"Train with {change}." if cause.remedy else f"Train with {change}, or normalise them.",
+        what=_("{what}: of {samples} to be learned by heart, {result}; with {change}, {after}.").format(
+            what=f"{cause.what[0].upper()}{cause.what[1:]}",
+            samples=counted(own.samples, "sample"),
+            result=result,
+            change=change,
+            after=number(after.score),
+        ),
+        why=_("{why}.").format(why=f"{cause.why[0].upper()}{cause.why[1:]}"),
+        try_=(_("Train with {change}.") if cause.remedy else _("Train with {change}, or normalise them.")).format(
+            change=change
+        ),
         remedy=dict(cause.remedy),
     )

@@ -16,8 +16,11 @@ from d2ltui.diagnosis.thresholds import AT_START, ROUNDING, severity_at_start
 from d2ltui.engine.readings import Reading, finding
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.events import LayerStats
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import number, percent
+
+SHRINKS, GROWS = 0.9, 1.1  # from layer to layer: between them, it is steady
 
 
 def _better_start(bench: Workbench) -> Remedy:
@@ -25,25 +28,32 @@ def _better_start(bench: Workbench) -> Remedy:
     return good if with_remedy(bench.config, good) not in (None, bench.config) else {}
 
 
+def _train_with(remedy: Remedy, otherwise: str) -> str:
+    """What to try: the remedy, or where there is none, something else."""
+    return _("Train with {change}.").format(change=in_words(remedy)) if remedy else otherwise
+
+
 def read_loss(bench: Workbench, loss: float) -> Reading:
     """The loss at the start beside a guess's."""
     guess = bench.parts.guess
-    known = "ln " + str(bench.classes) if bench.classes else "the variance"
+    known = "ln " + str(bench.classes) if bench.classes else _("the variance")
     halved = bench.config.task == "regression" and bench.config.implementation == "scratch"
     least = guess if bench.classes else max(guess, float(bench.y.double().square().mean()) * (0.5 if halved else 1.0))
     ratio = loss / least if least > 0 else 0.0
     figures = {"loss": loss, "guess": guess}
     if not bench.classes and halved:
-        known = "half the variance"
-    line = f"{number(loss)}, and {number(guess)} for a guess ({known})"
+        known = _("half the variance")
+    line = _("{loss}, and {guess} for a guess ({known})").format(loss=number(loss), guess=number(guess), known=known)
     remedy = _better_start(bench)
     wrong = finding(
         "initialisation",
         severity_at_start("start_loss", ratio if math.isfinite(loss) else math.nan),
         ratio,
-        f"The loss starts at {number(loss)}, {number(ratio)} times what a guess would have.",
-        "The network begins with strong opinions about what it has never seen, and has to unlearn them first.",
-        f"Train with {in_words(remedy)}." if remedy else "Look at the scale of the inputs and of the first weights.",
+        _("The loss starts at {loss}, {times} times what a guess would have.").format(
+            loss=number(loss), times=number(ratio)
+        ),
+        _("The network begins with strong opinions about what it has never seen, and has to unlearn them first."),
+        _train_with(remedy, _("Look at the scale of the inputs and of the first weights.")),
         remedy,
     )
     return Reading("loss", line, figures, wrong)
@@ -55,7 +65,7 @@ def read_outputs(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
     entering = float(bench.x.double().square().mean().sqrt())
     figures: dict[str, object] = {"input": entering, "outputs": sizes}
     if not sizes or entering == 0:
-        return Reading("outputs", "none to compare", figures)
+        return Reading("outputs", _("none to compare"), figures)
     shown = " > ".join(number(size) for size in (entering, *sizes[:6])) + (" > …" if len(sizes) > 6 else "")
     if len(sizes) == 1:
         return Reading("outputs", shown, figures)
@@ -67,14 +77,21 @@ def read_outputs(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         "initialisation",
         severity,
         lost,
-        f"Outputs fade from layer to layer: the last ones are {number(sizes[-1] / entering, 2)} times as large as "
-        f"the inputs.",
-        "Where the outputs hardly depend on the inputs, nor does the gradient, and the first steps lead nowhere.",
-        f"Train with {in_words(remedy)}." if remedy else "Start from larger weights.",
+        _("Outputs fade from layer to layer: the last ones are {times} times as large as the inputs.").format(
+            times=number(sizes[-1] / entering, 2)
+        ),
+        _("Where the outputs hardly depend on the inputs, nor does the gradient, and the first steps lead nowhere."),
+        _train_with(remedy, _("Start from larger weights.")),
         remedy,
     )
-    grows = "shrinking" if factor < 0.9 else "growing" if factor > 1.1 else "steady"
-    line = f"{shown}: {grows}, ×{number(factor)} per layer"
+    said = (
+        _("{shown}: shrinking, ×{factor} per layer")
+        if factor < SHRINKS
+        else _("{shown}: growing, ×{factor} per layer")
+        if factor > GROWS
+        else _("{shown}: steady, ×{factor} per layer")
+    )
+    line = said.format(shown=shown, factor=number(factor))
     return Reading("outputs", line, {**figures, "outputs_per_layer": factor}, wrong)
 
 
@@ -83,7 +100,7 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
     norms = [layer.gradient_norm for layer in layers if layer.gradient_norm is not None]
     figures: dict[str, object] = {"gradients": norms}
     if not norms:
-        return Reading("gradients", "none", figures)
+        return Reading("gradients", _("none"), figures)
     largest = max(norms)
     shown = " < ".join(number(norm) for norm in norms[:6]) + (" < …" if len(norms) > 6 else "")
     if largest >= 10 ** AT_START["exploding"].warning or not math.isfinite(largest):
@@ -93,9 +110,9 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
             "exploding-gradient",
             severity_at_start("exploding", high),
             largest,
-            f"The gradient is too large from the first step on: its norm is {number(largest)}.",
-            "A step is the rate times the gradient: one that long can land anywhere.",
-            f"Train with {in_words(remedy)}, or with smaller inputs.",
+            _("The gradient is too large from the first step on: its norm is {norm}.").format(norm=number(largest)),
+            _("A step is the rate times the gradient: one that long can land anywhere."),
+            _("Train with {change}, or with smaller inputs.").format(change=in_words(remedy)),
             remedy,
         )
         return Reading("gradients", shown, figures, wrong)
@@ -106,9 +123,9 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
             "vanishing-gradient",
             severity,
             largest,
-            f"There is hardly any gradient: the largest norm of a layer's is {number(largest)}.",
-            "A step is the rate times the gradient: without one, nothing moves.",
-            f"Train with {in_words(remedy)}." if remedy else "Start from other weights.",
+            _("There is hardly any gradient: the largest norm of a layer's is {norm}.").format(norm=number(largest)),
+            _("A step is the rate times the gradient: without one, nothing moves."),
+            _train_with(remedy, _("Start from other weights.")),
             remedy,
         )
         return Reading("gradients", shown, figures, wrong)
@@ -125,13 +142,21 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         "vanishing-gradient",
         severity_at_start("vanishing", lost),
         norms[0] / norms[-1],
-        f"The gradient vanishes on its way back: the first layer's is {number(10**-lost, 2)} of the last one's.",
-        "Going backward, the gradient is multiplied by each layer's weights and slopes; small ones make it shrink.",
-        f"Train with {in_words(remedy)}." if remedy else "Take fewer layers.",
+        _("The gradient vanishes on its way back: the first layer's is {share} of the last one's.").format(
+            share=number(10**-lost, 2)
+        ),
+        _("Going backward, the gradient is multiplied by each layer's weights and slopes; small ones make it shrink."),
+        _train_with(remedy, _("Take fewer layers.")),
         remedy,
     )
-    grows = "shrinking" if factor < 0.9 else "growing" if factor > 1.1 else "steady"
-    line = f"{shown}: {grows} backward, ×{number(factor)} per layer"
+    said = (
+        _("{shown}: shrinking backward, ×{factor} per layer")
+        if factor < SHRINKS
+        else _("{shown}: growing backward, ×{factor} per layer")
+        if factor > GROWS
+        else _("{shown}: steady backward, ×{factor} per layer")
+    )
+    line = said.format(shown=shown, factor=number(factor))
     return Reading("gradients", line, {**figures, "gradients_per_layer": factor}, wrong)
 
 
@@ -140,7 +165,7 @@ def read_units(bench: Workbench) -> Reading:
     modules = [part for part in bench.network.modules() if _matrix(part, None) is not None]
     hidden = modules[:-1]
     if not hidden:
-        return Reading("units", "no hidden layer", {"units_alike": 0.0})
+        return Reading("units", _("no hidden layer"), {"units_alike": 0.0})
     weights = [part.weight for part in hidden]
     with evaluating(bench.network), torch.enable_grad():
         loss = bench.network.loss(bench.network(bench.x), bench.y)
@@ -150,15 +175,18 @@ def read_units(bench: Workbench) -> Reading:
         matrix, slopes = _matrix(part, None), _matrix(part, gradient)
         if matrix is not None and slopes is not None and len(matrix) > 1:
             worst, units = max((worst, units), (_share_alike(matrix, slopes), len(matrix)))
-    line = "no two of a layer are alike" if worst == 0 else f"{percent(worst)} of {units} are alike"
+    said = _("no two of a layer are alike") if worst == 0 else _("{share} of {units} are alike")
+    line = said.format(share=percent(worst), units=units)
     remedy = _better_start(bench)
     wrong = finding(
         "symmetry",
         severity_at_start("alike", worst),
         worst,
-        f"{percent(worst)} of the units of a hidden layer start with the weights and the gradient of another.",
-        "Units that start equal get equal gradients, and stay equal for ever: together they do what one would.",
-        f"Train with {in_words(remedy)}." if remedy else "Draw the first weights at random.",
+        _("{share} of the units of a hidden layer start with the weights and the gradient of another.").format(
+            share=percent(worst)
+        ),
+        _("Units that start equal get equal gradients, and stay equal for ever: together they do what one would."),
+        _train_with(remedy, _("Draw the first weights at random.")),
         remedy,
     )
     return Reading("units", line, {"units_alike": worst}, wrong)

@@ -13,12 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
-import torch
-from torch import Tensor
 
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
-from d2ltui.diagnosis.labels import BALANCE, RARE, share_in_words, too_frequent
 from d2ltui.diagnosis.live import without_opposites
 from d2ltui.diagnosis.remedies import in_words, regularise
 from d2ltui.diagnosis.rules_loss import stands_still, stood_still
@@ -26,79 +23,30 @@ from d2ltui.diagnosis.thresholds import (
     ALIKE,
     ALIKE_SHARE,
     ALWAYS,
-    AT_START,
     GAIN,
     GRAVE,
     KNOWN,
     NEAR_GUESS,
-    NEIGHBOURS,
     ROOM,
     SUSPICIOUS,
 )
+from d2ltui.engine.doctor_labels import of_broken_data, of_labels
 from d2ltui.engine.observers import OF_DATA
-from d2ltui.history.epochs import Epochs
+from d2ltui.engine.patient import Patient, Score, score_of
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import metric_title
-from d2ltui.spec.numbers import number, whole_percent
+from d2ltui.spec.language import _
+from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
 
 TRIAL_SECONDS = 2.0  # that a trial may take on a machine as slow as these two figures
 STEP_SECONDS, FLOPS = 3e-4, 3e10
 
 
-class Score(NamedTuple):
-    """Accuracy, or R², of both parts; nothing is below 0."""
-
-    train: float
-    val: float
-
-    @property
-    def worse(self) -> float:
-        """Of the two."""
-        return min(self)
-
-
 Trial = Callable[[RunConfig, Dataset], Sequence[events.EpochEnded]]
 Progress = Callable[[str, float | None], None]  # what is done, and how far it is
-
-
-class Patient(NamedTuple):
-    """A run that has ended: how it was set, its data, its epochs, and whether it has diverged."""
-
-    config: RunConfig
-    data: Dataset
-    epochs: Epochs
-    diverged: bool
-    step: int
-    symptoms: tuple[events.Finding, ...]  # what was found by looking
-    looked_at: tuple[str, ...] = ()  # while it trained, in words: the symptoms are from there
-    at_start: tuple[events.Finding, ...] = ()  # found before the first step, the cause first
-
-    @property
-    def classes(self) -> int:
-        """0 in regression."""
-        return self.data.info.num_outputs if self.config.task == "classification" else 0
-
-    @property
-    def guess(self) -> float:
-        """The score of who knows nothing."""
-        return 1 / self.classes if self.classes else 0.0
-
-    @property
-    def guess_loss(self) -> float:
-        """The loss of who knows nothing."""
-        if self.classes:
-            return math.log(self.classes)
-        variance = float(self.data.y_train.double().var(correction=0))
-        return variance / 2 if self.config.implementation == "scratch" else variance
-
-    def score_after(self, epochs: int) -> Score:
-        """After so many; a run that has diverged before is worth nothing."""
-        if len(self.epochs) < epochs or self.diverged:
-            return Score(self.guess, self.guess)
-        return score_of(self.epochs[epochs - 1])
 
 
 class Examination(NamedTuple):
@@ -106,13 +54,6 @@ class Examination(NamedTuple):
 
     findings: tuple[events.Finding, ...]
     looked_at: tuple[str, ...]
-
-
-def score_of(epoch: events.EpochEnded) -> Score:
-    """Of the end of an epoch."""
-    return Score(
-        *(max(0.0, value) if math.isfinite(value) else 0.0 for value in (epoch.train_metric, epoch.val_metric))
-    )
 
 
 def examine(patient: Patient, trial: Trial | None, tell: Progress) -> Examination:
@@ -124,7 +65,8 @@ def examine(patient: Patient, trial: Trial | None, tell: Progress) -> Examinatio
     looked_at = list(patient.looked_at)
     if patient.epochs:
         metric = metric_title(patient.classes)
-        looked_at.insert(0, f"loss and {metric} of {counted(len(patient.epochs), 'epoch')}")
+        said = _("loss and {metric} of {epochs}")
+        looked_at.insert(0, said.format(metric=metric, epochs=counted(len(patient.epochs), "epoch")))
     findings = _find(patient, trial, tell, looked_at)
     return Examination(without_opposites(findings), tuple(looked_at))
 
@@ -137,7 +79,7 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
         return _in_peace(patient, score)
     clueless = patient.diverged or score.val <= beyond
     by_heart = _knows_by_heart(patient, score)
-    cause = _of_broken_data(patient) or _of_labels(patient, score)
+    cause = of_broken_data(patient) or of_labels(patient, score)
     if patient.classes:
         looked_at += [part for part in OF_DATA if part not in looked_at]
     if cause is None and trial is not None:
@@ -152,7 +94,7 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
                 symptoms=(stood_still(patient.epochs, patient.step, still), *_but(patient.symptoms, "stalled"))
             )
         if tried:
-            looked_at.append(f"what {counted(tried, 'other setting')} would bring")
+            looked_at.append(_("what {settings} would bring").format(settings=counted(tried, "other setting")))
     if cause is None and by_heart:
         cause = _overfitting(patient, score)
     if cause is None and clueless:
@@ -209,7 +151,7 @@ def _by_trial(
     own = patient.score_after(epochs)
     tried: list[tuple[float, Score, Cause]] = []
     for done, cause in enumerate(causes):
-        tell(f"looking for the cause, trying {_change(cause)}", done / len(causes))
+        tell(_("looking for the cause, trying {change}").format(change=_change(cause)), done / len(causes))
         changed = with_remedy(config, cause.remedy)
         if changed is None:
             continue
@@ -233,7 +175,9 @@ def _by_trial(
 
 
 def _change(cause: Cause) -> str:
-    return in_words(cause.remedy) if cause.remedy else f"inputs divided by {number(1 / cause.factor)}"
+    if cause.remedy:
+        return in_words(cause.remedy)
+    return _("inputs divided by {scale}").format(scale=number(1 / cause.factor))
 
 
 def _trial_epochs(config: RunConfig, data: Dataset) -> int:
@@ -252,12 +196,10 @@ def _scaled(data: Dataset, factor: float) -> Dataset:
 
 def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: int, *, grave: bool) -> events.Finding:
     metric = metric_title(patient.classes)
-    times = f"after {counted(epochs, 'epoch')}"
+    times = counted(epochs, "epoch")
     how = (
-        f"the loss diverged at step {patient.step:,}"
-        if patient.diverged
-        else f"validation {metric} {number(own.val)} {times}"
-    )
+        _("the loss diverged at step {step:,}") if patient.diverged else _("validation {metric} {value} after {epochs}")
+    ).format(step=patient.step, metric=metric, value=number(own.val), epochs=times)
     change = _change(cause)
     return events.Finding(
         rule=cause.rule,
@@ -265,65 +207,13 @@ def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: i
         layer=None,
         step=patient.step,
         figure=after.val - own.val,
-        what=f"{cause.what[0].upper()}{cause.what[1:]}: {how}.",
-        why=f"{cause.why}. With {change}, and all else as it was, {metric} is {number(after.val)} {times}.",
-        try_=f"Train again with {change}.",
+        what=_("{what}: {how}.").format(what=f"{cause.what[0].upper()}{cause.what[1:]}", how=how),
+        why=_("{why}. With {change}, and all else as it was, {metric} is {value} after {epochs}.").format(
+            why=cause.why, change=change, metric=metric, value=number(after.val), epochs=times
+        ),
+        try_=_("Train again with {change}.").format(change=change),
         remedy=cause.remedy,
     )
-
-
-# By looking at the labels
-
-
-def _of_broken_data(patient: Patient) -> events.Finding | None:
-    broken = [name for name, part in _parts(patient.data) if not bool(torch.isfinite(part).all())]
-    if not broken:
-        return None
-    return _label_finding(
-        patient,
-        "data-scale",
-        math.inf,
-        f"The {' and the '.join(broken)} hold values that are not finite.",
-        "Whatever is computed from them is not finite either: after one step, no weight is.",
-        "Leave those samples out, or fill in what is missing.",
-    )
-
-
-def _parts(data: Dataset) -> tuple[tuple[str, Tensor], ...]:
-    return ("inputs", data.x_train), ("labels", data.y_train)
-
-
-def _of_labels(patient: Patient, score: Score) -> events.Finding | None:
-    if not patient.classes:
-        return None
-    labels = patient.data.y_train
-    counts = torch.bincount(labels, minlength=patient.classes)
-    most = float(counts.max()) / len(labels)
-    if most >= too_frequent(patient.classes, AT_START["label_share"].alarm) and score.val < most - GAIN:
-        return _label_finding(
-            patient,
-            "label-imbalance",
-            most,
-            f"{share_in_words(most, int(counts.argmax()))}, and the validation part is not like that: accuracy "
-            f"{number(score.val)} there, {number(score.train)} in training.",
-            RARE,
-            BALANCE,
-        )
-    same = _same_label_as_neighbour(patient.data)
-    chance = float((counts.double() / len(labels)).square().sum())
-    error = math.sqrt(chance * (1 - chance) / min(NEIGHBOURS, len(labels)))
-    if same <= chance + 3 * error and score.val < KNOWN:
-        return _label_finding(
-            patient,
-            "labels-random",
-            same,
-            f"The labels have nothing to do with the inputs: of {min(NEIGHBOURS, len(labels))} samples, "
-            f"{whole_percent(same)} have the label of their nearest neighbour, and {whole_percent(chance)} would by "
-            f"chance.",
-            "Such labels can only be learned by heart, which does not help with new samples.",
-            "Check that inputs and labels are still in the same order.",
-        )
-    return None
 
 
 def _knows_by_heart(patient: Patient, score: Score) -> bool:
@@ -343,37 +233,23 @@ def _overfitting(patient: Patient, score: Score) -> events.Finding:
         layer=None,
         step=patient.step,
         figure=score.train - score.val,
-        what=f"The network overfits: {metric} {number(score.train)} in training and {number(score.val)} on the "
-        f"validation part at step {patient.step:,}.",
-        why="It has enough weights to learn the training samples by heart, accidents included.",
-        try_=f"Train with {in_words(remedy)}, or with more data.",
+        what=_(
+            "The network overfits: {metric} {train} in training and {val} on the validation part at step {step:,}."
+        ).format(metric=metric, train=number(score.train), val=number(score.val), step=patient.step),
+        why=_("It has enough weights to learn the training samples by heart, accidents included."),
+        try_=_("Train with {change}, or with more data.").format(change=in_words(remedy)),
         remedy=remedy,
     )
 
 
-def _label_finding(patient: Patient, rule: str, figure: float, what: str, why: str, try_: str) -> events.Finding:
-    return events.Finding(rule, "alarm", None, patient.step, figure, what, why, try_, {})
-
-
-def _same_label_as_neighbour(data: Dataset) -> float:
-    """The share of samples whose nearest neighbour in the validation part has their label."""
-    x, y = _spread(data.x_train, data.y_train)
-    other, labels = _spread(data.x_val, data.y_val, 4 * NEIGHBOURS)
-    nearest = torch.cdist(x, other).argmin(dim=1)
-    return float((labels[nearest] == y).double().mean())
-
-
-def _spread(x: Tensor, y: Tensor, most: int = NEIGHBOURS) -> tuple[Tensor, Tensor]:
-    index = torch.linspace(0, len(x) - 1, min(most, len(x)), dtype=torch.float64).long()
-    return x[index], y[index]
-
-
 def _not_learning(patient: Patient, score: Score, *, tried: bool) -> events.Finding:
-    why = "None of the usual changes helps: another rate, initialisation, activation, width, no regularisation."
-    try_ = "Look at the data: do inputs and labels belong together, and are there enough of them?"
+    why = _("None of the usual changes helps: another rate, initialisation, activation, width, no regularisation.")
+    try_ = _("Look at the data: do inputs and labels belong together, and are there enough of them?")
     if not tried:
-        why = "Its cause was not looked for: that takes further runs, and is done for a run that is trained by itself."
-        try_ = "Train it by itself with d2ltui train, or in the application."
+        why = _(
+            "Its cause was not looked for: that takes further runs, and is done for a run that is trained by itself."
+        )
+        try_ = _("Train it by itself with d2ltui train, or in the application.")
     metric = metric_title(patient.classes)
     return events.Finding(
         rule="not-learning",
@@ -381,8 +257,9 @@ def _not_learning(patient: Patient, score: Score, *, tried: bool) -> events.Find
         layer=None,
         step=patient.step,
         figure=score.val,
-        what=f"The network has learned nothing: validation {metric} {number(score.val)} after step {patient.step:,}, "
-        f"and {number(patient.guess)} for a guess.",
+        what=_(
+            "The network has learned nothing: validation {metric} {value} after step {step:,}, and {guess} for a guess."
+        ).format(metric=metric, value=number(score.val), step=patient.step, guess=number(patient.guess)),
         why=why,
         try_=try_,
         remedy={},

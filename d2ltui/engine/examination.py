@@ -7,6 +7,7 @@ import msgspec
 from d2ltui.engine import doctor
 from d2ltui.engine.control import Stopped
 from d2ltui.engine.observers import Inspection, Sinks
+from d2ltui.engine.patient import Patient
 from d2ltui.engine.progress import Progress
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec import events
@@ -26,7 +27,7 @@ def examine_run(
     `rate` is the learning rate of its last epoch; `ran_away` says that its loss is finite and far above its start.
     `trial` trains with other settings, and may raise Stopped; without it, only what can be seen is told.
     """
-    patient = doctor.Patient(
+    patient = Patient(
         config=msgspec.structs.replace(bench.config, lr=at.lr),
         data=bench.data,
         epochs=at.epochs,

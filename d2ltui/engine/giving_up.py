@@ -21,6 +21,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import EpochEnded, Finding, LayersProbed
 from d2ltui.spec.header import metric_title
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 
 # Chosen on 162 runs of digits, moons, circles, spirals and linear regression: none that ended better than a guess is
@@ -32,7 +33,7 @@ SPEED_UP = 4.0  # times its present pace: as fast as the loss may yet fall
 STILL_GROWS = 1.1  # times as large, by the end and at its present pace: a layer's gradient that grows
 LEARNS = 0.9  # of a guess's loss: who may come below it by the end may learn
 
-_ALONE = "Train it alone: the diagnosis at its end then tries what would mend it."
+_ALONE = _("Train it alone: the diagnosis at its end then tries what would mend it.")
 
 
 class _Seen(NamedTuple):
@@ -133,32 +134,42 @@ class GivingUp:
         return any(earlier > 0 and later / earlier > least for later, earlier in pairs)
 
     def _place(self, last: EpochEnded) -> str:
-        return f"after epoch {last.epoch} of {self._config.epochs}, at step {last.step:,}"
+        said = _("after epoch {epoch} of {epochs}, at step {step:,}")
+        return said.format(epoch=last.epoch, epochs=self._config.epochs, step=last.step)
 
     def _score(self, last: EpochEnded) -> str:
-        return f"validation {self._metric} is {number(last.val_metric)}, no better than a guess"
+        said = _("validation {metric} is {value}, no better than a guess")
+        return said.format(metric=self._metric, value=number(last.val_metric))
 
     def _divergence(self, last: EpochEnded) -> Finding:
         remedy = remedies.stabilise(self._config)
         times = min(last.train_loss, last.val_loss) / self._guess if self._guess > 0 else math.inf
-        what = f"The loss is {number(last.train_loss)} {self._place(last)}, {number(times)} times that of a guess, and "
-        what += f"{self._score(last)}."
-        why = "Steps that are too long lead away from what is to be learned, and the next ones are longer still."
-        try_ = f"Train with {in_words(remedy)}."
+        what = _("The loss is {loss} {place}, {times} times that of a guess, and {score}.").format(
+            loss=number(last.train_loss), place=self._place(last), times=number(times), score=self._score(last)
+        )
+        why = _("Steps that are too long lead away from what is to be learned, and the next ones are longer still.")
+        try_ = _("Train with {change}.").format(change=in_words(remedy))
         return Finding("divergence", "alarm", None, last.step, times, what, why, try_, remedy)
 
     def _no_gradient(self, last: EpochEnded, probed: LayersProbed) -> Finding:
-        why = "A step is the rate times the gradient: without one, nothing moves."
+        why = _("A step is the rate times the gradient: without one, nothing moves.")
         dead = next((layer for layer in probed.layers if layer.dead == 1), None)
         if dead is not None:
-            what = f"All units of layer {dead.index} ({dead.title}) are dead {self._place(last)}: no weight has a "
-            what += f"gradient, and {self._score(last)}."
+            what = _(
+                "All units of layer {index} ({title}) are dead {place}: no weight has a gradient, and {score}."
+            ).format(index=dead.index, title=dead.title, place=self._place(last), score=self._score(last))
             return Finding("dead-relu", "alarm", dead.index, last.step, 1.0, what, why, _ALONE, {})
-        what = f"No weight has a gradient {self._place(last)}, and {self._score(last)}."
+        what = _("No weight has a gradient {place}, and {score}.").format(
+            place=self._place(last), score=self._score(last)
+        )
         return Finding("vanishing-gradient", "alarm", None, last.step, 0.0, what, why, _ALONE, {})
 
     def _not_learning(self, last: EpochEnded, before: _Seen, now: _Seen) -> Finding:
-        fallen = f"the loss was {number(before.loss, 5)} after epoch {before.epoch} and is {number(now.loss, 5)}"
-        what = f"The network learns nothing: {self._score(last)} {self._place(last)}."
-        why = f"At this pace it never will: {fallen}, and no layer's gradient grows."
+        what = _("The network learns nothing: {score} {place}.").format(
+            score=self._score(last), place=self._place(last)
+        )
+        why = _(
+            "At this pace it never will: the loss was {before} after epoch {epoch} and is {now}, and no layer's "
+            "gradient grows."
+        ).format(before=number(before.loss, 5), epoch=before.epoch, now=number(now.loss, 5))
         return Finding("not-learning", "alarm", None, last.step, last.val_metric, what, why, _ALONE, {})

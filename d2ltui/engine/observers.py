@@ -20,9 +20,10 @@ from d2ltui.engine.progress import Progress
 from d2ltui.engine.workbench import Workbench
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
+from d2ltui.spec.language import _
 from d2ltui.spec.text import counted
 
-OF_DATA = ("inputs", "labels")
+OF_DATA = (_("inputs"), _("labels"))
 
 
 def inspection_of(
@@ -146,7 +147,7 @@ class Inspection:
             self._tell(failure(0, "the check before the first step", error))
         else:
             self.found_at_start = tuple(found)
-            self._checked = OF_DATA if self._probed is None else (*OF_DATA, "initial weights")
+            self._checked = OF_DATA if self._probed is None else (*OF_DATA, _("initial weights"))
             self._tell_news(self._monitor.begin(found))
 
     @property
@@ -154,10 +155,10 @@ class Inspection:
         """What has been looked at until now, in words."""
         layers = self._probed.layers if self._probed is not None else ()
         counts = {
-            "activations": len(layers),
-            "gradients": sum(layer.gradient_norm is not None for layer in layers),
+            _("activations of {layers}"): len(layers),
+            _("gradients of {layers}"): sum(layer.gradient_norm is not None for layer in layers),
         }
-        seen = (f"{what} of {counted(number, 'layer')}" for what, number in counts.items() if number)
+        seen = (said.format(layers=counted(number, "layer")) for said, number in counts.items() if number)
         return (*seen, *self._checked)
 
     def give_up(self, why: events.Finding) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from d2ltui.spec.language import _
 from d2ltui.spec.registry import Registry
 
 
@@ -34,7 +35,9 @@ class Activation(msgspec.Struct, frozen=True):
 
 ACTIVATIONS: Registry[Activation] = Registry("d2ltui.activations", Activation)
 
-_OFF_BELOW = "Going backward, the gradient is multiplied by each layer's weights, and by nearly 0 where a unit is off."
+_OFF_BELOW = _(
+    "Going backward, the gradient is multiplied by each layer's weights, and by nearly 0 where a unit is off."
+)
 
 for _activation in (
     Activation("identity", "Identity", "none: any depth is one linear map", "", init="xavier"),
@@ -46,7 +49,7 @@ for _activation in (
         "d2ltui.nn.functional:sigmoid",
         flat_ends=(0.01, 0.99),
         never_negative=True,
-        vanishing="Going backward, each sigmoid multiplies the gradient by its slope, which is 0.25 at most.",
+        vanishing=_("Going backward, each sigmoid multiplies the gradient by its slope, which is 0.25 at most."),
         init="xavier",
     ),
     Activation(
@@ -56,7 +59,9 @@ for _activation in (
         "torch.nn:Tanh",
         "d2ltui.nn.functional:tanh",
         flat_ends=(-0.98, 0.98),
-        vanishing="Going backward, each tanh multiplies the gradient by its slope: 1 at most, near 0 where saturated.",
+        vanishing=_(
+            "Going backward, each tanh multiplies the gradient by its slope: 1 at most, near 0 where saturated."
+        ),
         init="xavier",
     ),
     Activation(
@@ -67,7 +72,9 @@ for _activation in (
         "d2ltui.nn.functional:relu",
         never_negative=True,
         can_die=True,
-        vanishing="Going backward, the gradient is multiplied by each layer's weights, and by 0 where a ReLU is off.",
+        vanishing=_(
+            "Going backward, the gradient is multiplied by each layer's weights, and by 0 where a ReLU is off."
+        ),
     ),
     Activation(
         "leaky-relu",

@@ -7,10 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from d2ltui.spec.events import Finding, Severity
+from d2ltui.spec.language import _
 from d2ltui.spec.text import counted
 
 # Each severity has a mark of its own, also where only ASCII can be shown: "!", "^" and ".".
 MARKS: Mapping[Severity, str] = {"alarm": "▲", "warning": "△", "note": "·"}
+
+
+def severity_word(severity: Severity) -> str:
+    """As people read it."""
+    return {"alarm": _("alarm"), "warning": _("warning"), "note": _("note")}[severity]
 
 
 class Tally(NamedTuple):
@@ -28,7 +34,7 @@ class Tally(NamedTuple):
     def words(self) -> str:
         """`2 alarms, 1 warning`; "" where all is well."""
         counts = ((self.alarms, "alarm"), (self.warnings, "warning"))
-        return ", ".join(counted(number, noun) for number, noun in counts if number)
+        return _(", ").join(counted(number, noun) for number, noun in counts if number)
 
     @property
     def marks(self) -> str:
@@ -51,7 +57,8 @@ def all_well(findings: Iterable[Finding], looked_at: Sequence[str]) -> str:
     if not looked_at or tally(findings).severity is not None:
         return ""
     *first, last = looked_at
-    return f"Looked at {', '.join(first)}{' and ' if first else ''}{last}: all well."
+    what = _(" and ").join(filter(None, (_(", ").join(first), last)))
+    return _("Looked at {what}: all well.").format(what=what)
 
 
 def finding_values(finding: Finding) -> dict[str, object]:
@@ -76,9 +83,9 @@ def findings_in_words(findings: Iterable[Finding]) -> list[str]:
     lines: list[str] = []
     for finding in findings:
         if finding.because_of:
-            lines.append(f"    because of this: {finding.what}")
+            lines.append("    " + _("because of this: {what}").format(what=finding.what))
             continue
-        lines += [f"{finding.severity}: {finding.what}", f"    {finding.why}"]
+        lines += [f"{severity_word(finding.severity)}: {finding.what}", f"    {finding.why}"]
         if finding.try_:
-            lines.append(f"    try: {finding.try_}")
+            lines.append("    " + _("try: {what}").format(what=finding.try_))
     return lines

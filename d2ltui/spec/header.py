@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from d2ltui.spec.datasets import DATA_FIELDS, DATASET_SOURCES, DescriptionError, Task
+from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS
 
@@ -23,7 +24,7 @@ Metric = Literal["accuracy", "r2"]
 
 def metric_title(classification: object) -> str:
     """What is told beside the loss, as people write it; of regression where `classification` is false, None or 0."""
-    return "accuracy" if classification else "R²"
+    return _("accuracy") if classification else "R²"
 
 
 class RunHeader(msgspec.Struct, frozen=True):

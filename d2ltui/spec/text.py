@@ -59,7 +59,11 @@ _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\U000e0100-\U00
 
 def counted(number: int, noun: str, form: str = "") -> str:
     """`1 unit`, `1024 units`; with the form `,`, `1,024 units`."""
-    return f"{number:{form}} {noun}{'' if number == 1 else 's'}"
+    several = f"{{number}} {noun}s"
+    said = _(several)
+    if said == several and number == 1:
+        said = f"{{number}} {noun}"
+    return said.format(number=f"{number:{form}}")
 
 
 def sections(places: str) -> str:

@@ -15,6 +15,7 @@ from runs import short
 from d2ltui.cli.app import cli
 from d2ltui.data import load
 from d2ltui.engine import doctor
+from d2ltui.engine.patient import Patient
 from d2ltui.history.epochs import Epochs
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import catalogue, events
@@ -92,7 +93,7 @@ def test_one_that_is_examined_further_names_that_too() -> None:
     config = resolve({"dataset": "moons", "hidden": "16", "weight_decay": 0.01, "epochs": 1})
     epoch = events.EpochEnded(1, 25, 0.4, 0.4, 0.8, 0.8, 0.1)
     data = load(config, lambda message, fraction: None, lambda: False)
-    patient = doctor.Patient(config, data, Epochs.of([epoch]), False, 25, (), ("activations of 3 layers",))
+    patient = Patient(config, data, Epochs.of([epoch]), False, 25, (), ("activations of 3 layers",))
     tried: list[object] = []
     examined = doctor.examine(patient, lambda config, _: tried.append(config) or [epoch], lambda *_: None)
     assert examined.findings == ()

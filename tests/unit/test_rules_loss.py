@@ -15,6 +15,7 @@ from d2ltui.diagnosis.causes import possible_causes
 from d2ltui.diagnosis.monitor import examine
 from d2ltui.diagnosis.rules_loss import losses_judged, stands_still, swings
 from d2ltui.engine import doctor
+from d2ltui.engine.patient import Patient
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
@@ -107,7 +108,7 @@ def test_a_network_that_stands_still_has_a_cause_where_a_change_helps(helps: boo
         metric = 0.95 if helps and tried.hidden == (32,) else 0.6
         return Epochs.of([events.EpochEnded(e.epoch, e.step, 0.1, 0.1, metric, metric, 1.0) for e in flat])
 
-    patient = doctor.Patient(config, data, flat, False, 120, ())
+    patient = Patient(config, data, flat, False, 120, ())
     found = doctor.examine(patient, trial, lambda message, fraction: None).findings
     if not helps:
         assert found == ()

@@ -1,0 +1,92 @@
+"""The doctor's look at the data: what no other setting would mend."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from d2ltui.data import Dataset
+from d2ltui.diagnosis.labels import BALANCE, RARE, share_in_words, too_frequent
+from d2ltui.diagnosis.thresholds import AT_START, GAIN, KNOWN, NEIGHBOURS
+from d2ltui.engine.patient import Patient, Score
+from d2ltui.spec import events
+from d2ltui.spec.language import _
+from d2ltui.spec.numbers import number, whole_percent
+
+
+def of_broken_data(patient: Patient) -> events.Finding | None:
+    """That its data hold values that are not finite; None where they do not."""
+    broken = [
+        {"inputs": _("inputs"), "labels": _("labels")}[name]
+        for name, part in _parts(patient.data)
+        if not bool(torch.isfinite(part).all())
+    ]
+    if not broken:
+        return None
+    return _label_finding(
+        patient,
+        "data-scale",
+        math.inf,
+        _("The {parts} hold values that are not finite.").format(parts=_(" and the ").join(broken)),
+        _("Whatever is computed from them is not finite either: after one step, no weight is."),
+        _("Leave those samples out, or fill in what is missing."),
+    )
+
+
+def _parts(data: Dataset) -> tuple[tuple[str, Tensor], ...]:
+    return ("inputs", data.x_train), ("labels", data.y_train)
+
+
+def of_labels(patient: Patient, score: Score) -> events.Finding | None:
+    """That its labels are unbalanced, or belong to other inputs; None where they do not explain what it has learned."""
+    if not patient.classes:
+        return None
+    labels = patient.data.y_train
+    counts = torch.bincount(labels, minlength=patient.classes)
+    most = float(counts.max()) / len(labels)
+    if most >= too_frequent(patient.classes, AT_START["label_share"].alarm) and score.val < most - GAIN:
+        return _label_finding(
+            patient,
+            "label-imbalance",
+            most,
+            _("{share}, and the validation part is not like that: accuracy {val} there, {train} in training.").format(
+                share=share_in_words(most, int(counts.argmax())), val=number(score.val), train=number(score.train)
+            ),
+            RARE,
+            BALANCE,
+        )
+    same = _same_label_as_neighbour(patient.data)
+    chance = float((counts.double() / len(labels)).square().sum())
+    error = math.sqrt(chance * (1 - chance) / min(NEIGHBOURS, len(labels)))
+    if same <= chance + 3 * error and score.val < KNOWN:
+        return _label_finding(
+            patient,
+            "labels-random",
+            same,
+            _(
+                "The labels have nothing to do with the inputs: of {n} samples, {same} have the label of their nearest "
+                "neighbour, and {chance} would by chance."
+            ).format(n=min(NEIGHBOURS, len(labels)), same=whole_percent(same), chance=whole_percent(chance)),
+            _("Such labels can only be learned by heart, which does not help with new samples."),
+            _("Check that inputs and labels are still in the same order."),
+        )
+    return None
+
+
+def _label_finding(patient: Patient, rule: str, figure: float, what: str, why: str, try_: str) -> events.Finding:
+    return events.Finding(rule, "alarm", None, patient.step, figure, what, why, try_, {})
+
+
+def _same_label_as_neighbour(data: Dataset) -> float:
+    """The share of samples whose nearest neighbour in the validation part has their label."""
+    x, y = _spread(data.x_train, data.y_train)
+    other, labels = _spread(data.x_val, data.y_val, 4 * NEIGHBOURS)
+    nearest = torch.cdist(x, other).argmin(dim=1)
+    return float((labels[nearest] == y).double().mean())
+
+
+def _spread(x: Tensor, y: Tensor, most: int = NEIGHBOURS) -> tuple[Tensor, Tensor]:
+    index = torch.linspace(0, len(x) - 1, min(most, len(x)), dtype=torch.float64).long()
+    return x[index], y[index]
