@@ -203,6 +203,21 @@ LESSONS = Catalogue(
 )
 
 
+def _counted(name: str, call: ast.Call) -> Iterator[Message]:
+    """What is counted, as `d2ltui.spec.text.counted` looks it up."""
+    if name == "counted":
+        yield from (Message(f"{{number}} {noun}s") for noun in texts(call.args[1:2]))
+
+
+OF_FINDINGS = tuple(f"d2ltui/spec/{name}.py" for name in ("findings", "activations", "header"))
+FINDINGS = Catalogue(
+    "d2ltui",
+    ("d2ltui/diagnosis/**/*.py", "d2ltui/engine/**/*.py", *OF_FINDINGS),
+    _counted,
+    lambda: [Message("{number} alarms"), Message("{number} warnings")],
+)
+
+
 def _of_tables(name: str, call: ast.Call) -> Iterator[Message]:
     """Words in the footer and sentences in the help, titles of panes."""
     given = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -231,9 +246,9 @@ INTERFACE = Catalogue(
     ("d2ltui/tui/**/*.py", "d2ltui/spec/**/*.py", "d2ltui/charts/**/*.py"),
     _of_tables,
     _shown,
-    without=("d2ltui/tui/screens/lesson*.py", "d2ltui/charts/diagram_*.py", "d2ltui/spec/findings.py"),
+    without=("d2ltui/tui/screens/lesson*.py", "d2ltui/charts/diagram_*.py", *OF_FINDINGS),
 )
-CATALOGUES = (LESSONS, INTERFACE)
+CATALOGUES = (FINDINGS, LESSONS, INTERFACE)
 
 
 if __name__ == "__main__":
