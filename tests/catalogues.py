@@ -221,24 +221,55 @@ FINDINGS = Catalogue(
 def _of_tables(name: str, call: ast.Call) -> Iterator[Message]:
     """Words in the footer and sentences in the help, titles of panes."""
     given = {keyword.arg: keyword.value for keyword in call.keywords}
+    said = texts(call.args)
+    yield from _counted(name, call)
     if name == "Key":
-        yield Message(texts(call.args)[2], context="key")
-        yield Message(texts(call.args)[3])
-    elif name == "Binding" and len(said := texts(call.args)) > 2:
+        yield from (Message(said[2], context="key"), Message(said[3]))
+    elif name == "Binding" and len(said) > 2:
         yield Message(said[2], context="key")
-    elif name == "PaneSpec" and len(said := texts(call.args)) > 1:
-        yield Message(said[1])
-        yield from (
-            Message(short, context="tab") for key in ("tab", "short") if key in given for short in texts([given[key]])
-        )
+    elif name == "PaneSpec" and len(said) > 1:
+        tabs = [text for key in ("tab", "short") if key in given for text in texts([given[key]])]
+        yield from (Message(said[1]), *(Message(text, context="tab") for text in (said[1], *tabs)))
+    elif name == "PictureKind" and len(said) > 1:
+        choosing = said[2:] or texts([given[key] for key in given if key == "choosing"])
+        yield from (Message(text) for text in (said[1], *choosing) if text)
 
 
 def _shown() -> list[Message]:
     """What registries and tables have to say."""
+    from d2ltui.spec.catalogue import DATASETS
+    from d2ltui.spec.fields import FIELDS
+    from d2ltui.spec.models import MODELS
+    from d2ltui.spec.synthetic import FUNCTIONS, SYNTHETIC
     from d2ltui.tui.keys import FIELD_HELP, MAP_HELP, TABLE_HELP
+    from d2ltui.tui.panes.layer_lines import VALUES
+    from d2ltui.tui.panes.spec import FORM_TAB
+    from d2ltui.tui.widgets.runs_table import COLUMNS
+    from d2ltui.tui.widgets.setup import MEANINGS
 
     rows = [text for row in (*FIELD_HELP, *MAP_HELP, TABLE_HELP) for text in row]
-    return [Message(text) for text in rows if re.search("[A-Za-z]{3}", text)]
+    synthetic = {name for name, info in DATASETS.items() if info.origin == SYNTHETIC}  # marked where they are made
+    meanings = [what for table in MEANINGS.values() for name, what in table.items() if name not in synthetic]
+    meanings += [formula for formula, __ in FUNCTIONS.values()]
+    plain = [*rows, *VALUES, *meanings, *SHOWN_AS_THEY_ARE]
+    plain += [*(model.title for model in MODELS.values()), *(info.normalisation for info in DATASETS.values())]
+    words = {
+        "tab": [FORM_TAB, FORM_TAB[:3]],
+        "status": [*STATUSES],
+        "column": [title for title in COLUMNS if title],
+        "field": [field.label for field in FIELDS.values()],
+        "chart": CHART_WORDS,
+    }
+    found = [Message(text) for text in plain if re.search("[A-Za-z]{3}", text)]
+    found += [Message(word, context=context) for context in words for word in words[context]]
+    return found
+
+
+STATUSES = ("ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed", "interrupted")
+# Names of figures, and of what a picture lets choose.
+SHOWN_AS_THEY_ARE = ("accuracy", "metric", "layer", "input", "inputs")
+# What charts call their lines and axes.
+CHART_WORDS = ("train", "train (≥ −1)", "val", "raw", "epoch", "step", "s")
 
 
 INTERFACE = Catalogue(

@@ -9,6 +9,8 @@ from d2ltui.charts.grid import Grid, one_cell_each
 from d2ltui.charts.plot_area import PlotArea
 from d2ltui.charts.scale import Axis
 from d2ltui.charts.spec import AxisMark, ChartSpec, Line, Style
+from d2ltui.spec.language import _, pgettext
+from d2ltui.spec.width import cells, cut
 
 
 class Told(NamedTuple):
@@ -55,31 +57,36 @@ def draw_legend(grid: Grid, row: int, spec: ChartSpec, hidden: bool, told: Told)
     if told.sentences:
         grid.put(0, row, one_cell_each("; ".join(told.sentences), spec.ascii), Style.TEXT)
         return
-    longest = max(map(len, (*(line.label for line in spec.lines), *(band.label for band in spec.bands))))
+    longest = max(map(cells, map(_word, (*(line.label for line in spec.lines), *(band.label for band in spec.bands)))))
     shown = _legend(spec, hidden, longest)
-    while longest > 3 and sum(len(text) for text, _ in shown) > grid.width:
+    while longest > 3 and sum(len(text) for text, __ in shown) > grid.width:
         longest -= 1
         shown = _legend(spec, hidden, longest)
-    column = max(0, grid.width - sum(len(text) for text, _ in shown))
+    column = max(0, grid.width - sum(len(text) for text, __ in shown))
     _explain_marks(grid, row, told.meanings, column - 2, spec.ascii)
     for text, style in shown:
         grid.put(column, row, text, style)
         column += len(text)
 
 
+def _word(label: str) -> str:
+    return pgettext("chart", label)
+
+
 def _legend(spec: ChartSpec, hidden: bool, longest: int) -> list[tuple[str, int]]:
-    def cut(label: str) -> str:
-        return label if len(label) <= longest else label[: longest - 1] + ("~" if spec.ascii else "…")
+    def shown(label: str) -> str:
+        said = _word(label)
+        return said if cells(said) <= longest else cut(said, longest - 1) + ("~" if spec.ascii else "…")
 
     parts: list[tuple[str, int]] = []
     for band in spec.bands:
         if band.label:
-            parts += [(":: " if spec.ascii else "⣿⣿ ", band.style), (cut(band.label) + "  ", Style.TEXT)]
+            parts += [(":: " if spec.ascii else "⣿⣿ ", band.style), (shown(band.label) + "  ", Style.TEXT)]
     for line in spec.lines:
         if line.label:
-            parts += [(_sample(line, spec.ascii) + " ", line.style), (cut(line.label) + "  ", Style.TEXT)]
+            parts += [(_sample(line, spec.ascii) + " ", line.style), (shown(line.label) + "  ", Style.TEXT)]
     if hidden:
-        parts.append(("(≤ 0 not shown)", Style.WARNING))
+        parts.append((_("(≤ 0 not shown)"), Style.WARNING))
     elif parts:
         parts.append((parts.pop()[0].rstrip(), Style.TEXT))
     return [(one_cell_each(text, spec.ascii), style) for text, style in parts]

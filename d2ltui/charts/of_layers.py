@@ -13,15 +13,16 @@ from d2ltui.charts.spec import ChartSpec, Drawing, Line, Style
 from d2ltui.charts.timeline import Timeline, Unit
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.events import LayersProbed, LayerStats
+from d2ltui.spec.language import _
 
 _DIGITS = "123456789abcdefghijklmnopqrstuvwxyz"
 LOWEST_CHART = 6  # rows of a chart that is worth it
 
 Figure = Callable[[LayerStats], float | None]
 FIGURES: tuple[tuple[str, Figure], ...] = (
-    ("gradient norm ‖∇w‖", lambda layer: layer.gradient_norm),
-    ("weight norm ‖w‖", lambda layer: layer.weight_norm),
-    ("update ratio ‖Δw‖ / ‖w‖ of a step", lambda layer: layer.update_ratio),
+    (_("gradient norm ‖∇w‖"), lambda layer: layer.gradient_norm),
+    (_("weight norm ‖w‖"), lambda layer: layer.weight_norm),
+    (_("update ratio ‖Δw‖ / ‖w‖ of a step"), lambda layer: layer.update_ratio),
 )
 
 
@@ -47,7 +48,7 @@ def layer_curves(live: LiveRun, width: int, height: int, *, unit: Unit, cursor: 
             log=True,
             x_label=timeline.label,
             ascii=ascii,
-            empty_text="not measured yet",
+            empty_text=_("not measured yet"),
             cursor=None if cursor is None else timeline.at(min(cursor, live.step)),
         )
         drawing.append([(int(Style.TEXT), _plain(name, ascii)[:width])])

@@ -14,6 +14,7 @@ from d2ltui.charts import heatmap
 from d2ltui.charts.colours import packed, style_of
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Line, Run, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import CURVES, LOGARITHMIC, UNIT, Cell, Figures, Known, MapSpec
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import counted
@@ -31,7 +32,7 @@ _WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is
 def title(spec: MapSpec) -> str:
     """What is trained, in a few words."""
     config = spec.config
-    seeds = f", {spec.seeds} seeds each" if spec.seeds > 1 else ""
+    seeds = _(", {seeds} seeds each").format(seeds=spec.seeds) if spec.seeds > 1 else ""
     return f"{config.model} ({config.implementation}) on {config.dataset}, {counted(config.epochs, 'epoch')}{seeds}"
 
 
@@ -86,7 +87,9 @@ def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
     """What the shades and marks of a quantity stand for."""
     if quantity == "finding":
         named = [f"{letter * heatmap.CELL} {rule}" for rule, letter in letters_of(known).items()]
-        return [(Style.AXIS, "  ".join([*named, f"{'..' if ascii else heatmap.HEALTHY} nothing"]))]
+        return [
+            (Style.AXIS, "  ".join([*named, _("{letter} nothing").format(letter=".." if ascii else heatmap.HEALTHY)]))
+        ]
     line = heatmap.legend(ends_of(known, quantity), ascii=ascii) if quantity in known.low or not known.diverged else []
     if known.diverged:
         line += [(Style.WARNING, "xx" if ascii else heatmap.DIVERGED), (Style.AXIS, " diverged")]
@@ -147,6 +150,6 @@ def draw_curves(figures: Figures, name: str, width: int, height: int, ascii: boo
             log=log,
             x_label="epoch",
             ascii=ascii,
-            empty_text="no curves",
+            empty_text=_("no curves"),
         )
     )

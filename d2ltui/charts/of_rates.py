@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec, Line, Style
+from d2ltui.spec.language import _
 
 if TYPE_CHECKING:
     from d2ltui.engine.range_test import RangeTest
@@ -18,14 +19,14 @@ def rate_chart(found: RangeTest, highest: float, width: int, height: int, ascii:
     """What came of a test with rates up to `highest`, with its suggestion and the run's own rate marked."""
     rates, smooth = list(found.rates), list(found.smoothed)
     if not rates:
-        return ChartSpec(width=width, height=height, ascii=ascii, empty_text="no step with a finite loss")
+        return ChartSpec(width=width, height=height, ascii=ascii, empty_text=_("no step with a finite loss"))
     log = min(found.losses) > 0 and max(found.losses) > WIDE_RANGE * min(found.losses)
     return ChartSpec(
         width=width,
         height=height,
         lines=[
-            Line("each step", Style.RAW, rates, list(found.losses), joined=False),
-            Line("smoothed", Style.TRAIN, rates, smooth),
+            Line(_("each step"), Style.RAW, rates, list(found.losses), joined=False),
+            Line(_("smoothed"), Style.TRAIN, rates, smooth),
             *_marks(found),
         ],
         x_low=rates[0],
@@ -43,13 +44,19 @@ def rate_chart(found: RangeTest, highest: float, width: int, height: int, ascii:
 def _marks(found: RangeTest) -> list[Line]:
     """The suggestion and the run's own rate, each as a letter on the curve where the test has come to it."""
     rates = found.rates
-    wanted = [("suggestion", "s", Style.VALIDATION, found.suggestion), ("the run's", "r", Style.WARNING, found.lr)]
+    wanted = [
+        (_("suggestion"), "s", Style.VALIDATION, found.suggestion),
+        (_("the run's"), "r", Style.WARNING, found.lr),
+    ]
     marks: dict[int, Line] = {}
     for label, letter, style, rate in wanted:
         if rate is None or not rates[0] <= rate <= rates[-1]:
             continue
         nearest = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / rate)))
         if nearest in marks:
-            label, letter = f"{marks[nearest].label} and {label}", marks[nearest].marker
+            label, letter = (
+                _("{first} and {second}").format(first=marks[nearest].label, second=label),
+                marks[nearest].marker,
+            )
         marks[nearest] = Line(label, style, [rates[nearest]], [found.smoothed[nearest]], marker=letter)
     return list(marks.values())

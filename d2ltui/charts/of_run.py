@@ -14,6 +14,7 @@ from d2ltui.history.marks import marks_of
 from d2ltui.history.series import Array, Reduced, Reducer
 from d2ltui.history.smoothing import SmoothedReducer
 from d2ltui.spec.events import Severity
+from d2ltui.spec.language import _
 
 POINTS_PER_COLUMN = 2
 # Epochs that a chart of a running run spans at least; a longer run's chart grows by doubling.
@@ -154,7 +155,7 @@ class Curves:
             log=log,
             x_label=part.timeline.label,
             ascii=ascii,
-            empty_text="no step yet" if self.live.ended is None else "no step was trained",
+            empty_text=_("no step yet") if self.live.ended is None else _("no step was trained"),
             marks=part.marks(self.live),
             cursor=part.cursor_x,
         )

@@ -9,6 +9,7 @@ import numpy as np
 from d2ltui.charts.canvas import Look, lines_for, wrapped
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, whole_percent
 from d2ltui.spec.pictures import ActivationCurve
 
@@ -18,9 +19,11 @@ HISTOGRAM_FROM = 12  # rows from which on there is room for one
 def activation(picture: ActivationCurve, width: int, height: int, look: Look) -> Drawing:
     """The curve, its slope, and where the layer's inputs lie now."""
     largest = float(np.abs(picture.slope).max())
-    said = f"slope at most {number(largest)}"
+    said = _("slope at most {slope}").format(slope=number(largest))
     if picture.counts.any():
-        said = f"{whole_percent(picture.flat)} of the inputs at a slope below {number(largest / 20, 2)}; {said}"
+        said = _("{share} of the inputs at a slope below {slope}; {said}").format(
+            share=whole_percent(picture.flat), slope=number(largest / 20, 2), said=said
+        )
     said = f"{picture.title}: {said}"
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     return [*(line for spec in charts(picture, width, height - len(below), look.ascii) for line in draw(spec)), *below]
@@ -66,5 +69,5 @@ def _spec(
         ascii=ascii,
         bands=bands or [],
         integer_x=False,
-        empty_text="no number",
+        empty_text=_("no number"),
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from d2ltui.charts.grid import Grid, one_cell_each
 from d2ltui.charts.scale import Axis
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
+from d2ltui.spec.language import pgettext
 from d2ltui.spec.numbers import number
 
 MIN_WIDTH, MIN_HEIGHT = 12, 4
@@ -72,7 +73,7 @@ def draw_frame(grid: Grid, area: PlotArea, *, x: Axis, x_label: str, y: Axis | N
     free = 0
     if area.label_row is not None and area.label_width:
         # Under the y axis's labels, where no tick is: it never has to make room.
-        name = one_cell_each(x_label, ascii)[: area.label_width - 1]
+        name = one_cell_each(pgettext("chart", x_label), ascii)[: area.label_width - 1]
         grid.put(0, area.label_row, name.rjust(area.label_width - 1), Style.AXIS)
         free = len(name) and area.label_width
     for value, text in zip(x.ticks, x.labels, strict=True):
@@ -91,7 +92,7 @@ def draw_small(spec: ChartSpec, values: Sequence[tuple[str, Sequence[float]]]) -
     """Where no chart fits: the last value of each line, in words."""
     grid = Grid(spec.width, spec.height)
     last = [(label, [y for y in ys if math.isfinite(y)][-1:]) for label, ys in values]
-    rows = [f"{label} {number(ys[0])}".strip() for label, ys in last if ys] or [spec.empty_text]
+    rows = [f"{pgettext('chart', label)} {number(ys[0])}".strip() for label, ys in last if ys] or [spec.empty_text]
     for row, text in enumerate(rows):
         grid.put(0, row, one_cell_each(text, spec.ascii), Style.TEXT)
     return grid.drawing()

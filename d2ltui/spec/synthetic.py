@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from d2ltui.spec.dataset_source import SYNTHETIC, DatasetInfo, DatasetSource, Params
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import setting
 
 LINEAR_WEIGHTS, LINEAR_BIAS = (2.0, -3.4), 4.2  # of synthetic-linear (section 3.3)
@@ -34,32 +35,42 @@ def parts(samples: int, val_fraction: float) -> tuple[int, int]:
 def allowed_fractions(samples: int) -> str:
     """The shares of validation that leave each part LEAST_SAMPLES of `samples`, in words."""
     least = math.ceil(1000 * LEAST_SAMPLES / samples) / 1000
-    return f"with {samples:,} samples, {setting(max(0.01, least))} to {setting(min(0.99, 1 - least))}"
+    return _("with {samples:,} samples, {low} to {high}").format(
+        samples=samples, low=setting(max(0.01, least)), high=setting(min(0.99, 1 - least))
+    )
 
 
 def _linear(params: Params) -> str:
-    return f"y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd {setting(params['noise'])}"
+    return _("y = Xw + b + noise, w = [2, −3.4], b = 4.2, noise sd {noise}").format(noise=setting(params["noise"]))
 
 
 def _function(params: Params) -> str:
-    said, _ = FUNCTIONS[params["function"]]
-    range_ = f"{setting(FUNCTION_FROM)} to {setting(FUNCTION_TO)}"
-    return f"y = {said}, x from {range_}, noise sd {setting(params['noise'])}"
+    said, __ = FUNCTIONS[params["function"]]
+    range_ = _("{low} to {high}").format(low=setting(FUNCTION_FROM), high=setting(FUNCTION_TO))
+    return _("y = {said}, x from {range}, noise sd {noise}").format(
+        said=_(said), range=range_, noise=setting(params["noise"])
+    )
 
 
 def _moons(params: Params) -> str:
-    return f"two interleaving half circles, noise sd {setting(params['noise'])}"
+    return _("two interleaving half circles, noise sd {noise}").format(noise=setting(params["noise"]))
 
 
 def _circles(params: Params) -> str:
     radius, noise = setting(params["factor"]), setting(params["noise"])
-    return f"a circle inside another of radius 1, its own {radius}, noise sd {noise}: no straight line separates them"
+    return _(
+        "a circle inside another of radius 1, its own {radius}, noise sd {noise}: no straight line separates them"
+    ).format(radius=radius, noise=noise)
 
 
 def _spirals(params: Params) -> str:
     turns = params["turns"]
-    arms = f"three arms of {setting(turns)} turn{'s' * (turns != 1)}"
-    return f"{arms} wound around each other, noise sd {setting(params['noise'])}"
+    said = ngettext(
+        "three arms of {turns} turn wound around each other, noise sd {noise}",
+        "three arms of {turns} turns wound around each other, noise sd {noise}",
+        1 if turns == 1 else 2,
+    )
+    return said.format(turns=setting(turns), noise=setting(params["noise"]))
 
 
 def _source(

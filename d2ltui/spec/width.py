@@ -54,6 +54,11 @@ def padded(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 
 
+def right(text: str, width: int) -> str:
+    """`text` with blanks before it, as wide as `width` cells."""
+    return " " * (width - cells(text)) + text
+
+
 def centred(text: str, width: int) -> str:
     """`text` in the middle of `width` cells."""
     return text.center(width - cells(text) + len(text))

@@ -15,6 +15,7 @@ from textual.filter import LineFilter
 
 from d2ltui.runner.preflight import Preflight
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.terminal import is_kernel_console
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
@@ -270,7 +271,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
     def run_name(self) -> str:
         """What the run on the screen is called, and whether another process trains it; "" where it has no name."""
         if (watched := self.stored.watched) is not None:
-            return f"{watched.name}, of another process" if watched.alive else watched.name
+            return _("{name}, of another process").format(name=watched.name) if watched.alive else watched.name
         recording = self._worker.recording if self._worker is not None else None
         return (recording.store.name or "") if recording is not None else ""
 

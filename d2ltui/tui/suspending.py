@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
+from d2ltui.spec.language import _
 from d2ltui.tui.signals import AppSignals, suspend_group
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class SuspendableApp(App[None]):
             return
         driver.resume_application_mode()
         if not stopped:
-            self.notify("There is no shell to go back to: q quits.", severity="warning")
+            self.notify(_("There is no shell to go back to: q quits."), severity="warning")
 
     def continued(self) -> None:
         """Somebody has continued this process; it may have been stopped, and its terminal used meanwhile."""

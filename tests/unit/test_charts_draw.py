@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
+from d2ltui.spec.width import cells
 
 NAN, INF = float("nan"), float("inf")
 ANY = st.one_of(st.floats(), st.sampled_from([NAN, INF, -INF, 0.0, 1e-320, 1e308, -1e308]))
@@ -29,7 +30,7 @@ def assert_fits(spec):
     assert len(drawing) == spec.height
     for runs in drawing:
         text = "".join(part for _, part in runs)
-        assert len(text) == spec.width
+        assert cells(text) == spec.width
         assert text.isprintable()
         assert all(part for _, part in runs)
         assert not spec.ascii or text.isascii()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.spec.header import metric_title
+from d2ltui.spec.language import _
 from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.panes.chart_reading import figures, titles
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
@@ -22,7 +23,7 @@ class AccuracyPane(ChartPane):
 
     def show_titles(self, view: RunView) -> None:
         """Name the metric."""
-        name = metric_title(view.task == "classification").capitalize()
+        name = _(metric_title(view.task == "classification").capitalize())
         self.title(self.longest_fitting(*titles(name, name[:3], view, "metric")))
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from d2ltui.spec.datasets import DescriptionError
+from d2ltui.spec.language import _
 from d2ltui.tui.panes.layer_lines import VALUES, TextLine, Values, layer_lines
 from d2ltui.tui.panes.layers import LayersPane
 from d2ltui.tui.panes.look import look_of
@@ -24,7 +25,7 @@ class ActivationsPane(LayersPane):
     """
 
     def __init__(self, spec: PaneSpec) -> None:
-        super().__init__(spec, layer_lines, "each layer's outputs in a run")
+        super().__init__(spec, layer_lines, _("each layer's outputs in a run"))
         self._values: Values = "outputs"
         self._view: RunView | None = None
 
@@ -50,8 +51,14 @@ class ActivationsPane(LayersPane):
 
     def look_lines(self, live: LiveRun, probed: LayersProbed, view: RunView, width: int, height: int) -> list[TextLine]:
         """The newest histograms, or all of them."""
-        step = f"step {probed.step:,}"
-        self.subtitle(self.longest_fitting(f"{self._values}  v others  {step}", f"{self._values}  {step}", step))
+        step = _("step {step:,}").format(step=probed.step)
+        self.subtitle(
+            self.longest_fitting(
+                _("{values}  v others  {step}").format(values=_(self._values), step=step),
+                f"{_(self._values)}  {step}",
+                step,
+            )
+        )
         if view.zoomed != self.id:
             return layer_lines(probed.layers, width, height, view.ascii, self._values, _truth(live))
         from d2ltui.tui.panes.history_lines import heatmap_lines  # it needs numpy, which the first paint must not

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +14,7 @@ from textual.strip import Strip
 from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.spec import ChartSpec, Style
 from d2ltui.spec.numbers import number
+from d2ltui.spec.width import cells, centred, wrapped
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.widgets.lines import Line, LinesView
@@ -172,7 +172,7 @@ class ChartPane(RunPane):
         seconds = Timeline(live, "time").at(step)
         said = f"{moment(live, step, seconds)}  {self.reading(curves, step)}"
         for when in (moment(live, step, seconds, short=True), f"{step:,}", ""):
-            if len(said) > width:  # the figures, rather than when they were
+            if cells(said) > width:  # the figures, rather than when they were
                 said = f"{when}{': ' * bool(when)}{self.reading(curves, step, short=True)}"
         return whole(one_cell_each(said, view.ascii)[:width])
 
@@ -240,5 +240,5 @@ class ChartPane(RunPane):
         if self._shown != shown:
             self._shown = shown
             self.view.forget()
-            middle = [[(int(Style.AXIS), line.center(width))] for line in textwrap.wrap(self._empty, width)]
+            middle = [[(int(Style.AXIS), centred(line, width))] for line in wrapped(self._empty, width)]
             self.view.show([[(int(Style.AXIS), "")]] * max(0, (height - len(middle)) // 2) + middle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import duration, fixed, number
 
 if TYPE_CHECKING:
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 def figures(raw: float, smooth: float, validation: float, *, short: bool = False) -> str:
     """Every curve's value: the training's at a step, as it is and smoothed, and the validation data's."""
-    train, said = f"train {number(raw)}", ""
+    train, said = _("train {raw}").format(raw=number(raw)), ""
     if math.isfinite(smooth) and number(smooth) != number(raw):
-        said = f" ({number(smooth)})" if short else f" (smoothed {number(smooth)})"
+        said = f" ({number(smooth)})" if short else " " + _("(smoothed {smooth})").format(smooth=number(smooth))
     between = " " if short else "  "
-    return f"{train}{said}{between}val {'–' if math.isnan(validation) else number(validation)}"
+    val = _("val {val}").format(val="–" if math.isnan(validation) else number(validation))
+    return f"{train}{said}{between}{val}"
 
 
 def titles(name: str, short: str, view: RunView, figure: str, run: str = "") -> tuple[str, ...]:
@@ -30,32 +32,29 @@ def titles(name: str, short: str, view: RunView, figure: str, run: str = "") -> 
     ended, which can be compared. Before there is one, the mean of the steps so far, called so; of a run that is over
     there will be no more, and it is called the mean of its steps.
     """
-    said = _figures_of(view.live, figure)
-    named = (f"{name}{said} of {run}",) if run else ()
-    return (*named, f"{name}{said}", f"{short}{said}", *_shorter(said), short)
+    said, val = _figures_of(view.live, figure)
+    named = (_("{figures} of {run}").format(figures=f"{name}{said}", run=run),) if run else ()
+    return (*named, f"{name}{said}", f"{short}{said}", *filter(None, (said.strip(), val)), short)
 
 
-def _figures_of(live: LiveRun | None, figure: str) -> str:
+def _figures_of(live: LiveRun | None, figure: str) -> tuple[str, str]:
+    """What follows the name, and the validation data's figure alone."""
     if live is None or not len(live.losses):
-        return ""
+        return "", ""
     if len(live.epochs):
         epoch = live.epochs[-1]
         train, val = (getattr(epoch, f"{part}_{figure}") for part in ("train", "val"))
-        return f" train {number(train)} val {number(val)}"
+        val = _("val {val}").format(val=number(val))
+        return f" {_('train {raw}').format(raw=number(train))} {val}", val
     import numpy as np  # which the first paint must not need
 
     values = (live.losses if figure == "loss" else live.metrics).values()
     known = values[~np.isnan(values)]
     if not len(known):
-        return ""
+        return "", ""
     mean = number(float(known.mean(dtype=float)))
-    return f" train {mean} so far" if live.ended is None else f" train {mean} on average"
-
-
-def _shorter(said: str) -> tuple[str, ...]:
-    """Figures without what they are of, and then the validation data's alone."""
-    _, val, validation = said.partition("val ")
-    return tuple(filter(None, (said.strip(), val + validation)))
+    said = _("train {mean} so far") if live.ended is None else _("train {mean} on average")
+    return " " + said.format(mean=mean), ""
 
 
 def moment(live: LiveRun, step: int, seconds: float, *, short: bool = False) -> str:
@@ -64,4 +63,4 @@ def moment(live: LiveRun, step: int, seconds: float, *, short: bool = False) -> 
     if short:
         epochs = number(epoch)
         return f"{step:,} e{epochs} {duration(seconds).replace(' ', '')}"
-    return f"step {step:,}  epoch {fixed(epoch)}  {duration(seconds)}"
+    return _("step {step:,}  epoch {epoch}  {seconds}").format(step=step, epoch=fixed(epoch), seconds=duration(seconds))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 
 from d2ltui.charts.spec import Style
 from d2ltui.spec.events import Finding
 from d2ltui.spec.findings import MARKS
+from d2ltui.spec.language import _
+from d2ltui.spec.width import cells, cut, wrapped
 from d2ltui.tui.panes.layer_lines import TextLine
 
 _STYLES = {"alarm": Style.WARNING, "warning": Style.VALIDATION, "note": Style.TEXT}
@@ -28,7 +29,7 @@ def finding_lines(
         starts.append(len(lines))
         pointer = "›" if index == selected and len(findings) > 1 else " "
         if finding.because_of:  # the cause has the remedy
-            lines += _wrapped(f"because of this: {finding.what}", width, Style.TEXT, f"{pointer}  ")
+            lines += _wrapped(_("because of this: {what}").format(what=finding.what), width, Style.TEXT, f"{pointer}  ")
             continue
         head = f"{pointer}{MARKS[finding.severity]} "
         lines += _wrapped(finding.what, width, _STYLES[finding.severity], head)
@@ -44,13 +45,16 @@ def remedy_lines(finding: Finding, width: int, most: int) -> list[TextLine]:
 
     texts = [_remedy(finding)]
     if finding.remedy:
-        texts += [f"Try: {finding.try_} (key f)", f"Try {in_words(finding.remedy)} (key f)"]
+        texts += [
+            _("Try: {try_} (key f)").format(try_=finding.try_),
+            _("Try {remedy} (key f)").format(remedy=in_words(finding.remedy)),
+        ]
     for text in texts:
         lines = _wrapped(text, width, Style.TEXT, "   ")
         if len(lines) <= most:
             return lines
     style, text = lines[most - 1][0]
-    return [*lines[: most - 1], [(style, text[: max(0, width - 1)].rstrip(" .,") + "…")]]
+    return [*lines[: most - 1], [(style, cut(text, max(0, width - 1)).rstrip(" .,，。") + "…")]]
 
 
 def is_cut(lines: Sequence[TextLine]) -> bool:
@@ -59,9 +63,10 @@ def is_cut(lines: Sequence[TextLine]) -> bool:
 
 
 def _remedy(finding: Finding) -> str:
-    return f"Try: {finding.try_}{' (key f puts it into the form)' if finding.remedy else ''}"
+    said = _("Try: {try_} (key f puts it into the form)") if finding.remedy else _("Try: {try_}")
+    return said.format(try_=finding.try_)
 
 
 def _wrapped(text: str, width: int, style: Style, head: str) -> list[TextLine]:
-    body = textwrap.wrap(text, max(8, width - len(head))) or [""]
+    body = wrapped(text, max(8, width - cells(head))) or [""]
     return [[(int(style), (head if i == 0 else " " * len(head)) + line)] for i, line in enumerate(body)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import events
 
 from d2ltui.spec.findings import Tally, all_well, tally
+from d2ltui.spec.language import _
 from d2ltui.tui.panes.finding_lines import finding_lines, is_cut, remedy_lines
 from d2ltui.tui.panes.lines import ScrollingPane
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from d2ltui.spec.events import Finding
 
 MOST_REMEDY_ROWS = 3
-EMPTY = "what goes wrong inside, why, and what to change"
+EMPTY = _("what goes wrong inside, why, and what to change")
 
 
 class FindingsPane(ScrollingPane):
@@ -58,7 +59,7 @@ class FindingsPane(ScrollingPane):
         findings, looked_at = live.findings_at(view.cursor) if live is not None else ((), ())
         started = live is not None and live.layers is not None
         well = all_well(findings, looked_at)
-        moment = f"step {view.cursor:,}" if view.cursor is not None else ""
+        moment = _("step {cursor:,}").format(cursor=view.cursor) if view.cursor is not None else ""
         state = (findings, self._selected, self.size, started, well, moment)
         if state == self._shown:
             return
@@ -68,9 +69,9 @@ class FindingsPane(ScrollingPane):
         if not findings and not well:
             self._remedy.display = False
             self.show_text(
-                "nothing out of the ordinary"
+                _("nothing out of the ordinary")
                 if started and not moment
-                else "nothing was found until then"
+                else _("nothing was found until then")
                 if started
                 else EMPTY
             )

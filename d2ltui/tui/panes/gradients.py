@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from d2ltui.spec.language import _
 from d2ltui.tui.panes.layer_lines import TextLine, gradient_lines
 from d2ltui.tui.panes.layers import LayersPane
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
@@ -17,7 +18,7 @@ class GradientsPane(LayersPane):
     """A bar for each layer's gradient; full screen, curves of the gradients, the weights and their updates."""
 
     def __init__(self, spec: PaneSpec) -> None:
-        super().__init__(spec, gradient_lines, "each layer's gradient in a run")
+        super().__init__(spec, gradient_lines, _("each layer's gradient in a run"))
 
     def look_lines(self, live: LiveRun, probed: LayersProbed, view: RunView, width: int, height: int) -> list[TextLine]:
         """The newest norms, or the curves of all of them."""

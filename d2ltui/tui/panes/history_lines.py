@@ -11,10 +11,13 @@ import numpy.typing as npt
 from d2ltui.charts import axes
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.colours import Pixels, blend
+from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.raster import drawing_of, half_blocks
 from d2ltui.charts.spec import RGB, Style
 from d2ltui.spec.events import LayersProbed, LayerStats
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
+from d2ltui.spec.width import cells, cut
 from d2ltui.tui.panes.layer_lines import TextLine, Values, probed_values
 
 LABEL_WIDTH = 8
@@ -64,19 +67,23 @@ def _below(chosen: Sequence[LayersProbed], columns: int, look: Look, cursor: int
     """The steps, and, where there is room, what the shades stand for."""
     first, last = chosen[0].step, chosen[-1].step
     legend = _legend(look)
-    legend_width = sum(len(text) for _, text in legend)
-    begin, end = f"step {first:,}", f"{last:,}"
-    axis = list(begin + " " * max(1, columns - len(begin) - len(end)) + end)
+    legend_width = sum(cells(text) for __, text in legend)
+    begin, end = _("step {first:,}").format(first=first), f"{last:,}"
+    axis = list(one_cell_each(begin, look.ascii) + " " * max(1, columns - cells(begin) - len(end)) + end)
     if cursor is not None and first <= cursor <= last and columns > 1:
         place = round((cursor - first) / max(1, last - first) * (columns - 1))
         mark = f"{'|' if look.ascii else '┊'}{cursor:,}"
         place = min(max(0, place), max(0, columns - len(mark)))
         axis[place : place + len(mark)] = mark[:columns]
-    text = "".join(axis)
+    text = whole("".join(axis))
     middle = columns - len(end) - 2
-    if cursor is None and legend_width + len(begin) + 4 < middle:
+    if cursor is None and legend_width + cells(begin) + 4 < middle:
         start = middle - legend_width
-        return [(Style.AXIS, " " * LABEL_WIDTH + text[:start]), *legend, (Style.AXIS, text[start + legend_width :])]
+        return [
+            (Style.AXIS, " " * LABEL_WIDTH + cut(text, start)),
+            *legend,
+            (Style.AXIS, " " * (columns - start - legend_width - len(end)) + end),
+        ]
     return [(Style.AXIS, " " * LABEL_WIDTH + text)]
 
 
@@ -88,7 +95,7 @@ def _legend(look: Look) -> TextLine:
         row: TextLine = drawing_of(*half_blocks(_colours(np.stack((levels, levels)), look)))[0]
     else:
         row = [(Style.TRAIN, "".join(_ink(look)[level] for level in levels))]
-    return [(Style.AXIS, "none "), *row, (Style.AXIS, " the look's fullest bin")]
+    return [(Style.AXIS, _("none") + " "), *row, (Style.AXIS, " " + _("the look's fullest bin"))]
 
 
 def _spread(probes: Sequence[LayersProbed], columns: int) -> list[LayersProbed]:
@@ -102,16 +109,25 @@ def _heatmap(history: Sequence[LayerStats], rows: int, look: Look, values: Value
     last = history[-1]
     shown = _of_one_scale(history)
     if not shown:
-        return [[(Style.TEXT, f"{last.index} {last.title}: {values} that are not finite")]]
+        return [
+            [
+                (
+                    Style.TEXT,
+                    _("{index} {title}: {values} that are not finite").format(
+                        index=last.index, title=last.title, values=_(values)
+                    ),
+                )
+            ]
+        ]
     low, high = min(layer.minimum for layer in shown), max(layer.maximum for layer in shown)
-    left_out = ": blank where far beyond this scale, or not finite" if len(shown) < len(history) else ""
+    left_out = _(": blank where far beyond this scale, or not finite") if len(shown) < len(history) else ""
     if not axes.apart(low, high):
         low, high = low - 0.5, high + 0.5
     shades = _shades(look)
     edges = np.linspace(low, high, (2 * rows if shades == SHADES else rows) + 1)
     of_look = {id(layer): _column(layer, edges, shades) for layer in history}  # one look has many columns
     levels = np.stack([of_look[id(layer)] for layer in history], axis=1)[::-1]  # the highest row first
-    of = "" if values == "outputs" else f": {values}"
+    of = "" if values == "outputs" else f": {_(values)}"
     lines: list[TextLine] = [[(Style.TEXT, f"{last.index} {last.title}{of}"), (Style.WARNING, left_out)]]
     if shades == SHADES:
         cells: list[TextLine] = [list(row) for row in drawing_of(*half_blocks(_colours(levels, look)))]

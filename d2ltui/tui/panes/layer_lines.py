@@ -11,7 +11,9 @@ import msgspec
 from d2ltui.charts.sparkline import columns
 from d2ltui.charts.spec import Style
 from d2ltui.spec.events import LayersProbed, LayerStats
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, percent
+from d2ltui.spec.width import cells, cut, padded, right
 
 TextLine = list[tuple[int, str]]
 Values: TypeAlias = Literal["outputs", "weights", "gradients"]
@@ -58,7 +60,7 @@ def layer_lines(
             left.append([])
         for index, line in enumerate(left):
             beside = right[index] if index < len(right) else []
-            used = sum(len(text) for _, text in line)
+            used = sum(cells(text) for __, text in line)
             gap = [(int(Style.AXIS), " " * (half - used + BETWEEN))] if beside else []
             lines.append([*line, *gap, *beside])
     return lines
@@ -105,15 +107,17 @@ def _of_weights(
     if binned is None:
         return []
     norm = layer.gradient_norm if values == "gradients" else layer.weight_norm
-    what, short = ("gradient of its weights", "gradient") if values == "gradients" else ("weights", "weights")
-    norms = f"norm {number(norm)}" if norm is not None else ""
+    what, short = (
+        (_("gradient of its weights"), _("gradient")) if values == "gradients" else (_("weights"), _("weights"))
+    )
+    norms = _("norm {norm}").format(norm=number(norm)) if norm is not None else ""
     titles = (f"{layer.index} {layer.title}: {what}", f"{layer.index} {what}", f"{layer.index} {short}")
-    title = next((title for title in titles if len(title) + 1 + len(norms) <= width), titles[-1])
-    lines: list[TextLine] = [[(Style.TEXT, title.ljust(width - len(norms))[:width]), (Style.AXIS, norms)]]
+    title = next((title for title in titles if cells(title) + 1 + cells(norms) <= width), titles[-1])
+    lines: list[TextLine] = [[(Style.TEXT, cut(padded(title, width - cells(norms)), width)), (Style.AXIS, norms)]]
     lines += _histogram(binned, width, rows, ascii, "", "")
     if values == "weights":
         listed = _listed(layer, truth)
-        if all(len(line) <= width for line in listed):
+        if all(cells(line) <= width for line in listed):
             lines += [[(Style.TEXT if index == 0 else Style.AXIS, line)] for index, line in enumerate(listed)]
     return lines
 
@@ -122,15 +126,15 @@ def _listed(layer: LayerStats, truth: Sequence[float]) -> list[str]:
     """The few parameters of a layer one by one, and, where it is known, what they should be."""
     if not layer.parameters:
         return []
-    told: list[tuple[str, Sequence[float]]] = [("learned", layer.parameters)]
+    told: list[tuple[str, Sequence[float]]] = [(_("learned"), layer.parameters)]
     if len(truth) == len(layer.parameters):
-        told.append(("true", truth))
+        told.append((_("true"), truth))
     biases = min(layer.num_units, len(layer.parameters) - 1)
     lines = []
     for what, parameters in told:
         figures = [f"{number(value):>7}" for value in parameters]
         weights, bias = figures[: len(figures) - biases], figures[len(figures) - biases :]
-        lines.append(f"{what:>7} w{' '.join(weights)}  b{' '.join(bias)}")
+        lines.append(f"{right(what, 7)} w{' '.join(weights)}  b{' '.join(bias)}")
     return lines
 
 
@@ -140,14 +144,14 @@ def _of_outputs(layers: Sequence[LayerStats], width: int, rows: int, ascii: bool
         alarming = bool((layer.dead or 0) > 0.5 or (layer.saturated or 0) > 0.5 or layer.nonfinite)
         title = f"{layer.index} {layer.title}"
         share = _shares(layer, width - len(title) - 1)
-        gap = " " * max(1, width - len(title) - len(share))
+        gap = " " * max(1, width - len(title) - cells(share))
         lines.append([(Style.TEXT, title + gap), (Style.WARNING if alarming else Style.AXIS, share)])
         figures = [number(x, width=7) for x in (layer.minimum, layer.maximum, layer.mean, layer.sd)]
         if layer.nonfinite and not sum(layer.counts):
             figures = ["–"] * 4  # of nothing
         lines += _histogram(layer, width, rows, ascii, figures[0], figures[1])
-        of = " of the rest" if layer.nonfinite and sum(layer.counts) else ""
-        lines.append([(Style.AXIS, f"{'mean':>7} {figures[2]}  sd {figures[3]}{of}")])
+        of = " " + _("of the rest") if layer.nonfinite and sum(layer.counts) else ""
+        lines.append([(Style.AXIS, f"{right(_('mean'), 7)} {figures[2]}  {_('sd')} {figures[3]}{of}")])
     return lines
 
 
@@ -174,27 +178,27 @@ def _shares(layer: LayerStats, width: int) -> str:
     A figure is never cut: the share of zeros goes first, which is the least telling, and then the words get shorter.
     """
     if layer.nonfinite:
-        return f"not finite: {layer.nonfinite}"
-    parts = [f"zero {percent(layer.zeros)}"]
+        return _("not finite: {nonfinite}").format(nonfinite=layer.nonfinite)
+    parts = [_("zero {zeros}").format(zeros=percent(layer.zeros))]
     if layer.dead is not None:
-        parts.append(f"dead {percent(layer.dead)}")
+        parts.append(_("dead {dead}").format(dead=percent(layer.dead)))
     if layer.saturated is not None:
-        parts.append(f"saturated {percent(layer.saturated)}")
+        parts.append(_("saturated {saturated}").format(saturated=percent(layer.saturated)))
     told = "  ".join(parts)
     short = [part.replace(" %", "%") for part in parts]
-    last = short[-1].replace("saturated", "sat.")
-    return next((text for text in (told, " ".join(short), short[-1], last) if len(text) <= width), last)
+    last = short[-1].replace(_("saturated"), _("sat."))
+    return next((text for text in (told, " ".join(short), short[-1], last) if cells(text) <= width), last)
 
 
 def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii: bool) -> list[TextLine]:
     """A bar for the norm of each layer's gradient, on a logarithmic axis from the smallest decade to the largest."""
     having = [(layer, layer.gradient_norm) for layer in layers if layer.gradient_norm is not None]
-    positive = [norm for _, norm in having if norm > 0 and math.isfinite(norm)]
+    positive = [norm for __, norm in having if norm > 0 and math.isfinite(norm)]
     if not having:
         return []
     low = math.floor(min((math.log10(norm) for norm in positive), default=0.0)) - 1
     high = max(low + 1, math.ceil(max((math.log10(norm) for norm in positive), default=1.0)))
-    label_width = max(len(f"{layer.index} {layer.title}") for layer, _ in having)
+    label_width = max(len(f"{layer.index} {layer.title}") for layer, __ in having)
     space = max(1, width - label_width - 10)
     lines: list[TextLine] = []
     for layer, norm in having:
@@ -210,8 +214,8 @@ def gradient_lines(layers: Sequence[LayerStats], width: int, height: int, ascii:
         )
     if not positive:
         return lines
-    scale = f"‖gradient‖, log axis from 1e{low} to 1e{high}"
+    scale = _("‖gradient‖, log axis from 1e{low} to 1e{high}").format(low=low, high=high)
     if len(scale) > width:
-        scale = f"log axis 1e{low} to 1e{high}"
+        scale = _("log axis 1e{low} to 1e{high}").format(low=low, high=high)
     lines.append([(Style.AXIS, scale[:width])])
     return lines

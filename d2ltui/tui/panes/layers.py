@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from textual import events
 
+from d2ltui.spec.language import _
 from d2ltui.tui.panes.chart import CursorMoved
 from d2ltui.tui.panes.layer_lines import TextLine
 from d2ltui.tui.panes.lines import LinesPane
@@ -71,7 +72,7 @@ class LayersPane(LinesPane):
         if probed is None:
             self.subtitle("")
             return self.text_lines(self._empty)
-        self.subtitle(f"step {probed.step:,}")
+        self.subtitle(_("step {step:,}").format(step=probed.step))
         return self.look_lines(live, probed, view, width, height)
 
     def look_lines(self, live: LiveRun, probed: LayersProbed, view: RunView, width: int, height: int) -> list[TextLine]:

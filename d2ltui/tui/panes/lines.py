@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +10,7 @@ from textual.widget import Widget
 
 from d2ltui.charts.spec import COLOURED, Style
 from d2ltui.spec.text import printable
+from d2ltui.spec.width import has_wide, wrapped
 from d2ltui.tui.panes.layer_lines import TextLine
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
 from d2ltui.tui.render.cells import in_single_cells
@@ -41,7 +41,7 @@ class ScrollingPane(RunPane):
 
     def text_lines(self, text: str) -> list[TextLine]:
         """A sentence as lines."""
-        return [[(int(Style.AXIS), line)] for line in textwrap.wrap(text, max(8, self.room[0]))]
+        return [[(int(Style.AXIS), line)] for line in wrapped(text, max(8, self.room[0]))]
 
     def show_text(self, text: str) -> None:
         """Show a sentence instead of lines."""
@@ -94,7 +94,7 @@ class LinesPane(ScrollingPane):
 
 
 def checked(lines: Iterable[TextLine]) -> list[TextLine]:
-    """`lines` as the view can show them: each character takes one cell, those that do not are `?`.
+    """`lines` as the view can show them: each character takes one cell, or two, and those that take none are `?`.
 
     Raises:
         ValueError: where a style is none of ours.
@@ -111,4 +111,4 @@ def checked(lines: Iterable[TextLine]) -> list[TextLine]:
 def _in_single_cells(text: str) -> str:
     if text.isprintable() and in_single_cells(text):
         return text
-    return "".join(c if in_single_cells(c) else "?" for c in printable(text))
+    return "".join(c if in_single_cells(c) or has_wide(c) else "?" for c in printable(text))

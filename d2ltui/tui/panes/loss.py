@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from d2ltui.charts.spec import ChartSpec
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting
 from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.panes.chart_reading import figures, titles
@@ -18,13 +19,13 @@ class LossPane(ChartPane):
     """Each step's training loss, smoothed, and the validation loss; the axis may be logarithmic."""
 
     def __init__(self, spec: PaneSpec) -> None:
-        super().__init__(spec, loss, "ctrl+r trains what the form describes")
+        super().__init__(spec, loss, _("ctrl+r trains what the form describes"))
 
     def show_titles(self, view: RunView) -> None:
         """Name the run, the axis and the smoothing."""
-        name, (run, _, owner) = f"Loss{' (log)' * view.log}", view.run_name.partition(", ")
-        self.title(self.longest_fitting(*titles(name, "Loss", view, "loss", run)))
-        smoothing = f"smoothing {setting(view.smoothing)}" if view.smoothing else "raw"
+        name, (run, __, owner) = _("Loss (log)") if view.log else _("Loss"), view.run_name.partition(", ")
+        self.title(self.longest_fitting(*titles(name, _("Loss"), view, "loss", run)))
+        smoothing = _("smoothing {smoothing}").format(smoothing=setting(view.smoothing)) if view.smoothing else _("raw")
         self.subtitle(self.longest_fitting(f"{owner}  {smoothing}", owner) if owner else smoothing)
 
     def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:

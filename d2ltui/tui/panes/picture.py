@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import time
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,10 @@ from textual.geometry import Size
 
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.datasets import DescriptionError
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.pictures import PictureKind, PictureMade, PictureRequest, picture_kinds
+from d2ltui.spec.width import centred, wrapped
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunPane, RunView
 from d2ltui.tui.widgets.lines import LinesView
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
 
-EMPTY = "the data, and what the network makes of it"
-WAITING = "the network is not there yet"
+EMPTY = _("the data, and what the network makes of it")
+WAITING = _("the network is not there yet")
 # Seconds: how often to look for the first picture after it has been asked for, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 2.0
 
@@ -53,11 +54,11 @@ class PicturePane(RunPane):
             return
         kind = self.kind
         if view.live is None or desk is None or kind is None:
-            self.title(self._titles[0].partition(":")[0])
+            self.title(_("Picture"))
             self.subtitle("")
-            self._say(EMPTY if view.live is None else "there is no picture of this run", size)
+            self._say(EMPTY if view.live is None else _("there is no picture of this run"), size)
             return
-        self.title(f"Picture: {kind.title}")
+        self.title(_("Picture: {title}").format(title=_(kind.title)))
         self._ask(desk, kind, size)
         self._show(desk, size, view)
 
@@ -114,12 +115,14 @@ class PicturePane(RunPane):
         self._shown = (made, size, look, view.cursor)
         self.view.show(self._drawn(made, size, look))
         choosing = self.kind.choosing if self.kind is not None else ""
-        keys = f"↑↓ {choosing}  v kind" if choosing else "v kind"
-        step, short = f"step {made.step:,}", ""
+        keys = _("↑↓ {choosing}  v kind").format(choosing=_(choosing)) if choosing else _("v kind")
+        step, short = _("step {step:,}").format(step=made.step), ""
         if view.cursor is not None and made.step > view.cursor:
-            short = f"step {made.step:,}, not the cursor's"
-            step = f"after step {made.step:,}: of the cursor's step {view.cursor:,} no picture was kept"
-        said = (short,) if short else (keys, f"v kind  {step}", "v kind")
+            short = _("step {step:,}, not the cursor's").format(step=made.step)
+            step = _("after step {step:,}: of the cursor's step {cursor:,} no picture was kept").format(
+                step=made.step, cursor=view.cursor
+            )
+        said = (short,) if short else (keys, _("v kind  {step}").format(step=step), _("v kind"))
         self.subtitle(self.longest_fitting(f"{keys}  {step}", *((step,) if short else ()), *said))
 
     def _drawn(self, made: PictureMade, size: Size, look: Look) -> Drawing:
@@ -168,7 +171,7 @@ def is_chain(live: LiveRun) -> bool:
 
 def _lines(text: str, size: Size, style: Style) -> Drawing:
     """A sentence in the middle."""
-    lines = [[(int(style), line.center(size.width))] for line in textwrap.wrap(text, max(8, size.width))]
+    lines = [[(int(style), centred(line, size.width))] for line in wrapped(text, max(8, size.width))]
     blank: Drawing = [[(int(Style.AXIS), "")]] * max(0, (size.height - len(lines)) // 2)
     return [*blank, *lines]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.geometry import Size
 
+from d2ltui.spec.language import _
 from d2ltui.store.defects import in_words, keep_traceback
 from d2ltui.tui.panes import PANES
 from d2ltui.tui.panes.arrangement import Arrangement
@@ -39,7 +40,7 @@ class RunPanes:
             try:
                 pane = self.arrangement.specs[name].build()
             except Exception as error:
-                self._tell(f"pane {name} is left out", error)
+                self._tell(_("pane {name} is left out").format(name=name), error)
                 self.arrangement = self.arrangement.without(name)
                 continue
             self._panes[name] = pane
@@ -111,8 +112,8 @@ class RunPanes:
     def failed(self, pane: RunPane, error: Exception) -> None:
         """A pane has raised `error`: it is told of once, and asked for nothing any more. The run goes on."""
         if not pane.failed:
-            pane.fail(f"this pane has failed ({in_words(error)})")
-            self._tell(f"pane {pane.id} has failed, and the run continues", error)
+            pane.fail(_("this pane has failed ({error})").format(error=in_words(error)))
+            self._tell(_("pane {id} has failed, and the run continues").format(id=pane.id), error)
 
     def _tell(self, what: str, error: Exception) -> None:
         self._screen.notify(f"{what} ({in_words(error)}); {keep_traceback(error)}", severity="error", markup=False)

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from d2ltui.spec.language import _
 from d2ltui.spec.registry import Registry
 from d2ltui.spec.text import printable
 from d2ltui.tui.widgets.pane import Pane
@@ -117,7 +118,7 @@ class RunPane(Pane):
     """
 
     def __init__(self, spec: PaneSpec, *children: Widget) -> None:
-        super().__init__(spec.title, *children, id=spec.name, can_focus=True)
+        super().__init__(_(spec.title), *children, id=spec.name, can_focus=True)
         self.styles.height = f"{spec.share}fr"
         if spec.min_height:
             self.styles.min_height = spec.min_height

@@ -17,6 +17,7 @@ from d2ltui.charts import tensors
 from d2ltui.charts.spec import Style
 from d2ltui.code.lines import Line
 from d2ltui.code.listing import TITLES, listing
+from d2ltui.spec.language import _, pgettext
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import CODE_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
@@ -102,11 +103,11 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
 
     def _arrange(self) -> None:
         both = self.app.size.width >= WIDE
-        keys = "s line, S step, ← → ↑ ↓ move, ? keys, esc closes"
+        keys = _("s line, S step, ← → ↑ ↓ move, ? keys, esc closes")
         for which, box in self._boxes.items():
             box.display = both or which == self._shown
             last = which == list(TITLES)[-1] or not both
-            box.border_subtitle = (keys if both else f"v other, {keys}") * last
+            box.border_subtitle = (keys if both else _("v other, {keys}").format(keys=keys)) * last
 
     def tick(self) -> None:
         """Show the code with the run's present numbers."""
@@ -124,7 +125,7 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         for which, view in self._views.items():
             title = TITLES[which]
             if which == config.implementation:
-                title += f", this run{self._state()}"
+                title += _(", this run{state}").format(state=self._state())
             self._boxes[which].border_title = title
             if view.size.width > 0:
                 code = self._code[which]
@@ -138,7 +139,9 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         if live is None:
             return ""
         speed = self._behind.speed if self.host.training else None
-        return f": {live.status}, step {live.step:,}" + (f", {in_words(speed)}" if speed is not None else "")
+        return _(": {status}, step {step:,}").format(status=pgettext("status", live.status), step=live.step) + (
+            f", {in_words(speed)}" if speed is not None else ""
+        )
 
     def _show_table(self) -> None:
         stepper, made = self._stepper, self._stepper.made
@@ -149,13 +152,20 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         if made is None:
             return
         if made.next_step is None:
-            self._table.border_title = "The next step"
+            self._table.border_title = _("The next step")
             self._tensors.show([[(int(Style.WARNING), made.problem)]])
             return
         seen, moment = made.next_step, stepper.moments[stepper.at]
-        self._table.border_title = (
-            f"Step {made.step + 1:,}, epoch {seen.epoch}, batch {seen.batch:,} of {seen.batches:,}: "
-            f"{moment.phase}, line {stepper.at + 1} of {len(stepper.moments)}"
+        self._table.border_title = _(
+            "Step {step:,}, epoch {epoch}, batch {batch:,} of {batches:,}: {phase}, line {at} of {moments}"
+        ).format(
+            step=made.step + 1,
+            epoch=seen.epoch,
+            batch=seen.batch,
+            batches=seen.batches,
+            phase=_(moment.phase),
+            at=stepper.at + 1,
+            moments=len(stepper.moments),
         )
         if self._tensors.size.width > 0:
             self._tensors.show(tensors.table(moment.tensors, self._tensors.size.width))
@@ -206,7 +216,7 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         if self.host.control is not None:
             self._stepper.forward(whole=whole)
         elif not self._behind.begin_waiting():
-            self.app.notify("no run could begin: esc, and see what the main screen says")
+            self.app.notify(_("no run could begin: esc, and see what the main screen says"))
         self._answer_soon()
 
     def action_pause(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from operator import is_
 from typing import TYPE_CHECKING
@@ -15,9 +14,11 @@ from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.activations import activation_of
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.pictures import PictureRequest
-from d2ltui.spec.text import are, counted
+from d2ltui.spec.text import counted
+from d2ltui.spec.width import wrapped
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.layer_lines import TextLine
 from d2ltui.tui.panes.look import look_of
@@ -39,20 +40,35 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
     """A character for each unit: for how many tenths of the samples it passes a gradient on, `x` where for none."""
     activity = layer.unit_activity
     if activity is None and layer.kind == "activation":
-        return [[(Style.AXIS, "its units have not been looked at one by one, or not yet")]]
+        return [[(Style.AXIS, _("its units have not been looked at one by one, or not yet"))]]
     if activity is None:
-        return [[(Style.AXIS, "this layer has no units that could die: only an activation's can")]]
+        return [[(Style.AXIS, _("this layer has no units that could die: only an activation's can"))]]
     dead = sum(share == 0 for share in activity)
-    some = f"{len(activity):,} of " if len(activity) < layer.num_units else ""
-    told = (
-        f"{some}{counted(layer.num_units, 'unit', ',')}: {dead:,} ({percent(dead / max(1, len(activity)))}) {are(dead)}"
-    )
+    of = counted(layer.num_units, "unit", ",")
+    if len(activity) < layer.num_units:
+        of = _("{some:,} of {units}").format(some=len(activity), units=of)
     saturates = activation_of(layer.title)
-    state, alive = ("always saturated", "are not") if saturates and saturates.flat_ends else ("never active", "are")
-    how = f"the others by the tenths of the samples for which they {alive}: 1 few, 9 nearly all"
+    if saturates and saturates.flat_ends:
+        told = ngettext(
+            "{of}: {dead:,} ({share}) is always saturated, marked {mark};",
+            "{of}: {dead:,} ({share}) are always saturated, marked {mark};",
+            dead,
+        )
+        how = _("the others by the tenths of the samples for which they are not: 1 few, 9 nearly all")
+    else:
+        told = ngettext(
+            "{of}: {dead:,} ({share}) is never active, marked {mark};",
+            "{of}: {dead:,} ({share}) are never active, marked {mark};",
+            dead,
+        )
+        how = _("the others by the tenths of the samples for which they are: 1 few, 9 nearly all")
+    told = told.format(of=of, dead=dead, share=percent(dead / max(1, len(activity))), mark=DEAD)
     lines: list[TextLine] = []
-    for style, text in ((Style.TEXT, f"{told} {state}, marked {DEAD};"), (Style.AXIS, how)):
-        lines += [[(style, line)] for line in textwrap.wrap(text, max(10, width))]
+    for style, text in (
+        (Style.TEXT, told),
+        (Style.AXIS, how),
+    ):
+        lines += [[(style, line)] for line in wrapped(text, max(10, width))]
     lines.append([(Style.AXIS, "")])
     lines[-1:] = [*_about_zero(layer, width), *lines[-1:]]
     per_line = max(10, (width - 6) // 10 * 10)
@@ -75,11 +91,12 @@ def _about_zero(layer: LayerStats, width: int) -> list[TextLine]:
     if activation is None or not activation.never_negative or layer.minimum == layer.maximum:
         return []  # outputs that are all one number, such as a dead layer's zeros, lie about nothing
     low, high, mean = (number(figure) for figure in (layer.minimum, layer.maximum, layer.mean))
-    told = (
-        f"not zero-centred: outputs from {low} to {high}, mean {mean}; none is negative, so that for each sample all "
-        "the weights into a unit of the next layer are pushed up or down together"
-    )
-    return [[(Style.AXIS, line)] for line in textwrap.wrap(told, max(10, width))]
+    told = _(
+        "not zero-centred: outputs from {low} to {high}, mean {mean}; none is negative, so that "
+        "for each sample all the weights into a unit of the next layer are pushed up or down "
+        "together"
+    ).format(low=low, high=high, mean=mean)
+    return [[(Style.AXIS, line)] for line in wrapped(told, max(10, width))]
 
 
 class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
@@ -137,8 +154,10 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             self._at = next((i for i, layer in enumerate(layers) if layer.kind == "activation"), 0)
         self._at = min(self._at, len(layers) - 1)
         layer = layers[self._at]
-        moment = f", step {probed.step:,}" if self.cursor is not None else ""
-        self._box.border_title = f"{layer.index} {layer.title}{moment} (← → other layers, escape closes)"
+        moment = _(", step {step:,}").format(step=probed.step) if self.cursor is not None else ""
+        self._box.border_title = _("{index} {title}{moment} (← → other layers, escape closes)").format(
+            index=layer.index, title=layer.title, moment=moment
+        )
         desk = self.host.pictures
         state = layer, desk and desk.made, desk and desk.request
         size = self._view.scrollable_content_region.size  # without the scroll bar, where there is one
@@ -152,7 +171,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             # The screen behind, which this one covers now, may take the request back: then it is asked for again.
             self._shown = layer, state[1], desk and desk.request
             hidden = len(whole) > self._view.size.height
-            what = "its function and inputs, below" if len(whole) > len(lines) else "more units"
+            what = _("its function and inputs, below") if len(whole) > len(lines) else _("more units")
             self._box.border_subtitle = f"↑ ↓ {what}" if hidden else ""
 
     def _function(self, layer: LayerStats, layers: Sequence[LayerStats], above: int) -> Drawing:

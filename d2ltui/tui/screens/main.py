@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.keys import SCREEN_BINDINGS
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 # Seconds: how often to look for the engine's answer to a key, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
 HINT_FOR = 10.0  # seconds for which a message stands beside a run's result
-WELCOME = "ctrl+r trains what the form describes; tab: the next pane; ?: all keys"
+WELCOME = _("ctrl+r trains what the form describes; tab: the next pane; ?: all keys")
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
 
@@ -117,7 +118,11 @@ class MainScreen(OpeningScreen):
             return
         self._before_remedy = (None, "")
         figures = f"{number(before.epochs[-1].val_metric)} → {number(live.epochs[-1].val_metric)}"
-        self._say(f"{change}: validation {live.header.metric_title} {figures}")
+        self._say(
+            _("{change}: validation {metric_title} {figures}").format(
+                change=change, metric_title=_(live.header.metric_title), figures=figures
+            )
+        )
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """What has come while another screen was shown."""
@@ -127,7 +132,11 @@ class MainScreen(OpeningScreen):
         """A stored run comes to the screen: the form describes it, unless another program trains it."""
         if config is not None:
             self._setup.describe(config)
-        self.app.notify(f"{name} is on the screen" + ", and in the form" * (config is not None))
+        self.app.notify(
+            (_("{name} is on the screen") if config is None else _("{name} is on the screen, and in the form")).format(
+                name=name
+            )
+        )
 
     def _view(self) -> RunView:
         live = self.host.live
@@ -193,7 +202,7 @@ class MainScreen(OpeningScreen):
         """Whether the form describes another run than the one on the screen."""
         self._name, live = self.host.run_name, self.host.live
         self._form_pane.title(
-            "Model" if live is None or live.is_of(self._setup.state.last_valid) else "Model of the next run"
+            _("Model") if live is None or live.is_of(self._setup.state.last_valid) else _("Model of the next run")
         )
 
     # Training
@@ -254,7 +263,7 @@ class MainScreen(OpeningScreen):
         control = self.host.control
         if control is None:
             if not self.play():
-                self._say("nothing is training: ctrl+r begins")
+                self._say(_("nothing is training: ctrl+r begins"))
             return
         if control.mode == "pause":
             control.resume()
@@ -284,7 +293,7 @@ class MainScreen(OpeningScreen):
         """End the run; everything stays on the screen."""
         control = self.host.control
         if control is None:
-            self._say("nothing is training: ctrl+r begins")
+            self._say(_("nothing is training: ctrl+r begins"))
         else:
             control.stop()
             self._answer_soon()
@@ -299,7 +308,7 @@ class MainScreen(OpeningScreen):
                 self._say(str(error))
                 return
             self.action_leave_field()
-            self._say(f"lr {event.text} from step {live.step + 1:,} on")
+            self._say(_("lr {text} from step {step:,} on").format(text=event.text, step=live.step + 1))
             return
         self._setup.action_next_field(1)
 
@@ -328,14 +337,14 @@ class MainScreen(OpeningScreen):
         try:
             config = self._setup.state.resolve()
         except ConfigError as error:
-            self._say(f"not saved: {error.problems[0].message}")
+            self._say(_("not saved: {message}").format(message=error.problems[0].message))
             return
 
         from d2ltui.tui.screens.dialogs import SaveScreen
 
         def saved(path: str | None) -> None:
             if path is not None:
-                self._say(f"saved: d2ltui --config {path}")
+                self._say(_("saved: d2ltui --config {path}").format(path=path))
 
         self.open(SaveScreen(to_toml(config), f"{config.model}-{config.dataset}.toml"), saved)
 
@@ -343,20 +352,20 @@ class MainScreen(OpeningScreen):
         """Put the remedy of the selected finding into the form."""
         finding = self.run_panes.finding
         if finding is None:
-            self._say("no finding with a remedy")
+            self._say(_("no finding with a remedy"))
             return
         self._before_remedy = (self.host.live, self.put_into_form(finding.remedy))
 
     def put_into_form(self, values: Mapping[str, object]) -> str:
         """Change these fields of the form, and say so; returns what has changed, in words."""
         changed = self._setup.apply(values)
-        self._say(f"{changed or 'the form has it already'}; ctrl+r trains it")
+        self._say(_("{changed}; ctrl+r trains it").format(changed=changed or _("the form has it already")))
         return changed
 
     def describe_in_form(self, config: RunConfig, what: str) -> None:
         """Put a whole run into the form, and say so."""
         self._setup.describe(config)
-        self.app.notify(f"{what} is in the form; ctrl+r trains it")
+        self.app.notify(_("{what} is in the form; ctrl+r trains it").format(what=what))
 
     def chosen_fields(self) -> dict[str, object]:
         """The fields of the form that somebody has chosen."""

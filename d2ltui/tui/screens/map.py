@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from d2ltui.spec.axes import OF_HIDDEN
 from d2ltui.spec.axes_usual import zoomed
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import Cell, MapSpec, best, effort_of, quantities_of
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.tui.host import Hosted
@@ -31,7 +32,7 @@ from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
-ELSEWHERE = "another process trains this map: it can be stopped there"
+ELSEWHERE = _("another process trains this map: it can be stopped there")
 NARROW, WIDE = 100, 160  # columns
 SUBTITLE_ROOM = 6  # cells of the frame beside how far the map is
 CELL_WIDTHS = (33, 44, 60)  # of the cell's pane, below NARROW, below WIDE, from there on
@@ -67,8 +68,8 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         self._metric_curve = False
         self._axes = MapAxes(config, given)
         self._view, self._cell_view = MapView(), LinesView(id="cell", scrolls=False)
-        self._map_pane = Pane("Map", self._view, id="map-pane")
-        self._cell_pane = Pane("Cell", self._cell_view, id="cell-pane")
+        self._map_pane = Pane(_("Map"), self._view, id="map-pane")
+        self._cell_pane = Pane(_("Cell"), self._cell_view, id="cell-pane")
         self._said = Static(id="said", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -211,13 +212,13 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
 
     def must_wait(self) -> bool:
         if self.host.training:
-            self.say("a run is in progress: stop it first (x on the main screen)")
+            self.say(_("a run is in progress: stop it first (x on the main screen)"))
         elif self.host.measuring.busy:
             self.say(MEASURING)
         elif self.host.maps.busy:
-            self.say("this map is being trained: stop it first (x)")
+            self.say(_("this map is being trained: stop it first (x)"))
         elif self.host.preflight.thread is not None:
-            self.say("a check is just ending: once more, in a moment")
+            self.say(_("a check is just ending: once more, in a moment"))
         else:
             return False
         return True
@@ -235,7 +236,10 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
             if trains and not self.must_wait():
                 self._start(spec, part)
 
-        self.open(ConfirmScreen(f"{effort.in_words}. Train them?", "train", "back"), answered)
+        self.open(
+            ConfirmScreen(_("{in_words}. Train them?").format(in_words=effort.in_words), _("train"), _("back")),
+            answered,
+        )
 
     def _start(self, spec: MapSpec, part: bool) -> None:
         maps = self.host.maps
@@ -255,7 +259,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         """Pause, or resume."""
         control = self.host.maps.under_way
         if control is None:
-            self.say("no map is being trained: ctrl+r begins")
+            self.say(_("no map is being trained: ctrl+r begins"))
         else:
             control.resume() if control.mode == "pause" else control.pause()
             self.tick()
@@ -267,13 +271,13 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         elif self.host.maps.present is not None and self.host.maps.present.elsewhere:
             self.say(ELSEWHERE)
         else:
-            self.say("no map is being trained: ctrl+r begins")
+            self.say(_("no map is being trained: ctrl+r begins"))
 
     def action_zoom_in(self) -> None:
         """Train the part around the cursor as a map of its own."""
         growing = self.host.maps.present
         if growing is None:
-            self.say("there is no map yet: ctrl+r begins")
+            self.say(_("there is no map yet: ctrl+r begins"))
         elif not self.must_wait():
             spec, (column, row) = growing.spec, self._cursor
             try:
@@ -282,7 +286,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
                 self.say(error.problems[0].message)
                 return
             if (x, y) == (spec.x, spec.y):
-                self.say("there is nothing between the values of these axes")
+                self.say(_("there is nothing between the values of these axes"))
                 return
             first = {axis.field: axis.values[0] for axis in (x, y) if axis.field not in OF_HIDDEN}
             config = msgspec.structs.replace(spec.config, **first)
@@ -292,9 +296,9 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         """Back to the map of which this one is a part."""
         maps = self.host.maps
         if not maps.is_part:
-            self.say("this map is no part of another one")
+            self.say(_("this map is no part of another one"))
         elif not maps.widen():
-            self.say("this map is being trained: stop it first (x)")
+            self.say(_("this map is being trained: stop it first (x)"))
         elif maps.present is not None:
             self._axes.show(maps.present.spec)
             self.tick()
@@ -318,7 +322,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         known = dict(growing.known.cells) if growing is not None else {}
         found = best(known, self._quantity) or best(known, quantities[0])
         if found is None:
-            self.say("no cell has come to a number yet")
+            self.say(_("no cell has come to a number yet"))
         else:
             self.host.maps.cursor = found[0]
             self.tick()
@@ -338,7 +342,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         """Leave with the cell's run, which is trained by itself."""
         growing = self.host.maps.present
         if growing is None:
-            self.say("there is no map yet: ctrl+r begins")
+            self.say(_("there is no map yet: ctrl+r begins"))
         elif not self.must_wait():
             self.trains = True
             self.dismiss(growing.spec.run_of(self._cursor))
@@ -357,9 +361,9 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
 
         growing = self.host.maps.present
         if growing is not None and growing.traceback:
-            self.open(TextScreen("Why the map failed", growing.traceback))
+            self.open(TextScreen(_("Why the map failed"), growing.traceback))
         else:
-            self.say("no map has failed with an error to show")
+            self.say(_("no map has failed with an error to show"))
 
     def action_help(self) -> None:
         """All keys."""

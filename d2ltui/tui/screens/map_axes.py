@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from d2ltui.spec.axes import Axis, base_config, parse_axis
 from d2ltui.spec.axes_usual import axis_fields, axis_text, usual_axes, usual_axis
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import MapSpec
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.repeats import MAX_RUNS
@@ -18,7 +19,7 @@ from d2ltui.spec.text import quoted
 from d2ltui.tui.widgets.fields import FieldChanged, TextField
 
 SEEDS = "seeds"
-LABELS = {"x": "x, across", "y": "y, upwards"}
+LABELS = {"x": _("x, across"), "y": _("y, upwards")}
 
 
 class AxisField(TextField):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -11,8 +10,10 @@ from textual.message import Message
 
 from d2ltui.charts.sparkline import sparkline
 from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import HISTOGRAMS, SAID, Cell, Figures, Known, MapSpec
 from d2ltui.spec.numbers import optional, percent, setting
+from d2ltui.spec.width import cells, padded, wrapped
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.widgets.lines import LinesView
 
@@ -104,7 +105,7 @@ def _wrapped_key(key: list[tuple[int, str]], width: int) -> Drawing:
         return [[(style, line)] for line in lines]
     lines_of_shades: Drawing = [[]]
     for shade, meaning in zip(key[::2], key[1::2], strict=True):
-        used = sum(len(text) for _, text in lines_of_shades[-1])
+        used = sum(cells(text) for __, text in lines_of_shades[-1])
         if used and used + len(shade[1]) + len(meaning[1].rstrip()) > width:
             lines_of_shades.append([])
         lines_of_shades[-1] += [shade, meaning]
@@ -116,21 +117,29 @@ def cell_lines(spec: MapSpec, cell: Cell, figures: Figures | None, quantity: str
     values = ((axis.field, axis.values[place]) for axis, place in zip((spec.x, spec.y), cell, strict=True))
     lines: Drawing = [[(Style.AXIS, f"{field:<15}"), (Style.TEXT, setting(value))] for field, value in values]
     if figures is None:
-        return [*lines, [(Style.AXIS, "")], [(Style.AXIS, "not trained yet")]]
+        return [*lines, [(Style.AXIS, "")], [(Style.AXIS, _("not trained yet"))]]
     lines.append([(Style.AXIS, "")])
     for name, value in figures.items():
         if not (isinstance(value, (int, float)) or value is None) or name in ("finding", SAID, "diverged"):
             continue
         style = Style.TEXT if name == quantity else Style.AXIS
         said = percent(value) if name in ("dead", "saturated") and value is not None else optional(value)
-        lines.append([(style, f"{name:<15}"), (Style.TEXT, said)])
+        lines.append([(style, padded(name, 15)), (Style.TEXT, said)])
     if figures.get("diverged"):
         lines.append(
-            [(Style.AXIS, f"{'diverged':<15}"), (Style.WARNING, f"{figures['diverged']} of {spec.seeds} seeds")]
+            [
+                (Style.AXIS, padded(_("diverged"), 15)),
+                (Style.WARNING, _("{number} of {seeds} seeds").format(number=figures["diverged"], seeds=spec.seeds)),
+            ]
         )
     rule = figures["finding"]
-    lines.append([(Style.AXIS, f"{'finding':<15}"), (Style.WARNING if rule else Style.FIT, rule or "nothing")])
-    words = textwrap.wrap(figures.get(SAID) or "", max(10, width))
+    lines.append(
+        [
+            (Style.AXIS, padded(_("finding"), 15)),
+            (Style.WARNING if rule else Style.FIT, _(rule) if rule else _("nothing")),
+        ]
+    )
+    words = wrapped(figures.get(SAID) or "", max(10, width))
     return [*lines, *([(int(Style.TEXT), line)] for line in words)]
 
 
@@ -138,7 +147,7 @@ def histogram_lines(figures: Figures, width: int, ascii: bool) -> Drawing:
     """What each activation of a cell's network gives, as a line: its title, both ends, and between them a histogram."""
     found: Drawing = []
     for title, low, high, counts in figures.get(HISTOGRAMS) or ():
-        ends = f"{optional(low)} to {optional(high)}"
+        ends = _("{low} to {high}").format(low=optional(low), high=optional(high))
         found.append([(Style.AXIS, title[: width - len(ends) - 2] + "  "), (Style.TEXT, ends)])
         found.append([(Style.TRAIN, sparkline(counts, min(width, len(counts)), ascii, root=True))])
     return found

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import duration
 from d2ltui.spec.numbers import rate as pace
 from d2ltui.spec.text import counted
+from d2ltui.spec.width import cells, wrapped
 from d2ltui.tui.services.map_runner import STOPPED, GrowingMap
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """Lines of `width` at most."""
-    return textwrap.wrap(text, max(10, width))
 
 
 def failure(problem: str, width: int) -> Drawing:
@@ -24,34 +19,52 @@ def failure(problem: str, width: int) -> Drawing:
 def welcome(width: int) -> Drawing:
     """What there is before the first map."""
     said = (
-        "ctrl+r trains a network for each cell of this grid, all of them together, and draws what becomes of them: "
-        "where they learn, where they are slow, where they die, and where their loss blows up.",
-        "← and → on an axis take another field; enter edits it.",
+        _(
+            "ctrl+r trains a network for each cell of this grid, all of them together, and draws "
+            "what becomes of them: where they learn, where they are slow, where they die, and where "
+            "their loss blows up."
+        ),
+        _("← and → on an axis take another field; enter edits it."),
     )
-    return [[(int(Style.AXIS), line)] for text in said for line in (*wrapped(text, min(width, 76)), "")]
+    return [[(int(Style.AXIS), line)] for text in said for line in (*wrapped(text, max(10, min(width, 76))), "")]
 
 
 def progress(growing: GrowingMap, busy: bool, room: int) -> str:
     """How far it is, in `room` characters."""
     texts = _progress(growing, busy)
-    return next((text for text in texts if len(text) <= room), texts[-1])
+    return next((text for text in texts if cells(text) <= room), texts[-1])
 
 
 def _progress(growing: GrowingMap, busy: bool) -> tuple[str, ...]:
     """From the longest to the shortest."""
-    done = f"{len(growing.known.cells)} of {counted(growing.total, 'cell', ',')}"
+    done = _("{done} of {cells}").format(done=len(growing.known.cells), cells=counted(growing.total, "cell", ","))
     named = f"{growing.name}: " if growing.name else ""
     if growing.elsewhere:
-        return f"{named}another process trains it, {done}", f"{named}training, {done}", f"training, {done}", done
+        return (
+            _("{named}another process trains it, {done}").format(named=named, done=done),
+            _("{named}training, {done}").format(named=named, done=done),
+            _("training, {done}").format(done=done),
+            done,
+        )
     if busy and growing.control.mode == "pause":
-        return f"{named}paused, {done}", f"paused, {done}", "paused"
+        return (
+            _("{named}paused, {done}").format(named=named, done=done),
+            _("paused, {done}").format(done=done),
+            pgettext("status", "paused"),
+        )
     if busy and growing.doing:
         return f"{named}{growing.doing} …", f"{growing.doing} …"
-    rate = f"{pace(growing.steps / growing.seconds)} network-steps a second" if growing.seconds else ""
+    rate = (
+        _("{steps} network-steps a second").format(steps=pace(growing.steps / growing.seconds))
+        if growing.seconds
+        else ""
+    )
     if busy:
         return (f"{named}{done}, {rate}", f"{done}, {rate}", done) if rate else (f"{named}{done}", done)
     word = "finished" if growing.complete else "stopped" if growing.problem == STOPPED else "failed"
+    word = pgettext("status", word)
     said = f"{word}, {done}"
-    took = f" in {duration(growing.seconds)}" if growing.seconds else ""
-    full = f"{named}{said}{took}"
+    full = f"{named}{said}"
+    if growing.seconds:
+        full = _("{said} in {time}").format(said=full, time=duration(growing.seconds))
     return f"{full}, {rate}" if rate else full, full, f"{named}{said}", said, word

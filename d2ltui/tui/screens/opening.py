@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.language import _
 from d2ltui.spec.text import quoted
 from d2ltui.tui.keys import FIELD_HELP, KEYS, help_rows, in_words
 from d2ltui.tui.screens.playing import PlayingScreen
@@ -104,8 +104,8 @@ class OpeningScreen(PlayingScreen):
         from d2ltui.tui.screens.preflight import CheckScreen, RatesScreen
 
         if self.host.training:
-            what = "the check" if kind == "check" else "the search for a learning rate"
-            self._say(f"a run is in progress: {what} has to wait for its end (x stops it)")
+            what = _("the check") if kind == "check" else _("the search for a learning rate")
+            self._say(_("a run is in progress: {what} has to wait for its end (x stops it)").format(what=what))
         elif self.occupied:
             self._say(self.occupied)
         elif (config := self.described()) is not None:
@@ -128,13 +128,13 @@ class OpeningScreen(PlayingScreen):
             if value is not None:
                 field.choose(value)
 
-        self.open(ChoiceScreen(FIELDS[field.field].label, choices, field.value), take)
+        self.open(ChoiceScreen(field.label, choices, field.value), take)
 
     def action_open_layer(self) -> None:
         """The units of a layer."""
         live = self.host.live
         if live is None or live.layers is None:
-            self._say("no layer to open before a run begins")
+            self._say(_("no layer to open before a run begins"))
             return
         screen = self.spares.take("layer")
         screen.cursor = self.cursor  # type: ignore[attr-defined]
@@ -148,7 +148,11 @@ class OpeningScreen(PlayingScreen):
         elif live.is_configured:
             self._show_code(live.config)
         else:
-            self._say(f"this run is trained by {quoted(live.header.source)}, which keeps its code to itself")
+            self._say(
+                _("this run is trained by {source}, which keeps its code to itself").format(
+                    source=quoted(live.header.source)
+                )
+            )
 
     def _show_code(self, config: RunConfig | None) -> None:
         from d2ltui.tui.screens.code import CodeScreen
@@ -162,16 +166,16 @@ class OpeningScreen(PlayingScreen):
 
         live = self.host.live
         if live is None or live.ended is None or live.ended.status != "failed":
-            self._say("no run has failed with an error to show")
+            self._say(_("no run has failed with an error to show"))
             return
-        self.open(TextScreen("Why the run failed", live.ended.traceback or live.ended.message))
+        self.open(TextScreen(_("Why the run failed"), live.ended.traceback or live.ended.message))
 
     def action_lessons(self) -> None:
         """What to see, and experiments that prove it."""
 
         def chosen(choice: Chosen | None) -> None:
             if choice is not None:
-                self.describe_in_form(choice.config, "the experiment")
+                self.describe_in_form(choice.config, _(_("the experiment")))
                 if choice.run and not self.host.training:
                     self.host.stored.watch(choice.run, describes=False)
 
@@ -187,7 +191,7 @@ class OpeningScreen(PlayingScreen):
 
         def chosen(config: RunConfig | None) -> None:
             if config is not None:
-                self.describe_in_form(config, "the cell")
+                self.describe_in_form(config, _(_("the cell")))
                 if screen.trains:
                     self.action_run()
 
@@ -227,7 +231,7 @@ class OpeningScreen(PlayingScreen):
             if quits:
                 self.host.leave()
 
-        question = "A run is in progress. Quit and end it?"
+        question = _("A run is in progress. Quit and end it?")
         if not self.host.training:
-            question = "A map is being trained. Quit and stop it?"
+            question = _("A map is being trained. Quit and stop it?")
         self.open(ConfirmScreen(question, "quit", "stay"), answered)

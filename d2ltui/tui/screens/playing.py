@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from d2ltui.spec.language import _
 from d2ltui.tui.panes.chart import CursorMoved
 from d2ltui.tui.screens.sizing import SizingScreen
 from d2ltui.tui.services.replay import Replay, changed_speed, in_words
@@ -21,22 +22,28 @@ class PlayingScreen(SizingScreen):
         if self.replay.on:
             self.replay.change_speed(by)
         elif live is not None and live.ended is None and not self.host.training:
-            self._say("another process trains this run, as fast as it can: < and > change the runs of this one")
+            self._say(_("another process trains this run, as fast as it can: < and > change the runs of this one"))
         else:
             present = live.step / live.seconds if live is not None and live.seconds > 0 else 100.0
             self.speed, self.replay = changed_speed(self.speed, by, present), Replay()
             self.host.set_pace(self.speed)
             if not self.host.training:
-                speed = in_words(self.speed) if self.speed is not None else "all there is"
-                self._say(f"speed of the next run or replay: {speed}")
+                speed = in_words(self.speed) if self.speed is not None else _("all there is")
+                self._say(_("speed of the next run or replay: {speed}").format(speed=speed))
         self.tick()
 
     @property
     def speed_in_words(self) -> str:
         """For the status line; "" where a run goes as fast as it can."""
         if self.replay.on:
-            return f"replay at {in_words(self.replay.speed)}: step {self.cursor or 0:,}"
-        return f"slow motion: {in_words(self.speed)}" if self.speed is not None and self.host.training else ""
+            return _("replay at {speed}: step {step:,}").format(
+                speed=in_words(self.replay.speed), step=self.cursor or 0
+            )
+        return (
+            _("slow motion: {speed}").format(speed=in_words(self.speed))
+            if self.speed is not None and self.host.training
+            else ""
+        )
 
     def play(self) -> bool:
         """Play the run that is on the screen, from the cursor on, or stop that; False where there is none to play."""

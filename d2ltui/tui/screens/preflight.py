@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,9 @@ from textual.screen import ModalScreen
 from d2ltui.charts.spec import Style
 from d2ltui.diagnosis.remedies import in_words
 from d2ltui.runner.preflight import title_of
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting, whole_percent
+from d2ltui.spec.width import padded, wrapped
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.layer_lines import TextLine
@@ -78,7 +79,7 @@ class AttemptScreen(Hosted, Once, BatchedScreen, ModalScreen["Mapping[str, objec
         if state == self._shown or width <= 0 or height <= 0:
             return
         self._shown = state
-        keys = "escape stops it" if not attempt.ended else f"{self.offer}escape closes"
+        keys = _("escape stops it") if not attempt.ended else self.offer + _("escape closes")
         self._box.border_title = f"{self.title_text} ({keys})"
         lines = _wrapped(f"{title_of(attempt.config)}, lr {setting(attempt.config.lr)}", width, Style.TEXT)
         self._view.show([*lines, *self.result(width, height - len(lines)), *self._progress(width)])
@@ -100,7 +101,7 @@ class AttemptScreen(Hosted, Once, BatchedScreen, ModalScreen["Mapping[str, objec
     @property
     def offer(self) -> str:
         """How the title tells of it."""
-        return f"f puts {in_words(dict(self.values))} into the form, " if self.values else ""
+        return _("f puts {values} into the form, ").format(values=in_words(dict(self.values))) if self.values else ""
 
     def result(self, width: int, height: int) -> list[TextLine]:
         """What there is so far, in a frame of `width` × `height` cells."""
@@ -124,7 +125,7 @@ class CheckScreen(AttemptScreen):
     """What would go wrong with a run, before its first step."""
 
     BINDINGS = [Binding("f", "take", "fix"), Binding("k", "cancel", show=False)]
-    title_text = "Before the first step"
+    title_text = _("Before the first step")
 
     @property
     def _findings(self) -> tuple[Finding, ...]:
@@ -144,7 +145,7 @@ class CheckScreen(AttemptScreen):
             selected = next((i for i, finding in enumerate(self._findings) if finding.remedy), 0)
             lines += finding_lines(self._findings, selected, width)[0]
         elif self.attempt.checkup is not None:
-            lines.append([(Style.FIT, "nothing is wrong before the first step")])
+            lines.append([(Style.FIT, _("nothing is wrong before the first step"))])
         return lines
 
 
@@ -152,7 +153,7 @@ class RatesScreen(AttemptScreen):
     """Which learning rate to take: the loss of a short run over growing rates."""
 
     BINDINGS = [Binding("f,enter", "take", "take"), Binding("F", "cancel", show=False)]
-    title_text = "Which learning rate"
+    title_text = _("Which learning rate")
 
     @property
     def values(self) -> Mapping[str, object]:
@@ -170,7 +171,7 @@ class RatesScreen(AttemptScreen):
         from d2ltui.engine.range_test import HIGHEST
 
         words = _wrapped(found.extent, width, Style.AXIS)
-        for sentence in found.in_words("key k"):
+        for sentence in found.in_words(_("key k")):
             words += _wrapped(sentence, width, Style.VALIDATION if sentence.startswith("suggestion") else Style.TEXT)
         rows = height - len(words)
         if rows < LEAST_CHART:
@@ -183,11 +184,11 @@ def _reading_lines(reading: Reading, width: int) -> list[TextLine]:
     severity = reading.finding.severity if reading.finding is not None else None
     mark = "✓" if severity is None else "▲" if severity == "alarm" else "△"
     style = Style.FIT if severity is None else Style.WARNING if severity == "alarm" else Style.VALIDATION
-    first, *rest = textwrap.wrap(reading.line, max(8, width - NAME_WIDTH - 4)) or [""]
-    head = f" {reading.name:<{NAME_WIDTH}}  "
+    first, *rest = wrapped(reading.line, max(8, width - NAME_WIDTH - 4)) or [""]
+    head = f" {padded(reading.name, NAME_WIDTH)}  "
     indented: list[TextLine] = [[(Style.TEXT, f"{'':<{NAME_WIDTH + 4}}{line}")] for line in rest]
     return [[(style, mark), (Style.TEXT, head + first)], *indented]
 
 
 def _wrapped(text: str, width: int, style: Style) -> list[TextLine]:
-    return [[(style, line)] for line in textwrap.wrap(text, max(8, width)) or [""]]
+    return [[(style, line)] for line in wrapped(text, max(8, width)) or [""]]

@@ -18,6 +18,7 @@ from textual.widgets import DataTable, Input, Static
 from d2ltui.charts.fan import are_alike
 from d2ltui.charts.overlay import letter
 from d2ltui.charts.spec import Style
+from d2ltui.spec.language import _
 from d2ltui.spec.text import counted
 from d2ltui.store import StoreError, filters, listing
 from d2ltui.store.map_reader import MapRows
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 NARROW = 100
 SHORT = 20  # rows
 POLL_EVERY = 2.0
-NO_CURVES = "it has no curves of its own; enter opens it"
+NO_CURVES = _("it has no curves of its own; enter opens it")
 LEAST_TABLE, TABLE_FRAME = 7, 4  # rows: with three runs; a border, a heading, and a bar to move it sideways
 
 
@@ -98,15 +99,15 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         # Held, not looked up: what is still on its way when the screen closes finds them all the same.
         self._table, self._overlay = RunsTable(), LinesView(id="overlay")
         self._facts, self._problem_line = Static(id="facts", markup=False), Static(id="filter-problem", markup=False)
-        self._table_pane = Pane("Runs", self._table, id="table-pane")
-        self._overlay_pane = Pane("Validation loss", self._overlay, id="overlay-pane")
-        self._facts_pane = Pane("Differences", self._facts, id="facts-pane")
+        self._table_pane = Pane(_("Runs"), self._table, id="table-pane")
+        self._overlay_pane = Pane(_("Validation loss"), self._overlay, id="overlay-pane")
+        self._facts_pane = Pane(_("Differences"), self._facts, id="facts-pane")
         self._below = Horizontal(self._overlay_pane, self._facts_pane, id="below")
         self._shows_facts = False  # in the curves' place, where there is no room for both
 
     def compose(self) -> ComposeResult:
         """A filter, a table, the curves, the facts."""
-        yield Input(placeholder="filter, such as: lr>=0.1 model=mlp status=finished", id="filter", compact=True)
+        yield Input(placeholder=_("filter, such as: lr>=0.1 model=mlp status=finished"), id="filter", compact=True)
         yield self._problem_line
         with Vertical(id="runs"):
             yield self._table_pane
@@ -196,7 +197,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         """Show those of the runs, as they were read last, that the filter lets through."""
         pane = self._table_pane
         if self._all is None:
-            pane.subtitle(self._problem or "reading …")
+            pane.subtitle(self._problem or _("reading …"))
             return
         try:
             conditions = filters.parse(self._filter)
@@ -206,7 +207,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
             return
         runs = [run for run in self._all if filters.matches(conditions, run)]
         unmatched = bool(self._all) and not runs
-        self._problem_line.update("no run matches: / changes the filter" if unmatched else "")
+        self._problem_line.update(_("no run matches: / changes the filter") if unmatched else "")
         self._problem_line.display = unmatched
         runs.sort(key=partial(place, self._sort))
         self._runs, self._rows = runs, self._groups.rows(runs, folds=not self._filter.strip())
@@ -347,7 +348,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         run = next((run for run in self._runs if run.name == name), None)
         of_one = self._groups.about(group) if group is not None else about(run)
         self._facts.update(differences(list(self._lives.values())) if several else of_one)
-        self._facts_pane.title("Differences" if several else "About the run")
+        self._facts_pane.title(_("Differences") if several else _("About the run"))
 
     async def _draw(self, width: int, height: int) -> None:
         lives, problems = await in_thread(partial(self._histories.read, tuple(self._marked)))

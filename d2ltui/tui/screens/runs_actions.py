@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from d2ltui.spec.language import _
 from d2ltui.store import StoreError, home
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
@@ -48,19 +49,24 @@ class RunActions(Hosted, Once):
         """
         group = self._groups.of(self._table.selected)
         if group is not None:
-            self.app.notify(f"{group.name} is a group of {len(group.runs)} runs: enter shows them", severity="warning")
+            self.app.notify(
+                _("{name} is a group of {runs} runs: enter shows them").format(name=group.name, runs=len(group.runs)),
+                severity="warning",
+            )
             return None
         return None if maps and self._tell_map(maps) else self._table.selected
 
     def _tell_map(self, sentence: str) -> bool:
         """Say it of the map under the cursor; whether there is one."""
         if (found := self._map_selected()) is not None:
-            self.app.notify(f"{found.name} is a map: {sentence}", severity="warning")
+            self.app.notify(
+                _("{name} is a map: {sentence}").format(name=found.name, sentence=sentence), severity="warning"
+            )
         return found is not None
 
     def action_continue_run(self) -> None:
         """Go on with a run that was interrupted. Other keys are answered while it is read."""
-        if (name := self._run_selected("enter opens it, ctrl+r continues it there")) is not None:
+        if (name := self._run_selected(_("enter opens it, ctrl+r continues it there"))) is not None:
             self.app.run_worker(self._go_on(name), group="resume")
 
     async def _go_on(self, name: str) -> None:
@@ -69,7 +75,7 @@ class RunActions(Hosted, Once):
 
     def action_rename(self) -> None:
         """Give the run another name."""
-        if (name := self._run_selected("it keeps its name; N writes a note about it")) is None:
+        if (name := self._run_selected(_("it keeps its name; N writes a note about it"))) is None:
             return
 
         async def attempt(new: str) -> str:
@@ -85,7 +91,7 @@ class RunActions(Hosted, Once):
                 self.refresh_runs(changed=True)
                 self.renamed(name, new)
 
-        self.open(AskScreen("Rename the run to", name, attempt=attempt), renamed)
+        self.open(AskScreen(_("Rename the run to"), name, attempt=attempt), renamed)
 
     def action_note(self) -> None:
         """Write something about the run."""
@@ -102,7 +108,7 @@ class RunActions(Hosted, Once):
                 self.run_worker(self._attempt(lambda: write(text)))
 
         present = next((run.note for run in self._runs if run.name == name), "")
-        self.open(AskScreen(f"A note on {name}", present, empty_allowed=True), noted)
+        self.open(AskScreen(_("A note on {name}").format(name=name), present, empty_allowed=True), noted)
 
     def action_delete(self) -> None:
         """Delete the run; asks."""
@@ -111,7 +117,10 @@ class RunActions(Hosted, Once):
         group = self._groups.of(name)
         names = [name] if group is None else [run.name for run in group.runs]
         if active := next((run.name for run in self._runs if run.name in names and run.active), None):
-            self.app.notify(f"{active} is in progress: stop it first (enter shows it, x stops it)", severity="warning")
+            self.app.notify(
+                _("{active} is in progress: stop it first (enter shows it, x stops it)").format(active=active),
+                severity="warning",
+            )
             return
 
         of = self._map_selected()
@@ -131,8 +140,8 @@ class RunActions(Hosted, Once):
             if deletes:
                 self.run_worker(delete())
 
-        what = name if group is None else f"the {len(names)} runs of {group.name}"
-        self.open(ConfirmScreen(f"Delete {what} for good?", "delete", "keep"), answered)
+        what = name if group is None else _("the {number} runs of {name}").format(number=len(names), name=group.name)
+        self.open(ConfirmScreen(_("Delete {what} for good?").format(what=what), _("delete"), _("keep")), answered)
 
     async def _attempt(self, act: Callable[[], object]) -> bool:
         """Do something to the store; False, and a sentence on the screen, where that cannot be."""

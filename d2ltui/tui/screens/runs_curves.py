@@ -13,6 +13,7 @@ from d2ltui.charts.overlay import epoch_curves, letter, overlay
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.charts.timeline import Timeline, Unit
 from d2ltui.spec import comparison
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import number, optional, setting, signed
 from d2ltui.store import StoreError, home, listing
 
@@ -69,7 +70,7 @@ def differences(lives: Sequence[LiveRun]) -> str:
         f"{name}: " + ", ".join(f"{letter(i)} {value}" for i, value in enumerate(values))
         for name, values in comparison.differences([live.header for live in lives])
     ]
-    facts = "\n".join(lines) or "the configurations are the same"
+    facts = "\n".join(lines) or _("the configurations are the same")
     configs = [live.config for live in lives if live.is_configured]
     return "\n\n".join([facts, *(f"{said}." for said in comparison.explanations(configs))])
 
@@ -100,10 +101,11 @@ class Shown(NamedTuple):
 
     def title(self, lives: Sequence[LiveRun]) -> str:
         """What the figure is called, of these runs."""
-        part, _, what = self.figure.partition("_")
+        part, __, what = self.figure.partition("_")
         titles = {live.header.metric_title for live in lives}
-        metric = titles.pop() if len(titles) == 1 else "metric"
-        return f"{'Validation' if part == 'val' else 'Training'} {'loss' if what == 'loss' else metric}"
+        metric = _(titles.pop() if len(titles) == 1 else "metric")
+        said = _("Validation {figure}") if part == "val" else _("Training {figure}")
+        return said.format(figure=_("loss") if what == "loss" else metric)
 
 
 def marked_runs(lives: dict[str, LiveRun], shown: Shown, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
@@ -123,7 +125,7 @@ def marked_runs(lives: dict[str, LiveRun], shown: Shown, width: int, height: int
         values.append(f"{letter(index)} {name}: {told or '–'}")
         if index == 0:
             first = figures
-    empty = "no epoch has ended in these" if lives else "space marks runs; their curves appear here"
+    empty = _("no epoch has ended in these") if lives else _("space marks runs; their curves appear here")
     runs = list(lives.values())
     loss = shown.figure.endswith("loss")
     curves = epoch_curves(runs, shown.figure, width, -math.inf if loss else -1.0, factors=factors if loss else None)
@@ -142,9 +144,12 @@ def marked_runs(lives: dict[str, LiveRun], shown: Shown, width: int, height: int
             spec = msgspec.structs.replace(spec, y_low=0.0)
         elif all(live.header.task == "classification" for live in runs):
             spec = msgspec.structs.replace(spec, y_low=0.0, y_high=1.0)
-    said = f"{'validation' if part == 'val' else 'training'} loss and metric at epoch {shown.epoch} (← →)"
+    if part == "val":
+        said = _("validation loss and metric at epoch {epoch} (← →)").format(epoch=shown.epoch)
+    else:
+        said = _("training loss and metric at epoch {epoch} (← →)").format(epoch=shown.epoch)
     if len(lives) > 1:
-        said += f", with the difference from {letter(0)}"
+        said = _("{figures}, with the difference from {first}").format(figures=said, first=letter(0))
     return spec, f"{said}:\n" + "\n".join(values) if lives else ""
 
 
@@ -164,6 +169,14 @@ def _about_map(run: RunInfo, facts: MapFacts) -> str:
         return "\n".join(filter(None, (run.name, run.problem, run.note)))
     figures = ", ".join(f"{name} {optional(value, 3)}" for name, value in run.figures.items() if name != "train_loss")
     best = ", ".join(f"{name} {setting(value)}" for name, value in (facts.best or {}).items())
-    seeds = f"{facts.seeds} seeds each" if facts.seeds > 1 else ""
-    lines = (run.name, facts.x, facts.y, seeds, f"{run.status}, {run.progress}", best and f"best: {best}", figures)
+    seeds = _("{seeds} seeds each").format(seeds=facts.seeds) if facts.seeds > 1 else ""
+    lines = (
+        run.name,
+        facts.x,
+        facts.y,
+        seeds,
+        f"{pgettext('status', run.status)}, {run.progress}",
+        best and _("best: {best}").format(best=best),
+        figures,
+    )
     return "\n".join(filter(None, (*lines, run.note)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import optional
 from d2ltui.spec.text import counted
 from d2ltui.store.groups import CLOSED, OPEN, Group, folded, mean_and_sd
@@ -52,8 +53,8 @@ class RunGroups:
         lines = [f"{group.name}: {counted(len(group.runs), 'run')}"]
         for role, runs in list(roles.items())[:MOST]:
             losses = [run.figures["val_loss"] for run in runs if "val_loss" in run.figures]
-            said = f", val loss {optional(mean_and_sd(losses)[0], 3)}" if losses else ""
+            said = _(", val loss {loss}").format(loss=optional(mean_and_sd(losses)[0], 3)) if losses else ""
             lines.append(f"{role}: {counted(len(runs), 'run')}{said}")
         if len(roles) > MOST:
-            lines.append(f"and {counted(len(roles) - MOST, 'experiment')} more")
+            lines.append(_("and {experiments} more").format(experiments=counted(len(roles) - MOST, "experiment")))
         return "\n".join(lines)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from d2ltui.spec.language import _
 from d2ltui.store import listing
 
 if TYPE_CHECKING:
     from d2ltui.store.listing import RunInfo
 
-ORDERS = ("newest first", "by validation loss", "by validation metric", "by name")
+ORDERS = (_("newest first"), _("by validation loss"), _("by validation metric"), _("by name"))
 
 
 def place(order: int, run: RunInfo) -> tuple[float, str]:

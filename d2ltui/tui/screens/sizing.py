@@ -8,6 +8,7 @@ from typing import NamedTuple
 from textual import events
 from textual.geometry import Region
 
+from d2ltui.spec.language import _
 from d2ltui.store import StoreError, pane_sizes
 from d2ltui.tui.panes.spec import COLUMNS
 from d2ltui.tui.screens.boundaries import Boundary, boundary_at, divided
@@ -60,9 +61,9 @@ class SizingScreen(PanesScreen):
         """The focused pane higher or lower by a step, or its column wider or narrower."""
         name = self._focused_pane() or self._left
         if name not in self.arrangement.specs:
-            self._say("tab chooses a pane: ( ) make it lower and higher, { } its column narrower and wider")
+            self._say(_("tab chooses a pane: ( ) make it lower and higher, { } its column narrower and wider"))
         elif self._single:
-            self._say("one pane has the whole screen here")
+            self._say(_("one pane has the whole screen here"))
         else:
             changed = self.arrangement.specs[name].column if wider else name
             factor = self._factors.get(changed, 1.0) * STEP ** (wider or higher)

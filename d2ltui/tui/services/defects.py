@@ -11,6 +11,7 @@ from textual.message import Message
 
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
+from d2ltui.spec.language import _
 from d2ltui.store.defects import in_words, keep_traceback, where_raised
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def drawn(app: App[Any], build: Callable[[], ChartSpec]) -> Drawing:
         return draw(build())
     except Exception as error:
         app.post_message(ChartFailed(error))
-        return [[(int(Style.WARNING), f"this chart cannot be drawn ({in_words(error)})")]]
+        return [[(int(Style.WARNING), _("this chart cannot be drawn ({error})").format(error=in_words(error)))]]
 
 
 class DefectsApp(AppMixin):
@@ -58,7 +59,10 @@ class DefectsApp(AppMixin):
         if place not in self._chart_failures:
             self._chart_failures.add(place)
             why = in_words(message.error)
-            self.notify(f"a chart cannot be drawn ({why}); {keep_traceback(message.error)}", severity="error")
+            self.notify(
+                _("a chart cannot be drawn ({why}); {place}").format(why=why, place=keep_traceback(message.error)),
+                severity="error",
+            )
 
     def _print_error_renderables(self) -> None:
         """A defect of ours: one sentence, and the traceback beside the runs. (Textual would print it whole.)"""
@@ -66,4 +70,9 @@ class DefectsApp(AppMixin):
         if error is None:
             super()._print_error_renderables()
             return
-        print(f"d2ltui: the interface failed ({in_words(error)}); {keep_traceback(error)}", file=sys.__stderr__)
+        print(
+            _("d2ltui: the interface failed ({error}); {place}").format(
+                error=in_words(error), place=keep_traceback(error)
+            ),
+            file=sys.__stderr__,
+        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.engine.control import Control
 from d2ltui.spec.imports import without_gc
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
 from d2ltui.spec.parsing import ConfigError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from d2ltui.store.maps import StoredMap
 
 
-STOPPED = "stopped by you"
+STOPPED = _("stopped by you")
 FOLLOW_EVERY = 0.5  # seconds between two looks at a map that another process trains
 
 
@@ -101,7 +102,7 @@ class GrowingMap:
     def carry_out(self) -> None:
         """Train what is left. Raises nothing: it is called at the bottom of a thread."""
         self.problem = self.traceback = ""
-        self.doing = "loading PyTorch"
+        self.doing = _("loading PyTorch")
         try:
             _import_engine()
             self._carry_out()
@@ -117,11 +118,11 @@ class GrowingMap:
     def _carry_out(self) -> None:
         from d2ltui.runner.map_run import MapRun, cells_of
 
-        self.doing = "looking at the cells"
+        self.doing = _("looking at the cells")
         left = {cell: runs for cell, runs in cells_of(self.spec).items() if cell not in self.known.cells}
         if self.stores:
             self._open_store()
-        self.doing = "loading the data"
+        self.doing = _("loading the data")
         steps, seconds = self.steps, self.seconds
 
         def progress(training: MapTraining) -> None:
@@ -142,7 +143,7 @@ class GrowingMap:
             self._stored = StoredMap(find(self.name)) if self.name else StoredMap.create(self.spec)
             self.name = self._stored.path.name
         except StoreError as error:
-            self._stored, self.trouble = None, f"{error}; it is trained all the same"
+            self._stored, self.trouble = None, _("{error}; it is trained all the same").format(error=error)
 
     def _keep(self, ready: Mapping[Cell, Figures]) -> None:
         """Store cells that are done. Where that fails, the map goes on without."""
@@ -154,16 +155,16 @@ class GrowingMap:
             self._stored.add(ready)
         except StoreError as error:
             self._stored.close()
-            self._stored, self.trouble = None, f"{error}; it is trained on, and no longer stored"
+            self._stored, self.trouble = None, _("{error}; it is trained on, and no longer stored").format(error=error)
 
     def _why(self, error: Exception) -> tuple[str, str]:
         trace = traceback.format_exc()
         try:
             from d2ltui.engine import summary
         except Exception:
-            return f"PyTorch cannot be used: {error}", trace
+            return _("PyTorch cannot be used: {error}").format(error=error), trace
         config = self.spec.config
-        _, said, told = summary.describe_error(error, config, config.device, ())
+        __, said, told = summary.describe_error(error, config, config.device, ())
         return said, told or ""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from d2ltui.spec.language import _
+
 if TYPE_CHECKING:
     from d2ltui.tui.services.lesson_runner import LessonRunner
     from d2ltui.tui.services.map_runner import MapRunner
 
-MEASURING = "a lesson is being measured: stop it first (L, then x)"
-MAPPING = "a map is being trained: stop it first (M, then x)"
+MEASURING = _("a lesson is being measured: stop it first (L, then x)")
+MAPPING = _("a map is being trained: stop it first (M, then x)")
 
 
 def occupied(measuring: LessonRunner, maps: MapRunner) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from d2ltui.spec.language import ngettext
+
 SPEEDS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)  # steps a second; beyond them is all there is
 WHOLE_RUN = 15.0  # seconds that a replay takes where no speed is set
 
@@ -21,7 +23,7 @@ def changed_speed(speed: float | None, by: int, present: float) -> float | None:
 
 def in_words(speed: float) -> str:
     """`30 steps/s`, `1 step/s`."""
-    return f"{round(speed):,} step{'s' * (round(speed) != 1)}/s"
+    return ngettext("{speed:,} step/s", "{speed:,} steps/s", round(speed)).format(speed=round(speed))
 
 
 class Replay:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.text import counted
 from d2ltui.tui.services.occupied import occupied
 from d2ltui.tui.services.threads import in_thread
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from d2ltui.tui.services.watching import Watching
 
 SLOW = 0.5  # seconds of reading after which it is said what the screen waits for
-BUSY = "a run is in progress here: stop it first"
+BUSY = _("a run is in progress here: stop it first")
 
 
 class RunScreen(Protocol):
@@ -112,7 +113,7 @@ class StoredRuns:
 
         def still() -> None:
             if self._opening is opening:
-                self._app.notify(f"reading {opening.name} …")
+                self._app.notify(_("reading {name} …").format(name=opening.name))
 
         self._app.set_timer(SLOW, still)
 
@@ -164,16 +165,18 @@ class StoredRuns:
             return
         run = active[0]
         if self._owner.in_use:  # a question would take the keys that are on their way to something else
-            self._app.notify(f"Another process is training {run.name}: R, then enter, shows it.")
+            self._app.notify(_("Another process is training {name}: R, then enter, shows it.").format(name=run.name))
             return
 
         def answered(watches: bool | None) -> None:
             if watches:
                 self.watch(run.path)
 
-        done = f"{run.status}, {counted(run.epochs, 'epoch', ',')} done"
-        question = f"Another process is training {run.name} ({done}). Watch it?"
-        self._app.push_screen(ConfirmScreen(question, "watch", "not now"), answered)
+        done = _("{status}, {epochs} done").format(
+            status=pgettext("status", run.status), epochs=counted(run.epochs, "epoch", ",")
+        )
+        question = _("Another process is training {name} ({done}). Watch it?").format(name=run.name, done=done)
+        self._app.push_screen(ConfirmScreen(question, _("watch"), _("not now")), answered)
 
     # Going on
 
@@ -210,5 +213,5 @@ class StoredRuns:
         if self._owner.training:
             return BUSY
         if self._resuming:  # begun anew, it would find the run in use: by ourselves
-            return f"{self._resuming} is being read"
+            return _("{resuming} is being read").format(resuming=self._resuming)
         return occupied(self._owner.measuring, self._owner.maps)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.runner.stored_pictures import StoredPictures
 from d2ltui.spec import events
+from d2ltui.spec.language import _
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError
 from d2ltui.store.reader import RunReader
@@ -127,7 +128,9 @@ class Watching:
             return str(error)
         live = reader.live
         if not alive and live.ended is None:
-            gone = f"interrupted after step {live.step:,}: its process is gone; R lists the run, and c resumes it"
+            gone = _("interrupted after step {step:,}: its process is gone; R lists the run, and c resumes it").format(
+                step=live.step
+            )
             self._gone = events.RunEnded("stopped", gone, {})
             live(self._gone)
         elif alive and live.ended is not None and live.ended is self._gone:  # it was asleep only

@@ -12,6 +12,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from d2ltui.spec.width import cells, padded
+
 LABEL_WIDTH = 13
 DIGITS = "0123456789"
 
@@ -71,12 +73,12 @@ class ChoiceField(Widget, can_focus=True):
     def render(self) -> Content:
         """`label  ‹ value ›`"""
         at, value = self._places()
-        return Content(f"{self.label:<{at}}‹ {value} ›")
+        return Content(f"{padded(self.label, at)}‹ {value} ›")
 
     def _places(self) -> tuple[int, str]:
         """The column of the left arrow, further left for a long value, and the value as far as it fits."""
         width = self.size.width
-        at = max(len(self.label) + 1, min(LABEL_WIDTH, width - len(self.value) - 4))
+        at = max(cells(self.label) + 1, min(LABEL_WIDTH, width - len(self.value) - 4))
         space = max(1, width - at - 4)
         return at, self.value if len(self.value) <= space else self.value[: space - 1] + "…"
 

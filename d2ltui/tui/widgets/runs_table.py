@@ -12,8 +12,10 @@ from textual.binding import Binding
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
+from d2ltui.spec.language import pgettext
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import optional
+from d2ltui.spec.width import cells, cut
 from d2ltui.tui.form_state import as_text
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ _PLAIN = Style()
 _GRAVE: tuple[Severity, ...] = ("alarm", "warning")
 
 
+def _column(title: str) -> str:
+    return pgettext("column", title)
+
+
 def _has(config: RunConfig | None, field: str) -> TypeGuard[RunConfig]:
     """Whether the model of `config` has that field; of a model that this version does not know, nothing is shown."""
     return config is not None and config.model in MODELS and field in MODELS[config.model].fields
@@ -38,10 +44,10 @@ def row(run: RunInfo, mark: str, look: Style = _PLAIN) -> Row:
     config, figures = run.config, run.figures
     metric = figures.get("val_accuracy", figures.get("val_r2"))
     loss = figures.get("val_loss")
-    cells = (
+    texts = (
         mark,
         run.name,
-        run.status,
+        pgettext("status", run.status),
         run.progress,
         optional(loss, 3),
         optional(metric, 3),
@@ -49,9 +55,9 @@ def row(run: RunInfo, mark: str, look: Style = _PLAIN) -> Row:
         as_text(config.hidden) if _has(config, "hidden") else "",
         config.activation if _has(config, "activation") else "",
         time.strftime("%m-%d %H:%M", time.localtime(run.created)) if run.created else "",
-        run.note if len(run.note) <= NOTE_WIDTH else run.note[: NOTE_WIDTH - 1] + "…",
+        run.note if cells(run.note) <= NOTE_WIDTH else cut(run.note, NOTE_WIDTH - 1) + "…",
     )
-    shown = [Text(cell) for cell in cells]
+    shown = [Text(cell) for cell in texts]
     if run.tally.severity is not None:
         shown[2].append(f" {run.tally.marks}", look)
     return tuple(shown)
@@ -120,8 +126,8 @@ class RunsTable(DataTable[Text]):
             return
         self._fit_columns()
         self.clear()
-        for name, (*_, cells) in self._shown.items():
-            self.add_row(*cells, key=name)
+        for name, (*_, shown) in self._shown.items():
+            self.add_row(*shown, key=name)
         if selected in self._shown:
             self.move_cursor(row=list(self._shown).index(selected), animate=False)
         self.call_after_refresh(self.scroll_to, where.x, None, animate=False)
@@ -136,12 +142,12 @@ class RunsTable(DataTable[Text]):
 
         (Textual finds that out later, and draws them too narrow before.)
         """
-        rows = [cells for *_, cells in self._shown.values()]
-        widths = [max([len(title), *(cells[i].cell_len for cells in rows)]) for i, title in enumerate(COLUMNS)]
+        rows = [shown for *__, shown in self._shown.values()]
+        widths = [max([cells(_column(title)), *(row[i].cell_len for row in rows)]) for i, title in enumerate(COLUMNS)]
         if widths == self._column_widths:
             return False
         self._column_widths = widths
         self.clear(columns=True)
         for title, width in zip(COLUMNS, widths, strict=True):
-            self.add_column(title, width=width)
+            self.add_column(_column(title), width=width)
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,20 +19,22 @@ from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, applicable_fields
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.inits import INITS
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.synthetic import FUNCTIONS
+from d2ltui.spec.width import right, wrapped
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.render.cached import FrameOnly
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 from d2ltui.tui.widgets.pane import Pane, takes_focus
 
 SHOWN_LAYERS = 7
-AS_BEFORE = "as before"
+AS_BEFORE = _("as before")
 NOTE_WIDTH = 28  # columns of a note in a column beside the others
 COLUMN = 34  # columns that the form wants, as in its style
 
-_MEANINGS: dict[str, dict[str, str]] = {
+MEANINGS: dict[str, dict[str, str]] = {
     "implementation": catalogue.IMPLEMENTATIONS,
     "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
     "function": {name: f"y = {formula}" for name, (formula, _) in FUNCTIONS.items()},
@@ -44,14 +45,24 @@ _MEANINGS: dict[str, dict[str, str]] = {
 }
 
 
+def label_of(name: str) -> str:
+    """What a field is called in the form."""
+    return pgettext("field", FIELDS[name].label)
+
+
+def meanings_of(name: str) -> dict[str, str]:
+    """What each choice of a field means."""
+    return {choice: _(meaning) for choice, meaning in MEANINGS[name].items()}
+
+
 def make_field(name: str, state: FormState) -> Widget:
     """The widget that edits field `name`."""
     field = FIELDS[name]
     if field.kind == "choice":
-        choice = ChoiceField(name, field.label, _MEANINGS[name], state[name])
+        choice = ChoiceField(name, label_of(name), meanings_of(name), state[name])
         choice.set_choices(state.choices(name))
         return choice
-    return TextField(name, field.label, state[name])
+    return TextField(name, label_of(name), state[name])
 
 
 def describe_network(config: RunConfig) -> str:
@@ -63,24 +74,37 @@ def describe_network(config: RunConfig) -> str:
     ]
     if len(lines) > SHOWN_LAYERS:
         left_out = len(lines) - SHOWN_LAYERS + 1
-        lines = [*lines[: SHOWN_LAYERS - 3], f"   … {left_out} more layers", *lines[-2:]]
+        lines = [*lines[: SHOWN_LAYERS - 3], _("   … {left_out} more layers").format(left_out=left_out), *lines[-2:]]
     total = sum(layer.parameters for layer in layers)
-    return "\n".join([*lines, f"{f'{total:,} parameters':>28}"])
+    return "\n".join([*lines, right(_("{total:,} parameters").format(total=total), 28)])
 
 
 def before(problems: Iterable[str]) -> str:
     """What the model pane says of the network that it shows while fields have problems: their names."""
-    return f"{AS_BEFORE}; not allowed now: {', '.join(FIELDS[name].label for name in problems if name in FIELDS)}"
+    return _("{as_before}; not allowed now: {fields}").format(
+        as_before=AS_BEFORE, fields=", ".join(label_of(name) for name in problems if name in FIELDS)
+    )
 
 
 def describe_data(config: RunConfig) -> str:
     """What the data set is, its parts, and its normalisation."""
     data = config.dataset_info
     shape = "×".join(map(str, data.input_shape))
-    outputs = f"{data.num_outputs} classes" if data.task == "classification" else "one number"
-    return (
-        f"{data.description}\n{data.train_size:,} train + {data.val_size:,} validation\n"
-        f"{shape} inputs → {outputs}\nnormalised: {data.normalisation}"
+    outputs = (
+        _("{num_outputs} classes").format(num_outputs=data.num_outputs)
+        if data.task == "classification"
+        else _("one number")
+    )
+    return _(
+        "{description}\n{train_size:,} train + {val_size:,} validation\n{shape} inputs → {outputs}\n"
+        "normalised: {normalisation}"
+    ).format(
+        description=_(data.description),
+        train_size=data.train_size,
+        val_size=data.val_size,
+        shape=shape,
+        outputs=outputs,
+        normalisation=_(data.normalisation),
     )
 
 
@@ -111,7 +135,7 @@ def notes_for(config: RunConfig, network: str, rows: int) -> Notes:
 
 
 def _rows(text: str) -> int:
-    return sum(max(1, len(textwrap.wrap(line, NOTE_WIDTH))) for line in text.split("\n")) if text else 0
+    return sum(max(1, len(wrapped(line, NOTE_WIDTH))) for line in text.split("\n")) if text else 0
 
 
 class ModelButton(RadioButton):
@@ -143,7 +167,7 @@ class ModelChoice(RadioSet, inherit_bindings=False):
         self.call_after_refresh(self._go_to_chosen)
 
     def _go_to_chosen(self) -> None:
-        for _ in range(self.pressed_index):
+        for __ in range(self.pressed_index):
             self.action_next_button()
 
     def action_take(self, by: int) -> None:
@@ -197,20 +221,20 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         """Three panes."""
         state, config = self.state, self.state.last_valid
         with Vertical(classes="stack"):
-            with Pane("Model", id="model-pane"):
+            with Pane(_("Model"), id="model-pane"):
                 with ModelChoice(id="model", compact=True):
                     for info in MODELS.values():
-                        yield ModelButton(info.title, value=info.name == state["model"], name=info.name)
+                        yield ModelButton(_(info.title), value=info.name == state["model"], name=info.name)
                 yield make_field("implementation", state)
                 yield Static(describe_network(config), id="network", classes="note", markup=False)
-            with Pane("Data", id="data-pane"):
+            with Pane(_("Data"), id="data-pane"):
                 yield make_field("dataset", state)
                 yield Static(describe_data(config), id="data-note", classes="note", markup=False)
                 yield Static("", id="data-problem", classes="problem", markup=False)
                 yield make_field("data_dir", state)
                 for name in catalogue.DATA_FIELDS:
                     yield make_field(name, state)
-        with Vertical(classes="stack"), Pane("Hyperparameters", id="form-pane"):
+        with Vertical(classes="stack"), Pane(_("Hyperparameters"), id="form-pane"):
             for name in self._all_hyperparameters():
                 yield make_field(name, state)
             yield Static("", id="form-problem", classes="problem", markup=False)
@@ -364,7 +388,9 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         scratch = self.state["implementation"] == "scratch"
         self._note("#form-problem", "\n".join(problems.values()))
         beside = comparison.beside_concise(self.state.last_valid)
-        self._note("#form-note", f"from scratch, the optimizer is SGD; {beside}" if scratch else "")
+        self._note(
+            "#form-note", _("from scratch, the optimizer is SGD; {beside}").format(beside=beside) if scratch else ""
+        )
 
     def _note(self, selector: str, text: str) -> None:
         note = self.query_one(selector, Static)

@@ -15,8 +15,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from d2ltui.spec.findings import MARKS, Tally, tally
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import clock, duration, setting, whole_percent
 from d2ltui.spec.numbers import rate as steps_a_second
+from d2ltui.spec.width import padded
 from d2ltui.tui.render.cached import CachedRender
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
 from d2ltui.tui.widgets.lines import changed_cells
@@ -89,12 +91,13 @@ def _rows(text: str, width: int) -> int:
 def _word(status: str, found: Tally, counts: str) -> list[Part]:
     """The run's state, and how much is wrong with it: one that has learned nothing must not look well."""
     mark, style = _MARKS[status], _STYLES[status]
+    said = padded(pgettext("status", status), 8)
     if found.severity is None:
-        return [(f"{mark} {status:<8}", style)]
+        return [(f"{mark} {said}", style)]
     grave = f"bold {STYLES[found.severity]}"
     if status == "finished":
         mark, style = MARKS[found.severity], grave
-    return [(f"{mark} {status:<8}", style), (f"  {counts}", grave)]
+    return [(f"{mark} {said}", style), (f"  {counts}", grave)]
 
 
 class StatusLine(CachedRender, Widget):
@@ -165,7 +168,7 @@ class StatusLine(CachedRender, Widget):
         self._status, self._line, self._message = status, line, message
         alarming, self._alarming = self._alarming, result if status in ("failed", "diverged") else ""
         cells = None
-        one_row = "\n" not in before + after and max(len(before), len(after)) <= self.content_size.width
+        one_row = "\n" not in before + after and max(cell_len(before), cell_len(after)) <= self.content_size.width
         if one_row and not grows and (message, self._alarming) == (said, alarming):
             cells = changed_cells(*([(_style(part), _words(part)) for part in line] for line in (drawn, line)))
         if cells is None:
@@ -184,33 +187,35 @@ class StatusLine(CachedRender, Widget):
             # While the cause is looked for, the run itself is over.
             rate = self._speed.of(live) if live.loading is None else None
             of = f"{header.epochs:,}" if header.epochs else "?"
-            parts.append(f"  epoch {live.epoch:,}/{of} ")
-            told = [f" step {live.step:,}"]
+            parts.append(_("  epoch {epoch:,}/{of} ").format(epoch=live.epoch, of=of))
+            told = [_(" step {step:,}").format(step=live.step)]
             if live.ended is not None:
                 time = [f"  {duration(live.seconds)}"]
             elif rate and header.total_steps is not None:
-                time = [f"  {clock((header.total_steps - live.step) / rate)} left"]
+                time = [_("  {time} left").format(time=clock((header.total_steps - live.step) / rate))]
             else:
                 time = []
             if rate:
-                told.append(f"  {steps_a_second(rate)} steps/s")  # three digits: more of them only flicker
+                told.append(
+                    _("  {rate} steps/s").format(rate=steps_a_second(rate))
+                )  # three digits: more of them only flicker
             told += time
             if speed:
                 told.insert(0, f"  {speed} ")
             if wide and live.lr_changes:
                 told.append(f"  lr {setting(live.lr)}")
-            while told and self.app.size.height < SHORT and len(_text(parts)) + len("".join(told)) > width:
+            while told and self.app.size.height < SHORT and cell_len(_text(parts)) + cell_len("".join(told)) > width:
                 told.pop()  # a row more would be one less for everything else
             after = "".join(told)
             in_words = _word(status, found, found.words)
-            if len(_text([*in_words, *parts[len(in_words) :]])) + len(after) <= width:
+            if cell_len(_text([*in_words, *parts[len(in_words) :]])) + cell_len(after) <= width:
                 parts[: len(in_words)] = in_words
             # The bar gives way before a word goes to the next row.
-            room = max(0, width - len(_text(parts)) - len(after))
+            room = max(0, width - cell_len(_text(parts)) - cell_len(after))
             share = live.step / header.total_steps if header.total_steps else 0.0
             done, left = progress_bar(share, min(room, BAR_WIDTH if wide else BAR_WIDTH // 2))
             parts += [(done, "$primary"), (left, "$foreground 30%"), after]
-        space = width - 2 - len(_text(parts))
+        space = width - 2 - cell_len(_text(parts))
         if alone and space < len(machine) <= width:
             return [*parts, "\n" + " " * (width - len(machine)), (machine, "$text-muted")]
         for shown in (machine, machine.partition("  gpu")[0], machine.partition("  mem")[0]):

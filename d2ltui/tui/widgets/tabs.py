@@ -11,6 +11,8 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
+from d2ltui.spec.language import pgettext
+
 if TYPE_CHECKING:
     from d2ltui.spec.events import Severity
     from d2ltui.spec.findings import Tally
@@ -58,8 +60,9 @@ class TabStrip(Widget):
 
     def _fitting(self) -> list[tuple[str, str]]:
         """The titles, each as it is shown: whole where there is room for all, else short, else the active one alone."""
-        whole = [(title, title) for title in self._titles]
-        for titles in (whole, list(self._titles.items())):
+        whole = [(title, pgettext("tab", title)) for title in self._titles]
+        short = [(title, pgettext("tab", shown)) for title, shown in self._titles.items()]
+        for titles in (whole, short):
             if sum(cell_len(shown + self._marks(title)) + 2 for title, shown in titles) <= self.size.width - 2:
                 return titles
         return []
@@ -69,11 +72,11 @@ class TabStrip(Widget):
         titles = self._fitting()
         if not titles:
             at = list(self._titles).index(self._active) + 1 if self._active in self._titles else 1
-            alone = f"{self._active} {at}/{len(self._titles)}"
+            alone = f"{pgettext('tab', self._active)} {at}/{len(self._titles)}"
             shown = f"‹ {alone} ›" if cell_len(alone) + 4 <= self.size.width else alone
             parts = [(shown, "bold")]
             for title, tally in self._tallies.items():
-                marks = f" {self._titles[title]}{self._marks(title)}"
+                marks = f" {pgettext('tab', self._titles[title])}{self._marks(title)}"
                 if cell_len(shown + marks) <= self.size.width - 2:
                     parts.append((marks, f"bold {STYLES[tally.severity]}"))
             return Content.assemble(*parts)
