@@ -20,6 +20,7 @@ import msgspec
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.fields import FIELDS, MAX_LAYERS, MAX_WIDTH
+from d2ltui.spec.language import _
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
@@ -61,18 +62,24 @@ def parse_axis(axis: str, text: str) -> Axis:
     name, equals, said = text.partition("=")
     name = name.strip().removeprefix("--").replace("-", "_")
     if not equals:
-        raise _wrong(axis, text, "it has no values", "FIELD=LOW:HIGH:N or FIELD=VALUE,VALUE, such as lr=1e-4:10:32")
+        raise _wrong(
+            axis, text, _("it has no values"), _("FIELD=LOW:HIGH:N or FIELD=VALUE,VALUE, such as lr=1e-4:10:32")
+        )
     allowed = [field for field in (*FIELDS, *OF_HIDDEN) if field not in _EXCLUDED]
     if name not in allowed:
-        hint = "depth and width vary it" if name == "hidden" else f"there is no such axis{did_you_mean(name, allowed)}"
+        hint = (
+            _("depth and width vary it")
+            if name == "hidden"
+            else _("there is no such axis{hint}").format(hint=did_you_mean(name, allowed))
+        )
         raise _wrong(axis, text, hint, ", ".join(allowed))
     if ":" in said:
         return _range(axis, text, name, said.split(":"))
     values = tuple(_value(axis, text, name, part.strip()) for part in said.split(","))
     if len(values) < 2:
-        raise _wrong(axis, text, "it has one value", "two or more")
+        raise _wrong(axis, text, _("it has one value"), _("two or more"))
     if len(set(values)) < len(values):
-        raise _wrong(axis, text, "a value is given twice", "each value once")
+        raise _wrong(axis, text, _("a value is given twice"), _("each value once"))
     return Axis(name, values, "choice")
 
 
@@ -83,7 +90,7 @@ def checked_axis(axis: str, given: Axis) -> Axis:
         ConfigError: with one sentence, where it is none.
     """
     if given.field not in (*FIELDS, *OF_HIDDEN) or given.field in _EXCLUDED or not given.values:
-        raise _wrong(axis, given.field, "there is no such axis", "a field, and values of it")
+        raise _wrong(axis, given.field, _("there is no such axis"), _("a field, and values of it"))
     return msgspec.structs.replace(
         given, values=tuple(_value(axis, str(value), given.field, value) for value in given.values)
     )
@@ -92,27 +99,39 @@ def checked_axis(axis: str, given: Axis) -> Axis:
 def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
     kind = FIELDS[name].kind if name in FIELDS else "int"
     if kind not in ("int", "float"):
-        raise _wrong(axis, text, f"{name} is not a number", f"values of it, such as {name}={_example(name)}")
+        raise _wrong(
+            axis,
+            text,
+            _("{name} is not a number").format(name=name),
+            _("values of it, such as {name}={example}").format(name=name, example=_example(name)),
+        )
     chosen = parts[3].strip() if len(parts) > 3 else "log" if name in LOG_FIELDS else "linear"
     if len(parts) not in (3, 4) or chosen not in ("log", "linear"):
-        raise _wrong(axis, text, "it is not a range", f"{name}=LOW:HIGH:N, and behind it :log or :linear")
+        raise _wrong(
+            axis, text, _("it is not a range"), _("{name}=LOW:HIGH:N, and behind it :log or :linear").format(name=name)
+        )
     low, high = (_number(axis, text, part) for part in parts[:2])
     count = parts[2].strip()
     if not (count.isascii() and count.isdigit() and len(count) <= 9):
-        raise _wrong(axis, text, f"{quoted(count)} is not a number of values", f"a whole number from 2 to {MAX_VALUES}")
+        raise _wrong(
+            axis,
+            text,
+            _("{count} is not a number of values").format(count=quoted(count)),
+            _("a whole number from 2 to {most}").format(most=MAX_VALUES),
+        )
     n = int(count)
     if low > high:
-        raise _wrong(axis, text, "its ends are the wrong way round", f"{name}={parts[1]}:{parts[0]}:{count}")
+        raise _wrong(axis, text, _("its ends are the wrong way round"), f"{name}={parts[1]}:{parts[0]}:{count}")
     if n < 2 or low == high:
-        raise _wrong(axis, text, "it has one value", "two or more, from a lower to a higher one")
+        raise _wrong(axis, text, _("it has one value"), _("two or more, from a lower to a higher one"))
     if n > MAX_VALUES:
-        raise _wrong(axis, text, f"{n:,} values are too many", f"2 to {MAX_VALUES}")
+        raise _wrong(axis, text, _("{n:,} values are too many").format(n=n), _("2 to {most}").format(most=MAX_VALUES))
     if chosen == "log" and low <= 0:
         raise _wrong(
             axis,
             text,
-            f"a logarithmic axis has no {setting(low)}",
-            f"more than 0, or {name}={':'.join(parts[:3])}:linear",
+            _("a logarithmic axis has no {low}").format(low=setting(low)),
+            _("more than 0, or {name}={parts}:linear").format(name=name, parts=":".join(parts[:3])),
         )
     if chosen == "log":
         logs = (math.log(low) + (math.log(high) - math.log(low)) * i / (n - 1) for i in range(n))
@@ -123,12 +142,22 @@ def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
     if kind == "int":
         whole = tuple(dict.fromkeys(round(number) for number in numbers))
         if len(whole) < n:
-            raise _wrong(axis, text, f"it has {counted(len(whole), 'whole number')}", f"that many values: {len(whole)}")
+            raise _wrong(
+                axis,
+                text,
+                _("it has {whole}").format(whole=counted(len(whole), "whole number")),
+                _("that many values: {whole}").format(whole=len(whole)),
+            )
         numbers = list(whole)
     else:
         numbers = [rounded(number) for number in numbers]
         if len(set(numbers)) < n:
-            raise _wrong(axis, text, "its values are too close together", f"{DIGITS} digits that differ")
+            raise _wrong(
+                axis,
+                text,
+                _("its values are too close together"),
+                _("{digits} digits that differ").format(digits=DIGITS),
+            )
     return Axis(
         name, tuple(_value(axis, text, name, number) for number in numbers), "log" if chosen == "log" else "linear"
     )
@@ -143,9 +172,11 @@ def _number(axis: str, text: str, part: str) -> float:
     try:
         number = float(part)
     except ValueError:
-        raise _wrong(axis, text, f"{quoted(part)} is not a number", "LOW:HIGH:N, such as 1e-4:10:32") from None
+        raise _wrong(
+            axis, text, _("{part} is not a number").format(part=quoted(part)), _("LOW:HIGH:N, such as 1e-4:10:32")
+        ) from None
     if not math.isfinite(number):
-        raise _wrong(axis, text, f"{part.strip()} is not finite", "a finite number")
+        raise _wrong(axis, text, _("{part} is not finite").format(part=part.strip()), _("a finite number"))
     return number
 
 
@@ -154,14 +185,26 @@ def _value(axis: str, text: str, name: str, value: object) -> object:
         given = str(value)
         if not (given.isascii() and given.isdigit() and len(given) <= 9 and 1 <= int(given) <= OF_HIDDEN[name]):
             raise _wrong(
-                axis, text, f"{quoted(value)} is not a valid {name}", f"a whole number from 1 to {OF_HIDDEN[name]}"
+                axis,
+                text,
+                _("{value} is not a valid {name}").format(value=quoted(value), name=name),
+                _("a whole number from 1 to {most}").format(most=OF_HIDDEN[name]),
             )
         return int(given)
     try:
         return parse(name, value)
     except ConfigError as error:
         problem = error.problems[0]
-        raise ConfigError([Problem(axis, f"{axis}: {quoted(text)} is not allowed; {problem.message}")]) from None
+        raise ConfigError(
+            [
+                Problem(
+                    axis,
+                    _("{axis}: {text} is not allowed; {message}").format(
+                        axis=axis, text=quoted(text), message=problem.message
+                    ),
+                )
+            ]
+        ) from None
 
 
 def _example(name: str) -> str:
@@ -169,7 +212,16 @@ def _example(name: str) -> str:
 
 
 def _wrong(axis: str, text: str, why: str, allowed: str) -> ConfigError:
-    return ConfigError([Problem(axis, f"{axis}: {quoted(text)} is not allowed ({why}); allowed: {allowed}")])
+    return ConfigError(
+        [
+            Problem(
+                axis,
+                _("{axis}: {text} is not allowed ({why}); allowed: {allowed}").format(
+                    axis=axis, text=quoted(text), why=why, allowed=allowed
+                ),
+            )
+        ]
+    )
 
 
 def base_config(given: Mapping[str, object], x: Axis, y: Axis) -> RunConfig:
@@ -179,7 +231,9 @@ def base_config(given: Mapping[str, object], x: Axis, y: Axis) -> RunConfig:
         ConfigError: where the fields do not go together.
     """
     if x.field == y.field:
-        raise ConfigError([Problem("y", f"y: {x.field} is not allowed on both axes; allowed: another field")])
+        raise ConfigError(
+            [Problem("y", _("y: {field} is not allowed on both axes; allowed: another field").format(field=x.field))]
+        )
     varied = {x.field, y.field}
     chosen = dict(given)
     for field in varied & set(catalogue.ONLY_WITH):
@@ -199,8 +253,8 @@ def base_config(given: Mapping[str, object], x: Axis, y: Axis) -> RunConfig:
 
 def _check_hidden(config: RunConfig, axis: Axis) -> None:
     if axis.field in OF_HIDDEN and "hidden" not in MODELS[config.model].fields:
-        why = (
-            f"{axis.field}: it is no axis of model {config.model}, which has no hidden layers; allowed: with model mlp"
+        why = _("{field}: it is no axis of model {model}, which has no hidden layers; allowed: with model mlp").format(
+            field=axis.field, model=config.model
         )
         raise ConfigError([Problem("x", why)])
 

@@ -11,28 +11,29 @@ from collections.abc import Sequence
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import RunHeader, header_of
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import printable
 
-LOSS_UNIT = (
-    "losses of a regression are shown as (ŷ − y)², which is twice what training from scratch reports: its loss "
-    "is ½(ŷ − y)²"
+LOSS_UNIT = _(
+    "losses of a regression are shown as (ŷ − y)², which is twice what training from scratch "
+    "reports: its loss is ½(ŷ − y)²"
 )
-_HALF = (
-    "the ½ in the loss from scratch halves the gradient: with the same lr, concise moves twice as far in a step "
-    "(from scratch, {scratch} moves as concise does with {concise})"
+_HALF = _(
+    "the ½ in the loss from scratch halves the gradient: with the same lr, concise moves "
+    "twice as far in a step (from scratch, {scratch} moves as concise does with {concise})"
 )
-_INIT = (
-    "with init default the weights start differently: N(0, 0.01²), biases 0, from scratch; torch.nn's own in concise. "
-    "Every other init gives both the same"
+_INIT = _(
+    "with init default the weights start differently: N(0, 0.01²), biases 0, from scratch; "
+    "torch.nn's own in concise. Every other init gives both the same"
 )
-_DROPOUT = "with dropout each draws masks of its own, so that other units are dropped"
-_CLIPPING = (
-    "with clip_norm, weight decay is clipped with the rest of the gradient from scratch, where it is a penalty in the "
-    "loss; in concise the optimizer adds it afterwards"
+_DROPOUT = _("with dropout each draws masks of its own, so that other units are dropped")
+_CLIPPING = _(
+    "with clip_norm, weight decay is clipped with the rest of the gradient from scratch, "
+    "where it is a penalty in the loss; in concise the optimizer adds it afterwards"
 )
-_SAME = "from scratch and concise follow the same trajectory here, but for rounding"
+_SAME = _("from scratch and concise follow the same trajectory here, but for rounding")
 
 
 def differences(headers: Sequence[RunHeader]) -> list[tuple[str, list[str]]]:
@@ -89,7 +90,11 @@ def reasons(scratch: RunConfig, concise: RunConfig) -> list[str]:
 
 def _pace(config: RunConfig, factor: float) -> str:
     """A learning rate and, where there is one, the weight decay that goes with it: its penalty has no ½ to lose."""
-    decay = f" and weight_decay {setting(config.weight_decay / factor)}" if config.weight_decay > 0 else ""
+    decay = (
+        _(" and weight_decay {decay}").format(decay=setting(config.weight_decay / factor))
+        if config.weight_decay > 0
+        else ""
+    )
     return f"lr {setting(factor * config.lr)}{decay}"
 
 
@@ -97,14 +102,14 @@ def beside_concise(config: RunConfig) -> str:
     """In few words, what training from scratch has in common with concise where all fields are `config`'s."""
     found = []
     if config.task == "regression":
-        found.append("its loss ½(ŷ − y)² has half of concise's gradient")
+        found.append(_("its loss ½(ŷ − y)² has half of concise's gradient"))
     if config.model != "linear" and config.init == "default":
-        found.append("with init default other weights than concise's")
+        found.append(_("with init default other weights than concise's"))
     if "dropout" in MODELS[config.model].fields and config.dropout > 0:
-        found.append("other dropout masks than concise's")
+        found.append(_("other dropout masks than concise's"))
     if _clips_penalty(config):
-        found.append("the penalty's gradient is clipped, too, and concise's is not")
-    return "; ".join(found) or "the trajectory is concise's, but for rounding"
+        found.append(_("the penalty's gradient is clipped, too, and concise's is not"))
+    return "; ".join(found) or _("the trajectory is concise's, but for rounding")
 
 
 def _clips_penalty(config: RunConfig) -> bool:

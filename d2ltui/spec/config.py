@@ -15,12 +15,13 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.cores import available_cores
 from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo, DescriptionError
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.models import MODELS, PlanError, refusal
 from d2ltui.spec.optimizers import from_scratch
 from d2ltui.spec.parsing import ConfigError, Problem, parse, parse_directory, wrong
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.synthetic import LEAST_SAMPLES, allowed_fractions
-from d2ltui.spec.text import MAX_VALUE, are, counted, printable
+from d2ltui.spec.text import MAX_VALUE, counted, printable
 
 
 class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -90,9 +91,17 @@ def check_threads(config: RunConfig) -> None:
         ConfigError: with one sentence, where it has not: threads that wait for a core hold up all the others.
     """
     if isinstance(config.threads, int) and config.threads > (cores := available_cores()):
-        allowed = f"auto, or a whole number from 1 to {cores}" if cores > 1 else "auto or 1"
+        allowed = _("auto, or a whole number from 1 to {cores}").format(cores=cores) if cores > 1 else _("auto or 1")
         raise ConfigError(
-            [wrong("threads", config.threads, allowed, f" (there {are(cores)} {counted(cores, 'core')})")]
+            [
+                wrong(
+                    "threads",
+                    config.threads,
+                    allowed,
+                    " "
+                    + ngettext("(there is {cores})", "(there are {cores})", cores).format(cores=counted(cores, "core")),
+                )
+            ]
         )
 
 
@@ -121,9 +130,11 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
         data = config.dataset_info
     except DescriptionError as error:
         yield Problem("dataset", str(error))
-    why = refusal(model, data) if data.task in model.tasks else f"its task is {data.task}"
+    why = refusal(model, data) if data.task in model.tasks else _("its task is {task}").format(task=data.task)
     if why:
-        allowed = f"with model {model.name}, {', '.join(catalogue.datasets_for(model.name))}"
+        allowed = _("with model {name}, {data}").format(
+            name=model.name, data=", ".join(catalogue.datasets_for(model.name))
+        )
         yield wrong("dataset", data.name, allowed, f" ({why})")
     else:
         try:
@@ -131,7 +142,9 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
         except PlanError as error:
             yield Problem("model", str(error))
     if config.implementation not in model.implementations:
-        allowed = f"with model {model.name}, {', '.join(model.implementations)}"
+        allowed = _("with model {name}, {implementations}").format(
+            name=model.name, implementations=", ".join(model.implementations)
+        )
         yield wrong("implementation", config.implementation, allowed)
     if not unused:
         yield from _unused(config, given)
@@ -139,14 +152,20 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
         yield wrong(
             "optimizer",
             config.optimizer,
-            f"from scratch, {', '.join(from_scratch())}",
-            " (the from-scratch implementation has only SGD)",
+            _("from scratch, {optimizers}").format(optimizers=", ".join(from_scratch())),
+            _(" (the from-scratch implementation has only SGD)"),
         )
     if "val_fraction" in DATASET_SOURCES[config.dataset].fields and min(data.train_size, data.val_size) < LEAST_SAMPLES:
-        left = f" (it leaves {data.train_size:,} for training and {data.val_size:,} for validation)"
+        left = _(" (it leaves {train_size:,} for training and {val_size:,} for validation)").format(
+            train_size=data.train_size, val_size=data.val_size
+        )
         yield wrong("val_fraction", config.val_fraction, allowed_fractions(config.samples), left)
     elif config.batch_size > data.train_size:
-        yield wrong("batch_size", config.batch_size, f"1 to {data.train_size}, the training samples of {data.name}")
+        yield wrong(
+            "batch_size",
+            config.batch_size,
+            _("1 to {train_size}, the training samples of {name}").format(train_size=data.train_size, name=data.name),
+        )
 
 
 def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]:
@@ -158,13 +177,19 @@ def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]
         if name not in fields and name not in catalogue.DATA_FIELDS:
             models = [m.name for m in MODELS.values() if name in m.fields]
             yield wrong(
-                name, given[name], f"with model {' or '.join(models)}", f" (model {config.model} has no {name})"
+                name,
+                given[name],
+                _("with model {models}").format(models=_(" or ").join(models)),
+                _(" (model {model} has no {name})").format(model=config.model, name=name),
             )
         elif name in catalogue.ONLY_WITH:
             other, having = catalogue.ONLY_WITH[name], catalogue.values_with(name)
             if (chosen := getattr(config, other)) not in having:
                 yield wrong(
-                    name, given[name], f"with {other} {' or '.join(having)}", f" ({other} {chosen} has no {name})"
+                    name,
+                    given[name],
+                    _("with {other} {having}").format(other=other, having=_(" or ").join(having)),
+                    _(" ({other} {chosen} has no {name})").format(other=other, chosen=chosen, name=name),
                 )
 
 
@@ -199,7 +224,9 @@ def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
     for name, value in given.items():
         if name not in FIELDS:
             shown = printable(name, MAX_VALUE)
-            said = f"{shown}: no such field{did_you_mean(name, FIELDS)}; allowed: {', '.join(FIELDS)}"
+            said = _("{shown}: no such field{hint}; allowed: {fields}").format(
+                shown=shown, hint=did_you_mean(name, FIELDS), fields=", ".join(FIELDS)
+            )
             problems.append(Problem(name, said))
             continue
         try:

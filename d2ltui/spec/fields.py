@@ -13,6 +13,7 @@ import msgspec
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.inits import INITS
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.optimizers import OPTIMIZERS
@@ -53,24 +54,25 @@ class Field(msgspec.Struct, frozen=True):
         if self.kind == "device":
             return "auto, cpu, cuda, cuda:N, mps"
         if self.kind == "threads":
-            return f"auto, or a whole number from {int(self.low)} to {int(self.high)}"
+            return _("auto, or a whole number from {low} to {high}").format(low=int(self.low), high=int(self.high))
         if self.kind == "path":
-            return "an existing, readable directory"
+            return _("an existing, readable directory")
         if self.kind == "ints":
-            return (
-                f"1 to {MAX_LAYERS} whole numbers from {int(self.low)} to {int(self.high)}, separated by commas, "
-                "such as 256,128"
+            return _("1 to {most} whole numbers from {low} to {high}, separated by commas, such as 256,128").format(
+                most=MAX_LAYERS, low=int(self.low), high=int(self.high)
             )
-        number = "a whole number" if self.kind == "int" else "a finite number"
+        number = _("a whole number") if self.kind == "int" else _("a finite number")
         if math.isinf(self.high):
             return (
-                f"{number} greater than {setting(self.low)}"
+                _("{number} greater than {low}").format(number=number, low=setting(self.low))
                 if self.low_open
-                else f"{number}, {setting(self.low)} or more"
+                else _("{number}, {low} or more").format(number=number, low=setting(self.low))
             )
         if self.high_open:
-            return f"{number}, {setting(self.low)} or more and less than {setting(self.high)}"
-        return f"{number} from {int(self.low)} to {int(self.high)}"
+            return _("{number}, {low} or more and less than {high}").format(
+                number=number, low=setting(self.low), high=setting(self.high)
+            )
+        return _("{number} from {low} to {high}").format(number=number, low=int(self.low), high=int(self.high))
 
 
 def _table(*fields: Field) -> dict[str, Field]:

@@ -19,6 +19,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.axes import Axis, cell_config
 from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.repeats import with_seeds
 
 Cell: TypeAlias = tuple[int, int]  # column, row
@@ -91,7 +92,9 @@ class Effort(NamedTuple):
     @property
     def in_words(self) -> str:
         """`1,024 networks of 4,300 steps take about 3 minutes on one core`."""
-        return f"{self.networks:,} networks of {self.steps:,} steps take about {_duration(self.seconds)} on one core"
+        return _("{networks:,} networks of {steps:,} steps take about {seconds} on one core").format(
+            networks=self.networks, steps=self.steps, seconds=_duration(self.seconds)
+        )
 
 
 def effort_of(spec: MapSpec) -> Effort:
@@ -107,7 +110,7 @@ def _duration(seconds: float) -> str:
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{round(seconds / size):,} {unit}"
-    return f"{round(seconds)} seconds"
+    return _("{seconds} seconds").format(seconds=round(seconds))
 
 
 def value_of(figures: Figures, quantity: str) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import size
 from d2ltui.spec.optimizers import OPTIMIZERS
@@ -58,19 +59,23 @@ def check_memory(config: RunConfig, *, loaded: bool = False) -> None:
     more = 0 if loaded else data(config)
     if takes + more > SMALL and takes + more > (free := free_memory()):
         if takes <= free and more > takes:
-            hint = f" (with it, training takes at least {size(takes + more)} of memory, and {size(free)} are free)"
-            raise ConfigError([wrong("dataset", config.dataset, "what fits, so try a smaller one", hint)])
+            hint = _(" (with it, training takes at least {takes} of memory, and {free} are free)").format(
+                takes=size(takes + more), free=size(free)
+            )
+            raise ConfigError([wrong("dataset", config.dataset, _("what fits, so try a smaller one"), hint)])
         raise ConfigError([too_large(config, takes + more, free)])
 
 
-def too_large(config: RunConfig, takes: int, free: int, where: str = "memory") -> Problem:
+def too_large(config: RunConfig, takes: int, free: int, where: str = "") -> Problem:
     """The sentence for a run that does not fit, about the field that makes it large."""
     name = (
         "hidden" if "hidden" in MODELS[config.model].fields and weights(config) >= activations(config) else "batch_size"
     )
     value = ",".join(map(str, config.hidden)) if name == "hidden" else str(config.batch_size)
-    hint = f" (training takes at least {size(takes)} of {where}, and {size(free)} are free)"
-    shown = wrong(name, value, "what fits, so try fewer", hint)
+    hint = _(" (training takes at least {takes} of {where}, and {free} are free)").format(
+        takes=size(takes), where=where or _("memory"), free=size(free)
+    )
+    shown = wrong(name, value, _("what fits, so try fewer"), hint)
     return Problem(name, shown.message)
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from d2ltui.spec.fields import FIELDS, MAX_DIGITS, MAX_LAYERS, MAX_PATH, Field
 from d2ltui.spec.folders import root_above
+from d2ltui.spec.language import _
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
 
@@ -36,7 +37,12 @@ class ConfigError(ValueError):
 
 def wrong(name: str, value: object, allowed: str, hint: str = "") -> Problem:
     """The sentence for a wrong value: the field, the value, what is allowed."""
-    return Problem(name, f"{name}: {_shown(name, value)} is not allowed{hint}; allowed: {allowed}")
+    return Problem(
+        name,
+        _("{name}: {value} is not allowed{hint}; allowed: {allowed}").format(
+            name=name, value=_shown(name, value), hint=hint, allowed=allowed
+        ),
+    )
 
 
 def _shown(name: str, value: object) -> str:
@@ -46,9 +52,9 @@ def _shown(name: str, value: object) -> str:
     try:
         return printable(value, most)
     except ValueError:  # Python does not write out a whole number of more than 4300 digits
-        return "a number that long"
+        return _("a number that long")
     except RecursionError:
-        return "a list that deep"
+        return _("a list that deep")
 
 
 def _number(field: Field, value: object) -> float | int | None:
@@ -139,17 +145,17 @@ def parse_directory(name: str, value: object) -> str | None:
         path = Path(value).expanduser()
         next(path.iterdir(), None)
     except FileNotFoundError:
-        reason = " (there is no such directory)"
+        reason = _(" (there is no such directory)")
     except NotADirectoryError:
-        reason = " (it is not a directory)"
+        reason = _(" (it is not a directory)")
     except OSError as error:
         reason = f" ({error.strerror})"
     except (ValueError, RuntimeError):  # a zero byte; ~ and a user that there is not
-        reason = " (no directory can have this name)"
+        reason = _(" (no directory can have this name)")
     else:
         if (root := root_above(path)) is None:
             return str(path)
-        reason = " (it lies within torchvision's root)"
+        reason = _(" (it lies within torchvision's root)")
     allowed = FIELDS["data_dir"].allowed
     with contextlib.suppress(OSError, ValueError, RuntimeError):
         if (root := root_above(Path(value).expanduser())) is not None:

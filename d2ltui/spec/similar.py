@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from d2ltui.spec.language import _
+
 LONGEST = 40  # characters: what is longer is no slip of the finger
 SHORTEST_BEGINNING = 3
 
@@ -28,7 +30,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 def did_you_mean(word: str, names: Iterable[str]) -> str:
     """` (did you mean NAME?)`, to stand in a sentence; "" where no name is close."""
     name = nearest(word, names)
-    return f" (did you mean {name}?)" if name else ""
+    return _(" (did you mean {name}?)").format(name=name) if name else ""
 
 
 def _folded(name: str) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from d2ltui.spec.events import Finding
 
 MOST_REMEDY_ROWS = 3
-EMPTY = _("what goes wrong inside, why, and what to change")
 
 
 class FindingsPane(ScrollingPane):
@@ -73,7 +72,7 @@ class FindingsPane(ScrollingPane):
                 if started and not moment
                 else _("nothing was found until then")
                 if started
-                else EMPTY
+                else _("what goes wrong inside, why, and what to change")
             )
             return
         self._show_lines(width)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from d2ltui.engine.picture_desk import PictureDesk
     from d2ltui.history.live import LiveRun
 
-EMPTY = _("the data, and what the network makes of it")
-WAITING = _("the network is not there yet")
 # Seconds: how often to look for the first picture after it has been asked for, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 2.0
 
@@ -56,7 +54,12 @@ class PicturePane(RunPane):
         if view.live is None or desk is None or kind is None:
             self.title(_("Picture"))
             self.subtitle("")
-            self._say(EMPTY if view.live is None else _("there is no picture of this run"), size)
+            self._say(
+                _("the data, and what the network makes of it")
+                if view.live is None
+                else _("there is no picture of this run"),
+                size,
+            )
             return
         self.title(_("Picture: {title}").format(title=_(kind.title)))
         self._ask(desk, kind, size)
@@ -107,7 +110,7 @@ class PicturePane(RunPane):
         if view.cursor is not None and made is not None and view.cursor < made.step:
             made = desk.at(view.cursor) or made
         if made is None or desk.request is None or made.request.kind != desk.request.kind:
-            self._say(WAITING if made is None else "…", size)
+            self._say(_("the network is not there yet") if made is None else "…", size)
             return
         look = look_of(self.view, view.ascii)
         if self._shown == (made, size, look, view.cursor):

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 # Seconds: how often to look for the engine's answer to a key, and for how long.
 ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
 HINT_FOR = 10.0  # seconds for which a message stands beside a run's result
-WELCOME = _("ctrl+r trains what the form describes; tab: the next pane; ?: all keys")
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
 
@@ -54,7 +53,8 @@ class MainScreen(OpeningScreen):
         self._log = False
         self._smoothing = 2
         self._forgetting: Timer | None = None  # until what was said goes away
-        self._hint, self._trouble = WELCOME, ""  # the latter: why the run is not stored
+        self._hint = _("ctrl+r trains what the form describes; tab: the next pane; ?: all keys")
+        self._trouble = ""  # why the run is not stored
         self._curves: Curves | None = None
         self._name = ""  # of the run on the screen
         self._handled_end: LiveRun | None = None

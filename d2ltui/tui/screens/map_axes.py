@@ -60,7 +60,7 @@ class MapAxes(Vertical):
         self._config, self._given = config, dict(given)
         texts = dict(zip(LABELS, usual_axes(config, given), strict=True))
         self.fields = {name: AxisField(name, label, texts[name], self._turned) for name, label in LABELS.items()}
-        self.seeds = TextField(SEEDS, "seeds", "1")
+        self.seeds = TextField(SEEDS, _("seeds"), "1")
         super().__init__(id="axes")
 
     def compose(self) -> ComposeResult:
