@@ -10,6 +10,7 @@ import numpy as np
 
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
 from d2ltui.history.live import LiveRun
+from d2ltui.spec.language import _
 
 
 class Fan(NamedTuple):
@@ -72,7 +73,7 @@ def fan_chart(
         y_high=y_high,
         cursor=cursor,
         ascii=ascii,
-        empty_text="no epoch has ended in these",
+        empty_text=_("no epoch has ended in these"),
     )
 
 

@@ -12,6 +12,8 @@ from d2ltui.charts import panels, picture_activation, picture_fit, picture_image
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec import diagrams, pictures
+from d2ltui.spec.language import _
+from d2ltui.spec.width import cut
 
 MIN_WIDTH, MIN_HEIGHT = 8, 3
 
@@ -25,7 +27,7 @@ def area(width: int, height: int) -> tuple[int, int]:
 def draw_picture(picture: pictures.Picture | diagrams.Diagram, width: int, height: int, look: Look) -> Drawing:
     """The picture as lines of runs (style, text); a style from `colours.COLOURED` on is a pair of colours."""
     if width < MIN_WIDTH or height < MIN_HEIGHT:
-        return [[(int(Style.AXIS), "no room"[:width])]]
+        return [[(int(Style.AXIS), cut(_("no room"), width))]]
     match picture:
         case (
             diagrams.Curves()

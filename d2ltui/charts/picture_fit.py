@@ -8,6 +8,7 @@ import numpy.typing as npt
 from d2ltui.charts.canvas import Look, lines_for, wrapped
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Line, Style
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Fit
 
@@ -17,8 +18,10 @@ RESIDUALS_FROM = 14  # rows from which on there is room for both
 def fit(picture: Fit, width: int, height: int, look: Look) -> Drawing:
     """The samples, the line that is fitted, the true one where it is known; below them the residuals."""
     spread = float(np.std(picture.residuals)) if len(picture.residuals) else 0.0
-    others = f"; other input{'s' * (picture.others > 1)} at the mean" if picture.others else ""
-    said = f"residuals: sd {number(spread)}{others}"
+    others = (
+        ngettext("; other input at the mean", "; other inputs at the mean", picture.others) if picture.others else ""
+    )
+    said = _("residuals: sd {spread}{others}").format(spread=number(spread), others=others)
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     return [*(line for spec in charts(picture, width, height - len(below), look.ascii) for line in draw(spec)), *below]
 
@@ -51,7 +54,7 @@ def _spec(lines: list[Line], width: int, height: int, x: tuple[float, float], ax
         x_label=axis,
         ascii=ascii,
         integer_x=False,
-        empty_text="no number",
+        empty_text=_("no number"),
     )
 
 

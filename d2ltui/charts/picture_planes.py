@@ -10,6 +10,7 @@ import numpy.typing as npt
 from d2ltui.charts.canvas import NO_BREAK, Canvas, Look, cells_of, lines_for, wrapped
 from d2ltui.charts.colours import blend, class_colours, diverging
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Regions, Surface
 
@@ -67,8 +68,10 @@ def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the number that is predicted there; samples in that of their target."""
     low, high = _scale_of(picture)
     middle, limit = (low + high) / 2, (high - low) / 2
-    dots = "0 to 9" if not look.colours else "blue to orange"
-    said = f"{_limits(picture)}; {dots}: {number(low)} to {number(high)}; marks: the samples' targets"
+    dots = _("0 to 9") if not look.colours else _("blue to orange")
+    said = _("{limits}; {dots}: {low} to {high}; marks: the samples' targets").format(
+        limits=_limits(picture), dots=dots, low=number(low), high=number(high)
+    )
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     rows = height - len(below)
     canvas = Canvas(width, rows)

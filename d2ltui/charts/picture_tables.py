@@ -10,6 +10,7 @@ from d2ltui.charts.canvas import Canvas, Look, caption, under
 from d2ltui.charts.colours import blend, class_colours, packed, style_of
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.pictures import Confusion, SoftmaxSteps
 
@@ -48,10 +49,12 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
                 style = int(style_of(int(packed(np.array(look.foreground, np.uint8))), packed(back)))
             canvas.write(name_width + 1 + column * cell, row + 1, text, style)
     correct, total = int(np.trace(counts)), int(counts.sum())
-    said = f"{percent(correct / max(1, total))} of {picture.note} right; rows: true, columns: predicted"
-    said += "" if wide else "; tenths of the row"
+    said = _("{share} of {note} right; rows: true, columns: predicted").format(
+        share=percent(correct / max(1, total)), note=_(picture.note)
+    )
+    said += "" if wide else _("; tenths of the row")
     if number > room:
-        said = f"{number - room} more rows below; {said}"
+        said = _("{rows} more rows below; {said}").format(rows=number - room, said=said)
     return under(canvas.drawing(), [(int(Style.AXIS), said)], width, look.ascii, height)
 
 
@@ -88,11 +91,11 @@ def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawi
         line.append((int(Style.TRAIN), " " + ("#" if look.ascii else "█") * filled))
         lines.append(line)
     lines += [[(int(Style.AXIS), "")]] * (height - 1 - len(lines))
-    overflow = "overflow: inf / inf" if not np.isfinite(picture.naive).all() else ""
-    told = overflow or f"exp(o) overflows beyond {number(LARGEST)}"
+    overflow = _("overflow: inf / inf") if not np.isfinite(picture.naive).all() else ""
+    told = overflow or _("exp(o) overflows beyond {largest}").format(largest=number(LARGEST))
     parts = [
         (int(Style.TEXT), f"{'*' if look.ascii else '●'} {picture.names[picture.label]}  "),
-        (int(Style.AXIS), f"sample {picture.sample + 1:,} of {picture.total:,}; "),
+        (int(Style.AXIS), _("sample {sample:,} of {total:,}; ").format(sample=picture.sample + 1, total=picture.total)),
         (int(Style.WARNING if overflow else Style.AXIS), told),
     ]
     shown = [caption(line, width, look.ascii) for line in lines[: height - 1]]

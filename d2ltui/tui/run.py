@@ -11,6 +11,7 @@ from pathlib import Path
 
 from d2ltui.spec import output
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.store.home import name_of_group
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.signals import AppSignals
@@ -123,7 +124,7 @@ def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
         loads = app.live is None or app.live.started is None  # of that, only its end is to be stored
         if not joined and (app.owes_the_store or not loads):
             with contextlib.suppress(OSError):
-                print("d2ltui: storing the run …", file=sys.stderr, flush=True)
+                print(_("d2ltui: storing the run …"), file=sys.stderr, flush=True)
         while not joined and (app.owes_the_store or not loads) and time.monotonic() < until and not signals.impatient:
             joined = app.join(0.1)
         _finish_lesson(app, signals, until)

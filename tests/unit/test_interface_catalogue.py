@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import string
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -76,3 +78,76 @@ def test_a_command_takes_the_language_and_says_what_is_allowed() -> None:
         refused = CliRunner().invoke(cli, arguments)
         assert refused.exit_code == 2
         assert "lang: 'xx' is not allowed; allowed: en, zh" in refused.output
+
+
+# Modules that make what is on the screen; of the others, another package's author or a developer reads the sentences.
+SHOWN = ("d2ltui/tui/**/*.py", "d2ltui/charts/*.py")
+SHOWN_TOO = ("fields", "config", "parsing", "axes", "memory", "comparison", "similar", "synthetic", "maps")
+NOT_SHOWN = (
+    *("d2ltui/tui/render/*.py", "d2ltui/tui/screens/lesson*.py", "d2ltui/charts/diagram_*.py"),  # the lessons' test's
+    *("d2ltui/tui/services/lesson*.py", "d2ltui/charts/export*.py", "d2ltui/charts/html*.py"),
+)
+# What takes no sentences for a user: exceptions for a developer, queries and styles; and what is looked up when shown.
+NO_WORDS = {
+    "ValueError",
+    "TypeError",
+    "RuntimeError",
+    "query",
+    "query_one",
+    "assemble",
+    "Key",
+    "Binding",
+    "PaneSpec",
+    "Field",
+}
+TABLES = {"KEYS", "DEFAULT_CSS", "FIELD_HELP", "MAP_HELP", "TABLE_HELP", "FUNCTIONS", "SOURCES", "COLUMNS", "STYLES"}
+EXCEPTIONS = {
+    "on the way out: ": "for Textual's log",
+    "train (≥ −1)": "a curve's name, looked up where it is drawn",
+    "bold reverse": "a style",
+    "whole number": "counted, which looks it up",
+    "each input to mean 0, sd 1": "looked up where it is shown",
+    "auto, cpu, cuda, cuda:N, mps": "values",
+    "logit o": "a formula",
+}
+
+
+def no_sentences(node: ast.AST) -> list[ast.AST | None]:
+    """What of `node` holds texts that are docstrings, types, names or already looked up."""
+    match node:
+        case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            return [node.body[0] if isinstance(node.body[0], ast.Expr) else None, getattr(node, "returns", None)]
+        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in {*catalogues.MARKERS, *NO_WORDS}:
+            return [node]
+        case ast.AnnAssign(annotation=annotation, target=ast.Name(id=name)):
+            alias = isinstance(annotation, ast.Name) and annotation.id == "TypeAlias"
+            return [annotation, node.value if alias or name in TABLES else None]
+        case ast.Assign(targets=[ast.Name(id=name)]) if name in TABLES:
+            return [node.value]
+        case ast.arg() | ast.AnnAssign():
+            return [node.annotation]
+        case ast.Assert():
+            return [node.msg]
+        case ast.Subscript():
+            return [node.slice]
+    return []
+
+
+def unmarked(path: Path) -> list[str]:
+    """Two words or more in a module that nothing marks as a sentence."""
+    tree = ast.parse(path.read_text("utf-8"))
+    parts = [part for node in ast.walk(tree) for part in no_sentences(node) if part is not None]
+    left_out = {id(inner) for part in parts for inner in ast.walk(part)}
+    texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in left_out]
+    sentences = [text for text in texts if isinstance(text, str) and re.search("[A-Za-z]{2},? [a-z(]", text)]
+    return [text for text in sentences if not re.search(r"[{};]\s*\n|^\W|\$", text) and text not in EXCEPTIONS]
+
+
+def test_no_sentence_on_the_screen_is_without_a_mark() -> None:
+    root = catalogues.ROOT
+    paths = {path for pattern in SHOWN for path in root.glob(pattern)} | {
+        root / "d2ltui" / "spec" / f"{name}.py" for name in SHOWN_TOO
+    }
+    paths -= {path for pattern in NOT_SHOWN for path in root.glob(pattern)}
+    found = {path.name: texts for path in sorted(paths) if (texts := unmarked(path))}
+    assert found == {}, "mark them with _(), or add them to EXCEPTIONS with a reason"

@@ -98,8 +98,14 @@ class MapAxes(Vertical):
         text = self.seeds.input.value.strip()
         number = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
         right = 1 <= number <= MAX_RUNS
-        allowed = f"allowed: a whole number from 1 to {MAX_RUNS}"
-        self.seeds.set_problem(None if right else f"seeds: {quoted(text)} is not allowed; {allowed}")
+        allowed = _("a whole number from 1 to {most}").format(most=MAX_RUNS)
+        self.seeds.set_problem(
+            None
+            if right
+            else _("{name}: {value} is not allowed{hint}; allowed: {allowed}").format(
+                name=SEEDS, value=quoted(text), hint="", allowed=allowed
+            )
+        )
         return number if right else None
 
     def check(self, name: str) -> Axis | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from d2ltui.spec.language import _
 from d2ltui.store.errors import StoreError
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.screens.once import Once
@@ -40,9 +41,9 @@ class StoredMapActions(Hosted, Once):
                 begin(self.app, self.show_stored(name))
 
         if not found:
-            self.say("no map is stored yet: ctrl+r trains one")
+            self.say(_("no map is stored yet: ctrl+r trains one"))
         elif self.is_active:
-            self.open(ChoiceScreen("Stored maps", found, growing.name if growing is not None else ""), chosen)
+            self.open(ChoiceScreen(_("Stored maps"), found, growing.name if growing is not None else ""), chosen)
 
     async def show_stored(self, name: str) -> None:
         """Read a stored map, and show it."""
