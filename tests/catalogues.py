@@ -266,15 +266,18 @@ def _shown() -> list[Message]:
 
 
 STATUSES = ("ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed", "interrupted")
+# What is looked at before the first step.
+READINGS = ("inputs", "labels", "loss", "outputs", "gradients", "units", "by heart")
 # Names of figures, and of what a picture lets choose.
-SHOWN_AS_THEY_ARE = ("accuracy", "metric", "layer", "input", "inputs")
+SHOWN_AS_THEY_ARE = ("accuracy", "metric", "layer", "input", "inputs", *READINGS)
 # What charts call their lines and axes.
-CHART_WORDS = ("train", "train (≥ −1)", "val", "raw", "epoch", "step", "s")
+CHART_WORDS = ("train", "train (≥ −1)", "val", "raw", "epoch", "step", "s", "slope", "function")
+CHART_WORDS += ("note", "warning", "alarm", "resumed", "lr")
 
 
 INTERFACE = Catalogue(
     "interface",
-    ("d2ltui/tui/**/*.py", "d2ltui/spec/**/*.py", "d2ltui/charts/**/*.py"),
+    ("d2ltui/tui/**/*.py", "d2ltui/spec/**/*.py", "d2ltui/charts/**/*.py", "d2ltui/pictures/*.py"),
     _of_tables,
     _shown,
     without=("d2ltui/tui/screens/lesson*.py", "d2ltui/charts/diagram_*.py", *OF_FINDINGS),

@@ -40,7 +40,7 @@ def _explain_marks(grid: Grid, row: int, meanings: dict[str, AxisMark], room: in
     """What each sign stands for; where there is no room for all, for the most important."""
     column = 0
     for sign, mark in reversed(meanings.items()):
-        text = one_cell_each(mark.meaning, ascii)
+        text = one_cell_each(_word(mark.meaning), ascii)
         if column + 2 + len(text) > room:
             return
         grid.put(column, row, one_cell_each(sign, ascii), mark.style)

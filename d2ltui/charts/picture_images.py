@@ -11,6 +11,7 @@ from d2ltui.charts.colours import diverging
 from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.raster import Characters, marks
 from d2ltui.charts.spec import Drawing, Run, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Images, Maps
 
@@ -85,5 +86,7 @@ def _lay_out(
 
 def _page(picture: Images | Maps, more: str = "") -> list[Run]:
     last = picture.first + len(picture.captions)
-    which = f"{picture.first + 1:,} to {last:,} of " if len(picture.captions) < picture.total else ""
-    return [(int(Style.AXIS), f"{which}{picture.note}{more}")]
+    note = picture.note
+    if len(picture.captions) < picture.total:
+        note = _("{first:,} to {last:,} of {note}").format(first=picture.first + 1, last=last, note=note)
+    return [(int(Style.AXIS), f"{note}{more}")]

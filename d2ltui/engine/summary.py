@@ -17,6 +17,7 @@ from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import metric_title
+from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import number, setting
@@ -34,10 +35,16 @@ NEAR_GUESS = 0.1  # of the way from a guess's accuracy or R² to 1: who is not b
 def result(task: Task, last: events.EpochEnded) -> str:
     """How a finished run ended."""
     metric = metric_title(task == "classification")
-    return (
-        f"after {counted(last.epoch, 'epoch', ',')}: loss {number(last.train_loss, 4)} train, "
-        f"{number(last.val_loss, 4)} validation; "
-        f"{metric} {number(last.train_metric, 4)} train, {number(last.val_metric, 4)} validation"
+    return _(
+        "after {epochs}: loss {train_loss} train, {val_loss} validation; {metric} {train_metric} train, {val_metric} "
+        "validation"
+    ).format(
+        epochs=counted(last.epoch, "epoch", ","),
+        train_loss=number(last.train_loss, 4),
+        val_loss=number(last.val_loss, 4),
+        metric=metric,
+        train_metric=number(last.train_metric, 4),
+        val_metric=number(last.val_metric, 4),
     )
 
 
@@ -72,21 +79,28 @@ def has_run_away(last: events.EpochEnded, start: float, guess: float, classes: i
 
 def stopped(step: int, pruned: events.Finding | None = None) -> str:
     """What is said of a run that was stopped after so many steps, by somebody, or because it was given up."""
-    return f"{events.PRUNED} after step {step:,}: {pruned.what}" if pruned else f"stopped after step {step:,}"
+    return (
+        f"{events.PRUNED} after step {step:,}: {pruned.what}"
+        if pruned
+        else _("stopped after step {step:,}").format(step=step)
+    )
 
 
 def ran_away(last: events.EpochEnded, start: float, guess: float, lr: float) -> str:
     """What is said of such a run."""
-    return (
-        f"the loss is {number(last.train_loss)} after step {last.step:,}, started at {number(start)}, and is "
-        f"{number(guess)} for a guess: a lower lr than {setting(lr)} may help"
-    )
+    return _(
+        "the loss is {loss} after step {step:,}, started at {start}, and is {guess} for a guess: a lower lr than {lr} "
+        "may help"
+    ).format(loss=number(last.train_loss), step=last.step, start=number(start), guess=number(guess), lr=setting(lr))
 
 
 def diverged(loss: float, step: int, lr: float, largest: float) -> str:
     """What is said of a run whose `loss` was no longer finite, or beyond the `largest`."""
-    how = f"beyond {number(largest)}" if math.isfinite(loss) else "no longer finite"
-    return f"the loss is {how} after step {step:,}: a lower lr than {setting(lr)} may help"
+    if math.isfinite(loss):
+        said = _("the loss is beyond {largest} after step {step:,}: a lower lr than {lr} may help")
+    else:
+        said = _("the loss is no longer finite after step {step:,}: a lower lr than {lr} may help")
+    return said.format(largest=number(largest), step=step, lr=setting(lr))
 
 
 # Errors that the program has a sentence for, and the hyperparameter that each is about.

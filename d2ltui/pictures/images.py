@@ -7,6 +7,7 @@ from torch import Tensor
 
 from d2ltui.pictures.planes import page_start
 from d2ltui.pictures.subject import Subject, to_numpy
+from d2ltui.spec.language import _
 from d2ltui.spec.models import image_shape
 from d2ltui.spec.numbers import whole_percent
 from d2ltui.spec.pictures import Confusion, Images, Maps, PictureRequest
@@ -34,25 +35,25 @@ def confusion(subject: Subject, request: PictureRequest) -> Confusion:
     classes = subject.info.num_outputs
     predicted = subject.outputs(subject.x_val).argmax(1)
     counts = torch.bincount((subject.y_val * classes + predicted).cpu(), minlength=classes**2)
-    note = f"{len(predicted):,} validation samples"
+    note = _("{samples:,} validation samples").format(samples=len(predicted))
     return Confusion(counts.reshape(classes, classes).numpy(), subject.info.classes, note)
 
 
 def weights(subject: Subject, request: PictureRequest) -> Maps:
     """The weights of each unit of the first layer, in the shape of its inputs; or a convolution's kernels."""
-    spec, weight, _ = subject.network.weights()[0]
+    spec, weight, __ = subject.network.weights()[0]
     if spec.kind == "convolution":
         maps = weight.mean(1)  # over the channels
-        what = "kernel"
+        said, name = _("{total:,} kernels: the weights of {layer}"), _("kernel {number}")
     else:
         maps = weight.T.reshape(-1, *image_shape(subject.info)).mean(1)
-        what = "unit"
+        said, name = _("{total:,} units: the weights of {layer}"), _("unit {number}")
     total, height, width = maps.shape
     room = _room(request, height, width)
     first = page_start(request.choice, room, total)
     shown = maps[first : first + room]
-    captions = tuple(f"{what} {first + index + 1}" for index in range(len(shown)))
-    return Maps(to_numpy(shown), captions, first, total, f"{total:,} {what}s: the weights of {spec.title}")
+    captions = tuple(name.format(number=first + index + 1) for index in range(len(shown)))
+    return Maps(to_numpy(shown), captions, first, total, said.format(total=total, layer=spec.title))
 
 
 def _room(request: PictureRequest, height: int, width: int) -> int:
@@ -71,8 +72,12 @@ def _images(subject: Subject, request: PictureRequest, order: Tensor, logits: Te
     captions, wrong = _captions(subject, of_these, labels)
     pixels = (x.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
     total = len(order)
-    of = f"{len(subject.x_val):,} validation samples"
-    note = f"{total:,} mistakes in {of}, the largest loss first" if logits is not None else of
+    of = _("{samples:,} validation samples").format(samples=len(subject.x_val))
+    note = (
+        _("{total:,} mistakes in {samples}, the largest loss first").format(total=total, samples=of)
+        if logits is not None
+        else of
+    )
     shaped = pixels.reshape(-1, channels, height, width).permute(0, 2, 3, 1).contiguous().numpy()
     return Images(shaped, captions, wrong, first, total, note)
 

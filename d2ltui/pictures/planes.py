@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from d2ltui.pictures.subject import Subject, to_numpy
+from d2ltui.spec.language import _
 from d2ltui.spec.pictures import MAX_UNITS, Fit, Maps, PictureRequest, Regions, Surface, pairs
 
 LINE = 200  # places of a fitted line
@@ -71,10 +72,12 @@ def fit(subject: Subject, request: PictureRequest) -> Fit:
 
 def units(subject: Subject, request: PictureRequest) -> Maps:
     """The output of each hidden unit at each place of the plane of both inputs."""
-    x, _ = subject.grid(0, 1, MAP, MAP)
+    x, __ = subject.grid(0, 1, MAP, MAP)
     outputs = _hidden_outputs(subject, x)
     captions = [
-        f"layer {title} unit {unit + 1}" if len(outputs) > 1 else f"unit {unit + 1}"
+        _("layer {title} unit {unit}").format(title=title, unit=unit + 1)
+        if len(outputs) > 1
+        else _("unit {number}").format(number=unit + 1)
         for title, values in outputs
         for unit in range(min(MAX_UNITS, values.shape[1]))
     ]
@@ -87,7 +90,7 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
         tuple(captions[first : first + room]),
         first,
         total,
-        f"{total:,} hidden units: the output of each over the plane of both inputs",
+        _("{total:,} hidden units: the output of each over the plane of both inputs").format(total=total),
     )
 
 
@@ -107,7 +110,7 @@ def _hidden_outputs(subject: Subject, x: Tensor) -> list[tuple[str, Tensor]]:
             found.append((module, str(spec.index)))
     seen: dict[nn.Module, Tensor] = {}
     handles = [
-        module.register_forward_hook(lambda part, _, output: seen.__setitem__(part, output)) for module, _ in found
+        module.register_forward_hook(lambda part, __, output: seen.__setitem__(part, output)) for module, _ in found
     ]
     try:
         subject.network(x)

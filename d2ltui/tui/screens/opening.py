@@ -234,4 +234,4 @@ class OpeningScreen(PlayingScreen):
         question = _("A run is in progress. Quit and end it?")
         if not self.host.training:
             question = _("A map is being trained. Quit and stop it?")
-        self.open(ConfirmScreen(question, "quit", "stay"), answered)
+        self.open(ConfirmScreen(question, _("quit"), _("stay")), answered)

@@ -185,7 +185,7 @@ def _reading_lines(reading: Reading, width: int) -> list[TextLine]:
     mark = "✓" if severity is None else "▲" if severity == "alarm" else "△"
     style = Style.FIT if severity is None else Style.WARNING if severity == "alarm" else Style.VALIDATION
     first, *rest = wrapped(reading.line, max(8, width - NAME_WIDTH - 4)) or [""]
-    head = f" {padded(reading.name, NAME_WIDTH)}  "
+    head = f" {padded(_(reading.name), NAME_WIDTH)}  "
     indented: list[TextLine] = [[(Style.TEXT, f"{'':<{NAME_WIDTH + 4}}{line}")] for line in rest]
     return [[(style, mark), (Style.TEXT, head + first)], *indented]
 
