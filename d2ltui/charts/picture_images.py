@@ -54,8 +54,8 @@ def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
             canvas.place(_signs(picture.maps[index], limit), Style.TEXT, column, row)
 
     _lay_out(canvas, picture.maps.shape[1:3], picture.captions, [Style.AXIS] * len(picture.maps), look, show)
-    signs = "blue −, orange +" if look.colours else "= - below 0, + # above it"
-    said = _page(picture, f"; {signs}, at most {number(limit, 2)}")
+    signs = _("blue −, orange +") if look.colours else _("= - below 0, + # above it")
+    said = _page(picture, "; " + _("{signs}, at most {limit}").format(signs=signs, limit=number(limit, 2)))
     return under(canvas.drawing(), said, width, look.ascii, height)
 
 
