@@ -244,8 +244,8 @@ def _shown() -> list[Message]:
     from d2ltui.tui.keys import FIELD_HELP, MAP_HELP, TABLE_HELP
     from d2ltui.tui.panes.layer_lines import VALUES
     from d2ltui.tui.panes.spec import FORM_TAB
+    from d2ltui.tui.widgets.form_words import MEANINGS
     from d2ltui.tui.widgets.runs_table import COLUMNS
-    from d2ltui.tui.widgets.setup import MEANINGS
 
     rows = [text for row in (*FIELD_HELP, *MAP_HELP, TABLE_HELP) for text in row]
     synthetic = {name for name, info in DATASETS.items() if info.origin == SYNTHETIC}  # marked where they are made

@@ -15,44 +15,21 @@ from textual.widget import Widget
 from textual.widgets import RadioButton, RadioSet, Static
 
 from d2ltui.spec import catalogue, comparison
-from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, applicable_fields
 from d2ltui.spec.fields import FIELDS
-from d2ltui.spec.inits import INITS
-from d2ltui.spec.language import _, pgettext
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
-from d2ltui.spec.optimizers import OPTIMIZERS
-from d2ltui.spec.synthetic import FUNCTIONS
 from d2ltui.spec.width import right, wrapped
 from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.render.cached import FrameOnly
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
+from d2ltui.tui.widgets.form_words import label_of, meanings_of
 from d2ltui.tui.widgets.pane import Pane, takes_focus
 
 SHOWN_LAYERS = 7
 AS_BEFORE = _("as before")
 NOTE_WIDTH = 28  # columns of a note in a column beside the others
 COLUMN = 34  # columns that the form wants, as in its style
-
-MEANINGS: dict[str, dict[str, str]] = {
-    "implementation": catalogue.IMPLEMENTATIONS,
-    "dataset": {info.name: info.description for info in catalogue.DATASETS.values()},
-    "function": {name: f"y = {formula}" for name, (formula, _) in FUNCTIONS.items()},
-    "activation": {item.name: item.formula for item in ACTIVATIONS.values()},
-    "init": {init.name: init.description for init in INITS.values()},
-    "schedule": catalogue.SCHEDULES,
-    "optimizer": {spec.name: spec.title for spec in OPTIMIZERS.values()},
-}
-
-
-def label_of(name: str) -> str:
-    """What a field is called in the form."""
-    return pgettext("field", FIELDS[name].label)
-
-
-def meanings_of(name: str) -> dict[str, str]:
-    """What each choice of a field means."""
-    return {choice: _(meaning) for choice, meaning in MEANINGS[name].items()}
 
 
 def make_field(name: str, state: FormState) -> Widget:
