@@ -53,22 +53,22 @@ def _panel(quantity: str, spec: MapSpec, known: Known, across: float, up: float,
         said += "diverged" if figures["status"] == "diverged" else setting(value) if value is not None else "unknown"
         x, y = LEFT + across * column, bottom - up * (row + 1)
         parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{across:.1f}" height="{up:.1f}" fill="{fill}">'
+            f'<rect x="{_at(x)}" y="{_at(y)}" width="{_at(across)}" height="{_at(up)}" fill="{fill}">'
             f"<title>{escape(said)}</title></rect>"
         )
     right = LEFT + across * spec.columns
     parts.append(
-        f'<rect x="{LEFT}" y="{top + TOP}" width="{right - LEFT:.1f}" height="{up * spec.rows:.1f}" fill="none" '
+        f'<rect x="{LEFT}" y="{top + TOP}" width="{_at(right - LEFT)}" height="{_at(up * spec.rows)}" fill="none" '
         'stroke="#555"/>'
     )
     most = max(2, min(MOST_LABELS, int((right - LEFT) / _LABEL_WIDTH)))
     for place, label in _labels(spec.x.values, most):
         x = LEFT + across * (place + 0.5)
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{escape(label)}</text>')
+        parts.append(f'<text x="{_at(x)}" y="{_at(bottom + 16)}" text-anchor="middle">{escape(label)}</text>')
     for place, label in _labels(spec.y.values, MOST_LABELS):
         y = bottom - up * (place + 0.5) + 4
-        parts.append(f'<text x="{LEFT - 6}" y="{y:.1f}" text-anchor="end">{escape(label)}</text>')
-    parts.append(f'<text x="{right:.1f}" y="{bottom + 32:.1f}" text-anchor="end">{escape(spec.x.field)}</text>')
+        parts.append(f'<text x="{LEFT - 6}" y="{_at(y)}" text-anchor="end">{escape(label)}</text>')
+    parts.append(f'<text x="{_at(right)}" y="{_at(bottom + 32)}" text-anchor="end">{escape(spec.x.field)}</text>')
     parts.append(f'<text x="{LEFT - 6}" y="{top + TOP - 8}" text-anchor="end">{escape(spec.y.field)}</text>')
     return "".join(parts) + _key(ends, known, bottom + 44)
 
@@ -93,7 +93,12 @@ def _key(ends: heatmap.Ends, known: Known, y: float) -> str:
     if known.diverged:
         entries.append((DIVERGED, "diverged"))
     for fill, label in entries:
-        parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="14" height="14" fill="{fill}" stroke="#999"/>')
-        parts.append(f'<text x="{x + 20:.1f}" y="{y + 11:.1f}">{escape(label)}</text>')
+        parts.append(f'<rect x="{_at(x)}" y="{_at(y)}" width="14" height="14" fill="{fill}" stroke="#999"/>')
+        parts.append(f'<text x="{_at(x + 20)}" y="{_at(y + 11)}">{escape(label)}</text>')
         x += 34 + 8 * len(label)
     return "".join(parts)
+
+
+def _at(place: float) -> str:
+    """A coordinate, to a tenth of a pixel."""
+    return setting(round(place, 1))

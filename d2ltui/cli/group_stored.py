@@ -99,7 +99,7 @@ def _news(fan: Fan, told: dict[float, int]) -> list[tuple[str, float, int]]:
         return []
     low, lower, median, upper, high = (number(values[-1]) for values in fan[1:6])
     line = (
-        f"epoch {fan.epochs[-1]:.0f} of {counted(fan.runs[-1], 'run')}: validation loss, median {median}, "
+        f"epoch {round(fan.epochs[-1]):,} of {counted(fan.runs[-1], 'run')}: validation loss, median {median}, "
         f"quartiles {lower} and {upper}, from {low} to {high}"
     )
     return [(line, fan.epochs[-1], fan.runs[-1])]
