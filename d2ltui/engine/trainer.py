@@ -176,7 +176,7 @@ class Trainer:
         self.network = build(config, device=device, dataset=data.info)
         graphs = self._graphs_of(device)
         self.parts = prepare(config, data, self.network, device, **({"for_graphs": True} if graphs else {}))
-        self._steps = Steps(config, self.parts, graphs, self._note)
+        self._steps = Steps(config, self.parts, graphs, partial(_note, self._emit, self.progress))
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
@@ -293,9 +293,6 @@ class Trainer:
             return 1
         return min(self._inspection.sampler.next - self.progress.step, self.parts.capacity - len(self.parts.recorder))
 
-    def _note(self, text: str) -> None:
-        self._emit(events.Noted(self.progress.step, text))
-
     def _adapt_threads(self, *, epoch_ended: bool) -> None:
         if self._threads.due(epoch_ended=epoch_ended):
             changed = self._threads.look(self.progress.step, epoch_ended=epoch_ended)
@@ -392,3 +389,8 @@ class Trainer:
         self._past_losses = None  # they may be many
         self._inspection.go_on_from(self.progress.step, self._past_probes)
         self._apply_lr()
+
+
+def _note(emit: Sinks, at: Progress, text: str) -> None:
+    """No method of the trainer's: its steps would hold it in a circle that only the collector finds."""
+    emit(events.Noted(at.step, text))

@@ -125,7 +125,7 @@ def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
     if data.task != "regression":
         return {}
     if model != "linear":  # its squared error has no bound, so that layers want shorter steps than with cross-entropy
-        return {"sgd": 0.03, "momentum": 0.003}
+        return {"sgd": 0.01, "momentum": 0.001}
     # Of n inputs with variance 1, the loss's largest curvature is n + 1 at most, and steps beyond twice its inverse
     # diverge. A rate of one digit is easier to read.
     sgd = min(0.03, float(f"{1 / (data.num_inputs + 1):.0e}"))

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from d2ltui.spec import catalogue, events
+from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.header import RunHeader
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import number
 from d2ltui.spec.parsing import parse
 from d2ltui.spec.versions import can_be_shown, read_config
@@ -112,7 +113,7 @@ def check_config(config: RunConfig) -> None:
                 parse(name, value)
     if not can_be_shown(config):
         return
-    if catalogue.DATASETS[config.dataset].task != config.task:
+    if config.task not in MODELS[config.model].tasks:
         raise ValueError(f"model {config.model} cannot be trained on {config.dataset}")
 
 

@@ -143,7 +143,7 @@ async def test_lines_that_no_terminal_should_get(
     async with open_app(SMALL) as person:
         await person.press("ctrl+r")
         await person.until_word("finished")
-        await person.until(lambda: "a\ufffd[2Jb?c" in person.text(), "a line without what steers a terminal")
+        await person.until(lambda: "a\ufffd[2Jb漢c" in person.text(), "a line without what steers a terminal")
         await person.until(lambda: notices(person), "what has failed")
         (notice,) = notices(person)
         assert notice.startswith("pane style has failed, and the run continues (ValueError: style: 99 is not allowed;")
