@@ -36,10 +36,8 @@ def charts(picture: Fit, width: int, height: int, ascii: bool) -> list[ChartSpec
     low, high = float(picture.line_x[0]), float(picture.line_x[-1])
     found = [_spec(lines, width, height - below, (low, high), picture.axis, ascii)]
     if below:
-        residuals = [
-            Line("0", Style.TRAIN, [low, high], [0.0, 0.0]),
-            Line("residuals", Style.DATA, *_xy(picture.x, picture.residuals), joined=False),
-        ]
+        # Without a line at 0, which would have the row of the small ones for itself.
+        residuals = [Line("residuals", Style.DATA, *_xy(picture.x, picture.residuals), joined=False)]
         found.append(_spec(residuals, width, below, (low, high), picture.axis, ascii))
     return found
 

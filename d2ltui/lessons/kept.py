@@ -20,6 +20,7 @@ from d2ltui.lessons.measured import Verdict
 from d2ltui.lessons.recorder import stem_of
 from d2ltui.spec.diagrams import Bars, Batches, Curves, Descent, Panel, Panels, Path, Raster
 from d2ltui.spec.files import read_regular
+from d2ltui.spec.language import ENGLISH, language
 from d2ltui.spec.pictures import Regions
 from d2ltui.spec.text import printable_values
 from d2ltui.store import home
@@ -59,12 +60,13 @@ _PARTS: dict[str, tuple[type[Any], dict[str, Any]]] = {
 
 
 class Kept(NamedTuple):
-    """What was found, what was drawn of which runs, and when (Unix time)."""
+    """What was found, what was drawn of which runs, when (Unix time), and in which language it is told."""
 
     verdict: Verdict
     picture: Diagram | None
     drawn: str
     when: float
+    language: str = ENGLISH
 
 
 def path_of(lesson: str) -> FilePath:
@@ -78,7 +80,13 @@ def keep(verdict: Verdict, picture: Diagram | None, drawn: str) -> None:
     Raises:
         StoreError: where it cannot be written.
     """
-    found = {"when": time.time(), "verdict": msgspec.to_builtins(verdict), "drawn": drawn, "picture": _plain(picture)}
+    found = {
+        "when": time.time(),
+        "language": language(),
+        "verdict": msgspec.to_builtins(verdict),
+        "drawn": drawn,
+        "picture": _plain(picture),
+    }
     data = msgspec.json.encode(found)
     if len(data) > MAX_BYTES:
         data = msgspec.json.encode({**found, "picture": None})
@@ -91,7 +99,7 @@ def keep(verdict: Verdict, picture: Diagram | None, drawn: str) -> None:
 
 
 def read(lesson: str) -> Kept | None:
-    """What is kept of the lesson with that name; None where nothing is.
+    """What is kept of the lesson with that name; None where nothing is, or its sentences are in another language.
 
     Raises:
         StoreError: where it cannot be read, or is damaged.
@@ -100,7 +108,7 @@ def read(lesson: str) -> Kept | None:
     try:
         state = os.lstat(path)
         kept = _whole(path, (state.st_mtime_ns, state.st_size, state.st_ino))
-        return kept if kept.verdict.name == lesson else None
+        return kept if kept.verdict.name == lesson and kept.language == language() else None
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -119,7 +127,8 @@ def _whole(path: FilePath, state: tuple[int, ...]) -> Kept:
     verdict = msgspec.convert(found["verdict"], Verdict)
     when, drawn = msgspec.convert(found["when"], float), msgspec.convert(found["drawn"], str)
     time.localtime(when)
-    return Kept(verdict, _picture(found["picture"]), drawn, when)
+    spoken = msgspec.convert(found.get("language", ENGLISH), str)
+    return Kept(verdict, _picture(found["picture"]), drawn, when, spoken)
 
 
 def _plain(value: Any) -> Any:

@@ -308,7 +308,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         if failures is not self._failures_told:  # another run, or more of them
             known, self._failures_told = self._failures_told, failures
             if news := [failure.sentence for failure in failures if not any(failure is told for told in known)]:
-                return "; ".join(news)
+                return _("; ").join(news)
         if self.stored.watched is not None:
             self.stored.trouble()
             return ""

@@ -93,7 +93,10 @@ def test_default_runs_are_healthy(seed: int, dataset: str, monkeypatch: pytest.M
             config = msgspec.structs.replace(config, epochs=min(config.epochs, 20 if seed == 0 else 8))
             Trainer(config, Control(), [told.append]).run()
             found = [f for event in told if isinstance(event, events.FindingsChanged) for f in event.findings]
-            assert {finding.rule for finding in found} <= {"not-zero-centred"}, (given, found)
+            # Batches of 32 patients differ by so much that the loss of a perceptron swings about that of a guess.
+            swings = {"oscillation"} if (model, dataset) == ("mlp", "diabetes") else set()
+            assert {finding.rule for finding in found} <= {"not-zero-centred"} | swings, (given, found)
+            assert {finding.severity for finding in found} <= {"note"}, (given, found)
 
 
 def test_the_book_s_run_on_fashion_mnist_is_healthy(data_dir: Path) -> None:

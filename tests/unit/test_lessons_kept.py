@@ -18,6 +18,7 @@ from d2ltui.lessons.measured import Figure, Verdict
 from d2ltui.lessons.progress import FILE, note_seen, read
 from d2ltui.spec.diagrams import Bars, Batches, Curve, Curves, Descent, Panel, Panels, Raster
 from d2ltui.spec.diagrams import Path as Steps
+from d2ltui.spec.language import using
 from d2ltui.spec.pictures import Regions
 from d2ltui.store import StoreError
 from d2ltui.store.filelock import Presence, locked
@@ -141,3 +142,11 @@ def test_who_comes_second_is_not_alone(d2ltui_home: Path) -> None:
     last = Presence(d2ltui_home / "lock")
     assert last.alone
     last.leave()
+
+
+def test_what_was_told_in_another_language_is_measured_again(d2ltui_home: Path) -> None:
+    verdict = Verdict("softmax", "a claim", True, (), "说明", 3, 1.0)
+    with using("zh"):
+        kept.keep(verdict, None, "")
+        assert kept.read("softmax") is not None
+    assert kept.read("softmax") is None

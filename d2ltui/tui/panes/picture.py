@@ -110,7 +110,9 @@ class PicturePane(RunPane):
         if view.cursor is not None and made is not None and view.cursor < made.step:
             made = desk.at(view.cursor) or made
         if made is None or desk.request is None or made.request.kind != desk.request.kind:
-            self._say(_("the network is not there yet") if made is None else "…", size)
+            ended = view.live is not None and view.live.ended is not None
+            waiting = _("loading the network …") if ended else _("the network is not there yet")
+            self._say(waiting if made is None else "…", size)
             return
         look = look_of(self.view, view.ascii)
         if self._shown == (made, size, look, view.cursor):
