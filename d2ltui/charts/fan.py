@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from d2ltui.charts.spec import Band, ChartSpec, Line, Style
+from d2ltui.history.epochs import figures_by_epoch
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.language import _
 
@@ -27,16 +27,10 @@ class Fan(NamedTuple):
 
 def fan_of(lives: Sequence[LiveRun], figure: str) -> Fan:
     """`figure`, one of EpochEnded's, over several runs. Values that are not finite do not count."""
-    by_epoch: dict[int, list[float]] = {}
-    for live in lives:
-        ended = live.epochs  # the same for both columns
-        for epoch, value in zip(ended.column("epoch").tolist(), ended.column(figure).tolist(), strict=False):
-            if math.isfinite(value):
-                by_epoch.setdefault(int(epoch), []).append(value)
-    numbers = sorted(by_epoch)
-    rows = [np.percentile(by_epoch[number], (0, 25, 50, 75, 100)).tolist() for number in numbers]
+    by_epoch = figures_by_epoch((live.epochs for live in lives), figure)
+    rows = [np.percentile(values, (0, 25, 50, 75, 100)).tolist() for values in by_epoch.values()]
     low, lower, median, upper, high = map(list, zip(*rows, strict=True)) if rows else ([], [], [], [], [])
-    return Fan(list(map(float, numbers)), low, lower, median, upper, high, [len(by_epoch[n]) for n in numbers])
+    return Fan(list(map(float, by_epoch)), low, lower, median, upper, high, list(map(len, by_epoch.values())))
 
 
 def fan_chart(

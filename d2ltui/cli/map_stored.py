@@ -31,7 +31,7 @@ def show(path: Path, *, as_json: bool = False, speak: bool = False) -> None:
         return
     spec, known, status = reader.spec, reader.known, reader.status
     quantity = map_report.quantity_of(spec.config, None)
-    done = f"{len(known.cells):,} of {counted(reader.total, 'cell', ',')}"
+    done = f"{len(known.cells):,} of {counted(reader.spec.total, 'cell', ',')}"
     text.say(f"{reader.name}: {status}, {done}")
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(reader.row().created))
     text.say(f"begun {begun}; {of_map.title(spec)}")
@@ -70,7 +70,7 @@ def follow(path: Path) -> int:
         if len(known.cells) != told:
             told = len(known.cells)
             found = map_report.best_in_words(spec, known, quantity)
-            said = [f"{told:,} of {counted(reader.total, 'cell', ',')}", *([found[1]] if found is not None else [])]
+            said = [f"{told:,} of {counted(spec.total, 'cell', ',')}", *([found[1]] if found is not None else [])]
             if known.diverged:
                 said.append(f"{known.diverged:,} diverged")
             text.say("; ".join(said))

@@ -97,7 +97,7 @@ class _Map:
     def __init__(self, spec: MapSpec, quantity: str, done: Mapping[Cell, Figures], stored: StoredMap | None) -> None:
         self._spec, self._quantity, self._stored = spec, quantity, stored
         self._known = Known(done)
-        self._total = spec.columns * spec.rows
+        self._total = spec.total
         self._shown: list[str] = []  # lines on the terminal
         self._drawn_at = 0.0
 

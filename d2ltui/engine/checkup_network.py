@@ -28,6 +28,10 @@ def _better_start(bench: Workbench) -> Remedy:
     return good if with_remedy(bench.config, good) not in (None, bench.config) else {}
 
 
+def _by_growth(factor: float, shrinking: str, steady: str, growing: str) -> str:
+    return shrinking if factor < SHRINKS else growing if factor > GROWS else steady
+
+
 def _train_with(remedy: Remedy, otherwise: str) -> str:
     """What to try: the remedy, or where there is none, something else."""
     return _("Train with {change}.").format(change=in_words(remedy)) if remedy else otherwise
@@ -84,12 +88,11 @@ def read_outputs(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         _train_with(remedy, _("Start from larger weights.")),
         remedy,
     )
-    said = (
-        _("{shown}: shrinking, ×{factor} per layer")
-        if factor < SHRINKS
-        else _("{shown}: growing, ×{factor} per layer")
-        if factor > GROWS
-        else _("{shown}: steady, ×{factor} per layer")
+    said = _by_growth(
+        factor,
+        _("{shown}: shrinking, ×{factor} per layer"),
+        _("{shown}: steady, ×{factor} per layer"),
+        _("{shown}: growing, ×{factor} per layer"),
     )
     line = said.format(shown=shown, factor=number(factor))
     return Reading("outputs", line, {**figures, "outputs_per_layer": factor}, wrong)
@@ -149,12 +152,11 @@ def read_gradients(bench: Workbench, layers: Sequence[LayerStats]) -> Reading:
         _train_with(remedy, _("Take fewer layers.")),
         remedy,
     )
-    said = (
-        _("{shown}: shrinking backward, ×{factor} per layer")
-        if factor < SHRINKS
-        else _("{shown}: growing backward, ×{factor} per layer")
-        if factor > GROWS
-        else _("{shown}: steady backward, ×{factor} per layer")
+    said = _by_growth(
+        factor,
+        _("{shown}: shrinking backward, ×{factor} per layer"),
+        _("{shown}: steady backward, ×{factor} per layer"),
+        _("{shown}: growing backward, ×{factor} per layer"),
     )
     line = said.format(shown=shown, factor=number(factor))
     return Reading("gradients", line, {**figures, "gradients_per_layer": factor}, wrong)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import set_lr
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, setting
 from d2ltui.spec.text import counted
 
@@ -54,30 +55,50 @@ class RangeTest(NamedTuple):
     def extent(self) -> str:
         """How many steps with which rates, in words."""
         if not self.rates:
-            return f"the loss is not finite after the first step, with lr {setting(LOWEST)}"
-        last = f"{number(self.rates[-1], 2)}, where the loss explodes" if self.exploded else setting(float(HIGHEST))
-        return f"{counted(len(self.rates), 'step')}, lr {number(self.rates[0])} to {last}"
+            return _("the loss is not finite after the first step, with lr {lr}").format(lr=setting(LOWEST))
+        said = (
+            _("{steps}, lr {first} to {last}, where the loss explodes")
+            if self.exploded
+            else _("{steps}, lr {first} to {last}")
+        )
+        last = number(self.rates[-1], 2) if self.exploded else setting(float(HIGHEST))
+        return said.format(steps=counted(len(self.rates), "step"), first=number(self.rates[0]), last=last)
 
     def in_words(self, check: str) -> list[str]:
         """The suggestion beside the run's own rate, or that there is none; `check` is how to look for the reason."""
         suggestion = self.suggestion
         if suggestion is None or self.steepest is None or self.tenth is None:
-            never = "no suggestion: in so few steps, no rate brings the loss well below that of a guess"
-            return [f"{never}; the network may only need more steps, or {check} says what is wrong"]
+            said = _(
+                "no suggestion: in so few steps, no rate brings the loss well below that of a guess; the network may "
+                "only need more steps, or {check} says what is wrong"
+            )
+            return [said.format(check=check)]
+        said = (
+            _("suggestion: lr {lr}, steepest descent (the loss falls fastest at {steepest}, and is lowest at {lowest})")
+            if self.steepest <= self.tenth
+            else _(
+                "suggestion: lr {lr}, a tenth of the rate at the lowest loss (the loss falls fastest at {steepest}, "
+                "and is lowest at {lowest})"
+            )
+        )
+        steepest, lowest = number(self.steepest, 2), number(10 * self.tenth, 2)
+        own = _("the run has lr {lr}: {compared}")
         return [
-            f"suggestion: lr {setting(suggestion)}, {self.method} (the loss falls fastest at "
-            f"{number(self.steepest, 2)}, and is lowest at {number(10 * self.tenth, 2)})",
-            f"the run has lr {setting(self.lr)}: {_compared(self.lr / suggestion)}",
+            said.format(lr=setting(suggestion), steepest=steepest, lowest=lowest),
+            own.format(lr=setting(self.lr), compared=_compared(self.lr / suggestion)),
         ]
 
 
 def _compared(ratio: float) -> str:
     if abs(ratio - 1) < 1e-9:
-        return "the same"
-    times = f"{number(ratio, 2)} times the suggestion"
+        return _("the same")
     if 1 / NEAR <= ratio <= NEAR:
-        return f"{times}, near enough"
-    return f"{times}, which may be too {'high' if ratio > 1 else 'low'}"
+        said = _("{times} times the suggestion, near enough")
+    elif ratio > 1:
+        said = _("{times} times the suggestion, which may be too high")
+    else:
+        said = _("{times} times the suggestion, which may be too low")
+    return said.format(times=number(ratio, 2))
 
 
 def rounded(rate: float) -> float:

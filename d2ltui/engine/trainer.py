@@ -175,7 +175,7 @@ class Trainer:
         self._threads = ThreadCount(config.threads, flops, device.type, self._meter)
         self.network = build(config, device=device, dataset=data.info)
         graphs = self._graphs_of(device)
-        self.parts = prepare(config, data, self.network, device, **({"for_graphs": True} if graphs else {}))
+        self.parts = prepare(config, data, self.network, device, for_graphs=graphs is not None)
         self._steps = Steps(config, self.parts, graphs, partial(_note, self._emit, self.progress))
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)

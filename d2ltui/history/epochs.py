@@ -5,7 +5,8 @@ A run of a million epochs is 56 MB here; as a list of events it would be four ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
 import msgspec
@@ -84,3 +85,16 @@ class Epochs(Sequence[EpochEnded]):
     def column(self, figure: str) -> Array:
         """One figure of all of them, shape (len,): a read-only view."""
         return self._rows.values()[figure]
+
+
+def figures_by_epoch(runs: Iterable[Epochs], figure: str) -> dict[int, list[float]]:
+    """For each epoch that some run has ended, in order: `figure`, one of EpochEnded's, of those that have.
+
+    Values that are not finite do not count.
+    """
+    found: dict[int, list[float]] = {}
+    for ended in runs:
+        for epoch, value in zip(ended.column("epoch").tolist(), ended.column(figure).tolist(), strict=False):
+            if math.isfinite(value):
+                found.setdefault(int(epoch), []).append(value)
+    return dict(sorted(found.items()))

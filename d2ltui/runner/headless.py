@@ -103,8 +103,8 @@ class Progress:
                 self.clear()
                 if self._thread_changes:  # what was said among the epochs may be far above by now
                     self._line("; ".join(change.sentence for change in self._thread_changes[-MAX_TOLD:]))
-                repeated = event.message.startswith(event.status)  # "stopped after step 12"
-                self._line(event.message if repeated else f"{event.status}: {event.message}")
+                # "stopped after step 12" says so itself.
+                self._line(event.message if event.status == "stopped" else f"{event.status}: {event.message}")
 
     def _row(self, *cells: str) -> None:
         widths = (7, 11, 11, 15, 15, 9)

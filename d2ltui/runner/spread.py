@@ -213,7 +213,11 @@ class Spread:
                 kind, value = found.get(timeout=TICK)
             except Empty:
                 kind, value = "tick", None
-            self._desk.joinpath(GO).touch() if not self._control.stopping else self._end()
+            if self._control.stopping:
+                self._end()
+            else:
+                with contextlib.suppress(OSError):  # on a full disk, too: workers wait for a long time before they end
+                    self._desk.joinpath(GO).touch()
             if kind == "end":
                 return
             yield kind, value
@@ -237,7 +241,9 @@ class Spread:
 
         lost: tuple[type[BaseException], ...] = (BrokenProcessPool, ShutdownExecutorError)
         options: dict[str, Any] = {}
+        number = self._number
         if self._jobs.backend == LOCAL:
+            number = min(number, max(2, len(pieces)))  # all are begun at once; of one, joblib would begin none
             gpus = () if self._numbered else spread_worker.gpus()
             options = {"initializer": spread_worker.begin, "initargs": (self._ticket, gpus), "max_nbytes": None}
         elif self._jobs.backend == "dask":
@@ -254,7 +260,7 @@ class Spread:
                 yield delayed(spread_worker.carry_out)(self._ticket, first + index, index, work, piece)
 
         try:
-            with warnings.catch_warnings(), parallel_config(self._jobs.backend, n_jobs=self._number, **options):
+            with warnings.catch_warnings(), parallel_config(self._jobs.backend, n_jobs=number, **options):
                 warnings.simplefilter("ignore")
                 made = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs")(calls())
                 for index, result, ended in made:

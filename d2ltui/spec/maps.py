@@ -55,6 +55,11 @@ class MapSpec(msgspec.Struct, frozen=True):
         """Cells from bottom to top."""
         return len(self.y.values)
 
+    @property
+    def total(self) -> int:
+        """Cells."""
+        return self.columns * self.rows
+
     def run_of(self, cell: Cell) -> RunConfig:
         """The run in a cell; of several seeds the first one's."""
         return cell_config(self.config, self.x, self.y, *cell, dict.fromkeys(self.given))
@@ -100,7 +105,7 @@ class Effort(NamedTuple):
 def effort_of(spec: MapSpec) -> Effort:
     """What `spec` takes."""
     config = spec.config
-    networks = spec.columns * spec.rows * spec.seeds
+    networks = spec.total * spec.seeds
     parameters = sum(layer.parameters for layer in catalogue.layer_plan(config))
     seconds = networks * config.total_steps * (STEP_SECONDS + 6 * config.batch_size * parameters / FLOPS)
     return Effort(networks, config.total_steps, seconds)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from d2ltui.history.epochs import figures_by_epoch
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.text import counted
 from d2ltui.store.listing import FIGURES, RunInfo
@@ -24,18 +24,13 @@ class Band(NamedTuple):
 
 def band(lives: Sequence[LiveRun], figure: str) -> Band:
     """`figure`, one of EpochEnded's, over several runs. Values that are not finite do not count."""
-    by_epoch: dict[int, list[float]] = {}
-    for live in lives:
-        ended = live.epochs  # the same for both columns
-        for epoch, value in zip(ended.column("epoch").tolist(), ended.column(figure).tolist(), strict=False):
-            if math.isfinite(value):
-                by_epoch.setdefault(epoch, []).append(value)
-    numbers = sorted(by_epoch)
+    by_epoch = figures_by_epoch((live.epochs for live in lives), figure)
+    every = by_epoch.values()
     return Band(
-        [float(number) for number in numbers],
-        [sum(by_epoch[number]) / len(by_epoch[number]) for number in numbers],
-        [min(by_epoch[number]) for number in numbers],
-        [max(by_epoch[number]) for number in numbers],
+        list(map(float, by_epoch)),
+        [sum(values) / len(values) for values in every],
+        list(map(min, every)),
+        list(map(max, every)),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ from d2ltui.spec.header import header_of
 from d2ltui.spec.maps import Cell, Known, best, quantities_of
 from d2ltui.store import home, maps
 from d2ltui.store.environment import is_alive
-from d2ltui.store.errors import StoreError
+from d2ltui.store.errors import Newer, StoreError
 from d2ltui.store.listing import DAMAGED, NEWER, MapFacts, RunInfo
 
 FINISHED, STOPPED, TRAINING = "finished", "stopped", "training"
@@ -39,6 +40,7 @@ class MapReader:
         self.spec = maps.read_spec(path)
         self.known = Known()
         self._read = 0  # bytes
+        self._reading = threading.Lock()  # who looks again may come before the thread of the last look has ended
         self.poll()
 
     @property
@@ -48,24 +50,20 @@ class MapReader:
 
     def poll(self) -> bool:
         """Take in the cells that are there since the last time; whether there are any."""
-        data = maps.read_cells(self.path, self._read)
-        lines = data[: data.rfind(b"\n") + 1]
-        new = dict(maps.parsed_cells(self.path, self.spec, lines))
-        self._read += len(lines)
-        fresh: dict[Cell, dict[str, object]] = {cell: new[cell] for cell in new if cell not in self.known.cells}
-        if fresh:
-            self.known.add(fresh)
-        return bool(fresh)
-
-    @property
-    def total(self) -> int:
-        """Cells."""
-        return self.spec.columns * self.spec.rows
+        with self._reading:
+            data = maps.read_cells(self.path, self._read)
+            lines = data[: data.rfind(b"\n") + 1]
+            new = dict(maps.parsed_cells(self.path, self.spec, lines))
+            self._read += len(lines)
+            fresh: dict[Cell, dict[str, object]] = {cell: new[cell] for cell in new if cell not in self.known.cells}
+            if fresh:
+                self.known.add(fresh)
+            return bool(fresh)
 
     @property
     def complete(self) -> bool:
         """Whether all are known."""
-        return len(self.known.cells) == self.total
+        return len(self.known.cells) == self.spec.total
 
     @property
     def alive(self) -> bool:
@@ -104,7 +102,7 @@ class MapReader:
             fields=(spec.x.field, spec.y.field),
             seeds=spec.seeds,
             done=len(known.cells),
-            total=self.total,
+            total=spec.total,
             best=msgspec.to_builtins(where),
         )
         return RunInfo(
@@ -151,7 +149,7 @@ class MapRows:
             return known[1].row()
         except StoreError as error:
             self._readers.pop(path, None)
-            status = NEWER if "newer d2ltui" in str(error) else DAMAGED
+            status = NEWER if isinstance(error, Newer) else DAMAGED
             facts = MapFacts("", "", (), 0, 0, 0, None)
             return RunInfo(
                 path.name,

@@ -28,7 +28,7 @@ from d2ltui.spec.text import json_line, printable_values, quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
 from d2ltui.store.environment import process
-from d2ltui.store.errors import Damaged, NotAllowed, StoreError, reason
+from d2ltui.store.errors import Damaged, Newer, NotAllowed, StoreError, reason
 from d2ltui.store.plausible import check_config
 
 DESCRIPTION, CELLS, PROCESS = "map.json", "cells.jsonl", "process.json"
@@ -161,6 +161,8 @@ def read_spec(path: Path) -> MapSpec:
     """
     with _problems_of(path):
         values = printable_values(json.loads(read_regular(path / DESCRIPTION, MAX_BYTES)))
+        if (version := msgspec.convert(values.get("version", VERSION), int)) > VERSION:
+            raise Newer(f"map: {path.name} is from a newer d2ltui (version {version}; this one reads {VERSION})")
         return MapSpec(
             _config(path, values["config"]),
             checked_axis("x", msgspec.convert(values["x"], Axis)),
@@ -217,7 +219,7 @@ def _config(path: Path, stored: object) -> RunConfig:
     config = read_config(stored)
     if not can_be_shown(config):
         unknown = " and ".join(unknown_choices(config))
-        raise StoreError(f"map: {path.name} is from a newer d2ltui ({unknown} is not known to this one)")
+        raise Newer(f"map: {path.name} is from a newer d2ltui ({unknown} is not known to this one)")
     check_config(config)
     layer_plan(config)
     return config

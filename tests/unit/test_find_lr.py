@@ -20,6 +20,7 @@ from d2ltui.engine.range_test import HIGHEST, LOWEST, STEPS, RangeTest, range_te
 from d2ltui.engine.trainer import Trainer
 from d2ltui.engine.workbench import Cancelled, set_up
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.language import using
 from d2ltui.store import home
 
 CPU = {"device": "cpu", "threads": 1}
@@ -209,3 +210,13 @@ def test_a_logarithmic_x_axis_has_powers_of_ten(ascii: bool) -> None:
     assert shown[-1].split() == ["1e-4", "0.01", "1", "100"]
     steps = [line.find("*" if ascii else "⡠") for line in shown]
     assert any(step > 0 for step in steps)  # a straight line: equal factors are equal distances
+
+
+def test_what_is_found_is_told_in_chinese() -> None:
+    found = RangeTest((1e-3, 1e-2), (1.0, 0.5), (1.0, 0.5), 0.01, 0.01, False, 0.03)
+    english = found.in_words("key k")
+    with using("zh"):
+        chinese = found.in_words("k")
+    assert english[0].startswith("suggestion: lr 0.01, steepest descent")
+    assert chinese[0].startswith("建议：学习率 0.01")
+    assert not any("suggestion" in sentence for sentence in chinese)

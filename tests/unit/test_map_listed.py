@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,3 +184,39 @@ def test_no_run_takes_a_maps_name() -> None:
     (home.runs_dir() / "mlp-1").mkdir(parents=True)
     with pytest.raises(NotAllowed, match="maps are called so"):
         home.rename("mlp-1", "map-7")
+
+
+def test_two_threads_that_look_take_each_cell_in_once(growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = MapReader(growing.path)
+    growing.add({(1, 1): figures(0.6), (2, 1): figures(0.7)})
+    first_reads, goes_on = threading.Event(), threading.Event()
+    plain = maps.read_cells
+
+    def slow(path: Path, after: int = 0) -> bytes:
+        data = plain(path, after)
+        first_reads.set()
+        goes_on.wait(10)
+        return data
+
+    monkeypatch.setattr(maps, "read_cells", slow)
+    threads = [threading.Thread(target=reader.poll) for _ in range(2)]
+    threads[0].start()
+    assert first_reads.wait(10)
+    threads[1].start()
+    goes_on.set()
+    for thread in threads:
+        thread.join(10)
+    monkeypatch.undo()
+    assert reader.complete
+    growing.add({(0, 0): figures(0.1)})  # once more: the place in the file is still that of its end
+    assert not reader.poll()
+    assert reader._read == len(maps.read_cells(growing.path))
+
+
+def test_a_map_of_a_newer_version_is_not_called_damaged(growing: maps.StoredMap) -> None:
+    file = growing.path / maps.DESCRIPTION
+    told = json.loads(file.read_text())
+    file.write_text(json.dumps({**told, "version": maps.VERSION + 1}))
+    (row,) = MapRows().read()
+    assert row.status == "newer"
+    assert f"version {maps.VERSION + 1}; this one reads {maps.VERSION}" in row.problem

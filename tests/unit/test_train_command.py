@@ -16,10 +16,12 @@ from runs import short
 
 from d2ltui.data.sources import SOURCES
 from d2ltui.engine import device as device_module
+from d2ltui.engine import summary
 from d2ltui.nn.network import Network
 from d2ltui.runner.headless import Progress, StderrReporter, train
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.language import using
 
 
 def outcome(
@@ -245,3 +247,12 @@ def test_the_bar_is_drawn_over_itself_and_cleared(monkeypatch: pytest.MonkeyPatc
         "",
     ]
     assert out.getvalue().split() == ["1", "1", "2", "0.5", "0.5", "4.00"]
+
+
+def test_a_run_that_was_stopped_says_so_once_in_any_language(capfd: pytest.CaptureFixture[str]) -> None:
+    for name, said in (("en", "stopped after step 3"), ("zh", "在第3步之后停止")):
+        with using(name):
+            message = summary.stopped(3)
+            Progress(short(), sys.stdout, sys.stderr)(events.RunEnded("stopped", message, {}))
+        assert said in message
+        assert capfd.readouterr().err.splitlines()[-1] == message

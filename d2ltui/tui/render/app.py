@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from d2ltui.tui.render.compositor import BatchedScreen, CellsUpdate
 from d2ltui.tui.render.frame import Drawn, TerminalFrame
-from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, missing
+from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, can_keep_styles, missing
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ class FrameApp(AppMixin):
         super().__init__(*arguments, **options)
         self.frame = TerminalFrame()
         self._cursor_sent: Offset | None = None
-        self.stylesheet = ThemeStylesheet(variables=self.get_css_variables())
+        if can_keep_styles(self):
+            self.stylesheet = ThemeStylesheet(variables=self.get_css_variables())
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Every frame of every screen goes through here to the terminal."""

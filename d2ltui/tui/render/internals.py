@@ -10,10 +10,19 @@ from functools import cache
 
 from textual._compositor import Compositor, CompositorUpdate, LayoutUpdate, ReflowResult
 from textual.app import App
+from textual.css.stylesheet import Stylesheet
 from textual.screen import Screen
 from textual.widget import Widget
 
-__all__ = ["Compositor", "CompositorUpdate", "LayoutUpdate", "ReflowResult", "can_prepare_screens", "missing"]
+__all__ = [
+    "Compositor",
+    "CompositorUpdate",
+    "LayoutUpdate",
+    "ReflowResult",
+    "can_keep_styles",
+    "can_prepare_screens",
+    "missing",
+]
 
 _OF_CLASSES: dict[type, tuple[str, ...]] = {
     Compositor: (
@@ -30,6 +39,20 @@ _OF_CLASSES: dict[type, tuple[str, ...]] = {
 }
 _OF_COMPOSITORS = ("_dirty_regions", "_full_map_invalidated", "size")
 _TO_PREPARE_SCREENS = ("_css_update_count", "_get_screen", "_load_screen_css")  # of an application
+_OF_NODES = (  # to keep their styles: an application is a node, too
+    "_PSEUDO_CLASSES",
+    "_classes",
+    "_component_styles",
+    "_css_type_names",
+    "_css_types",
+    "_has_focus_within",
+    "_has_hover_style",
+    "_has_odd_or_even",
+    "_has_order_style",
+    "_id",
+    "_parent",
+)
+_OF_STYLESHEETS = ("_process_component_classes", "_require_parse", "_rules", "_rules_map", "_variables")
 _OF_SCREENS = (
     "_compositor",
     "_has_focus_within",
@@ -59,3 +82,9 @@ def missing(screen: Screen[object]) -> tuple[str, ...]:
 def can_prepare_screens(app: App[object]) -> bool:
     """Whether a screen can be put together before it is shown; without that, each is when it is opened."""
     return all(hasattr(app, name) for name in _TO_PREPARE_SCREENS)
+
+
+def can_keep_styles(app: App[object]) -> bool:
+    """Whether what rules come to can be kept for each place; without that, Textual looks all up each time."""
+    sheet = Stylesheet()
+    return all(hasattr(app, name) for name in _OF_NODES) and all(hasattr(sheet, name) for name in _OF_STYLESHEETS)

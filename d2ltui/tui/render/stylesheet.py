@@ -122,7 +122,7 @@ class ThemeStylesheet(Stylesheet):
         elif framed:
             base.refresh()  # what lies within a frame does not see it
         if coloured and isinstance(node, Widget):
-            for bar in (node._vertical_scrollbar, node._horizontal_scrollbar):
+            for bar in (getattr(node, f"_{side}_scrollbar", None) for side in ("vertical", "horizontal")):
                 if bar is not None:
                     bar.refresh()
         node.notify_style_update()

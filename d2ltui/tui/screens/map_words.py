@@ -37,7 +37,7 @@ def progress(growing: GrowingMap, busy: bool, room: int) -> str:
 
 def _progress(growing: GrowingMap, busy: bool) -> tuple[str, ...]:
     """From the longest to the shortest."""
-    done = _("{done} of {cells}").format(done=len(growing.known.cells), cells=counted(growing.total, "cell", ","))
+    done = _("{done} of {cells}").format(done=len(growing.known.cells), cells=counted(growing.spec.total, "cell", ","))
     named = f"{growing.name}: " if growing.name else ""
     if growing.elsewhere:
         return (

@@ -171,8 +171,10 @@ class RatesScreen(AttemptScreen):
         from d2ltui.engine.range_test import HIGHEST
 
         words = _wrapped(found.extent, width, Style.AXIS)
-        for sentence in found.in_words(_("key k")):
-            words += _wrapped(sentence, width, Style.VALIDATION if sentence.startswith("suggestion") else Style.TEXT)
+        suggested, *others = found.in_words(_("key k"))
+        words += _wrapped(suggested, width, Style.VALIDATION if self.values else Style.TEXT)
+        for sentence in others:
+            words += _wrapped(sentence, width, Style.TEXT)
         rows = height - len(words)
         if rows < LEAST_CHART:
             return words

@@ -82,14 +82,9 @@ class GrowingMap:
         self._left.set()
 
     @property
-    def total(self) -> int:
-        """Cells."""
-        return self.spec.columns * self.spec.rows
-
-    @property
     def complete(self) -> bool:
         """Whether every cell is known."""
-        return len(self.known.cells) == self.total
+        return len(self.known.cells) == self.spec.total
 
     def continues(self, spec: MapSpec) -> bool:
         """Whether `spec`, which somebody asks for, is this map, of which cells are left.
@@ -186,7 +181,7 @@ class StoredMaps:
             except StoreError as error:
                 found[name] = str(error)
                 continue
-            done = f"{len(cells)} of {counted(spec.columns * spec.rows, 'cell', ',')}"
+            done = f"{len(cells)} of {counted(spec.total, 'cell', ',')}"
             config = spec.config
             found[name] = f"{config.model} on {config.dataset}: {axis_text(spec.x)} {axis_text(spec.y)}, {done}"
         return found
