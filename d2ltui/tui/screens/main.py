@@ -363,9 +363,10 @@ class MainScreen(OpeningScreen):
         return changed
 
     def describe_in_form(self, config: RunConfig, what: str) -> None:
-        """Put a whole run into the form, and say so."""
+        """Put a whole run into the form, and say `what` is there now; nothing of one that is trained at once."""
         self._setup.describe(config)
-        self.app.notify(_("{what} is in the form; ctrl+r trains it").format(what=what))
+        if what:
+            self.app.notify(_("{what} is in the form; ctrl+r trains it").format(what=what))
 
     def chosen_fields(self) -> dict[str, object]:
         """The fields of the form that somebody has chosen."""

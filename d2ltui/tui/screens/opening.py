@@ -69,7 +69,7 @@ class OpeningScreen(PlayingScreen):
         raise NotImplementedError
 
     def describe_in_form(self, config: RunConfig, what: str) -> None:
-        """Put a whole run into the form, and say so: `what` it is."""
+        """Put a whole run into the form, and say `what` it is, if anything."""
         raise NotImplementedError
 
     def chosen_fields(self) -> dict[str, object]:
@@ -175,7 +175,7 @@ class OpeningScreen(PlayingScreen):
 
         def chosen(choice: Chosen | None) -> None:
             if choice is not None:
-                self.describe_in_form(choice.config, _(_("the experiment")))
+                self.describe_in_form(choice.config, _("the experiment"))
                 if choice.run and not self.host.training:
                     self.host.stored.watch(choice.run, describes=False)
 
@@ -191,7 +191,7 @@ class OpeningScreen(PlayingScreen):
 
         def chosen(config: RunConfig | None) -> None:
             if config is not None:
-                self.describe_in_form(config, _(_("the cell")))
+                self.describe_in_form(config, "" if screen.trains else _("the cell"))
                 if screen.trains:
                     self.action_run()
 
