@@ -298,11 +298,11 @@ def models() -> None:
 def datasets() -> None:
     """The data sets, their parts, and how they are normalised."""
     for data in catalogue.DATASETS.values():
-        shape = "×".join(map(str, data.input_shape))
+        inputs = f"{'×'.join(map(str, data.input_shape))} input{'s' * (data.num_inputs > 1)}"
         outputs = f"{data.num_outputs} classes" if data.task == "classification" else "a number"
         click.echo(f"{data.name}: {data.description}")
         click.echo(
-            f"    {data.task}, {shape} inputs → {outputs}; {data.train_size:,} train + {data.val_size:,} validation "
+            f"    {data.task}, {inputs} → {outputs}; {data.train_size:,} train + {data.val_size:,} validation "
             f"samples; normalisation: {data.normalisation}"
         )
         if data.classes:

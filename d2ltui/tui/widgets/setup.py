@@ -17,7 +17,7 @@ from textual.widgets import RadioButton, RadioSet, Static
 from d2ltui.spec import catalogue, comparison
 from d2ltui.spec.config import RunConfig, applicable_fields
 from d2ltui.spec.fields import FIELDS
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.width import right, wrapped
 from d2ltui.tui.form_state import FormState, as_text
@@ -73,13 +73,13 @@ def describe_data(config: RunConfig) -> str:
         else _("one number")
     )
     return _(
-        "{description}\n{train_size:,} train + {val_size:,} validation\n{shape} inputs → {outputs}\n"
+        "{description}\n{train_size:,} train + {val_size:,} validation\n{inputs} → {outputs}\n"
         "normalised: {normalisation}"
     ).format(
         description=_(data.description),
         train_size=data.train_size,
         val_size=data.val_size,
-        shape=shape,
+        inputs=ngettext("{shape} input", "{shape} inputs", data.num_inputs).format(shape=shape),
         outputs=outputs,
         normalisation=_(data.normalisation),
     )
