@@ -17,7 +17,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 Work = Callable[[], None]
-OFF = "D2LTUI_CAPTURE"  # an environment variable: "off" launches every kernel for itself, as on a CPU
+# An environment variable: with "on", steps are recorded. Not by default, since it has not been tried on a GPU yet.
+SWITCH = "D2LTUI_CAPTURE"
 # The kernel that waits for a value, or whose output's shape only the device knows: neither can be in a graph.
 _WAITING = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
 
@@ -124,6 +125,6 @@ class CudaGraphs:
 
 def graphs_of(device: torch.device) -> Graphs | None:
     """Those of a device; None where there are none, or nobody wants them."""
-    if device.type != "cuda" or os.environ.get(OFF, "").lower() in ("off", "0", "no"):
+    if device.type != "cuda" or os.environ.get(SWITCH, "").lower() != "on":
         return None
     return CudaGraphs(device)

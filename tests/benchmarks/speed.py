@@ -64,7 +64,10 @@ def headless_speed(context: Context) -> list[Figure]:
 
 
 def against_graph(context: Context) -> list[Figure]:
-    """`d2ltui train` and the hand-written loop against the same step captured in a CUDA graph, without evaluations."""
+    """`d2ltui train` and the hand-written loop against the same step captured in a CUDA graph, without evaluations.
+
+    With D2LTUI_CAPTURE=on in the environment, `d2ltui train` takes its own steps as graphs, too.
+    """
     figures = []
     for model in context.models:
         names = {side: f"{side} ÷ a CUDA graph of the step, {model}" for side in ("headless", "hand-written loop")}

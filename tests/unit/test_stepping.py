@@ -14,7 +14,7 @@ from runs import Tape, run, samples, short
 from torch import Tensor
 
 from d2ltui.data import Dataset
-from d2ltui.engine import stepping
+from d2ltui.engine import graphs, stepping
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
@@ -284,3 +284,14 @@ def test_the_place_of_a_launch_is_soon_free_again() -> None:
 
     trainer, _ = run(short(batch_size=1, epochs=50), control, ask, graphs=lambda device: StandIn())
     assert trainer.progress.step <= began[0] + stepping.MOST
+
+
+def test_steps_are_recorded_where_the_device_has_graphs_and_somebody_wants_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graphs, "CudaGraphs", lambda device: f"graphs of {device}")
+    assert graphs.graphs_of(torch.device("cuda:0")) is None
+    for value, found in (("on", "graphs of cuda:0"), ("ON", "graphs of cuda:0"), ("off", None), ("", None)):
+        monkeypatch.setenv(graphs.SWITCH, value)
+        assert graphs.graphs_of(torch.device("cuda:0")) == found
+        assert graphs.graphs_of(torch.device("cpu")) is None
