@@ -15,7 +15,8 @@ from d2ltui.engine import reporting, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.checkup import check_start
 from d2ltui.engine.control import Control, Stopped
-from d2ltui.engine.device import check_fits, make_current, select
+from d2ltui.engine.device import check_fits, make_current
+from d2ltui.engine.device_choice import candidates, choose
 from d2ltui.engine.examination import examine_run
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.giving_up import GivingUp
@@ -139,7 +140,7 @@ class Trainer:
     def _trial(self, config: RunConfig, data: Dataset) -> Sequence[events.EpochEnded]:
         """The epochs of a run of `config`, which nobody sees; none where it did not come to its end."""
         self._stop_if_asked()
-        config = msgspec.structs.replace(config, threads=self._threads.number)
+        config = msgspec.structs.replace(config, threads=self._threads.number, device=self._device_name)
         trainer = Trainer(config, self.control.of_trial(), [], dataset=data, sample_every=None)
         finished = trainer.run().status == "finished"
         self._stop_if_asked()
@@ -160,13 +161,15 @@ class Trainer:
 
     def _prepare(self) -> None:
         config = self.config
-        device = select(config.device)
-        self._device_name = str(device)
-        make_current(device)
+        names = candidates(config.device)
         self._stop_if_asked()
         self._meter = CoreMeter()
         self._data = data = self._dataset or load(config, self._tell_progress, lambda: self.control.stopping)
         self._stop_if_asked()
+        checkpoint = self._resume() if self._resume is not None else None
+        device, why = choose(config, data, self._stop_if_asked, self._tell_progress, names=names, kept=checkpoint)
+        self._device_name = str(device)
+        make_current(device)
         check_fits(config, device)
         torch.manual_seed(derive_seed(config.seed, "dropout"))  # which draws from the global generator
         plan = catalogue.layer_plan(config, data.info)
@@ -186,7 +189,6 @@ class Trainer:
         self._begin_epoch(1)
         freeze_gc()
         self._loaded = True
-        checkpoint = self._resume() if self._resume is not None else None
         if checkpoint is not None:
             self._restore(checkpoint)
         fewer = self._threads.choose(self.progress.step, recorded=checkpoint.threads if checkpoint is not None else 0)
@@ -194,6 +196,8 @@ class Trainer:
         if self._resume is not None:
             at = self.progress
             self._emit(events.RunResumed(at.step, at.epoch, at.clock.seconds, at.lr))
+        if why:
+            _note(self._emit, self.progress, why)
         if fewer is not None:
             self._emit(fewer)
         self._tell_of_meter()

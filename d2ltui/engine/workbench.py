@@ -17,7 +17,8 @@ from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.probes import probe_batch
 from d2ltui.engine import summary
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import check_fits, make_current, place, select
+from d2ltui.engine.device import check_fits, make_current, place
+from d2ltui.engine.device_choice import candidates, choose
 from d2ltui.engine.preparation import Prepared, prepare
 from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
@@ -88,8 +89,7 @@ class Workbench:
         Raises:
             Cancelled: where `control` has been asked for an end.
         """
-        if self.control.stopping:
-            raise Cancelled
+        _go_on(self.control)
 
     def learner(self, config: RunConfig | None = None) -> Learner:
         """A network to train: this run's, or that of another configuration on the same data."""
@@ -108,6 +108,11 @@ class Workbench:
                     return
 
 
+def _go_on(control: Control) -> None:
+    if control.stopping:
+        raise Cancelled
+
+
 def set_up(
     config: RunConfig,
     control: Control,
@@ -121,9 +126,10 @@ def set_up(
         Cancelled, LoadCancelled: where `control` has been asked for an end.
         DataError, DeviceError, ConfigError, BuildError: with one sentence.
     """
-    device = select(config.device)
-    make_current(device)
+    names = candidates(config.device)
     data = dataset if dataset is not None else load(config, progress, lambda: control.stopping)
+    device = choose(config, data, lambda: _go_on(control), progress, names=names).device
+    make_current(device)
     check_fits(config, device)
     torch.manual_seed(derive_seed(config.seed, "dropout"))
     plan = catalogue.layer_plan(config, data.info)

@@ -17,7 +17,8 @@ from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import EPOCH_EVERY, SHARE
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import check_fits, select
+from d2ltui.engine.device import check_fits
+from d2ltui.engine.device_choice import candidates, choose
 from d2ltui.engine.member import Member
 from d2ltui.engine.population import Block, EpochFigures, Population, may_join, members_at_once
 from d2ltui.engine.threads import ONE_THREAD_FLOPS, CoreMeter, ThreadCount
@@ -41,7 +42,7 @@ def slices(configs: Sequence[RunConfig], jobs: int = 1) -> Iterator[tuple[int, .
     Where `jobs` processes train them, there is something for each.
 
     A step of a large network is bound by what it computes, not by the calls into PyTorch: such runs gain nothing from
-    company. Nor do runs on a GPU yet.
+    company. Nor do runs on a GPU yet; where `auto` is still to be decided, they may be on the CPU.
     """
     groups: dict[object, list[int]] = {}
     for index, config in enumerate(configs):
@@ -57,11 +58,15 @@ def slices(configs: Sequence[RunConfig], jobs: int = 1) -> Iterator[tuple[int, .
 def _key(config: RunConfig) -> object:
     parameters = sum(layer.parameters for layer in catalogue.layer_plan(config))
     small = 6 * config.batch_size * parameters < ONE_THREAD_FLOPS
-    return may_join(config) if small and select(config.device).type == "cpu" else None
+    return may_join(config) if small and "cpu" in candidates(config.device) else None
 
 
 class Stopped(Exception):
     """The control asked for an end of all. Never leaves this module."""
+
+
+class AloneError(Exception):
+    """A GPU is faster for each run by itself. Never leaves this module."""
 
 
 def train_slice(
@@ -76,8 +81,9 @@ def train_slice(
 
     Of `give_up`, where it is there, each run's is told why that run is ended, since it will not learn any more.
 
-    Returns False, with nothing told but that they load, where their data cannot be loaded or there is no memory for all
-    of them: then each has to be trained by itself. Otherwise each has ended, and recordings are closed.
+    Returns False, with nothing told but that they load, where their data cannot be loaded, there is no memory for all
+    of them, or a GPU is faster: then each is to be trained by itself. Otherwise each has ended, and recordings are
+    closed.
     """
     keepers = zip(configs, controls, sinks, recordings, give_up or (None,) * len(configs), strict=True)
     members = [
@@ -135,10 +141,17 @@ class _Watcher:
     def prepared(cls, members: Sequence[Member], control: Control) -> _Watcher:
         """Load the data, build the networks, and tell that the runs begin."""
         configs = [member.config for member in members]
-        config, device, meter = configs[0], select(configs[0].device), CoreMeter()
+        config, meter = configs[0], CoreMeter()
         data = _datasets(configs, members[0], control)
-        if control.stopping:
-            raise Stopped
+
+        def go_on() -> None:
+            if control.stopping:
+                raise Stopped
+
+        go_on()
+        device, why = choose(config, data[0], go_on)
+        if device.type != "cpu":
+            raise AloneError
         check_fits(config, device)
         parameters = sum(layer.parameters for layer in catalogue.layer_plan(config, data[0].info))
         flops = 6.0 * config.batch_size * parameters
@@ -150,6 +163,8 @@ class _Watcher:
             member.prepare(own, device, threads.number, SAMPLE_EVERY)
         for member in members:
             member.tell_start()
+            if why:
+                member.emit(events.Noted(0, why))
         return cls(members, population, control)
 
     def train(self) -> None:

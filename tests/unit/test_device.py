@@ -6,7 +6,7 @@ import pytest
 import torch
 from runs import run, short
 
-from d2ltui.data import Dataset, LoadCancelled
+from d2ltui.data import LoadCancelled
 from d2ltui.engine import trainer
 from d2ltui.engine.device import DeviceError, available, select
 
@@ -33,12 +33,12 @@ def test_the_training_thread_s_cuda_device_is_the_run_s(
     current: list[str] = []
     found: list[list[str]] = []
 
-    def load(*_: object) -> Dataset:
+    def check(*_: object) -> None:
         found.append([*current])
         raise LoadCancelled
 
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: current.append(str(device)))
-    monkeypatch.setattr(trainer, "select", torch.device)
-    monkeypatch.setattr(trainer, "load", load)
+    monkeypatch.setattr(trainer, "candidates", lambda name: (name,))
+    monkeypatch.setattr(trainer, "check_fits", check)
     run(short(device=name))
     assert found == [made]
