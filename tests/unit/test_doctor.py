@@ -89,7 +89,6 @@ HEALTHY: list[dict[str, Any]] = [
     {"optimizer": "rmsprop", "lr": 0.01, "hidden": "64"},
     {"optimizer": "adagrad", "lr": 0.1, "hidden": "64"},
     {"dataset": "moons", "hidden": "16,16,16,16", "epochs": 50},
-    {"dataset": "circles", "optimizer": "adam", "lr": 1},
     {"hidden": "64", "optimizer": "momentum", "lr": 0.3},
     {"hidden": "48,96,24", "activation": "tanh", "optimizer": "adagrad", "lr": 0.03, "epochs": 30},
     {"hidden": "64"},
@@ -102,6 +101,19 @@ def test_a_network_that_learns_is_left_in_peace(given: dict[str, Any]) -> None:
     told = Told(**given)
     assert told.ended.status == "finished"
     assert [finding.what for finding in told.grave] == []
+
+
+def test_a_rate_that_some_processors_train_well_with_is_blamed_only_where_a_lower_one_does_better() -> None:
+    """With Adam at 1, circles are learned or only nearly: rounding decides, and so does the processor."""
+    given: dict[str, Any] = {"dataset": "circles", "optimizer": "adam", "lr": 1, "epochs": 20}
+    told = Told(**given)
+    assert told.ended.status == "finished"
+    if told.grave:
+        assert told.grave[0].rule == "learning-rate-high"
+        reached = told.ended.summary["val_accuracy"]
+        assert isinstance(reached, float)
+        assert told.remedied(**given) > reached
+    assert not [finding for finding in told.grave if finding.rule in ("dead-relu", "saturation")]
 
 
 def test_the_same_run_has_the_same_diagnosis_and_what_follows_from_the_cause_no_remedy_of_its_own() -> None:

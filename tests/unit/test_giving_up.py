@@ -198,8 +198,9 @@ def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(
     assert [run["status"] for run in without["runs"]] == ["finished", "finished"]
     assert without.keys() == found.keys() - {"pruned"}
     assert all(run.keys() == {*first} - {"pruned"} for run in without["runs"])
-    for name in ("train_loss", "val_loss", "val_accuracy", "steps"):
-        assert without["best"][name] == found["best"][name]
+    assert without["best"]["steps"] == found["best"]["steps"]
+    for name in ("train_loss", "val_loss", "val_accuracy"):  # those of one population, and of a run by itself
+        assert without["best"][name] == pytest.approx(found["best"][name], rel=1e-4)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
