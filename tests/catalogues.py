@@ -241,11 +241,11 @@ def _shown() -> list[Message]:
     from d2ltui.spec.fields import FIELDS
     from d2ltui.spec.models import MODELS
     from d2ltui.spec.synthetic import FUNCTIONS, SYNTHETIC
+    from d2ltui.store.columns import COLUMNS
     from d2ltui.tui.keys import FIELD_HELP, MAP_HELP, TABLE_HELP
     from d2ltui.tui.panes.layer_lines import VALUES
     from d2ltui.tui.panes.spec import FORM_TAB
     from d2ltui.tui.widgets.form_words import MEANINGS
-    from d2ltui.tui.widgets.runs_table import COLUMNS
 
     rows = [text for row in (*FIELD_HELP, *MAP_HELP, TABLE_HELP) for text in row]
     synthetic = {name for name, info in DATASETS.items() if info.origin == SYNTHETIC}  # marked where they are made
@@ -256,7 +256,7 @@ def _shown() -> list[Message]:
     words = {
         "tab": [FORM_TAB, FORM_TAB[:3]],
         "status": [*STATUSES],
-        "column": [title for title in COLUMNS if title],
+        "column": ["run", *(name.replace("_", " ") for name in COLUMNS)],
         "field": [field.label for field in FIELDS.values()],
         "chart": CHART_WORDS,
     }

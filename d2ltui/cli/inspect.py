@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from d2ltui.spec.findings import all_well, findings_in_words
 from d2ltui.spec.numbers import duration, fixed, number, optional, setting
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
-from d2ltui.store import filters
+from d2ltui.store import columns, filters
 from d2ltui.store.errors import Damaged
 from d2ltui.store.export import overview
 from d2ltui.store.groups import CLOSED, Group, folded
@@ -25,12 +26,14 @@ from d2ltui.store.reader import RunReader
 if TYPE_CHECKING:
     from d2ltui.charts.overlay import Curve
 
+_IN_FULL = columns.Manner(digits=4, moment="%Y-%m-%d %H:%M")
+_WORDS = ("status", "group", "note", "host", "model", "dataset")  # to the left
 SMOOTHING = 0.6
 MAX_NOTE_SHOWN = 200  # characters of a note in a list
 
 
-def list_runs(conditions: Sequence[str], as_json: bool) -> None:
-    """`d2ltui runs`: a row for each run that fulfils the conditions, the newest first.
+def list_runs(conditions: Sequence[str], as_json: bool, names: Sequence[str] | None = None) -> None:
+    """`d2ltui runs`: a row for each run that fulfils the conditions, the newest first, with the columns `names`.
 
     Raises:
         StoreError: where a condition is wrong, or the runs cannot be read.
@@ -41,13 +44,12 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
         text.say(json_line([run.to_json() for run in found]))
         return
     listed = [entry.row() if isinstance(entry, Group) else entry for entry in (found if parsed else folded(found))]
-    rows = [_row(run) for run in listed]
+    shown = [columns.COLUMNS[name] for name in names or columns.IN_THE_SHELL]
+    rows = [(run.name, *(_cell(column, run) for column in shown)) for run in listed]
     if rows:
-        text.table(
-            ("run", "status", "begun", "lr", "epochs", "steps", "train loss", "val loss", "metric", "findings"),
-            rows,
-            left=2,
-        )
+        titles = ("run", *(column.name.replace("_", " ") for column in shown))
+        left = 1 + next((i for i, column in enumerate(shown) if column.name not in _WORDS), len(shown))
+        text.table(titles, rows, left=left)
     if any(run.name.startswith(CLOSED) for run in listed):
         text.say("of a group, with the means of its figures: 'd2ltui runs group=NAME' lists its runs")
     if any(run.of_map is not None and run.of_map.best is not None for run in found):
@@ -64,24 +66,18 @@ def list_runs(conditions: Sequence[str], as_json: bool) -> None:
         text.say("no run" + (" fulfils these conditions" if parsed else " yet: 'd2ltui train' makes one"))
 
 
-def _row(run: RunInfo) -> tuple[str, ...]:
-    is_group = run.name.startswith(CLOSED)
-    if run.status == DAMAGED or (run.header is None and not is_group):
-        return (run.name, run.status, *("–",) * 8)
-    figures = run.figures
-    metric = figures.get("val_accuracy", figures.get("val_r2"))
-    return (
-        run.name,
-        run.status,
-        time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created)),
-        run.rates,
-        run.progress,
-        "" if is_group or run.of_map is not None else f"{run.steps:,}",
-        optional(figures.get("train_loss")),
-        optional(figures.get("val_loss")),
-        optional(metric),
-        "" if is_group or run.of_map is not None else run.tally.words,
-    )
+def list_columns() -> None:
+    """`d2ltui runs --columns help`: the names that it takes."""
+    usual = ", ".join(columns.IN_THE_SHELL)
+    text.say("\n".join(textwrap.wrap(f"columns: {', '.join(columns.COLUMNS)}", text.width(), subsequent_indent="  ")))
+    text.say("\n".join(textwrap.wrap(f"without --columns: {usual}", text.width(), subsequent_indent="  ")))
+
+
+def _cell(column: columns.Column, run: RunInfo) -> str:
+    known = run.name.startswith(CLOSED) or (run.status != DAMAGED and run.header is not None)
+    if not known and column.name != "status":
+        return "–"
+    return column.text(run, _IN_FULL)
 
 
 def show(path: Path, as_json: bool = False) -> None:

@@ -47,15 +47,22 @@ def train_seeds(config: RunConfig, seeds: int, **how: Any) -> int:
 @click.command(cls=Command)
 @click.argument("filters", metavar="[FILTER]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
-def runs(filters: tuple[str, ...], as_json: bool) -> None:
+@click.option("--columns", metavar="NAMES", help="Which columns, separated by commas; 'help' lists all of them.")
+def runs(filters: tuple[str, ...], as_json: bool, columns: str | None) -> None:
     """List the stored runs, the newest first.
 
     All of them, or those that fulfil conditions such as lr>=0.1 model=mlp.
     """
-    from d2ltui.cli.inspect import list_runs
+    from d2ltui.cli.inspect import list_columns, list_runs
+    from d2ltui.store.columns import chosen
 
+    if as_json and columns is not None:
+        raise click.UsageError("columns: they are not allowed with --json, which has all of them")
     with click_errors():
-        list_runs(filters, as_json)
+        if columns == "help":
+            list_columns()
+            return
+        list_runs(filters, as_json, chosen(columns) if columns is not None else None)
 
 
 @click.command(cls=Command)

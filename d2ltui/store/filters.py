@@ -23,9 +23,9 @@ from d2ltui.spec.parsing import parse as parse_field
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import quoted
 from d2ltui.store.errors import NotAllowed
-from d2ltui.store.listing import FIGURES, STATUSES, RunInfo
+from d2ltui.store.listing import BEST, FIGURES, METRICS, STATUSES, RunInfo
 
-NUMBERS = ("steps", "seconds", *FIGURES)
+NUMBERS = ("steps", "seconds", *FIGURES, *METRICS, *BEST)
 TEXTS = ("name", "group", "note", "host", "device")
 FIELDS = ("status", *(name for name in CONFIG_FIELDS if name not in ("device", "data_dir")), *NUMBERS, *TEXTS)
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

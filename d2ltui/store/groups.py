@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from d2ltui.history.epochs import figures_by_epoch
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.text import counted
-from d2ltui.store.listing import FIGURES, RunInfo
+from d2ltui.store.listing import RunInfo
 
 
 class Band(NamedTuple):
@@ -51,21 +51,24 @@ class Group(NamedTuple):
     def row(self, is_open: bool = False) -> RunInfo:
         """What a list shows in their place, or above them: how many they are, and the means of their figures."""
         active = next((run.status for run in self.runs if run.active), "")
-        figures = {}
-        for name in FIGURES:
-            values = [run.figures[name] for run in self.runs if name in run.figures]
-            if values and len(values) == len(self.runs):
-                figures[name] = mean_and_sd(values)[0]
+        figures = _means([run.figures for run in self.runs])
         return RunInfo(
             name=f"{OPEN if is_open else CLOSED}{self.name}",
             path=self.runs[0].path.parent,  # a group has no directory, and its name may be none
             status=active or counted(len(self.runs), "run"),
             created=max(run.created for run in self.runs),
             figures=figures,
+            best=_means([run.best for run in self.runs]),
             group=self.name,
             kind=self.runs[0].kind,
             note=f"{len(self.runs)} runs" if active else "",
         )
+
+
+def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of the figures that all have."""
+    shared = [name for name in figures[0] if all(name in others for others in figures)]
+    return {name: mean_and_sd([of_one[name] for of_one in figures])[0] for name in shared}
 
 
 def folded(runs: Sequence[RunInfo]) -> list[RunInfo | Group]:

@@ -25,6 +25,7 @@ from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import counted, quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
+from d2ltui.store.best import best_figures
 from d2ltui.store.environment import is_alive
 from d2ltui.store.errors import Newer, NotAllowed, StoreError
 from d2ltui.store.schema import DAMAGE, Busy, damaged, last_findings, open_run, read_meta
@@ -32,6 +33,9 @@ from d2ltui.store.schema import DAMAGE, Busy, damaged, last_findings, open_run, 
 INTERRUPTED, DAMAGED, BUSY, NEWER = "interrupted", "damaged", "busy", "newer"
 STATUSES = ("loading", "training", "paused", *ENDED, INTERRUPTED, DAMAGED, BUSY, NEWER)
 FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "train_r2", "val_r2")
+METRICS = ("train_metric", "val_metric")  # accuracy or R²
+BEST = ("best_train_loss", "best_val_loss", "best_train_metric", "best_val_metric")
+_METRICS = {name: (name.replace("metric", "accuracy"), name.replace("metric", "r2")) for name in METRICS}
 PATIENCE = 0.05  # seconds that a list waits for the process that writes one of its runs
 SETTLED = 2.0  # seconds after which a file's times tell for certain that it is the same: some clocks are coarse
 
@@ -69,6 +73,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     epochs: int = 0
     seconds: float = 0.0
     figures: dict[str, float] = {}
+    best: dict[str, float] = {}  # the smallest losses and the largest metrics of all epochs: see `best.best_figures`
     message: str = ""
     findings: tuple[Finding, ...] = ()
     note: str = ""
@@ -126,6 +131,10 @@ class RunInfo(msgspec.Struct, frozen=True):
             return getattr(self, field)
         if field in self.figures:
             return self.figures[field]
+        if field in METRICS:
+            return next((self.figures[name] for name in _METRICS[field] if name in self.figures), None)
+        if field in BEST:
+            return self.best.get(field.removeprefix("best_"))
         if self.config is None and self.header is not None:
             return self.header.params.get(field)
         return getattr(self.config, field, None)
@@ -179,7 +188,7 @@ def _read(path: Path, patience: float | None) -> tuple[RunInfo, dict[str, Any] |
             try:
                 meta = read_meta(connection)
                 last = last_findings(connection)
-                row = describe(path, meta, last[1].findings if last is not None else ())
+                row = describe(path, meta, last[1].findings if last is not None else (), best_figures(connection))
                 # A list of many keeps no more than its rows are made of.
                 return row, {key: meta[key] for key in meta if key != "summary"}
             except DAMAGE as error:
@@ -230,7 +239,9 @@ def _made(path: Path) -> float:
         return 0.0
 
 
-def describe(path: Path, meta: dict[str, Any], findings: tuple[Finding, ...] = ()) -> RunInfo:
+def describe(
+    path: Path, meta: dict[str, Any], findings: tuple[Finding, ...] = (), best: Mapping[str, float] | None = None
+) -> RunInfo:
     """A row from what `schema.read_meta` has found in the run's directory `path`, with its last findings."""
     config, header = told_by(meta)
     problem = unreadable(path, config) if config is not None else ""
@@ -257,6 +268,7 @@ def describe(path: Path, meta: dict[str, Any], findings: tuple[Finding, ...] = (
         epochs=progress.get("epoch", 0),
         seconds=float(progress.get("seconds", 0.0)),
         figures=figures,
+        best=dict(best or {}),
         message=meta.get("message", ""),
         findings=findings,
         note=home.note(path),
@@ -308,9 +320,10 @@ class Rows:
                 return now, fresh, found
             if row is None or meta is None:
                 return None, fresh, None
-            return None, msgspec.structs.replace(describe(path, meta, row.findings), problem=fresh.problem), meta
+            row = describe(path, meta, row.findings, row.best)
+            return None, msgspec.structs.replace(row, problem=fresh.problem), meta
         if row.active and meta is not None:  # its process may have gone without a word
-            row = describe(path, meta, row.findings)
+            row = describe(path, meta, row.findings, row.best)
         elif (note := home.note(path)) != row.note and meta is not None:
             row = msgspec.structs.replace(row, note=note)
         return now, row, meta

@@ -1,20 +1,14 @@
-"""How large somebody has made the panes: a small file beside the runs."""
+"""How large somebody has made the panes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
-import msgspec
-
-from d2ltui.spec.files import read_regular
-from d2ltui.store import home
-from d2ltui.store.errors import StoreError, reason
+from d2ltui.store import remembered
 
 FILE = "panes.json"
 LEAST, MOST = 0.25, 4.0  # times the usual size
-_MAX_BYTES = 10_000
+_WHAT = "the panes' sizes"
 
 
 def read() -> dict[str, float]:
@@ -23,15 +17,7 @@ def read() -> dict[str, float]:
     Raises:
         StoreError: where the file cannot be read, or is none of ours.
     """
-    path = _path()
-    try:
-        found = msgspec.convert(json.loads(read_regular(path, _MAX_BYTES)), dict[str, float])
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise StoreError(f"the panes' sizes cannot be read from {path} ({reason(error)})") from None
-    except (ValueError, RecursionError, msgspec.MsgspecError):
-        raise StoreError(f"the panes have their usual sizes: {path} holds no sizes of panes") from None
+    found = remembered.read(FILE, dict[str, float], _WHAT) or {}
     return {name: min(MOST, max(LEAST, factor)) for name, factor in found.items() if factor == factor}
 
 
@@ -41,14 +27,4 @@ def write(factors: Mapping[str, float]) -> None:
     Raises:
         StoreError: where that cannot be.
     """
-    data = json.dumps(dict(factors)).encode()
-    path = _path()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        home.write_atomically(path, lambda file: file.write(data))
-    except OSError as error:
-        raise StoreError(f"the panes' sizes cannot be remembered in {path} ({reason(error)})") from None
-
-
-def _path() -> Path:
-    return home.home() / FILE
+    remembered.write(FILE, dict(factors), _WHAT)

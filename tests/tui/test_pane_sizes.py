@@ -44,10 +44,10 @@ async def test_a_file_that_is_none_is_told_of_and_changes_nothing(d2ltui_home: P
     assert pane_sizes.read() == {}
     for text in ("no JSON", "[1]", '{"loss": "much"}', "[" * 5000):
         path.write_text(text)
-        with pytest.raises(StoreError, match="holds no sizes of panes"):
+        with pytest.raises(StoreError, match="holds none"):
             pane_sizes.read()
     async with open_app(size=(140, 45)) as person:
-        told = "holds no sizes of panes"
+        told = "holds none"
         await person.until(lambda: any(told in notice.message for notice in person.app._notifications), "why not")
     path.write_text('{"loss": 1e9, "accuracy": NaN, "of another version": 0.0}')
     assert pane_sizes.read() == {"loss": pane_sizes.MOST, "of another version": pane_sizes.LEAST}

@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Input, Static
 
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
-from d2ltui.store import home, listing
+from d2ltui.store import columns, home, listing
 from d2ltui.store import reader as reader_module
 from d2ltui.store.session import RunWriter
 from d2ltui.tui.keys import RUNS_KEYS
@@ -161,7 +161,7 @@ async def test_every_key_is_told_and_a_note_stands_in_the_table(open_app: Opener
         screen = await runs_screen(person, 1)
         await person.until(lambda: "enter open" in person.text() and "? help" in person.text(), "the keys")
         assert "b baseline" in person.text()
-        assert "the best so far, of all that …" in person.text()
+        assert "the best so far, of all that were tried…" in person.text()
         assert path.name in str(screen.query_one("#facts", Static).content)
         assert "until now" in str(screen.query_one("#facts", Static).content)
         await person.press("question_mark")
@@ -349,3 +349,26 @@ async def test_seeds_are_a_fan_that_grows(open_app: Opener, monkeypatch: pytest.
         await person.until(lambda: "median 0.55, quartiles 0.475 and 0.65, from 0.4 to 0.8" in person.text(), "more")
         await person.press("x")
         await person.until(lambda: "median 0.75" in person.text(), "the metric")
+
+
+async def test_columns_are_chosen_and_remembered(open_app: Opener) -> None:
+    made(), made()
+    async with open_app({}, size=(120, 30)) as person:
+        screen = await runs_screen(person, 2)
+        await person.press("C")
+        assert "[x] val loss" in person.text()
+        assert "[ ] best val loss" in person.text()
+        at = list(person.app.screen._chosen).index("best_val_loss")  # type: ignore[attr-defined]
+        await person.press("space", *["down"] * at, "space", "enter")
+        assert person.app.screen is screen
+        heading = "run epochs val loss val metric lr hidden activation begun best val loss note"
+        await person.until(lambda: heading in " ".join(person.text().split()), "the columns")
+        await person.until(lambda: columns.read()[-2:] == ("best_val_loss", "note"), "the file")
+        assert screen.query_one(RunsTable).get_row_at(0)[-2].plain == "0.5"
+        table = screen.query_one(RunsTable)
+        await person.press("b")
+        table.select(next(name for name in rows_of(screen) if name != table.selected))
+        await person.press("space")
+        await person.until(lambda: "0.5 (±0)" in person.text(), "the difference from the baseline")
+        await person.press("C", "escape", "C", "u")
+        await person.until(lambda: "status" in " ".join(person.text().split("\n")[2:3]), "the usual ones")

@@ -21,7 +21,7 @@ from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.options import Options
 
 # Opaque: to see the screen below through it, all of that would be drawn again, twice, and 80 KB sent down the link.
-_BOX = """
+BOX = """
     {name} {{ align: center middle; background: $background; }}
     {name} > .box {{
         width: {width}; max-width: 95%; height: auto; max-height: 95%;
@@ -40,7 +40,7 @@ class Boxed(Once, BatchedScreen):
 class HelpScreen(Boxed, ModalScreen[None]):
     """Every key of a screen, from the same table that dispatches them."""
 
-    DEFAULT_CSS = _BOX.format(name="HelpScreen", width=84)
+    DEFAULT_CSS = BOX.format(name="HelpScreen", width=84)
     BINDINGS = [Binding("escape,q,question_mark,enter", "dismiss", "close")]
     AUTO_FOCUS = "VerticalScroll"  # arrow keys scroll
 
@@ -62,7 +62,7 @@ class HelpScreen(Boxed, ModalScreen[None]):
 class TextScreen(Boxed, ModalScreen[None]):
     """A text that is too long for the status line."""
 
-    DEFAULT_CSS = _BOX.format(name="TextScreen", width="90%")
+    DEFAULT_CSS = BOX.format(name="TextScreen", width="90%")
     BINDINGS = [Binding("escape,q,t,enter", "dismiss", "close")]
     AUTO_FOCUS = "VerticalScroll"  # arrow keys scroll
 
@@ -81,7 +81,7 @@ class ConfirmScreen(Boxed, ModalScreen[bool]):
     """A yes or no."""
 
     DEFAULT_CSS = (
-        _BOX.format(name="ConfirmScreen", width=56)
+        BOX.format(name="ConfirmScreen", width=56)
         + """
     ConfirmScreen Horizontal { height: auto; align-horizontal: right; margin-top: 1; }
     ConfirmScreen Button { margin-left: 2; }
@@ -119,7 +119,7 @@ class ChoiceScreen(Boxed, ModalScreen[str]):
     """All choices of a field, with their meaning."""
 
     DEFAULT_CSS = (
-        _BOX.format(name="ChoiceScreen", width=90)
+        BOX.format(name="ChoiceScreen", width=90)
         + """
     ChoiceScreen OptionList { height: auto; max-height: 20; border: none; padding: 0; }
     """
@@ -160,7 +160,7 @@ class SaveScreen(Boxed, ModalScreen[str | None]):
     """Asks for a file name, writes there, and says where it could not."""
 
     DEFAULT_CSS = (
-        _BOX.format(name="SaveScreen", width=70)
+        BOX.format(name="SaveScreen", width=70)
         + """
     SaveScreen .problem { color: $text-error; height: auto; }
     """
@@ -215,7 +215,7 @@ class SaveScreen(Boxed, ModalScreen[str | None]):
 class AskScreen(Boxed, ModalScreen["str | None"]):
     """Asks for a line of text."""
 
-    DEFAULT_CSS = _BOX.format(name="AskScreen", width=70)
+    DEFAULT_CSS = BOX.format(name="AskScreen", width=70)
     BINDINGS = [Binding("escape", "cancel", "close")]
 
     def __init__(

@@ -91,6 +91,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self.followed = ""  # a group, of which each run is marked as soon as there is one
         self._sort = 0
         self._shown = Shown()
+        self._columns_read = False
         self._filter = ""
         self._again = False
         self._drawing: asyncio.Task[None] | None = None
@@ -164,6 +165,9 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
 
     def _read_store(self) -> list[RunInfo]:
         """Runs and maps; whatever is wrong with a map hides no run."""
+        if not self._columns_read:
+            self._columns_read = True
+            self.read_columns()
         runs = self._listed.read()
         taken = {run.name for run in runs}
         return [*runs, *(row for row in self._maps.read() if row.name not in taken)]
@@ -213,10 +217,12 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self._runs, self._rows = runs, self._groups.rows(runs, folds=not self._filter.strip())
         self._share_rows()
         pane.subtitle(self._problem or f"{_how_many(runs)}, {ORDERS[self._sort]}")
-        self._fill()
+        self.refill()
 
-    def _fill(self) -> None:
-        self._table.fill(self._rows, self._mark)
+    def refill(self) -> None:
+        """Show the runs that are known in the table."""
+        baseline = next((run for run in self._all or () if run.name == self._baseline), None)
+        self._table.fill(self._rows, self._mark, baseline)
         self._show_facts()
 
     def _mark(self, name: str) -> str:
@@ -238,7 +244,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         else:
             self._marked += [name for name in names if name not in self._marked]
             self.followed = group.name if group is not None and group.runs[0].kind == "seeds" else ""
-        self._fill()
+        self.refill()
         self._arrange()
 
     def action_baseline(self) -> None:
@@ -248,7 +254,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self._baseline = None if self._baseline == name else name
         if self._baseline is not None:
             self._marked = [name, *(marked for marked in self._marked if marked != name)]
-        self._fill()
+        self.refill()
         self._arrange()
 
     def action_cursor(self, by: int) -> None:

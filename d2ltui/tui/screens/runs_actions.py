@@ -1,4 +1,7 @@
-"""What there is to do with a stored run, or a group of them: resume, rename, write a note, delete."""
+"""What there is to do with the table of runs, and with a run, or a group of them, in it.
+
+Columns to choose; resume, rename, write a note, delete.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from d2ltui.spec.language import _
-from d2ltui.store import StoreError, home
+from d2ltui.store import StoreError, columns, home
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
 from d2ltui.tui.screens.once import Once
+from d2ltui.tui.screens.runs_columns import ColumnsScreen
 from d2ltui.tui.services.threads import in_thread
 
 if TYPE_CHECKING:
@@ -63,6 +67,28 @@ class RunActions(Hosted, Once):
                 _("{name} is a map: {sentence}").format(name=found.name, sentence=sentence), severity="warning"
             )
         return found is not None
+
+    def read_columns(self) -> None:
+        """Show the columns that somebody has chosen. In a thread: the application knows how to tell what is wrong."""
+        try:
+            self._table.names = columns.read()
+        except StoreError as error:
+            self.app.call_from_thread(self.app.notify, str(error), severity="warning", markup=False)
+
+    def action_columns(self) -> None:
+        """Choose the table's columns."""
+        self.open(ColumnsScreen(self._table.names), self._take_columns)
+
+    def _take_columns(self, names: tuple[str, ...] | None) -> None:
+        if names is None:
+            return
+        self._table.names = names
+        self.refill()
+        self.run_worker(self._attempt(lambda: columns.write(names)))
+
+    def refill(self) -> None:
+        """Show the runs that are known in the table."""
+        raise NotImplementedError
 
     def action_continue_run(self) -> None:
         """Go on with a run that was interrupted. Other keys are answered while it is read."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from rich.style import Style
 from rich.text import Text
@@ -13,54 +12,56 @@ from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 from d2ltui.spec.language import pgettext
-from d2ltui.spec.models import MODELS
-from d2ltui.spec.numbers import optional
-from d2ltui.spec.width import cells, cut
-from d2ltui.tui.form_state import as_text
+from d2ltui.spec.width import cells
+from d2ltui.store.columns import COLUMNS, USUAL, Manner, text_of
 
 if TYPE_CHECKING:
-    from d2ltui.spec.config import RunConfig
     from d2ltui.spec.events import Severity
     from d2ltui.store.listing import RunInfo
 
-NOTE_WIDTH = 30  # of a note
-COLUMNS = ("", "run", "status", "epochs", "val loss", "val metric", "lr", "hidden", "activation", "begun", "note")
+WIDEST = 40  # of a column of words
+WORDS = {"run": 12, "note": 6, "group": 8, "hidden": 6, "host": 6, "device": 6}  # what may be cut, and to how much
 Row = tuple[Text, ...]
 _PLAIN = Style()
 _GRAVE: tuple[Severity, ...] = ("alarm", "warning")
+_MANNER = Manner()
 
 
-def _column(title: str) -> str:
-    return pgettext("column", title)
+def _title(name: str) -> str:
+    return COLUMNS[name].title if name in COLUMNS else pgettext("column", name)
 
 
-def _has(config: RunConfig | None, field: str) -> TypeGuard[RunConfig]:
-    """Whether the model of `config` has that field; of a model that this version does not know, nothing is shown."""
-    return config is not None and config.model in MODELS and field in MODELS[config.model].fields
+def row(
+    run: RunInfo, mark: str, look: Style = _PLAIN, names: Sequence[str] = USUAL, baseline: RunInfo | None = None
+) -> Row:
+    """What the table shows of `run` in the columns `names`; `look` is that of what is wrong with it.
 
-
-def row(run: RunInfo, mark: str, look: Style = _PLAIN) -> Row:
-    """What the table shows of `run`; `mark` is its curve's letter, `look` that of what is wrong with it."""
-    config, figures = run.config, run.figures
-    metric = figures.get("val_accuracy", figures.get("val_r2"))
-    loss = figures.get("val_loss")
-    texts = (
-        mark,
-        run.name,
-        pgettext("status", run.status),
-        run.progress,
-        optional(loss, 3),
-        optional(metric, 3),
-        run.rates,
-        as_text(config.hidden) if _has(config, "hidden") else "",
-        config.activation if _has(config, "activation") else "",
-        time.strftime("%m-%d %H:%M", time.localtime(run.created)) if run.created else "",
-        run.note if cells(run.note) <= NOTE_WIDTH else cut(run.note, NOTE_WIDTH - 1) + "…",
-    )
-    shown = [Text(cell) for cell in texts]
+    `mark` is its curve's letter, and `baseline` the run that its figures are compared with.
+    """
+    cells_ = [mark, run.name, *(text_of(COLUMNS[name], run, _MANNER, baseline) for name in names)]
+    shown = [Text(cell) for cell in cells_]
     if run.tally.severity is not None:
-        shown[2].append(f" {run.tally.marks}", look)
+        # Beside the status, or, without that, the name: what is wrong is always told.
+        shown[2 + names.index("status") if "status" in names else 1].append(f" {run.tally.marks}", look)
     return tuple(shown)
+
+
+def fitted(names: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
+    """The columns' `widths`, of which texts are cut, the widest first, where all together need more than `room`."""
+    widths = [min(width, WIDEST) if name in WORDS else width for name, width in zip(names, widths, strict=True)]
+    found = list(widths)
+    too_much = sum(found) - room
+    while too_much > 0:
+        longest = max(
+            (i for i, name in enumerate(names) if found[i] > WORDS.get(name, found[i])),
+            key=lambda i: (found[i], i),
+            default=None,
+        )
+        if longest is None:
+            return widths  # it is moved sideways, and need not cut anything
+        found[longest] -= 1
+        too_much -= 1
+    return found
 
 
 class RunsTable(DataTable[Text]):
@@ -82,13 +83,20 @@ class RunsTable(DataTable[Text]):
 
     def __init__(self) -> None:
         super().__init__(cursor_type="row", zebra_stripes=False)
+        self.names: tuple[str, ...] = USUAL  # the columns after the mark and the run's name
         self._shown: dict[str, tuple[RunInfo, str, Row]] = {}  # by name: what each row was made from
-        self._column_widths: list[int] = []
+        self._baseline: RunInfo | None = None
+        self._mark: Callable[[str], str] = str
+        self._laid_out: list[tuple[str, int]] = []  # columns, and how wide they are
         self._looks: dict[Severity | None, Style] = {}  # of what is wrong with a run, in the present theme
 
     def on_mount(self) -> None:
         """An empty table, with its columns."""
         self._fit_columns()
+
+    def on_resize(self) -> None:
+        """Texts are cut where there is no room, and only there."""
+        self.fill([run for run, *__ in self._shown.values()], self._mark, self._baseline)
 
     @property
     def selected(self) -> str | None:
@@ -101,33 +109,34 @@ class RunsTable(DataTable[Text]):
         if name in self._shown:
             self.move_cursor(row=list(self._shown).index(name), animate=False)
 
-    def fill(self, runs: Sequence[RunInfo], mark: Callable[[str], str]) -> None:
+    def fill(self, runs: Sequence[RunInfo], mark: Callable[[str], str], baseline: RunInfo | None = None) -> None:
         """Show `runs` in this order, each with the mark of its name. The cursor stays on its run.
 
         A table that has left its screen shows nothing any more, and has no styles.
         """
         if not self.is_attached:
             return
-        selected, where, before = self.selected, self.scroll_offset, self._shown
+        selected, where, before, self._mark = self.selected, self.scroll_offset, self._shown, mark
         self._shown = {}
         looks: dict[Severity | None, Style] = {grave: self._look(f"runs-table--{grave}") for grave in _GRAVE}
-        same, self._looks = looks == self._looks, looks
+        same = looks == self._looks and baseline is self._baseline and self._is_laid_out()
+        self._looks, self._baseline = looks, baseline
         for run in runs:
             known, letter = before.get(run.name), mark(run.name)
             made = known if same and known is not None and known[0] is run and known[1] == letter else None
             look = looks.get(run.tally.severity, _PLAIN)
-            self._shown[run.name] = made or (run, letter, row(run, letter, look))
+            self._shown[run.name] = made or (run, letter, row(run, letter, look, self.names, baseline))
         if list(self._shown) == list(before) and not self._fit_columns():
             # Cells alone: a table that is filled anew is back at its left end, and takes its time.
             for y, ((*_, old), (*_, new)) in enumerate(zip(before.values(), self._shown.values(), strict=True)):
                 for x, (cell, present) in enumerate(zip(old, new, strict=True) if old is not new else ()):
                     if cell != present:
-                        self.update_cell_at(Coordinate(y, x), present)
+                        self.update_cell_at(Coordinate(y, x), self._cut(x, present))
             return
         self._fit_columns()
         self.clear()
         for name, (*_, shown) in self._shown.items():
-            self.add_row(*shown, key=name)
+            self.add_row(*(self._cut(x, cell) for x, cell in enumerate(shown)), key=name)
         if selected in self._shown:
             self.move_cursor(row=list(self._shown).index(selected), animate=False)
         self.call_after_refresh(self.scroll_to, where.x, None, animate=False)
@@ -137,17 +146,35 @@ class RunsTable(DataTable[Text]):
         style = self.get_component_rich_style(name)
         return Style(color=style.color, bold=style.bold)
 
+    def _cut(self, column: int, cell: Text) -> Text:
+        width = self._laid_out[column][1]
+        if cell.cell_len <= width:
+            return cell
+        cell = cell.copy()
+        cell.truncate(width, overflow="ellipsis")
+        return cell
+
+    def _columns(self) -> tuple[str, ...]:
+        return ("", "run", *self.names)
+
+    def _is_laid_out(self) -> bool:
+        return tuple(name for name, _ in self._laid_out) == self._columns()
+
     def _fit_columns(self) -> bool:
         """Columns as wide as what they hold; whether they were not, and are empty now.
 
         (Textual finds that out later, and draws them too narrow before.)
         """
-        rows = [shown for *__, shown in self._shown.values()]
-        widths = [max([cells(_column(title)), *(row[i].cell_len for row in rows)]) for i, title in enumerate(COLUMNS)]
-        if widths == self._column_widths:
+        names, rows = self._columns(), [shown for *__, shown in self._shown.values()]
+        titles = [_title(name) for name in names]
+        widths = [max([cells(title), *(row[i].cell_len for row in rows)]) for i, title in enumerate(titles)]
+        # As if there were a bar for more rows, which comes and goes with them.
+        room = self.size.width - self.styles.scrollbar_size_vertical - 2 * self.cell_padding * len(names)
+        laid_out = list(zip(names, fitted(names, widths, room) if self.size else widths, strict=True))
+        if laid_out == self._laid_out:
             return False
-        self._column_widths = widths
+        self._laid_out = laid_out
         self.clear(columns=True)
-        for title, width in zip(COLUMNS, widths, strict=True):
-            self.add_column(_column(title), width=width)
+        for title, (__, width) in zip(titles, laid_out, strict=True):
+            self.add_column(title, width=width)
         return True

@@ -1,0 +1,118 @@
+"""The columns of a list of runs: which there are, what they say, and how they share a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from d2ltui.cli.app import cli
+from d2ltui.spec import events
+from d2ltui.spec.config import resolve
+from d2ltui.spec.header import header_of
+from d2ltui.store import columns, home, listing
+from d2ltui.store.columns import COLUMNS, Manner, text_of
+from d2ltui.store.errors import NotAllowed, StoreError
+from d2ltui.store.listing import RunInfo
+from d2ltui.store.session import RunWriter
+from d2ltui.tui.widgets.runs_table import fitted
+
+CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 4, "lr": 0.5})
+RUN = RunInfo(
+    "one",
+    Path("one"),
+    "finished",
+    config=CONFIG,
+    header=header_of(CONFIG),
+    steps=200,
+    seconds=4.0,
+    figures={"val_loss": 0.5, "val_accuracy": 0.75},
+    best={"val_loss": 0.25},
+)
+
+
+def stored(name: str, *val_losses: float) -> Path:
+    path = home.create(name, lambda path: RunWriter.make(path, CONFIG, None))
+    with contextlib.closing(RunWriter(path, CONFIG)) as session:
+        for number, loss in enumerate(val_losses, start=1):
+            session.take(events.EpochEnded(number, 3 * number, 0.5, loss, 0.75, 1 - loss, 1.0))
+        session.take(events.RunEnded("finished", "", {}))
+        session.write()
+    return path
+
+
+def text(name: str, run: RunInfo = RUN, baseline: RunInfo | None = None) -> str:
+    return text_of(COLUMNS[name], run, Manner(), baseline)
+
+
+def test_a_column_says_what_is_known_and_nothing_where_there_is_nothing() -> None:
+    said = {name: text(name) for name in ("val_loss", "val_metric", "best_val_loss", "steps_per_s", "lr", "batch_size")}
+    assert said == {
+        "val_loss": "0.5",
+        "val_metric": "0.75",
+        "best_val_loss": "0.25",
+        "steps_per_s": "50",
+        "lr": "0.5",
+        "batch_size": str(CONFIG.batch_size),
+    }
+    assert text("hidden") == text("activation") == "", "softmax regression has none"
+    unknown = RunInfo("gone", Path("gone"), listing.DAMAGED)
+    assert {text(name, unknown) for name in COLUMNS} <= {"", "–", "damaged"}
+    assert len(COLUMNS) >= 20
+
+
+def test_a_figure_tells_its_difference_from_the_baseline_where_both_are_of_one_kind() -> None:
+    other = msgspec.structs.replace(RUN, name="other", figures={"val_loss": 0.75, "val_accuracy": 0.5}, steps=100)
+    assert text("val_loss", other, RUN) == "0.75 (+0.25)"
+    assert text("val_metric", other, RUN) == "0.5 (−0.25)"
+    assert text("steps", other, RUN) == "100 (−100)"
+    assert text("val_loss", RUN, RUN) == "0.5"
+    linear = resolve({"model": "linear"})
+    squared = msgspec.structs.replace(other, config=linear, header=header_of(linear))
+    assert text("val_loss", squared, RUN) == "0.75", "a squared error is no larger than a cross-entropy"
+    scratch = msgspec.structs.replace(linear, implementation="scratch")
+    halved = msgspec.structs.replace(other, name="halved", config=scratch, header=header_of(scratch))
+    assert text("val_loss", halved, squared) == "0.75", "half a square"
+
+
+def test_the_best_figures_are_of_all_epochs_that_were_finite() -> None:
+    row = listing.info(stored("up-and-down", 0.5, 0.25, math.nan, 0.75))
+    assert row.value("best_val_loss") == 0.25
+    assert row.value("best_val_metric") == 0.75
+    assert row.value("val_metric") == 0.25
+
+
+def test_columns_that_are_not_there_are_refused_with_what_there_is() -> None:
+    stored("runs-one", 0.5, 0.25)
+    said = CliRunner().invoke(cli, ["runs", "--columns", "best-val-loss, val_loss,seed"]).output.splitlines()
+    assert said[0].split() == ["run", *["best", "val", "loss", "val", "loss", "seed"]]
+    assert said[1].split() == ["runs-one-1", "0.25", "0.25", "0"]
+    assert "steps_per_s" in CliRunner().invoke(cli, ["runs", "--columns", "help"]).output
+    for wrong, why in (("lrr", "did you mean lr?"), (" ,", "'' is not allowed"), ("name", "'name' is no column")):
+        with pytest.raises(NotAllowed, match=why.replace("?", r"\?")):
+            columns.chosen(wrong)
+        assert CliRunner().invoke(cli, ["runs", "--columns", wrong]).exit_code == 2
+    assert CliRunner().invoke(cli, ["runs", "--columns", "lr", "--json"]).exit_code == 2
+
+
+def test_chosen_columns_are_remembered() -> None:
+    assert columns.read() == columns.USUAL
+    columns.write(["lr", "seed"])
+    assert columns.read() == ("lr", "seed")
+    path = home.home() / columns.FILE
+    path.write_text('["lr", "of another version"]')
+    assert columns.read() == ("lr",)
+    path.write_text("{")
+    with pytest.raises(StoreError, match="holds none"):
+        columns.read()
+
+
+def test_texts_are_cut_where_that_makes_room_for_all_columns() -> None:
+    names, widths = ("", "run", "lr", "note"), [2, 20, 6, 30]
+    assert fitted(names, widths, 60) == widths
+    assert fitted(names, widths, 40) == [2, 16, 6, 16]
+    assert fitted(names, widths, 20) == widths, "too little: it is moved sideways"
