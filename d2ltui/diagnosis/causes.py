@@ -182,7 +182,9 @@ def _activation(config: RunConfig) -> Iterator[Cause]:
     relu: Remedy = {"activation": "relu"}
     if config.activation == "identity":
         what = _("without an activation function the network is linear, however many layers it has")
-        yield Cause("no-activation", relu, 1.5, what, _("A linear map of a linear map is a linear map"))
+        why = _("A linear map of a linear map is a linear map")
+        yield Cause("no-activation", relu, 1.5, what, why)
+        yield Cause("no-activation", {"activation": "tanh"}, 1.4, what, why)  # for what is smooth, and for few steps
     elif ACTIVATIONS[config.activation].flat_ends is not None and hidden > 1:
         with_relu = with_remedy(config, relu) or config
         usual = remedies.usual_lr(with_relu)

@@ -150,7 +150,10 @@ def _by_trial(
     epochs = _trial_epochs(config, data)
     own = patient.score_after(epochs)
     tried: list[tuple[float, Score, Cause]] = []
+    cured: str | None = None  # the rule whose remedy cures: another remedy of its own may cure more, others cannot
     for done, cause in enumerate(causes):
+        if cured not in (None, cause.rule):
+            break
         tell(_("looking for the cause, trying {change}").format(change=_change(cause)), done / len(causes))
         changed = with_remedy(config, cause.remedy)
         if changed is None:
@@ -164,12 +167,16 @@ def _by_trial(
             gain = min(gain, after.train - own.train)
         tried.append((gain, after, cause))
         if gain >= GRAVE and after.worse >= KNOWN and cause.suspicion >= SUSPICIOUS:
-            break  # it is what is most suspicious, and it cures
+            cured = cause.rule  # it is what is most suspicious
+            if 1 - after.worse <= ROOM:
+                break
     best = max((gain for gain, _, _ in tried), default=0.0)
     if best < least:
         return None, len(tried)
     alike = (entry for entry in tried if entry[0] >= best - max(ALIKE, ALIKE_SHARE * best))
-    gain, after, cause = max(alike, key=lambda entry: (entry[2].suspicion, entry[0]))
+    named = max(alike, key=lambda entry: (entry[2].suspicion, entry[0]))
+    better = max((entry for entry in tried if entry[2].rule == named[2].rule), key=lambda entry: entry[0])
+    gain, after, cause = better if better[0] > named[0] + ALIKE else named
     found = _finding(patient, cause, own, after, epochs, grave=(suspicious and others) or gain >= GRAVE)
     return found, len(tried)
 

@@ -39,7 +39,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.activations import ACTIVATIONS
-from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.config import RunConfig, applicable_fields, resolve
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.parsing import ConfigError
 
@@ -332,7 +332,7 @@ def _repaired(config: RunConfig, remedy: dict[str, object]) -> float:
 
 def _changed(config: RunConfig, change: dict[str, Any]) -> RunConfig | None:
     replaced = msgspec.structs.replace(config, **change)
-    fields = {name: getattr(replaced, name) for name in ("dataset", *catalogue.MODELS[replaced.model].fields)}
+    fields = {name: getattr(replaced, name) for name in ("dataset", *applicable_fields(replaced.model))}
     hidden = {
         name for name, other in catalogue.ONLY_WITH.items() if fields.get(other) not in catalogue.values_with(name)
     }

@@ -118,6 +118,21 @@ def test_a_network_that_stands_still_has_a_cause_where_a_change_helps(helps: boo
     assert (stalled.rule, stalled.because_of, stalled.remedy) == ("stalled", "underfitting", {})
 
 
+@pytest.mark.parametrize(("tanh", "wanted"), [(0.99, "tanh"), (0.93, "relu"), (0.5, "relu")])
+def test_of_two_remedies_of_one_cause_the_better_is_offered(tanh: float, wanted: str) -> None:
+    config = resolve({**MLP, "dataset": "moons", "activation": "identity", "epochs": 12})
+    flat = ended([0.6] * 12, 0.6)
+    reached = {"relu": 0.92, "tanh": tanh}
+
+    def trial(tried: RunConfig, _: object) -> Epochs:
+        metric = reached.get(tried.activation, 0.6)
+        return Epochs.of([events.EpochEnded(e.epoch, e.step, 0.1, 0.1, metric, metric, 1.0) for e in flat])
+
+    patient = Patient(config, load(config, lambda message, fraction: None, lambda: False), flat, False, 120, ())
+    cause = doctor.examine(patient, trial, lambda message, fraction: None).findings[0]
+    assert (cause.rule, cause.remedy) == ("no-activation", {"activation": wanted})
+
+
 def test_every_threshold_has_a_source_and_stands_in_one_table() -> None:
     names = {name for name in vars(thresholds) if name.isupper() and name not in ("LIMITS", "AT_START", "NUMBERS", "N")}
     assert {name for name in names if not name.startswith("_")} == set(thresholds.NUMBERS)
