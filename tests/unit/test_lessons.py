@@ -35,6 +35,13 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.config import resolve
 from d2ltui.spec.diagrams import Panels
 from d2ltui.spec.similar import nearest
+from tests.selection import long_unless
+
+# Those that soon are measured: their claims are looked at each time.
+SOON_MEASURED = (
+    "four-elements", "half-loss", "yield", "learning-rate", "softmax", "softmax-shift", "sigmoid-saturates", "symmetry",
+    "momentum",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +58,7 @@ def broken(verdict: Verdict) -> list[str]:
     return [figure.what for figure in verdict.figures if not figure.holds]
 
 
-@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("name", long_unless(SOON_MEASURED.__contains__, LESSONS))
 def test_every_claim_holds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vanishing, "DEPTHS", (2, 6, 10))
     bench = Bench(LESSONS[name], seeds=1)
@@ -113,7 +120,9 @@ EXCHANGES: list[tuple[str, dict[str, dict[str, object]], str]] = [
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "what"), EXCHANGES, ids=[f"{name}-{next(iter(given))}" for name, given, _ in EXCHANGES]
+    ("name", "given", "what"),
+    long_unless(lambda exchange: exchange[0] in SOON_MEASURED, EXCHANGES),
+    ids=[f"{name}-{next(iter(given))}" for name, given, _ in EXCHANGES],
 )
 def test_exchanging_the_subject_breaks_the_claim(
     name: str, given: dict[str, dict[str, object]], what: str, monkeypatch: pytest.MonkeyPatch

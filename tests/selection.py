@@ -1,0 +1,24 @@
+"""What is run each time of a claim that many cases repeat: a few of them. The others are `long`, and run at night."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from _pytest.mark import ParameterSet
+
+
+def long_after(number: int, cases: Iterable[Any]) -> list[ParameterSet]:
+    """The first `number` of the cases are run each time."""
+    return [_case(case, is_long=i >= number) for i, case in enumerate(cases)]
+
+
+def long_unless(short: Callable[[Any], bool], cases: Iterable[Any]) -> list[ParameterSet]:
+    """Those for which `short` holds are run each time."""
+    return [_case(case, is_long=not short(case)) for case in cases]
+
+
+def _case(case: Any, *, is_long: bool) -> ParameterSet:
+    given = case if isinstance(case, ParameterSet) else pytest.param(*(case if isinstance(case, tuple) else (case,)))
+    return pytest.param(*given.values, marks=[*given.marks, *([pytest.mark.long] if is_long else [])], id=given.id)
