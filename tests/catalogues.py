@@ -11,6 +11,7 @@ import json
 import re
 import struct
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,11 +72,7 @@ class Catalogue(NamedTuple):
 
     def marked(self) -> dict[Message, None]:
         """All that is marked for translation in the sources, in their order, and what is shown without a mark."""
-        found: dict[Message, None] = {}
-        for path in self.paths():
-            for name, call in calls_in(path):
-                found |= dict.fromkeys([*marked_in(name, call), *self.others(name, call)])
-        return found | dict.fromkeys(self.more())
+        return _marked(self)
 
     def path_of(self, language: str, kind: str) -> Path:
         """The catalogue's file: the `po` or the `mo` one."""
@@ -99,6 +96,15 @@ class Catalogue(NamedTuple):
             for message in messages:
                 if not known.get(message.key, [""])[0]:
                     print(f"{language}, {self.domain}: no translation: {message.text}")
+
+
+@cache
+def _marked(catalogue: Catalogue) -> dict[Message, None]:
+    found: dict[Message, None] = {}
+    for path in catalogue.paths():
+        for name, call in calls_in(path):
+            found |= dict.fromkeys([*marked_in(name, call), *catalogue.others(name, call)])
+    return found | dict.fromkeys(catalogue.more())
 
 
 def parsed(text: str) -> dict[str, list[str]]:

@@ -16,7 +16,6 @@ from tests import catalogues
 from tests.catalogues import FINDINGS, ROOT
 
 LANGUAGES = FINDINGS.languages()
-MESSAGES = FINDINGS.marked()
 # Where findings are put into words.
 SPEAKING = (
     *("diagnosis/rules_layers", "diagnosis/rules_loss", "diagnosis/rules_training", "diagnosis/causes"),
@@ -34,9 +33,9 @@ def fields(text: str) -> set[tuple[str | None, str | None]]:
 @pytest.mark.parametrize("tongue", LANGUAGES)
 def test_each_sentence_has_a_translation_with_the_same_values(tongue: str) -> None:
     known = FINDINGS.read(tongue)
-    assert [m.text for m in MESSAGES if not known.get(m.key, [""])[0]] == [], "python -m tests.catalogues"
-    assert set(known) - {""} == {m.key for m in MESSAGES}, "those that are gone are taken out"
-    for message in MESSAGES:
+    assert [m.text for m in FINDINGS.marked() if not known.get(m.key, [""])[0]] == [], "python -m tests.catalogues"
+    assert set(known) - {""} == {m.key for m in FINDINGS.marked()}, "those that are gone are taken out"
+    for message in FINDINGS.marked():
         (said,) = known[message.key]
         assert fields(said) == fields(message.text), message
         if tongue == "zh":
@@ -46,8 +45,8 @@ def test_each_sentence_has_a_translation_with_the_same_values(tongue: str) -> No
 @pytest.mark.parametrize("tongue", LANGUAGES)
 def test_the_catalogue_that_is_read_is_that_of_the_text(tongue: str) -> None:
     known = FINDINGS.read(tongue)
-    assert FINDINGS.path_of(tongue, "po").read_text("utf-8") == catalogues.po(MESSAGES, known)
-    assert FINDINGS.path_of(tongue, "mo").read_bytes() == catalogues.mo(MESSAGES, known)
+    assert FINDINGS.path_of(tongue, "po").read_text("utf-8") == catalogues.po(FINDINGS.marked(), known)
+    assert FINDINGS.path_of(tongue, "mo").read_bytes() == catalogues.mo(FINDINGS.marked(), known)
 
 
 @pytest.mark.parametrize("module", SPEAKING)

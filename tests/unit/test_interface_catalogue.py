@@ -18,7 +18,6 @@ from tests import catalogues
 from tests.catalogues import INTERFACE
 
 LANGUAGES = INTERFACE.languages()
-MESSAGES = INTERFACE.marked()
 
 
 def fields(text: str) -> set[tuple[str | None, str | None]]:
@@ -28,9 +27,9 @@ def fields(text: str) -> set[tuple[str | None, str | None]]:
 @pytest.mark.parametrize("tongue", LANGUAGES)
 def test_each_sentence_has_a_translation_with_the_same_values(tongue: str) -> None:
     known = INTERFACE.read(tongue)
-    assert [m.text for m in MESSAGES if not known.get(m.key, [""])[0]] == [], "python -m tests.catalogues"
-    assert set(known) - {""} == {m.key for m in MESSAGES}, "those that are gone are taken out"
-    for message in MESSAGES:
+    assert [m.text for m in INTERFACE.marked() if not known.get(m.key, [""])[0]] == [], "python -m tests.catalogues"
+    assert set(known) - {""} == {m.key for m in INTERFACE.marked()}, "those that are gone are taken out"
+    for message in INTERFACE.marked():
         (said,) = known[message.key]
         assert fields(said) == fields(message.text), message
         assert said.count("\n") == message.text.count("\n"), message
@@ -41,8 +40,8 @@ def test_each_sentence_has_a_translation_with_the_same_values(tongue: str) -> No
 @pytest.mark.parametrize("tongue", LANGUAGES)
 def test_the_catalogue_that_is_read_is_that_of_the_text(tongue: str) -> None:
     known = INTERFACE.read(tongue)
-    assert INTERFACE.path_of(tongue, "po").read_text("utf-8") == catalogues.po(MESSAGES, known)
-    assert INTERFACE.path_of(tongue, "mo").read_bytes() == catalogues.mo(MESSAGES, known)
+    assert INTERFACE.path_of(tongue, "po").read_text("utf-8") == catalogues.po(INTERFACE.marked(), known)
+    assert INTERFACE.path_of(tongue, "mo").read_bytes() == catalogues.mo(INTERFACE.marked(), known)
 
 
 def test_a_fuzzy_translation_is_none() -> None:

@@ -20,7 +20,6 @@ from tests import catalogues
 from tests.catalogues import LESSONS as CATALOGUE
 
 LANGUAGES = CATALOGUE.languages()
-MESSAGES = CATALOGUE.marked()
 HAN = re.compile("[\u4e00-\u9fff]")
 # What is the same in Chinese: names, formulas, and what is made of numbers alone.
 SAME = re.compile(
@@ -35,9 +34,9 @@ def fields(text: str) -> set[str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_sentence_has_a_translation_with_the_same_values(language: str) -> None:
     known = CATALOGUE.read(language)
-    assert [m.text for m in MESSAGES if not known.get(m.text, [""])[0]] == [], "python -m tests.catalogues"
-    assert set(known) - {""} == {m.text for m in MESSAGES}, "those that are gone are taken out"
-    for message in MESSAGES:
+    assert [m.text for m in CATALOGUE.marked() if not known.get(m.text, [""])[0]] == [], "python -m tests.catalogues"
+    assert set(known) - {""} == {m.text for m in CATALOGUE.marked()}, "those that are gone are taken out"
+    for message in CATALOGUE.marked():
         (said,) = known[message.text]
         assert fields(said) == fields(message.text), message
         words = SAME.sub("", re.sub(r"\{[^}]*\}", "", message.text))
@@ -50,8 +49,8 @@ def test_each_sentence_has_a_translation_with_the_same_values(language: str) -> 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_catalogue_that_is_read_is_that_of_the_text(language: str) -> None:
     known = CATALOGUE.read(language)
-    assert CATALOGUE.path_of(language, "po").read_text("utf-8") == catalogues.po(MESSAGES, known)
-    assert CATALOGUE.path_of(language, "mo").read_bytes() == catalogues.mo(MESSAGES, known)
+    assert CATALOGUE.path_of(language, "po").read_text("utf-8") == catalogues.po(CATALOGUE.marked(), known)
+    assert CATALOGUE.path_of(language, "mo").read_bytes() == catalogues.mo(CATALOGUE.marked(), known)
 
 
 SHOWN = {"figure": (0, 5), "accuracy_figure": (0,), "Measured": (1, 2), "Panel": (0,), "Curve": (0,), "Raster": (1, 2)}
