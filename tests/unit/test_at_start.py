@@ -19,6 +19,7 @@ from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import resolve
 from d2ltui.spec.models import MODELS
+from tests.selection import long_unless
 
 CPU = {"device": "cpu", "threads": 1, "hidden": "16"}
 QUICK = {**CPU, "dataset": "moons", "epochs": 1}
@@ -133,7 +134,11 @@ def _defaults() -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("given", _defaults(), ids=lambda given: "-".join(given.values()))
+@pytest.mark.parametrize(
+    "given",
+    long_unless(lambda given: given["dataset"] in ("synthetic-linear", "moons"), _defaults()),
+    ids=lambda given: "-".join(given.values()),
+)
 def test_of_a_run_with_defaults_the_check_has_nothing_to_tell(given: dict[str, str]) -> None:
     fields = ("model", "dataset", "implementation", *MODELS[given["model"]].fields)
     config = resolve({"device": "cpu", "threads": 1, **{name: given[name] for name in given if name in fields}})

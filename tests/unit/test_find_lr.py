@@ -22,6 +22,7 @@ from d2ltui.engine.workbench import Cancelled, set_up
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.language import using
 from d2ltui.store import home
+from tests.selection import long_after
 
 CPU = {"device": "cpu", "threads": 1}
 
@@ -41,11 +42,14 @@ def final(config: RunConfig) -> float:
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize(
     ("given", "epochs"),
-    [
-        ({"dataset": "digits", "hidden": "32"}, 10),
-        ({"dataset": "moons"}, 40),
-        ({"model": "linear", "dataset": "synthetic-linear"}, 5),
-    ],
+    long_after(
+        1,
+        [
+            ({"model": "linear", "dataset": "synthetic-linear"}, 5),
+            ({"dataset": "digits", "hidden": "32"}, 10),
+            ({"dataset": "moons"}, 40),
+        ],
+    ),
 )
 def test_the_suggestion_trains_as_well_as_the_default(given: dict[str, Any], epochs: int, optimizer: str) -> None:
     config, found = range_of(**given, optimizer=optimizer, epochs=epochs)
@@ -54,7 +58,7 @@ def test_the_suggestion_trains_as_well_as_the_default(given: dict[str, Any], epo
     assert suggested >= default - 0.05
 
 
-@pytest.mark.parametrize("given", [{}, {"hidden": "32,16", "activation": "tanh"}, {"model": "softmax"}])
+@pytest.mark.parametrize("given", long_after(1, [{"hidden": "32,16", "activation": "tanh"}, {}, {"model": "softmax"}]))
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "rmsprop", "adamw"])
 def test_every_optimiser_has_a_suggestion(given: dict[str, Any], optimizer: str) -> None:
     config, found = range_of(**given, optimizer=optimizer)
@@ -74,7 +78,7 @@ def test_from_scratch_finds_what_concise_does(model: str) -> None:
     assert 0.3 < (rates[1] or 0.0) / (rates[0] or 1.0) < 3.5  # linear regression from scratch has half the gradient
 
 
-@pytest.mark.parametrize("implementation", ["concise", "scratch"])
+@pytest.mark.parametrize("implementation", long_after(1, ["concise", "scratch"]))
 def test_lenet(implementation: str) -> None:
     config = resolve(
         {

@@ -17,10 +17,11 @@ from d2ltui.nn import build
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import resolve
+from tests.selection import long_after
 
 MLP = {"model": "mlp", "dataset": "digits", "hidden": "16,16", "device": "cpu", "threads": 1}
 SICK: list[dict[str, Any]] = [
-    {"lr": 3, "init": "normal", "init_std": 1, "hidden": "64,64"},
+    {"lr": 3, "init": "normal", "init_std": 1, "hidden": "64,64", "epochs": 3},
     {"activation": "sigmoid", "hidden": "8,8,8,8,8,8", "init": "xavier"},
     {"lr": 1e-5},
     {"optimizer": "momentum", "lr": 20},  # diverges
@@ -108,7 +109,7 @@ class Told:
             self.changes.append(event)
 
 
-@pytest.mark.parametrize("given", SICK)
+@pytest.mark.parametrize("given", long_after(1, SICK))
 def test_findings_are_the_same_word_for_word_whoever_looks(
     given: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
