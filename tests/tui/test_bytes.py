@@ -13,6 +13,8 @@ from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
 
+from tests.selection import long_after
+
 SIZE = (160, 45)
 DATA: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 3, "batch_size": 256}
 
@@ -101,7 +103,7 @@ KEYS = (
 SIZES = ((160, 45), (120, 40), (80, 24), (40, 12), (99, 30), (161, 46))
 
 
-@pytest.mark.parametrize(("seed", "ascii"), [(1, False), (2, True), (3, False)])
+@pytest.mark.parametrize(("seed", "ascii"), long_after(1, [(1, False), (2, True), (3, False)]))
 async def test_the_terminal_shows_what_the_screen_is(
     open_app: Opener, line: Line, seed: int, ascii: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from person import Opener, Person
 from rich.cells import cell_len
 
 from d2ltui.spec.language import using
+from tests.selection import long_after
 
 HAN = re.compile("[\u4e00-\u9fff]")
 # What stays as it is: keys, values of fields, layers, names, units.
@@ -30,7 +31,9 @@ def english(shown: list[str]) -> list[str]:
     return [row for row in shown if re.search("[A-Za-z]{3}", SAME.sub("", row))]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=lambda size: "{}x{}".format(*size))
+@pytest.mark.parametrize(
+    "size", long_after(1, [(120, 40), (80, 24)], whole=True), ids=lambda size: "{}x{}".format(*size)
+)
 async def test_main_screen_help_and_errors_are_in_chinese(size: tuple[int, int], open_app: Opener) -> None:
     with using("zh"):
         async with open_app(size=size) as person:

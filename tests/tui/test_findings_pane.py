@@ -11,6 +11,7 @@ from d2ltui.spec.config import resolve
 from d2ltui.tui.panes.finding_lines import remedy_lines
 from d2ltui.tui.panes.findings import FindingsPane
 from d2ltui.tui.panes.spec import RunView
+from tests.selection import long_after
 
 LONG = "The loss jumps, and comes down, and jumps again, as it has done since the very first of all the steps. " * 3
 RATE = events.Finding("divergence", "alarm", None, 9, 3.0, LONG, LONG, "Train again with lr 0.1.", {"lr": 0.1})
@@ -39,7 +40,7 @@ def test_fewer_words_where_there_is_little_room() -> None:
     assert said(20, 1, DEAD) == "Try: Look at the…"
 
 
-@pytest.mark.parametrize("size", [(80, 24), (100, 30), (160, 45)], ids=str)
+@pytest.mark.parametrize("size", long_after(1, [(80, 24), (100, 30), (160, 45)], whole=True), ids=str)
 async def test_a_notice_covers_neither_findings_nor_charts(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(size=size) as person:
         if size[0] < 100:

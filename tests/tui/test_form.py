@@ -15,6 +15,7 @@ from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.form_state import as_text
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.pane import Pane
+from tests.selection import long_after
 
 WRONG: dict[str, tuple[str, ...]] = {
     "hidden": ("", "0", "many", "256,,128", "256,"),
@@ -50,7 +51,8 @@ def fill(person: Person, name: str, text: str) -> None:
     field.input.value = text
 
 
-async def test_every_field_says_beside_it_what_is_wrong(open_app: Opener) -> None:
+@pytest.mark.parametrize("most", long_after(1, [1, 6]))
+async def test_every_field_says_beside_it_what_is_wrong(open_app: Opener, most: int) -> None:
     given = {"model": "mlp", "dataset": "fashion-mnist", "init": "normal", "optimizer": "momentum"}
     async with open_app(given, size=(120, 70)) as person:
         assert set(WRONG) == {name for name, field in FIELDS.items() if field.kind != "choice"}
@@ -58,7 +60,7 @@ async def test_every_field_says_beside_it_what_is_wrong(open_app: Opener) -> Non
             if name in catalogue.DATA_FIELDS:
                 await person.choose("dataset", "spirals" if name == "turns" else "circles")
             right = person.setup.state[name]
-            for text in texts:
+            for text in texts[:most]:
                 fill(person, name, text)
                 await person.settle()
                 said = person.problem(name)
@@ -255,7 +257,7 @@ async def test_the_data_pane_tells_parts_and_normalisation(open_app: Opener) -> 
                 assert f"{info.train_size:,} train + {info.val_size:,} validation" in said
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize("size", long_after(1, [(80, 24), (120, 40)], whole=True))
 async def test_a_wrong_form_trains_nothing_and_goes_to_the_field(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(size=size) as person:
         fill(person, "epochs", "0")

@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from d2ltui.tui.render.cells import SINGLE, in_single_cells, split_cells
 from d2ltui.tui.render.frame import Drawn, TerminalFrame
+from tests.selection import long_after
 
 WIDTH, HEIGHT = 30, 4
 SIZE = Size(WIDTH, HEIGHT)
@@ -52,7 +53,7 @@ def whole(frame: list[Strip]) -> list[Drawn]:
 
 
 @pytest.mark.parametrize("term", ["xterm-256color", "screen"])
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", long_after(5, range(25)))
 def test_the_terminal_shows_each_frame(seed: int, term: str) -> None:
     chance = Random(seed)
     frame, emulator = TerminalFrame(term), Emulator(WIDTH, HEIGHT)

@@ -17,6 +17,7 @@ from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.screens.dialogs import ConfirmScreen, HelpScreen, SaveScreen, TextScreen
 from d2ltui.tui.screens.main import SMOOTHING
 from d2ltui.tui.widgets.fields import ChoiceField
+from tests.selection import long_after
 
 PANES_WITH_KEYS = [name for name in ORDER if name not in ("model-pane", "data-pane", "form-pane")]
 
@@ -91,7 +92,7 @@ async def test_pause_and_stop_say_that_nothing_is_training(open_app: Opener, key
         assert person.app.live is None
 
 
-@pytest.mark.parametrize(("size", "order"), [((120, 40), WIDE), ((80, 24), ORDER)])
+@pytest.mark.parametrize(("size", "order"), long_after(1, [((80, 24), ORDER), ((120, 40), WIDE)]))
 async def test_tab_goes_through_the_panes_and_back(open_app: Opener, size: tuple[int, int], order: list[str]) -> None:
     async with open_app(size=size) as person:
         while person.focused_pane != order[0]:
@@ -107,7 +108,7 @@ async def test_tab_goes_through_the_panes_and_back(open_app: Opener, size: tuple
         assert person.focused_pane == order[-1]
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+@pytest.mark.parametrize("size", long_after(1, [(120, 40), (80, 24)], whole=True))
 async def test_zoom_shows_the_focused_pane_alone_and_back(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(size=size) as person:
 

@@ -23,6 +23,7 @@ from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.lines import Line
 from d2ltui.tui.widgets.tabs import TabStrip
+from tests.selection import long_after
 
 DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
 
@@ -188,7 +189,7 @@ async def test_a_choice_that_is_too_long_can_be_turned_by_its_arrows(open_app: O
         assert field.value == datasets_for("linear")[1]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
+@pytest.mark.parametrize("size", long_after(1, [(100, 30), (80, 24), (120, 40), (200, 60)], whole=True))
 async def test_no_choice_is_cut_off(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app({"model": "linear"}, size=size) as person:
         assert "‹ synthetic-linear ›" in person.text()
@@ -272,7 +273,7 @@ async def test_a_kept_drawing_is_not_shown_for_another_look(open_app: Opener) ->
         assert loss.view.lines != linear
 
 
-@pytest.mark.parametrize("size", [(100, 30), (120, 40), (200, 60)])
+@pytest.mark.parametrize("size", long_after(1, [(100, 30), (120, 40), (200, 60)], whole=True))
 async def test_every_field_of_the_form_is_in_sight_where_there_are_columns(
     open_app: Opener, size: tuple[int, int]
 ) -> None:

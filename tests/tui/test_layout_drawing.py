@@ -15,6 +15,7 @@ from d2ltui.charts.of_run import Curves
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.tui.panes.chart import ChartPane
 from d2ltui.tui.panes.spec import RunView
+from tests.selection import long_after
 
 
 async def test_nothing_below_a_dialog_is_drawn_and_all_of_it_afterwards(open_app: Opener) -> None:
@@ -46,7 +47,7 @@ def counted_layouts(person: Person) -> tuple[list[Size | None], Callable[..., No
     return layouts, original
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", long_after(1, [(120, 40), (80, 24)], whole=True))
 async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int]) -> None:
     """Every layout of the whole screen is 10 to 30 ms of a key's answer."""
     async with open_app(size=size) as person:
@@ -83,7 +84,7 @@ async def test_a_chart_that_cannot_be_drawn_is_told_of_once_and_the_run_goes_on(
         assert log.read_text().endswith("ZeroDivisionError: defect 1\n")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize("size", long_after(1, [(120, 40), (80, 24), (200, 60)], whole=True))
 async def test_a_zoomed_chart_is_asked_for_in_the_size_that_it_then_has(
     open_app: Opener, size: tuple[int, int]
 ) -> None:
@@ -112,7 +113,7 @@ async def test_a_zoomed_chart_is_asked_for_in_the_size_that_it_then_has(
             assert asked == [loss.view.size]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", long_after(1, [(120, 40), (80, 24)], whole=True))
 async def test_a_frame_rendered_once_for_all_its_rows_is_what_textual_renders(
     open_app: Opener, size: tuple[int, int]
 ) -> None:
@@ -137,7 +138,7 @@ async def test_a_frame_rendered_once_for_all_its_rows_is_what_textual_renders(
         compare()
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", long_after(1, [(80, 24), (120, 40)], whole=True))
 async def test_the_machine_is_told_whole_while_training(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(ENDLESS, size=size) as person:
         await person.press("ctrl+r")

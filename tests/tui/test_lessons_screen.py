@@ -19,6 +19,7 @@ from d2ltui.store import home
 from d2ltui.store.listing import runs
 from d2ltui.tui.screens.dialogs import TextScreen
 from d2ltui.tui.screens.lessons import LessonsScreen
+from tests.selection import long_after
 
 MOONS = {"model": "softmax", "dataset": "moons"}
 
@@ -120,7 +121,7 @@ async def test_every_lesson_has_a_page(open_app: Opener) -> None:
         assert person.app.screen is person.main
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 60)])
+@pytest.mark.parametrize("size", long_after(1, [(120, 40), (80, 24), (200, 60)], whole=True))
 async def test_experiments_run_before_ones_eyes_and_are_judged(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app({}, size=size) as person:
         screen = await open_lesson(person, "small")
@@ -240,7 +241,7 @@ async def test_what_a_lesson_has_found_is_kept(open_app: Opener) -> None:
         assert "measured on" not in person.text()
 
 
-@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 40), (200, 60)])
+@pytest.mark.parametrize("size", long_after(1, [(80, 24), (100, 30), (120, 40), (200, 60)], whole=True))
 async def test_figure_and_verdict_are_always_on_the_screen(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app({}, size=size) as person:
         screen = await open_lesson(person, "untrained")
@@ -334,7 +335,7 @@ async def test_lessons_are_run_one_after_the_other_while_one_reads(open_app: Ope
         await person.until(lambda: "The claim holds" in verdict(screen), "the verdict of the one that waited")
 
 
-@pytest.mark.parametrize("key", ["pagedown", "pageup", "down", "end"])
+@pytest.mark.parametrize("key", long_after(1, ["pagedown", "pageup", "down", "end"]))
 async def test_a_list_without_room_bears_any_key(open_app: Opener, key: str) -> None:
     async with open_app({}, size=(80, 24)) as person:
         await person.press("L")

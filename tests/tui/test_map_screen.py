@@ -12,6 +12,7 @@ from d2ltui.spec.maps import CURVES, SAID, Cell, Figures, MapSpec
 from d2ltui.store.maps import StoredMap, read
 from d2ltui.tui.screens.map import MapScreen
 from d2ltui.tui.services.map_runner import GrowingMap, MapRunner
+from tests.selection import long_after
 
 MLP: dict[str, object] = {"model": "mlp", "dataset": "circles", "hidden": "4", "epochs": 2, "batch_size": 400}
 X, Y = "lr=0.01:1e30:3", "init_std=0.1:1:2"
@@ -142,7 +143,7 @@ def made_up(spec: MapSpec, *cells: Cell, **figures: Any) -> dict[Cell, Figures]:
     }
 
 
-@pytest.mark.parametrize(("size", "ascii"), [((80, 24), False), ((80, 24), True), ((200, 60), False)])
+@pytest.mark.parametrize(("size", "ascii"), long_after(1, [((80, 24), False), ((80, 24), True), ((200, 60), False)]))
 async def test_it_is_drawn_as_it_grows_at_every_size_and_nothing_else_trains_meanwhile(
     open_app: Opener, size: tuple[int, int], ascii: bool
 ) -> None:

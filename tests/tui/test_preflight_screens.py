@@ -13,6 +13,7 @@ from d2ltui.engine.readings import Reading
 from d2ltui.runner.preflight import Attempt, Kind
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import Finding
+from tests.selection import long_after
 
 MLP: dict[str, object] = {"model": "mlp", "dataset": "digits", "hidden": "16"}
 SIZES = [(80, 24), (120, 40)]
@@ -49,7 +50,7 @@ class Scripted:
             attempt.stop()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", long_after(1, SIZES, whole=True))
 async def test_what_would_go_wrong_is_shown_as_it_is_found(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app({**MLP, "lr": 0.0001}, size=size) as person:
         scripted = Scripted(person)
@@ -78,7 +79,7 @@ async def test_what_would_go_wrong_is_shown_as_it_is_found(open_app: Opener, siz
         assert person.app.screen is person.main
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", long_after(1, SIZES, whole=True))
 async def test_the_curve_and_its_suggestion(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app({**MLP, "lr": 0.001}, size=size) as person:
         scripted = Scripted(person)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from person import ENDLESS, WIDE, Opener, Person, shown_panes, until_fitting
 
+from tests.selection import long_after
+
 
 async def resized(person: Person, width: int, height: int) -> None:
     """Wait until the screen has the size, and its panes have followed."""
@@ -63,11 +65,20 @@ async def test_resized_at_any_moment_while_training(open_app: Opener) -> None:
             await until_fitting(person)
 
 
-async def test_down_to_one_cell(open_app: Opener) -> None:
+@pytest.mark.parametrize(
+    "sizes",
+    long_after(
+        1,
+        [((7, 7), (1, 1), (300, 1)), ((99, 3), (40, 10), (7, 7), (3, 2), (2, 1), (1, 1), (1, 40), (300, 1))],
+        whole=True,
+    ),
+    ids=len,
+)
+async def test_down_to_one_cell(open_app: Opener, sizes: tuple[tuple[int, int], ...]) -> None:
     async with open_app(ENDLESS) as person:
         await person.press("s")
         await person.until_word("paused")
-        for size in ((99, 3), (40, 10), (7, 7), (3, 2), (2, 1), (1, 1), (1, 40), (300, 1)):
+        for size in sizes:
             await person.pilot.resize_terminal(*size)
             await person.settle()
             for keys in (("z",), ("tab", "z"), ("?",), ("escape", "l"), ("q",), ("escape",)):

@@ -21,6 +21,7 @@ from d2ltui.spec.numbers import number
 from d2ltui.store import home, listing
 from d2ltui.store.session import RunWriter
 from d2ltui.tui.widgets.runs_table import RunsTable
+from tests.selection import long_after
 
 
 async def test_whatever_fails_beside_a_run_is_told_of_each_run(
@@ -40,7 +41,7 @@ async def test_whatever_fails_beside_a_run_is_told_of_each_run(
             assert "the rule second failed" in person.status
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12)])
+@pytest.mark.parametrize("size", long_after(1, [(80, 24), (120, 40), (40, 12)], whole=True))
 async def test_how_a_run_has_ended_stays_beside_what_is_said_next(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(size=size) as person:
         await person.press("ctrl+r")

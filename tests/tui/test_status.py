@@ -18,6 +18,7 @@ from d2ltui.spec import events
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import resolve
 from d2ltui.tui.widgets.status import Speed, StatusLine
+from tests.selection import long_after
 
 CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 50})
 MACHINE = "cpu  50 %  mem 1.2 GB  gpu –"
@@ -239,7 +240,7 @@ MESSAGES = (
 )
 
 
-@pytest.mark.parametrize("width", [40, 66, 80, 100])
+@pytest.mark.parametrize("width", long_after(1, [66, 40, 80, 100]))
 async def test_every_message_has_the_rows_that_it_needs_whatever_was_said_before(width: int) -> None:
     app = Host()
     async with app.run_test(size=(width, 24)) as pilot:

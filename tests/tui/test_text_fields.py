@@ -8,6 +8,7 @@ from textual.widgets import Input
 
 from d2ltui.tui.screens.dialogs import HelpScreen
 from d2ltui.tui.widgets.keys_line import KeysLine
+from tests.selection import long_after
 
 
 def edited(person: Person) -> bool:
@@ -15,7 +16,7 @@ def edited(person: Person) -> bool:
     return isinstance(person.main.focused, Input)
 
 
-@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12)])
+@pytest.mark.parametrize("size", long_after(1, [(80, 24), (120, 40), (40, 12)], whole=True))
 async def test_tab_never_puts_the_cursor_into_a_text(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app({"model": "mlp"}, size=size) as person:
         for key in ("tab",) * 20 + ("shift+tab",) * 20:
@@ -95,14 +96,14 @@ async def test_the_rate_of_a_run_is_changed_from_a_chosen_field(open_app: Opener
         await person.until(lambda: person.live.lr == 0.25, "the new rate")
 
 
-async def test_the_footer_says_how_to_edit(open_app: Opener) -> None:
-    for width in (120, 80, 40):
-        async with open_app({"model": "mlp"}, size=(width, 24)) as person:
-            await person.select("hidden")
-            assert "enter edit" in person.text().splitlines()[-1]
+@pytest.mark.parametrize("width", long_after(1, [40, 80, 120]))
+async def test_the_footer_says_how_to_edit(open_app: Opener, width: int) -> None:
+    async with open_app({"model": "mlp"}, size=(width, 24)) as person:
+        await person.select("hidden")
+        assert "enter edit" in person.text().splitlines()[-1]
 
 
-@pytest.mark.parametrize("size", [(80, 24), (60, 15), (40, 12), (20, 5)])
+@pytest.mark.parametrize("size", long_after(1, [(20, 5), (80, 24), (60, 15), (40, 12)], whole=True))
 async def test_no_key_of_the_footer_is_cut_off(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(size=size) as person:
         for keys in ((), ("R",), ("escape", "L"), ("escape",)):
@@ -114,7 +115,7 @@ async def test_no_key_of_the_footer_is_cut_off(open_app: Opener, size: tuple[int
             assert ("esc back" in shown) or ("q quit" in shown)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (60, 15), (40, 12), (20, 5)])
+@pytest.mark.parametrize("size", long_after(1, [(20, 5), (80, 24), (60, 15), (40, 12)], whole=True))
 async def test_no_tab_is_cut_off(open_app: Opener, size: tuple[int, int]) -> None:
     from d2ltui.tui.widgets.tabs import TabStrip
 
@@ -130,7 +131,7 @@ async def test_no_tab_is_cut_off(open_app: Opener, size: tuple[int, int]) -> Non
                 assert title in shown
 
 
-@pytest.mark.parametrize("size", [(60, 15), (40, 12)])
+@pytest.mark.parametrize("size", long_after(1, [(40, 12), (60, 15)], whole=True))
 async def test_the_form_of_a_small_terminal_is_one_column_in_which_nothing_is_cut(
     open_app: Opener, size: tuple[int, int]
 ) -> None:
@@ -146,7 +147,7 @@ async def test_the_form_of_a_small_terminal_is_one_column_in_which_nothing_is_cu
             assert "…" not in person.text().splitlines()[field.region.y]
 
 
-@pytest.mark.parametrize("size", [(60, 15), (40, 12), (20, 5)])
+@pytest.mark.parametrize("size", long_after(1, [(40, 12), (60, 15), (20, 5)], whole=True))
 async def test_what_is_said_leaves_half_of_a_small_terminal(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(size=size) as person:
         await person.press("ctrl+r")

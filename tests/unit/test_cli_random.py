@@ -16,6 +16,7 @@ from d2ltui.cli.app import main
 from d2ltui.runner import headless
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.text import printable
+from tests.selection import long_after
 
 SHARE = int(os.environ.get("D2LTUI_FUZZ", "400"))  # command lines; more for whoever has the time
 COMMANDS = (
@@ -64,7 +65,7 @@ def nothing_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("nothing_is_trained")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", long_after(1, range(4)))
 def test_no_command_line_ends_in_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, seed: int
 ) -> None:
@@ -109,7 +110,7 @@ VALID: dict[str, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", long_after(1, range(2)))
 def test_a_valid_command_line_trains_and_its_status_is_the_run_s(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], seed: int
 ) -> None:

@@ -19,6 +19,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
+from tests.selection import long_after
 
 SMALL = {"device": "cpu", "threads": 1, "epochs": 2}
 MOONS = {**SMALL, "dataset": "moons", "hidden": "8"}
@@ -70,7 +71,8 @@ def _with_nan(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize(
-    "given", [MOONS, {**SMALL, "model": "linear"}, {**SMALL, "model": "softmax", "dataset": "moons"}]
+    "given",
+    long_after(1, [MOONS, {**SMALL, "model": "linear"}, {**SMALL, "model": "softmax", "dataset": "moons"}]),
 )
 def test_odd_data_is_borne(odd: str, given: dict[str, Any]) -> None:
     config = resolve({**given, "batch_size": 100})

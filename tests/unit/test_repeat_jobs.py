@@ -38,6 +38,7 @@ def figures(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [{name: value for name, value in one.items() if name not in leaves} for one in found["runs"]]
 
 
+@pytest.mark.long
 def test_seeds_are_the_same_bit_for_bit_though_a_process_is_killed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +74,7 @@ def test_seeds_are_the_same_bit_for_bit_though_a_process_is_killed(
     assert not workers()
 
 
+@pytest.mark.long
 def test_a_stop_ends_all_and_keeps_what_is_there(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
