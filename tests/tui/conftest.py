@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from person import PATIENCE, SMALL, TRAIN, Opener, Person, Starter
+from person import PATIENCE, SMALL, UNHURRIED, Opener, Person, Starter
 from textual.css.stylesheet import Stylesheet
 
 from d2ltui.spec.config import RunConfig, resolve
@@ -104,7 +104,7 @@ def train_elsewhere() -> Iterator[Starter]:
 
     async def start(person: Person) -> subprocess.Popen[bytes]:
         await person.app.workers.wait_for_complete()
-        command = [*TRAIN, "--epochs", "1000000"]
+        command = [*UNHURRIED, "--epochs", "1000000"]
         started.append(processes.start(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         return started[-1]
 

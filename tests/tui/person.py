@@ -29,6 +29,23 @@ from d2ltui.tui.widgets.status import StatusLine
 PATIENCE = 30.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
 TRAIN = ["-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons", "--quiet"]
+# The same, of a network whose steps take a while: one that trains as fast as it can takes a processor from the tests.
+UNHURRIED = [
+    "-c",
+    """
+import time
+from d2ltui.__main__ import main
+from d2ltui.engine import stepping
+
+def unhurried(*arguments, take=stepping.train_step):
+    time.sleep(0.002)
+    return take(*arguments)
+
+stepping.train_step = unhurried
+main()
+""",
+    *TRAIN[2:],
+]
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 
 # The panes that come with the application: those of each tab, and the order in which `tab` goes through them.
