@@ -23,14 +23,24 @@ class Ring:
 
 @pytest.fixture(autouse=True)
 def thawed() -> Iterator[None]:
+    """As a process is before its first run."""
     gc.unfreeze()
+    freeze_gc.cache_clear()
     yield
     gc.unfreeze()
+    gc.freeze()  # as it was
 
 
 def test_a_run_leaves_what_was_imported_alone() -> None:
     Trainer(resolve({"model": "linear", "epochs": "1"}), Control(), []).run()
     assert gc.get_freeze_count() > 100_000
+
+
+def test_a_later_run_does_not_count_what_is_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes as long as there are objects, and nothing else happens meanwhile."""
+    freeze_gc()
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: pytest.fail("it counts"))
+    Trainer(resolve({"model": "linear", "epochs": "1"}), Control(), []).run()
 
 
 def test_what_comes_later_is_collected() -> None:
