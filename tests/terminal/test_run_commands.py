@@ -20,6 +20,7 @@ from d2ltui.store import home
 from d2ltui.store.listing import find, info
 from d2ltui.store.reader import RunReader
 from tests import processes
+from tests.selection import long_after
 
 PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
 COMMAND = ("-m", "d2ltui")
@@ -136,11 +137,12 @@ def test_a_hang_up_that_is_to_stop_stops_also_what_still_loads(started: list[sub
     assert info(find("latest")).status == "stopped"
 
 
-def test_a_killed_run_goes_on_to_the_same_weights() -> None:
+@pytest.mark.parametrize("kills", long_after(1, [1, 3]))
+def test_a_killed_run_goes_on_to_the_same_weights(kills: int) -> None:
     """A few of the moments that `python -m tests.benchmarks.store kills` tries."""
     done = processes.run(
-        ["-m", "tests.benchmarks.store", "kills", "3", "0", "50"], PATIENCE, cwd=Path(__file__).parents[2]
+        ["-m", "tests.benchmarks.store", "kills", str(kills), "0", "50"], PATIENCE, cwd=Path(__file__).parents[2]
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert (found["kills"], found["same"]) == (3, 3)
+    assert (found["kills"], found["same"]) == (kills, kills)

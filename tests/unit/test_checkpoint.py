@@ -19,6 +19,7 @@ from d2ltui.engine.trainer import Trainer
 from d2ltui.nn.accel.onednn import onednn_works
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
+from tests.selection import long_after, long_unless
 
 # Two batches in an epoch of 5, then one that is smaller: every kind of place to stop at.
 GIVEN = {"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 300, "epochs": 4, "device": "cpu"}
@@ -66,15 +67,20 @@ def test_so_does_one_whose_products_onednn_computes(monkeypatch: pytest.MonkeyPa
     test_a_run_that_goes_on_ends_with_the_same_bits(monkeypatch, tmp_path, given, 3)
 
 
-@pytest.mark.parametrize("step", [1, 2, 3, 4, 11])
+# One of them with each kind of place to stop at, and the others with one each time.
+PLACES = (1, 2, 3, 4, 11)
+OFTEN, SELDOM = {"optimizer": "adam", "dropout": 0.5, "weight_decay": 0.01}, {"optimizer": "momentum", "dropout": 0.5}
+SCRATCH = {"implementation": "scratch", "dropout": 0.5}
+
+
 @pytest.mark.parametrize(
-    "given",
+    ("given", "step"),
     [
-        {"optimizer": "adam", "dropout": 0.5, "weight_decay": 0.01},
-        {"optimizer": "momentum", "dropout": 0.5},
-        {"implementation": "scratch", "dropout": 0.5},
+        *((OFTEN, step) for step in PLACES),
+        *long_after(1, [(SELDOM, step) for step in PLACES]),
+        *long_unless(lambda case: case[1] == 2, [(SCRATCH, step) for step in PLACES]),
     ],
-    ids=["adam", "momentum", "scratch"],
+    ids=lambda value: value.get("optimizer", "scratch") if isinstance(value, dict) else None,
 )
 def test_a_run_that_goes_on_ends_with_the_same_bits(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, object], step: int
@@ -109,7 +115,7 @@ def test_the_learning_rate_and_the_clock_go_on(monkeypatch: pytest.MonkeyPatch) 
     assert trainer.parts.optimizer.param_groups[0]["lr"] == 0.025  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adagrad", "rmsprop", "adam"])
+@pytest.mark.parametrize("optimizer", long_after(1, ["adam", "sgd", "momentum", "adagrad", "rmsprop"]))
 def test_a_checkpoint_of_another_device_does_not_say_how_this_one_computes(
     monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import processes
+from tests.selection import long_after
 
 # Two threads at once: the one that imports ahead of the first run, and that run's own.
 CODE = """
@@ -39,7 +40,7 @@ assert dict(os.environ) == before, {name for name in os.environ if os.environ[na
 """
 
 
-@pytest.mark.parametrize("given", [None, "cache"])
+@pytest.mark.parametrize("given", long_after(1, [None, "cache"]))
 def test_the_environment_stays_as_it_was_and_no_directory_is_made_but_where_one_is_asked_for(
     tmp_path: Path, given: str | None
 ) -> None:

@@ -18,6 +18,7 @@ from d2ltui.runner import together
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
 from d2ltui.store import listing
+from tests.selection import long_after
 
 CPU = {"device": "cpu", "threads": 1}
 
@@ -141,7 +142,7 @@ def test_a_linear_model_has_no_plateau() -> None:
 SICK = {**CPU, "hidden": "16", "epochs": 12, "dataset": "digits"}
 
 
-@pytest.mark.parametrize("given", [{"lr": 1e-6}, {"lr": 30.0, "momentum": 0.9, "optimizer": "momentum"}])
+@pytest.mark.parametrize("given", long_after(1, [{"lr": 1e-6}, {"lr": 30.0, "momentum": 0.9, "optimizer": "momentum"}]))
 def test_the_same_run_is_given_up_at_the_same_step(given: dict[str, Any]) -> None:
     ends = []
     for _ in range(2):

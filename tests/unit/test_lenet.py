@@ -18,6 +18,7 @@ from d2ltui.spec import events
 from d2ltui.spec.catalogue import DATASETS, datasets_for, layer_plan
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.parsing import ConfigError
+from tests.selection import long_after
 
 TITLES = [
     "Conv 5×5 1→6", "Sigmoid", "AvgPool 2×2", "Conv 5×5 6→16", "Sigmoid", "AvgPool 2×2", "Flatten",
@@ -53,7 +54,9 @@ def test_defaults_are_the_books() -> None:
     assert (config.activation, config.init, config.lr, config.batch_size) == ("sigmoid", "xavier", 0.1, 128)
 
 
-@pytest.mark.parametrize("given", [{}, {"init": "default", "activation": "relu"}, {"activation": "identity"}])
+@pytest.mark.parametrize(
+    "given", long_after(1, [{}, {"init": "default", "activation": "relu"}, {"activation": "identity"}])
+)
 def test_from_scratch_is_concise(given: dict[str, object]) -> None:
     init = {"init": "kaiming", **given} if "init" not in given else {**given, "init": "xavier"}
     scratch, concise = (
@@ -100,7 +103,7 @@ def test_pictures_that_are_too_small_and_no_pictures_are_refused() -> None:
         lenet(dataset="moons")
 
 
-@pytest.mark.parametrize("implementation", ["concise", "scratch"])
+@pytest.mark.parametrize("implementation", long_after(1, ["concise", "scratch"]))
 def test_it_learns_and_every_layer_is_looked_at(implementation: str) -> None:
     given: dict[str, Any] = {"activation": "relu", "init": "kaiming", "epochs": 3, "batch_size": 25}
     tape = Tape()
