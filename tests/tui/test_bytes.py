@@ -69,7 +69,8 @@ async def settled(person: Person, line: Line) -> int:
 
 
 async def bytes_of(person: Person, line: Line, key: str) -> int:
-    before = await settled(person, line)
+    """What a key sends, once everything before it has been sent."""
+    before = line.sent
     await person.press(key)
     return await settled(person, line) - before
 
@@ -80,6 +81,7 @@ async def test_a_key_sends_little(open_app: Opener, line: Line) -> None:
         await person.press("ctrl+r")
         await person.until_word("finished")
         await person.press("escape")
+        await settled(person, line)
         panes = [await bytes_of(person, line, "tab") for _ in range(8)]
         assert max(panes) <= 2000, panes
         budgets = {"z": 12_000, "question_mark": 10_000, "L": 16_000, "R": 16_000, "ctrl+t": 12_000, "l": 8_000}
