@@ -10,6 +10,7 @@ from signals_storm import CASES, attempt
 from terminal import application
 
 from d2ltui.store.listing import runs
+from tests.selection import long_after
 
 ENDLESS = ("--dataset", "moons", "--epochs", "1000000", "--start")
 
@@ -78,7 +79,7 @@ def test_without_a_shell_ctrl_z_does_not_stop_for_ever() -> None:
         terminal.assert_restored()
 
 
-@pytest.mark.parametrize("index", range(3))
+@pytest.mark.parametrize("index", long_after(1, range(3)))
 def test_a_share_of_the_storm(index: int) -> None:
     """Cases that are soon over; all of them: `python tests/terminal/signals_storm.py --whole`."""
     early = [case for case, (moment, _) in enumerate(CASES) if moment.name in ("0.3 s after the start", "painted")]

@@ -10,6 +10,7 @@ import pytest
 from person import ORDER, Opener, Person, shown_panes
 
 from d2ltui.tui.widgets.tabs import TabStrip
+from tests.selection import long_after
 
 RUN: dict[str, object] = {"model": "mlp", "dataset": "moons", "hidden": "8", "epochs": 3, "lr": 0.25}
 # By column, as one reads; under the tabs of a narrow terminal.
@@ -42,7 +43,7 @@ async def test_nobody_waits_for_a_plug_in_that_takes_its_time(open_app: Opener) 
         assert person.focused_pane == "findings"
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("size", long_after(1, [(80, 24), (120, 40)], whole=True))
 async def test_the_panes_show_the_run(open_app: Opener, size: tuple[int, int]) -> None:
     async with open_app(RUN, size=size) as person:
         await person.until(lambda: "pace" in person.main.arrangement.order, "the panes of the other package")

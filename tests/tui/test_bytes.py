@@ -105,15 +105,17 @@ KEYS = (
 SIZES = ((160, 45), (120, 40), (80, 24), (40, 12), (99, 30), (161, 46))
 
 
-@pytest.mark.parametrize(("seed", "ascii"), long_after(1, [(1, False), (2, True), (3, False)]))
+@pytest.mark.parametrize(
+    ("number", "seed", "ascii"), long_after(1, [(8, 1, False), (20, 1, False), (20, 2, True), (20, 3, False)])
+)
 async def test_the_terminal_shows_what_the_screen_is(
-    open_app: Opener, line: Line, seed: int, ascii: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_app: Opener, line: Line, number: int, seed: int, ascii: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     chance = Random(seed)
     done: list[object] = []
     async with open_app(DATA, size=SIZE, store=False, ascii=ascii) as person:
-        for _ in range(20):
+        for _ in range(number):
             what = chance.random()
             if what < 0.12:
                 size = chance.choice(SIZES)

@@ -13,6 +13,7 @@ from textual import events
 from d2ltui.charts.spec import Style
 from d2ltui.tui.panes import PANES, ChartPane, LinesPane, PaneSpec, RunPane, RunView
 from tests import processes
+from tests.selection import long_after
 
 TESTS = Path(__file__).parents[1]
 SLOW = """
@@ -23,7 +24,8 @@ from pace_pane_plugin import PANES
 """
 
 
-def test_the_panes_of_another_package_are_shown_like_any_other(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("checks", "passed"), long_after(1, [("not long", 2), ("long or not long", 3)]))
+def test_the_panes_of_another_package_are_shown_like_any_other(tmp_path: Path, checks: str, passed: int) -> None:
     info = tmp_path / "pace_pane_plugin-1.0.dist-info"
     info.mkdir()
     (tmp_path / "pace_pane_plugin.py").write_text((TESTS / "plugins" / "pace_pane_plugin.py").read_text())
@@ -33,7 +35,7 @@ def test_the_panes_of_another_package_are_shown_like_any_other(tmp_path: Path) -
     )
     (tmp_path / "slow_plugin.py").write_text(SLOW)
     done = processes.run(
-        ["-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", str(TESTS / "tui/plugin_pane_checks.py")],
+        ["-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-m", checks, str(TESTS / "tui/plugin_pane_checks.py")],
         110,
         env={
             **os.environ,
@@ -43,7 +45,7 @@ def test_the_panes_of_another_package_are_shown_like_any_other(tmp_path: Path) -
         cwd=TESTS.parent,
     )
     assert done.returncode == 0, done.stdout
-    assert "3 passed" in done.stdout
+    assert f"{passed} passed" in done.stdout
 
 
 @pytest.fixture

@@ -196,9 +196,13 @@ async def test_layers_are_looked_at_only_while_they_are_on_the_screen(open_app: 
         await person.until(lambda: control.observed, "the layers beside the curves")
 
 
-@pytest.mark.parametrize(("seed", "size"), long_after(1, [(1, (80, 24)), (0, (120, 40)), (2, (200, 60))]))
-async def test_a_hundred_random_keys(
+@pytest.mark.parametrize(
+    ("number", "seed", "size"),
+    long_after(1, [(30, 1, (80, 24)), (100, 0, (120, 40)), (100, 1, (80, 24)), (100, 2, (200, 60))]),
+)
+async def test_random_keys(
     open_app: Opener,
+    number: int,
     seed: int,
     size: tuple[int, int],
     tmp_path_factory: pytest.TempPathFactory,
@@ -208,7 +212,7 @@ async def test_a_hundred_random_keys(
     draw = random.Random(seed)
     async with open_app({"model": "mlp", "dataset": "moons"}, size=size) as person:
         pressed = []
-        for _ in range(100):
+        for _ in range(number):
             key = draw.choice(ANY_KEY)
             if key == "y" or (key in ("q", "enter") and draw.random() < 0.8):
                 continue

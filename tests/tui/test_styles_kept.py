@@ -23,9 +23,11 @@ from d2ltui.tui.render.kept_rules import KeptRules
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
+from tests.selection import long_after
 
 SIZE = (120, 40)
 FIGURES = 3  # the lowest rows: the machine's figures are among them, which change by themselves
+SHORT = "tab tab down;z;tab ctrl+t"
 SEQUENCE = "tab down;shift+tab;tab tab down enter;1;escape;tab;z;tab ctrl+t;z tab;ctrl+t escape"
 
 
@@ -72,12 +74,13 @@ async def at_rest(person: Person) -> None:
     await person.until(rests, "a screen at rest")
 
 
-async def test_no_style_is_left_behind(open_app: Opener) -> None:
+@pytest.mark.parametrize("sequence", long_after(1, [SHORT, SEQUENCE]), ids=["short", "whole"])
+async def test_no_style_is_left_behind(open_app: Opener, sequence: str) -> None:
     async with open_app(size=SIZE, store=False) as person:
         for text in person.main.query(Input):
             text.cursor_blink = False
         done: list[str] = []
-        for keys in SEQUENCE.split(";"):
+        for keys in sequence.split(";"):
             done.append(keys)
             await person.press(*keys.split())
             await at_rest(person)
