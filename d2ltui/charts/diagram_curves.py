@@ -17,7 +17,7 @@ _PLAIN = (Style.TRAIN, Style.VALIDATION, Style.FIT, Style.DATA, Style.WARNING)
 
 
 def body(diagram: Curves, width: int, height: int, look: Look) -> Drawing:
-    """The chart, without a legend; below it its axes' names, where it has such and there is room."""
+    """The chart, without a legend; below it its axes' names, in few rows in the place of the ticks' numbers."""
     named = any(diagram.axes) and height > 5
     spec = ChartSpec(
         width,
@@ -36,8 +36,10 @@ def body(diagram: Curves, width: int, height: int, look: Look) -> Drawing:
         integer_x=diagram.whole,
     )
     lines = [[(_coloured(style, look), text) for style, text in line] for line in draw(spec)]
+    if not any(diagram.axes):
+        return lines
     across, up = diagram.axes
-    return [*lines, caption([(int(Style.AXIS), f"→ {across}  ↑ {up}")], width, look.ascii)] if named else lines
+    return [*(lines if named else lines[:-1]), caption([(int(Style.AXIS), f"→ {across}  ↑ {up}")], width, look.ascii)]
 
 
 def legend(diagram: Curves, look: Look) -> list[Run]:

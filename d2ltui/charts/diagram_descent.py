@@ -16,6 +16,7 @@ from d2ltui.charts.spec import RGB, Drawing, Run, Style
 from d2ltui.spec.diagrams import Descent, Path
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
+from d2ltui.spec.width import cells
 
 LEVELS = 8  # of the loss: their edges are lines of equal loss
 HIGH: RGB = (70, 88, 150)
@@ -43,23 +44,30 @@ def body(diagram: Descent, width: int, height: int, look: Look) -> Drawing:
     (left, right), (low, high) = diagram.x, diagram.y
     across, up = diagram.axes
     said = f"→ {across} {number(left, 2)}…{number(right, 2)}  ↑ {up} {number(low, 2)}…{number(high, 2)}"
+    if cells(said) > width:
+        said = f"→ {across}  ↑ {up}"
     return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
 
 
 def _walk(canvas: Canvas, path: Path, diagram: Descent, look: Look) -> None:
     points = np.stack([np.asarray(path.x, np.float32), np.asarray(path.y, np.float32)], axis=1)
-    points = points[np.isfinite(points).all(axis=1)]
+    steps = len(points)
+    marks = np.array(list(path.mark * steps if len(path.mark) == 1 else path.mark.ljust(steps, path.mark[-1:]))[:steps])
+    finite = np.isfinite(points).all(axis=1)
+    points, marks = points[finite], marks[finite]
     if not len(points):
         return
     between = _between(points, diagram, canvas.columns, canvas.rows)
     # The last step that leads to a cell is what is seen there; joints lie under the steps.
-    for where, character in ((between, "." if look.ascii else "·"), (points, path.mark)):
-        inside = where[_inside(where, diagram)]
+    joints = np.full(len(between), "." if look.ascii else "·")
+    for where, characters in ((between, joints), (points, marks)):
+        seen = _inside(where, diagram)
+        inside = where[seen]
         if len(inside):
             at = cells_of(inside.astype(np.float32), diagram.x, diagram.y, canvas.columns, canvas.rows)
             colour = look.strong(class_colours(COLOURS)[path.colour % COLOURS])
             colours = np.broadcast_to(colour, (len(inside), 3)) if look.colours else None
-            canvas.mark(*at, np.full(len(inside), character), colours)
+            canvas.mark(*at, characters[seen], colours)
 
 
 def _inside(points: npt.NDArray[Any], diagram: Descent) -> npt.NDArray[np.bool_]:
@@ -85,7 +93,7 @@ def legend(diagram: Descent, look: Look) -> list[Run]:
     for path in diagram.paths:
         if path.label:
             colour = look.strong(class_colours(COLOURS)[path.colour % COLOURS])
-            runs.append((look.text_style(colour), entry(f"{path.mark} {path.label}")))
+            runs.append((look.text_style(colour), entry(f"{' '.join(path.mark)} {path.label}")))
     if diagram.goal is not None:
         runs.append((int(Style.TEXT), entry(f"{'X' if look.ascii else '✕'} {_('lowest loss')}")))
     return runs

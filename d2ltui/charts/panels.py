@@ -58,15 +58,13 @@ def legend(picture: Any, look: Look) -> list[Run]:
 
 
 def _panels(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Drawing:
-    said: list[Run] = []
-    for panel in diagram.panels:
-        said += [run for run in legend(panel.picture, look) if run not in said]
-    if diagram.note:
-        said.append((int(Style.AXIS), diagram.note))
-    below = wrapped(said, width, look.ascii, max(1, min(3, height // 5)))
+    below = _below(diagram, width, height, look)
     height -= len(below)
-    number = len(diagram.panels)
-    columns = max(1, min(diagram.columns, number, (width + GAP) // (diagram.narrowest + GAP)))
+    panels, most = diagram.panels, max(1, (width + GAP) // (diagram.narrowest + GAP))
+    if diagram.main and len(panels) > min(diagram.columns, most) * max(1, height // LOWEST):
+        panels = tuple(panels[index] for index in diagram.main if index < len(panels))
+    number = len(panels)
+    columns = min(diagram.columns, number, most)
     rows = -(-number // columns)
     while rows > 1 and height // rows < LOWEST and columns < number:
         columns += 1
@@ -76,9 +74,21 @@ def _panels(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dr
     lines: Drawing = []
     for row in range(rows):
         high = height * (row + 1) // rows - height * row // rows
-        parts = [_panel(panel, wide, high, look) for panel in diagram.panels[row * columns : (row + 1) * columns]]
+        parts = [_panel(panel, wide, high, look) for panel in panels[row * columns : (row + 1) * columns]]
         lines += [_joined([part[y] for part in parts], wide) for y in range(high)]
     return [*lines, *below]
+
+
+def _below(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Drawing:
+    """The legend of all panels, and the note where it fits whole: for the legend alone a row of charts makes room."""
+    most = max(1, min(3, height // 5))
+    said: list[Run] = []
+    for panel in diagram.panels:
+        said += [run for run in legend(panel.picture, look) if run not in said]
+    noted = [*said, (int(Style.AXIS), diagram.note)] if diagram.note else said
+    whole = wrapped(noted, width, look.ascii, most + 1)
+    room = max(most, 2) if height > LOWEST + 2 else most
+    return whole if len(whole) <= most or not said else wrapped(said, width, look.ascii, room)
 
 
 def _panel(panel: diagrams.Panel, width: int, height: int, look: Look) -> Drawing:

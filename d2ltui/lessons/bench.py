@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
-from d2ltui.lessons.measured import Experiment, Figure, LessonCancelled, LessonError, Measured, Verdict, figure
+from d2ltui.lessons.measured import Experiment, Figure, LessonCancelled, LessonError, Measured, Verdict, figure, shown
 from d2ltui.lessons.recorder import RecordedRun, RunRecorder
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
@@ -355,13 +355,20 @@ class Ended(Protocol):
 def accuracy_figure(
     what: str, runs: Sequence[Ended], low: float | None = None, high: float | None = None, plain: str = ""
 ) -> Figure:
-    """The mean accuracy of `runs`; which of them have diverged, and so have none, is said."""
+    """The mean accuracy of `runs`; of those that have diverged, and so have none, that is told in its place.
+
+    Judged they are as if it was 0: a network that gives nan is right on nothing.
+    """
     diverged = sum(run.diverged for run in runs)
-    if diverged:
-        what = _("{what} ({diverged} of {runs} diverged, which counts as 0)").format(
-            what=what, diverged=diverged, runs=len(runs)
+    if not diverged:
+        said = ""
+    elif diverged == len(runs):
+        said = _("none, for it diverged")
+    else:
+        said = _("{value} where it did not diverge, as it did {diverged} of {runs} times").format(
+            value=shown(mean(run.accuracy for run in runs if not run.diverged)), diverged=diverged, runs=len(runs)
         )
-    return figure(what, mean(run.accuracy for run in runs), low, high, plain=plain)
+    return figure(what, mean(run.accuracy for run in runs), low, high, plain=plain, instead=said)
 
 
 def outcome(runs: Sequence[Ended]) -> str:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
+from d2ltui.lessons.bench import mean
 from d2ltui.lessons.roles import role_in_words
-from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
+from d2ltui.spec.diagrams import Bars, Curve, Curves, Panel, Panels
 from d2ltui.spec.language import _
-from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
-    from d2ltui.lessons.bench import Bench
     from d2ltui.nn import Network
 
-Losses = dict[str, list[tuple[float, float]]]  # (train, validation) at the start and after each epoch, by name
+Losses: TypeAlias = list[tuple[float, float]]  # (train, validation) at the start and after each epoch
 
 
-def gap_follower(
-    bench: Bench, drawn: Losses, name: str, data: Dataset, *, log: bool = False
-) -> Callable[[Network], None]:
-    """What to call after each epoch of the run that is called `name`; it changes nothing of the run."""
-    losses = drawn.setdefault(name, [])
+def gap_follower(losses: Losses, data: Dataset, draw: Callable[[], None]) -> Callable[[Network], None]:
+    """What to call after each epoch of a run: adds to its `losses`, then draws; it changes nothing of the run."""
 
     def look(network: Network) -> None:
         import torch
@@ -34,22 +30,37 @@ def gap_follower(
         with evaluating(network, keep_random=True), torch.no_grad():
             train, val = (float(network.loss(network(x.to(device)), y.to(device))) for x, y in parts)
         losses.append((train, val))
-        bench.show(gap_picture(drawn, log), seed=0)
+        draw()
 
     return look
 
 
-def gap_picture(drawn: Losses, log: bool) -> Panels:
-    """Both losses over the epochs, a panel for each run, all with one axis."""
-    after = [value for losses in drawn.values() for pair in losses[1:] for value in pair if value > 0]
-    low = min(after, default=0.01) if log else 0.0
-    panels = []
-    for name, losses in drawn.items():
-        x = [float(epoch) for epoch in range(1, len(losses))]
-        train, val = ([pair[part] for pair in losses[1:]] for part in (0, 1))
-        curves = (Curve(_("training part"), x, train, 0, "t"), Curve(_("validation part"), x, val, 1, "v"))
-        ends = (1.0, max(2.0, float(max(map(len, drawn.values())) - 1)))
-        diagram = Curves(curves, ends, _("epoch"), low=low, high=max(after, default=1.0), log=log, whole=True)
-        gap = losses[-1][1] - losses[-1][0]
-        panels.append(Panel(_("{name}: gap {gap}").format(name=role_in_words(name), gap=number(gap, 2)), diagram))
-    return Panels(tuple(panels), columns=2, note=_("the loss after each epoch"))
+def gap_picture(runs: dict[str, list[Losses]], short: Mapping[str, str]) -> Panels:
+    """The gap itself over the epochs, a line for each role, and as bars how large it is by now: the mean of its runs.
+
+    `short` are the roles' names beside the bars, in the language spoken.
+    """
+    gaps = {role: _mean_gap(of) for role, of in runs.items()}
+    lines = [
+        Curve(role_in_words(role), [float(epoch) for epoch in range(len(gap))], gap, index, "ox"[index % 2])
+        for index, (role, gap) in enumerate(gaps.items())
+    ]
+    last = max(1.0, *(float(len(gap) - 1) for gap in gaps.values()))
+    over_epochs = Curves(tuple(lines), (0.0, last), _("epoch"), low=0.0, whole=True)
+    left = Bars(
+        tuple(short.get(role, role) for role in gaps),
+        tuple(gap[-1] for gap in gaps.values()),
+        tuple(range(len(gaps))),
+        form=".2g",
+    )
+    return Panels(
+        (Panel(_("Gap of the losses"), over_epochs), Panel(_("Gap by now"), left)),
+        columns=2,
+        note=_("gap: the validation part's loss minus the training part's"),
+    )
+
+
+def _mean_gap(runs: list[Losses]) -> list[float]:
+    """Over the epochs: of the runs that have come so far."""
+    epochs = max(map(len, runs))
+    return [mean(run[epoch][1] - run[epoch][0] for run in runs if len(run) > epoch) for epoch in range(epochs)]

@@ -25,6 +25,7 @@ class Figure(msgspec.Struct, frozen=True):
     A bound that is None is open: a figure without bounds is there to be seen. `value` is None where what was measured
     is no finite number, which is in no band. `plain` says what it is in a student's words; figures that have such
     words are the two or three that matter. Of a share, whose `unit` begins with "of", percentages are told.
+    `instead` is told in the place of a value that would be misread.
     """
 
     what: str
@@ -33,6 +34,7 @@ class Figure(msgspec.Struct, frozen=True):
     high: float | None = None
     unit: str = ""
     plain: str = ""
+    instead: str = ""
 
     @property
     def holds(self) -> bool:
@@ -55,6 +57,8 @@ class Figure(msgspec.Struct, frozen=True):
     @property
     def told(self) -> str:
         """The value with its unit: `0.25`, `87 % of the units`, `12 µs`."""
+        if self.instead:
+            return self.instead
         if self.unit.startswith("of "):
             return _("{value} {unit}").format(value=self._in_words(self.value), unit=_(self.unit))
         return self.plainly
@@ -62,6 +66,8 @@ class Figure(msgspec.Struct, frozen=True):
     @property
     def plainly(self) -> str:
         """The value as a number, with its unit."""
+        if self.instead:
+            return self.instead
         value = shown(self.value)
         return _("{value} {unit}").format(value=value, unit=_(self.unit)) if self.unit else value
 
@@ -109,10 +115,11 @@ def figure(
     high: float | None = None,
     unit: str = "",
     plain: str = "",
+    instead: str = "",
 ) -> Figure:
     """A Figure of any number."""
     value = float(value)
-    return Figure(what, value if math.isfinite(value) else None, low, high, unit, plain)
+    return Figure(what, value if math.isfinite(value) else None, low, high, unit, plain, instead)
 
 
 def shown(value: float | None) -> str:

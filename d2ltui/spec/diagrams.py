@@ -86,7 +86,10 @@ class Raster(msgspec.Struct, frozen=True, eq=False):
 
 
 class Path(msgspec.Struct, frozen=True):
-    """Steps (x, y) in a plane, from the first to the last, drawn in the `colour` of that number."""
+    """Steps (x, y) in a plane, from the first to the last, drawn in the `colour` of that number.
+
+    `mark` is the character of every step, or one for each: 0123.
+    """
 
     label: str
     x: list[float]
@@ -117,12 +120,17 @@ class Panel(msgspec.Struct, frozen=True, eq=False):
 
 
 class Panels(msgspec.Struct, frozen=True, eq=False):
-    """Several of them, in rows of `columns`, or of fewer where each would be narrower than `narrowest`; and a note."""
+    """Several of them, in rows of `columns`, or of fewer where each would be narrower than `narrowest`; and a note.
+
+    Where there is no room for all of them, only those that are `main` are drawn, by number. The note, too, is left out
+    where it does not fit whole.
+    """
 
     panels: tuple[Panel, ...]
     columns: int = 2
     note: str = ""
     narrowest: int = 12
+    main: tuple[int, ...] = ()
 
 
 Diagram: TypeAlias = "Curves | Bars | Batches | Raster | Descent | Panels"

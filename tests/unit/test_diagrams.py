@@ -122,9 +122,8 @@ def test_the_titles_of_dying_units_fit_their_panels() -> None:
     roles = [experiment.role for experiment in dead_relu.LESSON.experiments]
     picture = dead_relu._picture({role: [set(), set(range(230))] for role in roles}, 256)
     titles = [panel.title for panel in picture.panels]
-    assert titles == ["a rate of 3: 90 %", "large weights: 90 %", "same, 1 layer: 90 %", "healthy: 90 %"]
+    assert titles == ["rate 3: 90 % dead", "large sd: 90 % dead", "1 layer: 90 % dead", "healthy: 90 % dead"]
     assert max(map(len, titles)) <= picture.narrowest
-    assert "%: dead at the end" in picture.note
 
 
 @pytest.mark.parametrize("width", range(24, 90, 3))
@@ -139,3 +138,30 @@ def test_a_legend_is_broken_between_its_entries_alone(width: int) -> None:
     shown = [name for name in (*names, *raster.names) if name in said]
     for name in names[:2]:
         assert name in shown, f"{name} in one line of\n{said}"
+
+
+def test_a_note_that_does_not_fit_whole_gives_way_to_the_names_of_lines() -> None:
+    curves = tuple(Curve(name, [0.0, 1.0], [0.0, 1.0], i, name[0]) for i, name in enumerate(("rising", "falling")))
+    panels = Panels((Panel("both", Curves(curves, (0.0, 1.0))),), note="a note that says at length what is drawn here")
+    wide, narrow = text(draw_picture(panels, 80, 7, Look())), text(draw_picture(panels, 46, 7, Look()))
+    assert "what is drawn here" in wide
+    assert "falling" in narrow
+    assert "a note" not in narrow
+
+
+def test_where_there_is_no_room_for_all_panels_the_main_ones_are_drawn() -> None:
+    panels = Panels(tuple(Panel(f"panel {i}", KINDS["bars"]) for i in range(6)), columns=3, narrowest=20, main=(1, 5))
+    assert all(f"panel {i}" in text(draw_picture(panels, 100, 20, Look())) for i in range(6))
+    small = text(draw_picture(panels, 46, 7, Look()))
+    assert [i for i in range(6) if f"panel {i}" in small] == [1, 5]
+
+
+def test_axes_keep_their_names_in_few_rows_and_a_path_may_number_its_steps() -> None:
+    cloud = Curves((Curve("", [0.0], [0.0], joined=False),), (-1.0, 1.0), axes=("along", "across"))
+    assert "→ along  ↑ across" in text(draw_picture(cloud, 22, 5, Look()))
+    walked = Path("after so many epochs", [-0.9, -0.4, 0.1], [0.9, 0.5, 0.1], 1, "012")
+    drawn = text(draw_picture(Descent(BOWL, (-1.0, 1.0), (-1.0, 1.0), ("w", "b"), (walked,)), 46, 12, Look()))
+    assert "0 1 2 after so many epochs" in drawn
+    assert all(step in drawn.rsplit("\n", 2)[0] for step in "012")
+    small = text(draw_picture(Descent(BOWL, (-1.0, 1.0), (-1.0, 1.0), ("w", "b"), (walked,)), 12, 6, Look()))
+    assert "→ w  ↑ b\n" in small, "names go before numbers"

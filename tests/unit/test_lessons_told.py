@@ -12,6 +12,7 @@ from d2ltui.data.batches import data_iter
 from d2ltui.lessons import LESSONS, Bench
 from d2ltui.lessons.bench import accuracy_figure, outcome
 from d2ltui.lessons.book import minibatch_noise, yield_batches
+from d2ltui.lessons.loss_gap import gap_picture
 from d2ltui.spec.diagrams import Bars, Panel, Panels
 
 
@@ -26,7 +27,12 @@ RIGHT, WRONG = Run(0.9), Run(0.0, True)
 def test_runs_that_diverged_are_told_as_such() -> None:
     assert accuracy_figure("a", [RIGHT, RIGHT], low=0.8).what == "a"
     found = accuracy_figure("a", [RIGHT, WRONG, WRONG], high=0.4)
-    assert (found.what, found.value) == ("a (2 of 3 diverged, which counts as 0)", pytest.approx(0.3))
+    assert found.holds
+    assert found.value == pytest.approx(0.3)
+    assert found.line == "a: 0.9 where it did not diverge, as it did 2 of 3 times (claimed: at most 0.4)"
+    none = accuracy_figure("a", [WRONG, WRONG], high=0.4)
+    assert none.holds
+    assert none.told == none.plainly == "none, for it diverged"
     assert found.holds
     assert outcome([RIGHT, RIGHT]) == "right on 90 %"
     assert outcome([WRONG, WRONG]) == "it diverged"
@@ -72,5 +78,21 @@ def test_the_cloud_of_gradients_has_names_for_its_axes_and_a_whole_legend(width:
     falls = {"at the start": {1: 8.0, 128: 0.7}, "after training": {1: 9.0, 128: 0.8}}
     lines = drawn(minibatch_noise._picture(falls, dict.fromkeys((1, 8, 64), cloud)), width, 10)
     text = " ".join(lines)
-    for said in ("→ along g  ↑ across g", "X g, of all", "# 64", "o 8", ". 1", "at the start", "after training"):
+    for said in ("→ along X  ↑ across X", "X all", "# 64", "o 8", ". 1", "─s─ start", "─t─ trained"):
         assert said in text, said
+
+
+def test_what_is_drawn_and_what_is_told_are_the_same_numbers() -> None:
+    bench = Bench(LESSONS["sigmoid-saturates"], seeds=3)
+    said = bench.verdict().said
+    assert isinstance(bench.picture, Panels)
+    small, large = (panel.title.split(": ")[1].split(" sat")[0] for panel in bench.picture.panels)
+    assert f"(sd 0.1) {small} of" in said
+    assert f"(sd 5) {large}:" in said
+
+
+def test_a_gap_is_the_mean_of_all_runs() -> None:
+    runs = {"without": [[(1.0, 1.0), (0.0, 4.0)], [(1.0, 1.0), (0.0, 2.0)]], "with": [[(1.0, 1.0), (0.5, 1.0)]]}
+    lines, bars = (panel.picture for panel in gap_picture(runs, {"with": "with it"}).panels)
+    assert [curve.y for curve in lines.curves] == [[0.0, 3.0], [0.0, 0.5]]
+    assert (bars.labels, bars.values) == (("without", "with it"), (3.0, 0.5))

@@ -105,7 +105,12 @@ def _picture(train: dict[int, list[float]], val: dict[int, list[float]]) -> Pane
         for index, (label, part) in enumerate((("trained samples", train), ("new samples", val)))
     )
     diagram = Curves(curves, (float(SIZES[0]), float(SIZES[-1])), "n", low=0.0, high=100.0, log_x=True)
-    return Panels((Panel(_("Right in %, by n training samples"), diagram),), columns=1)
+    title = _("Right in %, by n training samples")
+    if len(val) == len(SIZES):
+        few, many = (100 * (mean(train[size]) - mean(val[size])) for size in (SIZES[0], SIZES[-1]))
+        template = _("% right: {few} apart with n = {small}, {many} with {large}")
+        title = template.format(few=round(few), many=round(many), small=SIZES[0], large=SIZES[-1])
+    return Panels((Panel(title, diagram),), columns=1)
 
 
 LESSON = book_lesson(

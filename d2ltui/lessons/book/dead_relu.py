@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from d2ltui.lessons.bench import Bench, accuracy_figure, mean
@@ -71,6 +72,9 @@ def dead_relu(bench: Bench) -> Measured:
     def share(role: str) -> float:
         return mean(deaths.share for deaths in found[role])
 
+    # The titles tell what the verdict tells: the mean of all seeds, though the first is drawn.
+    units = bench.config("healthy").hidden[0]
+    bench.show(_picture(drawn, units, {role: share(role) for role in found}), seed=0)
     high, large = "a rate of 3", "large weights"
     revived = sum(deaths.revived for role in (high, large) for deaths in found[role])
     died = sum(len(deaths.dead[-1]) for role in (high, large) for deaths in found[role])
@@ -125,20 +129,30 @@ def dead_relu(bench: Bench) -> Measured:
     )
 
 
-def _picture(drawn: dict[str, list[set[int]]], units: int) -> Panels:
-    """A row for each unit, a column for each epoch, those that die first at the bottom."""
+def _picture(drawn: dict[str, list[set[int]]], units: int, shares: Mapping[str, float] | None = None) -> Panels:
+    """A row for each unit, a column for each epoch, those that die first at the bottom.
+
+    `shares` are those that are dead, by role, where they are not those of what is drawn.
+    """
     import numpy as np
 
+    short = {
+        "a rate of 3": _("rate 3"),
+        "large weights": _("large sd"),
+        "large weights, one hidden layer": _("1 layer"),  # it stands beside those of two
+    }
     panels = []
     for role, dead in drawn.items():
+        share = (shares or {}).get(role, len(dead[-1]) / units)
         alive_for = [sum(unit not in then for then in dead) for unit in range(units)]
         order = sorted(range(units), key=lambda unit: (alive_for[unit], unit), reverse=True)
         values = np.array([[float(unit in then) for then in dead] for unit in order], np.float32)
         raster = Raster(values, (_("alive"), _("dead")), (_("start"), _("epoch {epoch}").format(epoch=len(dead) - 1)))
-        name = role.replace("large weights, one hidden", "same, 1")  # it stands beside those of two layers
-        panels.append(Panel(f"{role_in_words(name)}: {whole_percent(len(dead[-1]) / units)}", raster))
-    note = _("%: dead at the end; each row a unit of the first hidden layer, of {units}").format(units=units)
-    return Panels(tuple(panels), columns=4, note=note, narrowest=NARROWEST)
+        name = short.get(role) or role_in_words(role)
+        title = _("{name}: {share} dead").format(name=name, share=whole_percent(share))
+        panels.append(Panel(title, raster))
+    note = _("each row one of {units} units").format(units=units)
+    return Panels(tuple(panels), columns=4, note=note, narrowest=NARROWEST, main=(0, 3))
 
 
 LESSON = book_lesson(

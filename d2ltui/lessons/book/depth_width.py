@@ -58,6 +58,8 @@ def depth_width(bench: Bench) -> Measured:
             found.append(bench.train(role, seed, dataset=data, each_epoch=look).accuracy)
         accuracy[role] = mean(found)
         parameters[role] = sum(layer.parameters for layer in catalogue.layer_plan(bench.config(role)))
+    # Told is what the verdict tells: the mean of all seeds, though the first is drawn.
+    bench.show(_picture({role: (seen, accuracy[role]) for role, (seen, _right) in drawn.items()}), seed=bench.seeds[0])
     wide, middle, deep = accuracy.values()
     most = max(parameters.values()) / min(parameters.values())
     return Measured(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from d2ltui.lessons.altered_data import first_samples
 from d2ltui.lessons.bench import Bench, mean
-from d2ltui.lessons.loss_gap import Losses, gap_follower
+from d2ltui.lessons.loss_gap import Losses, gap_follower, gap_picture
 from d2ltui.lessons.measured import Experiment, Figure, Measured, figure
 from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
@@ -40,19 +40,23 @@ def _compare_dropout(bench: Bench, name: str) -> tuple[list[Figure], tuple[float
     val: dict[bool, float] = {}
     accuracy: dict[bool, float] = {}
     train: dict[bool, float] = {}
-    drawn: Losses = {}
+    drawn: dict[str, list[Losses]] = {}
+    short = {"without": _("without"), "with dropout": _("with it")}
     for dropped in (False, True):
         role = f"{name}, with dropout" if dropped else f"{name}, without"
         runs = []
         for seed in bench.seeds:
             data = bench.data(bench.config(role, seed))
             data = first_samples(data, FEW) if name == "digits" else data
-            draws = seed == 0 and name == "digits"
-            look = gap_follower(bench, drawn, role.removeprefix("digits, "), data) if draws else None
+            look = None
+            if name == "digits":
+                losses: Losses = []
+                drawn.setdefault(role.removeprefix("digits, "), []).append(losses)
+                look = gap_follower(losses, data, lambda: bench.show(gap_picture(drawn, short)))
             runs.append(bench.train(role, seed, dataset=data, each_epoch=look))
-        losses = [run.losses() for run in runs]
-        gap[dropped] = mean(v - t for t, v in losses)
-        val[dropped] = mean(v for _, v in losses)
+        pairs = [run.losses() for run in runs]
+        gap[dropped] = mean(v - t for t, v in pairs)
+        val[dropped] = mean(v for _, v in pairs)
         accuracy[dropped] = mean(run.accuracy for run in runs)
         train[dropped] = mean(run.live.epochs[-1].train_loss for run in runs)
     # Of the book's experiment the bands are the mean ± 3 sd of three runs; of a few digits, what the claim says.

@@ -88,15 +88,19 @@ def _picture(live: LiveRun, seed: int) -> Panels:
     x = [float(epoch.epoch) for epoch in epochs]
     val = [epoch.val_loss for epoch in epochs]
     curves = [
-        Curve(_("training part"), x, [epoch.train_loss for epoch in epochs], 0, "t"),
-        Curve(_("validation part"), x, val, 1, "v"),
+        Curve(_("training"), x, [epoch.train_loss for epoch in epochs], 0, "t"),
+        Curve(_("validation"), x, val, 1, "v"),
     ]
+    lowest = val.index(min(val)) if val else 0
     if val:
-        lowest = val.index(min(val))
-        curves.insert(0, Curve(_("lowest: stop here"), [x[lowest]], [val[lowest]], 2, "X", joined=False))
+        curves.insert(0, Curve(_("stop here"), [x[lowest]], [val[lowest]], 2, "X", joined=False))
     ends = (1.0, float(live.config.epochs))
     diagram = Curves(tuple(curves), ends, _("epoch"), low=0.0, high=max([2.5, *val]), whole=True)
-    return Panels((Panel(_("Loss after each epoch, seed {seed}").format(seed=seed), diagram),), columns=1)
+    title = _("Loss after each epoch, seed {seed}").format(seed=seed)
+    if len(epochs) == live.config.epochs:
+        template = _("Loss, seed {seed}: lowest after {epoch} of {epochs} epochs")
+        title = template.format(seed=seed, epoch=epochs[lowest].epoch, epochs=len(epochs))
+    return Panels((Panel(title, diagram),), columns=1)
 
 
 LESSON = book_lesson(

@@ -123,13 +123,9 @@ def _picture(by_layer: dict[str, list[float]], counts: tuple[int, int, int] | No
     ends = (1.0, float(max(map(len, by_layer.values()))))
     panels = [Panel(_("Gradient at each layer"), Curves(tuple(curves), ends, _("layer"), log=True, whole=True))]
     if counts is not None:
-        names = (_("explodes"), _("in between"), _("vanishes"))
-        panels.append(
-            Panel(
-                _("of {counts} ways to start").format(counts=sum(counts)),
-                Bars(names, tuple(map(float, counts)), (0, 2, 1)),
-            )
-        )
+        names = (_("explodes"), _("lasts"), _("vanishes"))
+        bars = Bars(names, tuple(map(float, counts)), (0, 2, 1))
+        panels.append(Panel(_("{counts} starts: gradient …").format(counts=sum(counts)), bars))
     return Panels(tuple(panels), columns=2)
 
 

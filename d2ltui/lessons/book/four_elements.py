@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
-from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Descent, Panel, Panels, Path
 from d2ltui.spec.language import _
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from d2ltui.nn import Network
 
 LINEAR = {"model": "linear", "dataset": "synthetic-linear"}
+EPOCHS = 3  # of those that are drawn
 PIXELS = 80  # of the drawn bowl
 SAME = 1e-4  # weights that differ by no more are the same, but for float32's rounding
 
@@ -119,14 +119,14 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], data: Dataset) -> Pane
     )
     ws, bs = w[None, :], b[:, None]
     loss = (ws * ws * xx + bs * bs + rr + 2 * ws * bs * mx - 2 * ws * xr - 2 * bs * mr) / 2
-    paths = tuple(
-        Path(role_in_words(role), [point[0] for point in path], [point[1] for point in path], index, mark=role[0])
-        for index, (role, path) in reversed(list(enumerate(drawn.items())))  # the longer steps lie behind
-    )
-    bowl = Descent(loss.numpy(), x, y, (_("first weight"), _("bias")), paths, goal)
-    return Panels(
-        (Panel(_("Loss over w and b: darker is lower"), bowl),), columns=1, note=_("a letter after each epoch")
-    )
+    titles = {"from scratch": _("From scratch, with ½"), "concise": _("Concise, without ½")}
+    panels = []
+    for role, path in drawn.items():
+        # Named once, for both have the same marks: the legend is one line then.
+        marks = "".join(str(epoch % 10) for epoch in range(EPOCHS + 1))
+        walked = Path(_("after so many epochs"), [w for w, _b in path], [b for _w, b in path], 1, marks)
+        panels.append(Panel(titles.get(role, role), Descent(loss.numpy(), x, y, ("w₁", "b"), (walked,), goal)))
+    return Panels(tuple(panels), columns=2, note=_("darker: lower loss"))
 
 
 LESSON = book_lesson(

@@ -10,7 +10,7 @@ from d2ltui.lessons.bowl import Bowl
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number
 
 if TYPE_CHECKING:
@@ -53,35 +53,47 @@ def half_loss(bench: Bench) -> Measured:
     return Measured(
         [
             figure(
-                _(
-                    "length of the first step without the ½, with it being 1: the one furthest from 2, of {seeds} seeds"
+                ngettext(
+                    "first step without the ½, with it being 1: the length furthest from 2, of {seeds} seed",
+                    "first step without the ½, with it being 1: the length furthest from 2, of {seeds} seeds",
+                    len(bench.seeds),
                 ).format(seeds=len(bench.seeds)),
                 longest,
                 1.99,
                 2.01,
-                plain=_(
-                    "Length of the first step without the ½, with it being 1 (furthest from 2, of {seeds} seeds)"
+                plain=ngettext(
+                    "Length of the first step without the ½, with it being 1 (furthest from 2, of {seeds} seed)",
+                    "Length of the first step without the ½, with it being 1 (furthest from 2, of {seeds} seeds)",
+                    len(bench.seeds),
                 ).format(seeds=len(bench.seeds)),
             ),
             figure(
-                _("the same rate: how far the paths part in any weight, the least of {seeds} seeds").format(
-                    seeds=len(bench.seeds)
-                ),
+                ngettext(
+                    "the same rate: how far the paths part in any weight, the least of {seeds} seed",
+                    "the same rate: how far the paths part in any weight, the least of {seeds} seeds",
+                    len(bench.seeds),
+                ).format(seeds=len(bench.seeds)),
                 apart,
                 low=0.3,
-                plain=_("Distance between the paths at the same rate (least of {seeds} seeds)").format(
-                    seeds=len(bench.seeds)
-                ),
+                plain=ngettext(
+                    "Distance between the paths at the same rate (least of {seeds} seed)",
+                    "Distance between the paths at the same rate (least of {seeds} seeds)",
+                    len(bench.seeds),
+                ).format(seeds=len(bench.seeds)),
             ),
             figure(
-                _(
-                    "half the rate without the ½: how far the paths part in any weight, the most of {seeds} seeds"
+                ngettext(
+                    "half the rate without the ½: how far the paths part in any weight, the most of {seeds} seed",
+                    "half the rate without the ½: how far the paths part in any weight, the most of {seeds} seeds",
+                    len(bench.seeds),
                 ).format(seeds=len(bench.seeds)),
                 same,
                 high=SAME,
-                plain=_("Distance at half the rate without the ½ (most of {seeds} seeds)").format(
-                    seeds=len(bench.seeds)
-                ),
+                plain=ngettext(
+                    "Distance at half the rate without the ½ (most of {seeds} seed)",
+                    "Distance at half the rate without the ½ (most of {seeds} seeds)",
+                    len(bench.seeds),
+                ).format(seeds=len(bench.seeds)),
             ),
         ],
         _(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.gradient_norms import geometric_mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
-from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.step_losses import loss_curve, losses_of
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curves, Panel, Panels
@@ -96,7 +95,7 @@ def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) ->
 def _picture(bench: Bench, drawn: dict[str, list[float]]) -> Panels:
     """The loss of each step on a logarithmic axis, a line for each rate."""
     curves = tuple(
-        loss_curve(f"{role_in_words(role)}: {setting(bench.config(role).lr)}", losses, index, setting(index + 1))
+        loss_curve(setting(bench.config(role).lr), losses, index, setting(index + 1))
         for index, (role, losses) in enumerate(drawn.items())
     )
     ends = (1.0, float(bench.config("about right").total_steps))

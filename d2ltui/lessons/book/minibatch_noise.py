@@ -152,18 +152,19 @@ def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Pa
         for index, (size, mark) in reversed(list(enumerate(CLOUDS.items())))
         if size in clouds
     ]
-    target = Curve(_("g, of all"), [1.0], [0.0], len(CLOUDS), "X", joined=False)
+    target = Curve(_("all"), [1.0], [0.0], len(CLOUDS), "X", joined=False)
     # What comes first lies in front: the tightest cloud is seen in the middle of the widest.
-    axes = (_("along g"), _("across g"))
+    axes = (_("along X"), _("across X"))
     seen = Curves((target, *points), (1 - REACH, 1 + REACH), low=-REACH, high=REACH, axes=axes)
     sizes = [float(size) for size in SIZES]
+    names, marks = {START: _("start"), TRAINED: _("trained")}, {START: "s", TRAINED: "t"}
     lines = [
         Curve(
-            role_in_words(role),
+            names[role],
             [float(size) for size in found],
             list(found.values()),
             len(CLOUDS) + 1 + index,
-            role[-1],
+            marks[role],
         )
         for index, (role, found) in enumerate(drawn.items())
     ]
@@ -171,7 +172,7 @@ def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Pa
     law = Curve("", sizes, [highest / math.sqrt(size) for size in sizes], faint=True)
     fall = Curves((*lines, law), (sizes[0], sizes[-1]), _("batch"), log=True, log_x=True)
     return Panels(
-        (Panel(_("Gradients of batches"), seen), Panel(_("Their distance from g"), fall)),
+        (Panel(_("Gradients of batches"), seen), Panel(_("Distance from X"), fall)),
         columns=2,
         note=_("numbers: samples in a batch; faint: 1/√n"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons.altered_data import with_training_part
@@ -55,9 +56,15 @@ def momentum(bench: Bench) -> Measured:
             # Of the first seed the best of each kind is drawn.
             if seed == bench.seeds[0] and (role not in drawn or steps < drawn[role][0]):
                 drawn[role] = steps, path
-                bench.show(_picture({name: path for name, (_, path) in drawn.items()}, bowl, seed), seed=bench.seeds[0])
+                paths = {name: path for name, (_steps_of_it, path) in drawn.items()}
+                bench.show(_picture(paths, bowl, {}), seed=bench.seeds[0])
     best = min(RATES, key=lambda rate: mean(needed[PLAIN, rate]))
     plain, with_momentum = mean(needed[PLAIN, best]), mean(needed[MOMENTUM, trials[-1][1]])
+    paths = {name: path for name, (_steps_of_it, path) in drawn.items()}
+    steps_of = {PLAIN: plain, MOMENTUM: with_momentum}
+    bench.show(
+        _picture(paths, Bowl(_valley(bench.data(bench.config(PLAIN, bench.seeds[0])))), steps_of), seed=bench.seeds[0]
+    )
     most = bench.config(PLAIN).epochs
     faster = plain / max(with_momentum, 1)
     return Measured(
@@ -103,19 +110,17 @@ def _steps(bowl: Bowl, path: list[tuple[float, float]]) -> int:
     return away[-1] + 1 if away else 0
 
 
-def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl, seed: int) -> Panels:
-    """Both paths through the valley, side by side, with as many steps."""
+def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl, needed: Mapping[str, float]) -> Panels:
+    """Both paths through the valley, side by side; the steps are those of what is drawn, or those that are `needed`."""
     places = [place for path in drawn.values() for place in path] + [bowl.goal]
     x, y = ((min(p[axis] for p in places) - ROOM, max(p[axis] for p in places) + ROOM) for axis in (0, 1))
     panels = []
     for index, (role, path) in enumerate(drawn.items()):
-        steps = _steps(bowl, path)
+        steps = number(needed[role], 2) if role in needed else str(_steps(bowl, path))
         walk = Path(role_in_words(role), [p[0] for p in path], [p[1] for p in path], index, "o")
-        bowl_of = Descent(bowl.picture(x, y), x, y, (_("first weight"), _("second")), (walk,), bowl.goal)
+        bowl_of = Descent(bowl.picture(x, y), x, y, ("w₁", "w₂"), (walk,), bowl.goal)
         panels.append(Panel(_("{role}: {steps} steps").format(role=role_in_words(role), steps=steps), bowl_of))
-    return Panels(
-        tuple(panels), columns=2, note=_("steps to the bottom, seed {seed}; darker: lower loss").format(seed=seed)
-    )
+    return Panels(tuple(panels), columns=2, note=_("steps to the bottom; darker: lower loss"))
 
 
 VALLEY = {"model": "linear", "dataset": "synthetic-linear", "batch_size": 1000, "epochs": 60}

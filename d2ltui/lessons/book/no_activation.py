@@ -90,7 +90,7 @@ def _picture(drawn: dict[tuple[str, int], Regions]) -> Panels:
         for depth in DEPTHS
         if (role, depth) in drawn
     ]
-    return Panels(tuple(panels), columns=len(DEPTHS), note=_("the number: hidden layers"), narrowest=8)
+    return Panels(tuple(panels), columns=len(DEPTHS), note=_("the number: hidden layers"), narrowest=8, main=(3, 7))
 
 
 def _off(run: Trained) -> float:

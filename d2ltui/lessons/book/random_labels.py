@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.altered_data import first_samples, with_random_labels
 from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
-from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
 from d2ltui.spec.language import _
@@ -96,6 +95,7 @@ def _right(outputs: Tensor, data: Dataset) -> float:
 
 def _picture(drawn: dict[str, LiveRun]) -> Panels:
     """The accuracy on the training samples and on new ones over the epochs, for both kinds of labels."""
+    titles = {TRUE: _("True labels: % right"), RANDOM: _("Random labels: % right")}
     panels = []
     for role, live in drawn.items():
         epochs = list(live.epochs)
@@ -106,8 +106,8 @@ def _picture(drawn: dict[str, LiveRun]) -> Panels:
             Curve("", [1.0, float(live.config.epochs)], [10.0, 10.0], faint=True),
         )
         diagram = Curves(curves, (1.0, float(live.config.epochs)), _("epoch"), low=0.0, high=100.0, whole=True)
-        panels.append(Panel(f"{role_in_words(role).capitalize()}: %", diagram))
-    return Panels(tuple(panels), columns=2, note=_("% right; faint: a guess"))
+        panels.append(Panel(titles.get(role, role), diagram))
+    return Panels(tuple(panels), columns=2, note=_("faint: a guess"))
 
 
 LESSON = book_lesson(

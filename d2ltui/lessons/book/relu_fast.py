@@ -95,7 +95,7 @@ def relu_fast(bench: Bench, functions: Mapping[str, Callable[[Tensor], Tensor]] 
 def _picture(times: Mapping[str, tuple[float, float]], needed: Mapping[str, list[int]]) -> Panels:
     """The time for a number, forward, and the mean epochs so far."""
     nanoseconds = tuple(1e9 * seconds[0] / NUMBERS for seconds in times.values())
-    panels = [Panel(_("nanoseconds for a number"), Bars(tuple(times), nanoseconds, (0, 1, 2)))]
+    panels = [Panel(_("ns for a number"), Bars(tuple(times), nanoseconds, (0, 1, 2)))]
     if epochs := {role: mean(counts) for role, counts in needed.items() if counts}:
         order = list(times)
         colours = tuple(order.index(role) if role in order else 0 for role in epochs)

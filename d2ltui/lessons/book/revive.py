@@ -106,8 +106,9 @@ def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) ->
 def _picture(drawn: dict[str, list[float]]) -> Panels:
     """The dead share of the worst layer over the epochs, for each cause with the remedies that were tried."""
     panels = []
+    causes = {"large weights": _("large weights"), "too high a rate": _("rate too high")}
     colours: dict[str, int] = {}
-    for cause in ("large weights", "too high a rate"):
+    for cause in causes:
         curves = []
         for role, shares in drawn.items():
             if not role.startswith(cause):
@@ -121,7 +122,7 @@ def _picture(drawn: dict[str, list[float]]) -> Panels:
             diagram = Curves(
                 tuple(curves), x=(0.0, max(last, 1.0)), x_label=_("epoch"), low=0.0, high=100.0, whole=True
             )
-            panels.append(Panel(_("Dead in %: {cause}").format(cause=role_in_words(cause)), diagram))
+            panels.append(Panel(_("{cause}: % dead").format(cause=causes[cause]), diagram))
     return Panels(tuple(panels), columns=2)
 
 

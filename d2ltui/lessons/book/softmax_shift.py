@@ -101,14 +101,15 @@ def _picture(shifted: Function, naive: Function) -> Panels:
         (
             panel(_("logits o"), logits),
             panel("exp(o)", torch.exp(logits)),
-            panel("p", naive(logits), 1.0),
+            panel(_("p, not shifted"), naive(logits), 1.0),
             panel("o − max", moved),
             panel("exp(o − max)", torch.exp(moved), 1.0),
-            panel("p", shifted(logits), 1.0),
+            panel(_("p, shifted"), shifted(logits), 1.0),
         ),
         columns=3,
-        note=_("above: the formula as it stands; below: shifted by the largest logit"),
+        note=_("the formula as it stands, and shifted by the largest logit"),
         narrowest=10,
+        main=(2, 5),
     )
 
 

@@ -115,11 +115,12 @@ def _picture(drawn: dict[str, list[list[float]]]) -> Panels:
         )
         ends = (0.0, max(1.0, float(len(lines[0]) - 1)))
         diagram = Curves(curves, ends, _("epoch"), low=low, high=max(high, low + 1e-3), whole=True)
-        panels.append(Panel(_("Started alike") if role == EQUAL else _("Started by chance"), diagram))
+        template = _("{units} units started alike") if role == EQUAL else _("{units} units by chance")
+        panels.append(Panel(template.format(units=len(lines)), diagram))
     return Panels(
         tuple(panels),
         columns=2,
-        note=_("a line for each of {units} units: its weight from the same pixel").format(units=UNITS),
+        note=_("each line a unit: its weight from one pixel"),
     )
 
 

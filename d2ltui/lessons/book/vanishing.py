@@ -122,7 +122,7 @@ def _picture(drawn: dict[tuple[str, int], list[float]]) -> Panels:
     colours = {role: index for index, role in enumerate(ROLES)}
     curves = [
         Curve(
-            _("{role}, {depth} layers").format(role=role, depth=depth) if depth == deepest[role] else "",
+            role if depth == deepest[role] else "",
             [float(layer) for layer in range(1, len(norms) + 1)],
             norms,
             colours[role],
@@ -132,8 +132,9 @@ def _picture(drawn: dict[tuple[str, int], list[float]]) -> Panels:
         for (role, depth), norms in drawn.items()
     ]
     last = float(max(map(len, drawn.values())))
+    title = _("Gradient by layer, of {depth} hidden layers").format(depth=max(deepest.values()))
     diagram = Curves(tuple(curves), x=(1.0, last), x_label=_("layer"), log=True, whole=True)
-    return Panels((Panel(_("Gradient by layer, the last one's being 1 (faint: fewer layers)"), diagram),), columns=1)
+    return Panels((Panel(title, diagram),), columns=1, note=_("the last layer's being 1; faint: fewer layers"))
 
 
 LESSON = book_lesson(

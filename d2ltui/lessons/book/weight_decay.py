@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from d2ltui.lessons.bench import Bench, mean
-from d2ltui.lessons.loss_gap import Losses, gap_follower
+from d2ltui.lessons.loss_gap import Losses, gap_follower, gap_picture
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.language import _
@@ -38,7 +38,8 @@ def _wide_linear(bench: Bench, seed: int) -> Dataset:
 def weight_decay(bench: Bench) -> Measured:
     """Section 3.7's experiment: 200 inputs and 20 training samples, with and without the penalty."""
     seeds = [DRAWS * seed + i for seed in bench.seeds for i in range(DRAWS)]
-    drawn: Losses = {}
+    drawn: dict[str, list[Losses]] = {}
+    short = {"without": _("without"), "with decay": _("with it")}
     norm: dict[str, list[float]] = {}
     train: dict[str, list[float]] = {}
     val: dict[str, list[float]] = {}
@@ -48,8 +49,11 @@ def weight_decay(bench: Bench) -> Measured:
         runs = []
         for seed in seeds:
             data = _wide_linear(bench, seed)
-            draws = seed == seeds[0] and not role.endswith("concise")
-            look = gap_follower(bench, drawn, role, data, log=True) if draws else None
+            look = None
+            if role in short:
+                pairs: Losses = []
+                drawn.setdefault(role, []).append(pairs)
+                look = gap_follower(pairs, data, lambda: bench.show(gap_picture(drawn, short)))
             runs.append(bench.train(role, seed, dataset=data, each_epoch=look))
         norm[role] = [float(run.network.weights()[-1][1].square().sum()) / 2 for run in runs]
         losses = [run.losses() for run in runs]

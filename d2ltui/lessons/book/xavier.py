@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, accuracy_figure, outcome
@@ -43,7 +44,8 @@ def xavier(bench: Bench) -> Measured:
             drawn.setdefault(role, sds)
             ratios.append(sds[-1] / sds[0])
         grown[role] = geometric_mean(ratios)
-        bench.show(_picture(drawn), seed=bench.seeds[0])
+        whole = tuple(grown.values()) if len(grown) == len(bench.lesson.experiments) else ()
+        bench.show(_picture(drawn, whole), seed=bench.seeds[0])
     runs = {role: [bench.train(role, seed) for seed in bench.seeds] for role in grown}
     small, kept, large = (grown[role] for role in (SMALL, XAVIER, LARGE))
     return Measured(
@@ -108,7 +110,8 @@ def _sds(network: Network, data: Dataset) -> list[float]:
     return outputs[:-1]
 
 
-def _picture(drawn: dict[str, list[float]]) -> Panels:
+def _picture(drawn: dict[str, list[float]], grown: Sequence[float] = ()) -> Panels:
+    """The signal's size by layer; `grown` is what the verdict tells of the last one, a number for each line."""
     curves = tuple(
         Curve(role, [float(layer) for layer in range(1, len(sds) + 1)], sds, index, "sXl"[index])
         for index, (role, sds) in enumerate(drawn.items())
@@ -117,7 +120,11 @@ def _picture(drawn: dict[str, list[float]]) -> Panels:
     low, high = min(values, default=0.1), max(values, default=10.0)
     ends = (1.0, float(max(map(len, drawn.values()))))
     diagram = Curves(curves, ends, _("layer"), low=low, high=max(high, 10 * low), log=True, whole=True)
-    return Panels((Panel(_("Size of the signal (sd) after each layer"), diagram),), columns=1)
+    title = _("Size of the signal (sd) after each layer")
+    if grown:
+        ends_at = ", ".join(number(value, 1) for value in grown)
+        title = _("Signal (sd), after {depth} layers {ends}").format(depth=DEPTH, ends=ends_at)
+    return Panels((Panel(title, diagram),), columns=1)
 
 
 LESSON = book_lesson(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, mean
@@ -51,6 +52,7 @@ def zero_centred(bench: Bench) -> Measured:
                 alone.append(run.layers(x[i : i + 1], y[i : i + 1])[-1].sign_share or 0.0)
         centre[experiment.role], single[experiment.role] = mean(off), mean(alone)
         batch[experiment.role] = mean(together)
+    bench.show(_picture(drawn, single), seed=0)
     return Measured(
         [
             *(
@@ -115,10 +117,13 @@ def _signs(run: Trained) -> npt.NDArray[np.float32]:
     return (hidden[:, :WEIGHTS].sign() * pushed[:, :1].sign()).detach().cpu().numpy()
 
 
-def _picture(drawn: dict[str, npt.NDArray[np.float32]]) -> Panels:
+def _picture(drawn: dict[str, npt.NDArray[np.float32]], shares: Mapping[str, float] | None = None) -> Panels:
+    """The signs; of the same sign is the share that is seen, or what `shares` tells of all seeds."""
     panels = []
     for role, signs in drawn.items():
-        same = mean(max((row > 0).sum(), (row < 0).sum()) / max(1, (row != 0).sum()) for row in signs)
+        same = (shares or {}).get(role) or mean(
+            max((row > 0).sum(), (row < 0).sum()) / max(1, (row != 0).sum()) for row in signs
+        )
         raster = Raster(
             signs,
             (_("gradient below 0"), _("above 0")),
