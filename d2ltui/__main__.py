@@ -12,7 +12,8 @@ from typing import NoReturn  # noqa: E402
 
 from d2ltui.spec import language  # noqa: E402
 
-language.prepare(sys.argv[1:])
+if said := language.prepare(sys.argv[1:]):
+    print(f"d2ltui: {said}", file=sys.stderr)
 
 # Only now may sentences stand in constants of modules.
 from d2ltui.cli import app  # noqa: E402

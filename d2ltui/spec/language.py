@@ -11,6 +11,7 @@ it, too. Processes that this one starts speak it as well: `prepare` leaves it in
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -69,26 +70,53 @@ def using(name: str) -> Iterator[None]:
         use(before)
 
 
-def prepare(arguments: Sequence[str], environment: MutableMapping[str, str] = os.environ) -> None:
+def prepare(
+    arguments: Sequence[str], environment: MutableMapping[str, str] = os.environ, encoding: str | None = None
+) -> str:
     """Choose the language of this process, and of those that it starts.
 
     `arguments` are those of the command line, which is read in earnest later: what is wrong there is told then.
+    `encoding` is that of standard output, by default. Returns "", or a sentence where the language that is wanted
+    cannot be written there: English is spoken then.
     """
-    name = chosen(arguments, environment)
-    if name != ENGLISH or VARIABLE in environment:
+    wanted, name = _wanted(arguments, environment), chosen(arguments, environment)
+    if name != ENGLISH and not _takes(encoding or getattr(sys.stdout, "encoding", None) or "utf-8", LANGUAGES[name]):
+        name = ENGLISH
+    if wanted != ENGLISH or VARIABLE in environment:
         environment[VARIABLE] = name
     use(name)
+    if wanted == name:
+        return ""
+    return f"lang: {wanted} cannot be written here, so this is English; allowed: a terminal and a locale with UTF-8"
+
+
+def _takes(encoding: str, text: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeError, LookupError):
+        return False
+    return True
 
 
 def chosen(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """The language that `--lang` names, else `D2LTUI_LANG`, else the locale; English where that is none of ours."""
-    asked = _asked(arguments) or environment.get(VARIABLE, "")
-    if asked in LANGUAGES:
-        return asked
-    locale = environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG") or ""
+    if _by_name(arguments, environment) in LANGUAGES:
+        return _by_name(arguments, environment)
     encoding = environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
     if "utf" not in encoding.lower() or environment.get("TERM") == "linux":  # the console's own font has 256 characters
         return ENGLISH
+    return _wanted(arguments, environment)
+
+
+def _by_name(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    return _asked(arguments) or environment.get(VARIABLE, "")
+
+
+def _wanted(arguments: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The same wherever it is to be written."""
+    if _by_name(arguments, environment) in LANGUAGES:
+        return _by_name(arguments, environment)
+    locale = environment.get("LC_ALL") or environment.get("LC_MESSAGES") or environment.get("LANG") or ""
     name = locale.replace("-", "_").partition("_")[0].partition(".")[0].lower()
     return name if name in LANGUAGES else ENGLISH
 

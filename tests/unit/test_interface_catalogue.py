@@ -150,3 +150,27 @@ def test_no_sentence_on_the_screen_is_without_a_mark() -> None:
     paths -= {path for pattern in NOT_SHOWN for path in root.glob(pattern)}
     found = {path.name: texts for path in sorted(paths) if (texts := unmarked(path))}
     assert found == {}, "mark them with _(), or add them to EXCEPTIONS with a reason"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "encoding"),
+    [
+        (["--lang", "zh"], {}, "iso8859-1"),
+        ([], {VARIABLE: "zh"}, "ascii"),
+        ([], {"LANG": "zh_CN.GB2312"}, "gb2312"),
+        ([], {"LANG": "zh_CN.UTF-8"}, "ascii"),
+        ([], {"LANG": "zh_CN.UTF-8", "TERM": "linux"}, "utf-8"),
+    ],
+)
+def test_where_chinese_cannot_be_written_english_is_spoken_and_that_is_said(
+    arguments: list[str], environment: dict[str, str], encoding: str
+) -> None:
+    try:
+        said = prepare(arguments, environment, encoding)
+        assert (language.language(), environment[VARIABLE]) == ("en", "en")
+        assert (
+            said == "lang: zh cannot be written here, so this is English; allowed: a terminal and a locale with UTF-8"
+        )
+        assert prepare(["--lang", "zh"], {}, "utf-8") == prepare([], {"LANG": "fr_FR.ISO-8859-1"}, "iso8859-1") == ""
+    finally:
+        language.use("en")
