@@ -25,8 +25,6 @@ from d2ltui.tui.widgets.lines import Line
 from d2ltui.tui.widgets.tabs import TabStrip
 from tests.selection import long_after
 
-DEEP: dict[str, object] = {**SMALL, "model": "mlp", "hidden": ",".join(["4"] * 99)}
-
 
 async def test_wide_has_columns_and_narrow_has_tabs(open_app: Opener) -> None:
     async with open_app(size=(120, 40)) as person:
@@ -80,13 +78,14 @@ async def test_a_field_is_in_sight_however_quickly_one_goes_there(open_app: Open
             )
 
 
-async def test_a_hundred_layers_scroll(open_app: Opener) -> None:
-    async with open_app(DEEP) as person:
+@pytest.mark.parametrize("layers", long_after(1, [20, 100]))
+async def test_more_layers_than_there_is_room_for_scroll(open_app: Opener, layers: int) -> None:
+    async with open_app({**SMALL, "model": "mlp", "hidden": ",".join(["4"] * (layers - 1))}) as person:
         await person.press("s")
         await person.until_word("paused")
         for name in ("activations", "gradients"):
             view = person.main.query_one(f"#{name}", LayersPane).view
-            await person.until(lambda view=view: len(view.lines) >= 100, "a line for each layer")
+            await person.until(lambda view=view: len(view.lines) >= layers, "a line for each layer")
             # The pause is looked at after it has been told of: not before that do the figures stand still.
             await person.until(lambda: person.live.layers is not None and person.live.layers.step == 1, "a look")
             person.main.tick()
