@@ -31,7 +31,7 @@ async def test_a_smaller_window_shows_the_run_and_not_its_form(open_app: Opener)
         assert "form-pane" in shown_panes(person), "as it was left"
 
 
-@pytest.mark.parametrize("field", ["ChoiceField", "Input"])
+@pytest.mark.parametrize("field", long_after(1, ["Input", "ChoiceField"]))
 async def test_a_smaller_window_leaves_who_edits_the_form_there(open_app: Opener, field: str) -> None:
     async with open_app(ENDLESS, size=(120, 40)) as person:
         await person.press("ctrl+r")

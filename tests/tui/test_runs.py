@@ -154,6 +154,7 @@ async def test_a_diverged_run_keeps_its_curves(open_app: Opener) -> None:
         assert any("⠀" < character <= "⣿" for character in drawn)
 
 
+@pytest.mark.long
 async def test_lr_1e30_is_valid_and_diverges(open_app: Opener) -> None:
     async with open_app() as person:
         await person.type("lr", "1e30")
@@ -170,6 +171,7 @@ async def test_start_and_exit_when_done(open_app: Opener) -> None:
     assert person.live.status == "finished"
 
 
+@pytest.mark.long
 async def test_exit_when_done_tells_a_diverged_run_by_its_status(open_app: Opener) -> None:
     async with open_app({**SMALL, "lr": 1e30}, start=True, exit_when_done=True) as person:
         await person.until(lambda: not person.app.is_running, "the end")

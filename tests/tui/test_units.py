@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from person import ENDLESS, Opener
 
 from d2ltui.tui.widgets.lines import LinesView
@@ -30,6 +31,7 @@ async def test_the_units_of_a_layer_are_looked_at_while_they_are_shown(open_app:
         await person.until(lambda: "never active" in shown(), "the units during a pause")
 
 
+@pytest.mark.long
 async def test_the_units_are_there_when_a_run_has_ended_that_nobody_looked_into(open_app: Opener) -> None:
     async with open_app({"model": "mlp", "dataset": "moons", "hidden": "8", "epochs": 3}, size=(80, 24)) as person:
         await person.press("ctrl+r")
@@ -42,6 +44,7 @@ async def test_the_units_are_there_when_a_run_has_ended_that_nobody_looked_into(
         await person.until(lambda: "slope" in person.text() and "8 units:" not in person.text(), "the function")
 
 
+@pytest.mark.long
 async def test_the_units_are_looked_at_whatever_becomes_of_the_screen_below(open_app: Opener) -> None:
     async with open_app({**ENDLESS, "model": "mlp", "hidden": "16"}) as person:
         await person.press("ctrl+r")

@@ -154,6 +154,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.long
 def test_what_other_packages_bring_is_like_any_other(
     tmp_path: Path, d2ltui_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
