@@ -6,6 +6,7 @@ import collections
 import contextlib
 import os
 import random
+import re
 import resource
 import select
 import signal
@@ -23,6 +24,10 @@ from .weather import PROBE, Gust, Weather
 # The backgrounds of Textual's two themes, as they are told to the terminal.
 # Of the screen, and of what may cover all of it.
 DARK, LIGHT = (b"48;2;18;18;18", b"48;2;30;30;30"), (b"48;2;224;224;224", b"48;2;216;216;216")
+# More than one cell of it: the cursor of a text field is a single cell, in the other theme's colours, and it blinks.
+MOVES = rb"(?:\r|\n|\x1b\[[\d;]*[A-H])*"
+AREA = rb"[\d;]*m" + MOVES + rb"(?:(?:[^\x1b\x80-\xff\r\n]|[\xc0-\xff][\x80-\xbf]+){2}|\x1b\[\d*[JKX])"
+SHOWN = {theme: re.compile(b"(?:" + b"|".join(theme) + b")" + AREA) for theme in (DARK, LIGHT)}
 TAKEN = b"\x1b[?1049h"  # the alternate screen
 HANG = 60.0  # seconds without an answer that count as a hang
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
@@ -245,7 +250,7 @@ class Session:
         self._tail.clear()
         self._write(PROBE)
         clock, looked = Clock(self._process.pid), False
-        while not any(colour in self._tail for colour in self._background):
+        while not SHOWN[self._background].search(self._tail):
             if self._over():
                 return False
             if not looked and clock.seconds() > self._limit * 0.8:
