@@ -288,7 +288,27 @@ INTERFACE = Catalogue(
     _shown,
     without=("d2ltui/tui/screens/lesson*.py", "d2ltui/charts/diagram_*.py", *OF_FINDINGS),
 )
-CATALOGUES = (FINDINGS, LESSONS, INTERFACE)
+
+
+def _helps() -> list[Message]:
+    """What `--help` of each command says, paragraph by paragraph and option by option."""
+    import click
+
+    from d2ltui.cli.app import cli
+    from d2ltui.cli.help import paragraphs
+
+    ctx = click.Context(cli)
+    commands = [cli, *(cli.get_command(ctx, name) for name in cli.list_commands(ctx))]
+    found: list[str] = []
+    for command in commands:
+        assert command is not None
+        params = command.get_params(click.Context(command))
+        found += [*paragraphs(command), *(said for param in params if (said := getattr(param, "help", None)))]
+    return [Message(text) for text in dict.fromkeys(found)]
+
+
+COMMANDS = Catalogue("commands", ("d2ltui/cli/help.py",), lambda name, call: iter(()), _helps)
+CATALOGUES = (FINDINGS, LESSONS, INTERFACE, COMMANDS)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import click
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.config_file import line_in, read_toml
 from d2ltui.spec.fields import FIELDS, MAX_PATH
-from d2ltui.spec.language import LANGUAGES, OPTION
+from d2ltui.spec.language import ENGLISH, LANGUAGES, OPTION, language
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import printable, quoted
@@ -48,6 +48,15 @@ class Spoken(click.Command):
         """Its own, and the language."""
         *own, about = super().get_params(ctx)
         return [*own, LANGUAGE, about]
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """In the language that is spoken."""
+        if language() == ENGLISH:
+            super().format_help(ctx, formatter)
+        else:
+            from d2ltui.cli import help as spoken
+
+            spoken.write(self, ctx, formatter)
 
 
 class Command(Spoken):

@@ -23,7 +23,7 @@ ENGLISH = "en"
 LANGUAGES = {ENGLISH: "English", "zh": "简体中文"}
 VARIABLE = "D2LTUI_LANG"
 OPTION = "--lang"
-DOMAINS = ("d2ltui", "lessons", "interface")  # catalogues, in the order in which they are asked
+DOMAINS = ("d2ltui", "lessons", "interface", "commands")  # catalogues, in the order in which they are asked
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "locale")
 
 _current = ENGLISH
