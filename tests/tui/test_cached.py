@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 from textual.app import App, ComposeResult
 from textual.content import Content
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
 from d2ltui.tui.render.cached import CachedRender
+from d2ltui.tui.render.stylesheet import ThemeStylesheet
 from d2ltui.tui.widgets.lines import LinesView
 from d2ltui.tui.widgets.pane import Pane
 
@@ -147,3 +149,94 @@ async def test_lines_look_as_textual_itself_would_draw_them() -> None:
             await pilot.pause()
             rows = [looks(strip) for strip in drawn(app)]
             assert rows[:3] == rows[3:]
+
+
+class Framed(App[None]):
+    """Two panes beside each other, in an application that knows what its styles come to."""
+
+    AUTO_FOCUS = ""
+    CSS = """
+    Screen { layout: horizontal; }
+    Pane { width: 1fr; height: 1fr; }
+    .odd { background: $error; }
+    #three:last-child { padding: 1; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stylesheet = ThemeStylesheet(variables=self.get_css_variables())
+
+    def compose(self) -> ComposeResult:
+        yield Pane("One", id="one", can_focus=True)
+        yield Pane("Two", id="two", can_focus=True)
+        yield Pane("Three", id="three", can_focus=True)
+
+
+def count_drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str | None, int]]:
+    """What Textual is asked to draw of panes from now on: whose row, and which."""
+    drawn, original = [], CachedRender._draw_rows
+
+    def draw(self: CachedRender, crop: Region) -> list[Strip]:
+        if isinstance(self, Pane):
+            drawn.append((self.id, crop.y))
+        return original(self, crop)
+
+    monkeypatch.setattr(CachedRender, "_draw_rows", draw)
+    return drawn
+
+
+async def test_a_frame_in_a_look_that_it_had_before_is_not_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Framed()
+    async with app.run_test(size=(60, 12)) as pilot:
+        one, two = app.query_one("#one", Pane), app.query_one("#two", Pane)
+        for _ in range(2):
+            await pilot.press("tab", "tab", "shift+tab")
+            await pilot.pause()
+        await pilot.press("tab")
+        await pilot.pause()
+        drawn = count_drawn(monkeypatch)
+        await pilot.press("shift+tab")
+        two.display = False  # as where another pane is zoomed
+        await pilot.pause()
+        two.display = True
+        await pilot.pause()
+        drawn_of_two = [row for name, row in drawn if name == "two"]
+        assert not drawn_of_two
+        drawn.clear()
+        one.title("Another")
+        await pilot.pause()
+        assert drawn == [("one", 0)]
+
+
+async def test_a_frame_is_what_textual_draws_whatever_has_changed() -> None:
+    app = Framed()
+
+    def compare() -> None:
+        for pane in app.query(Pane):
+            whole = Region(0, 0, *pane.outer_size)
+            kept = pane.render_lines(whole)
+            pane._styles_cache.clear()
+            assert list(map(looks, kept)) == list(map(looks, Widget.render_lines(pane, whole)))
+
+    async with app.run_test(size=(60, 12)) as pilot:
+        one, three = app.query_one("#one", Pane), app.query_one("#three", Pane)
+        changes: list[Callable[[], object]] = [
+            lambda: app.screen.set_focus(one),
+            lambda: app.screen.set_focus(three),
+            lambda: one.subtitle("step 1"),
+            lambda: one.add_class("odd"),
+            lambda: setattr(one.styles, "background", "red"),
+            lambda: setattr(one.styles, "background", None),
+            lambda: setattr(app.screen.styles, "background", "blue"),
+            lambda: one.remove_class("odd"),
+            lambda: setattr(app, "theme", "textual-light"),
+            lambda: setattr(app, "theme", "textual-dark"),
+            lambda: setattr(one.styles, "height", 5),
+            lambda: setattr(one, "border_subtitle", None),
+            lambda: three.remove(),
+        ]
+        compare()
+        for change in changes:
+            change()
+            await pilot.pause()
+            compare()

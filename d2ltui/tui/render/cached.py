@@ -12,9 +12,15 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from d2ltui.tui.render.compositor import BatchedWidget
+from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.filter import LineFilter
     from typing_extensions import Self
+
+KEPT_ROWS = 64  # of a frame: a few sizes, focused and not
 
 
 class CachedRender(BatchedWidget):
@@ -48,7 +54,39 @@ class FrameOnly(CachedRender):
 
     All rows within the frame are alike, so one is rendered for all of them. Every container on a screen is rendered
     where the layout changes, seen or not: together they took longer than all that they hold.
+
+    Back in a size and a look that it had before, it is what it was then: the focus goes to and fro, a pane is zoomed
+    and back.
     """
+
+    _rows: dict[object, Strip] | None = None  # by all that a row depends on
+    _filters: Sequence[LineFilter] = ()  # that they were drawn through
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`."""
+        sheet = self.app.stylesheet
+        look = sheet.look(self) if isinstance(sheet, ThemeStylesheet) else None
+        if look is None:
+            return super().render_lines(crop)
+        filters = self.get_line_filters()
+        if self._rows is None or filters != self._filters or len(self._rows) > KEPT_ROWS:
+            self._rows, self._filters = {}, filters
+        size = self.outer_size
+        top, below = self.gutter.top, size.height - self.gutter.bottom
+        lines: list[Strip] = []
+        row = crop.y
+        while row < crop.bottom:
+            within = top <= row < below
+            count = min(below, crop.bottom) - row if within else 1
+            edge = None if within else (row, size.height, self.border_title if row < top else self.border_subtitle)
+            key = (look, crop.column_span, size.width, edge)
+            strip = self._rows.get(key)
+            if strip is None:
+                (strip,) = super()._draw_rows(Region(crop.x, row, crop.width, 1))
+                self._rows[key] = strip
+            lines += [strip] * count
+            row += count
+        return lines
 
     _rows_within: dict[tuple[int, int, int], Strip] | None = None  # by first column, columns, and the widget's width
 

@@ -29,6 +29,7 @@ KEPT_STATES = 64  # of a widget
 _FLAGS = frozenset({"text_style", "border_title_style", "border_subtitle_style", "link_style", "link_style_hover"})
 _OF_TITLES = ("border_title_", "border_subtitle_", "auto_border_")
 _OF_FRAME = ("border_", "outline_", "auto_border_")
+_OF_PLACE = frozenset(("display", "height", "layout", "max_height", "max_width", "min_height", "min_width", "width"))
 
 
 class ThemeStylesheet(Stylesheet):
@@ -43,6 +44,8 @@ class ThemeStylesheet(Stylesheet):
         self._parts: WeakKeyDictionary[DOMNode, dict[tuple[KeptRules, int], dict[str, RenderStyles]]]
         self._parts = WeakKeyDictionary()
         self._found: dict[DOMNode, int] | None = None  # places, while several widgets are styled
+        # The places that nodes were styled for last; none where that depends on more.
+        self._styled: WeakKeyDictionary[DOMNode, tuple[KeptRules, int]] = WeakKeyDictionary()
 
     def update_nodes(self, nodes: Iterable[DOMNode], animate: bool = False) -> None:
         """Style these again."""
@@ -67,6 +70,10 @@ class ThemeStylesheet(Stylesheet):
             node._has_order_style = node._has_odd_or_even = False
             self.replace_rules(node, cast("RulesMap", look.rules), animate=animate)
             self._style_parts(node, kept, place)
+        if place in kept.looks:
+            self._styled[node] = kept, place
+        else:
+            self._styled.pop(node, None)
         if node._component_styles != before:
             node.notify_style_update()  # where nothing else has changed, Textual draws with what a part looked like
             node.refresh()
@@ -83,6 +90,19 @@ class ThemeStylesheet(Stylesheet):
             self._process_component_classes(node)
         else:
             node._component_styles = parts.copy()
+
+    def look(self, node: DOMNode) -> tuple[tuple[KeptRules, int], ...] | None:
+        """What `node`, and all that holds it, look like now; as long as it is equal, colours and edges are.
+
+        None where that is not known: a rule depends on siblings, or somebody has given a node a colour of its own.
+        """
+        look = []
+        for one in node.ancestors_with_self:
+            styled = self._styled.get(one)
+            if styled is None or not _OF_PLACE.issuperset(one.styles.inline.get_rules()):
+                return None
+            look.append(styled)
+        return tuple(look)
 
     def reparse(self) -> None:
         """The rules with the present variables."""
