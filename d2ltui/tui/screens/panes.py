@@ -128,15 +128,17 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         self._single = narrow or self._zoomed is not None
         if shown & set(FORM_PANES):
             self.query_one(Setup).spread(self.app.size.width if self._single else 0)
+        # Children are looked at, not asked for by a selector: one over the whole screen takes half a millisecond.
         strip = self.query_one(TabStrip)
         strip.display = narrow and self._zoomed is None
         strip.show(self._tab)
-        self.query("ToastRack").set_class(narrow, "-narrow")
+        self.query_children("ToastRack").set_class(narrow, "-narrow")
         for name in self.arrangement.order:
             self.query_one(f"#{name}").display = name in shown
-        stacks = self.query_one(Setup).query(".stack")  # side by side where the form has the whole width
-        for column in (*stacks, self.query_one("#setup"), self.query_one("#curves"), self.query_one("#inside")):
-            column.display = any(pane.display for pane in column.query(Pane))
+        setup = self.query_one(Setup)
+        stacks = setup.children  # side by side where the form has the whole width
+        for column in (*stacks, setup, self.query_one("#curves"), self.query_one("#inside")):
+            column.display = any(child.display for child in column.children)
         self._look()
         self.refresh_bindings()
         self.call_after_refresh(self.tick)

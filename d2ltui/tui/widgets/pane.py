@@ -140,7 +140,7 @@ class Pane(Column):
         if self.can_focus:
             self.screen.set_focus(self)  # at once: `focus()` comes after the next key
             return
-        for widget in self.query("*").results(Widget):
+        for widget in self.walk_children(Widget):
             if takes_focus(widget):
                 self.screen.set_focus(widget)
                 return
