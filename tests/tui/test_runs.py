@@ -148,10 +148,14 @@ async def test_a_diverged_run_keeps_its_curves(open_app: Opener) -> None:
         assert len(person.live.losses) == person.live.step > 1
         await person.until_drawn("loss")
         frames = person.main.query_one("#loss", ChartPane).frames
+        await person.until_drawn("accuracy")
+        others = person.main.query_one("#accuracy", ChartPane).frames
         await person.press("l")
         await person.until(lambda: person.main.query_one("#loss", ChartPane).frames > frames, "the logarithmic axis")
         drawn = "".join(text for line in person.main.query_one("#loss", ChartPane).view.lines for _, text in line)
         assert any("⠀" < character <= "⣿" for character in drawn)
+        person.main.tick()
+        assert person.main.query_one("#accuracy", ChartPane).frames == others  # it has no such axis
 
 
 @pytest.mark.long

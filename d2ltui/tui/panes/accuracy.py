@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class AccuracyPane(ChartPane):
     """The metric of the run's task: each training batch's, smoothed, and the validation data's."""
 
+    regardless_of = frozenset(("log",))
+
     def __init__(self, spec: PaneSpec) -> None:
         super().__init__(spec, metric)
 

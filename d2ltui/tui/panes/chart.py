@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from d2ltui.charts.timeline import Timeline
 
 KEPT_SIZES = 4
+OPTIONS = ("log", "smoothing", "ascii", "unit", "zoom", "cursor")  # of a RunView, which a chart may depend on
 
 # A run's curves, how they are shown, columns and rows → what the chart shows.
 ChartBuilder: TypeAlias = "Callable[[Curves, RunView, int, int], ChartSpec]"
@@ -126,7 +127,7 @@ class ChartPane(RunPane):
         if curves is None:
             self._show_empty(width, height)
             return
-        options = view.log, view.smoothing, view.ascii, view.unit, view.zoom, view.cursor
+        options = [getattr(view, name) for name in OPTIONS if name not in self.regardless_of]
         subject, version = (curves, options), curves.live.version
         if self._shown == (subject, (width, height), version):
             return

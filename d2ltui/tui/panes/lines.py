@@ -28,6 +28,8 @@ _STYLES = frozenset(map(int, Style))
 class ScrollingPane(RunPane):
     """A pane of lines that the arrow keys scroll."""
 
+    regardless_of = frozenset(("log", "smoothing"))  # of curves
+
     def __init__(self, spec: PaneSpec, *below: Widget) -> None:
         self.view = LinesView()
         super().__init__(spec, self.view, *below)

@@ -72,10 +72,11 @@ class RunPanes:
                 mounted.append(column.mount(pane, before=0 if column.children else None))
         return mounted
 
-    def show(self, view: RunView) -> None:
-        """Have every pane show `view`."""
+    def show(self, view: RunView, other: str | None = None) -> None:
+        """Have every pane show `view`; or only those that depend on what is `other` than before, by its name there."""
         for pane in self._panes.values():
-            self._ask(pane, partial(pane.show_run, view))
+            if other is None or other not in pane.regardless_of:
+                self._ask(pane, partial(pane.show_run, view))
 
     def prepare(self, view: RunView, frame: Size | None) -> None:
         """Have the panes that can be seen draw in the sizes that they are about to have."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, get_args, runtime_checkable
 
 import msgspec
 from textual import events
@@ -115,7 +115,11 @@ class RunPane(Pane):
 
     The screen calls `show_run` a few times a second, in the interface's thread: it compares what it is about to show
     with what it shows, and does nothing where that is the same. A pane that raises is told of once and left alone.
+
+    `regardless_of` names what a `RunView` says that changes nothing of it: it need not be drawn for that.
     """
+
+    regardless_of: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, spec: PaneSpec, *children: Widget) -> None:
         super().__init__(_(spec.title), *children, id=spec.name, can_focus=True)

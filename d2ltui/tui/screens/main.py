@@ -322,12 +322,20 @@ class MainScreen(OpeningScreen):
     def action_log_scale(self) -> None:
         """Linear or logarithmic loss axis."""
         self._log = not self._log
-        self.tick()
+        self._show_other("log")
 
     def action_smooth(self, by: int) -> None:
         """Less or more smoothing."""
         self._smoothing = min(len(SMOOTHING) - 1, max(0, self._smoothing + by))
-        self.tick()
+        self._show_other("smoothing")
+
+    def _show_other(self, what: str) -> None:
+        """Something of `RunView` is another: draw what depends on it. The rest of the run waits for its next frame."""
+        if self._curves is None or self._curves.live is not self.host.live:
+            self.tick()
+        else:
+            with self.batch_refresh():
+                self.run_panes.show(self._view(), what)
 
     def action_save(self) -> None:
         """Save the form as TOML."""
