@@ -18,7 +18,7 @@ from d2ltui.tui.render.cached import FrameOnly
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
-from d2ltui.tui.widgets.pane import Pane
+from d2ltui.tui.widgets.pane import Pane, can_be_seen
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.tabs import TabStrip
 
@@ -126,18 +126,22 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         elif narrow:
             shown = set(self.arrangement.tabs[self._tab])
         self._single = narrow or self._zoomed is not None
-        if shown & set(FORM_PANES):
+        of_form = not shown.isdisjoint(FORM_PANES)
+        if of_form:
             self.query_one(Setup).spread(self.app.size.width if self._single else 0)
         # Children are looked at, not asked for by a selector: one over the whole screen takes half a millisecond.
         strip = self.query_one(TabStrip)
         strip.display = narrow and self._zoomed is None
         strip.show(self._tab)
         self.query_children("ToastRack").set_class(narrow, "-narrow")
+        # A form that is hidden stays as it is within: shown again, none of its many fields is measured anew.
         for name in self.arrangement.order:
-            self.query_one(f"#{name}").display = name in shown
+            if of_form or name not in FORM_PANES:
+                self.query_one(f"#{name}").display = name in shown
         setup = self.query_one(Setup)
-        stacks = setup.children  # side by side where the form has the whole width
-        for column in (*stacks, setup, self.query_one("#curves"), self.query_one("#inside")):
+        setup.display = of_form
+        stacks = setup.children if of_form else ()  # side by side where the form has the whole width
+        for column in (*stacks, self.query_one("#curves"), self.query_one("#inside")):
             column.display = any(child.display for child in column.children)
         self._look()
         self.refresh_bindings()
@@ -234,7 +238,7 @@ class PanesScreen(Hosted, Once, BatchedScreen, FrameOnly, Screen[None]):
         self.prepare()
 
     def _default_zoom(self) -> str:
-        if self._left is not None and self.query_one(f"#{self._left}").display:
+        if self._left is not None and can_be_seen(self.query_one(f"#{self._left}")):
             return self._left
         return self.arrangement.tabs[self._tab][0] if self.app.size.width < NARROW else self.arrangement.first
 

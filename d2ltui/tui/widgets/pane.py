@@ -22,9 +22,14 @@ TITLE_EDGE = 6  # cells of the frame beside a title: a blank, a line and a corne
 SUBTITLE_EDGE = 4  # cells of the frame beside a subtitle: a blank on either side, a line, the corner
 
 
+def can_be_seen(widget: Widget) -> bool:
+    """Whether neither `widget` nor anything that it is in is hidden."""
+    return all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
+
+
 def takes_focus(widget: Widget) -> bool:
     """Whether `widget` may have the focus: one that is hidden, or in something that is, may not."""
-    return widget.focusable and all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
+    return widget.focusable and can_be_seen(widget)
 
 
 class Column(FrameOnly, Vertical):
