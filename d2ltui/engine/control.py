@@ -9,6 +9,7 @@ from typing import Literal
 from d2ltui.engine.picture_desk import PictureDesk
 
 Mode = Literal["run", "pause", "step", "epoch"]
+SHOWN_WITHIN = 0.03  # seconds for which a pause does nothing: first the screen says so
 
 
 class Stopped(Exception):
@@ -147,6 +148,11 @@ class Control:
     def mode(self) -> Mode:
         """What to do next."""
         return self._mode
+
+    @property
+    def pausing(self) -> bool:
+        """Whether a pause comes next, or is now: it looks at the layers, and keeps the run, once it has been told."""
+        return self._mode == "pause"
 
     @property
     def stopping(self) -> bool:

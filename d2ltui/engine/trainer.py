@@ -14,7 +14,7 @@ from d2ltui.diagnosis.probes import PROBE_EVERY, SAMPLE_EVERY, probe_batch
 from d2ltui.engine import reporting, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.checkup import check_start
-from d2ltui.engine.control import Control, Stopped
+from d2ltui.engine.control import SHOWN_WITHIN, Control, Stopped
 from d2ltui.engine.device import check_fits, make_current
 from d2ltui.engine.device_choice import candidates, choose
 from d2ltui.engine.examination import examine_run
@@ -107,8 +107,7 @@ class Trainer:
             status = "stopped"
             loaded = self._loaded
             message = summary.stopped(progress.step, self._inspection.given_up) if loaded else "stopped while loading"
-        except Exception as error:
-            # Whatever it was, it belongs on the screen, with its traceback kept: the application goes on.
+        except Exception as error:  # it belongs on the screen, with its traceback kept: the application goes on
             layers = self.network.plan if hasattr(self, "network") else ()
             status = "failed"
             field, message, trace = summary.describe_error(error, self.config, self._device_name, layers)
@@ -315,13 +314,13 @@ class Trainer:
         self._publish()
         self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY
-        if self._inspection.due(self.control.observed, self.control.slowed):
+        if not self.control.pausing and self._inspection.due(self.control.observed, self.control.slowed):
             if self._inspection.armed(self.progress.step):
                 self._probe()
             else:
                 self._arm()
                 wait = 0.0  # come back after the very next step, which is the one to measure
-        if self._pace.due(within_epoch=True):
+        if not self.control.pausing and self._pace.due(within_epoch=True):
             self._pace.keep(self._checkpoint)
         self._painter.paint(self.progress.step)
         if self.control.attention:
@@ -344,6 +343,7 @@ class Trainer:
                 waiting = True
                 self.progress.clock.stop()
                 self._emit(events.StatusChanged("paused", self.progress.step))
+                self.control.wait_while_paused(SHOWN_WITHIN)
                 self._pace.keep(self._checkpoint)
                 self._look_at_pause()
             elif waiting and observed and not looked:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from runs import Tape, during_step, run, short
 
+from d2ltui.diagnosis.probes import Prober
 from d2ltui.engine.control import Control
 from d2ltui.nn import get_lr
 from d2ltui.spec import events
@@ -66,6 +67,22 @@ def test_pause_comes_after_the_step_in_which_it_was_asked(monkeypatch: pytest.Mo
     assert paused_after(tape) == [step]
     assert tape.statuses == ["loading", "training", "paused", "training", "finished"]
     assert tape.ended.summary["steps"] == 30
+
+
+def test_a_pause_is_told_before_anything_else_is_done_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that are due take the processor from the frame that says so, or come before it."""
+    monkeypatch.setattr(Prober, "due", lambda *_: True)
+    control = Control()
+    control.observe(True)
+    during_step(monkeypatch, {12: control.pause, 13: control.pause})
+    answers = WhenPaused(control.step, control.stop)
+    _, tape = run(resolve({"dataset": "moons", "hidden": "8", "device": "cpu"}), control, answers)
+    told = tape.events
+    pauses = [at for at, event in enumerate(told) if isinstance(event, events.StatusChanged) and event.step is not None]
+    assert len(pauses) == 2
+    for at, step in zip(pauses, (12, 13), strict=True):
+        since = [event for event in told[:at] if isinstance(event, events.LayersProbed) and event.step == step]
+        assert since == []
 
 
 def test_pause_during_the_last_step_comes_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
