@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -52,6 +53,8 @@ class LiveRun:
         self.notes: list[events.Noted] = []
         self.failures: list[events.ObserverFailed] = []  # of what watched the run
         self.version = 0
+        # Called with each other status, also the last one, in the thread that tells of it; it must not raise.
+        self.on_status: Callable[[], object] | None = None
 
     @property
     def is_configured(self) -> bool:
@@ -127,6 +130,8 @@ class LiveRun:
                 self.ended = event
                 self.status = event.status
         self.version += 1
+        if self.on_status is not None and isinstance(event, events.StatusChanged | events.RunEnded):
+            self.on_status()
 
     def add_epochs(self, rows: Array) -> None:
         """Take many epochs in at once, as rows of Epochs, where a long run is read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
     from d2ltui.charts.of_run import Curves
     from d2ltui.engine.control import Mode
     from d2ltui.history.live import LiveRun
+    from d2ltui.spec.events import Status
 
-# Seconds: how often to look for the engine's answer to a key, and for how long.
-ANSWER_EVERY, ANSWER_WITHIN = 0.02, 1.0
 HINT_FOR = 10.0  # seconds for which a message stands beside a run's result
 # Weights of the moving average, as TensorBoard has them.
 SMOOTHING = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98)
@@ -181,22 +181,22 @@ class MainScreen(OpeningScreen):
         interrupted = watched is not None and watched.interrupted
         self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted, speed=self.speed_in_words)
 
-    def _answer_soon(self) -> None:
-        """Show what the engine answers as soon as it does, not at the next frame."""
+    def _ask(self, request: Callable[[], object], *statuses: Status) -> None:
+        """Ask the engine for something. As soon as one of `statuses` is its answer, that is shown.
+
+        Until then nothing else of the run is drawn for it: the last steps before a pause would be told first.
+        """
         live = self.host.live
-        if live is None:
-            return
-        version, patience = live.version, ANSWER_WITHIN
 
-        def look() -> None:
-            nonlocal patience
-            patience -= ANSWER_EVERY
-            if live.version != version or patience <= 0:
-                self.tick()
-            else:
-                self.set_timer(ANSWER_EVERY, look)
+        def told() -> None:
+            if live is not None and (live.ended is not None or live.status in statuses):
+                live.on_status = None
+                with contextlib.suppress(RuntimeError):  # the event loop has ended
+                    self.call_later(self.tick)
 
-        self.set_timer(ANSWER_EVERY, look)
+        if live is not None:
+            live.on_status = told
+        request()
 
     def _show_names(self) -> None:
         """Whether the form describes another run than the one on the screen."""
@@ -266,10 +266,9 @@ class MainScreen(OpeningScreen):
                 self._say(_("nothing is training: ctrl+r begins"))
             return
         if control.mode == "pause":
-            control.resume()
+            self._ask(control.resume, "training")
         else:
-            control.pause()
-        self._answer_soon()
+            self._ask(control.pause, "paused")
 
     def action_step(self) -> None:
         """One step, then pause; where nothing runs, a new run's first step."""
@@ -277,8 +276,7 @@ class MainScreen(OpeningScreen):
         if control is None:
             self._start("step")
         else:
-            control.step()
-            self._answer_soon()
+            self._ask(control.step, "paused")
 
     def action_epoch(self) -> None:
         """To the end of the epoch, then pause; where nothing runs, a new run's first epoch."""
@@ -286,8 +284,7 @@ class MainScreen(OpeningScreen):
         if control is None:
             self._start("epoch")
         else:
-            control.epoch()
-            self._answer_soon()
+            self._ask(control.epoch, "training", "paused")
 
     def action_stop(self) -> None:
         """End the run; everything stays on the screen."""
@@ -295,8 +292,7 @@ class MainScreen(OpeningScreen):
         if control is None:
             self._say(_("nothing is training: ctrl+r begins"))
         else:
-            control.stop()
-            self._answer_soon()
+            self._ask(control.stop)
 
     def on_field_submitted(self, event: FieldSubmitted) -> None:
         """Enter in the learning rate's field changes that of the run; in any other, it chooses the next field."""

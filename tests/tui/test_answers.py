@@ -1,0 +1,42 @@
+"""How soon a key is answered: what comes before the answer, and what waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from person import ENDLESS, Opener
+
+from d2ltui.history.live import LiveRun
+from d2ltui.spec import events
+from d2ltui.tui.render.frame_limiter import FrameLimiter
+from d2ltui.tui.screens.main import MainScreen
+
+
+async def test_an_answer_of_the_engine_waits_for_no_frame(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_app(ENDLESS) as person:
+        await person.press("ctrl+r")
+        await person.until(lambda: person.live.step > 0 and person.word == "training", "the first step")
+        monkeypatch.setattr(FrameLimiter, "due", lambda *_: False)
+        take = LiveRun.__call__
+
+        def take_slowly(self: LiveRun, event: events.Event) -> None:
+            take(self, event)
+            if isinstance(event, events.StepsTrained):
+                time.sleep(0.05)  # as a large network's steps do
+
+        monkeypatch.setattr(LiveRun, "__call__", take_slowly)
+        for key, word in (("s", "paused"), ("space", "training"), ("space", "paused"), ("x", "stopped")):
+            ticks: list[str] = []
+            tick = MainScreen.tick
+
+            def noted(self: MainScreen, ticks: list[str] = ticks, tick: Callable[..., None] = tick) -> None:
+                tick(self)
+                ticks.append(self._status_line.word)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(MainScreen, "tick", noted)
+                await person.press(key)
+                await person.until_word(word)
+            assert ticks == [word], key  # the last steps before it are told with it
