@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import sys
 from typing import Any, NoReturn
@@ -25,7 +24,7 @@ from d2ltui.cli.options import (
     speak_option,
 )
 from d2ltui.cli.terminals import want_terminal
-from d2ltui.spec import catalogue, output, startup
+from d2ltui.spec import catalogue, collector, output, startup
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.inits import INITS
@@ -177,7 +176,7 @@ def _refuse_unused(ctx: click.Context, name: str, options: dict[str, Any]) -> No
 def _open_application(config: RunConfig, **options: Any) -> int:
     want_terminal()
     # Nothing of what is imported and built until the first paint is garbage; `D2LApp` lets it be looked for again.
-    gc.disable()
+    collector.hold()
     from d2ltui.tui.run import run_app
 
     return run_app(config, **options)

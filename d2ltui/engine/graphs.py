@@ -7,7 +7,6 @@ that Python handed to a kernel while it was recorded stays what it was then.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -15,6 +14,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from d2ltui.spec import collector
 
 Work = Callable[[], None]
 # An environment variable: with "on", steps are recorded. Not by default, since it has not been tried on a GPU yet.
@@ -97,8 +98,7 @@ class CudaGraphs:
         generator = torch.cuda.default_generators[index]
         as_it_was = generator.clone_state()
         graph = torch.cuda.CUDAGraph()
-        collecting = gc.isenabled()
-        gc.disable()  # a tensor or a graph that is freed meanwhile would end the recording
+        collector.hold()  # a tensor or a graph that is freed meanwhile would end the recording
         try:
             # Other threads may use the device meanwhile: only this one's calls are judged.
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
@@ -111,8 +111,7 @@ class CudaGraphs:
             self._pool = torch.cuda.graph_pool_handle()
             raise
         finally:
-            if collecting:
-                gc.enable()
+            collector.release()
         return graph.replay
 
     def mark(self) -> Work:

@@ -10,8 +10,8 @@ import traceback
 from typing import TYPE_CHECKING, Literal
 
 from d2ltui.engine.control import Control
+from d2ltui.spec import collector
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.imports import without_gc
 
 if TYPE_CHECKING:
     from d2ltui.engine.checkup import Checkup
@@ -91,7 +91,7 @@ class Attempt:
 
 
 def _import_engine() -> None:
-    with without_gc():
+    with collector.held():
         import d2ltui.engine.checkup
         import d2ltui.engine.range_test  # noqa: F401
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from d2ltui.engine.control import Control, Mode
 from d2ltui.history.live import LiveRun
 from d2ltui.runner import launch
-from d2ltui.spec import events
+from d2ltui.spec import collector, events
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.imports import without_gc
 
 if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
@@ -141,7 +140,7 @@ def _left(until: float) -> float:
 
 
 def _import_engine() -> None:
-    with without_gc():
+    with collector.held():
         _import_trainer()
 
 

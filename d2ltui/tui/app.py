@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from textual.app import App
 from textual.filter import LineFilter
 
 from d2ltui.runner.preflight import Preflight
+from d2ltui.spec import collector
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
 from d2ltui.spec.terminal import is_kernel_console
@@ -29,6 +29,7 @@ from d2ltui.tui.services.lesson_runner import LessonRunner
 from d2ltui.tui.services.machine import Machine
 from d2ltui.tui.services.map_runner import MapRunner
 from d2ltui.tui.services.stored import StoredRuns
+from d2ltui.tui.services.undisturbed import Undisturbed
 from d2ltui.tui.signals import AppSignals
 from d2ltui.tui.suspending import SuspendableApp
 
@@ -89,6 +90,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self.data_dir = config.data_dir
         self._typed = KeyQueue(self)
         self._early = EarlyInput(self)
+        self._undisturbed = Undisturbed(2 * ANSWER)
         self._config, self._given = config, typed
         self._start = start
         self._exit_when_done = exit_when_done
@@ -144,6 +146,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             if not isinstance(event, events.MouseMove):
                 self._rest_until_shown()
         elif self._typed.admit(event):
+            self._undisturbed.begin()
             target = self.focused or self.screen
             await super().on_event(event)
             self._typed.dispatched(target)
@@ -173,6 +176,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             self.screen.call_after_refresh(self._end_rest)
 
     def _end_rest(self) -> None:
+        self._undisturbed.end()
         for training in self._in_training():
             training.end_rest()
 
@@ -195,7 +199,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self.call_after_refresh(self._painted)
 
     def _painted(self) -> None:
-        gc.enable()  # off since the start of the process
+        collector.release()  # held off since the start of the process
         self.run_worker(self._complete())
         if self._watch is not None:
             self.stored.watch(self._watch)

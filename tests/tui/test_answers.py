@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -40,3 +41,22 @@ async def test_an_answer_of_the_engine_waits_for_no_frame(open_app: Opener, monk
                 await person.press(key)
                 await person.until_word(word)
             assert ticks == [word], key  # the last steps before it are told with it
+
+
+async def test_no_garbage_is_looked_for_while_a_key_is_answered(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_app(size=(100, 30)) as person:
+        collecting: list[bool] = []
+        show = MainScreen.show_now
+
+        def noted(self: MainScreen) -> None:
+            collecting.append(gc.isenabled())
+            show(self)
+
+        monkeypatch.setattr(MainScreen, "show_now", noted)
+        for key in ("tab", "z", "l", "z"):
+            await person.press(key)
+        assert collecting
+        assert not any(collecting)
+        await person.until(gc.isenabled, "a search afterwards")

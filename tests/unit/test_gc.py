@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ import pytest
 from d2ltui.engine.control import Control
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.trainer import Trainer
+from d2ltui.spec import collector
 from d2ltui.spec.config import resolve
+from d2ltui.tui.services.undisturbed import Undisturbed
 
 
 class Ring:
@@ -51,3 +54,38 @@ def test_what_comes_later_is_collected() -> None:
     assert gc.get_freeze_count() <= frozen  # some of them may have gone meanwhile
     gc.collect()
     assert ring() is None
+
+
+def test_nobody_ends_what_another_has_asked_for() -> None:
+    collector.hold()
+    with collector.held():
+        assert not gc.isenabled()
+    assert not gc.isenabled()
+    collector.release()
+    assert gc.isenabled()
+    collector.release()
+    with collector.held():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_where_it_was_off_it_stays_off() -> None:
+    gc.disable()
+    try:
+        with collector.held():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+async def test_a_key_that_is_never_answered_holds_it_off_for_a_moment_only() -> None:
+    answer = Undisturbed(0.01)
+    answer.begin()
+    answer.begin()
+    assert not gc.isenabled()
+    answer.end()
+    assert gc.isenabled()
+    answer.begin()
+    await asyncio.sleep(0.05)
+    assert gc.isenabled()

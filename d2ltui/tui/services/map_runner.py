@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from d2ltui.engine.control import Control
-from d2ltui.spec.imports import without_gc
+from d2ltui.spec import collector
 from d2ltui.spec.language import _
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
 from d2ltui.spec.parsing import ConfigError
@@ -205,7 +205,7 @@ class StoredMaps:
 
 
 def _import_engine() -> None:
-    with without_gc():
+    with collector.held():
         import d2ltui.runner.map_run  # noqa: F401
 
 
