@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
+
 from person import Opener
 from textual import events
 
+from d2ltui.tui.screens.main import MainScreen
 from d2ltui.tui.widgets.fields import TextField
 
 
@@ -60,3 +64,34 @@ async def test_a_run_rests_from_a_key_to_the_end_of_its_answer(open_app: Opener)
         person.app.input_comes()
         person.app.post_message(events.MouseScrollDown(None, 60, 20, 0, 0, 0, False, False, False, 60, 20))
         await person.until(lambda: asked[-1:] == ["end"], "the end of the rest after the wheel")
+
+
+def test_a_key_that_is_pressed_while_another_is_answered_is_answered_too() -> None:
+    drawn: list[str] = []
+
+    class Live:
+        on_status: Callable[[], object] | None = None
+        ended, now = None, "training"
+
+        @property
+        def status(self) -> str:
+            if self.now == "paused" and not asked:  # the engine's thread looks, and the interface's goes on meanwhile
+                asked.append("resume")
+                MainScreen._ask(screen, lambda: None, "training")
+            return self.now
+
+        def becomes(self, status: str) -> None:
+            self.now = status
+            if self.on_status is not None:
+                self.on_status()
+
+    asked: list[str] = []
+    live = Live()
+    screen: MainScreen = SimpleNamespace(  # type: ignore[assignment]
+        host=SimpleNamespace(live=live), tick=None, call_later=lambda tick: drawn.append(live.now)
+    )
+    MainScreen._ask(screen, lambda: None, "paused")
+    live.becomes("paused")
+    live.becomes("training")
+    live.becomes("training")
+    assert drawn == ["paused", "training"]

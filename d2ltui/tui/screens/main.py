@@ -186,11 +186,12 @@ class MainScreen(OpeningScreen):
 
         Until then nothing else of the run is drawn for it: the last steps before a pause would be told first.
         """
-        live = self.host.live
+        live, waits = self.host.live, True
 
         def told() -> None:
-            if live is not None and (live.ended is not None or live.status in statuses):
-                live.on_status = None
+            nonlocal waits  # in the engine's thread: meanwhile `on_status` may be another key's, and is left alone
+            if waits and live is not None and (live.ended is not None or live.status in statuses):
+                waits = False
                 with contextlib.suppress(RuntimeError):  # the event loop has ended
                     self.call_later(self.tick)
 
