@@ -35,7 +35,7 @@ from d2ltui.spec.versions import differing_fields, plain_config, read_config
 
 FORMAT = "d2ltui checkpoint"
 VERSION = 1
-_OPTIONAL = {"threads"}  # which checkpoints of earlier versions lack
+_OPTIONAL = {"threads", "device"}  # which checkpoints of earlier versions lack
 # Seconds between two checkpoints at ends of epochs, and within an epoch.
 EPOCH_EVERY = 1.0
 STEP_EVERY = 2.0
@@ -77,6 +77,7 @@ class Checkpoint:
     random_cuda: Tensor | None
     data: tuple[int, int, int]
     threads: int = 0  # with which the step before it was computed; 0 where an earlier version did not tell
+    device: str = ""  # its kind, such as cuda; "" where an earlier version did not tell
 
     def history(self) -> list[events.EpochEnded]:
         """The last epochs."""
@@ -148,6 +149,7 @@ _KINDS: dict[str, Any] = {
     "random_cuda": Tensor | None,
     "data": tuple[int, int, int],
     "threads": _Count,
+    "device": str,
 }
 
 

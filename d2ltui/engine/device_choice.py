@@ -146,7 +146,7 @@ def choose(
     """
     names = candidates(config.device) if names is None else names
     if kept is not None:
-        names = tuple(name for name in names if name.startswith("cpu" if kept.random_cuda is None else "cuda")) or names
+        names = tuple(name for name in names if torch.device(name).type in _kinds(kept)) or names
     if len(names) == 1:
         return Choice(torch.device(names[0]), "")
     key = (msgspec.structs.replace(config, seed=0, lr=1.0, data_dir=None), names)
@@ -157,6 +157,13 @@ def choose(
         choice = _try(config, data, go_on, names, attempt)
     _known[key] = (clock(), choice)
     return choice
+
+
+def _kinds(kept: Checkpoint) -> tuple[str, ...]:
+    """The kinds of device that it may have been trained on: an earlier version told only whether it was CUDA."""
+    if kept.device:
+        return (kept.device,)
+    return ("cpu", "mps") if kept.random_cuda is None else ("cuda",)
 
 
 def _try(

@@ -42,6 +42,7 @@ def take(
         random_cuda=torch.cuda.get_rng_state(parts.device) if parts.device.type == "cuda" else None,
         data=parts.fingerprint,
         threads=threads,
+        device=parts.device.type,
     )
 
 

@@ -123,7 +123,17 @@ def test_a_run_that_goes_on_stays_where_it_was() -> None:
     kept = run(short(epochs=1), keeper=(shelf := _Shelf()))[0] and shelf.last
     bench = Bench({}, [], [])
     assert str(choose(*digits(), names=BOTH, kept=kept, attempt=bench.attempt).device) == "cpu"
-    on_gpu = Checkpoint(**{**vars(kept), "random_cuda": torch.zeros(1)})
+    on_mac = ("mps", "cpu")
+    assert choose(*digits(), names=on_mac, kept=kept, attempt=bench.attempt) == Choice(torch.device("cpu"), "")
+    was_mps = Checkpoint(**{**vars(kept), "device": "mps"})
+    assert choose(*digits(), names=on_mac, kept=was_mps, attempt=bench.attempt) == Choice(torch.device("mps"), "")
+    assert bench.begun == []
+    earlier = Checkpoint(**{**vars(kept), "device": ""})
+    assert str(choose(*digits(), names=BOTH, kept=earlier, attempt=bench.attempt).device) == "cpu"
+    unknown = Bench({"mps": 1e-3, "cpu": 1.0}, [], [])
+    tried_again = choose(*digits(), names=on_mac, kept=earlier, attempt=unknown.attempt)
+    assert tried_again.why.startswith("device auto: mps, with"), "not known: measured, and said"
+    on_gpu = Checkpoint(**{**vars(kept), "device": "", "random_cuda": torch.zeros(1)})
     assert str(choose(*digits(), names=BOTH, kept=on_gpu, attempt=bench.attempt).device) == "cuda:0"
     assert choose(*digits(), names=("cpu",), kept=on_gpu).device == torch.device("cpu")
 
