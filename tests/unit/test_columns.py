@@ -65,6 +65,12 @@ def test_a_column_says_what_is_known_and_nothing_where_there_is_nothing() -> Non
     assert len(COLUMNS) >= 20
 
 
+def test_json_has_what_the_columns_have() -> None:
+    found = RUN.to_json()
+    assert (found["steps_per_s"], found["best_val_loss"], found["val_loss"]) == (50, 0.25, 0.5)
+    assert RunInfo("gone", Path("gone"), listing.DAMAGED).to_json()["steps_per_s"] is None
+
+
 def test_a_figure_tells_its_difference_from_the_baseline_where_both_are_of_one_kind() -> None:
     other = msgspec.structs.replace(RUN, name="other", figures={"val_loss": 0.75, "val_accuracy": 0.5}, steps=100)
     assert text("val_loss", other, RUN) == "0.75 (+0.25)"
