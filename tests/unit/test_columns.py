@@ -19,7 +19,7 @@ from d2ltui.store.columns import COLUMNS, Manner, text_of
 from d2ltui.store.errors import NotAllowed, StoreError
 from d2ltui.store.listing import RunInfo
 from d2ltui.store.session import RunWriter
-from d2ltui.tui.widgets.runs_table import fitted
+from d2ltui.tui.widgets.runs_table import fitted, row
 
 CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 4, "lr": 0.5})
 RUN = RunInfo(
@@ -69,6 +69,15 @@ def test_json_has_what_the_columns_have() -> None:
     found = RUN.to_json()
     assert (found["steps_per_s"], found["best_val_loss"], found["val_loss"]) == (50, 0.25, 0.5)
     assert RunInfo("gone", Path("gone"), listing.DAMAGED).to_json()["steps_per_s"] is None
+
+
+def test_what_is_wrong_is_told_where_the_name_is_cut() -> None:
+    finding = events.Finding("diverged", "alarm", None, 3, 1.0, "the loss grows", "", "", {})
+    long = msgspec.structs.replace(RUN, name="x" * 60, findings=(finding,))
+    name = row(long, "A", names=("lr",))[1]
+    name.truncate(12, overflow="ellipsis")
+    assert str(name) == "▲1 xxxxxxxx…"
+    assert str(row(long, "A", names=("status",))[2]) == "finished ▲1"
 
 
 def test_a_figure_tells_its_difference_from_the_baseline_where_both_are_of_one_kind() -> None:

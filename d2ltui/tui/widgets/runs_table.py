@@ -41,8 +41,11 @@ def row(
     cells_ = [mark, run.name, *(text_of(COLUMNS[name], run, _MANNER, baseline) for name in names)]
     shown = [Text(cell) for cell in cells_]
     if run.tally.severity is not None:
-        # Beside the status, or, without that, the name: what is wrong is always told.
-        shown[2 + names.index("status") if "status" in names else 1].append(f" {run.tally.marks}", look)
+        # Behind the status, or, without that, before the name, which may be cut: what is wrong is always told.
+        if "status" in names:
+            shown[2 + names.index("status")].append(f" {run.tally.marks}", look)
+        else:
+            shown[1] = Text.assemble((run.tally.marks, look), " ", run.name)
     return tuple(shown)
 
 
