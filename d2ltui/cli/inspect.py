@@ -26,7 +26,7 @@ from d2ltui.store.reader import RunReader
 if TYPE_CHECKING:
     from d2ltui.charts.overlay import Curve
 
-_IN_FULL = columns.Manner(digits=4, moment="%Y-%m-%d %H:%M")
+_IN_FULL = columns.Manner(digits=4, moment="%Y-%m-%d %H:%M", translated=False)
 _WORDS = ("status", "group", "note", "host", "model", "dataset")  # to the left
 SMOOTHING = 0.6
 MAX_NOTE_SHOWN = 200  # characters of a note in a list

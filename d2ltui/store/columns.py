@@ -23,10 +23,14 @@ IN_THE_SHELL = ("status", "begun", "lr", "epochs", "steps", "train_loss", "val_l
 
 
 class Manner(NamedTuple):
-    """How a value is written: the significant digits of a figure, and a moment as `time.strftime` takes it."""
+    """How a value is written: the significant digits of a figure, and a moment as `time.strftime` takes it.
+
+    `translated` are the words of a status; they are not where they can be typed again, as in a filter.
+    """
 
     digits: int = 3
     moment: str = "%m-%d %H:%M"
+    translated: bool = True
 
 
 class Column(NamedTuple):
@@ -143,7 +147,7 @@ def _seconds(run: RunInfo) -> float | None:
 
 
 _OTHERS = (
-    Column("status", lambda run, _: pgettext("status", run.status)),
+    Column("status", lambda run, manner: pgettext("status", run.status) if manner.translated else run.status),
     Column("epochs", lambda run, _: run.progress),
     *map(_figure, ("train_loss", "val_loss", "train_metric", "val_metric")),
     *map(_figure, ("best_train_loss", "best_val_loss", "best_train_metric", "best_val_metric")),

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from d2ltui.cli import inspect
 from d2ltui.cli.app import cli
-from d2ltui.spec import events
+from d2ltui.spec import events, language
 from d2ltui.spec.config import resolve
 from d2ltui.spec.header import header_of
 from d2ltui.store import columns, home, listing
@@ -78,6 +79,14 @@ def test_what_is_wrong_is_told_where_the_name_is_cut() -> None:
     name.truncate(12, overflow="ellipsis")
     assert str(name) == "▲1 xxxxxxxx…"
     assert str(row(long, "A", names=("status",))[2]) == "finished ▲1"
+
+
+def test_a_status_in_the_shell_is_what_a_filter_takes() -> None:
+    language.use("zh")
+    try:
+        assert (text("status"), inspect._cell(COLUMNS["status"], RUN)) == ("已完成", "finished")
+    finally:
+        language.use("en")
 
 
 def test_a_figure_tells_its_difference_from_the_baseline_where_both_are_of_one_kind() -> None:
