@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from d2ltui.data import Dataset
 from d2ltui.engine import device_choice, trainer, workbench
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
-from d2ltui.engine.device_choice import Choice, StepsTried, candidates, choose
+from d2ltui.engine.device_choice import Choice, StepsTried, Trial, candidates, choose
 from d2ltui.runner import together
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
@@ -154,17 +155,31 @@ def test_a_trial_takes_real_steps_and_leaves_everything_as_it_was(
     monkeypatch: pytest.MonkeyPatch, graphs: StandIn | None
 ) -> None:
     monkeypatch.setattr(device_choice, "graphs_of", lambda device: graphs)
+    monkeypatch.setattr(device_choice, "SHORT", 0.0)
     config, data = digits(batch_size=30, threads=1)  # 3 steps an epoch and a smaller one
     before, threads, held = torch.get_rng_state(), torch.get_num_threads(), data.x_train.clone()
     asked: list[int] = []
-    with torch.random.fork_rng(devices=[]):
-        trial = StepsTried(config, data, torch.device("cpu"), lambda: asked.append(1))
-        assert 0 < trial.seconds_a_step(10, 0.0) < 10
-        assert trial.seconds_a_step(1, 0.01) > 0
-        trial.close()
-    assert len(asked) >= 11 or graphs is not None
-    assert torch.get_num_threads() == threads
+    states: list[torch.Tensor] = []
+    steps: list[int] = []
+
+    def attempt(config: RunConfig, data: Dataset, device: torch.device, go_on: Callable[[], None]) -> Trial:
+        if device.type != "cpu":
+            raise RuntimeError("it is not there")
+        trial = StepsTried(config, data, device, go_on)
+        began = time.perf_counter()
+        assert 0 < trial.seconds_a_step(10, 0.0) <= (time.perf_counter() - began) / 10
+        steps.append(trial._progress.step)
+        states.append(torch.get_rng_state())
+        return trial
+
+    choice = choose(config, data, lambda: asked.append(1), names=BOTH, attempt=attempt)
+    assert choice.why == "device auto: cpu, since cuda:0 cannot be used: it is not there"
+    assert steps[0] >= 10
+    assert asked
+    assert len(asked) >= 10 or graphs is not None, "a graph is of several steps"
+    assert not torch.equal(states[0], before), "they drop out units"
     assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
     assert torch.equal(data.x_train, held)
 
 
