@@ -104,4 +104,4 @@ def test_thousands_of_steps_leave_nothing_behind(epochs: int) -> None:
     assert after.tensors <= before.tensors
     assert late.tensors < early.tensors + between / 2  # half a one for each look
     assert late.objects < early.objects + between * STEPS_PER_EPOCH / 4  # a fourth of one for each step
-    assert late.memory < early.memory + 8
+    assert late.memory < early.memory + between / 5  # MiB for each look: 8 in all at night
