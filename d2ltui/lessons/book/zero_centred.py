@@ -121,9 +121,8 @@ def _picture(drawn: dict[str, npt.NDArray[np.float32]], shares: Mapping[str, flo
     """The signs; of the same sign is the share that is seen, or what `shares` tells of all seeds."""
     panels = []
     for role, signs in drawn.items():
-        same = (shares or {}).get(role) or mean(
-            max((row > 0).sum(), (row < 0).sum()) / max(1, (row != 0).sum()) for row in signs
-        )
+        seen = mean(max((row > 0).sum(), (row < 0).sum()) / max(1, (row != 0).sum()) for row in signs)
+        same = (shares or {}).get(role, seen)
         raster = Raster(
             signs,
             (_("gradient below 0"), _("above 0")),
