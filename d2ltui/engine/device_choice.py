@@ -37,6 +37,7 @@ ROUNDS = 2  # in which the devices take turns: another program's work hits both
 SECONDS = 0.08  # of a round on one device
 WARM = 3  # steps of which it is not known what else they do, the first time
 SHORT = 0.5  # seconds: a run that the CPU trains in less is over before a GPU has begun
+FASTER = 1.3  # times as fast a GPU must be: where both are alike, what else runs would decide, and so the last bits
 LASTS = 600.0  # seconds for which what was found holds: later, other programs are there
 MAX_WHY = 120  # characters of why a device cannot be used
 # What PyTorch raises where a device is not there, is full, cannot do something, or has failed. A stop is none of it.
@@ -198,6 +199,9 @@ def _try(
         except _FAILURES as error:
             return _without(gpu, "cpu", error)
     (fast, one), (slow, two) = sorted(best.items(), key=lambda item: item[1])
+    if fast == gpu and two < FASTER * one:
+        said = _("device auto: cpu, with {few} steps/s of this network; {gpu} makes {many}, hardly more")
+        return Choice(torch.device("cpu"), said.format(gpu=gpu, few=rate(1 / two), many=rate(1 / one)))
     said = _("device auto: {fast}, with {many} steps/s of this network; {slow} makes {few}")
     return Choice(torch.device(fast), said.format(fast=fast, many=rate(1 / one), slow=slow, few=rate(1 / two)))
 

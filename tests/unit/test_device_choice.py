@@ -70,6 +70,8 @@ def tried(takes: dict[str, float | Exception], **given: object) -> tuple[Choice,
     [
         ((1 / 1300, 1 / 2700), "cpu", "device auto: cpu, with 2,700 steps/s of this network; cuda:0 makes 1,300"),
         ((1 / 1300, 1 / 90), "cuda:0", "device auto: cuda:0, with 1,300 steps/s of this network; cpu makes 90"),
+        ((1 / 1300, 1 / 990), "cuda:0", "device auto: cuda:0, with 1,300 steps/s of this network; cpu makes 990"),
+        ((1 / 13, 1 / 11), "cpu", "device auto: cpu, with 11 steps/s of this network; cuda:0 makes 13, hardly more"),
         ((RuntimeError("no kernel\nfor it"), 1e-3), "cpu", "device auto: cpu, since cuda:0 cannot be used: no kernel"),
         ((AssertionError(), 1e-3), "cpu", "device auto: cpu, since cuda:0 cannot be used: AssertionError"),
         ((1e-3, RuntimeError("only on CUDA")), "cuda:0", "device auto: cuda:0, since cpu cannot be used: only on CUDA"),
