@@ -78,12 +78,12 @@ def train_all(
     ended: dict[int, Ended] = {}
     lost = ""
     with Signals(on_hangup) as signals, contextlib.ExitStack() as closing:
-        from d2ltui.engine.device import DeviceError, select  # PyTorch: seconds
+        from d2ltui.engine.device import DeviceError, candidates  # PyTorch: seconds
 
         try:
             if jobs.backend == LOCAL:
-                for name in dict.fromkeys(config.device for config in configs):
-                    select(name)
+                for one in {(config.device, config.precision): config for config in configs}.values():
+                    candidates(one)
             training = Training(configs, group, kind, jobs, signals, err, store=store, quiet=quiet, prune=prune)
             closing.enter_context(training)
         except (DeviceError, JobsError) as error:

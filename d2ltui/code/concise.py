@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from d2ltui.code.lines import Line, block
+from d2ltui.code.lines import Line, block, forward_lines
 from d2ltui.code.scratch import Implementation
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
@@ -109,7 +109,7 @@ def concise(config: RunConfig, device: str = "cpu", *, fused: bool = False) -> I
         net=_net(modules),
         loss=[loss_line(config)],
         optimizer=optimizer,
-        step=step_lines(config),
+        step=step_lines(config, device),
     )
 
 
@@ -118,12 +118,12 @@ def loss_line(config: RunConfig) -> Line:
     return Line(f"loss = nn.{'MSELoss' if config.task == 'regression' else 'CrossEntropyLoss'}()")
 
 
-def step_lines(config: RunConfig) -> list[Line]:
+def step_lines(config: RunConfig, device: str = "cpu") -> list[Line]:
     """A training step."""
     step = [
         Line("def train_step(X, y):"),
         Line("    optimizer.zero_grad()", "forward"),
-        Line("    y_hat = net(X)", "forward", "output"),
+        *forward_lines(config, device),
         Line("    l = loss(y_hat, y)", "loss", "loss"),
         Line("    l.backward()", "backward", "backward"),
     ]

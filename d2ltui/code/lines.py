@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.step_seen import Phase
 
 
@@ -19,6 +20,23 @@ class Line(NamedTuple):
     text: str
     phase: Phase = ""
     moment: str = ""
+
+
+def forward_lines(config: RunConfig, device: str) -> list[Line]:
+    """From a batch to its outputs, in the precision of the run, on the device that it is trained on."""
+    line = Line("    y_hat = net(X)", "forward", "output")
+    if config.precision != "bf16":
+        return [line]
+    return [
+        Line(f"    with {autocast(device)}:", "forward"),
+        *indented([line]),
+        Line("    y_hat = y_hat.float()", "forward"),
+    ]
+
+
+def autocast(device: str) -> str:
+    """What takes products in bfloat16 while it is entered."""
+    return f'torch.autocast("{device.partition(":")[0]}", torch.bfloat16)'
 
 
 def block(text: str) -> list[Line]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from d2ltui.code.concise import concise
 from d2ltui.code.data import data_of
-from d2ltui.code.lines import Line, block, indented, text_of
+from d2ltui.code.lines import Line, autocast, block, indented, text_of
 from d2ltui.code.scratch import Implementation, scratch
 from d2ltui.code.start import differs, init_params
 from d2ltui.spec.comparison import beside_concise
@@ -79,7 +79,7 @@ def script(
         *indented(_whole(two["concise"], starts["concise"][1] if differs(config) else [])),
         *_GAP,
     ]
-    lines += _rest(config, seeds["dropout"], lr_changes)
+    lines += _rest(config, seeds["dropout"], lr_changes, device)
     lines += _prediction(config, name)
     body = text_of(lines)
     imports = {*data.imports, *two["scratch"].imports, *two["concise"].imports, *starts["concise"][0]}
@@ -90,6 +90,10 @@ def script(
     setting = [f'implementation = sys.argv[1] if len(sys.argv) > 1 else "{config.implementation}"']
     if threads is not None and device == "cpu":
         setting.append(f"torch.set_num_threads({threads})  # as the run: another number adds in another order")
+    if config.precision == "tf32":
+        setting.append('torch.set_float32_matmul_precision("high")  # in TF32')
+    elif device.startswith("cuda") and "nn.Conv2d" in body:
+        setting.append("torch.backends.cudnn.allow_tf32 = False  # convolutions, which are otherwise in TF32")
     if device != "cpu":
         setting.append(f'device = torch.device("{device}")')
     return f"{head}\n{_sorted(imports)}\n\n" + "\n".join(setting) + "\n" + body
@@ -187,15 +191,34 @@ def evaluate(features, labels):
 '''
 
 
-def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]]) -> list[Line]:
+def _drops(config: RunConfig) -> bool:
+    return bool(config.dropout) and "dropout" in MODELS[config.model].fields
+
+
+def _predicts(config: RunConfig) -> bool:
+    """Whether the network is not simply called where nothing is trained."""
+    return _drops(config) or config.precision == "bf16"
+
+
+def _predict(config: RunConfig, device: str) -> list[Line]:
+    """What is called instead."""
+    if config.precision != "bf16":
+        return block(_PREDICT)
+    context = autocast(device)
+    return block(
+        _PREDICT_LOWER_DROPS.format(context=context) if _drops(config) else _PREDICT_LOWER.format(context=context)
+    )
+
+
+def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]], device: str) -> list[Line]:
     """Evaluation and the loop."""
-    drops = bool(config.dropout) and "dropout" in MODELS[config.model].fields
+    drops = _drops(config)
     classes = config.task == "classification"
     lines = _heading("Training")
     lines += block(
         _EVALUATE.format(
             metric="the accuracy" if classes else "R²",
-            predict="predict(X)" if drops else "net(X)",
+            predict="predict(X)" if _predicts(config) else "net(X)",
             score="score += int((y_hat.argmax(dim=1) == y).sum())"
             if classes
             else "score += float(((y_hat - y) ** 2).sum())",
@@ -204,8 +227,9 @@ def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]])
             else "1 - score / len(labels) / float(labels.double().var(correction=0))",
         )
     )
+    if _predicts(config):
+        lines[0:0] = _predict(config, device) + _GAP
     if drops:
-        lines[0:0] = block(_PREDICT) + _GAP
         lines += [*_GAP, Line(f"torch.manual_seed({seed})  # dropout draws from PyTorch's own generator")]
     else:
         lines += _GAP
@@ -258,9 +282,26 @@ def predict(X):
 '''
 
 
+_PREDICT_LOWER = """
+def predict(X):
+    with {context}:
+        return net(X).float()
+"""
+_PREDICT_LOWER_DROPS = '''
+def predict(X):
+    """The outputs without dropout."""
+    with {context}:
+        if implementation == "scratch":
+            return net(X, is_training=False).float()
+        net.eval()
+        y_hat = net(X).float()
+        net.train()
+    return y_hat
+'''
+
+
 def _prediction(config: RunConfig, name: str) -> list[Line]:
-    drops = bool(config.dropout) and "dropout" in MODELS[config.model].fields
-    call = "predict" if drops else "net"
+    call = "predict" if _predicts(config) else "net"
     info = config.dataset_info
     lines = [
         *_GAP,

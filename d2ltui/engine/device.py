@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.memory import check_memory, needed, too_large
 from d2ltui.spec.parsing import ConfigError
 
 
 class DeviceError(ValueError):
     """A device that this machine has not; the message is one sentence."""
+
+
+class PrecisionError(DeviceError):
+    """A precision that the device has not; the message is one sentence."""
 
 
 def available() -> tuple[str, ...]:
@@ -40,6 +48,50 @@ def select(name: str) -> torch.device:
             why = f"PyTorch finds no {kind.upper()} device on this machine"
         raise DeviceError(f"device: '{name}' is not available ({why}); allowed here: auto, {', '.join(names)}")
     return torch.device(wanted)
+
+
+def candidates(config: RunConfig) -> tuple[str, ...]:
+    """The devices that a run may be trained on: for `auto` the first GPU and the CPU, where they have its precision.
+
+    Raises:
+        DeviceError: where there is none.
+    """
+    names = tuple(dict.fromkeys((available()[0], "cpu"))) if config.device == "auto" else (str(select(config.device)),)
+    if config.precision == "fp32":
+        return names
+    if fitting := tuple(name for name in names if config.precision in precisions(name)):
+        return fitting
+    allowed = ", ".join(precisions(names[-1]))
+    said = _("precision: '{value}' is not allowed on {device}; allowed there: {allowed}")
+    raise PrecisionError(said.format(value=config.precision, device=names[-1], allowed=allowed))
+
+
+def precisions(name: str) -> tuple[str, ...]:
+    """Those in which the device called `name`, which is there, multiplies."""
+    if name == "cpu":
+        return ("fp32", "bf16")
+    if name.startswith("cuda") and torch.cuda.get_device_capability(name) >= (8, 0):
+        return ("fp32", "tf32", "bf16")
+    return ("fp32",)
+
+
+@contextlib.contextmanager
+def products(config: RunConfig, device: torch.device) -> Iterator[None]:
+    """While it is entered, this process multiplies float32 on an NVIDIA GPU as the run says: in TF32, or not.
+
+    Without it, convolutions would be computed in TF32, and nothing else. (bfloat16 is the network's own business.)
+    """
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if config.precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = config.precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 def make_current(device: torch.device) -> None:

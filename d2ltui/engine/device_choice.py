@@ -19,7 +19,7 @@ import torch
 
 from d2ltui.data import Dataset
 from d2ltui.engine.checkpoint import Checkpoint
-from d2ltui.engine.device import available, check_fits, make_current, select
+from d2ltui.engine.device import candidates, check_fits, make_current, products
 from d2ltui.engine.graphs import graphs_of
 from d2ltui.engine.preparation import prepare
 from d2ltui.engine.progress import Progress
@@ -65,16 +65,6 @@ Attempt = Callable[[RunConfig, Dataset, torch.device, Callable[[], None]], Trial
 _known: dict[tuple[RunConfig, tuple[str, ...]], tuple[float, Choice]] = {}
 
 
-def candidates(name: str) -> tuple[str, ...]:
-    """The devices that a run for which `name` was given may be trained on: for `auto` the first GPU and the CPU.
-
-    Raises:
-        DeviceError: where there is none of that name.
-    """
-    names = available()
-    return (names[0], "cpu") if name == "auto" and names[0] != "cpu" else (str(select(name)),)
-
-
 class StepsTried:
     """`Trial` of a run's real steps, as `trainer` takes them, on a network of its own."""
 
@@ -86,7 +76,7 @@ class StepsTried:
         network = build(config, device=device, dataset=data.info)
         graphs = graphs_of(device)
         self._parts = parts = prepare(config, data, network, device, for_graphs=graphs is not None)
-        self._progress, self._go_on = Progress(config), go_on
+        self._config, self._device, self._progress, self._go_on = config, device, Progress(config), go_on
         self._threads = _threads(config, data) if device.type == "cpu" else torch.get_num_threads()
         self._running = _steps(Steps(config, parts, graphs, lambda sentence: None), self._progress, parts.capacity)
 
@@ -95,14 +85,15 @@ class StepsTried:
         recorder, progress, before = self._parts.recorder, self._progress, torch.get_num_threads()
         torch.set_num_threads(self._threads)
         try:
-            first, began = progress.step, time.perf_counter()
-            while progress.step - first < least or time.perf_counter() - began < seconds:
-                next(self._running)
-                if len(recorder) >= self._parts.capacity:
-                    recorder.take()
-                self._go_on()
-            recorder.take()  # which waits for the device
-            return (time.perf_counter() - began) / (progress.step - first)
+            with products(self._config, self._device):
+                first, began = progress.step, time.perf_counter()
+                while progress.step - first < least or time.perf_counter() - began < seconds:
+                    next(self._running)
+                    if len(recorder) >= self._parts.capacity:
+                        recorder.take()
+                    self._go_on()
+                recorder.take()  # which waits for the device
+                return (time.perf_counter() - began) / (progress.step - first)
         finally:
             torch.set_num_threads(before)
 
@@ -145,7 +136,7 @@ def choose(
     Raises:
         DeviceError: where the device that `config` names is not there.
     """
-    names = candidates(config.device) if names is None else names
+    names = candidates(config) if names is None else names
     if kept is not None:
         names = tuple(name for name in names if torch.device(name).type in _kinds(kept)) or names
     if len(names) == 1:

@@ -56,7 +56,12 @@ LOST = 1 / 8  # of the members: when so many have diverged, the others go on wit
 def may_join(config: RunConfig) -> Key | None:
     """What a run has in common with all those that it can be trained together with; None where it has to be alone."""
     model = MODELS[config.model]
-    if model.build or config.optimizer not in STATES or config.activation not in known_slopes():
+    if (
+        model.build
+        or config.precision != "fp32"
+        or config.optimizer not in STATES
+        or config.activation not in known_slopes()
+    ):
         return None
     if any(layer.kind not in KINDS for layer in catalogue.layer_plan(config)):
         return None

@@ -43,6 +43,11 @@ def started(
     )
 
 
+def note(emit: Sinks, at: Progress, text: str) -> None:
+    """Tell something to know of how the run is trained."""
+    emit(events.Noted(at.step, text))
+
+
 def publish(parts: Prepared, progress: Progress, emit: Sinks) -> None:
     """Tell the steps since the last time. A loss that is not finite, or absurd, makes the run diverged there."""
     if len(parts.recorder):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from d2ltui.data import DataError, LoaderError
 from d2ltui.engine.checkpoint import CheckpointError
-from d2ltui.engine.device import DeviceError
+from d2ltui.engine.device import DeviceError, PrecisionError
 from d2ltui.nn import BuildError, Network
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
@@ -104,7 +104,12 @@ def diverged(loss: float, step: int, lr: float, largest: float) -> str:
 
 
 # Errors that the program has a sentence for, and the hyperparameter that each is about.
-_EXPECTED: dict[type[Exception], str] = {DataError: "dataset", DeviceError: "device", CheckpointError: ""}
+_EXPECTED: dict[type[Exception], str] = {
+    DataError: "dataset",
+    PrecisionError: "precision",
+    DeviceError: "device",
+    CheckpointError: "",
+}
 
 
 def describe_error(

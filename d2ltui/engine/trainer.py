@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,8 +16,8 @@ from d2ltui.engine import reporting, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.checkup import check_start
 from d2ltui.engine.control import SHOWN_WITHIN, Control, Stopped
-from d2ltui.engine.device import check_fits, make_current
-from d2ltui.engine.device_choice import candidates, choose
+from d2ltui.engine.device import candidates, check_fits, make_current, products
+from d2ltui.engine.device_choice import choose
 from d2ltui.engine.examination import examine_run
 from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.giving_up import GivingUp
@@ -88,6 +89,7 @@ class Trainer:
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
+        self._set = contextlib.ExitStack()  # what the run has set for the whole process, and puts back
         self._loaded = self._ran_away = False
 
     def run(self) -> events.RunEnded:
@@ -115,6 +117,7 @@ class Trainer:
             progress.clock.stop()
         if progress.diverged or status in ("finished", "diverged"):
             self._examine()
+        self._set.close()
         if progress.broken_loss is not None:
             status = "diverged"
             message = summary.diverged(progress.broken_loss, progress.step, progress.lr, LARGEST_LOSS)
@@ -160,7 +163,7 @@ class Trainer:
 
     def _prepare(self) -> None:
         config = self.config
-        names = candidates(config.device)
+        names = candidates(config)
         self._stop_if_asked()
         self._meter = CoreMeter()
         self._data = data = self._dataset or load(config, self._tell_progress, lambda: self.control.stopping)
@@ -169,6 +172,7 @@ class Trainer:
         device, why = choose(config, data, self._stop_if_asked, self._tell_progress, names=names, kept=checkpoint)
         self._device_name = str(device)
         make_current(device)
+        self._set.enter_context(products(config, device))
         check_fits(config, device)
         torch.manual_seed(derive_seed(config.seed, "dropout"))  # which draws from the global generator
         plan = catalogue.layer_plan(config, data.info)
@@ -178,7 +182,7 @@ class Trainer:
         self.network = build(config, device=device, dataset=data.info)
         graphs = self._graphs_of(device)
         self.parts = prepare(config, data, self.network, device, for_graphs=graphs is not None)
-        self._steps = Steps(config, self.parts, graphs, partial(_note, self._emit, self.progress))
+        self._steps = Steps(config, self.parts, graphs, partial(reporting.note, self._emit, self.progress))
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
@@ -196,7 +200,7 @@ class Trainer:
             at = self.progress
             self._emit(events.RunResumed(at.step, at.epoch, at.clock.seconds, at.lr))
         if why:
-            _note(self._emit, self.progress, why)
+            reporting.note(self._emit, self.progress, why)
         if fewer is not None:
             self._emit(fewer)
         self._tell_of_meter()
@@ -393,8 +397,3 @@ class Trainer:
         self._past_losses = None  # they may be many
         self._inspection.go_on_from(self.progress.step, self._past_probes)
         self._apply_lr()
-
-
-def _note(emit: Sinks, at: Progress, text: str) -> None:
-    """No method of the trainer's: its steps would hold it in a circle that only the collector finds."""
-    emit(events.Noted(at.step, text))

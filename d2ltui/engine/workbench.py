@@ -17,8 +17,8 @@ from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.probes import probe_batch
 from d2ltui.engine import summary
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import check_fits, make_current, place
-from d2ltui.engine.device_choice import candidates, choose
+from d2ltui.engine.device import candidates, check_fits, make_current, place
+from d2ltui.engine.device_choice import choose
 from d2ltui.engine.preparation import Prepared, prepare
 from d2ltui.engine.step import train_step
 from d2ltui.engine.threads import CoreMeter, ThreadCount
@@ -126,7 +126,7 @@ def set_up(
         Cancelled, LoadCancelled: where `control` has been asked for an end.
         DataError, DeviceError, ConfigError, BuildError: with one sentence.
     """
-    names = candidates(config.device)
+    names = candidates(config)
     data = dataset if dataset is not None else load(config, progress, lambda: control.stopping)
     device = choose(config, data, lambda: _go_on(control), progress, names=names).device
     make_current(device)

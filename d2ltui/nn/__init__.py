@@ -42,6 +42,12 @@ def build(
     Raises:
         BuildError: where the model is another package's and cannot be built.
     """
+    network = _made(config, dtype, device, dataset)
+    network.lower = config.precision == "bf16"
+    return network
+
+
+def _made(config: RunConfig, dtype: torch.dtype, device: torch.device | str, dataset: DatasetInfo | None) -> Network:
     plan = layer_plan(config, dataset)
     if MODELS[config.model].build:
         return ForeignNetwork(config, dataset or config.dataset_info, dtype, device)

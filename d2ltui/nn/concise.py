@@ -38,7 +38,8 @@ class ConciseNetwork(Network):
                 with torch.no_grad():
                     linear.weight.copy_(weight.T)
                     linear.bias.copy_(bias)
-                modules.append(accelerate(linear, batch_size=config.batch_size, device=device))
+                whole = config.precision == "fp32"  # else it is another library that computes it
+                modules.append(accelerate(linear, batch_size=config.batch_size, device=device) if whole else linear)
             elif spec.kind == "convolution":
                 with torch.random.fork_rng(devices=[]):
                     convolution = nn.Conv2d(

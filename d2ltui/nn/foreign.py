@@ -62,8 +62,12 @@ class ForeignNetwork(Network):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (n, num_outputs), or predictions (n, 1), of `x` (n, num_inputs)."""
-        output: Tensor = self.model(self._shaped(x))
-        return output
+        if self.lower:
+            with self._autocast(x):
+                output: Tensor = self.model(self._shaped(x))
+            return output.float()
+        whole: Tensor = self.model(self._shaped(x))
+        return whole
 
     def objective(self, loss: Tensor) -> Tensor:
         if self._weight_decay == 0:

@@ -30,9 +30,12 @@ class Network(nn.Module):
 
     A layer's module is called by the layer's number, so that parameters are named `1.weight`, `1.bias`, as in a
     checkpoint.
+
+    With `lower`, products are taken in bfloat16 (autocast), of weights, outputs and losses that are float32 as ever.
     """
 
     loss: Callable[[Tensor, Tensor], Tensor]
+    lower = False
 
     def __init__(
         self,
@@ -52,9 +55,18 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (n, num_outputs), or predictions (n, 1), of `x` (n, num_inputs)."""
         x = self._shaped(x)
+        if self.lower:
+            with self._autocast(x):
+                for module in self._chain:
+                    x = module(x)
+            return x.float()
         for module in self._chain:
             x = module(x)
         return x
+
+    def _autocast(self, x: Tensor) -> torch.autocast:
+        # Nothing is kept for a second use: a graph would read what another step has kept.
+        return torch.autocast(x.device.type, torch.bfloat16, enabled=self.lower, cache_enabled=False)
 
     def _shaped(self, x: Tensor) -> Tensor:
         return x if self._input_shape is None else x.reshape(len(x), *self._input_shape)
@@ -63,8 +75,9 @@ class Network(nn.Module):
         """The same pass, yielding each layer's output; the last one is what `self(x)` returns."""
         x = self._shaped(x)
         for spec, module in self.layers:
-            x = module(x)
-            yield spec, x
+            with self._autocast(x):
+                x = module(x)
+            yield spec, x.float() if self.lower else x
 
     def objective(self, loss: Tensor) -> Tensor:
         """What to call `backward()` on."""

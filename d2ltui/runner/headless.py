@@ -295,10 +295,10 @@ def train(
             from d2ltui.runner.recording import RunRecording
 
             recording = RunRecording.resume(resume, control, on_trouble=StderrReporter(err))
-        from d2ltui.engine.device import DeviceError, select
+        from d2ltui.engine.device import DeviceError, candidates
 
         try:
-            select(config.device)
+            candidates(config)
         except DeviceError as error:
             write_line(err, f"d2ltui: {error}")
             if recording is not None:

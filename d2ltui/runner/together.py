@@ -17,8 +17,8 @@ from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import EPOCH_EVERY, SHARE
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import check_fits
-from d2ltui.engine.device_choice import candidates, choose
+from d2ltui.engine.device import candidates, check_fits
+from d2ltui.engine.device_choice import choose
 from d2ltui.engine.member import Member
 from d2ltui.engine.population import Block, EpochFigures, Population, may_join, members_at_once
 from d2ltui.engine.threads import ONE_THREAD_FLOPS, CoreMeter, ThreadCount
@@ -58,7 +58,7 @@ def slices(configs: Sequence[RunConfig], jobs: int = 1) -> Iterator[tuple[int, .
 def _key(config: RunConfig) -> object:
     parameters = sum(layer.parameters for layer in catalogue.layer_plan(config))
     small = 6 * config.batch_size * parameters < ONE_THREAD_FLOPS
-    return may_join(config) if small and "cpu" in candidates(config.device) else None
+    return may_join(config) if small and "cpu" in candidates(config) else None
 
 
 class Stopped(Exception):

@@ -26,6 +26,11 @@ IMPLEMENTATIONS: dict[str, str] = {
 }
 # Fields that only some values of another field have a use for, by name, with that other field.
 ONLY_WITH: dict[str, str] = {"init_std": "init", "momentum": "optimizer", **dict.fromkeys(DATA_FIELDS, "dataset")}
+PRECISIONS: dict[str, str] = {
+    "fp32": "products of 24 significant bits",
+    "tf32": "products of 11 significant bits, on NVIDIA GPUs",
+    "bf16": "products of 8 significant bits, by autocast",
+}
 SCHEDULES: dict[str, str] = {
     "constant": "the same in all epochs",
     "step": "a tenth of it after each third of the epochs",
@@ -47,6 +52,7 @@ BASE: dict[str, object] = {
     "seed": 0,
     "device": "auto",
     "threads": "auto",
+    "precision": "fp32",
     "momentum": 0.9,
     "schedule": "constant",
     "clip_norm": 0.0,

@@ -57,6 +57,7 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
     factor: float = 0.5
     turns: float = 1.0
     function: str = "sine"
+    precision: str = "fp32"
 
     @property
     def task(self) -> catalogue.Task:
@@ -148,6 +149,7 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
         yield wrong("implementation", config.implementation, allowed)
     if not unused:
         yield from _unused(config, given)
+    yield from _cannot_compute(config)
     if config.implementation == "scratch" and config.optimizer not in from_scratch():
         yield wrong(
             "optimizer",
@@ -166,6 +168,14 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
             config.batch_size,
             _("1 to {train_size}, the training samples of {name}").format(train_size=data.train_size, name=data.name),
         )
+
+
+def _cannot_compute(config: RunConfig) -> Iterable[Problem]:
+    """A precision that the device, where it is named, has not; of others it is known once they are there."""
+    allowed = {"cpu": ("fp32", "bf16"), "mps": ("fp32",)}.get(config.device)
+    if allowed is not None and config.precision not in allowed:
+        where = _("on {device}, {precisions}").format(device=config.device, precisions=", ".join(allowed))
+        yield wrong("precision", config.precision, where)
 
 
 def _unused(config: RunConfig, given: Mapping[str, object]) -> Iterable[Problem]:

@@ -129,5 +129,12 @@ FIELDS: dict[str, Field] = _table(
     Field("seed", "seed", "int", "of weights, data and order", low=0, high=2**31 - 1),
     Field("device", "device", "device", "where to train: auto, cpu, cuda, cuda:N or mps"),
     Field("threads", "threads", "threads", "of PyTorch on a CPU: auto (what is idle) or N", low=1, high=MAX_THREADS),
+    Field(
+        "precision",
+        "precision",
+        "choice",
+        "of products: fp32, tf32 (NVIDIA GPUs), bf16 (autocast)",
+        tuple(catalogue.PRECISIONS),
+    ),
     Field("data_dir", "data dir", "path", "torchvision's root, for data sets that are downloaded"),
 )

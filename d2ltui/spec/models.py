@@ -129,7 +129,7 @@ def check_model(model: ModelSpec) -> None:
 OWN = ("hidden", "activation", "dropout")  # hyperparameters that some models have, and those that all have
 COMMON = (
     "optimizer", "momentum", "lr", "schedule", "clip_norm", "weight_decay", "batch_size", "epochs", "init", "init_std",
-    "seed", "device", "threads",
+    "seed", "device", "threads", "precision",
 )  # fmt: skip
 MODELS: Registry[ModelSpec] = Registry("d2ltui.models", ModelSpec, check_model)
 

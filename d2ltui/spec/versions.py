@@ -21,6 +21,7 @@ from d2ltui.spec.text import printable
 # may change.
 BEFORE: Mapping[str, object] = {
     "threads": "auto",
+    "precision": "fp32",
     "momentum": 0.9,
     "schedule": "constant",
     "clip_norm": 0.0,

@@ -38,7 +38,7 @@ def test_the_training_thread_s_cuda_device_is_the_run_s(
         raise LoadCancelled
 
     monkeypatch.setattr(torch.cuda, "set_device", lambda device: current.append(str(device)))
-    monkeypatch.setattr(trainer, "candidates", lambda name: (name,))
+    monkeypatch.setattr(trainer, "candidates", lambda config: (config.device,))
     monkeypatch.setattr(trainer, "check_fits", check)
     run(short(device=name))
     assert found == [made]

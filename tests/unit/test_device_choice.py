@@ -13,10 +13,11 @@ from graph_stand_in import StandIn
 from runs import run, samples, short
 
 from d2ltui.data import Dataset
-from d2ltui.engine import device_choice, trainer, workbench
+from d2ltui.engine import device, device_choice, trainer, workbench
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
-from d2ltui.engine.device_choice import Choice, StepsTried, Trial, candidates, choose
+from d2ltui.engine.device import DeviceError, candidates
+from d2ltui.engine.device_choice import Choice, StepsTried, Trial, choose
 from d2ltui.runner import together
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
@@ -43,12 +44,12 @@ class Bench(NamedTuple):
     begun: list[str]
     closed: list[str]
 
-    def attempt(self, config: RunConfig, data: Dataset, device: torch.device, go_on: Callable[[], None]) -> _Told:
-        self.begun.append(str(device))
-        takes = self.takes[str(device)]
+    def attempt(self, config: RunConfig, data: Dataset, where: torch.device, go_on: Callable[[], None]) -> _Told:
+        self.begun.append(str(where))
+        takes = self.takes[str(where)]
         if isinstance(takes, Exception):
             raise takes
-        return _Told(takes, lambda: self.closed.append(str(device)))
+        return _Told(takes, lambda: self.closed.append(str(where)))
 
 
 class _Told(NamedTuple):
@@ -66,7 +67,7 @@ def tried(takes: dict[str, float | Exception], **given: object) -> tuple[Choice,
 
 
 @pytest.mark.parametrize(
-    ("takes", "device", "why"),
+    ("takes", "taken", "why"),
     [
         ((1 / 1300, 1 / 2700), "cpu", "device auto: cpu, with 2,700 steps/s of this network; cuda:0 makes 1,300"),
         ((1 / 1300, 1 / 90), "cuda:0", "device auto: cuda:0, with 1,300 steps/s of this network; cpu makes 90"),
@@ -78,10 +79,10 @@ def tried(takes: dict[str, float | Exception], **given: object) -> tuple[Choice,
     ],
 )  # fmt: skip
 def test_the_faster_one_is_taken_and_it_is_said_why(
-    takes: tuple[float | Exception, float | Exception], device: str, why: str
+    takes: tuple[float | Exception, float | Exception], taken: str, why: str
 ) -> None:
     choice, bench = tried(dict(zip(BOTH, takes, strict=True)))
-    assert (str(choice.device), choice.why) == (device, why)
+    assert (str(choice.device), choice.why) == (taken, why)
     assert sorted(bench.closed) == sorted(name for name in bench.begun if not isinstance(bench.takes[name], Exception))
 
 
@@ -116,10 +117,21 @@ def test_where_there_is_only_a_cpu_nothing_is_tried() -> None:
 def test_what_is_in_question(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert candidates("auto") == BOTH
-    assert (candidates("cuda"), candidates("cuda:1"), candidates("cpu")) == (("cuda:0",), ("cuda:1",), ("cpu",))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda name: (8, 0) if name == "cuda:0" else (7, 5))
+
+    def found(device: str, precision: str = "fp32") -> tuple[str, ...]:
+        return candidates(resolve({"device": device, "precision": precision}))
+
+    assert found("auto") == found("auto", "bf16") == BOTH
+    assert (found("cuda"), found("cuda:1"), found("cpu")) == (("cuda:0",), ("cuda:1",), ("cpu",))
+    assert found("auto", "tf32") == ("cuda:0",)  # a CPU has none
+    for precision in ("tf32", "bf16"):
+        with pytest.raises(DeviceError, match=f"precision: '{precision}' is not allowed on cuda:1; .*there: fp32$"):
+            found("cuda:1", precision)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert candidates("auto") == ("cpu",)
+    assert found("auto") == found("auto", "bf16") == ("cpu",)
+    with pytest.raises(DeviceError, match="precision: 'tf32' is not allowed on cpu; allowed there: fp32, bf16"):
+        found("auto", "tf32")
 
 
 def test_a_run_that_goes_on_stays_where_it_was() -> None:
@@ -190,7 +202,7 @@ def with_a_gpu_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine says that it has a GPU, and whoever uses it fails: PyTorch is one for processors."""
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    monkeypatch.setattr(device_choice, "available", lambda: BOTH)
+    monkeypatch.setattr(device, "available", lambda: BOTH)
     monkeypatch.setattr(device_choice, "SHORT", 0.0)
 
 

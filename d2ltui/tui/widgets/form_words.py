@@ -17,6 +17,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "activation": {item.name: item.formula for item in ACTIVATIONS.values()},
     "init": {init.name: init.description for init in INITS.values()},
     "schedule": catalogue.SCHEDULES,
+    "precision": catalogue.PRECISIONS,
     "optimizer": {spec.name: spec.title for spec in OPTIMIZERS.values()},
 }
 
