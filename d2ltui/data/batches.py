@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
+
+from d2ltui.data.streaming import Arrived, Transfer, ahead, transfer_to
 
 # A block of batches is gathered at once, so that a step costs no index work and nothing big is copied whole.
 # On the CPU it has to stay in the processor's cache: a block of 16 MiB takes longer than batch by batch, one
@@ -49,9 +52,27 @@ def data_iter(
         order = draw_order(n, generator, features.device)
     target = features.device if device is None else torch.device(device)
     size = batch_size * _batches_a_block(features, labels, batch_size, target)
-    for low in range(start * batch_size, n, size):
-        x, y = (_block(tensor, order, low, min(low + size, n), target) for tensor in (features, labels))
+    parts = ((low, min(low + size, n)) for low in range(start * batch_size, n, size))
+    transfer = transfer_to(target, features)
+    if transfer is not None:
+        at = torch.arange(n) if order is None else order
+        blocks = _streamed(transfer, [(features, at), (labels, at)], parts)
+    else:
+        blocks = ([_block(tensor, order, *part, target) for tensor in (features, labels)] for part in parts)
+    for x, y in blocks:
         yield from zip(torch.split(x, batch_size), torch.split(y, batch_size), strict=True)
+
+
+def _streamed(
+    transfer: Transfer, sources: Sequence[tuple[Tensor, Tensor]], parts: Iterable[tuple[int, int]]
+) -> Iterator[list[Tensor]]:
+    """Block by block, of each of `sources` and its order, the samples from `low` to `high`."""
+
+    def begin(part: tuple[int, int]) -> list[Arrived]:
+        return [transfer.begin(source, order[slice(*part)]) for source, order in sources]
+
+    for arriving in ahead(partial(begin, part) for part in parts):
+        yield [arrived() for arrived in arriving]
 
 
 def draw_order(n: int, generator: torch.Generator, device: torch.device) -> Tensor:
@@ -77,12 +98,17 @@ def stacked_iter(
     orders = [torch.randperm(n, generator=generator, device=generator.device) for generator in generators]
     target = features[0].device if device is None else torch.device(device)
     batches = _batches_a_block(features[0], labels[0], batch_size * len(features), target)
-    for low in range(0, n, size := batch_size * batches):
-        blocks = []
-        for sources in (features, labels):
-            pairs = zip(sources, orders, strict=True)
-            blocks.append(torch.stack([_block(f, o.to(f.device), low, min(low + size, n), target) for f, o in pairs]))
-        yield from zip(*(torch.split(block, batch_size, dim=1) for block in blocks), strict=True)
+    size = batch_size * batches
+    parts = ((low, min(low + size, n)) for low in range(0, n, size))
+    sources = [(source, order) for kind in (features, labels) for source, order in zip(kind, orders, strict=True)]
+    transfer = transfer_to(target, features[0])
+    if transfer is not None:
+        blocks = _streamed(transfer, sources, parts)
+    else:
+        blocks = ([_block(f, o.to(f.device), *part, target) for f, o in sources] for part in parts)
+    for block in blocks:
+        both = torch.stack(block[: len(features)]), torch.stack(block[len(features) :])
+        yield from zip(*(torch.split(one, batch_size, dim=1) for one in both), strict=True)
 
 
 def _batches_a_block(features: Tensor, labels: Tensor, batch_size: int, device: torch.device) -> int:
@@ -97,10 +123,5 @@ def _block(source: Tensor, order: Tensor | None, low: int, high: int, device: to
     if order is None:
         block = source[low:high]
         return block.to(device, non_blocking=True) if moves else block
-    if moves and device.type == "cuda" and source.device.type == "cpu":
-        # Only pinned memory is copied while the GPU computes; PyTorch keeps it until the copy is done.
-        pinned = torch.empty((high - low, *source.shape[1:]), dtype=source.dtype, pin_memory=True)
-        torch.index_select(source, 0, order[low:high], out=pinned)
-        return pinned.to(device, non_blocking=True)
     block = source.index_select(0, order[low:high])
     return block.to(device, non_blocking=True) if moves else block
