@@ -108,6 +108,9 @@ def measure(
                 _print_verdict(verdict, whole=len(names) == 1)
                 if len(names) == 1 and LESSONS[name].trials:
                     _print_trials(LESSONS[name], _known(writes=store)[1].get(name, []))
+                if len(names) == 1 and (found := LESSONS[name].map) is not None:
+                    print("\n" + _("Its map:"))
+                    print(f"{_wrapped(found.see, '    ')}\n        {found.command}", flush=True)
                 if len(names) == 1 and recorder is not None and recorder.stored:
                     said = ngettext(
                         "{number} run stored: {command}", "{number} runs stored: {command}", recorder.stored

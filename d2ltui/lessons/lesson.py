@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from d2ltui.lessons.lesson_map import LessonMap
 from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.lessons.trial import Trial
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting
+from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import printable
 from d2ltui.spec.width import joined
 
@@ -24,6 +26,8 @@ class Lesson(msgspec.Struct, frozen=True):
 
     `see` is one line of what there will be to see. Of `text`, a paragraph whose lines begin with four spaces is code;
     `formula`, and `example`, which is the formula in numbers, are shown line by line as they are.
+
+    `map`, where it has one, shows the claim over two hyperparameters.
 
     `measure(bench)` carries the experiments out and needs PyTorch; everything else does not.
     """
@@ -39,6 +43,7 @@ class Lesson(msgspec.Struct, frozen=True):
     see: str = ""
     example: str = ""
     trials: tuple[Trial, ...] = ()
+    map: LessonMap | None = None
 
     @property
     def uses_images(self) -> bool:
@@ -110,6 +115,13 @@ def check_lesson(lesson: Lesson) -> None:
                 raise ValueError(f"text: {line!r} is no line of text")
     if not callable(lesson.measure):
         raise ValueError("measure: it is no function")
+    if lesson.map is not None:
+        try:
+            lesson.map.spec  # noqa: B018 (it is checked when it is made)
+        except ConfigError as error:
+            raise ValueError(f"map: {error.problems[0].message}") from None
+        if not lesson.map.see or printable(lesson.map.see) != lesson.map.see:
+            raise ValueError(f"map: {lesson.map.see!r} is no line of text")
     roles = [experiment.role for experiment in lesson.experiments]
     if len(set(roles)) < len(roles):
         raise ValueError(f"experiments: {', '.join(roles)} are not allowed; allowed: roles that differ")

@@ -142,6 +142,7 @@ LESSONS_KEYS: tuple[Key, ...] = (
         "to the experiments, and once more to what to try: enter puts one into the form",
         rank=2,
     ),
+    Key("m", "map", "map", "train the lesson's map, where it has one: its claim over two hyperparameters", rank=2),
     Key("tab", "next_pane", "pane", "the list, the figure, the page", rank=4, priority=True),
     Key("t", "traceback", "why", "the full error of a lesson that failed", footer=False),
     Key("question_mark", "help", "help", "this help", "?", rank=0),

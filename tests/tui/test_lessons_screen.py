@@ -12,6 +12,7 @@ from textual.widgets import OptionList, Static
 from d2ltui.lessons import LESSONS
 from d2ltui.lessons.bench import Bench
 from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.lesson_map import LessonMap
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.trial import Check, Trial
 from d2ltui.spec.diagrams import Bars, Panel, Panels
@@ -19,6 +20,7 @@ from d2ltui.store import home
 from d2ltui.store.listing import runs
 from d2ltui.tui.screens.dialogs import TextScreen
 from d2ltui.tui.screens.lessons import LessonsScreen
+from d2ltui.tui.screens.map import MapScreen
 from tests.selection import long_after
 
 MOONS = {"model": "softmax", "dataset": "moons"}
@@ -70,6 +72,16 @@ def one(bench: Bench) -> Measured:
     )
 
 
+MAPPED_LESSON = Lesson(
+    name="mapped",
+    title="It has a map",
+    section="0",
+    claim="Rates differ.",
+    formula="",
+    text="",
+    measure=one,
+    map=LessonMap({**MOONS, "epochs": 1}, "lr=0.1:1:2", "seed=0,1", "val_loss", "Two rates, and two seeds."),
+)
 UNTRAINED_LESSON = Lesson(
     name="untrained",
     title="It trains nothing",
@@ -84,7 +96,7 @@ UNTRAINED_LESSON = Lesson(
 
 @pytest.fixture(autouse=True)
 def lessons() -> Iterator[None]:
-    added = (SMALL_LESSON, ENDLESS_LESSON, BROKEN_LESSON, UNTRAINED_LESSON)
+    added = (SMALL_LESSON, ENDLESS_LESSON, BROKEN_LESSON, UNTRAINED_LESSON, MAPPED_LESSON)
     for lesson in added:
         LESSONS.register(lesson)
     yield
@@ -358,3 +370,28 @@ async def test_no_title_is_cut(open_app: Opener) -> None:
         frames = [line for line in person.text().splitlines() if "─╮" in line or "─╯" in line]
         assert frames
         assert not [line for line in frames if "…" in line]
+
+
+async def test_the_map_of_a_lesson_is_trained_by_a_key_and_a_cell_goes_into_the_form(open_app: Opener) -> None:
+    async with open_app({}, store=False) as person:
+        lessons = await open_lesson(person, "untrained")
+        await person.press("m")
+        assert person.app.screen is lessons
+        lessons.query_one(OptionList).highlighted = list(LESSONS).index("mapped")
+        await person.settle()
+        assert "Two rates, and two seeds." in str(lessons.query_one("#page", Static).content)
+        assert "d2ltui map --x lr=0.1:1:2 --y seed=0,1 --show val_loss" in str(
+            lessons.query_one("#page", Static).content
+        )
+        await person.press("m")
+        maps = person.app.maps
+        await person.until(lambda: maps.present is not None and maps.present.complete and not maps.busy, "the map")
+        assert maps.quantity == "val_loss"
+        assert "val_loss" in person.text()
+        first = maps.present
+        await person.press("escape", "m")  # it is there already
+        assert maps.present is first
+        await person.press("enter")
+        await person.settle()
+        assert not isinstance(person.app.screen, (LessonsScreen, MapScreen))
+        assert person.app.screen.described().epochs == 1  # type: ignore[attr-defined]

@@ -34,11 +34,14 @@ def numbers(text: str) -> Counter[str]:
 def test_a_translation_has_the_same_shape(name: str, language: str) -> None:
     english, own = _file(name, ENGLISH), _file(name, language)
     said = {key for key in SAID if key in english}
-    assert {"title", "claim", "see", "text", "try"} <= own.keys() <= said | {"try"}
+    assert {"title", "claim", "see", "text", "try"} <= own.keys() <= said | {"try", "map"}
+    maps = [own["map"]] if "map" in english else []
+    assert [shown.keys() for shown in maps] == [{"see"}] * len(maps)
     assert [trial.keys() for trial in own["try"]] == [{"do", "expect"}] * len(english["try"])
     for key in said - own.keys():
         assert not words(english[key]), f"{key} has words, and no translation"
     spoken = [*(own[key] for key in ("title", "claim", "see")), *(t[k] for t in own["try"] for k in ("do", "expect"))]
+    spoken += [shown["see"] for shown in maps]
     assert all(HAN.search(text) for text in spoken)
     assert not any("\n" in text or "  " in text for text in spoken)
     assert not any(re.search(r"[,;:!?]($|[\u4e00-\u9fff])", text) for text in spoken), "Chinese signs in Chinese text"

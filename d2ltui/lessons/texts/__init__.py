@@ -12,6 +12,8 @@ formula, example             lines of at most 50 columns, as they are to be show
     check = { figure = "val_metric", falls_by = 0.05, usual = 0.97 }    compared with the experiment, which has 0.97
     check = { status = "diverged" }, { finding = "dead-relu" }, { without = "dead-relu", status = "finished" }
                              Of a lesson that trains nothing the role is "", and `given` is the whole run.
+[map]                        a map that shows the claim: the run that is `given`, the axes `x` and `y` as one types
+                             them, the quantity to `show`, and in `see` a sentence about what there will be to see
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from d2ltui.lessons.lesson import Lesson
+from d2ltui.lessons.lesson_map import LessonMap
 from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.lessons.trial import Trial
 from d2ltui.spec.language import ENGLISH, language
@@ -43,7 +46,7 @@ SAID = ("title", "section", "claim", "see", "text", "formula", "example")
 class BookLesson(Lesson, frozen=True):
     """A lesson whose text is in a file for each language.
 
-    What it says (`SAID`, and `trials`) is looked up when it is asked for, in the language that is spoken then.
+    What it says (`SAID`, `trials` and `map`) is looked up when it is asked for, in the language that is spoken then.
     """
 
 
@@ -54,13 +57,19 @@ def _says(key: str) -> property:
 def book_lesson(name: str, *, measure: Callable[[Bench], Measured], experiments: tuple[Experiment, ...] = ()) -> Lesson:
     """The lesson called `name`, with its text from the files of that name."""
     said = {key: read(name).get(key, "") for key in SAID}
-    trials = _trials(name, ENGLISH)
-    return BookLesson(name=name, measure=measure, experiments=experiments, trials=trials, **said)
+    trials, found = _trials(name, ENGLISH), _map(name, ENGLISH)
+    return BookLesson(name=name, measure=measure, experiments=experiments, trials=trials, map=found, **said)
 
 
 @cache
 def _trials(name: str, spoken: str) -> tuple[Trial, ...]:
     return tuple(msgspec.convert(trial, Trial) for trial in read(name, spoken).get("try", ()))
+
+
+@cache
+def _map(name: str, spoken: str) -> LessonMap | None:
+    found = read(name, spoken).get("map")
+    return msgspec.convert(found, LessonMap) if found is not None else None
 
 
 @cache
@@ -71,6 +80,8 @@ def read(name: str, spoken: str = ENGLISH) -> dict[str, Any]:
         return found
     own = _file(name, spoken)
     tries = [{**trial, **said} for trial, said in zip(found.get("try", ()), own.pop("try", ()), strict=True)]
+    if "map" in found:
+        own["map"] = {**found["map"], **own.get("map", {})}
     return {**found, **own, "try": tries}
 
 
@@ -84,6 +95,10 @@ def _file(name: str, spoken: str) -> dict[str, Any]:
     return {key: value.rstrip("\n") if isinstance(value, str) else value for key, value in found.items()}
 
 
-_LOOKED_UP = {**{key: _says(key) for key in SAID}, "trials": property(lambda lesson: _trials(lesson.name, language()))}
+_LOOKED_UP = {
+    **{key: _says(key) for key in SAID},
+    "trials": property(lambda lesson: _trials(lesson.name, language())),
+    "map": property(lambda lesson: _map(lesson.name, language())),
+}
 for _name, _property in _LOOKED_UP.items():
     setattr(BookLesson, _name, _property)

@@ -155,6 +155,10 @@ def page(lesson: Lesson, verdict: Verdict | None, ascii: bool, see: str = "") ->
     if lesson.example:
         text.append("\n\n" + _("In numbers"), "underline")
         text.append(spell(f"\n{lesson.example}"))
+    if lesson.map is not None:
+        text.append("\n\n" + _("Its map, on m"), "underline")
+        text.append(spell(f"\n{lesson.map.see}"))
+        text.append(f"\n{lesson.map.command}", "dim")
     if verdict is not None:
         _measured(text, verdict, spell)
     return text

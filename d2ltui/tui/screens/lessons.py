@@ -40,10 +40,11 @@ VERDICT_SHARE = 0.7  # of the page's height, at most: some of the text is always
 
 
 class Chosen(NamedTuple):
-    """What is to be put into the form, and the stored run that is to be shown beside it, or ""."""
+    """What is to be put into the form, the stored run that is to be shown beside it, or "", and whether to train it."""
 
     config: RunConfig
     run: str
+    trains: bool = False
 
 
 class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
@@ -121,6 +122,8 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         """On an experiment `enter` puts that into the form, and the footer says nothing else of it."""
         if action == "measure" and isinstance(self.focused, Choice):
             return False
+        if action == "map" and self.begun and self.lesson.map is None:
+            return False
         return super().check_action(action, parameters)
 
     @property
@@ -154,6 +157,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         self._shown_lesson = self.lesson
         self.host.measuring.opened = self.lesson
         self._page_pane.scroll.scroll_home(animate=False)
+        self.refresh_bindings()  # not every lesson has a map
         self.tick()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -204,6 +208,21 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
             tried = self._stored.tried(lesson)[number]
             name = tried.run if tried is not None else ""
         self.dismiss(Chosen(config, name))
+
+    def action_map(self) -> None:
+        """The lesson's map; a cell of it goes into the form."""
+        from d2ltui.tui.screens.map import MapScreen
+
+        if (shown := self.lesson.map) is None:
+            return
+
+        def chosen(config: RunConfig | None) -> None:
+            if config is not None:
+                self.dismiss(Chosen(config, "", screen.trains))
+
+        self.host.maps.quantity = shown.show
+        screen = MapScreen(shown.config, shown.given, wanted=shown.spec)
+        self.open(screen, chosen)
 
     def action_traceback(self) -> None:
         """The whole error of a lesson that failed."""

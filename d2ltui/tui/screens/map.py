@@ -45,6 +45,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         config: the run that the form describes.
         given: the fields of it that somebody has chosen.
         stored: the name of a stored map to show.
+        wanted: a map to train at once, where nothing else is in the way.
     """
 
     DEFAULT_CSS = f"""
@@ -59,9 +60,11 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
     BINDINGS = bindings(MAP_KEYS)
     AUTO_FOCUS = ""
 
-    def __init__(self, config: RunConfig, given: Mapping[str, object], stored: str = "") -> None:
+    def __init__(
+        self, config: RunConfig, given: Mapping[str, object], stored: str = "", wanted: MapSpec | None = None
+    ) -> None:
         super().__init__()
-        self._stored = stored
+        self._stored, self._wanted = stored, wanted
         self.trains = False  # whether the run that it is left with is to be trained at once
         self._config = config
         self._shown: object = None
@@ -89,8 +92,22 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         self.set_focus(self._view if growing is not None else self._axes.fields["x"])
         self.set_interval(1 / self.host.max_fps, self.tick)
         self.call_after_refresh(self.tick)
+        if self._wanted is not None:
+            self._begin_wanted(self._wanted)
         if self._stored and (growing is None or growing.name != self._stored) and not self.must_wait():
             begin(self.app, self.show_stored(self._stored))
+
+    def _begin_wanted(self, spec: MapSpec) -> None:
+        """Train it, or go on where it was stopped; one that is there is only shown."""
+        growing = self.host.maps.present
+        if growing is not None and growing.spec == spec and (growing.complete or self.host.maps.busy):
+            return
+        self._axes.show(spec)
+        if not self.must_wait():
+            self.host.maps.resume() if growing is not None and growing.continues(spec) else self._start(
+                spec, part=False
+            )
+            self.map_shown()
 
     def on_unmount(self) -> None:
         """What another process adds to a map is taken in while it is looked at."""

@@ -175,8 +175,10 @@ class OpeningScreen(PlayingScreen):
 
         def chosen(choice: Chosen | None) -> None:
             if choice is not None:
-                self.describe_in_form(choice.config, _("the experiment"))
-                if choice.run and not self.host.training:
+                self.describe_in_form(choice.config, "" if choice.trains else _("the experiment"))
+                if choice.trains:
+                    self.action_run()
+                elif choice.run and not self.host.training:
                     self.host.stored.watch(choice.run, describes=False)
 
         self.open(self.spares.take("lessons"), chosen)
