@@ -17,7 +17,7 @@ from d2ltui.data import LoadCancelled
 from d2ltui.engine import summary
 from d2ltui.engine.checkup import Checkup, check
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import DeviceError
+from d2ltui.engine.device import DeviceError, products
 from d2ltui.engine.range_test import HIGHEST, RangeTest, range_test
 from d2ltui.engine.workbench import Cancelled, Workbench, set_up
 from d2ltui.runner.headless import Progress
@@ -44,7 +44,8 @@ def _with_bench(config: RunConfig, do: Callable[[Workbench], T]) -> T | int:
         try:
             bench = set_up(config, control, progress=lambda said, share: progress(events.Loading(said, share)))
             progress.clear()
-            return do(bench)
+            with products(config, bench.device):
+                return do(bench)
         except (Cancelled, LoadCancelled):
             return signals.status or 1
         except Exception as error:

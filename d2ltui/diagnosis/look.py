@@ -23,6 +23,7 @@ from d2ltui.spec.activations import ACTIVATIONS, Activation, activation_of
 from d2ltui.spec.events import LayersProbed, LayerStats
 from d2ltui.spec.layers import LayerKind, LayerSpec
 
+FULL = 4  # bytes of a number whose figures are taken as they are
 MAX_UNITS = 1024  # of a layer, told one by one
 MAX_LISTED_PARAMETERS = 16  # of a layer, told one by one
 
@@ -81,7 +82,10 @@ def look(
         values = _first_tensor(output)
         if values is None or not values.is_floating_point() or not values.numel():
             return
-        by_unit = _by_unit(part, values.detach())
+        values = values.detach()
+        if values.element_size() < FULL:  # zeros, shares and means of bfloat16 are not to be counted in bfloat16
+            values = values.float()
+        by_unit = _by_unit(part, values)
         spec = specs.get(part) or _describe(part, len(seen) + 1, _first_tensor(inputs), by_unit)
         activation = activation_of(spec.name)
         weight = _weight_of(part)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import select
+from d2ltui.engine.device import DeviceError, candidates, select
 from d2ltui.engine.map import MapTraining
 from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.runner.map_spread import over
@@ -20,6 +20,7 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.jobs import Jobs
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec, runs_of, value_of
 from d2ltui.spec.memory import check_memory
+from d2ltui.spec.parsing import ConfigError, Problem
 
 MOST_RANKED = 2**20  # pairs of cells that are compared to find out which ones are next
 NEAR = 2  # cells: how far away those are that say how much changes around a cell
@@ -103,6 +104,10 @@ def cells_of(spec: MapSpec) -> dict[Cell, list[RunConfig]]:
     cells = runs_of(spec)
     check_cells({cell: runs[0] for cell, runs in cells.items()})
     check_memory(spec.config)
+    try:
+        candidates(spec.config)
+    except DeviceError as error:
+        raise ConfigError([Problem("", str(error))]) from None
     return cells
 
 

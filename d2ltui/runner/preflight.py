@@ -74,14 +74,16 @@ class Attempt:
     def _carry_out(self) -> None:
         from d2ltui.data import LoadCancelled
         from d2ltui.engine import checkup, range_test, summary, workbench
+        from d2ltui.engine.device import products
 
         try:
             bench = workbench.set_up(self.config, self.control, progress=self._tell)
             self._tell("looking", None)
-            if self.kind == "check":
-                self.checkup = checkup.check(bench, self._read)
-            else:
-                self.range_test = range_test.range_test(bench, lambda share: self._tell("trying rates", share))
+            with products(bench.config, bench.device):
+                if self.kind == "check":
+                    self.checkup = checkup.check(bench, self._read)
+                else:
+                    self.range_test = range_test.range_test(bench, lambda share: self._tell("trying rates", share))
         except (workbench.Cancelled, LoadCancelled):
             self.problem = "stopped"
         except Exception as error:

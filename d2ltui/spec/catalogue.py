@@ -27,9 +27,9 @@ IMPLEMENTATIONS: dict[str, str] = {
 # Fields that only some values of another field have a use for, by name, with that other field.
 ONLY_WITH: dict[str, str] = {"init_std": "init", "momentum": "optimizer", **dict.fromkeys(DATA_FIELDS, "dataset")}
 PRECISIONS: dict[str, str] = {
-    "fp32": "products of 24 significant bits",
-    "tf32": "products of 11 significant bits, on NVIDIA GPUs",
-    "bf16": "products of 8 significant bits, by autocast",
+    "fp32": "factors of 24 significant bits",
+    "tf32": "factors rounded to 11 significant bits, on NVIDIA GPUs",
+    "bf16": "factors rounded to 8 significant bits, by autocast",
 }
 SCHEDULES: dict[str, str] = {
     "constant": "the same in all epochs",

@@ -17,8 +17,11 @@ from d2ltui.engine.device import products
 from d2ltui.engine.population import may_join
 from d2ltui.nn import build
 from d2ltui.nn.accel.onednn import OneDNNLinear
+from d2ltui.runner.map_run import cells_of
 from d2ltui.spec import events
+from d2ltui.spec.axes import parse_axis
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.maps import MapSpec
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.versions import plain_config, read_config
 
@@ -56,6 +59,27 @@ def test_outputs_are_those_of_bfloat16_and_float32_for_whoever_sees_them(
     assert [layer.mean for layer in seen.layers] == pytest.approx(
         [layer.mean for layer in look(whole, x, y, whole.loss).probed.layers], rel=0.2, abs=0.05
     )
+
+
+def test_what_is_looked_at_is_counted_in_float32() -> None:
+    """With 8 bits, 2,044 zeros in 2,048 are all of them."""
+
+    class Sparse(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu(x).to(torch.bfloat16)
+
+    module = torch.nn.Sequential(Sparse(), torch.nn.Linear(1, 1, dtype=torch.bfloat16))
+    x = torch.full((2048, 1), -1.0)
+    x[:4] = 1.0
+    seen = look(module, x, x, lambda output, y: output.float().square().mean(), brief=True).probed
+    assert seen.layers[0].zeros == pytest.approx(2044 / 2048)
+
+
+def test_a_map_is_refused_before_its_data_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("d2ltui.engine.device.available", lambda: ("cpu",))
+    config = resolve({"dataset": "circles", "hidden": "4", "precision": "tf32"})
+    with pytest.raises(ConfigError, match="precision: 'tf32' is not allowed on cpu; allowed there: fp32, bf16"):
+        cells_of(MapSpec(config, parse_axis("x", "lr=0.1:1:2"), parse_axis("y", "init_std=0.1:1:2"), 1))
 
 
 def test_a_library_that_knows_float32_only_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
