@@ -70,22 +70,23 @@ def overlay(
     epochs: float,
     empty: str,
     *,
-    x_label: str = "epoch",
+    places: Sequence[int] | None = None,
 ) -> ChartSpec:
-    """The curves of several runs on one axis of so many `epochs`, or what `x_label` says, each with its letter on it.
+    """The curves of several runs on one axis of so many `epochs`, each with the letter of its place on it.
 
-    `names` are what the legend calls the runs, and `empty` stands where there is no curve.
+    `names` are what the legend calls the runs, "" for what it leaves out; `empty` stands where there is no curve, and
+    `places` are the curves' own, one after the other where nothing else is said.
     """
     lines = [
         Line(name, style(index), x, y, marker=letter(index))
-        for index, (name, (x, y)) in enumerate(zip(names, curves, strict=True))
+        for index, name, (x, y) in zip(places or range(len(names)), names, curves, strict=True)
     ]
     return ChartSpec(
         width=width,
         height=height,
         lines=lines,
         x_high=float(epochs),
-        x_label=x_label,
+        x_label="epoch",
         ascii=ascii,
         empty_text=empty,
     )

@@ -190,7 +190,7 @@ def compare(paths: Sequence[Path]) -> None:
     Raises:
         StoreError: where one cannot be read.
     """
-    from d2ltui.charts.overlay import epoch_curves, letter, training_losses
+    from d2ltui.charts.overlay import letter
 
     lives, infos = [], []
     for path in paths:
@@ -198,18 +198,14 @@ def compare(paths: Sequence[Path]) -> None:
             lives.append(reader.live)
             infos.append(describe(path, reader.meta))
     letters = [letter(index) for index in range(len(lives))]
-    names = [run.name for run in infos]
     for mark, run in zip(letters, infos, strict=True):
         text.say(f"{mark}  {run.name}: {run.status}")
     text.say()
     factors = comparison.loss_factors([live.header for live in lives])
-    text.say("training loss")
-    _chart(training_losses(lives, text.width(), SMOOTHING, factors), names)
-    text.say("validation loss")
-    _chart(epoch_curves(lives, "val_loss", text.width(), factors=factors), names)
-    if len({live.header.task for live in lives}) == 1:
-        text.say(f"validation {lives[0].header.metric_title}")
-        _chart(epoch_curves(lives, "val_metric", text.width()), names)
+    tasks = list(dict.fromkeys(live.header.task for live in lives))
+    for task in tasks:  # a cross-entropy and a squared error share no axis
+        of_task = [index for index, live in enumerate(lives) if live.header.task == task]
+        _charts([lives[i] for i in of_task], of_task, [factors[i] for i in of_task], alone=len(tasks) == 1)
     text.say()
     rows: list[tuple[str, ...]] = [
         (name, *values) for name, values in comparison.differences([live.header for live in lives])
@@ -227,8 +223,26 @@ def compare(paths: Sequence[Path]) -> None:
         text.say(f"note: {sentence}.")
 
 
-def _chart(curves: Sequence[Curve], names: Sequence[str]) -> None:
+def _charts(lives: Sequence[LiveRun], places: Sequence[int], factors: Sequence[float], *, alone: bool) -> None:
+    """The curves of runs of one task, of which each has the letter of its place."""
+    from d2ltui.charts.overlay import epoch_curves, training_losses
+
+    header = lives[0].header
+    kind = "" if alone else ", a cross-entropy" if header.task == "classification" else ", a squared error"
+    text.say(f"training loss{kind}")
+    _chart(training_losses(lives, text.width(), SMOOTHING, factors), places)
+    text.say(f"validation loss{kind}")
+    _chart(epoch_curves(lives, "val_loss", text.width(), factors=factors), places)
+    text.say(f"validation {header.metric_title}")
+    _chart(epoch_curves(lives, "val_metric", text.width()), places)
+
+
+def _chart(curves: Sequence[Curve], places: Sequence[int]) -> None:
     from d2ltui.charts.overlay import overlay
 
     longest = max((x[-1] for x, _ in curves if x), default=1.0)
-    text.chart(overlay(curves, names, text.width(), text.HEIGHT, text.is_ascii(), longest, "nothing yet"))
+    # The list above says whose letters these are: a legend would cut their names.
+    spec = overlay(
+        curves, [""] * len(curves), text.width(), text.HEIGHT, text.is_ascii(), longest, "nothing yet", places=places
+    )
+    text.chart(spec)

@@ -9,6 +9,7 @@ import pytest
 from person import ENDLESS, SMALL, Opener, Starter, listed
 from textual.widgets import DataTable, Input, Static
 
+from d2ltui.charts.bundles import bundled
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.live import LiveRun
@@ -209,9 +210,10 @@ async def test_a_store_that_cannot_be_written_does_not_stop_the_training(
 
 
 def test_differences_name_only_the_fields_that_differ() -> None:
-    lives = [LiveRun(resolve({"lr": 0.1})), LiveRun(resolve({"lr": 0.2, "activation": "tanh"}))]
-    assert differences(lives).splitlines() == ["activation: a relu, b tanh", "lr: a 0.1, b 0.2"]
-    assert differences([LiveRun(resolve({})), LiveRun(resolve({}))]) == "the configurations are the same"
+    lives = {"one": LiveRun(resolve({"lr": 0.1})), "other": LiveRun(resolve({"lr": 0.2, "activation": "tanh"}))}
+    assert differences(bundled(lives)).splitlines() == ["activation: a relu, b tanh", "lr: a 0.1, b 0.2"]
+    same = {name: LiveRun(resolve({})) for name in "ab"}
+    assert differences(bundled(same)) == "the configurations are the same"
 
 
 def test_linear_regression_from_scratch_and_concise_share_a_unit_on_the_screen() -> None:
@@ -220,11 +222,12 @@ def test_linear_regression_from_scratch_and_concise_share_a_unit_on_the_screen()
     for name in ("scratch", "concise"):
         lives[name] = LiveRun(resolve({**given, "implementation": name}))
         Trainer(lives[name].config, Control(), [lives[name]]).run()
-    spec, legend = marked_runs(lives, Shown(epoch=2), 60, 12, ascii=False)
+    spec, below = marked_runs(bundled(lives), Shown(epoch=2), 60, 12, ascii=False)
+    legend = "".join(text for line in below for _, text in line)
     for line, live, factor in zip(spec.lines, lives.values(), (2.0, 1.0), strict=True):
         assert line.y == [factor * epoch.val_loss for epoch in live.epochs]
     assert number(2 * lives["scratch"].epochs[-1].val_loss) in legend
-    facts = differences(list(lives.values()))
+    facts = differences(bundled(lives))
     assert "implementation: a scratch, b concise" in facts
     assert "shown as (ŷ − y)²" in facts
     assert "halves the gradient" in facts

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from d2ltui.charts.bundles import bundled
 from d2ltui.charts.draw import draw
 from d2ltui.charts.of_run import Curves
 from d2ltui.history.live import LiveRun
@@ -57,9 +58,9 @@ def test_it_is_compared_with_a_run_of_this_engine() -> None:
     assert found["lr"] == ["–", "0.1"]
     assert "\x1b" not in "".join(found["note"])
     assert loss_factors(headers) == [1.0, 1.0]
-    assert "learning_rate: a 1e-7, b –" in told([other, own])
-    spec, legend = marked_runs({"theirs": other, "ours": own}, Shown(), 60, 12, ascii=False)
-    assert "a theirs: 1.25 0.4" in legend
+    assert "learning_rate: a 1e-7, b –" in told(bundled({"theirs": other, "ours": own}))
+    spec, below = marked_runs(bundled({"theirs": other, "ours": own}), Shown(), 60, 12, ascii=False)
+    assert "─a─ theirs: 1.25 0.4" in "".join(text for line in below for _, text in line)
     assert spec.lines[0].y == [1.25]
 
 

@@ -15,9 +15,9 @@ from textual.css.scalar import Scalar
 from textual.screen import Screen
 from textual.widgets import DataTable, Input, Static
 
+from d2ltui.charts.bundles import Bundle, bundled, letters_in_short
 from d2ltui.charts.fan import are_alike
 from d2ltui.charts.overlay import letter
-from d2ltui.charts.spec import Style
 from d2ltui.spec.language import _
 from d2ltui.spec.text import counted
 from d2ltui.store import StoreError, filters, listing
@@ -28,8 +28,8 @@ from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.dialogs import HelpScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.runs_actions import RunActions
-from d2ltui.tui.screens.runs_curves import Histories, Shown, about, differences, marked_runs
-from d2ltui.tui.screens.runs_fan import FAN_LEGEND, fan_of_runs
+from d2ltui.tui.screens.runs_curves import Histories, Shown, about, differences
+from d2ltui.tui.screens.runs_fan import picture_of
 from d2ltui.tui.screens.runs_groups import RunGroups
 from d2ltui.tui.screens.runs_order import ORDERS, place
 from d2ltui.tui.services.defects import drawn
@@ -87,6 +87,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self._groups = RunGroups()
         self._histories = Histories()
         self._lives: dict[str, LiveRun] = {}
+        self._letters: dict[str, int] = {}  # of the curves that are drawn, by their runs
         self._told: dict[str, str] = {}  # why marked runs have no curves
         self.followed = ""  # a group, of which each run is marked as soon as there is one
         self._sort = 0
@@ -221,13 +222,22 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
 
     def refill(self) -> None:
         """Show the runs that are known in the table."""
+        curves = [] if are_alike(list(self._lives.values())) else self._curves()
+        self._letters = {name: index for index, curve in enumerate(curves) for name in curve.names}
         baseline = next((run for run in self._all or () if run.name == self._baseline), None)
         self._table.fill(self._rows, self._mark, baseline)
         self._show_facts()
 
     def _mark(self, name: str) -> str:
-        mark = letter(self._marked.index(name)) if name in self._marked else ""
+        """The letter of its curve; of a group, those of its runs."""
+        if (group := self._groups.of(name)) is not None:
+            marked = {self._letter(run.name) for run in group.runs if run.name in self._marked}
+            return letters_in_short(sorted(marked))
+        mark = letter(self._letter(name)) if name in self._marked else ""
         return f"{mark}=" if name == self._baseline else mark
+
+    def _letter(self, name: str) -> int:
+        return self._letters.get(name, self._marked.index(name))
 
     # What the keys do
 
@@ -353,8 +363,13 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         group = self._groups.of(name)
         run = next((run for run in self._runs if run.name == name), None)
         of_one = self._groups.about(group) if group is not None else about(run)
-        self._facts.update(differences(list(self._lives.values())) if several else of_one)
+        self._facts.update(differences(self._curves()) if several else of_one)
         self._facts_pane.title(_("Differences") if several else _("About the run"))
+
+    def _curves(self) -> list[Bundle]:
+        """The marked runs: of one configuration and many seeds, or of many that are marked, several are one curve."""
+        groups = {run.name: run.group for run in self._all or () if run.group}
+        return bundled(self._lives, groups, alone=self._baseline)
 
     async def _draw(self, width: int, height: int) -> None:
         lives, problems = await in_thread(partial(self._histories.read, tuple(self._marked)))
@@ -366,17 +381,11 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
                 self.app.notify(problem, severity="error")
         self._told = problems
         self._lives = lives
-        legend_rows = len(lives) + 1 if lives else 0
         self._overlay_pane.title(self._shown.title(list(lives.values())))
-        rows, ascii = max(4, height - legend_rows), self.host.ascii
-        if are_alike(list(lives.values())):
-            spec, legend = fan_of_runs(
-                lives, self._shown, width, max(4, height - FAN_LEGEND), ascii, self._table.selected
-            )
-        else:
-            spec, legend = marked_runs(lives, self._shown, width, rows, ascii)
-        self._show_facts()
-        below = [[(int(Style.TEXT), line)] for line in legend.splitlines()]
+        spec, below = picture_of(
+            lives, self._curves(), self._shown, width, height, self.host.ascii, self._table.selected
+        )
+        self.refill()
         self._overlay.show([*drawn(self.app, lambda: spec), *below])
         if self._again:
             self._again = False

@@ -6,15 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
 import numpy as np
 
-from d2ltui.charts.overlay import epoch_curves, letter, overlay
-from d2ltui.charts.spec import ChartSpec
+from d2ltui.charts import bundles
+from d2ltui.charts.bundles import Bundle, letters_in_short
+from d2ltui.charts.overlay import letter, style
+from d2ltui.charts.spec import Band, ChartSpec, Drawing, Line, Style
 from d2ltui.charts.timeline import Timeline, Unit
 from d2ltui.spec import comparison
 from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import number, optional, setting, signed
+from d2ltui.spec.width import cells, padded, wrapped
 from d2ltui.store import StoreError, home, listing
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from d2ltui.store.listing import MapFacts, RunInfo
 
 FIGURES = ("val_loss", "val_metric", "train_loss", "train_metric")
+_SAMPLE, _BETWEEN = 4, 2  # cells of the legend: of a line and a blank, between two columns
+_KINDS = {"classification": _("a cross-entropy"), "regression": _("a squared error")}
+_METRICS = {"classification": _("an accuracy"), "regression": "R²"}
 UNITS: tuple[Unit, ...] = ("epoch", "step", "time")
 
 
@@ -61,17 +66,17 @@ class Histories:
             return None, known[1]  # what was read before; the next time there is more
 
 
-def differences(lives: Sequence[LiveRun]) -> str:
-    """The hyperparameters in which the runs differ, a line each.
+def differences(curves: Sequence[Bundle]) -> str:
+    """The hyperparameters in which the curves' runs differ, a line each.
 
     Of runs from scratch and concise ones also why their curves differ.
     """
     lines = [
-        f"{name}: " + ", ".join(f"{letter(i)} {value}" for i, value in enumerate(values))
-        for name, values in comparison.differences([live.header for live in lives])
+        f"{name}: " + ", ".join(f"{letters} {value}" for letters, value in values)
+        for name, values in bundles.differences(curves)
     ]
     facts = "\n".join(lines) or _("the configurations are the same")
-    configs = [live.config for live in lives if live.is_configured]
+    configs = [live.config for curve in curves for live in curve.runs if live.is_configured]
     return "\n\n".join([facts, *(f"{said}." for said in comparison.explanations(configs))])
 
 
@@ -108,49 +113,126 @@ class Shown(NamedTuple):
         return said.format(figure=_("loss") if what == "loss" else metric)
 
 
-def marked_runs(lives: dict[str, LiveRun], shown: Shown, width: int, height: int, ascii: bool) -> tuple[ChartSpec, str]:
-    """A figure of several runs on one axis and in one unit; losses and metrics at an epoch, and their distance from the
-    first run's.
+def marked_runs(
+    curves: Sequence[Bundle], shown: Shown, width: int, height: int, ascii: bool
+) -> tuple[ChartSpec, Drawing]:
+    """A figure of several runs on one axis and in one unit, and below it what each has at an epoch.
+
+    Beside that stands how far it is from the first one's. Unlike quantities share no axis: what is not of the first
+    curve's kind is not drawn, nor what the legend has no room for; both are told.
     """
-    part = shown.figure.partition("_")[0]
-    names = f"{part}_loss", f"{part}_metric"
-    factors = comparison.loss_factors([live.header for live in lives.values()])
-    values: list[str] = []
-    first: list[float] | None = None
-    for index, (name, live) in enumerate(lives.items()):
-        at = live.epochs.at(shown.epoch)
-        figures = [factors[index] * getattr(at, names[0]), getattr(at, names[1])] if at is not None else []
-        away = [f" ({signed(a - b)})" for a, b in zip(figures, first, strict=True)] if figures and first else ["", ""]
-        told = " ".join(f"{number(figure)}{apart}" for figure, apart in zip(figures, away, strict=False))
-        values.append(f"{letter(index)} {name}: {told or '–'}")
-        if index == 0:
-            first = figures
-    empty = _("no epoch has ended in these") if lives else _("space marks runs; their curves appear here")
-    runs = list(lives.values())
     loss = shown.figure.endswith("loss")
-    curves = epoch_curves(runs, shown.figure, width, -math.inf if loss else -1.0, factors=factors if loss else None)
-    axes = [Timeline(live, shown.unit) for live in runs]
-    ends = [axis.at(span(live) * (live.header.steps_per_epoch or 1)) for live, axis in zip(runs, axes, strict=True)]
-    drawn = [
-        (axis.x(np.array(x) * (live.header.steps_per_epoch or 1)).tolist(), y)
-        for live, axis, (x, y) in zip(runs, axes, curves, strict=True)
-    ]
-    label = axes[0].label if axes else "epoch"
-    spec = overlay(drawn, list(lives), width, height, ascii, max(ends, default=1.0), empty, x_label=label)
-    if lives:
-        cursor = axes[0].at(shown.epoch * (runs[0].header.steps_per_epoch or 1))
-        spec = msgspec.structs.replace(spec, cursor=cursor)
-        if loss:
-            spec = msgspec.structs.replace(spec, y_low=0.0)
-        elif all(live.header.task == "classification" for live in runs):
-            spec = msgspec.structs.replace(spec, y_low=0.0, y_high=1.0)
-    if part == "val":
-        said = _("validation loss and metric at epoch {epoch} (← →)").format(epoch=shown.epoch)
-    else:
-        said = _("training loss and metric at epoch {epoch} (← →)").format(epoch=shown.epoch)
-    if len(lives) > 1:
-        said = _("{figures}, with the difference from {first}").format(figures=said, first=letter(0))
-    return spec, f"{said}:\n" + "\n".join(values) if lives else ""
+    task = curves[0].first.header.task if curves else "classification"
+    unlike = [index for index, curve in enumerate(curves) if curve.first.header.task != task]
+    legend = _Legend(curves, shown, width, max(3, height // 2))
+    drawn = [index for index in legend.told if index not in unlike]
+    lines, bands, ends = [], [], []
+    for index in drawn:
+        curve, live = curves[index], curves[index].first
+        axis, per_epoch = Timeline(live, shown.unit), live.header.steps_per_epoch or 1
+        factor = legend.factors[index] if loss else 1.0
+        x, y, band = curve.curve(shown.figure, width, -math.inf if loss else -1.0)
+        x = axis.x(np.array(x) * per_epoch).tolist()
+        lines.append(Line("", style(index), x, [factor * value for value in y], marker=letter(index)))
+        if band is not None:
+            over = axis.x(np.array(band.x) * per_epoch).tolist()
+            low, high = ([factor * value for value in limits] for limits in (band.low, band.high))
+            bands.append(Band(over, low, high, style=Style.RAW))
+        ends.append(max(axis.at(span(one) * per_epoch) for one in curve.runs))
+    below = [*legend.lines(unlike), *_unlike(unlike, task, loss, width)]
+    of_first = Timeline(curves[0].first, shown.unit) if curves else None
+    spec = ChartSpec(
+        width=width,
+        height=max(4, height - len(below)),
+        lines=lines,
+        bands=bands,
+        x_high=float(max(ends, default=1.0)),
+        x_label=of_first.label if of_first is not None else "epoch",
+        y_low=0.0 if curves and (loss or task == "classification") else None,
+        y_high=1.0 if curves and not loss and task == "classification" else None,
+        cursor=of_first.at(shown.epoch * (curves[0].first.header.steps_per_epoch or 1)) if of_first else None,
+        ascii=ascii,
+        empty_text=_("no epoch has ended in these") if curves else _("space marks runs; their curves appear here"),
+    )
+    return spec, below
+
+
+def _unlike(unlike: Sequence[int], task: str, loss: bool, width: int) -> Drawing:
+    if not unlike:
+        return []
+    kinds = _KINDS if loss else _METRICS
+    other = "regression" if task == "classification" else "classification"
+    said = (
+        _("not drawn: {letters}, whose loss is {theirs}; the axis is that of {ours}")
+        if loss
+        else _("not drawn: {letters}, whose metric is {theirs}; the axis is that of {ours}")
+    )
+    text = said.format(letters=letters_in_short(unlike), theirs=kinds[other], ours=kinds[task])
+    return [[(int(Style.WARNING), line)] for line in wrapped(text, width)]
+
+
+class _Legend:
+    """What each curve has at an epoch, in as many columns as there is room for."""
+
+    def __init__(self, curves: Sequence[Bundle], shown: Shown, width: int, rows: int) -> None:
+        self._shown = shown
+        self._part = shown.figure.partition("_")[0]
+        self.factors = comparison.loss_factors([curve.first.header for curve in curves])
+        self._entries = self._values(curves)
+        self._widest = max(map(cells, self._entries), default=0) + _SAMPLE
+        rows -= 1  # a heading
+        fitting = max(1, (width + _BETWEEN) // (self._widest + _BETWEEN))
+        self._columns = min(fitting, -(-len(curves) // max(3, rows // 2)) or 1)
+        enough = -(-len(curves) // self._columns) <= rows
+        # Where they do not fit, a row says how many are left out.
+        self.told = range(min(len(curves), self._columns * (rows if enough else max(1, rows - 1))))
+        self._left_out = len(curves) - len(self.told)
+
+    def _values(self, curves: Sequence[Bundle]) -> list[str]:
+        found, first = [], []
+        for index, curve in enumerate(curves):
+            figures = []
+            for what, factor in (("loss", self.factors[index]), ("metric", 1.0)):
+                values = [factor * value for value in curve.at(self._shown.epoch, f"{self._part}_{what}")]
+                figures.append(sum(values) / len(values) if values else math.nan)
+            if index == 0:
+                first = figures
+            like = curve.first.header.task == curves[0].first.header.task
+            told = " ".join(
+                _with_distance(a, b if index and like else math.nan) for a, b in zip(figures, first, strict=True)
+            )
+            found.append(f"{curve.name}: {told if not all(map(math.isnan, figures)) else '–'}")
+        return found
+
+    def lines(self, unlike: Sequence[int]) -> Drawing:
+        """A heading, the curves, each with a sample of its line, and how many are left out."""
+        if not self._entries:
+            return []
+        if self._part == "val":
+            said = _("validation loss and metric at epoch {epoch} (← →)").format(epoch=self._shown.epoch)
+        else:
+            said = _("training loss and metric at epoch {epoch} (← →)").format(epoch=self._shown.epoch)
+        if len(self._entries) > 1:
+            said = _("{figures}, with the difference from {first}").format(figures=said, first=letter(0))
+        found: Drawing = [[(int(Style.TEXT), f"{said}:")]]
+        rows = -(-len(self.told) // self._columns)
+        for row in range(rows):
+            line: list[tuple[int, str]] = []
+            for index in self.told[row::rows]:
+                sample = f" {letter(index)} " if index in unlike else f"─{letter(index)}─"
+                entry = padded(f" {self._entries[index]}", self._widest + _BETWEEN - cells(sample))
+                line += [(int(style(index)), sample), (int(Style.TEXT), entry)]
+            found.append(line)
+        if self._left_out:
+            text = _("and {curves} more marked curves, for which there is no room").format(curves=self._left_out)
+            found.append([(int(Style.WARNING), text)])
+        return found
+
+
+def _with_distance(value: float, reference: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return number(value) + ("" if math.isnan(reference) else f" ({signed(value - reference)})")
 
 
 def about(run: RunInfo | None) -> str:

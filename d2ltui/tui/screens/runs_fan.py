@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from d2ltui.charts.fan import fan_chart, fan_of
-from d2ltui.charts.spec import ChartSpec
+from d2ltui.charts.fan import are_alike, fan_chart, fan_of
+from d2ltui.charts.spec import ChartSpec, Drawing, Style
 from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
-from d2ltui.tui.screens.runs_curves import Shown, span
+from d2ltui.tui.screens.runs_curves import Shown, marked_runs, span
 
 if TYPE_CHECKING:
+    from d2ltui.charts.bundles import Bundle
     from d2ltui.history.live import LiveRun
 
 FAN_LEGEND = 2  # lines
+
+
+def picture_of(
+    lives: dict[str, LiveRun],
+    curves: Sequence[Bundle],
+    shown: Shown,
+    width: int,
+    height: int,
+    ascii: bool,
+    under: str | None,
+) -> tuple[ChartSpec, Drawing]:
+    """The marked runs, in a frame of `width` × `height` cells: a fan, or `curves`, and below it what they have."""
+    if not are_alike(list(lives.values())):
+        return marked_runs(curves, shown, width, height, ascii)
+    spec, told = fan_of_runs(lives, shown, width, max(4, height - FAN_LEGEND), ascii, under)
+    return spec, [[(int(Style.TEXT), line)] for line in told.splitlines()]
 
 
 def fan_of_runs(
