@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _IN_FULL = columns.Manner(digits=4, moment="%Y-%m-%d %H:%M", translated=False)
 _WORDS = ("status", "group", "note", "host", "model", "dataset")  # to the left
 SMOOTHING = 0.6
+_SAMPLE = 6  # columns of a legend beside a name: a piece of the line, and blanks
 MAX_NOTE_SHOWN = 200  # characters of a note in a list
 
 
@@ -205,7 +206,12 @@ def compare(paths: Sequence[Path]) -> None:
     tasks = list(dict.fromkeys(live.header.task for live in lives))
     for task in tasks:  # a cross-entropy and a squared error share no axis
         of_task = [index for index, live in enumerate(lives) if live.header.task == task]
-        _charts([lives[i] for i in of_task], of_task, [factors[i] for i in of_task], alone=len(tasks) == 1)
+        _charts(
+            [lives[i] for i in of_task],
+            {i: infos[i].name for i in of_task},
+            [factors[i] for i in of_task],
+            alone=len(tasks) == 1,
+        )
     text.say()
     rows: list[tuple[str, ...]] = [
         (name, *values) for name, values in comparison.differences([live.header for live in lives])
@@ -223,26 +229,25 @@ def compare(paths: Sequence[Path]) -> None:
         text.say(f"note: {sentence}.")
 
 
-def _charts(lives: Sequence[LiveRun], places: Sequence[int], factors: Sequence[float], *, alone: bool) -> None:
-    """The curves of runs of one task, of which each has the letter of its place."""
+def _charts(lives: Sequence[LiveRun], names: Mapping[int, str], factors: Sequence[float], *, alone: bool) -> None:
+    """The curves of runs of one task, `names` by their places: each has the letter of its own."""
     from d2ltui.charts.overlay import epoch_curves, training_losses
 
     header = lives[0].header
     kind = "" if alone else ", a cross-entropy" if header.task == "classification" else ", a squared error"
     text.say(f"training loss{kind}")
-    _chart(training_losses(lives, text.width(), SMOOTHING, factors), places)
+    _chart(training_losses(lives, text.width(), SMOOTHING, factors), names)
     text.say(f"validation loss{kind}")
-    _chart(epoch_curves(lives, "val_loss", text.width(), factors=factors), places)
+    _chart(epoch_curves(lives, "val_loss", text.width(), factors=factors), names)
     text.say(f"validation {header.metric_title}")
-    _chart(epoch_curves(lives, "val_metric", text.width()), places)
+    _chart(epoch_curves(lives, "val_metric", text.width()), names)
 
 
-def _chart(curves: Sequence[Curve], places: Sequence[int]) -> None:
+def _chart(curves: Sequence[Curve], names: Mapping[int, str]) -> None:
     from d2ltui.charts.overlay import overlay
 
-    longest = max((x[-1] for x, _ in curves if x), default=1.0)
-    # The list above says whose letters these are: a legend would cut their names.
-    spec = overlay(
-        curves, [""] * len(curves), text.width(), text.HEIGHT, text.is_ascii(), longest, "nothing yet", places=places
-    )
-    text.chart(spec)
+    longest, width = max((x[-1] for x, _ in curves if x), default=1.0), text.width()
+    # The list above says whose letters these are, too: a legend that has to cut the names says nothing.
+    fits = sum(len(name) + _SAMPLE for name in names.values()) <= width
+    shown = [name if fits else "" for name in names.values()]
+    text.chart(overlay(curves, shown, width, text.HEIGHT, text.is_ascii(), longest, "nothing yet", places=list(names)))

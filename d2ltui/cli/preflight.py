@@ -134,6 +134,7 @@ def _rate_values(config: RunConfig, found: RangeTest) -> dict[str, object]:
         "steepest": found.steepest,
         "tenth_of_lowest": found.tenth,
         "lr": found.lr,
+        "instead": [one.values for one in found.instead],
         "ratio": found.lr / suggestion if suggestion is not None else None,
     }
 

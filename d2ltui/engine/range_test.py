@@ -7,23 +7,42 @@ falls; from some rate on it rises again, and soon it explodes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from d2ltui.diagnosis.causes import possible_causes, with_remedy
+from d2ltui.diagnosis.remedies import Remedy, in_words
 from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import set_lr
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, setting
 from d2ltui.spec.text import counted
 
 LOWEST, HIGHEST = 1e-7, 10.0
-STEPS = (160, 320)  # 20 for each power of ten; where that suggests nothing, as a layer of sigmoids may, twice as many
+# 20 for each power of ten; where that suggests nothing, as a layer of sigmoids may, twice as many, and as two layers of
+# them may, eight times.
+STEPS = (160, 320, 1280)
+MOST_TRIED = 2  # changes that are tried, beside another optimiser, where no rate helps
 EXPLODED = 4.0  # times the lowest smoothed loss: no larger rate is of interest (fastai's `lr_find` stops there, too)
 SMOOTHING = 2.5  # steps: the standard deviation of the window that smooths the curve
 # Of the first loss, or of a guess's where that is lower: a curve that never falls below it suggests nothing. A LeNet of
 # sigmoids, with SGD, is such a case: measured, it does not learn in its first 800 steps, whatever the rate.
 FALLEN = 0.93
 NEAR = 5.0  # times the suggestion, or a part of it: rates that train alike
+
+
+class Instead(NamedTuple):
+    """A change with which some rate brings the loss down, that rate, and what was in its way without."""
+
+    remedy: Remedy
+    lr: float
+    why: str
+
+    @property
+    def values(self) -> Remedy:
+        """All that is to be put into the form."""
+        return {**self.remedy, "lr": self.lr}
 
 
 class RangeTest(NamedTuple):
@@ -36,6 +55,7 @@ class RangeTest(NamedTuple):
     tenth: float | None  # of the rate at the lowest loss
     exploded: bool  # whether it ended before HIGHEST
     lr: float  # the run's own
+    instead: tuple[Instead, ...] = ()  # what helps, where no rate alone does
 
     @property
     def suggestion(self) -> float | None:
@@ -68,11 +88,7 @@ class RangeTest(NamedTuple):
         """The suggestion beside the run's own rate, or that there is none; `check` is how to look for the reason."""
         suggestion = self.suggestion
         if suggestion is None or self.steepest is None or self.tenth is None:
-            said = _(
-                "no suggestion: in so few steps, no rate brings the loss well below that of a guess; the network may "
-                "only need more steps, or {check} says what is wrong"
-            )
-            return [said.format(check=check)]
+            return self._without(check)
         said = (
             _("suggestion: lr {lr}, steepest descent (the loss falls fastest at {steepest}, and is lowest at {lowest})")
             if self.steepest <= self.tenth
@@ -87,6 +103,24 @@ class RangeTest(NamedTuple):
             said.format(lr=setting(suggestion), steepest=steepest, lowest=lowest),
             own.format(lr=setting(self.lr), compared=_compared(self.lr / suggestion)),
         ]
+
+    def _without(self, check: str) -> list[str]:
+        """That there is no suggestion, and what to do instead."""
+        if not self.rates:  # the extent says it
+            return [_("no suggestion; {check} says what is wrong").format(check=check)]
+        steps = counted(len(self.rates), "step", ",")
+        said = [
+            _("no suggestion: in {steps} of growing rates the loss never comes well below that of a guess").format(
+                steps=steps
+            )
+        ]
+        with_change = _("with {change}, lr {lr} brings it down: {why}")
+        said += [
+            with_change.format(change=in_words(one.remedy), lr=setting(one.lr), why=one.why) for one in self.instead
+        ]
+        if not self.instead:
+            said.append(_("nor does it with other usual settings; {check} says what is wrong").format(check=check))
+        return said
 
 
 def _compared(ratio: float) -> str:
@@ -117,17 +151,41 @@ def range_test(bench: Workbench, tell: Callable[[float], None] = lambda share: N
     Raises:
         Cancelled: where the run's control has been asked for an end.
     """
-    done, total = 0, sum(STEPS)
+    done, total = 0, sum(STEPS) + (MOST_TRIED + 1) * sum(STEPS[:2])
     for steps in STEPS:
         found = _tested(bench, steps, lambda index, done=done: tell((done + index) / total))  # type: ignore[misc]
         if found.suggestion is not None:
-            break
+            return found
         done += steps
-    return found
+    return found._replace(instead=tuple(_what_helps(bench, lambda before: tell((done + before) / total))))
 
 
-def _tested(bench: Workbench, steps: int, tell: Callable[[int], None]) -> RangeTest:
-    learner = bench.learner()
+def _what_helps(bench: Workbench, tell: Callable[[int], None]) -> Iterator[Instead]:
+    """Changes that may be to blame, each tested with as many steps as are usual: those with which a rate helps."""
+    config = bench.config
+    scale = float(bench.data.x_train.double().square().mean().sqrt())
+    causes = [
+        cause for cause in possible_causes(config, bench.data.info, scale) if set(cause.remedy) - {"lr", "epochs"}
+    ]
+    changes = [({k: v for k, v in cause.remedy.items() if k != "lr"}, cause.what) for cause in causes[:MOST_TRIED]]
+    if config.optimizer != "adam":
+        changes.append(
+            ({"optimizer": "adam"}, _("Adam takes steps of one size, however small the gradient has become"))
+        )
+    for place, (remedy, why) in enumerate(changes):
+        before = place * sum(STEPS[:2])
+        changed = with_remedy(config, remedy)
+        if changed is None or changed.model != config.model:  # another model may want the data otherwise
+            continue
+        for steps in STEPS[:2]:
+            found = _tested(bench, steps, lambda index, before=before: tell(before + index), changed)  # type: ignore[misc]
+            if found.suggestion is not None:
+                yield Instead(remedy, found.suggestion, why)
+                break
+
+
+def _tested(bench: Workbench, steps: int, tell: Callable[[int], None], config: RunConfig | None = None) -> RangeTest:
+    learner = bench.learner(config)
     rates: list[float] = []
     losses: list[float] = []
     factor = (HIGHEST / LOWEST) ** (1 / (steps - 1))

@@ -126,7 +126,7 @@ async def test_what_cannot_be_done_is_said(open_app: Opener) -> None:
         await person.press("f", "escape")
         await person.press("F")
         scripted.attempts[-1].range_test = RangeTest((), (), (), None, None, True, 0.1)
-        await person.until(lambda: "no suggestion: in so few steps" in person.text(), "so")
+        await person.until(lambda: "no suggestion; key k says what is wrong" in person.text(), "so")
         assert "the loss is not finite after the first step" in person.text()
         await person.press("escape")
         await person.press("k")

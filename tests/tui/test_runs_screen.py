@@ -88,21 +88,21 @@ async def test_a_held_database_keeps_what_was_read_before(open_app: Opener) -> N
     async with open_app({}) as person:
         screen = await runs_screen(person, 1)
         await person.press("space")
-        await person.until(lambda: f"a {path.name}: 0.5" in person.text(), "its curve")
+        await person.until(lambda: f"a─ {path.name}: 0.5" in person.text(), "its curve")
         with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as holder:
             holder.execute("BEGIN EXCLUSIVE")
             screen.refresh_runs(changed=True)
             await person.until(lambda: screen._reading is not None and screen._reading.done(), "the list read again")
             assert rows_of(screen) == {path.name: ("a", "stopped")}
             await person.press("right", "left")
-            await person.until(lambda: "at epoch 1" in person.text() and f"a {path.name}: 0.5" in person.text(), "it")
+            await person.until(lambda: "at epoch 1" in person.text() and f"a─ {path.name}: 0.5" in person.text(), "it")
             await person.press("space")  # forgets it
             await person.until(lambda: not screen._lives, "no curve")
             await person.press("space")  # and asks for it again
             await person.until(lambda: screen._told != {}, "why there is no curve")
             holder.execute("ROLLBACK")
         screen.refresh_runs()
-        await person.until(lambda: f"a {path.name}: 0.5" in person.text(), "its curve, without a key")
+        await person.until(lambda: f"a─ {path.name}: 0.5" in person.text(), "its curve, without a key")
 
 
 async def test_a_mark_stays_with_its_run_where_renaming_or_deleting_is_refused(open_app: Opener) -> None:
@@ -267,7 +267,7 @@ async def test_a_narrow_terminal_shows_the_differences_in_the_curves_place(open_
         await person.until(
             lambda: "Validation accuracy" in person.text() and " step  0 " in person.text(), "another figure"
         )
-        assert "b softmax-moons-1: 0.5 (±0) 0.75 (±0)" in person.text()
+        assert "b─ softmax-moons-1: 0.5 (±0) 0.75 (±0)" in person.text()
         assert "f facts" in person.text()
         await person.press("f")
         await person.until(lambda: "the configurations are the same" in person.text(), "the differences")

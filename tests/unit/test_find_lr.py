@@ -14,6 +14,7 @@ from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Line, Style
 from d2ltui.cli import app
 from d2ltui.data import Dataset
+from d2ltui.diagnosis.causes import with_remedy
 from d2ltui.engine import workbench
 from d2ltui.engine.control import Control
 from d2ltui.engine.range_test import HIGHEST, LOWEST, STEPS, RangeTest, range_test, rounded
@@ -104,7 +105,21 @@ def test_a_layer_of_sigmoids_gets_as_many_steps_as_it_needs() -> None:
     assert 0.1 <= found.suggestion <= 1.0
 
 
-def test_rates_grow_and_stop_where_the_loss_explodes() -> None:
+def test_where_no_rate_helps_it_says_what_does_and_why() -> None:
+    config, found = range_of(hidden="32,32,32", activation="sigmoid", optimizer="sgd")
+    assert found.suggestion is None
+    first, second = found.instead
+    assert (first.remedy["activation"], second.remedy) == ("relu", {"optimizer": "adam"})
+    said = found.in_words("key k")
+    assert said[0].startswith("no suggestion: in 1,280 steps ")
+    assert "with activation relu" in said[1]
+    assert said[1].endswith("the gradient vanishes on its way back through 3 layers of sigmoid")
+    changed = with_remedy(config, {**second.values, "epochs": 10})
+    assert changed is not None
+    assert final(changed) > 0.8, "and so it does"
+
+
+def test_rates_grow_and_stop_where_the_loss_explodes(monkeypatch: pytest.MonkeyPatch) -> None:
     _, found = range_of(optimizer="sgd")
     assert found.rates[0] == LOWEST
     ratios = [b / a for a, b in zip(found.rates, found.rates[1:], strict=False)]
@@ -112,8 +127,10 @@ def test_rates_grow_and_stop_where_the_loss_explodes() -> None:
     assert found.exploded
     assert STEPS[0] * 0.8 < len(found.rates) < STEPS[0]
     assert found.losses[-1] > 2 * min(found.losses)
+    monkeypatch.setattr("d2ltui.engine.range_test.STEPS", STEPS[:1])  # more would be in vain
     _, found = range_of(init="zeros")
     assert not found.exploded
+    assert [one.remedy for one in found.instead][:1] == [{"init": "kaiming"}]
     assert found.rates[-1] == pytest.approx(HIGHEST)
     assert (found.suggestion, found.method) == (None, None)
 
@@ -165,14 +182,17 @@ def test_the_curve_and_a_sentence(command) -> None:  # type: ignore[no-untyped-d
     assert not home.runs_dir().exists() or not list(home.runs_dir().iterdir())
 
 
-def test_json(command) -> None:  # type: ignore[no-untyped-def]
+def test_json(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     status, out, _ = command("--dataset", "moons", "--json")
     told = json.loads(out[-1])
     assert (status, told["kind"], told["lr"]) == (0, "find-lr", 0.3)
     assert len(told["rates"]) == len(told["losses"]) == told["steps"]
     assert told["ratio"] == pytest.approx(told["lr"] / told["suggestion"])
+    monkeypatch.setattr("d2ltui.engine.range_test.STEPS", STEPS[:1])
     status, out, _ = command("--init", "zeros", "--json")
-    assert (status, json.loads(out[-1])["suggestion"]) == (1, None)
+    told = json.loads(out[-1])
+    assert (status, told["suggestion"]) == (1, None)
+    assert told["instead"] == [{"init": "kaiming", "lr": 0.1}]
 
 
 @pytest.mark.parametrize(

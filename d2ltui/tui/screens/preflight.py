@@ -157,9 +157,11 @@ class RatesScreen(AttemptScreen):
 
     @property
     def values(self) -> Mapping[str, object]:
-        """The suggested rate."""
+        """The suggested rate; or, where there is none, what helps, with its rate."""
         found = self.attempt.range_test
-        return {"lr": found.suggestion} if found is not None and found.suggestion is not None else {}
+        if found is None or found.suggestion is not None:
+            return {"lr": found.suggestion} if found is not None else {}
+        return found.instead[0].values if found.instead else {}
 
     def result(self, width: int, height: int) -> list[TextLine]:
         """The curve, and what it suggests."""
