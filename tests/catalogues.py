@@ -278,7 +278,7 @@ READINGS = ("inputs", "labels", "loss", "outputs", "gradients", "units", "by hea
 SHOWN_AS_THEY_ARE = ("accuracy", "metric", "layer", "input", "inputs", *READINGS)
 # What charts call their lines and axes.
 CHART_WORDS: tuple[str, ...] = ("train", "train (≥ −1)", "val", "raw", "epoch", "step", "s", "slope", "function")
-CHART_WORDS += ("note", "warning", "alarm", "resumed", "lr")
+CHART_WORDS += ("note", "warning", "alarm", "resumed", "lr", "passed")
 
 
 INTERFACE = Catalogue(

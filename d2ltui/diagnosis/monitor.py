@@ -47,6 +47,7 @@ for _rule in (
     Rule("oscillation", rules_loss.oscillation),
     Rule("stalled", rules_loss.stalled),
     Rule("overfitting", rules_training.overfitting),
+    Rule("overconfidence", rules_training.overconfidence),
     Rule("no-activation", rules_layers.no_activation),
     Rule("not-zero-centred", rules_layers.not_zero_centred),
 ):

@@ -11,6 +11,8 @@ from d2ltui.diagnosis.evidence import Run, finding, name_of
 from d2ltui.diagnosis.thresholds import (
     KNOWN,
     LIMITS,
+    RECENT,
+    RISEN,
     STALL_BLIND,
     STALL_EPOCHS,
     STALL_FALL,
@@ -40,7 +42,7 @@ def oscillation(run: Run) -> Iterator[Finding]:
     """
     guess = min(run.start, run.guess)
     times, low, high = swings(run.losses, run.config.batch_size, guess)
-    if times < SWINGS or run.diverged_at is not None:
+    if times < SWINGS or run.diverged_at is not None or _is_noise(run):
         return
     remedy = remedies.shorten_steps(run.config)
     yield finding(
@@ -63,6 +65,19 @@ def oscillation(run: Run) -> Iterator[Finding]:
         try_=_("Train again with {change}.").format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )
+
+
+def _is_noise(run: Run) -> bool:
+    """Whether the validation loss stays calm meanwhile: it is always of the same samples, and no chance moves it.
+
+    A squared error of few samples may go up and down as far as it does by chance alone.
+    """
+    since = run.step - len(run.losses)
+    losses = [epoch.val_loss for epoch in run.epochs if epoch.step > since]
+    if len(losses) < RECENT:
+        return False
+    lowest = list(itertools.accumulate(losses, min))
+    return all(loss < RISEN * low for low, loss in zip(lowest, losses[1:], strict=False))
 
 
 def swings(losses: Sequence[float], batch_size: int, guess: float) -> tuple[int, float, float]:

@@ -7,7 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.evidence import Run, finding, name_of
-from d2ltui.diagnosis.thresholds import LIMITS, LOW_STEPS, LR_STEPS, MEMORISED, OVERFIT_EPOCHS, severity_of
+from d2ltui.diagnosis.thresholds import (
+    GAIN,
+    KNOWN,
+    LIMITS,
+    LOW_STEPS,
+    LR_STEPS,
+    MEMORISED,
+    OVERFIT_EPOCHS,
+    RECENT,
+    severity_of,
+)
 from d2ltui.spec.events import Finding, LayersProbed, Severity
 from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number, percent, setting
@@ -166,6 +176,8 @@ def overfitting(run: Run) -> Iterator[Finding]:
     if not math.isfinite(recent) or best.val_loss <= 0 or last.train_loss >= recent:
         return
     figure = recent / best.val_loss
+    if knows_as_much(run):
+        return  # what grows is not what it gets wrong, but how sure it is of that: see `overconfidence`
     rises = figure >= LIMITS["overfitting"].warning and last.epoch - best.epoch >= OVERFIT_EPOCHS
     forgets = first.epoch == 1 and recent >= LIMITS["not_learning"].warning * first.val_loss
     if rises:
@@ -197,5 +209,56 @@ def overfitting(run: Run) -> Iterator[Finding]:
         ),
         why=_("It memorises what is true of the training samples only."),
         try_=_("Regularise it: {change}; or use more data, or fewer epochs.").format(change=remedies.in_words(remedy)),
+        remedy=remedy,
+    )
+
+
+def knows_as_much(run: Run) -> bool:
+    """Whether a classifier that knows most of what there is knows it of the validation part, too."""
+    recent = run.epochs[-RECENT:]
+    return run.config.task == "classification" and all(
+        epoch.val_metric >= epoch.train_metric - GAIN and epoch.val_metric >= KNOWN for epoch in recent
+    )
+
+
+def overconfidence(run: Run) -> Iterator[Finding]:
+    """The validation loss grows, or is above a guess's, though the accuracy is good: it is sure of its few mistakes."""
+    epochs = run.epochs
+    if not epochs or run.diverged_at is not None or not knows_as_much(run):
+        return
+    best, last = epochs.best("val_loss"), epochs[-1]
+    recent = min(epoch.val_loss for epoch in epochs[-RECENT:])  # a single bad epoch may be chance
+    if not math.isfinite(recent) or best.val_loss <= 0:
+        return
+    grows = recent >= LIMITS["overfitting"].warning * best.val_loss and last.epoch > best.epoch
+    if not grows and recent <= run.guess:
+        return
+    said = (
+        _(
+            "The network is too sure of itself: the validation loss was {best} after epoch {best_epoch} and is {last} "
+            "after epoch {epoch}, though the accuracy is {accuracy}."
+        )
+        if grows
+        else _(
+            "The network is too sure of itself: the validation loss is {last} after epoch {epoch}, more than the "
+            "{guess} of a guess, though the accuracy is {accuracy}."
+        )
+    )
+    remedy = remedies.regularise(run.config)
+    yield finding(
+        run,
+        "overconfidence",
+        "note",
+        recent / best.val_loss,
+        what=said.format(
+            best=number(best.val_loss),
+            best_epoch=best.epoch,
+            last=number(last.val_loss),
+            epoch=last.epoch,
+            accuracy=number(last.val_metric),
+            guess=number(run.guess),
+        ),
+        why=_("Of what it gets wrong it is almost certain, which costs the loss much, and the accuracy nothing."),
+        try_=_("Where its probabilities matter: {change}, or fewer epochs.").format(change=remedies.in_words(remedy)),
         remedy=remedy,
     )

@@ -6,8 +6,8 @@ import math
 from typing import NamedTuple
 
 from d2ltui.history.live import LiveRun
-from d2ltui.spec.events import Severity
-from d2ltui.spec.findings import MARKS
+from d2ltui.spec.events import Finding, Severity
+from d2ltui.spec.findings import MARKS, passed_in_words, tally
 from d2ltui.spec.numbers import setting
 
 _LASTING = frozenset(("not-zero-centred",))  # what a layer always is; its own view tells it
@@ -54,16 +54,23 @@ def _rates(live: LiveRun) -> list[RunMark]:
 
 
 def _findings(live: LiveRun) -> list[RunMark]:
-    """Each finding where it was found, the gravest last."""
+    """Each finding where it was found, the gravest last; what has passed in a run that is well now, as such."""
     found: list[RunMark] = []
     before: set[tuple[str, int | None]] = set()
+    now_well = tally(live.findings).severity is None and bool(live.looked_at)
     for event in live.findings_history:
         now = {(finding.rule, finding.layer) for finding in event.findings}
         found += [
-            RunMark(event.step, MARKS[finding.severity], finding.severity, finding.what, finding.severity)
+            _mark(event.step, finding, passed=now_well and finding.severity != "note")
             for finding in event.findings
             if (finding.rule, finding.layer) not in before and finding.rule not in _LASTING
         ]
         before = now
     order: list[Severity] = ["note", "warning", "alarm"]
     return sorted(found, key=lambda mark: order.index(mark.severity or "note"))
+
+
+def _mark(step: int, finding: Finding, *, passed: bool) -> RunMark:
+    if not passed:
+        return RunMark(step, MARKS[finding.severity], finding.severity, finding.what, finding.severity)
+    return RunMark(step, MARKS["note"], "passed", passed_in_words(finding), "note")

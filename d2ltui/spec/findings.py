@@ -14,9 +14,19 @@ from d2ltui.spec.text import counted
 MARKS: Mapping[Severity, str] = {"alarm": "▲", "warning": "△", "note": "·"}
 
 
+# What a curve shows to everybody: beside it, all is not simply well.
+_OF_LOSSES = frozenset(("overconfidence", "overfitting", "oscillation", "divergence", "stalled"))
+
+
 def severity_word(severity: Severity) -> str:
     """As people read it."""
     return {"alarm": _("alarm"), "warning": _("warning"), "note": _("note")}[severity]
+
+
+def passed_in_words(finding: Finding) -> str:
+    """What was found, and is no more."""
+    said = _("{severity} at that time, which has passed: {what}")
+    return said.format(severity=severity_word(finding.severity), what=finding.what)
 
 
 class Tally(NamedTuple):
@@ -52,13 +62,16 @@ def tally(findings: Iterable[Finding]) -> Tally:
 def all_well(findings: Iterable[Finding], looked_at: Sequence[str]) -> str:
     """What was looked at, in one line, where neither an alarm nor a warning has come of it; else "".
 
-    "" also where it is not known: nobody has examined the run.
+    "" also where it is not known: nobody has examined the run. What is noted of its losses is not all well.
     """
-    if not looked_at or tally(findings).severity is not None:
+    found = tuple(findings)
+    if not looked_at or tally(found).severity is not None:
         return ""
     *first, last = looked_at
     what = _(" and ").join(filter(None, (_(", ").join(first), last)))
-    return _("Looked at {what}: all well.").format(what=what)
+    noted = any(finding.rule in _OF_LOSSES for finding in found)
+    said = _("Looked at {what}: all well, but for what is noted.") if noted else _("Looked at {what}: all well.")
+    return said.format(what=what)
 
 
 def finding_values(finding: Finding) -> dict[str, object]:

@@ -12,6 +12,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.history.marks import marks_of
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
+from d2ltui.spec.findings import all_well
 from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import StoreThread
 
@@ -111,3 +112,16 @@ def test_a_stored_run_has_the_same_marks_and_findings() -> None:
     with RunReader(store.path) as reader:
         assert [mark[0:2] for mark in marks_of(reader.live)] == [mark[:2] for mark in EXPECTED]
         assert [len(reader.live.findings_at(step)[0]) for step in (10, 225, 315)] == [0, 1, 2]
+
+
+def test_an_alarm_that_has_passed_in_a_run_that_is_well_is_no_alarm() -> None:
+    tale = story()
+    assert [mark.sign for mark in marks_of(told(tale))][-2:] == ["△", "▲"], "nobody has said that it is well"
+    well = [*tale, events.FindingsChanged(450, (finding("dead-relu", "note", 450),), ("loss of 10 epochs",))]
+    assert all_well(told(well).findings, told(well).looked_at)
+    marks = {mark.step: mark for mark in marks_of(told(well)) if mark.severity}
+    assert {mark.sign for mark in marks.values()} == {"·"}
+    assert marks[315].meaning == "passed"
+    assert marks[315].sentence == "alarm at that time, which has passed: dead-relu in layer 1."
+    sick = [*tale, events.FindingsChanged(450, (finding("dead-relu", "alarm", 450),), ("loss of 10 epochs",))]
+    assert [mark.sign for mark in marks_of(told(sick))][-2:] == ["△", "▲"]

@@ -52,6 +52,18 @@ def test_the_noise_of_a_small_batch_is_no_oscillation() -> None:
         assert swings(losses, batch_size, LN10)[0] == 0
 
 
+@pytest.mark.parametrize(("val_losses", "found"), [([0.36, 0.35, 0.36, 0.34], False), ([0.3, 0.8, 0.35, 0.9], True)])
+def test_a_squared_error_that_jumps_by_chance_leaves_the_validation_loss_calm(
+    val_losses: list[float], found: bool
+) -> None:
+    config = resolve({**MLP, "dataset": "diabetes", "batch_size": 32, "lr": 0.1})
+    start, now = (looked(step, layer(1), loss=0.47) for step in (0, 192))
+    told = Epochs.of(
+        [events.EpochEnded(i, 48 * i, 0.4, loss, 0.1, 0.1, 1.0) for i, loss in enumerate(val_losses, start=1)]
+    )
+    assert ("oscillation" in rules(examine([start, now], told, config, losses=[0.25, 0.25, 0.6, 0.6] * 48))) == found
+
+
 def ended(losses: list[float], metric: float = 0.6) -> Epochs:
     told = epochs(losses, losses)
     return Epochs.of([events.EpochEnded(e.epoch, e.step, e.train_loss, 1, metric, 0.5, 1.0) for e in told])
