@@ -21,7 +21,7 @@ async def test_the_units_of_a_layer_are_looked_at_while_they_are_shown(open_app:
             return "\n".join("".join(text for _, text in line) for line in units.lines)
 
         await person.until(lambda: "never active" in shown(), "the units")
-        await person.press("escape")
+        await person.press("u")  # as it was opened
         await person.settle()
         assert not person.app.observed
         await person.press("space")

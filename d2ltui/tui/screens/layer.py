@@ -107,7 +107,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     LayerScreen > .box { width: 90%; height: 80%; border: round $border; padding: 0 1; background: $surface; }
     """
     BINDINGS = [
-        Binding("escape,q,enter", "dismiss", "close"),
+        Binding("escape,q,enter,u", "dismiss", "close"),
         Binding("left", "go(-1)", show=False),
         Binding("right", "go(1)", show=False),
         Binding("up", "scroll(-1)", show=False),
