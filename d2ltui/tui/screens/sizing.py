@@ -35,6 +35,7 @@ class SizingScreen(PanesScreen):
         self._factors: dict[str, float] = {}
         self._remembering: asyncio.Task[None] | None = None
         self._drag: _Drag | None = None
+        self._dragged: _Drag | None = None  # the same, once the mouse has moved
 
     def _say(self, hint: str) -> None:
         """Put `hint` below the status line."""
@@ -103,6 +104,8 @@ class SizingScreen(PanesScreen):
             return
         event.stop()
         moved = (event.screen_x if drag.boundary.beside else event.screen_y) - drag.at
+        if moved == 0 and self._dragged is None:
+            return  # sizes in whole cells are not quite what the weights say: a click would change these
         shares = [self._share(name) for name in drag.boundary[:2]]
         total, (first, second) = sum(drag.weights), shares
         low = max(pane_sizes.LEAST * first, total - pane_sizes.MOST * second)
@@ -110,6 +113,7 @@ class SizingScreen(PanesScreen):
         weights = divided(*drag.sizes, moved, drag.weights, beside=drag.boundary.beside, bounds=(low, high))
         factors = {name: weight / share for name, weight, share in zip(drag.boundary[:2], weights, shares, strict=True)}
         if any(self._factors.get(name, 1.0) != factor for name, factor in factors.items()):
+            self._dragged = drag
             self._factors |= factors
             self._apply()
 
@@ -119,7 +123,9 @@ class SizingScreen(PanesScreen):
             self._drag = None
             self.release_mouse()
             event.stop()
-            self._keep()
+            if self._dragged is not None:
+                self._dragged = None
+                self._keep()
 
     def _share(self, name: str) -> float:
         """Of its column, or of the width, as long as nobody has changed it."""
