@@ -14,6 +14,7 @@ from d2ltui.spec.config import resolve
 from d2ltui.store import StoreError, home, schema
 from d2ltui.store.listing import find, info, runs
 from d2ltui.store.reader import RunReader
+from d2ltui.store.session import RunWriter
 from d2ltui.store.writer import StoreThread
 
 # Names
@@ -42,6 +43,17 @@ def test_references() -> None:
     with pytest.raises(StoreError, match=f"begins the names of {first.name}, {fourth.name}"):
         find("linear")
     with pytest.raises(StoreError, match="'nothing' is not known; allowed: "):
+        find("nothing")
+    with pytest.raises(StoreError, match=r"'othr' is not known \(did you mean other\?\)"):
+        find("othr")
+
+
+def test_what_may_have_been_meant_begins_with_single_runs_groups_and_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    for i, (name, group) in enumerate([*((f"lesson-run-{i}", "lesson-x") for i in range(4)), ("a", ""), ("b", "")]):
+        path = home.create(name, lambda path, of=group: RunWriter.make(path, CONFIG, {"name": of} if of else None))  # type: ignore[misc]
+        assert path.name == f"{name}-1", i
+    monkeypatch.setattr("d2ltui.store.maps.names", lambda: ["map-1", "map-2"])
+    with pytest.raises(StoreError, match="allowed: b-1, a-1, lesson-x, map-2, map-1 and 4 more"):
         find("nothing")
 
 
