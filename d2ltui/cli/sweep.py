@@ -188,7 +188,10 @@ def _summarise(done: Sequence[Ended], fields: Sequence[str], kind: str) -> None:
         text.say(f"{name.replace('_', ' ')}: {number(mean, 4)}" + (f" ± {number(sd, 2)}" if sd is not None else ""))
     lives = [one.live for one in finished]
     of = f"the {len(finished)} that finished" if len(finished) < len(done) else str(len(done))
-    for figure, title in (("val_loss", "validation loss"), ("val_metric", "validation metric")):
+    for figure, title in (
+        ("val_loss", "validation loss"),
+        ("val_metric", f"validation {lives[0].header.metric_title}"),
+    ):
         found = band(lives, figure)
         text.say(f"{title}: mean, and band from the lowest to the highest of {of}" if len(lives) > 1 else title)
         text.chart(
