@@ -15,6 +15,7 @@ from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
     from d2ltui.spec.events import Finding
+    from d2ltui.tui.panes.layer_lines import TextLine
 
 MOST_REMEDY_ROWS = 3
 
@@ -34,6 +35,7 @@ class FindingsPane(ScrollingPane):
         self._newest: tuple[Finding, ...] = ()  # whatever step is looked at
         self._well = ""  # what was looked at, where all is well
         self._starts: list[int] = []
+        self._said: tuple[str, str] = ("", "")  # how many are grave, and of which moment
 
     @property
     def selected(self) -> Finding | None:
@@ -64,7 +66,8 @@ class FindingsPane(ScrollingPane):
             return
         self._shown, self._findings, self._well = state, findings, well
         self._selected = min(self._selected, max(0, len(findings) - 1))
-        self.subtitle("  ".join(filter(None, (tally(findings).words, moment))))
+        self._said = (tally(findings).words, moment)
+        self.subtitle("  ".join(filter(None, self._said)))
         if not findings and not well:
             self._remedy.display = False
             self.show_text(
@@ -79,6 +82,7 @@ class FindingsPane(ScrollingPane):
 
     def _show_lines(self, width: int) -> None:
         rows, below = self.size.height, None
+        remedy: list[TextLine] = []
         lines, self._starts = finding_lines(self._findings, self._selected, width, self._well)
         if len(lines) > rows and (below := self._tried) is not None:
             lines, self._starts = finding_lines(self._findings, self._selected, width, self._well, below)
@@ -90,6 +94,8 @@ class FindingsPane(ScrollingPane):
             self._remedy.styles.height = len(remedy)
         self._remedy.display = below is not None
         self.view.show(lines)
+        more = _("↑ ↓ more") if len(lines) > rows - len(remedy) else ""  # a line at the edge looks like the last one
+        self.subtitle("  ".join(filter(None, (*self._said, more))))
 
     @property
     def _tried(self) -> Finding | None:
