@@ -55,7 +55,9 @@ def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
 
     _lay_out(canvas, picture.maps.shape[1:3], picture.captions, [Style.AXIS] * len(picture.maps), look, show)
     signs = _("blue −, orange +") if look.colours else _("= - below 0, + # above it")
-    said = _page(picture, "; " + _("{signs}, at most {limit}").format(signs=signs, limit=number(limit, 2)))
+    some = len(picture.captions) < picture.total
+    scale = _("{signs}, at most {limit} among these") if some else _("{signs}, at most {limit}")
+    said = _page(picture, "; " + scale.format(signs=signs, limit=number(limit, 2)))
     return under(canvas.drawing(), said, width, look.ascii, height)
 
 

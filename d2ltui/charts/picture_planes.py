@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from d2ltui.charts.canvas import NO_BREAK, Canvas, Look, cells_of, lines_for, wrapped
+from d2ltui.charts.canvas import NO_BREAK, Canvas, Look, cells_of, entry, lines_for, wrapped
 from d2ltui.charts.colours import blend, class_colours, diverging
 from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec.language import _
@@ -23,7 +23,7 @@ SURE = 0.5  # of the way from a guess to certainty: from here on a letter says s
 
 def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the class that is predicted there, paler where less sure; samples as marks."""
-    said = [*class_legend(picture, look), (int(Style.AXIS), _limits(picture))]
+    said = [*class_legend(picture, look), (int(Style.AXIS), "".join(map(entry, _limits(picture))))]
     below = wrapped(said, width, look.ascii, lines_for(height))
     return [*regions_alone(picture, width, height - len(below), look), *below]
 
@@ -70,7 +70,7 @@ def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
     middle, limit = (low + high) / 2, (high - low) / 2
     dots = _("0 to 9") if not look.colours else _("blue to orange")
     said = _("{limits}; {dots}: {low} to {high}; marks: the samples' targets").format(
-        limits=_limits(picture), dots=dots, low=number(low), high=number(high)
+        limits="  ".join(_limits(picture)), dots=dots, low=number(low), high=number(high)
     )
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     rows = height - len(below)
@@ -109,9 +109,10 @@ def _tenths(values: npt.NDArray[np.floating], limit: float) -> npt.NDArray[np.st
     return found
 
 
-def _limits(picture: Regions | Surface) -> str:
+def _limits(picture: Regions | Surface) -> list[str]:
+    """What lies along each axis, from where to where."""
     (left, right), (low, high), (across, up) = picture.x, picture.y, picture.axes
-    return f"→ {across} {number(left, 2)}…{number(right, 2)}  ↑ {up} {number(low, 2)}…{number(high, 2)}"
+    return [f"→ {across} {number(left, 2)}…{number(right, 2)}", f"↑ {up} {number(low, 2)}…{number(high, 2)}"]
 
 
 def _chosen(number: int, cells: int) -> npt.NDArray[np.int64]:

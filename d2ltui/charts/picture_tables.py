@@ -15,7 +15,7 @@ from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.pictures import Confusion, SoftmaxSteps
 
 LARGEST = 88.72  # whose exponential is a finite number in single precision
-MAX_NAME = 10
+MAX_NAME, MAX_HEADING = 10, 7
 BAR = 12  # cells of a bar, at least
 
 
@@ -25,15 +25,18 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
     counts, number = picture.counts, len(picture.names)
     name_width = min(MAX_NAME, max(map(len, names)))
     digits = len(str(int(counts.max(initial=0))))
-    # Numbers, one beside the other where there is no room for a gap; or the tenth of the row; in one cell at least.
-    cells = [digits + 1, max(2, digits), 2, 1]
+    # Whole names above the columns; numbers; these without a gap, or the tenth of the row; in one cell at least.
+    longest = min(MAX_HEADING, max(map(len, names)))
+    cells = [max(digits, longest) + 1, digits + 1, max(2, digits), 2, 1]
     cell = next((cell for cell in cells if name_width + 1 + number * cell <= width), 1)
     wide = cell > digits or (cell == digits and look.colours)  # colours alone part numbers that have no gap
     canvas = Canvas(width, height - 1)
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     room = canvas.rows - 1
     for column, name in enumerate(names):
-        canvas.write(name_width + 1 + column * cell, 0, name[: max(1, min(cell, 8) - 1)].rjust(cell), Style.AXIS)
+        canvas.write(
+            name_width + 1 + column * cell, 0, name[: max(1, min(cell, MAX_HEADING + 1) - 1)].rjust(cell), Style.AXIS
+        )
     right, wrong = class_colours(2)
     for row in range(min(number, room)):
         canvas.write(0, row + 1, names[row][:name_width].rjust(name_width), Style.AXIS)

@@ -247,6 +247,27 @@ def test_a_mark_and_its_class_stay_in_one_line() -> None:
             assert f"{glyph} {name}" in told, width
 
 
+def test_what_lies_along_an_axis_stays_in_one_line() -> None:
+    for width in range(28, 60):
+        told = lines_of(regions(0.9), width, 18, Look())[-3:]
+        for axis in ("→ x1 -1…1", "↑ x2 -1…1"):
+            assert any(axis in line for line in told), width
+
+
+def test_classes_have_their_whole_names_where_there_is_room() -> None:
+    counts = np.array([[96, 4], [1, 99]])
+    picture = pictures.Confusion(counts, ("upper", "lower"), "200 samples")
+    assert lines_of(picture, 41, 18)[0].split() == ["upper", "lower"]
+    assert lines_of(picture, 13, 18)[0].split() == ["up", "lo"]
+
+
+def test_a_page_of_maps_says_that_its_scale_is_of_these() -> None:
+    maps = np.full((2, 8, 8), 0.5, np.float32)
+    some = pictures.Maps(maps, ("unit 1", "unit 2"), 0, 9, "9 units: the weights")
+    assert "at most 0.5 among these" in " ".join(lines_of(some, 60, 18)[-3:])
+    assert "among" not in " ".join(lines_of(msgspec.structs.replace(some, total=2), 60, 18)[-3:])
+
+
 def test_counts_are_never_run_together_without_colours() -> None:
     counts = np.full((10, 10), 1)
     np.fill_diagonal(counts, 34)
