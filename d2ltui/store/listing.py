@@ -29,6 +29,7 @@ from d2ltui.store import home
 from d2ltui.store.best import best_figures
 from d2ltui.store.environment import is_alive
 from d2ltui.store.errors import Newer, NotAllowed, StoreError
+from d2ltui.store.likely import likely
 from d2ltui.store.schema import DAMAGE, Busy, damaged, last_findings, open_run, read_meta
 
 INTERRUPTED, DAMAGED, BUSY, NEWER = "interrupted", "damaged", "busy", "newer"
@@ -38,7 +39,6 @@ METRICS = ("train_metric", "val_metric")  # accuracy or R²
 BEST = ("best_train_loss", "best_val_loss", "best_train_metric", "best_val_metric")
 _METRICS = {name: (name.replace("metric", "accuracy"), name.replace("metric", "r2")) for name in METRICS}
 PATIENCE = 0.05  # seconds that a list waits for the process that writes one of its runs
-SOME_RUNS = 3  # that are named before groups and maps are, where none of them was meant
 SETTLED = 2.0  # seconds after which a file's times tell for certain that it is the same: some clocks are coarse
 
 
@@ -381,24 +381,11 @@ def find(reference: str) -> Path:
         return home.path_of(begun[0])
     if begun:
         raise NotAllowed(f"run: {quoted(reference)} begins the names of {_some(begun)}; allowed: one of them")
-    known = _by_likelihood()
+    known = likely([(run.name, run.group) for run in sorted(runs(), key=newest_first)])
     if not known:
         raise NotAllowed(f"run: {quoted(reference)} is not known; allowed: nothing, there is no run")
     hint = did_you_mean(reference, known)
     raise NotAllowed(f"run: {quoted(reference)} is not known{hint}; allowed: {_some(known)}")
-
-
-def _by_likelihood() -> list[str]:
-    """What somebody may have meant: single runs, the newest first, then groups and maps, then those of groups."""
-    from d2ltui.store import maps
-
-    listed = sorted(runs(), key=newest_first)
-    single = [run.name for run in listed if not run.group]
-    groups = dict.fromkeys(run.group for run in listed if run.group)
-    # A few of each, so that of many runs the others are seen, too.
-    some = [*single[:SOME_RUNS], *list(groups)[:1], *maps.names()[:-2:-1]]
-    every = [*some, *single, *groups, *maps.names()[::-1], *(run.name for run in listed if run.group)]
-    return list(dict.fromkeys(every))
 
 
 def _some(names: Iterable[str], most: int = 5) -> str:
