@@ -63,12 +63,13 @@ def bundled(
     Of more than `most` curves also those of each of `groups`, by the runs' names. The run `alone` stays so.
     """
     found = _together(list(lives.items()), lambda name, live: _but_seed(live), alone, LEAST, _seeds)
-    if len(found) <= most or not groups:
-        return found
+    if len(found) <= most or not groups or len({groups.get(name) for name in lives}) < 2:
+        return found  # of a single sweep, the runs are what is looked at
     left = [(bundle.names[0], bundle) for bundle in found]
     joined: dict[Hashable, list[Bundle]] = {}
     for name, bundle in left:
-        kind = bundle.first.header.task
+        params = bundle.first.header.params  # the from-scratch linear regression's loss is half of the other's
+        kind = (bundle.first.header.task, params.get("implementation"), params.get("dataset"))
         key = (groups.get(name), kind) if groups.get(name) and name != alone else name
         joined.setdefault(key, []).append(bundle)
     return [_joined(groups, bundles) for bundles in joined.values()]
@@ -94,7 +95,9 @@ def _together(
         kinds.setdefault((name,) if name == alone else key(name, live), []).append((name, live))
     found: dict[str, Bundle] = {}
     for members in kinds.values():
-        for part in [members] if len(members) >= least else [[member] for member in members]:
+        seeds = {repr(live.header.params.get("seed")) for _, live in members}
+        alike = len(members) >= least and len(seeds) == len(members)  # the same seed twice is a run trained again
+        for part in [members] if alike else [[member] for member in members]:
             names = tuple(name for name, _ in part)
             found[names[0]] = Bundle(called(names), tuple(live for _, live in part), names)
     return [found[name] for name, _ in lives if name in found]

@@ -146,18 +146,18 @@ def range_test(bench: Workbench, tell: Callable[[float], None] = lambda share: N
     """Train a copy of the run's network with rates from LOWEST to HIGHEST, for as many steps as it takes of STEPS.
 
     After each step the loss is that of the same samples, the probe batch, without dropout: a batch's own loss jumps
-    with the batch, and hides the curve of a small one. `tell` is called with the share of the steps that are done.
+    with the batch, and hides the curve of a small one. `tell` is called with the share of the steps that are done, of
+    each try anew.
 
     Raises:
         Cancelled: where the run's control has been asked for an end.
     """
-    done, total = 0, sum(STEPS) + (MOST_TRIED + 1) * sum(STEPS[:2])
     for steps in STEPS:
-        found = _tested(bench, steps, lambda index, done=done: tell((done + index) / total))  # type: ignore[misc]
+        found = _tested(bench, steps, lambda index, steps=steps: tell(index / steps))  # type: ignore[misc]
         if found.suggestion is not None:
             return found
-        done += steps
-    return found._replace(instead=tuple(_what_helps(bench, lambda before: tell((done + before) / total))))
+    others = (MOST_TRIED + 1) * sum(STEPS[:2])
+    return found._replace(instead=tuple(_what_helps(bench, lambda done: tell(done / others))))
 
 
 def _what_helps(bench: Workbench, tell: Callable[[int], None]) -> Iterator[Instead]:
@@ -167,7 +167,9 @@ def _what_helps(bench: Workbench, tell: Callable[[int], None]) -> Iterator[Inste
     causes = [
         cause for cause in possible_causes(config, bench.data.info, scale) if set(cause.remedy) - {"lr", "epochs"}
     ]
-    changes = [({k: v for k, v in cause.remedy.items() if k != "lr"}, cause.what) for cause in causes[:MOST_TRIED]]
+    once = {(cause.rule, cause.what): cause for cause in reversed(causes)}  # of two remedies of a cause, the first
+    tried = [cause for cause in causes if once[cause.rule, cause.what] is cause][:MOST_TRIED]
+    changes = [({k: v for k, v in cause.remedy.items() if k != "lr"}, cause.what) for cause in tried]
     if config.optimizer != "adam":
         changes.append(
             ({"optimizer": "adam"}, _("Adam takes steps of one size, however small the gradient has become"))

@@ -103,6 +103,8 @@ def test_seeds_of_one_configuration_are_one_curve_and_its_extremes() -> None:
     assert told[1].startswith("─a─ s0 and 3 other seeds, mean and range: 2 ")
     assert told[2].startswith("─b─ other: 9.5 (+7.5)")
     assert differences(bundled(lives)) == "lr: a 0.1, b 0.2"
+    again = {f"again{i}": with_rate(0.1, 0) for i in range(4)}
+    assert len(bundled(again)) == 4, "the same seed again is no other one"
     assert [curve.names for curve in bundled(lives, alone="s1")] == [("s0", "s2", "s3"), ("s1",), ("other",)]
 
 
@@ -121,6 +123,8 @@ def test_of_many_curves_a_sweep_is_one_and_what_has_no_room_is_counted() -> None
     assert [curve.name for curve in curves[4:]] == ["run-4", "sweep-1, mean and range of 15"]
     assert "lr: " + differences(curves).partition("lr: ")[2].split(", ")[-1] == "lr: f 0.06 … 0.2"
     assert len(bundled(dict(list(lives.items())[:12]), of_sweep)) == 12, "as long as there are few"
+    alone = dict(list(lives.items())[5:])
+    assert len(bundled(alone, of_sweep)) == 15, "of a sweep that is looked at by itself, its runs"
     spec, told = told_of(lives, Shown(), 50, 16)
     assert len(spec.lines) == len(told) - 2 == 6
     assert told[-1] == "and 14 more marked curves, for which there is no room"

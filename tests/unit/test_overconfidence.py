@@ -30,6 +30,7 @@ def found_in(val_losses: list[float], train: float, val: float) -> tuple[events.
         ([5.0, 5.2, 5.3], 0.95, 0.939, {"overconfidence": "note"}),  # more than a guess's, from the first epoch on
         ([0.3, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], 1.0, 0.8, {"overfitting": "alarm"}),
         ([0.3, 0.2, 0.19, 0.19, 0.2, 0.19, 0.2, 0.2], 0.97, 0.94, {}),
+        ([3e-4, 2e-4, 3e-4, 4e-4, 5e-4, 6e-4, 7e-4, 8e-4], 1.0, 1.0, {}),  # no mistake to be sure of
     ],
 )
 def test_which_it_is(val_losses: list[float], train: float, val: float, expected: dict[str, str]) -> None:
