@@ -91,7 +91,7 @@ async def test_the_interface_opens_it(open_app: Opener, d2ltui_home: Path) -> No
         await person.until(lambda: table.row_count == 1, "the run")
         assert [str(cell) for cell in table.get_row_at(0)][1:4] == [name, "finished", "2/?"]
         await person.press("space")
-        await person.until(lambda: f"a {name}: 1.25 0.4" in person.text(), "its figures at the first epoch")
+        await person.until(lambda: f"─a─ {name}: 1.25 0.4" in person.text(), "its figures at the first epoch")
         await person.press("enter")
         await person.until(lambda: "finished" in person.status, "the run on the screen")
         before = person.app.main.described()

@@ -109,4 +109,4 @@ def test_the_book_s_run_on_fashion_mnist_is_healthy(data_dir: Path) -> None:
 
 
 def test_the_rules_are_all_asked() -> None:
-    assert len(RULES) == len(set(RULES)) == 12
+    assert len(RULES) == len(set(RULES)) == 13

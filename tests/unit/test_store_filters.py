@@ -85,5 +85,6 @@ def test_a_damaged_run_has_nothing() -> None:
         if field in ("status", "name", "group", "note", "host", "device", "steps", "epochs", "seconds"):
             continue
         value = {"model": "mlp", "dataset": "digits", "implementation": "concise", "activation": "relu"}.get(field)
-        value = value or {"init": "xavier", "optimizer": "sgd", "schedule": "step", "function": "sine"}.get(field, "1")
+        value = value or {"init": "xavier", "optimizer": "sgd", "schedule": "step", "function": "sine"}.get(field)
+        value = value or {"precision": "fp32"}.get(field, "1")
         assert not matches(parse(f"{field}={value}"), damaged), field
