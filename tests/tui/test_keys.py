@@ -63,6 +63,7 @@ async def test_pause_resume_step_epoch_and_stop(open_app: Opener) -> None:
         await person.until(
             lambda: person.live.step % per_epoch == 0 and person.live.status == "paused", "an epoch's end"
         )
+        await person.until(lambda: person.app.control is not None and person.app.control.mode == "pause", "a pause")
         assert person.live.step - at <= per_epoch
         at = person.live.step
         await person.press("space")

@@ -267,7 +267,7 @@ async def test_a_narrow_terminal_shows_the_differences_in_the_curves_place(open_
         await person.until(
             lambda: "Validation accuracy" in person.text() and " step  0 " in person.text(), "another figure"
         )
-        assert "b─ softmax-moons-1: 0.5 (±0) 0.75 (±0)" in person.text()
+        await person.until(lambda: "b─ softmax-moons-1: 0.5 (±0) 0.75 (±0)" in person.text(), "the differences")
         assert "f facts" in person.text()
         await person.press("f")
         await person.until(lambda: "the configurations are the same" in person.text(), "the differences")
