@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,12 +62,12 @@ def bundled(
 
     Of more than `most` curves also those of each of `groups`, by the runs' names. The run `alone` stays so.
     """
-    found = _together(list(lives.items()), lambda name, live: _but_seed(live), alone, LEAST, _seeds)
+    found = _seeds_together(lives, alone)
     if len(found) <= most or not groups or len({groups.get(name) for name in lives}) < 2:
         return found  # of a single sweep, the runs are what is looked at
-    left = [(bundle.names[0], bundle) for bundle in found]
     joined: dict[Hashable, list[Bundle]] = {}
-    for name, bundle in left:
+    for bundle in found:
+        name = bundle.names[0]
         params = bundle.first.header.params  # the from-scratch linear regression's loss is half of the other's
         kind = (bundle.first.header.task, params.get("implementation"), params.get("dataset"))
         key = (groups.get(name), kind) if groups.get(name) and name != alone else name
@@ -83,24 +83,17 @@ def _joined(groups: Mapping[str, str], bundles: Sequence[Bundle]) -> Bundle:
     return Bundle(_("{group}, mean and range of {runs}").format(group=groups[names[0]], runs=len(runs)), runs, names)
 
 
-def _together(
-    lives: Sequence[tuple[str, LiveRun]],
-    key: Callable[[str, LiveRun], Hashable],
-    alone: str | None,
-    least: int,
-    called: Callable[[Sequence[str]], str],
-) -> list[Bundle]:
-    kinds: dict[Hashable, list[tuple[str, LiveRun]]] = {}
-    for name, live in lives:
-        kinds.setdefault((name,) if name == alone else key(name, live), []).append((name, live))
+def _seeds_together(lives: Mapping[str, LiveRun], alone: str | None) -> list[Bundle]:
+    kinds: dict[tuple[str, ...], list[str]] = {}
+    for name, live in lives.items():
+        kinds.setdefault(("", name) if name == alone else (_but_seed(live),), []).append(name)
     found: dict[str, Bundle] = {}
-    for members in kinds.values():
-        seeds = {repr(live.header.params.get("seed")) for _, live in members}
-        alike = len(members) >= least and len(seeds) == len(members)  # the same seed twice is a run trained again
-        for part in [members] if alike else [[member] for member in members]:
-            names = tuple(name for name, _ in part)
-            found[names[0]] = Bundle(called(names), tuple(live for _, live in part), names)
-    return [found[name] for name, _ in lives if name in found]
+    for names in kinds.values():
+        seeds = {repr(lives[name].header.params.get("seed")) for name in names}
+        alike = len(names) >= LEAST and len(seeds) == len(names)  # the same seed twice is a run trained again
+        for part in [names] if alike else [[name] for name in names]:
+            found[part[0]] = Bundle(_seeds(part), tuple(lives[name] for name in part), tuple(part))
+    return [found[name] for name in lives if name in found]
 
 
 def _seeds(names: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangu
     from d2ltui.store.recovery import config_of
 
     with click_errors():
-        path = find(reference)
+        path = find(reference, alone=True)
         spoken = speak and not quiet
         return train(config_of(path), as_json, quiet, strict=strict, on_hangup=on_hangup, resume=path, speak=spoken)
 
@@ -107,7 +107,7 @@ def compare(names: tuple[str, ...]) -> None:
     with click_errors():
         if a_map := next((name for name in names if map_of(name) is not None), None):
             raise NotAllowed(f"compare: {a_map} is a map, which has no curves of its own; allowed: runs")
-        compare_runs([find(name) for name in names])
+        compare_runs([find(name, alone=True) for name in names])
 
 
 MAP_FORMATS = ("csv", "json", "svg")

@@ -109,7 +109,7 @@ def concise(config: RunConfig, device: str = "cpu", *, fused: bool = False) -> I
         net=_net(modules),
         loss=[loss_line(config)],
         optimizer=optimizer,
-        step=step_lines(config, device),
+        step=step_lines(config),
     )
 
 
@@ -118,12 +118,12 @@ def loss_line(config: RunConfig) -> Line:
     return Line(f"loss = nn.{'MSELoss' if config.task == 'regression' else 'CrossEntropyLoss'}()")
 
 
-def step_lines(config: RunConfig, device: str = "cpu") -> list[Line]:
+def step_lines(config: RunConfig) -> list[Line]:
     """A training step."""
     step = [
         Line("def train_step(X, y):"),
         Line("    optimizer.zero_grad()", "forward"),
-        *forward_lines(config, device),
+        *forward_lines(config),
         Line("    l = loss(y_hat, y)", "loss", "loss"),
         Line("    l.backward()", "backward", "backward"),
     ]

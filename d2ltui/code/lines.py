@@ -22,21 +22,19 @@ class Line(NamedTuple):
     moment: str = ""
 
 
-def forward_lines(config: RunConfig, device: str) -> list[Line]:
-    """From a batch to its outputs, in the precision of the run, on the device that it is trained on."""
+AUTOCAST = "torch.autocast(X.device.type, torch.bfloat16)"  # takes products in bfloat16 while it is entered
+
+
+def forward_lines(config: RunConfig) -> list[Line]:
+    """From a batch X to its outputs, in the precision of the run."""
     line = Line("    y_hat = net(X)", "forward", "output")
     if config.precision != "bf16":
         return [line]
     return [
-        Line(f"    with {autocast(device)}:", "forward"),
+        Line(f"    with {AUTOCAST}:", "forward"),
         *indented([line]),
         Line("    y_hat = y_hat.float()", "forward"),
     ]
-
-
-def autocast(device: str) -> str:
-    """What takes products in bfloat16 while it is entered."""
-    return f'torch.autocast("{device.partition(":")[0]}", torch.bfloat16)'
 
 
 def block(text: str) -> list[Line]:

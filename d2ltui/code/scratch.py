@@ -81,11 +81,11 @@ def _parameters(layers: list[NamedLayer], device: str) -> list[Line]:
     ]
 
 
-def _step(config: RunConfig, layers: list[NamedLayer], update: formulas.Update, device: str) -> list[Line]:
+def _step(config: RunConfig, layers: list[NamedLayer], update: formulas.Update) -> list[Line]:
     lines = [Line("def train_step(X, y):")]
     if update.counts:
         lines += [Line("    global t", "update"), Line("    t += 1", "update")]
-    lines += [*forward_lines(config, device), Line("    l = loss(y_hat, y)", "loss", "loss")]
+    lines += [*forward_lines(config), Line("    l = loss(y_hat, y)", "loss", "loss")]
     objective = "l"
     if config.weight_decay and config.optimizer != "adamw":
         weights = " + ".join(f"l2_penalty({layer.weight})" for layer in layers if layer.weight)
@@ -139,7 +139,7 @@ def scratch(config: RunConfig, device: str = "cpu") -> Implementation:
         net=_net(config, layers, function),
         loss=_joined(loss),
         optimizer=made,
-        step=_step(config, layers, update, device),
+        step=_step(config, layers, update),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from d2ltui.code.concise import concise
 from d2ltui.code.data import data_of
-from d2ltui.code.lines import Line, autocast, block, indented, text_of
+from d2ltui.code.lines import AUTOCAST, Line, block, indented, text_of
 from d2ltui.code.scratch import Implementation, scratch
 from d2ltui.code.start import differs, init_params
 from d2ltui.spec.comparison import beside_concise
@@ -79,7 +79,7 @@ def script(
         *indented(_whole(two["concise"], starts["concise"][1] if differs(config) else [])),
         *_GAP,
     ]
-    lines += _rest(config, seeds["dropout"], lr_changes, device)
+    lines += _rest(config, seeds["dropout"], lr_changes)
     lines += _prediction(config, name)
     body = text_of(lines)
     imports = {*data.imports, *two["scratch"].imports, *two["concise"].imports, *starts["concise"][0]}
@@ -200,17 +200,14 @@ def _predicts(config: RunConfig) -> bool:
     return _drops(config) or config.precision == "bf16"
 
 
-def _predict(config: RunConfig, device: str) -> list[Line]:
+def _predict(config: RunConfig) -> list[Line]:
     """What is called instead."""
     if config.precision != "bf16":
         return block(_PREDICT)
-    context = autocast(device)
-    return block(
-        _PREDICT_LOWER_DROPS.format(context=context) if _drops(config) else _PREDICT_LOWER.format(context=context)
-    )
+    return block((_PREDICT_LOWER_DROPS if _drops(config) else _PREDICT_LOWER).format(context=AUTOCAST))
 
 
-def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]], device: str) -> list[Line]:
+def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]]) -> list[Line]:
     """Evaluation and the loop."""
     drops = _drops(config)
     classes = config.task == "classification"
@@ -228,7 +225,7 @@ def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]],
         )
     )
     if _predicts(config):
-        lines[0:0] = _predict(config, device) + _GAP
+        lines[0:0] = _predict(config) + _GAP
     if drops:
         lines += [*_GAP, Line(f"torch.manual_seed({seed})  # dropout draws from PyTorch's own generator")]
     else:

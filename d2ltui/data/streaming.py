@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Protocol, TypeVar
 
 import torch
@@ -55,7 +56,13 @@ class Pinned:
 
 def transfer_to(device: torch.device, source: Tensor) -> Transfer | None:
     """What brings samples of `source` to `device`; None where they are there, or nothing can be gained."""
-    return Pinned(device) if device.type == "cuda" and source.device.type == "cpu" else None
+    return _pinned(device) if device.type == "cuda" and source.device.type == "cpu" else None
+
+
+@cache
+def _pinned(device: torch.device) -> Pinned:
+    """One for each device: PyTorch keeps a stream's memory for it, and an epoch's stream would leave its own behind."""
+    return Pinned(device)
 
 
 def ahead(makers: Iterable[Callable[[], T]]) -> Iterator[T]:

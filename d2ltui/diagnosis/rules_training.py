@@ -228,10 +228,8 @@ def overconfidence(run: Run) -> Iterator[Finding]:
         return
     best, last = epochs.best("val_loss"), epochs[-1]
     recent = min(epoch.val_loss for epoch in epochs[-RECENT:])  # a single bad epoch may be chance
-    if last.val_metric >= 1:
-        return  # it makes no mistake of which it could be sure
-    if not math.isfinite(recent) or best.val_loss <= 0:
-        return
+    if last.val_metric >= 1 or not math.isfinite(recent) or best.val_loss <= 0:
+        return  # without a mistake, there is none of which it could be sure
     grows = recent >= LIMITS["overfitting"].warning * best.val_loss and last.epoch > best.epoch
     if not grows and recent <= run.guess:
         return

@@ -150,11 +150,6 @@ class Control:
         return self._mode
 
     @property
-    def pausing(self) -> bool:
-        """Whether a pause comes next, or is now: it looks at the layers, and keeps the run, once it has been told."""
-        return self._mode == "pause"
-
-    @property
     def stopping(self) -> bool:
         """Whether the run is to end."""
         return self._stop

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from d2ltui.spec.catalogue import PRECISIONS, PRECISIONS_ON
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
 from d2ltui.spec.memory import check_memory, needed, too_large
@@ -68,11 +69,9 @@ def candidates(config: RunConfig) -> tuple[str, ...]:
 
 def precisions(name: str) -> tuple[str, ...]:
     """Those in which the device called `name`, which is there, multiplies."""
-    if name == "cpu":
-        return ("fp32", "bf16")
-    if name.startswith("cuda") and torch.cuda.get_device_capability(name) >= (8, 0):
-        return ("fp32", "tf32", "bf16")
-    return ("fp32",)
+    if name in PRECISIONS_ON:
+        return PRECISIONS_ON[name]
+    return tuple(PRECISIONS) if torch.cuda.get_device_capability(name) >= (8, 0) else ("fp32",)
 
 
 @contextlib.contextmanager

@@ -164,12 +164,11 @@ def _what_helps(bench: Workbench, tell: Callable[[int], None]) -> Iterator[Inste
     """Changes that may be to blame, each tested with as many steps as are usual: those with which a rate helps."""
     config = bench.config
     scale = float(bench.data.x_train.double().square().mean().sqrt())
-    causes = [
-        cause for cause in possible_causes(config, bench.data.info, scale) if set(cause.remedy) - {"lr", "epochs"}
-    ]
-    once = {(cause.rule, cause.what): cause for cause in reversed(causes)}  # of two remedies of a cause, the first
-    tried = [cause for cause in causes if once[cause.rule, cause.what] is cause][:MOST_TRIED]
-    changes = [({k: v for k, v in cause.remedy.items() if k != "lr"}, cause.what) for cause in tried]
+    remedies: dict[str, Remedy] = {}  # of what is to blame, the first where there are two
+    for cause in possible_causes(config, bench.data.info, scale):
+        if set(cause.remedy) - {"lr", "epochs"}:
+            remedies.setdefault(cause.what, {k: v for k, v in cause.remedy.items() if k != "lr"})
+    changes = [(remedy, what) for what, remedy in list(remedies.items())[:MOST_TRIED]]
     if config.optimizer != "adam":
         changes.append(
             ({"optimizer": "adam"}, _("Adam takes steps of one size, however small the gradient has become"))

@@ -318,13 +318,13 @@ class Trainer:
         self._publish()
         self._adapt_threads(epoch_ended=False)
         wait = PUBLISH_EVERY
-        if not self.control.pausing and self._inspection.due(self.control.observed, self.control.slowed):
+        if self.control.mode != "pause" and self._inspection.due(self.control.observed, self.control.slowed):
             if self._inspection.armed(self.progress.step):
                 self._probe()
             else:
                 self._arm()
                 wait = 0.0  # come back after the very next step, which is the one to measure
-        if not self.control.pausing and self._pace.due(within_epoch=True):
+        if self.control.mode != "pause" and self._pace.due(within_epoch=True):
             self._pace.keep(self._checkpoint)
         self._painter.paint(self.progress.step)
         if self.control.attention:

@@ -31,6 +31,7 @@ PRECISIONS: dict[str, str] = {
     "tf32": "factors rounded to 11 significant bits, on NVIDIA GPUs",
     "bf16": "factors rounded to 8 significant bits, by autocast",
 }
+PRECISIONS_ON: dict[str, tuple[str, ...]] = {"cpu": ("fp32", "bf16"), "mps": ("fp32",)}  # of a GPU, its age decides
 SCHEDULES: dict[str, str] = {
     "constant": "the same in all epochs",
     "step": "a tenth of it after each third of the epochs",

@@ -172,7 +172,7 @@ def _cross_field_problems(config: RunConfig, given: Mapping[str, object], unused
 
 def _cannot_compute(config: RunConfig) -> Iterable[Problem]:
     """A precision that the device, where it is named, has not; of others it is known once they are there."""
-    allowed = {"cpu": ("fp32", "bf16"), "mps": ("fp32",)}.get(config.device)
+    allowed = catalogue.PRECISIONS_ON.get(config.device)
     if allowed is not None and config.precision not in allowed:
         where = _("on {device}, {precisions}").format(device=config.device, precisions=", ".join(allowed))
         yield wrong("precision", config.precision, where)

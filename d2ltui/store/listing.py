@@ -352,8 +352,10 @@ def active() -> list[RunInfo]:
     return [run for run in runs() if run.active]
 
 
-def find(reference: str) -> Path:
+def find(reference: str, *, alone: bool = False) -> Path:
     """The directory of the run that `reference` names: its name, a unique beginning of it, or `latest`.
+
+    `alone`: who asks takes runs only, and groups and maps are not named among what is allowed.
 
     Raises:
         NotAllowed: where there is none, or more than one.
@@ -381,7 +383,8 @@ def find(reference: str) -> Path:
         return home.path_of(begun[0])
     if begun:
         raise NotAllowed(f"run: {quoted(reference)} begins the names of {_some(begun)}; allowed: one of them")
-    known = likely([(run.name, run.group) for run in sorted(runs(), key=newest_first)])
+    listed = sorted(runs(), key=newest_first)
+    known = [run.name for run in listed] if alone else likely([(run.name, run.group) for run in listed])
     if not known:
         raise NotAllowed(f"run: {quoted(reference)} is not known; allowed: nothing, there is no run")
     hint = did_you_mean(reference, known)

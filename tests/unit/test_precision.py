@@ -195,7 +195,7 @@ def test_a_run_puts_back_what_it_has_set(monkeypatch: pytest.MonkeyPatch) -> Non
     ("given", "device", "line"),
     [
         ({"precision": "tf32"}, "cuda:0", 'torch.set_float32_matmul_precision("high")'),
-        ({"precision": "bf16"}, "cuda:1", 'with torch.autocast("cuda", torch.bfloat16):'),
+        ({"precision": "bf16"}, "cuda:1", "with torch.autocast(X.device.type, torch.bfloat16):"),
         ({"model": "lenet", "dataset": "mnist"}, "cuda:0", "torch.backends.cudnn.allow_tf32 = False"),
     ],
 )

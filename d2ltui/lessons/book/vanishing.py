@@ -23,6 +23,10 @@ WIDTH = 64
 ROLES = ("sigmoid", "tanh", "ReLU")
 
 
+def _hidden(depth: int) -> str:
+    return ",".join([str(WIDTH)] * depth)
+
+
 def vanishing(bench: Bench) -> Measured:
     """First-to-last gradient norms of networks of two to ten hidden layers, at the start and after training."""
     start: dict[tuple[str, int], float] = {}
@@ -36,7 +40,7 @@ def vanishing(bench: Bench) -> Measured:
             at_start, at_end, accuracies = [], [], []
             for seed in bench.seeds:
                 ratios: list[float] = []
-                hidden = ",".join([str(WIDTH)] * depth)
+                hidden = _hidden(depth)
                 data = bench.data(bench.config(role, seed))
 
                 def look(
@@ -141,7 +145,10 @@ LESSON = book_lesson(
     "vanishing",
     measure=vanishing,
     experiments=tuple(
-        Experiment(role, {**DIGITS, "activation": role.lower(), "init": "xavier", "hidden": str(WIDTH), "epochs": 5})
+        # The deepest of those that are trained.
+        Experiment(
+            role, {**DIGITS, "activation": role.lower(), "init": "xavier", "hidden": _hidden(DEPTHS[-1]), "epochs": 5}
+        )
         for role in ROLES
     ),
 )

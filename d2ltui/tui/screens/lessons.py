@@ -220,8 +220,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
             if config is not None:
                 self.dismiss(Chosen(config, "", screen.trains))
 
-        self.host.maps.quantity = shown.show
-        screen = MapScreen(shown.config, shown.given, wanted=shown.spec)
+        screen = MapScreen(shown.config, shown.given, wanted=(shown.spec, shown.show))
         self.open(screen, chosen)
 
     def action_traceback(self) -> None:

@@ -45,7 +45,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         config: the run that the form describes.
         given: the fields of it that somebody has chosen.
         stored: the name of a stored map to show.
-        wanted: a map to train at once, where nothing else is in the way.
+        wanted: a map to train at once, where nothing else is in the way, and the quantity to show.
     """
 
     DEFAULT_CSS = f"""
@@ -61,7 +61,11 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
     AUTO_FOCUS = ""
 
     def __init__(
-        self, config: RunConfig, given: Mapping[str, object], stored: str = "", wanted: MapSpec | None = None
+        self,
+        config: RunConfig,
+        given: Mapping[str, object],
+        stored: str = "",
+        wanted: tuple[MapSpec, str] | None = None,
     ) -> None:
         super().__init__()
         self._stored, self._wanted = stored, wanted
@@ -93,21 +97,19 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         self.set_interval(1 / self.host.max_fps, self.tick)
         self.call_after_refresh(self.tick)
         if self._wanted is not None:
-            self._begin_wanted(self._wanted)
+            self._begin_wanted(*self._wanted)
         if self._stored and (growing is None or growing.name != self._stored) and not self.must_wait():
             begin(self.app, self.show_stored(self._stored))
 
-    def _begin_wanted(self, spec: MapSpec) -> None:
+    def _begin_wanted(self, spec: MapSpec, quantity: str) -> None:
         """Train it, or go on where it was stopped; one that is there is only shown."""
         growing = self.host.maps.present
-        if growing is not None and growing.spec == spec and (growing.complete or self.host.maps.busy):
-            return
+        there = growing is not None and growing.spec == spec and (growing.complete or self.host.maps.busy)
         self._axes.show(spec)
-        if not self.must_wait():
-            self.host.maps.resume() if growing is not None and growing.continues(spec) else self._start(
-                spec, part=False
-            )
-            self.map_shown()
+        if there or not self.must_wait():
+            self.host.maps.quantity = quantity
+        if not there:
+            self._begin(spec)
 
     def on_unmount(self) -> None:
         """What another process adds to a map is taken in while it is looked at."""
@@ -211,21 +213,24 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
             self._train()
 
     def _train(self) -> None:
-        spec, maps = self._axes.described(), self.host.maps
+        spec = self._axes.described()
         if spec is None:
             self.app.bell()
-            return
+        else:
+            self._begin(spec)
+
+    def _begin(self, spec: MapSpec) -> None:
+        """Train it, or go on where it was stopped; where something else is being trained, only say so."""
+        growing = self.host.maps.present
         if self.must_wait():
             return
-        growing = maps.present
-        if growing is not None and growing.continues(spec):
-            if growing.elsewhere:
-                self.say(ELSEWHERE)
-                return
-            maps.resume()
+        if growing is None or not growing.continues(spec):
+            self._ask(spec, part=False)
+        elif growing.elsewhere:
+            self.say(ELSEWHERE)
+        else:
+            self.host.maps.resume()
             self.map_shown()
-            return
-        self._ask(spec, part=False)
 
     def must_wait(self) -> bool:
         if self.host.training:
