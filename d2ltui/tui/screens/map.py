@@ -34,6 +34,7 @@ from d2ltui.tui.widgets.pane import Pane
 
 ELSEWHERE = _("another process trains this map: it can be stopped there")
 NARROW, WIDE = 100, 160  # columns
+Wanted = tuple[MapSpec, str]  # a map, and the quantity to show
 SUBTITLE_ROOM = 6  # cells of the frame beside how far the map is
 CELL_WIDTHS = (33, 44, 60)  # of the cell's pane, below NARROW, below WIDE, from there on
 
@@ -45,7 +46,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         config: the run that the form describes.
         given: the fields of it that somebody has chosen.
         stored: the name of a stored map to show.
-        wanted: a map to train at once, where nothing else is in the way, and the quantity to show.
+        wanted: a map to train at once, where nothing else is in the way.
     """
 
     DEFAULT_CSS = f"""
@@ -61,11 +62,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
     AUTO_FOCUS = ""
 
     def __init__(
-        self,
-        config: RunConfig,
-        given: Mapping[str, object],
-        stored: str = "",
-        wanted: tuple[MapSpec, str] | None = None,
+        self, config: RunConfig, given: Mapping[str, object], stored: str = "", wanted: Wanted | None = None
     ) -> None:
         super().__init__()
         self._stored, self._wanted = stored, wanted
