@@ -145,9 +145,9 @@ LESSON = book_lesson(
     "vanishing",
     measure=vanishing,
     experiments=tuple(
-        # The deepest of those that are trained.
+        # The shallowest of those that are trained.
         Experiment(
-            role, {**DIGITS, "activation": role.lower(), "init": "xavier", "hidden": _hidden(DEPTHS[-1]), "epochs": 5}
+            role, {**DIGITS, "activation": role.lower(), "init": "xavier", "hidden": _hidden(DEPTHS[0]), "epochs": 5}
         )
         for role in ROLES
     ),
