@@ -75,6 +75,50 @@ def test_the_terminal_shows_each_frame(seed: int, term: str) -> None:
         assert frame.draw(CONSOLE, whole(shown), SIZE) == "", "what is shown is not sent again"
 
 
+class Painter:
+    """Who draws frames."""
+
+
+@pytest.mark.parametrize("seed", long_after(3, range(25)))
+def test_whoever_draws_again_finds_the_last_frame_as_it_was(seed: int) -> None:
+    chance = Random(seed)
+    frame, emulator = TerminalFrame("xterm"), Emulator(WIDTH, HEIGHT)
+    shown: dict[Painter, list[Strip]] = {}
+    painters = [Painter(), Painter(), Painter()]
+    for _ in range(12):
+        painter = chance.choice(painters)
+        if known := painter in shown:
+            assert frame.can_add(painter)
+            drawn = [(y, a_line(chance)) for y in chance.sample(range(HEIGHT), chance.randint(0, 2))]
+            for y, line in drawn:
+                shown[painter][y] = line
+            emulator.feed(frame.draw(CONSOLE, [Drawn(0, y, [line]) for y, line in drawn], painter=painter))
+        else:
+            assert not frame.can_add(painter)
+            shown[painter] = [a_line(chance) for _ in range(HEIGHT)]
+            emulator.feed(frame.draw(CONSOLE, whole(shown[painter]), SIZE, painter))
+        assert frame.shows(painter)
+        assert emulator.looks() == drawn_anew(shown[painter], WIDTH, HEIGHT), known
+        assert frame.draw(CONSOLE, whole(shown[painter]), SIZE, painter) == "", "what is shown is not sent again"
+
+
+def test_a_frame_of_another_size_or_of_a_lost_terminal_is_of_no_use() -> None:
+    frame, one, other = TerminalFrame("xterm"), Painter(), Painter()
+    full = whole([strip(("abc", ""))] * HEIGHT)
+    frame.draw(CONSOLE, full, SIZE, one)
+    frame.draw(CONSOLE, full, SIZE, other)
+    assert frame.can_add(one)
+    frame.forget()
+    assert not frame.can_add(one)
+    assert not frame.can_add(other)
+    frame.draw(CONSOLE, full, SIZE, other)
+    assert frame.can_add(other)
+    assert not frame.can_add(one)
+    frame.draw(CONSOLE, full, SIZE, one)
+    frame.draw(CONSOLE, full, Size(WIDTH - 1, HEIGHT), other)
+    assert not frame.can_add(one)
+
+
 def strip(*parts: tuple[str, str]) -> Strip:
     return Strip([Segment(text, Style.parse(style)) for text, style in parts]).adjust_cell_length(WIDTH)
 

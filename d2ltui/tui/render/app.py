@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console, RenderableType
 from textual import events
@@ -13,10 +13,14 @@ from textual.screen import Screen
 
 from d2ltui.tui.render.compositor import BatchedScreen, CellsUpdate
 from d2ltui.tui.render.frame import Drawn, TerminalFrame
-from d2ltui.tui.render.internals import Compositor, CompositorUpdate, LayoutUpdate, can_keep_styles, missing
+from d2ltui.tui.render.internals import CompositorUpdate, LayoutUpdate, can_keep_styles, missing
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
+    from textual.await_remove import AwaitRemove
+    from textual.dom import DOMNode
+    from textual.widget import Widget
+
     AppMixin = App[Any]
 else:
     AppMixin = object  # Textual looks for style sheets beside the first base that is an application
@@ -25,8 +29,8 @@ else:
 class FrameUpdate(CompositorUpdate):
     """What a compositor has drawn, as the difference to what the terminal shows."""
 
-    def __init__(self, frame: TerminalFrame, compositor: Compositor, update: CompositorUpdate) -> None:
-        self._frame, self._compositor, self._update = frame, compositor, update
+    def __init__(self, frame: TerminalFrame, screen: Screen[Any], update: CompositorUpdate) -> None:
+        self._frame, self._screen, self._update = frame, screen, update
         self._sequence: str | None = None
 
     def render_segments(self, console: Console) -> str:
@@ -36,14 +40,13 @@ class FrameUpdate(CompositorUpdate):
         return self._sequence
 
     def _draw(self, console: Console) -> str:
-        update = self._update
-        if isinstance(update, CellsUpdate) and self._frame.known:
-            return self._frame.draw(
-                console, (Drawn(x, y, (strip,), first, end) for x, y, strip, first, end in update.cells)
-            )
+        update, frame, screen = self._update, self._frame, self._screen
+        if isinstance(update, CellsUpdate) and frame.can_add(screen):
+            drawn = (Drawn(x, y, (strip,), first, end) for x, y, strip, first, end in update.cells)
+            return frame.draw(console, drawn, painter=screen)
         if not isinstance(update, LayoutUpdate):
-            update = self._compositor.render_full_update()
-        return self._frame.draw(console, _lines(update), update.region.size)
+            update = screen._compositor.render_full_update()
+        return frame.draw(console, _lines(update), update.region.size, screen)
 
 
 def _lines(update: LayoutUpdate) -> Iterator[Drawn]:
@@ -63,8 +66,10 @@ class FrameApp(AppMixin):
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Every frame of every screen goes through here to the terminal."""
+        if renderable is None and isinstance(screen, BatchedScreen) and not self.frame.shows(screen):
+            renderable = cast("RenderableType", CellsUpdate(()))  # nothing of it has changed since it was shown last
         if isinstance(renderable, CompositorUpdate) and not self.is_inline and not missing(screen):
-            update = FrameUpdate(self.frame, screen._compositor, renderable)
+            update = FrameUpdate(self.frame, screen, renderable)
             if self._sends:
                 if not update.render_segments(self.console) and self.cursor_position == self._cursor_sent:
                     return  # Textual would send where the cursor is
@@ -73,6 +78,10 @@ class FrameApp(AppMixin):
         elif renderable is not None:
             self.frame.forget()
         super()._display(screen, renderable)
+
+    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+        """As Textual, which lays the screen in front out anew when another one has been taken down."""
+        return super()._prune(*nodes, parent=None if parent is self else parent)
 
     def input_comes(self) -> None:
         """A key or a click has been read, and is about to be handled. Called in the thread that reads."""

@@ -67,6 +67,7 @@ class CellDiffCompositor(Compositor):
     def __init__(self) -> None:
         super().__init__()
         self._drawn: Size | None = None  # of the last frame
+        self._own_regions: set[Region] = set()  # where the screen's own cells are to be drawn, but nobody else's
         self._owned: dict[Widget, tuple[Region, Region]] | None = None  # the layout that the rest is of
         self._widgets: list[tuple[Widget, Region, Region]] = []  # with its region, and what can be seen of that
         self._owners: list[array[int]] = []  # for each cell the widget in front, by its number in `_widgets`
@@ -76,6 +77,13 @@ class CellDiffCompositor(Compositor):
         result = super().reflow(parent, size)
         self._full_map_invalidated = False
         return result
+
+    def update_widgets(self, widgets: set[Widget]) -> None:
+        """These have changed. A screen is no more than any other widget: what it holds tells of its own changes."""
+        if self.root is not None and self.root in widgets:
+            self._own_regions.update(self.root._exchange_repaint_regions())
+            widgets = widgets - {self.root}
+        super().update_widgets(widgets)
 
     def render_update(  # type: ignore[override]
         self, full: bool = False, screen_stack: list[Screen[Any]] | None = None, simplify: bool = False
@@ -90,6 +98,7 @@ class CellDiffCompositor(Compositor):
     def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
         """The whole screen."""
         self._find_owners()
+        self._own_regions.clear()
         return super().render_full_update(simplify)
 
     def render_partial_update(self) -> CellsUpdate | None:  # type: ignore[override]
@@ -97,10 +106,13 @@ class CellDiffCompositor(Compositor):
         self._find_owners()
         screen = self.size.region
         changed = [region.intersection(screen) for region in self._dirty_regions]
+        own = [region.intersection(screen) for region in self._own_regions]
         self._dirty_regions.clear()
-        if not any(changed):
+        self._own_regions.clear()
+        if not any(changed) and not any(own):
             return None
         runs = list(self._runs(self._regions_to_spans(changed)))
+        runs += (run for run in self._runs(self._regions_to_spans(own)) if run[0] == 0)
         rows: dict[int, list[int]] = {}
         for owner, y, _, _ in runs:
             rows.setdefault(owner, []).append(y)
@@ -192,6 +204,7 @@ class BatchedScreen(ScreenMixin):
         if self._batches:
             self._compositor = CellDiffCompositor()
         self._taking = False
+        self._missed: set[Region] = set()  # what has changed while another screen was in front
         self._focus_styles: FocusStyles | None = None  # made with the first focus
 
     def get_widget_and_offset_at(self, x: int, y: int) -> tuple[Widget | None, Offset | None]:
@@ -253,9 +266,31 @@ class BatchedScreen(ScreenMixin):
             finally:
                 self._taking = False
             if self._layout_required and self._repaint_required:  # Textual draws a frame for each
-                self._compositor._dirty_regions.add(self.size.region)
+                self._compositor.update_widgets({self})
                 self._repaint_required = False
             self._on_timer_update()
+
+    def show_again(self) -> None:
+        """It is in front once more: show it at once, as it was, and with what has changed of it."""
+        if self._size == self.app.size:  # otherwise a new layout comes
+            self.refresh()
+            self.show_now()
+
+    def _on_timer_update(self) -> None:
+        """As Textual, which has everything drawn where the screen itself has changed, and forgets what else has."""
+        if self._batches and self._repaint_required and self.is_current and not self.app._batch_count:
+            self._compositor.update_widgets(self._dirty_widgets)
+        super()._on_timer_update()
+
+    def _compositor_refresh(self) -> None:
+        """As Textual, which forgets what has changed behind another screen: all is drawn when that one is gone."""
+        if self._batches:
+            if not self.is_active:
+                self._missed |= self._compositor._dirty_regions
+            elif self._missed:
+                self._compositor._dirty_regions |= self._missed
+                self._missed.clear()
+        super()._compositor_refresh()
 
     def lay_out(self, size: Size) -> bool:
         """Give everything on it its place before it is shown; False where there was nothing to do."""

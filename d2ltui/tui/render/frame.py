@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from rich.console import Console
 from rich.style import Style
@@ -25,6 +26,10 @@ _ERASES_TO_BACKGROUND = (
 )
 
 
+# New lines by their numbers: cells, styles, and where they differ from what is shown.
+_Lines: TypeAlias = "dict[int, tuple[list[str], list[int], list[tuple[int, int]]]]"
+
+
 class Drawn(NamedTuple):
     """Strips one after the other, from a cell of the screen on, or the columns from `first` to `end` of a single one.
 
@@ -38,8 +43,17 @@ class Drawn(NamedTuple):
     end: int | None = None
 
 
+class _Kept(NamedTuple):
+    """A frame that something else was drawn over."""
+
+    cells: list[list[str]]
+    styles: list[list[int]]
+    odd: set[int]
+    numbers: dict[Pen, int]  # that the styles are of
+
+
 class TerminalFrame:
-    """What one terminal shows, whatever screen of the application drew it.
+    """What one terminal shows, and what each screen of the application has shown last.
 
     Args:
         term: the terminal's name, as in TERM.
@@ -53,6 +67,8 @@ class TerminalFrame:
         self._styles: list[list[int]] = []  # the same: numbers of pens
         self._odd: set[int] = set()  # lines with characters of other widths than one
         self._forgotten, self._known = 1, 0  # how often the terminal was lost, and at the last whole frame
+        self._painter: ReferenceType[object] | None = None  # whose frame it is
+        self._kept: WeakKeyDictionary[object, _Kept] = WeakKeyDictionary()  # by those who drew one before
         self._forget_styles()
 
     def _forget_styles(self) -> None:
@@ -73,21 +89,37 @@ class TerminalFrame:
         """
         self._forgotten += 1
 
-    def draw(self, console: Console, drawn: Iterable[Drawn], size: Size | None = None) -> str:
+    def shows(self, painter: object) -> bool:
+        """Whether the last frame is that of `painter`."""
+        return self._painter is not None and self._painter() is painter
+
+    def can_add(self, painter: object) -> bool:
+        """Whether `painter` need not draw more than what has changed since its last frame."""
+        if not self.known:
+            return False
+        if self.shows(painter):
+            return True
+        kept = self._kept.get(painter)
+        return kept is not None and kept.numbers is self._numbers
+
+    def draw(
+        self, console: Console, drawn: Iterable[Drawn], size: Size | None = None, painter: object | None = None
+    ) -> str:
         """What makes the terminal show `drawn`.
 
         Args:
             console: for the colours that the terminal has.
             drawn: what is to be shown.
             size: of the screen, in cells, where `drawn` is all of it.
+            painter: who draws. What is not in `drawn` is as in its last frame: see `can_add`.
         """
+        new = self._turn_to(painter, back=size is None)
         if size is not None:
             forgotten = self._forgotten
             if not self.known or len(self._pens) > STYLES or size != (self._width, len(self._cells)):
                 self._begin(size)
         if len(self._by_style) > STYLES:
             self._by_style.clear()
-        new: dict[int, tuple[list[str], list[int], list[tuple[int, int]]]] = {}
         for x, y, strips, first, end in drawn:
             if y < len(self._cells) and x < self._width:  # a screen that has not heard of a smaller size yet
                 cells, styles, single = self._read(strips, console, first, end)
@@ -98,6 +130,25 @@ class TerminalFrame:
         if size is not None:
             self._known = forgotten
         return writer.finish()
+
+    def _turn_to(self, painter: object | None, *, back: bool) -> _Lines:
+        """Keep the frame of who drew before; returns the lines that differ where `painter` gets `back` its own."""
+        before = self._painter() if self._painter is not None else None
+        if painter is None or painter is before:
+            return {}
+        if before is not None and self.known:
+            self._kept[before] = _Kept(self._cells.copy(), self._styles.copy(), self._odd.copy(), self._numbers)
+        self._painter = ref(painter)
+        kept = self._kept.pop(painter, None)
+        if kept is None or not back:
+            return {}
+        self._odd |= kept.odd
+        whole = (0, self._width)
+        return {
+            y: (cells.copy(), styles.copy(), [whole])
+            for y, (cells, styles) in enumerate(zip(kept.cells, kept.styles, strict=True))
+            if cells != self._cells[y] or styles != self._styles[y]
+        }
 
     def _begin(self, size: Size) -> None:
         self._forget_styles()
@@ -149,7 +200,7 @@ class TerminalFrame:
         cells: list[str],
         styles: list[int],
         single: bool,
-        new: dict[int, tuple[list[str], list[int], list[tuple[int, int]]]],
+        new: _Lines,
     ) -> None:
         """Put the cells into the new lines, if the terminal does not show them."""
         end = min(x + len(cells), self._width)

@@ -35,9 +35,15 @@ _OF_CLASSES: dict[type, tuple[str, ...]] = {
     ),
     App: ("_display",),
     Screen: ("_compositor_refresh", "_context", "_on_timer_update", "_refresh_layout", "_update_focus_styles"),
-    Widget: ("_get_component_classes", "_selector_names", "check_idle", "render_lines"),
+    Widget: (
+        "_exchange_repaint_regions",
+        "_get_component_classes",
+        "_selector_names",
+        "check_idle",
+        "render_lines",
+    ),
 }
-_OF_COMPOSITORS = ("_dirty_regions", "_full_map_invalidated", "size")
+_OF_COMPOSITORS = ("_dirty_regions", "_full_map_invalidated", "root", "size")
 _TO_PREPARE_SCREENS = ("_css_update_count", "_get_screen", "_load_screen_css")  # of an application
 _OF_NODES = (  # to keep their styles: an application is a node, too
     "_PSEUDO_CLASSES",

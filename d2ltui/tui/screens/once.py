@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from textual import events
 from textual.await_complete import AwaitComplete
 
+from d2ltui.tui.render.compositor import BatchedScreen
+
 if TYPE_CHECKING:
     from textual.screen import Screen
 
@@ -43,8 +45,13 @@ class Once(ScreenMixin):
             self.begin_once()
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
-        """Close it, if it is in front."""
-        return super().dismiss(result) if self.is_active else AwaitComplete()
+        """Close it, if it is in front. What is behind it is shown before it is taken down."""
+        if not self.is_active:
+            return AwaitComplete()
+        closed = super().dismiss(result)
+        if isinstance(self.app.screen, BatchedScreen):
+            self.app.screen.show_again()
+        return closed
 
     def open(self, screen: Screen[Result], answered: Callable[[Result | None], None] | None = None) -> None:
         """Put `screen` in front of this one, unless another one is there already: then it is let go."""
