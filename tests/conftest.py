@@ -36,7 +36,8 @@ def pytest_collection_finish() -> None:
     """What is there by now stays until the end: the garbage collector need not look at it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)  # an application that is opened makes so much that is kept
+    # An application that is opened makes so much that most is let go before the collector looks at it.
+    gc.set_threshold(200_000, 10, 10)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
