@@ -59,6 +59,13 @@ class ThemeStylesheet(Stylesheet):
         self, node: DOMNode, *, animate: bool = False, cache: dict[tuple[Any, ...], RulesMap] | None = None
     ) -> None:
         """Style `node`: by looking the rules up once for each place that any node has been in."""
+        if self._found is None:  # its parts are in its own place: it is looked up once for all of them
+            self._found = {}
+            try:
+                self.apply(node, animate=animate, cache=cache)
+            finally:
+                self._found = None
+            return
         kept = KeptRules.of(self.rules)
         place, before = kept.place(node, self._found), node._component_styles.copy()
         look = kept.looks.get(place)
