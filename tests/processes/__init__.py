@@ -80,6 +80,24 @@ class Warm(subprocess.Popen[Any]):
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
 
 
+# `-m d2ltui`, of a run whose steps take a while: one that is as fast as it can be takes a processor from the tests.
+UNHURRIED = (
+    "-c",
+    """
+import time
+from d2ltui.__main__ import main
+from d2ltui.engine import stepping
+
+def unhurried(*arguments, take=stepping.train_step):
+    time.sleep(0.005)
+    return take(*arguments)
+
+stepping.train_step = unhurried
+main()
+""",
+)
+
+
 def start(arguments: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
     """This Python with `arguments`: a `Warm` process where that can be, else one that is started like any other."""
     if can_fork(options.get("env") or os.environ):

@@ -25,7 +25,7 @@ from tests.selection import long_after
 PATIENCE = 100.0  # seconds until a test gives up; nothing is measured by it
 COMMAND = ("-m", "d2ltui")
 RUN = ("train", "--dataset", "moons", "--hidden", "16", "--dropout", "0.2", "--optimizer", "adam", "--lr", "0.001")
-LONG = (*RUN, "--epochs", "150", "--device", "cpu")
+LONG = (*RUN, "--epochs", "20", "--device", "cpu")  # seconds, where it does not hurry
 ENDLESS = (*RUN, "--epochs", "1000000", "--device", "cpu")
 
 
@@ -51,7 +51,8 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
 
 def training(started: list[subprocess.Popen[str]], *arguments: str) -> tuple[subprocess.Popen[str], Path]:
     """A process that has ended its second epoch, and its run's directory."""
-    process = processes.start([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    command = [*processes.UNHURRIED, *arguments]
+    process = processes.start(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     started.append(process)
     assert process.stdout is not None
     for _ in range(3):
@@ -103,7 +104,7 @@ def test_one_process_at_one_run(started: list[subprocess.Popen[str]]) -> None:
 @pytest.mark.parametrize("choice", ["continue", "stop"])
 def test_a_terminal_that_is_gone(choice: str) -> None:
     run = LONG if choice == "continue" else ENDLESS  # what is to be stopped must not be over before
-    terminal = Terminal([sys.executable, *COMMAND, *run, "--on-hangup", choice], warm=True)
+    terminal = Terminal([sys.executable, *processes.UNHURRIED, *run, "--on-hangup", choice], warm=True)
     later = re.compile(rb"epoch ([2-9]|\d\d+)/")  # the bar need not show each epoch: they are short
     terminal.until(lambda: later.search(terminal.raw) is not None, "an epoch after the first")
     path = find("latest")

@@ -6,13 +6,14 @@ import asyncio
 import os
 import subprocess
 import threading
+import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from person import PATIENCE, SMALL, UNHURRIED, Opener, Person, Starter
+from person import LONG, PATIENCE, SMALL, UNHURRIED, Opener, Person, Starter
 from textual.css.stylesheet import Stylesheet
 
 from d2ltui.spec.config import RunConfig, resolve
@@ -51,6 +52,25 @@ def parsed_once() -> Iterator[None]:
 def imported_once() -> None:
     """What a run needs, before the first test: on a busy machine PyTorch's import takes longer than a test waits."""
     import d2ltui.engine.trainer  # noqa: F401
+
+
+@pytest.fixture(autouse=True, scope="session")
+def unhurried(imported_once: None) -> Iterator[None]:
+    """A run without an end rests between two steps: as fast as it can, it takes a processor from the other tests."""
+    from d2ltui.engine.stepping import Steps
+
+    epoch = Steps.epoch
+
+    def rests(self: Steps, *arguments: Any) -> Iterator[None]:
+        rest = 0.002 if self._config.epochs >= LONG else 0
+        for step in epoch(self, *arguments):
+            yield step
+            if rest:
+                time.sleep(rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Steps, "epoch", rests)
+        yield
 
 
 @pytest.fixture

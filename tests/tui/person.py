@@ -24,28 +24,14 @@ from d2ltui.tui.screens.runs import RunsScreen
 from d2ltui.tui.widgets.fields import ChoiceField, TextField
 from d2ltui.tui.widgets.setup import Setup
 from d2ltui.tui.widgets.status import StatusLine
+from tests import processes
 
 # A condition that does not come true within this time, in seconds, is a failure; nothing waits so long otherwise.
 PATIENCE = 30.0
 SMALL: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 2}
 TRAIN = ["-m", "d2ltui", "train", "--model", "softmax", "--dataset", "moons", "--quiet"]
-# The same, of a network whose steps take a while: one that trains as fast as it can takes a processor from the tests.
-UNHURRIED = [
-    "-c",
-    """
-import time
-from d2ltui.__main__ import main
-from d2ltui.engine import stepping
-
-def unhurried(*arguments, take=stepping.train_step):
-    time.sleep(0.002)
-    return take(*arguments)
-
-stepping.train_step = unhurried
-main()
-""",
-    *TRAIN[2:],
-]
+UNHURRIED = [*processes.UNHURRIED, *TRAIN[2:]]
+LONG = 100_000  # epochs, which no test waits for
 ENDLESS: dict[str, object] = {"model": "softmax", "dataset": "moons", "epochs": 1_000_000}
 
 # The panes that come with the application: those of each tab, and the order in which `tab` goes through them.
