@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from d2ltui.tui.services.watching import Watching
 
 SPARES_AFTER = 1.5  # seconds: at first there is enough to do
+THEME_FOR = 0.02  # seconds of each look: a key that comes then waits no longer
 ANSWER = 0.1  # seconds that a run rests at most while a key is answered
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
@@ -215,11 +216,12 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self.set_timer(SPARES_AFTER, lambda: self.set_interval(LOOK_EVERY, self._prepare_screens))
 
     def _prepare_screens(self) -> None:
-        """Prepare a screen while nobody waits for anything."""
+        """Prepare a screen, and the other theme, while nobody waits for anything."""
         if not self.screen_stack:
             return  # the application ends
         if self.main.is_active and self._typed.quiet_for(QUIET_FOR) and not self.backlog:
             self.main.spares.prepare_one()
+            self.prepare_theme(THEME_FOR)
 
     # Signals: see `tui.signals`
 

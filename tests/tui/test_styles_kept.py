@@ -9,6 +9,7 @@ from emulator import CONSOLE, Look, drawn_anew
 from person import Opener, Person
 from textual._compositor import Compositor
 from textual.app import App
+from textual.css import stylesheet
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.geometry import Region
@@ -21,6 +22,7 @@ from d2ltui.tui.render import focus, internals
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.kept_rules import KeptRules
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
+from d2ltui.tui.widgets.fields import ChoiceField
 from d2ltui.tui.widgets.lines import Line, LinesView
 from d2ltui.tui.widgets.pane import Pane
 from tests.selection import long_after
@@ -194,8 +196,14 @@ async def test_another_theme_parses_no_rules_twice_and_refreshes_little(
     open_app: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_app(size=SIZE, store=False) as person:
-        await person.press("ctrl+t", "ctrl+t")  # both have been seen now
+        for text in person.main.query(Input):
+            text.cursor_blink = False
+        await person.press("ctrl+t")
         await at_rest(person)
+        with monkeypatch.context() as patch:
+            patch.setattr(stylesheet, "parse", None)  # the application began with the other one
+            await person.press("ctrl+t", "ctrl+t")
+            await at_rest(person)
         styled, refreshed = looks(person), 0
         refresh = Widget._set_dirty
 
@@ -206,10 +214,13 @@ async def test_another_theme_parses_no_rules_twice_and_refreshes_little(
 
         with monkeypatch.context() as patch:
             patch.setattr(Widget, "_set_dirty", counted)
-            patch.setattr(Stylesheet, "reparse", None)
+            patch.setattr(stylesheet, "parse", None)
+            patch.setattr(Input, "render_line", None)  # a form that looks as it did is not drawn again
+            patch.setattr(ChoiceField, "render", None)
             person.app.action_toggle_theme()
-        widgets = len(person.app.screen.walk_children())
-        assert refreshed < 12 * widgets, (refreshed, widgets)
+            widgets = len(person.app.screen.walk_children())
+            assert refreshed < 1.5 * widgets, "each once, but for a few"
+            person.main.show_now()
         await at_rest(person)
         light = looks(person)
         assert light != styled
@@ -217,6 +228,22 @@ async def test_another_theme_parses_no_rules_twice_and_refreshes_little(
         await person.press("ctrl+t")
         await at_rest(person)
         assert {rule.color.rgb for rule in (pane.styles for pane in person.main.query(Pane))} == {(255, 0, 0)}
+
+
+async def test_the_other_theme_is_parsed_little_by_little_before_anybody_asks_for_it(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ThemeStylesheet, "_of_themes", {})
+    async with open_app(size=SIZE, store=False) as person:
+        parts = 1
+        while person.app.prepare_theme(0.0):
+            parts += 1
+        assert parts > 5
+        dark = looks(person)
+        monkeypatch.setattr(stylesheet, "parse", None)
+        await person.press("ctrl+t")
+        await at_rest(person)
+        assert looks(person) != dark
 
 
 class Marked(Pane):

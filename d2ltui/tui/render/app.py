@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from rich.console import Console, RenderableType
 from textual import events
 from textual.app import App
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Offset
 from textual.screen import Screen
 
@@ -17,6 +18,7 @@ from d2ltui.tui.render.internals import CompositorUpdate, LayoutUpdate, can_keep
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
+    from rich.terminal_theme import TerminalTheme
     from textual.await_remove import AwaitRemove
     from textual.dom import DOMNode
     from textual.widget import Widget
@@ -58,9 +60,12 @@ class FrameApp(AppMixin):
     """Keeps the last frame, and forgets it where the terminal may no longer show it."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._truecolor: dict[tuple[TerminalTheme, bool], LineFilter] = {}
         super().__init__(*arguments, **options)
+        self._refresh_truecolor_filter(self.ansi_theme)
         self.frame = TerminalFrame()
         self._cursor_sent: Offset | None = None
+        self._variables_of: dict[str, dict[str, str]] = {}  # by theme, of those that were prepared
         if can_keep_styles(self):
             self.stylesheet = ThemeStylesheet(variables=self.get_css_variables())
 
@@ -82,6 +87,14 @@ class FrameApp(AppMixin):
     def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
         """As Textual, which lays the screen in front out anew when another one has been taken down."""
         return super()._prune(*nodes, parent=None if parent is self else parent)
+
+    def _refresh_truecolor_filter(self, theme: TerminalTheme) -> None:
+        """As Textual, but with the filter that these colours had before: what was drawn through it stays good."""
+        super()._refresh_truecolor_filter(theme)
+        for index, line_filter in enumerate(self._filters):
+            if isinstance(line_filter, ANSIToTruecolor):
+                key = theme, line_filter.enabled
+                self._filters[index] = self._truecolor.setdefault(key, line_filter)
 
     def input_comes(self) -> None:
         """A key or a click has been read, and is about to be handled. Called in the thread that reads."""
@@ -112,10 +125,35 @@ class FrameApp(AppMixin):
     def action_toggle_theme(self) -> None:
         """Light or dark."""
         with self.batch_update():  # nothing is drawn in the colours of both
-            self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+            self.theme = self._other_theme
             self.refresh_css(animate=False)
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Style every screen, unless that has been done since the theme has changed."""
-        if any(screen._css_update_count != self._css_update_count for screen in self.screen_stack):
-            super().refresh_css(animate)
+        """Style every screen, unless that has been done since the theme has changed.
+
+        As Textual, which then lays out the screen in front: here only what has another size asks for that.
+        """
+        old = [screen for screen in self.screen_stack if screen._css_update_count != self._css_update_count]
+        if not old:
+            return
+        self.stylesheet.set_variables(self.get_css_variables())
+        self.stylesheet.reparse()
+        self.stylesheet.update(self, animate=animate)
+        for screen in old:
+            if screen is not self.screen:
+                self.stylesheet.update(screen, animate=animate)
+            screen._css_update_count = self._css_update_count
+
+    def prepare_theme(self, seconds: float) -> bool:
+        """Get ready for the other theme, for about so many seconds; False where there is nothing left to do."""
+        name = self._other_theme
+        if name not in self._variables_of:
+            theme = self.available_themes[name]
+            colours = {**theme.to_color_system().generate(), **theme.variables}
+            self._variables_of[name] = {**self.get_theme_variable_defaults(), **colours}
+        sheet = self.stylesheet
+        return isinstance(sheet, ThemeStylesheet) and sheet.parse_ahead(self._variables_of[name], seconds)
+
+    @property
+    def _other_theme(self) -> str:
+        return "textual-light" if self.current_theme.dark else "textual-dark"

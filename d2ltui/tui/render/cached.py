@@ -1,4 +1,4 @@
-"""CachedRender and FrameOnly: widgets that are drawn once and then shown again until something about them changes.
+"""CachedRender, KeptLooks and FrameOnly: widgets that are drawn once, and shown again until something has changed.
 
 With every frame Textual renders each widget near what has changed. It keeps single lines itself; but to find them again
 it works out backgrounds, titles and styles anew, which takes longer than to draw the few lines that have changed.
@@ -15,9 +15,6 @@ from d2ltui.tui.render.compositor import BatchedWidget
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from textual.filter import LineFilter
     from typing_extensions import Self
 
 KEPT_ROWS = 64  # of a frame: a few sizes, focused and not
@@ -49,6 +46,34 @@ class CachedRender(BatchedWidget):
         self._kept = None
 
 
+class KeptLooks(BatchedWidget):
+    """A widget that rarely changes: in a look that it has had before its rows are those that were drawn then."""
+
+    _drawn: dict[object, list[Strip]] | None = None  # by all that they depend on; None where it has changed
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows of `crop`."""
+        sheet = self.app.stylesheet
+        look = sheet.look(self) if isinstance(sheet, ThemeStylesheet) else None
+        if look is None or self.screen.selections:  # what is selected looks otherwise
+            return super().render_lines(crop)
+        if self._drawn is None or len(self._drawn) > KEPT_ROWS:
+            self._drawn = {}
+        key = look, crop, self.outer_size, *self.get_line_filters()
+        if key not in self._drawn:
+            self._drawn[key] = super().render_lines(crop)
+        return self._drawn[key]
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Something about it may look otherwise."""
+        self._drawn = None
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+    def refresh_look(self) -> None:
+        """Draw it in other colours."""
+        super().refresh()
+
+
 class FrameOnly(CachedRender):
     """A widget that shows nothing but its frame: what it holds lies in front of the rest.
 
@@ -60,7 +85,6 @@ class FrameOnly(CachedRender):
     """
 
     _rows: dict[object, Strip] | None = None  # by all that a row depends on
-    _filters: Sequence[LineFilter] = ()  # that they were drawn through
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows of `crop`."""
@@ -68,9 +92,9 @@ class FrameOnly(CachedRender):
         look = sheet.look(self) if isinstance(sheet, ThemeStylesheet) else None
         if look is None:
             return super().render_lines(crop)
-        filters = self.get_line_filters()
-        if self._rows is None or filters != self._filters or len(self._rows) > KEPT_ROWS:
-            self._rows, self._filters = {}, filters
+        filters = tuple(self.get_line_filters())
+        if self._rows is None or len(self._rows) > KEPT_ROWS:
+            self._rows = {}
         size = self.outer_size
         top, below = self.gutter.top, size.height - self.gutter.bottom
         lines: list[Strip] = []
@@ -79,7 +103,7 @@ class FrameOnly(CachedRender):
             within = top <= row < below
             count = min(below, crop.bottom) - row if within else 1
             edge = None if within else (row, size.height, self.border_title if row < top else self.border_subtitle)
-            key = (look, crop.column_span, size.width, edge)
+            key = (look, filters, crop.column_span, size.width, edge)
             strip = self._rows.get(key)
             if strip is None:
                 (strip,) = super()._draw_rows(Region(crop.x, row, crop.width, 1))

@@ -184,6 +184,10 @@ class BatchedWidget(WidgetMixin):
         """The focus has come to it, or to something that it holds, or has gone: look its style up again."""
         self.app.stylesheet.update_nodes([self], animate=True)
 
+    def refresh_look(self) -> None:
+        """Draw it in other colours: those of the theme, or of the focus. All else about it is as it was."""
+        self.refresh()
+
     def check_idle(self) -> None:
         """It has changed. Textual sends it a message, it sends one to its screen, and that waits for a timer."""
         if BatchedWidget.changed is None:

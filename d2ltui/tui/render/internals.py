@@ -58,7 +58,7 @@ _OF_NODES = (  # to keep their styles: an application is a node, too
     "_id",
     "_parent",
 )
-_OF_STYLESHEETS = ("_process_component_classes", "_require_parse", "_rules", "_rules_map", "_variables")
+_OF_STYLESHEETS = ("_parse_cache", "_parse_rules", "_process_component_classes", "_rules", "_variables")
 _OF_SCREENS = (
     "_compositor",
     "_has_focus_within",

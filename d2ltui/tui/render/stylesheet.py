@@ -6,25 +6,27 @@ main screen three thousand refreshes, for sixty widgets.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from weakref import WeakKeyDictionary
 
 from rich.style import Style
+from textual.cache import LRUCache
 from textual.color import Color
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.widget import Widget
 
+from d2ltui.tui.render.compositor import BatchedWidget
 from d2ltui.tui.render.kept_rules import KeptRules
 
 if TYPE_CHECKING:
     from textual.css.model import RuleSet
     from textual.css.styles import RenderStyles, RulesMap
-    from textual.css.stylesheet import CssSource
-    from textual.css.types import CSSLocation
 
 KEPT_THEMES = 4
+KEPT_SOURCES = 256  # of a theme
 KEPT_STATES = 64  # of a widget
 _FLAGS = frozenset({"text_style", "border_title_style", "border_subtitle_style", "link_style", "link_style_hover"})
 _OF_TITLES = ("border_title_", "border_subtitle_", "auto_border_")
@@ -35,10 +37,13 @@ _OF_PLACE = frozenset(("display", "height", "layout", "max_height", "max_width",
 class ThemeStylesheet(Stylesheet):
     """Keeps what it has parsed for each theme, and what that came to for each widget; refreshes a widget once."""
 
+    # By the variables of a theme: what its sources gave. All style sheets of a process have the same.
+    _of_themes: ClassVar[dict[frozenset[tuple[str, str]], LRUCache[tuple[Any, ...], list[RuleSet]]]] = {}
+    _changed: ClassVar[dict[DOMNode, bool] | None] = None  # while several are styled: which, and if within, too
+
     def __init__(self, *, variables: dict[str, str] | None = None) -> None:
         super().__init__(variables=variables)
-        # By variables: the sources, and the rules that they gave.
-        self._parsed: dict[frozenset[tuple[str, str]], tuple[dict[CSSLocation, CssSource], list[RuleSet]]] = {}
+        self._parse_cache = self._parsed_of(self._variables)
 
         # By node and place: what is drawn with parts of a node knows their styles.
         self._parts: WeakKeyDictionary[DOMNode, dict[tuple[KeptRules, int], dict[str, RenderStyles]]]
@@ -47,13 +52,43 @@ class ThemeStylesheet(Stylesheet):
         # The places that nodes were styled for last; none where that depends on more.
         self._styled: WeakKeyDictionary[DOMNode, tuple[KeptRules, int]] = WeakKeyDictionary()
 
+    @classmethod
+    def _parsed_of(cls, variables: dict[str, str]) -> LRUCache[tuple[Any, ...], list[RuleSet]]:
+        theme = frozenset(variables.items())
+        parsed = cls._of_themes.pop(theme, None) or LRUCache(KEPT_SOURCES)
+        cls._of_themes[theme] = parsed
+        if len(cls._of_themes) > KEPT_THEMES:
+            del cls._of_themes[next(iter(cls._of_themes))]
+        return parsed
+
+    def set_variables(self, variables: dict[str, str]) -> None:
+        """Another theme: what was parsed with the one before is kept."""
+        self._parse_cache = LRUCache(1)  # which Textual empties
+        super().set_variables(variables)
+        self._parse_cache = self._parsed_of(variables)
+
+    def reparse(self) -> None:
+        """The rules with the present variables."""
+        self.parse()
+
+    def parse_ahead(self, variables: dict[str, str], seconds: float) -> bool:
+        """Parse for a theme that may come, for about so many seconds; False where all has been parsed already."""
+        other, end = ThemeStylesheet(variables=variables), time.thread_time() + seconds
+        for location, (css, is_default, tie_breaker, scope) in self.source.items():
+            if (css, location, is_default, tie_breaker, scope) not in other._parse_cache:
+                other._parse_rules(css, location, is_default, tie_breaker, scope)
+                if time.thread_time() > end:
+                    return True
+        return False
+
     def update_nodes(self, nodes: Iterable[DOMNode], animate: bool = False) -> None:
         """Style these again."""
-        self._found = {}
+        self._found, ThemeStylesheet._changed = {}, {}
         try:
             super().update_nodes(nodes, animate=animate)
         finally:
-            self._found = None
+            changed, self._found, ThemeStylesheet._changed = ThemeStylesheet._changed, None, None
+            _refresh(changed or {})
 
     def apply(
         self, node: DOMNode, *, animate: bool = False, cache: dict[tuple[Any, ...], RulesMap] | None = None
@@ -83,7 +118,7 @@ class ThemeStylesheet(Stylesheet):
             self._styled.pop(node, None)
         if node._component_styles != before:
             node.notify_style_update()  # where nothing else has changed, Textual draws with what a part looked like
-            node.refresh()
+            self._has_changed(node)
         if isinstance(node, Widget) and place in kept.looks:
             parts = self._parts.setdefault(node, {})
             if len(parts) >= KEPT_STATES:
@@ -111,19 +146,6 @@ class ThemeStylesheet(Stylesheet):
             look.append(styled)
         return tuple(look)
 
-    def reparse(self) -> None:
-        """The rules with the present variables."""
-        theme = frozenset(self._variables.items())
-        sources, rules = self._parsed.pop(theme, ({}, []))
-        if sources == self.source:
-            self._rules, self._rules_map, self._require_parse = rules, None, False
-        else:
-            super().reparse()
-            sources, rules = self.source.copy(), self.rules
-        self._parsed[theme] = sources, rules
-        if len(self._parsed) > KEPT_THEMES:
-            del self._parsed[next(iter(self._parsed))]
-
     @classmethod
     def replace_rules(cls, node: DOMNode, rules: RulesMap, animate: bool = False) -> None:
         """Give `node` these rules; what has another colour is refreshed once. Nothing here is ever animated."""
@@ -144,15 +166,35 @@ class ThemeStylesheet(Stylesheet):
                 framed, coloured = True, coloured or not of_frame
             else:
                 setattr(base, name, new)
-        if coloured:
-            base.refresh(children=True)
-        elif framed:
-            base.refresh()  # what lies within a frame does not see it
+        if coloured or framed:  # what lies within a frame does not see it
+            cls._has_changed(node, within=coloured)
         if coloured and isinstance(node, Widget):
             for bar in (getattr(node, f"_{side}_scrollbar", None) for side in ("vertical", "horizontal")):
                 if bar is not None:
                     bar.refresh()
         node.notify_style_update()
+
+    @classmethod
+    def _has_changed(cls, node: DOMNode, *, within: bool = False) -> None:
+        """It has other colours, and perhaps so has what is `within` it."""
+        if cls._changed is None:
+            _refresh({node: within})
+        else:
+            cls._changed[node] = within or cls._changed.get(node, False)
+
+
+def _refresh(changed: dict[DOMNode, bool]) -> None:
+    """Draw these, and what is within them where they say so: each once."""
+    nodes: set[Any] = set()
+    for node, within in changed.items():
+        if within and node not in nodes:
+            nodes.update(node.walk_children(Widget))
+        nodes.add(node)
+    for node in nodes:
+        if isinstance(node, BatchedWidget) and node._is_mounted:
+            node.refresh_look()
+        elif node._is_mounted:
+            node.refresh()
 
 
 def _is_colour(before: object, after: object) -> bool:

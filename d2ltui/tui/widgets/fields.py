@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from d2ltui.spec.width import cells, padded
+from d2ltui.tui.render.cached import KeptLooks
 
 LABEL_WIDTH = 13
 DIGITS = "0123456789"
@@ -36,7 +37,7 @@ class FieldSubmitted(Message):
         self.text = text
 
 
-class ChoiceField(Widget, can_focus=True):
+class ChoiceField(KeptLooks, Widget, can_focus=True):
     """One of a few words: ← and → turn it, enter lists all with their meaning."""
 
     DEFAULT_CSS = """
@@ -110,7 +111,11 @@ class ChoiceField(Widget, can_focus=True):
             self.action_list()
 
 
-class TextField(Widget, can_focus=True):
+class Entry(KeptLooks, Input):
+    """What is typed into a field."""
+
+
+class TextField(KeptLooks, Widget, can_focus=True):
     """A label, something to type, and below it what is wrong. The label is its own; so a form has few widgets.
 
     With the focus it is chosen only, and letters are keys. Enter edits its text, a digit begins another one.
@@ -129,7 +134,7 @@ class TextField(Widget, can_focus=True):
 
     def __init__(self, field: str, label: str, value: str) -> None:
         # What is typed is validated by the form. (Validators, and `compact`, would have each of them styled once more.)
-        self.input = Input(value, validate_on=(), select_on_focus=False)
+        self.input = Entry(value, validate_on=(), select_on_focus=False)
         super().__init__(self.input, id=f"field-{field}")
         self.field = field
         self.label = label

@@ -21,7 +21,7 @@ from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.width import right, wrapped
 from d2ltui.tui.form_state import FormState, as_text
-from d2ltui.tui.render.cached import FrameOnly
+from d2ltui.tui.render.cached import FrameOnly, KeptLooks
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 from d2ltui.tui.widgets.form_words import label_of, meanings_of
 from d2ltui.tui.widgets.pane import Pane, takes_focus
@@ -115,7 +115,7 @@ def _rows(text: str) -> int:
     return sum(max(1, len(wrapped(line, NOTE_WIDTH))) for line in text.split("\n")) if text else 0
 
 
-class ModelButton(RadioButton):
+class ModelButton(KeptLooks, RadioButton):
     """A model. The chosen one is told by its mark, not by its colour alone."""
 
     BUTTON_LEFT = " "
@@ -126,6 +126,10 @@ class ModelButton(RadioButton):
         """A full circle for the chosen one."""
         self.BUTTON_INNER = "●" if self.value else "○"
         super().watch_value()
+
+
+class Note(KeptLooks, Static):
+    """What the form says of what it describes."""
 
 
 class ModelChoice(RadioSet, inherit_bindings=False):
@@ -203,19 +207,19 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
                     for info in MODELS.values():
                         yield ModelButton(_(info.title), value=info.name == state["model"], name=info.name)
                 yield make_field("implementation", state)
-                yield Static(describe_network(config), id="network", classes="note", markup=False)
+                yield Note(describe_network(config), id="network", classes="note", markup=False)
             with Pane(_("Data"), id="data-pane"):
                 yield make_field("dataset", state)
-                yield Static(describe_data(config), id="data-note", classes="note", markup=False)
-                yield Static("", id="data-problem", classes="problem", markup=False)
+                yield Note(describe_data(config), id="data-note", classes="note", markup=False)
+                yield Note("", id="data-problem", classes="problem", markup=False)
                 yield make_field("data_dir", state)
                 for name in catalogue.DATA_FIELDS:
                     yield make_field(name, state)
         with Vertical(classes="stack"), Pane(_("Hyperparameters"), id="form-pane"):
             for name in self._all_hyperparameters():
                 yield make_field(name, state)
-            yield Static("", id="form-problem", classes="problem", markup=False)
-            yield Static("", id="form-note", classes="note", markup=False)
+            yield Note("", id="form-problem", classes="problem", markup=False)
+            yield Note("", id="form-note", classes="note", markup=False)
 
     @staticmethod
     def _all_hyperparameters() -> Iterable[str]:
