@@ -16,6 +16,7 @@ from typing import TypeVar
 import psutil
 import pyte
 
+from tests import processes
 from tests.processes.pty import Pty
 
 PATIENCE = 60.0  # seconds until what was waited for counts as missing
@@ -171,13 +172,16 @@ def application(
     before: str = "",
     within: type[T] = Terminal,  # type: ignore[assignment]
     cold: bool = False,
+    unhurried: bool = False,
     **environment: str,
 ) -> Iterator[T]:
     """`d2ltui` with `arguments` in a terminal; `before` is Python that runs first. Nothing of it is left at the end.
 
-    A `cold` one has to import PyTorch, which takes seconds; so has one with `before`.
+    A `cold` one has to import PyTorch, which takes seconds; so has one with `before`. The steps of an `unhurried` one
+    take milliseconds, and leave the processor to others.
     """
     code = ["-c", f"{before}\nfrom d2ltui.__main__ import main\nmain()"] if before else ["-m", "d2ltui"]
+    code = [*processes.UNHURRIED] if unhurried else code
     terminal = within([sys.executable, *code, *arguments], *size, environment, warm=not (cold or before))
     started: list[psutil.Process] = []
     try:

@@ -81,7 +81,7 @@ def test_from_the_first_paint_to_a_trained_network(tmp_path: Path) -> None:
 
 
 def test_watched_paused_and_left_in_the_middle() -> None:
-    with application(*SPIRALS, "--start") as terminal:
+    with application(*SPIRALS, "--start", unhurried=True) as terminal:
         terminal.wait("▶ training")
         seen = {loss_chart(terminal)}
 

@@ -16,7 +16,7 @@ ENDLESS = ("--dataset", "moons", "--epochs", "1000000", "--start")
     [(signal.SIGTERM, 143), (signal.SIGHUP, 129)],
 )
 def test_a_signal_while_training(number: signal.Signals, status: int) -> None:
-    with application(*ENDLESS, "--on-hangup", "stop") as terminal:
+    with application(*ENDLESS, "--on-hangup", "stop", unhurried=True) as terminal:
         terminal.wait("▶ training")
         terminal.signal(number)
         assert terminal.ended() == status
@@ -33,7 +33,7 @@ def test_ctrl_c_while_loading() -> None:
 
 @pytest.mark.parametrize("on_hangup", ["stop", "continue"])
 def test_a_terminal_that_vanishes(on_hangup: str) -> None:
-    with application(*ENDLESS, "--on-hangup", on_hangup) as terminal:
+    with application(*ENDLESS, "--on-hangup", on_hangup, unhurried=True) as terminal:
         terminal.wait("▶ training")
         terminal.vanish()
         # No interface; a run that goes on ends when it is told to.

@@ -11,7 +11,7 @@ from terminal import PATIENCE, Terminal, application
 
 from d2ltui.store.listing import runs
 
-LONG = ("--dataset", "moons", "--epochs", "300", "--start")
+LONG = ("--dataset", "moons", "--epochs", "30", "--start")  # seconds, where it does not hurry
 ENDLESS = ("--dataset", "moons", "--epochs", "1000000", "--start")
 
 
@@ -24,7 +24,7 @@ def without_terminal(terminal: Terminal) -> None:
 
 
 def test_a_run_that_waits_for_a_key_goes_on_to_its_end() -> None:
-    with application(*LONG) as terminal:
+    with application(*LONG, unhurried=True) as terminal:
         terminal.wait("▶ training")
         terminal.press(" ")
         terminal.wait("paused")
@@ -32,11 +32,11 @@ def test_a_run_that_waits_for_a_key_goes_on_to_its_end() -> None:
         terminal.vanish()
         assert terminal.process.wait(PATIENCE) == 0
     (run,) = runs()
-    assert (run.status, run.epochs) == ("finished", 300)
+    assert (run.status, run.epochs) == ("finished", 30)
 
 
 def test_hang_ups_that_follow_do_no_harm_and_sigterm_has_its_status() -> None:
-    with application(*ENDLESS) as terminal:
+    with application(*ENDLESS, unhurried=True) as terminal:
         terminal.wait("▶ training")
         for _ in range(400):  # while the application leaves
             terminal.signal(signal.SIGHUP)

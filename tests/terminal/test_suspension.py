@@ -16,7 +16,7 @@ ENDLESS = ("--dataset", "moons", "--epochs", "1000000", "--start")
 
 
 def test_ctrl_z_leaves_the_terminal_to_the_shell_and_fg_paints_it_all_again() -> None:
-    with application(*ENDLESS, within=Job) as job:
+    with application(*ENDLESS, unhurried=True, within=Job) as job:
         job.wait("▶ training")
         job.press("ctrl+z")
         job.wait_stopped()
@@ -40,7 +40,7 @@ def test_ctrl_z_leaves_the_terminal_to_the_shell_and_fg_paints_it_all_again() ->
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_kill_ends_what_ctrl_z_has_stopped(number: signal.Signals, status: int) -> None:
-    with application(*ENDLESS, within=Job) as job:
+    with application(*ENDLESS, unhurried=True, within=Job) as job:
         job.wait("▶ training")
         job.press("ctrl+z")
         job.wait_stopped()
@@ -53,7 +53,7 @@ def test_kill_ends_what_ctrl_z_has_stopped(number: signal.Signals, status: int) 
 
 
 def test_in_the_background_it_stops_again_and_a_hang_up_lets_the_run_go_on() -> None:
-    with application(*ENDLESS, within=Job) as job:
+    with application(*ENDLESS, unhurried=True, within=Job) as job:
         job.wait("▶ training")
         job.press("ctrl+z")
         job.wait_stopped()
