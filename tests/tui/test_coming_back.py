@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from emulator import Emulator, drawn_anew
 from test_compositor import HEIGHT, WIDTH, Two, cells, listen, text, until
+from textual._compositor import Compositor
 from textual.app import ComposeResult
 from textual.geometry import Region, Size
 from textual.screen import ModalScreen
@@ -111,4 +112,22 @@ async def test_a_screen_of_which_all_is_wanted_draws_what_has_changed(monkeypatc
         app.screen.refresh()
         await pilot.pause(0.1)
         assert rendered == ["right"]
+        assert cells("".join(sent)) == app.shown()
+
+
+async def test_all_of_a_screen_is_rendered_widget_by_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Textual cuts each line of each widget wherever another one begins or ends."""
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "abcdefgh", "one")
+        app.show("part", *["part of it"] * 4)
+        await pilot.pause(0.1)
+        sent.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(Compositor, "_render_chops", None)
+            rendered = rendering(patch)
+            app.redraw()
+            await until(pilot, lambda: sent)
+        assert sorted(str(name) for name in rendered) == ["front", "left", "part", "right"]
         assert cells("".join(sent)) == app.shown()

@@ -12,7 +12,7 @@ from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Offset
 from textual.screen import Screen
 
-from d2ltui.tui.render.compositor import BatchedScreen, CellsUpdate
+from d2ltui.tui.render.compositor import BatchedScreen, CellDiffCompositor, CellsUpdate
 from d2ltui.tui.render.frame import Drawn, TerminalFrame
 from d2ltui.tui.render.internals import CompositorUpdate, LayoutUpdate, can_keep_styles, missing
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
@@ -43,11 +43,14 @@ class FrameUpdate(CompositorUpdate):
 
     def _draw(self, console: Console) -> str:
         update, frame, screen = self._update, self._frame, self._screen
-        if isinstance(update, CellsUpdate) and frame.can_add(screen):
+        compositor = screen._compositor
+        if isinstance(update, CellsUpdate) and isinstance(compositor, CellDiffCompositor):
+            if update.size is None and not frame.can_add(screen):
+                update = compositor.render_all()
             drawn = (Drawn(x, y, (strip,), first, end) for x, y, strip, first, end in update.cells)
-            return frame.draw(console, drawn, painter=screen)
+            return frame.draw(console, drawn, update.size, screen)
         if not isinstance(update, LayoutUpdate):
-            update = screen._compositor.render_full_update()
+            update = compositor.render_full_update()
         return frame.draw(console, _lines(update), update.region.size, screen)
 
 

@@ -43,10 +43,10 @@ class Cells(NamedTuple):
 
 
 class CellsUpdate(CompositorUpdate):
-    """Cells here and there."""
+    """Cells here and there, or, where it has a `size`, all of a screen of that size."""
 
-    def __init__(self, cells: Sequence[Cells]) -> None:
-        self.cells = cells
+    def __init__(self, cells: Sequence[Cells], size: Size | None = None) -> None:
+        self.cells, self.size = cells, size
 
     def render_segments(self, console: Console) -> str:
         """The characters and control sequences for the terminal."""
@@ -88,18 +88,20 @@ class CellDiffCompositor(Compositor):
     def render_update(  # type: ignore[override]
         self, full: bool = False, screen_stack: list[Screen[Any]] | None = None, simplify: bool = False
     ) -> LayoutUpdate | CellsUpdate | None:
-        """What has changed, be it the whole screen. Textual then cuts every line where any widget begins or ends."""
+        """What has changed, be it the whole screen."""
         resized, self._drawn = self.size != self._drawn, self.size
-        if full or simplify or resized:  # what the terminal shows of another size is nothing to build on
-            return super().render_update(full or resized, screen_stack, simplify)  # type: ignore[return-value]
+        if full or simplify:
+            return super().render_update(full, screen_stack, simplify)  # type: ignore[return-value]
         visible_screen_stack.set(screen_stack or [])
-        return self.render_partial_update()
+        # What the terminal shows of another size is nothing to build on.
+        return self.render_all() if resized else self.render_partial_update()
 
-    def render_full_update(self, simplify: bool = False) -> LayoutUpdate:
-        """The whole screen."""
+    def render_all(self) -> CellsUpdate:
+        """The whole screen. Textual cuts every line, of every widget, where any other begins or ends."""
         self._find_owners()
+        self._dirty_regions.clear()
         self._own_regions.clear()
-        return super().render_full_update(simplify)
+        return CellsUpdate(self._render([self.size.region]), self.size)
 
     def render_partial_update(self) -> CellsUpdate | None:  # type: ignore[override]
         """What has changed since the last time, or None where nothing has."""
@@ -111,13 +113,16 @@ class CellDiffCompositor(Compositor):
         self._own_regions.clear()
         if not any(changed) and not any(own):
             return None
-        runs = list(self._runs(self._regions_to_spans(changed)))
-        runs += (run for run in self._runs(self._regions_to_spans(own)) if run[0] == 0)
+        return CellsUpdate([*self._render(changed), *self._render(own, 0)])
+
+    def _render(self, regions: Sequence[Region], only: int | None = None) -> list[Cells]:
+        """What stands in `regions`; `only` what a single widget shows there, by its number."""
+        runs = [run for run in self._runs(self._regions_to_spans(regions)) if only is None or run[0] == only]
         rows: dict[int, list[int]] = {}
         for owner, y, _, _ in runs:
             rows.setdefault(owner, []).append(y)
         strips = {owner: self._strips(owner, min(within), max(within)) for owner, within in rows.items()}
-        return CellsUpdate([self._cut(owner, y, x, end, strips[owner][y]) for owner, y, x, end in runs])
+        return [self._cut(owner, y, x, end, strips[owner][y]) for owner, y, x, end in runs]
 
     def _find_owners(self) -> None:
         widgets = self.visible_widgets
