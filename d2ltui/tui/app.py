@@ -91,7 +91,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self.data_dir = config.data_dir
         self._typed = KeyQueue(self)
         self._early = EarlyInput(self)
-        self._undisturbed = Undisturbed(2 * ANSWER)
+        self.undisturbed = Undisturbed(2 * ANSWER)
         self._config, self._given = config, typed
         self._start = start
         self._exit_when_done = exit_when_done
@@ -147,7 +147,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             if not isinstance(event, events.MouseMove):
                 self._rest_until_shown()
         elif self._typed.admit(event):
-            self._undisturbed.begin()
+            self.undisturbed.begin()
             target = self.focused or self.screen
             await super().on_event(event)
             self._typed.dispatched(target)
@@ -169,6 +169,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
 
     def input_comes(self) -> None:
         """Whatever trains leaves the processor to the answer: on two cores a step and a frame take twice as long."""
+        self.undisturbed.expect()
         for training in self._in_training():
             training.rest(ANSWER)
 
@@ -177,7 +178,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
             self.screen.call_after_refresh(self._end_rest)
 
     def _end_rest(self) -> None:
-        self._undisturbed.end()
+        self.undisturbed.end()
         for training in self._in_training():
             training.end_rest()
 

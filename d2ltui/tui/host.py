@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from d2ltui.tui.services.machine import Machine
     from d2ltui.tui.services.map_runner import MapRunner
     from d2ltui.tui.services.stored import StoredRuns
+    from d2ltui.tui.services.undisturbed import Undisturbed
     from d2ltui.tui.services.watching import Watching
 
     ScreenMixin = Screen[Any]
@@ -36,6 +37,7 @@ class Host(Protocol):
     measuring: LessonRunner
     preflight: Preflight
     stored: StoredRuns
+    undisturbed: Undisturbed
 
     @property
     def live(self) -> LiveRun | None:

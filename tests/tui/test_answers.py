@@ -60,3 +60,23 @@ async def test_no_garbage_is_looked_for_while_a_key_is_answered(
         assert collecting
         assert not any(collecting)
         await person.until(gc.isenabled, "a search afterwards")
+
+
+async def test_a_frame_waits_for_the_answer_to_a_key_once(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_app(size=(100, 30)) as person:
+        monkeypatch.setattr(FrameLimiter, "due", lambda _, backlog: not backlog)
+        ticks: list[float] = []
+        monkeypatch.setattr(MainScreen, "tick", lambda _: ticks.append(time.monotonic()))
+        undisturbed = person.app.undisturbed
+        undisturbed.end()
+        person.main._on_timer()
+        assert len(ticks) == 1
+        person.app.input_comes()
+        person.main._on_timer()
+        assert len(ticks) == 1
+        person.main._on_timer()
+        assert len(ticks) == 2, "a key that is held down stops no frames"
+        person.app.input_comes()
+        undisturbed.end()
+        person.main._on_timer()
+        assert len(ticks) == 3, "the answer is there"

@@ -19,7 +19,18 @@ from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.driver import PromptDriver
+
+
+class Listener(FrameApp):
+    """An application that hears of input."""
+
+    def __init__(self) -> None:
+        self.heard: list[float] = []
+
+    def input_comes(self) -> None:
+        self.heard.append(time.monotonic())
 
 
 class Keyboard:
@@ -32,6 +43,7 @@ class Keyboard:
         driver = driver_class.__new__(driver_class)
         driver.fileno = self.slave
         driver._debug = False
+        self.listener = driver._app = Listener()
         driver.exit_event = threading.Event()
         driver.process_message = self._note  # type: ignore[method-assign]
         self.driver = driver
@@ -78,6 +90,16 @@ def test_letters_arrows_and_escape(keyboard: Keyboard) -> None:
     assert keyboard.until(3) == ["a", "é", "up"]
     os.write(keyboard.master, b"\x1b")
     assert keyboard.until(4)[3:] == ["escape"]
+
+
+def test_an_escape_is_heard_of_before_it_is_known_to_be_one(
+    keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "ESCAPE_DELAY", 0.1)
+    os.write(keyboard.master, b"\x1b")
+    assert keyboard.until(1) == ["escape"]
+    (heard,) = keyboard.listener.heard
+    assert heard < keyboard.keys[0][0] - 0.05, "whatever trains rests meanwhile"
 
 
 def test_an_arrow_in_pieces_is_no_escape(keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch) -> None:

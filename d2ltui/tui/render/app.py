@@ -100,7 +100,7 @@ class FrameApp(AppMixin):
                 self._filters[index] = self._truecolor.setdefault(key, line_filter)
 
     def input_comes(self) -> None:
-        """A key or a click has been read, and is about to be handled. Called in the thread that reads."""
+        """A key or a click, or its first character, has been read. Called in the thread that reads."""
 
     async def on_event(self, event: events.Event) -> None:
         """The terminal has another size, or had one for a moment: it may have cut or moved what it shows."""

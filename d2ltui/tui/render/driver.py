@@ -162,9 +162,13 @@ class PromptDriver(LinuxDriver):
     def process_message(self, message: Message) -> None:
         """Hand on what has been read. The application hears of keys and clicks at once, before it handles them."""
         acts = isinstance(message, (events.Key, events.MouseDown, events.MouseScrollUp, events.MouseScrollDown))
-        if acts and isinstance(self._app, FrameApp):
-            self._app.input_comes()
+        if acts:
+            self._announce()
         super().process_message(message)
+
+    def _announce(self) -> None:
+        if isinstance(self._app, FrameApp):
+            self._app.input_comes()
 
     def _run_input_thread(self) -> None:
         """A defect in this thread ends the application as one in the interface's does, and not as if all were well."""
@@ -189,6 +193,8 @@ class PromptDriver(LinuxDriver):
                     if not data:
                         break
                     typed = decode(data, final=ending)
+                    if typed.endswith("\x1b"):
+                        self._announce()  # whatever follows, and while it is not known that nothing does
                     for event in parser.feed(typed) if typed else ():
                         self.process_message(event)
                 for event in parser.tick():
