@@ -5,6 +5,9 @@ Everything is widened to double precision: a sum of float32 figures would not be
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -18,6 +21,8 @@ def wide(values: Tensor) -> torch.dtype:
 
 def _rows(matrix: Tensor) -> tuple[Tensor, ...]:
     """`matrix` in parts of CHUNK values at most, or of one row."""
+    if matrix.numel() <= CHUNK:
+        return (matrix,)
     width = matrix.numel() // max(1, len(matrix)) if matrix.dim() else 1
     return torch.split(matrix, max(1, CHUNK // max(1, width)))
 
@@ -25,12 +30,15 @@ def _rows(matrix: Tensor) -> tuple[Tensor, ...]:
 def norm(matrix: Tensor, origin: Tensor | None = None) -> Tensor:
     """The norm of `matrix` (any shape), or of what it differs by from `origin`; of CHUNK values at once."""
     # Where the cores are busy, torch.linalg.vector_norm's two threads wait for each other: 8 ms of 200,000 values.
-    origins = _rows(origin) if origin is not None else ()
-    total = torch.zeros((), dtype=wide(matrix), device=matrix.device)
-    for index, part in enumerate(_rows(matrix)):
-        moved = part - origins[index] if origins else part
-        total += moved.to(total.dtype, copy=True).square_().sum()
-    return total.sqrt()
+    parts: Iterable[Tensor] = _rows(matrix)
+    if origin is not None:
+        parts = (part - start for part, start in zip(parts, _rows(origin), strict=True))
+    return _total([part.to(wide(matrix), copy=True).square_().sum() for part in parts]).sqrt()
+
+
+def _total(values: list[Tensor]) -> Tensor:
+    """Their sum; most often there is one, and an operation takes longer than its numbers."""
+    return values[0] if len(values) == 1 else torch.stack(values).sum(dim=0)
 
 
 @torch.no_grad()
@@ -43,15 +51,16 @@ def figures(values: Tensor, flat_ends: tuple[float, float] | None = None) -> Ten
     parts = _finite_parts(values)
     n = sum(len(part) for part in parts)
     zero = torch.zeros((), dtype=wide(values), device=values.device)
-    total, squares, zeros, saturated = (zero.clone() for _ in range(4))
-    for part in parts:
-        total += part.sum(dtype=zero.dtype)
-        zeros += len(part) - torch.count_nonzero(part)
+    total = squares = zeros = saturated = zero
+    if parts:
+        total = _total([part.sum(dtype=zero.dtype) for part in parts])
+        zeros = n - _total([torch.count_nonzero(part) for part in parts]).to(zero.dtype)
         if flat_ends is not None:
-            saturated += torch.count_nonzero((part < flat_ends[0]) | (part > flat_ends[1]))
+            outside = [torch.count_nonzero((part < flat_ends[0]) | (part > flat_ends[1])) for part in parts]
+            saturated = _total(outside).to(zero.dtype)
     mean = total / max(n, 1)
-    for part in parts:
-        squares += _widened(part, zero).sub_(mean).square_().sum()
+    if parts:
+        squares = _total([_widened(part, zero).sub_(mean).square_().sum() for part in parts])
     low, high, counts = _histogram(parts, zero)
     shares = torch.stack((squares, zeros, saturated)) / max(n, 1)
     moments = (low, high, mean, shares[0].sqrt(), shares[1], shares[2], zero + (values.numel() - n))
@@ -61,9 +70,10 @@ def figures(values: Tensor, flat_ends: tuple[float, float] | None = None) -> Ten
 def _finite_parts(values: Tensor) -> list[Tensor]:
     """What is finite of `values`, flat, in parts of at most CHUNK."""
     parts = []
-    for part in torch.split(values.detach().flatten(), CHUNK):
+    flat = values.detach().flatten()
+    for part in torch.split(flat, CHUNK) if len(flat) > CHUNK else (flat,):
         # A finite sum has only finite terms, and is much faster to have than a mask.
-        parts.append(part if bool(torch.isfinite(part.sum())) else part[torch.isfinite(part)])
+        parts.append(part if math.isfinite(part.sum()) else part[torch.isfinite(part)])
     return [part for part in parts if len(part)]
 
 
@@ -74,18 +84,24 @@ def _widened(part: Tensor, zero: Tensor) -> Tensor:
 
 def _histogram(parts: list[Tensor], zero: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Minimum, maximum, and counts (NUM_BINS,) in equal bins between them, of which the last includes the maximum."""
-    counts = torch.zeros(NUM_BINS, dtype=torch.int64, device=zero.device)
     if not parts:
-        return zero, zero, counts.to(zero.dtype)
+        return zero, zero, zero.new_zeros(NUM_BINS)
     bounds = [torch.aminmax(part) for part in parts]
-    low = torch.stack([bound.min for bound in bounds]).min().to(zero.dtype)
-    high = torch.stack([bound.max for bound in bounds]).max().to(zero.dtype)
+    if len(bounds) > 1:
+        lowest, highest = (torch.stack(ends) for ends in zip(*bounds, strict=True))
+        bounds = [torch.aminmax(torch.cat((lowest, highest)))]
+    low, high = (bound.to(zero.dtype) for bound in bounds[0])
     # A constant layer's bins have no width: everything is in the first one.
     width = torch.where(high > low, high - low, torch.inf)
+    counts = []
     for part in parts:
         index = _widened(part, zero).sub_(low).div_(width).mul_(NUM_BINS).to(torch.int32).clamp_(0, NUM_BINS - 1)
-        counts += torch.bincount(index, minlength=NUM_BINS)
-    return low, high, counts.to(zero.dtype)
+        counts.append(torch.bincount(index, minlength=NUM_BINS))
+    return low, high, _total(counts).to(zero.dtype)
+
+
+def _joined(rows: list[Tensor]) -> Tensor:
+    return rows[0] if len(rows) == 1 else torch.cat(rows)
 
 
 @torch.no_grad()
@@ -96,8 +112,8 @@ def weight_figures(weight: Tensor, gradient: Tensor) -> Tensor:
     maximum and NUM_BINS counts: (3 + 2 · (2 + NUM_BINS),).
     """
     parts = _rows(gradient)  # a sum of truth values is counted in 64 bits each
-    positive = torch.cat([(part > 0).sum(dim=1) for part in parts])
-    negative = torch.cat([(part < 0).sum(dim=1) for part in parts])
+    positive = _joined([(part > 0).sum(dim=1) for part in parts])
+    negative = _joined([(part < 0).sum(dim=1) for part in parts])
     signed = positive + negative
     share = torch.maximum(positive, negative).to(wide(weight)) / signed.clamp(min=1)
     having = (signed > 0).sum()
