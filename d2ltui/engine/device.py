@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec.catalogue import PRECISIONS, PRECISIONS_ON
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
@@ -101,6 +102,16 @@ def make_current(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.cuda.set_device(device)
+
+
+def seed_dropout(seed: int, device: torch.device) -> None:
+    """Let dropout on `device`, which draws from PyTorch's own generators, begin as a run with `seed` does."""
+    number = derive_seed(seed, "dropout")
+    if device.type == "cpu":
+        # torch.manual_seed notes the call stack for devices that are not there: in a small run, longer than a step.
+        torch.default_generator.manual_seed(number)
+    else:
+        torch.manual_seed(number)
 
 
 def place(x: Tensor, y: Tensor, device: torch.device) -> tuple[Tensor, Tensor, str]:

@@ -16,7 +16,7 @@ from d2ltui.engine import reporting, resuming, summary
 from d2ltui.engine.checkpoint import Checkpoint, CheckpointSchedule, CheckpointSink
 from d2ltui.engine.checkup import check_start
 from d2ltui.engine.control import SHOWN_WITHIN, Control, Stopped
-from d2ltui.engine.device import candidates, check_fits, make_current, products
+from d2ltui.engine.device import candidates, check_fits, make_current, products, seed_dropout
 from d2ltui.engine.device_choice import choose
 from d2ltui.engine.examination import examine_run
 from d2ltui.engine.gc import freeze_gc
@@ -33,7 +33,6 @@ from d2ltui.engine.threads import CoreMeter, ThreadCount
 from d2ltui.engine.workbench import Workbench
 from d2ltui.history.series import Array
 from d2ltui.nn import build, set_lr
-from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
 
@@ -174,7 +173,7 @@ class Trainer:
         make_current(device)
         self._set.enter_context(products(config, device))
         check_fits(config, device)
-        torch.manual_seed(derive_seed(config.seed, "dropout"))  # which draws from the global generator
+        seed_dropout(config.seed, device)
         plan = catalogue.layer_plan(config, data.info)
         # A step costs about 6 operations for each weight and sample: 2 forward, 4 backward.
         flops = 6 * config.batch_size * sum(layer.parameters for layer in plan)

@@ -17,7 +17,7 @@ from d2ltui.data.batches import data_iter
 from d2ltui.diagnosis.probes import probe_batch
 from d2ltui.engine import summary
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import candidates, check_fits, make_current, place
+from d2ltui.engine.device import candidates, check_fits, make_current, place, seed_dropout
 from d2ltui.engine.device_choice import choose
 from d2ltui.engine.preparation import Prepared, prepare
 from d2ltui.engine.step import train_step
@@ -40,7 +40,7 @@ class Learner:
     """A network of its own, with the initial weights that a run of `config` has, and what trains it."""
 
     def __init__(self, config: RunConfig, data: Dataset, device: torch.device) -> None:
-        torch.manual_seed(derive_seed(config.seed, "dropout"))  # which draws from the global generator
+        seed_dropout(config.seed, device)
         self.network: Network = build(config, device=device, dataset=data.info)
         self.optimizer: Optimizer = make_optimizer(config, self.network)
         self._clip = make_clip(config, self.network)
@@ -131,7 +131,7 @@ def set_up(
     device = choose(config, data, lambda: _go_on(control), progress, names=names).device
     make_current(device)
     check_fits(config, device)
-    torch.manual_seed(derive_seed(config.seed, "dropout"))
+    seed_dropout(config.seed, device)
     plan = catalogue.layer_plan(config, data.info)
     flops = 6 * config.batch_size * sum(layer.parameters for layer in plan)
     ThreadCount(config.threads, flops, device.type, CoreMeter()).choose()
