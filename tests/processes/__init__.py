@@ -84,7 +84,7 @@ class Warm(subprocess.Popen[Any]):
 UNHURRIED = (
     "-c",
     """
-import time
+import sys, time
 from d2ltui.__main__ import main
 from d2ltui.engine import stepping
 
@@ -93,6 +93,9 @@ def unhurried(*arguments, take=stepping.train_step):
     return take(*arguments)
 
 stepping.train_step = unhurried
+if "train" not in sys.argv:
+    from d2ltui.tui import app
+    app.SPARES_AFTER = 1e6  # nor are screens prepared for later
 main()
 """,
 )

@@ -41,7 +41,7 @@ def test_as_a_module_in_text(trap: Path) -> None:
 
 
 def test_the_application(trap: Path) -> None:
-    with application(cold=True) as terminal:
+    with application("--epochs", "2", cold=True) as terminal:
         terminal.wait("ready")
         terminal.press("ctrl+r")
         terminal.wait("finished")
