@@ -245,6 +245,7 @@ def _shown() -> list[Message]:
     """What registries and tables have to say."""
     from d2ltui.spec.catalogue import DATASETS
     from d2ltui.spec.fields import FIELDS
+    from d2ltui.spec.maps import QUANTITIES
     from d2ltui.spec.models import MODELS
     from d2ltui.spec.synthetic import FUNCTIONS, SYNTHETIC
     from d2ltui.store.columns import COLUMNS
@@ -258,13 +259,15 @@ def _shown() -> list[Message]:
     meanings = [what for table in MEANINGS.values() for name, what in table.items() if name not in synthetic]
     meanings += [formula for formula, __ in FUNCTIONS.values()]
     plain = [*rows, *VALUES, *meanings, *SHOWN_AS_THEY_ARE]
-    plain += [*(model.title for model in MODELS.values()), *(info.normalisation for info in DATASETS.values())]
+    plain += [said for model in MODELS.values() for said in (model.title, model.description)]
+    plain += [*(info.normalisation for info in DATASETS.values())]
     words = {
         "tab": [FORM_TAB, FORM_TAB[:3]],
         "status": [*STATUSES],
         "column": ["run", *(name.replace("_", " ") for name in COLUMNS)],
         "field": [field.label for field in FIELDS.values()],
         "chart": CHART_WORDS,
+        "quantity": QUANTITIES,
     }
     found = [Message(text) for text in plain if re.search("[A-Za-z]{3}", text)]
     found += [Message(word, context=context) for context in words for word in words[context]]
@@ -307,7 +310,13 @@ def _helps() -> list[Message]:
     return [Message(text) for text in dict.fromkeys(found)]
 
 
-COMMANDS = Catalogue("commands", ("d2ltui/cli/help.py",), lambda name, call: iter(()), _helps)
+COMMANDS = Catalogue(
+    "commands",
+    tuple(f"d2ltui/{room}/**/*.py" for room in ("cli", "runner", "store", "history", "data", "nn")),
+    _counted,
+    _helps,
+    without=("d2ltui/cli/lesson*.py",),
+)
 CATALOGUES = (FINDINGS, LESSONS, INTERFACE, COMMANDS)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from d2ltui.charts import heatmap
 from d2ltui.charts.of_map import VIRIDIS, ends_of, title
-from d2ltui.spec.maps import Cell, Figures, Known, MapSpec, quantities_of
+from d2ltui.spec.maps import Cell, Figures, Known, MapSpec, called, quantities_of
 from d2ltui.spec.numbers import number, setting
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 720, 90, 20, 56, 84
@@ -41,7 +41,7 @@ def _panel(quantity: str, spec: MapSpec, known: Known, across: float, up: float,
     ends = ends_of(known, quantity)
     bottom = top + TOP + up * spec.rows
     parts = [
-        f'<text x="{LEFT}" y="{top + 22}" font-weight="bold">{escape(quantity)}</text>',
+        f'<text x="{LEFT}" y="{top + 22}" font-weight="bold">{escape(called(quantity))}</text>',
         f'<text x="{LEFT}" y="{top + 40}" fill="#555">{escape(f"{name}: {title(spec)}")}</text>',
     ]
     for (column, row), figures in sorted(known.cells.items()):

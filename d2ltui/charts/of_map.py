@@ -33,7 +33,13 @@ def title(spec: MapSpec) -> str:
     """What is trained, in a few words."""
     config = spec.config
     seeds = _(", {seeds} seeds each").format(seeds=spec.seeds) if spec.seeds > 1 else ""
-    return f"{config.model} ({config.implementation}) on {config.dataset}, {counted(config.epochs, 'epoch')}{seeds}"
+    return _("{model} ({implementation}) on {dataset}, {epochs}{seeds}").format(
+        model=config.model,
+        implementation=config.implementation,
+        dataset=config.dataset,
+        epochs=counted(config.epochs, "epoch"),
+        seeds=seeds,
+    )
 
 
 def draw_cells(

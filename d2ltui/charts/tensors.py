@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.step_seen import Moment, TensorSeen
+from d2ltui.spec.width import cells, cut, padded, right
 
 FIGURE = 10  # columns of a number, with the space before it
 IN_NOTE = 4  # values
-_HEADS = ("mean", "min", "max")
+_HEADS = (_("mean"), _("min"), _("max"))
 _ROOMY = 60  # columns from which on there is room for those
 
 
@@ -36,25 +38,25 @@ def notes(moments: Sequence[Moment]) -> dict[str, str]:
 
 def table(tensors: Sequence[TensorSeen], width: int) -> Drawing:
     """A heading and a line for each tensor, the result last: shape, mean, smallest and largest, some values."""
-    names = max(6, *(len(tensor.name) for tensor in tensors)) + 1
-    shapes = max(5, *(len(shape_of(tensor)) for tensor in tensors)) + 1
+    names = max(6, cells(_("tensor")), *(cells(tensor.name) for tensor in tensors)) + 1
+    shapes = max(5, cells(_("shape")), *(len(shape_of(tensor)) for tensor in tensors)) + 1
     figures = _HEADS if width >= _ROOMY else ()
     room = max(0, width - names - shapes - FIGURE * len(figures))
     many = room // FIGURE
-    head = "tensor".ljust(names) + "shape".ljust(shapes) + "".join(name.rjust(FIGURE) for name in figures)
-    values = "  some values"[:room] if many else ""
-    lines: Drawing = [[(int(Style.AXIS), (head + values)[:width])]]
+    head = padded(_("tensor"), names) + padded(_("shape"), shapes) + "".join(right(name, FIGURE) for name in figures)
+    values = cut("  " + _("some values"), room) if many else ""
+    lines: Drawing = [[(int(Style.AXIS), cut(head + values, width))]]
     for tensor in tensors:
         told = dict(zip(_HEADS, (tensor.mean, tensor.low, tensor.high), strict=True)) if tensor.shape else {}
         columns = "".join((_figure(told[name]) if name in told else "").rjust(FIGURE) for name in figures)
         shown = "".join(_figure(value).rjust(FIGURE) for value in tensor.values[:many])
         result = tensor is tensors[-1]
-        start = tensor.name.ljust(names)
+        start = padded(tensor.name, names)
         rest = shape_of(tensor).ljust(shapes) + columns
         lines.append(
             [
-                (int(Style.TRAIN if result else Style.TEXT), start[:width]),
-                (int(Style.AXIS), rest[: max(0, width - len(start))]),
+                (int(Style.TRAIN if result else Style.TEXT), cut(start, width)),
+                (int(Style.AXIS), rest[: max(0, width - cells(start))]),
                 (int(Style.TRAIN if result else Style.TEXT), shown),
             ]
         )

@@ -24,17 +24,14 @@ from d2ltui.cli.options import (
     speak_option,
 )
 from d2ltui.cli.terminals import want_terminal
-from d2ltui.spec import catalogue, collector, output, startup
-from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec import collector, output, startup
 from d2ltui.spec.config import RunConfig, check_environment, resolve
-from d2ltui.spec.inits import INITS
-from d2ltui.spec.models import MODELS
-from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.language import _
 from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.spec.registry import left_out
 from d2ltui.spec.repeats import MAX_RUNS
 from d2ltui.spec.similar import did_you_mean
-from d2ltui.spec.text import printable, quoted, sections
+from d2ltui.spec.text import printable, quoted
 
 MAX_LINE = 2000  # characters of a sentence on standard error
 
@@ -63,13 +60,15 @@ class Commands(Spoken, click.Group):
         return super().get_command(ctx, cmd_name)
 
     def _complete(self) -> None:
-        from d2ltui.cli import before, pictures, stored
+        from d2ltui.cli import before, offered, pictures, stored
         from d2ltui.cli.map import map_
 
         for command in (
             before.check,
             before.find_lr,
             map_,
+            offered.models,
+            offered.datasets,
             pictures.show_activation,
             stored.runs,
             stored.show,
@@ -92,7 +91,11 @@ class Commands(Spoken, click.Group):
         name = args[0]
         if self.get_command(ctx, name) is None:
             hint = did_you_mean(name, self.commands)
-            raise click.UsageError(f"command: {quoted(name)} is not known{hint}; allowed: {', '.join(self.commands)}")
+            raise click.UsageError(
+                _("command: {name} is not known{hint}; allowed: {commands}").format(
+                    name=quoted(name), hint=hint, commands=", ".join(self.commands)
+                )
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -131,13 +134,15 @@ def cli(
             flag = "json" if name == "as_json" else name.replace("_", "-")
             if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
                 raise click.UsageError(
-                    f"{flag}: --{flag} before a command concerns the application alone; allowed: without "
-                    f"'{ctx.invoked_subcommand}', or what 'd2ltui {ctx.invoked_subcommand} --help' lists after it"
+                    _(
+                        "{flag}: --{flag} before a command concerns the application alone; allowed: without "
+                        "'{invoked_subcommand}', or what 'd2ltui {invoked_subcommand} --help' lists after it"
+                    ).format(flag=flag, invoked_subcommand=ctx.invoked_subcommand)
                 )
         _refuse_unused(ctx, ctx.invoked_subcommand, options)
         return
     if as_json and not exit_when_done:
-        raise click.UsageError("json: --json alone is not allowed; allowed: with --exit-when-done")
+        raise click.UsageError(_("json: --json alone is not allowed; allowed: with --exit-when-done"))
     config, typed = described(options)
     if speak:
         from d2ltui.runner.headless import train as train_headless
@@ -165,12 +170,16 @@ def _refuse_unused(ctx: click.Context, name: str, options: dict[str, Any]) -> No
         if value is not None and option not in taken:
             flag = option.removesuffix("_file").replace("_", "-")
             raise click.UsageError(
-                f"{flag}: --{flag} before '{name}' is not allowed; allowed: before commands that train, or "
-                f"what 'd2ltui {name} --help' lists, after it"
+                _(
+                    "{flag}: --{flag} before '{name}' is not allowed; allowed: before commands that "
+                    "train, or what 'd2ltui {name} --help' lists, after it"
+                ).format(flag=flag, name=name)
             )
         if value is not None and "model" not in taken:
             flag = option.replace("_", "-")
-            raise click.UsageError(f"{flag}: --{flag} before '{name}' is not allowed; allowed: after it")
+            raise click.UsageError(
+                _("{flag}: --{flag} before '{name}' is not allowed; allowed: after it").format(flag=flag, name=name)
+            )
 
 
 def _open_application(config: RunConfig, **options: Any) -> int:
@@ -247,11 +256,13 @@ def train(
         if typed:
             shown = " ".join("--" + name.removesuffix("_file").replace("_", "-") for name in typed)
             raise click.UsageError(
-                f"resume: {shown} is not allowed with it; allowed: --json, --quiet, --strict, --on-hangup"
+                _("resume: {shown} is not allowed with it; allowed: --json, --quiet, --strict, --on-hangup").format(
+                    shown=shown
+                )
             )
         ctx.exit(stored.resume(resume, as_json=as_json, quiet=quiet, strict=strict, on_hangup=on_hangup, speak=speak))
     if strict and seeds is not None:
-        raise click.UsageError("strict: --seeds is not allowed with it; allowed: a single run")
+        raise click.UsageError(_("strict: --seeds is not allowed with it; allowed: a single run"))
     beside = jobs_of(jobs, backend, scheduler, needs_seeds=seeds is None)
     config = configure(given)
     if seeds is not None:
@@ -262,53 +273,6 @@ def train(
     store = not no_store
     spoken = speak and not quiet
     ctx.exit(train_headless(config, as_json, quiet, strict=strict, store=store, on_hangup=on_hangup, speak=spoken))
-
-
-@cli.command()
-def models() -> None:
-    """The models, and their defaults on each data set."""
-    for model in MODELS.values():
-        click.echo(f"{model.name}: {model.title} ({sections(model.section)})")
-        click.echo(f"    {model.description}")
-        click.echo(f"    fields: {', '.join(model.fields)}")
-        for dataset in catalogue.datasets_for(model.name):
-            values = catalogue.defaults(model.name, dataset)
-            # What is the same everywhere, and what goes with one choice only, would hide the rest.
-            names = [name for name in model.fields if name not in (*catalogue.ONLY_WITH, "seed", "device")]
-            shown = [f"{name} {_show(values[name])}" for name in names]
-            click.echo(f"    on {dataset}: {', '.join(shown)}")
-            others = [name for name in OPTIMIZERS if name != values["optimizer"]]
-            rates = [f"{name} {_show(catalogue.defaults(model.name, dataset, name)['lr'])}" for name in others]
-            click.echo(f"        lr with {', '.join(rates)}")
-        click.echo()
-    click.echo("implementations: " + "; ".join(f"{k}: {v}" for k, v in catalogue.IMPLEMENTATIONS.items()))
-    for title, table in (
-        ("activations", {item.name: item.formula for item in ACTIVATIONS.values()}),
-        ("initialisations", {item.name: item.description for item in INITS.values()}),
-        ("schedules", catalogue.SCHEDULES),
-        ("optimisers", {spec.name: spec.title for spec in OPTIMIZERS.values()}),
-    ):
-        click.echo(f"{title}:")
-        for name, text in table.items():
-            click.echo(f"    {name:<10} {text}")
-
-
-@cli.command()
-def datasets() -> None:
-    """The data sets, their parts, and how they are normalised."""
-    for data in catalogue.DATASETS.values():
-        inputs = f"{'×'.join(map(str, data.input_shape))} input{'s' * (data.num_inputs > 1)}"
-        outputs = f"{data.num_outputs} classes" if data.task == "classification" else "a number"
-        click.echo(f"{data.name}: {data.description}")
-        click.echo(
-            f"    {data.task}, {inputs} → {outputs}; {data.train_size:,} train + {data.val_size:,} validation "
-            f"samples; normalisation: {data.normalisation}"
-        )
-        if data.classes:
-            click.echo(f"    classes: {', '.join(data.classes)}")
-        if fields := catalogue.DATASET_SOURCES[data.name].fields:
-            click.echo(f"    fields: {', '.join(f'{name} {_show(value)}' for name, value in fields.items())}")
-        click.echo(f"    from {data.origin}" + (", embedded: no download" if data.embedded else ", downloaded once"))
 
 
 @cli.command()
@@ -346,12 +310,18 @@ def lessons(
         for option, value in (*given.items(), *files.items()):
             if value is not None:
                 raise click.UsageError(
-                    f"{option}: --{option} is not allowed without a lesson; allowed: with NAME or all"
+                    _("{option}: --{option} is not allowed without a lesson; allowed: with NAME or all").format(
+                        option=option
+                    )
                 )
         ctx.exit(list_lessons(as_json))
     if name not in LESSONS and name != "all":
         hint = did_you_mean(name, [*LESSONS, "all"])
-        raise click.UsageError(f"lesson: {quoted(name)} is not known{hint}; allowed: {', '.join(LESSONS)}, all")
+        raise click.UsageError(
+            _("lesson: {name} is not known{hint}; allowed: {lessons}, all").format(
+                name=quoted(name), hint=hint, lessons=", ".join(LESSONS)
+            )
+        )
     try:
         root = parse("data_dir", data_dir) if data_dir is not None else None
         chosen = [LESSONS[name]] if name in LESSONS else LESSONS.values()
@@ -362,14 +332,12 @@ def lessons(
     names = tuple(LESSONS) if name == "all" else (name,)
     for option, value in files.items():
         if value is not None and name == "all":
-            raise click.UsageError(f"{option}: --{option} is not allowed with all; allowed: with NAME")
+            raise click.UsageError(
+                _("{option}: --{option} is not allowed with all; allowed: with NAME").format(option=option)
+            )
     with click_errors():
         data = None if root is None else str(root)
         ctx.exit(measure(names, seeds or SEEDS, data, as_json, not no_store, sheet_for(html, svg)))
-
-
-def _show(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def main() -> NoReturn:

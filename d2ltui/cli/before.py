@@ -8,11 +8,12 @@ import click
 
 from d2ltui.cli.options import Command, configure, run_options
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 
 # Run options that change nothing about a range test. In a file they describe a run, and are left alone.
 WITHOUT_EFFECT = {
-    "epochs": "find-lr takes as many steps as it needs",
-    "schedule": "find-lr has rates of its own, one for each step",
+    "epochs": _("find-lr takes as many steps as it needs"),
+    "schedule": _("find-lr has rates of its own, one for each step"),
 }
 
 
@@ -48,7 +49,11 @@ def find_lr(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """
     for name in WITHOUT_EFFECT:
         if options[name] is not None or ctx.obj.get(name) is not None:
-            raise click.UsageError(f"{name}: --{name} has no effect here: {WITHOUT_EFFECT[name]}; allowed: without it")
+            raise click.UsageError(
+                _("{name}: --{name} has no effect here: {without_effect}; allowed: without it").format(
+                    name=name, without_effect=WITHOUT_EFFECT[name]
+                )
+            )
     config = _configured(ctx, options)
     from d2ltui.cli.preflight import tell_rate
 

@@ -8,6 +8,8 @@ from collections import Counter
 from d2ltui.charts.fan import Fan, fan_chart, fan_of
 from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
+from d2ltui.spec.header import validation
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, setting
 from d2ltui.spec.text import counted
 from d2ltui.store.errors import StoreError
@@ -55,14 +57,25 @@ def show(name: str) -> None:
         return
     header = lives[0].header
     text.say("  ".join(f"{field} {setting(value)}" for field, value in header.params.items() if field != "seed"))
-    for column, title in (("train_loss", "train loss"), ("val_loss", "val loss"), ("val_metric", header.metric_title)):
+    for column, title in (
+        ("train_loss", _("train loss")),
+        ("val_loss", _("val loss")),
+        ("val_metric", header.metric_title),
+    ):
         last = [live.epochs[-1] for live in lives if live.epochs]
         values = [value for one in last if (value := getattr(one, column)) - value == 0]
         if values:
             mean, sd = mean_and_sd(values)
             spread = f" ± {number(sd, 2)}" if sd is not None else ""
-            text.say(f"{title}: {number(mean, 4)}{spread}, from {number(min(values), 4)} to {number(max(values), 4)}")
-    for column, title in (("val_loss", "validation loss"), ("val_metric", f"validation {header.metric_title}")):
+            text.say(
+                _("{title}: {mean}, from {low} to {high}").format(
+                    title=title,
+                    mean=f"{number(mean, 4)}{spread}",
+                    low=number(min(values), 4),
+                    high=number(max(values), 4),
+                )
+            )
+    for column, title in (("val_loss", _("validation loss")), ("val_metric", validation(header.metric_title))):
         text.say()
         text.say(title)
         fan = fan_of(lives, column)
@@ -81,7 +94,7 @@ def follow(name: str) -> int:
     while True:
         found = runs_of(name)
         active = any(run.active for run in found)
-        lives, _ = _lives(found)
+        lives, __ = _lives(found)
         fan = fan_of(lives, "val_loss")
         for line, epoch, count in _news(fan, told):
             text.say(line)
@@ -98,8 +111,16 @@ def _news(fan: Fan, told: dict[float, int]) -> list[tuple[str, float, int]]:
     if not fan.epochs or told.get(fan.epochs[-1], 0) >= fan.runs[-1]:
         return []
     low, lower, median, upper, high = (number(values[-1]) for values in fan[1:6])
-    line = (
-        f"epoch {round(fan.epochs[-1]):,} of {counted(fan.runs[-1], 'run')}: validation loss, median {median}, "
-        f"quartiles {lower} and {upper}, from {low} to {high}"
+    line = _(
+        "epoch {epoch:,} of {runs}: validation loss, median {median}, quartiles {lower} and "
+        "{upper}, from {low} to {high}"
+    ).format(
+        epoch=round(fan.epochs[-1]),
+        runs=counted(fan.runs[-1], "run"),
+        median=median,
+        lower=lower,
+        upper=upper,
+        low=low,
+        high=high,
     )
     return [(line, fan.epochs[-1], fan.runs[-1])]

@@ -12,6 +12,8 @@ from d2ltui.cli import text
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import comparison
 from d2ltui.spec.findings import all_well, findings_in_words
+from d2ltui.spec.header import epoch_columns, validation
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import duration, fixed, number, optional, setting
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.spec.versions import unknown_fields
@@ -52,9 +54,9 @@ def list_runs(conditions: Sequence[str], as_json: bool, names: Sequence[str] | N
         left = 1 + next((i for i, column in enumerate(shown) if column.name not in _WORDS), len(shown))
         text.table(titles, rows, left=left)
     if any(run.name.startswith(CLOSED) for run in listed):
-        text.say("of a group, with the means of its figures: 'd2ltui runs group=NAME' lists its runs")
+        text.say(_("of a group, with the means of its figures: 'd2ltui runs group=NAME' lists its runs"))
     if any(run.of_map is not None and run.of_map.best is not None for run in found):
-        text.say("of a map, with the figures of its best cell: 'd2ltui show NAME' draws it")
+        text.say(_("of a map, with the figures of its best cell: 'd2ltui show NAME' draws it"))
     for run in found:
         if run.problem:
             text.say(run.problem)
@@ -64,14 +66,24 @@ def list_runs(conditions: Sequence[str], as_json: bool, names: Sequence[str] | N
         if run.note:
             text.say(f"{run.name}: {printable(run.note.splitlines()[0], MAX_NOTE_SHOWN)}")
     if not rows:
-        text.say("no run" + (" fulfils these conditions" if parsed else " yet: 'd2ltui train' makes one"))
+        text.say(_("no run fulfils these conditions") if parsed else _("no run yet: 'd2ltui train' makes one"))
 
 
 def list_columns() -> None:
     """`d2ltui runs --columns help`: the names that it takes."""
     usual = ", ".join(columns.IN_THE_SHELL)
-    text.say("\n".join(textwrap.wrap(f"columns: {', '.join(columns.COLUMNS)}", text.width(), subsequent_indent="  ")))
-    text.say("\n".join(textwrap.wrap(f"without --columns: {usual}", text.width(), subsequent_indent="  ")))
+    text.say(
+        "\n".join(
+            textwrap.wrap(
+                _("columns: {columns}").format(columns=", ".join(columns.COLUMNS)), text.width(), subsequent_indent="  "
+            )
+        )
+    )
+    text.say(
+        "\n".join(
+            textwrap.wrap(_("without --columns: {usual}").format(usual=usual), text.width(), subsequent_indent="  ")
+        )
+    )
 
 
 def _cell(column: columns.Column, run: RunInfo) -> str:
@@ -98,7 +110,7 @@ def show(path: Path, as_json: bool = False) -> None:
                 text.say(json_line(overview(reader)))
                 return
     except Damaged as error:
-        hint = f"; 'd2ltui train --resume {path.name}' can still resume it from its checkpoint"
+        hint = _("; 'd2ltui train --resume {name}' can still resume it from its checkpoint").format(name=path.name)
         raise Damaged(f"{error}{hint if _can_go_on(path) else ''}") from None
     text.say(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else ""))
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.created))
@@ -106,20 +118,25 @@ def show(path: Path, as_json: bool = False) -> None:
     device = run.device or str(live.header.params.get("device", ""))
     if live.started is not None and device == "cpu":
         device += f", {counted(live.started.threads, 'thread')}"
-    text.say(", ".join(filter(None, (f"begun {begun} on {run.host}", device))) + f"; {trained}")
+    where = _("begun {begun} on {host}").format(begun=begun, host=run.host)
+    text.say(", ".join(filter(None, (where, device))) + f"; {trained}")
     if after:
-        where = f"is kept as {kept}" if kept else "is gone"
-        text.say(f"its history begins after step {after:,}: the run.db of before {where}")
+        said = (
+            _("its history begins after step {after:,}: the run.db of before is kept as {kept}")
+            if kept
+            else _("its history begins after step {after:,}: the run.db of before is gone")
+        )
+        text.say(said.format(after=after, kept=kept))
     if run.group:
-        text.say(f"group {run.group}")
+        text.say(_("group {group}").format(group=run.group))
     if run.note:
-        text.say(f"note: {run.note}")
+        text.say(_("note: {note}").format(note=run.note))
     unknown = unknown_fields(live.config) if live.is_configured else {}
     known = {name: value for name, value in live.header.params.items() if name not in unknown}
     text.say("  ".join(f"{printable(name)} {printable(setting(value))}" for name, value in known.items()))
     if unknown:
         shown = "  ".join(f"{printable(name)} {printable(setting(value))}" for name, value in unknown.items())
-        text.say(f"not known to this version: {shown}")
+        text.say(_("not known to this version: {shown}").format(shown=shown))
     versions = meta.get("environment", {})
     text.say(
         "  ".join(
@@ -130,7 +147,7 @@ def show(path: Path, as_json: bool = False) -> None:
         text.say(" · ".join(layer.title for layer in live.header.layers))
     text.say()
     curves, width, ascii = Curves(live), text.width(), text.is_ascii()
-    text.say("loss")
+    text.say(_("loss"))
     text.chart(curves.loss(width, text.HEIGHT, log=False, smoothing=SMOOTHING, ascii=ascii))
     text.say(live.header.metric_title)
     text.chart(curves.metric(width, text.HEIGHT, smoothing=SMOOTHING, ascii=ascii))
@@ -142,7 +159,7 @@ def show(path: Path, as_json: bool = False) -> None:
     for threads in live.thread_changes:
         text.say(threads.sentence)
     for change in live.lr_changes:
-        text.say(f"lr {setting(change.lr)} after step {change.step:,}")
+        text.say(_("lr {lr} after step {step:,}").format(lr=setting(change.lr), step=change.step))
     if well := all_well(live.findings, live.looked_at):
         text.say(well)
     for line in findings_in_words(live.findings):
@@ -168,9 +185,8 @@ def _epochs(live: LiveRun, most: int = 10) -> None:
     chosen = live.epochs[every - 1 :: every]
     if chosen[-1].epoch != live.epochs[-1].epoch:
         chosen.append(live.epochs[-1])
-    metric = live.header.metric_title
     text.table(
-        ("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds"),
+        epoch_columns(live.header),
         [
             (
                 str(epoch.epoch),
@@ -222,11 +238,11 @@ def compare(paths: Sequence[Path]) -> None:
         if name.endswith("loss"):
             values = [v if v is None else factor * v for v, factor in zip(values, factors, strict=True)]
         rows.append((name, *map(optional, values)))
-    rows.append(("epochs ended", *(str(run.epochs) for run in infos)))
-    rows.append(("seconds", *(fixed(run.seconds) for run in infos)))
+    rows.append((_("epochs ended"), *(str(run.epochs) for run in infos)))
+    rows.append((_("seconds"), *(fixed(run.seconds) for run in infos)))
     text.table(("", *letters), rows)
     for sentence in comparison.explanations([live.config for live in lives if live.is_configured]):
-        text.say(f"note: {sentence}.")
+        text.say(_("note: {sentence}.").format(sentence=sentence))
 
 
 def _charts(lives: Sequence[LiveRun], names: Mapping[int, str], factors: Sequence[float], *, alone: bool) -> None:
@@ -234,20 +250,22 @@ def _charts(lives: Sequence[LiveRun], names: Mapping[int, str], factors: Sequenc
     from d2ltui.charts.overlay import epoch_curves, training_losses
 
     header = lives[0].header
-    kind = "" if alone else ", a cross-entropy" if header.task == "classification" else ", a squared error"
-    text.say(f"training loss{kind}")
+    of_loss = (_("a cross-entropy") if header.task == "classification" else _("a squared error")) if not alone else ""
+    text.say(", ".join(filter(None, (_("training loss"), of_loss))))
     _chart(training_losses(lives, text.width(), SMOOTHING, factors), names)
-    text.say(f"validation loss{kind}")
+    text.say(", ".join(filter(None, (_("validation loss"), of_loss))))
     _chart(epoch_curves(lives, "val_loss", text.width(), factors=factors), names)
-    text.say(f"validation {header.metric_title}")
+    text.say(validation(header.metric_title))
     _chart(epoch_curves(lives, "val_metric", text.width()), names)
 
 
 def _chart(curves: Sequence[Curve], names: Mapping[int, str]) -> None:
     from d2ltui.charts.overlay import overlay
 
-    longest, width = max((x[-1] for x, _ in curves if x), default=1.0), text.width()
+    longest, width = max((x[-1] for x, __ in curves if x), default=1.0), text.width()
     # The list above says whose letters these are, too: a legend that has to cut the names says nothing.
     fits = sum(len(name) + _SAMPLE for name in names.values()) <= width
     shown = [name if fits else "" for name in names.values()]
-    text.chart(overlay(curves, shown, width, text.HEIGHT, text.is_ascii(), longest, "nothing yet", places=list(names)))
+    text.chart(
+        overlay(curves, shown, width, text.HEIGHT, text.is_ascii(), longest, _("nothing yet"), places=list(names))
+    )

@@ -9,7 +9,8 @@ import click
 
 from d2ltui.cli.options import positive_int
 from d2ltui.spec.jobs import BACKENDS, LOCAL, MOST_JOBS, Jobs
-from d2ltui.spec.text import quoted
+from d2ltui.spec.language import _
+from d2ltui.spec.parsing import wrong
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,15 +39,19 @@ def jobs_of(jobs: int | None, backend: str | None, scheduler: str | None, *, nee
     """
     given = {"jobs": jobs, "backend": backend, "scheduler": scheduler}
     if needs_seeds and (typed := [name for name, value in given.items() if value is not None]):
-        raise click.UsageError(f"{typed[0]}: --{typed[0]} is not allowed with a single run; allowed: with --seeds N")
+        raise click.UsageError(
+            _("{typed}: --{typed} is not allowed with a single run; allowed: with --seeds N").format(typed=typed[0])
+        )
     if backend is not None and backend not in BACKENDS:
-        raise click.UsageError(f"backend: {quoted(backend)} is not allowed; allowed: {', '.join(BACKENDS)}")
+        raise click.UsageError(wrong("backend", backend, ", ".join(BACKENDS)).message)
     chosen = backend or LOCAL
     if scheduler is not None and chosen == LOCAL:
-        others = " or ".join(name for name in BACKENDS if name != LOCAL)
-        raise click.UsageError(f"scheduler: --scheduler alone is not allowed; allowed: with --backend {others}")
+        others = _(" or ").join(name for name in BACKENDS if name != LOCAL)
+        raise click.UsageError(
+            _("scheduler: --scheduler alone is not allowed; allowed: with --backend {others}").format(others=others)
+        )
     if chosen == "dask" and not scheduler:
         raise click.UsageError(
-            "scheduler: it is missing; allowed: --scheduler ADDRESS, such as --scheduler tcp://127.0.0.1:8786"
+            _("scheduler: it is missing; allowed: --scheduler ADDRESS, such as --scheduler tcp://127.0.0.1:8786")
         )
     return Jobs(jobs, chosen, scheduler)

@@ -141,7 +141,7 @@ def _write(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise unwritten(path, error) from None
-    print(f"written to {path}", file=sys.stderr)
+    print(_("written to {path}").format(path=path), file=sys.stderr)
 
 
 def free(option: str, path: str) -> Path:
@@ -151,10 +151,16 @@ def free(option: str, path: str) -> Path:
         NotAllowed: where there is something, which is not overwritten, or no directory for it.
     """
     if not path or os.path.lexists(path):
-        why = " (it is there already, and nothing is overwritten)" if path else ""
-        raise NotAllowed(f"{option}: '{path}' is not allowed{why}; allowed: a path where there is nothing yet")
+        why = _(" (it is there already, and nothing is overwritten)") if path else ""
+        raise NotAllowed(
+            _("{option}: '{path}' is not allowed{why}; allowed: a path where there is nothing yet").format(
+                option=option, path=path, why=why
+            )
+        )
     if not Path(path).parent.is_dir():
         raise NotAllowed(
-            f"{option}: '{path}' is not allowed (its directory is not there); allowed: a file in one that is"
+            _("{option}: '{path}' is not allowed (its directory is not there); allowed: a file in one that is").format(
+                option=option, path=path
+            )
         )
     return Path(path)

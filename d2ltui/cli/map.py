@@ -11,10 +11,10 @@ from d2ltui.cli.options import Command, hangup_option, positive_int, refused, ru
 from d2ltui.spec.axes import Axis, base_config, parse_axis
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import QUANTITIES
-from d2ltui.spec.parsing import ConfigError, Problem
+from d2ltui.spec.parsing import ConfigError, Problem, wrong
 from d2ltui.spec.repeats import MAX_RUNS
-from d2ltui.spec.text import quoted
 
 
 @click.command("map", cls=Command)
@@ -60,7 +60,7 @@ def map_(
 
     given = {name: value for name, value in {**ctx.obj, **options}.items() if value is not None}
     if show is not None and show not in QUANTITIES:
-        raise click.UsageError(f"show: {quoted(show)} is not allowed; allowed: {', '.join(QUANTITIES)}")
+        raise click.UsageError(wrong("show", show, ", ".join(QUANTITIES)).message)
     how = {"show": show, "yes": yes, "as_json": as_json, "quiet": quiet, "on_hangup": on_hangup}
     how["jobs"] = jobs_of(jobs, backend, scheduler)
     if resume is not None:
@@ -68,25 +68,33 @@ def map_(
         if typed := [name for name, value in others.items() if value is not None]:
             shown = " ".join("--" + name.removesuffix("_file").replace("_", "-") for name in typed)
             allowed = "--show, --json, --quiet, --yes, --jobs, --backend, --scheduler, --on-hangup"
-            raise click.UsageError(f"resume: {shown} is not allowed with it; allowed: {allowed}")
+            raise click.UsageError(
+                _("resume: {shown} is not allowed with it; allowed: {allowed}").format(shown=shown, allowed=allowed)
+            )
         with click_errors():
             if take is not None:
                 from d2ltui.cli.map_take import train_cell
 
                 if beside := [f"--{name}" for name in ("jobs", "backend", "scheduler") if ctx.params[name] is not None]:
                     raise click.UsageError(
-                        f"take: {beside[0]} is not allowed with it; allowed: --show, --json, --quiet"
+                        _("take: {beside} is not allowed with it; allowed: --show, --json, --quiet").format(
+                            beside=beside[0]
+                        )
                     )
                 ctx.exit(train_cell(resume, take, show, as_json=as_json, quiet=quiet, on_hangup=on_hangup))
             from d2ltui.cli.mapping import resume_map
 
             ctx.exit(resume_map(resume, **how))
     if take is not None:
-        raise click.UsageError("take: it is not allowed with a new map; allowed: with --resume MAP")
+        raise click.UsageError(_("take: it is not allowed with a new map; allowed: with --resume MAP"))
     for name, said in (("x", x_text), ("y", y_text)):
         if said is None:
             example = "lr=1e-4:10:16" if name == "x" else "init_std=1e-3:3:16"
-            raise click.UsageError(f"{name}: it is missing; allowed: FIELD=LOW:HIGH:N, such as --{name} {example}")
+            raise click.UsageError(
+                _("{name}: it is missing; allowed: FIELD=LOW:HIGH:N, such as --{name} {example}").format(
+                    name=name, example=example
+                )
+            )
     x, y, chosen = _axes(str(x_text), str(y_text), given)
     with click_errors():
         from d2ltui.cli.mapping import new_map
@@ -107,7 +115,9 @@ def _axes(x_text: str, y_text: str, given: dict[str, Any]) -> tuple[Axis, Axis, 
         for axis in (x, y):
             if axis.field in given:
                 option = FIELDS[axis.field].option
-                said = f"{axis.field}: {option} is not allowed beside an axis of it; allowed: one of them"
+                said = _("{field}: {option} is not allowed beside an axis of it; allowed: one of them").format(
+                    field=axis.field, option=option
+                )
                 raise ConfigError([Problem("", said)])
             chosen.pop(axis.field, None)
     except ConfigError as error:

@@ -10,7 +10,8 @@ from d2ltui.cli import text
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.fields import FIELDS
-from d2ltui.spec.maps import Cell, Known, MapSpec, best
+from d2ltui.spec.language import _
+from d2ltui.spec.maps import Cell, Known, MapSpec, best, called
 from d2ltui.spec.numbers import optional, setting
 from d2ltui.spec.text import counted
 from d2ltui.store.errors import NotAllowed
@@ -25,7 +26,9 @@ def quantity_of(config: RunConfig, show: str | None) -> str:
     own, other = ("val_r2", "val_accuracy") if config.task == "regression" else ("val_accuracy", "val_r2")
     if show == other:
         raise NotAllowed(
-            f"show: '{show}' is not allowed with model {config.model}; allowed: {own}, val_loss, train_loss"
+            _("show: '{show}' is not allowed with model {model}; allowed: {own}, val_loss, train_loss").format(
+                show=show, model=config.model, own=own
+            )
         )
     return show or ("val_loss" if config.task == "regression" else own)
 
@@ -33,7 +36,7 @@ def quantity_of(config: RunConfig, show: str | None) -> str:
 def picture(spec: MapSpec, known: Known, quantity: str) -> Drawing:
     """The cells that are known, with their axes, and what the shades stand for."""
     ascii = text.is_ascii()
-    lines: Drawing = [[(Style.TEXT, f"{quantity}, {of_map.title(spec)}")]]
+    lines: Drawing = [[(Style.TEXT, f"{called(quantity)}, {of_map.title(spec)}")]]
     lines += of_map.draw_cells(spec, known, quantity, ascii=ascii)
     return [*lines, of_map.key_of(known, quantity, ascii=ascii)]
 
@@ -41,7 +44,8 @@ def picture(spec: MapSpec, known: Known, quantity: str) -> Drawing:
 def tell_findings(known: Known) -> None:
     """In how many cells each finding is."""
     if sick := known.findings.most_common():
-        text.say("findings: " + ", ".join(f"{rule} in {counted(n, 'cell')}" for rule, n in sick))
+        found = (_("{rule} in {cells}").format(rule=rule, cells=counted(n, "cell")) for rule, n in sick)
+        text.say(_("findings: {found}").format(found=", ".join(found)))
 
 
 def tell_best(spec: MapSpec, known: Known, quantity: str) -> None:
@@ -56,7 +60,9 @@ def best_in_words(spec: MapSpec, known: Known, quantity: str) -> tuple[Cell, str
     if (found := best(known.cells, quantity)) is None:
         return None
     cell, number = found
-    return cell, f"best {quantity}: {optional(number)} with {place(spec, cell)}"
+    return cell, _("best {quantity}: {number} with {place}").format(
+        quantity=called(quantity), number=optional(number), place=place(spec, cell)
+    )
 
 
 def place(spec: MapSpec, cell: Cell) -> str:

@@ -10,13 +10,18 @@ from d2ltui.charts import of_map
 from d2ltui.charts.export_map import picture as svg_of
 from d2ltui.cli import map_report, text
 from d2ltui.spec.axes_usual import axis_text
-from d2ltui.spec.maps import quantities_of
+from d2ltui.spec.language import _
+from d2ltui.spec.maps import MapSpec, called, quantities_of
 from d2ltui.spec.numbers import optional
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.store import home, maps
 from d2ltui.store.map_reader import STOPPED, TRAINING, MapReader
 
 EVERY = 0.5  # seconds between two looks at a map that another process trains
+
+
+def _done(cells: int, spec: MapSpec) -> str:
+    return _("{done} of {cells}").format(done=f"{cells:,}", cells=counted(spec.total, "cell", ","))
 
 
 def show(path: Path, *, as_json: bool = False, speak: bool = False) -> None:
@@ -31,25 +36,29 @@ def show(path: Path, *, as_json: bool = False, speak: bool = False) -> None:
         return
     spec, known, status = reader.spec, reader.known, reader.status
     quantity = map_report.quantity_of(spec.config, None)
-    done = f"{len(known.cells):,} of {counted(reader.spec.total, 'cell', ',')}"
+    done = _done(len(known.cells), reader.spec)
     text.say(f"{reader.name}: {status}, {done}")
     begun = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(reader.row().created))
-    text.say(f"begun {begun}; {of_map.title(spec)}")
-    text.say(f"across {axis_text(spec.x)}; upwards {axis_text(spec.y)}")
+    text.say(_("begun {begun}; {title}").format(begun=begun, title=of_map.title(spec)))
+    text.say(_("across {x}; upwards {y}").format(x=axis_text(spec.x), y=axis_text(spec.y)))
     if note := home.note(path):
-        text.say(f"note: {note}")
+        text.say(_("note: {note}").format(note=note))
     for name in quantities_of(spec.config.task):
         if name in known.low and not speak:
-            text.say(f"{name}: from {optional(known.low[name])} to {optional(known.high[name])}")
+            text.say(
+                _("{name}: from {low} to {high}").format(
+                    name=called(name), low=optional(known.low[name]), high=optional(known.high[name])
+                )
+            )
     if not speak:
         text.say()
         text.lines(map_report.picture(spec, known, quantity))
     if known.diverged:
-        text.say(f"diverged: {counted(known.diverged, 'cell', ',')}")
+        text.say(_("diverged: {cells}").format(cells=counted(known.diverged, "cell", ",")))
     map_report.tell_findings(known)
     map_report.tell_best(spec, known, quantity)
     if status == STOPPED:
-        text.say(f"d2ltui map --resume {reader.name} continues it")
+        text.say(_("d2ltui map --resume {name} continues it").format(name=reader.name))
 
 
 def follow(path: Path) -> int:
@@ -70,14 +79,14 @@ def follow(path: Path) -> int:
         if len(known.cells) != told:
             told = len(known.cells)
             found = map_report.best_in_words(spec, known, quantity)
-            said = [f"{told:,} of {counted(spec.total, 'cell', ',')}", *([found[1]] if found is not None else [])]
+            said = [_done(told, spec), *([found[1]] if found is not None else [])]
             if known.diverged:
-                said.append(f"{known.diverged:,} diverged")
+                said.append(_("{diverged:,} diverged").format(diverged=known.diverged))
             text.say("; ".join(said))
         if reader.complete or status != TRAINING:
             map_report.tell_findings(known)
-            more = f"d2ltui map --resume {reader.name} continues it"
-            text.say("finished" if reader.complete else f"stopped: {more}")
+            more = _("d2ltui map --resume {name} continues it").format(name=reader.name)
+            text.say("finished" if reader.complete else _("stopped: {more}").format(more=more))
             return 0
         time.sleep(EVERY)
 

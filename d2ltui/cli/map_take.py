@@ -6,7 +6,8 @@ from typing import Any
 
 from d2ltui.cli import map_report
 from d2ltui.spec.axes import Axis
-from d2ltui.spec.maps import Cell, MapSpec, best
+from d2ltui.spec.language import _
+from d2ltui.spec.maps import Cell, MapSpec, best, called
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import quoted
 from d2ltui.store.errors import NotAllowed
@@ -32,7 +33,11 @@ def train_cell(reference: str, place: str, show: str | None, **how: Any) -> int:
     if place == BEST:
         found = best(reader.known.cells, quantity := map_report.quantity_of(spec.config, show))
         if found is None:
-            raise NotAllowed(f"take: no cell of {reader.name} has come to a best {quantity}; allowed: X,Y")
+            raise NotAllowed(
+                _("take: no cell of {name} has come to a best {quantity}; allowed: X,Y").format(
+                    name=reader.name, quantity=called(quantity)
+                )
+            )
         cell = found[0]
     else:
         cell = cell_at(spec, place)
@@ -47,12 +52,16 @@ def cell_at(spec: MapSpec, place: str) -> Cell:
     """
     x, comma, y = place.partition(",")
     if not comma:
-        raise NotAllowed(f"take: {quoted(place)} is not allowed; allowed: a value of {_both(spec)}, or {BEST}")
+        raise NotAllowed(
+            _("take: {place} is not allowed; allowed: a value of {both}, or {best}").format(
+                place=quoted(place), both=_both(spec), best=BEST
+            )
+        )
     return _index(spec.x, x.strip()), _index(spec.y, y.strip())
 
 
 def _both(spec: MapSpec) -> str:
-    return f"{spec.x.field}, a comma, and one of {spec.y.field}"
+    return _("{x}, a comma, and one of {y}").format(x=spec.x.field, y=spec.y.field)
 
 
 def _index(axis: Axis, text: str) -> int:
@@ -66,4 +75,8 @@ def _index(axis: Axis, text: str) -> int:
         return [float(value) for value in axis.values].index(number)
     except (ValueError, TypeError):
         shown = ", ".join(texts if len(texts) <= 8 else [*texts[:4], "…", *texts[-3:]])
-        raise NotAllowed(f"take: {axis.field} {quoted(text)} is not on the map; allowed: {shown}") from None
+        raise NotAllowed(
+            _("take: {field} {text} is not on the map; allowed: {shown}").format(
+                field=axis.field, text=quoted(text), shown=shown
+            )
+        ) from None

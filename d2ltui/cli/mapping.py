@@ -23,6 +23,7 @@ from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import to_json
 from d2ltui.spec.jobs import Jobs, JobsError, WorkersLost
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import Known, MapSpec, effort_of, runs_of
 from d2ltui.spec.numbers import duration
 from d2ltui.spec.numbers import rate as pace
@@ -87,8 +88,8 @@ def _agreed(spec: MapSpec, yes: bool) -> bool:
         return True
     takes = effort.in_words
     if sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty():
-        return click.confirm(f"map: {takes}. Train them?", err=True, default=False)
-    raise NotAllowed(f"map: {takes}; allowed: fewer values or epochs, or --yes")
+        return click.confirm(_("map: {takes}. Train them?").format(takes=takes), err=True, default=False)
+    raise NotAllowed(_("map: {takes}; allowed: fewer values or epochs, or --yes").format(takes=takes))
 
 
 class _Map:
@@ -147,7 +148,9 @@ class _Map:
                 self._draw(training)
             elif not (live or quiet) and known >= told + self._total / 4:
                 told = known
-                print(f"{told} of {counted(self._total, 'cell')}", file=err, flush=True)
+                print(
+                    _("{done} of {cells}").format(done=told, cells=counted(self._total, "cell")), file=err, flush=True
+                )
 
         keep = self._stored.add if self._stored is not None else None
 
@@ -162,9 +165,9 @@ class _Map:
             print(f"d2ltui: {error}", file=err)
             return 2 if isinstance(error, JobsError) else 1
         if isinstance(error, StoreError):
-            print(f"d2ltui: {error}; what was trained before is kept", file=err)
+            print(_("d2ltui: {reason}; what was trained before is kept").format(reason=error), file=err)
             return 1
-        _, said, _ = summary.describe_error(error, self._spec.config, self._spec.config.device, ())
+        _field, said, _trace = summary.describe_error(error, self._spec.config, self._spec.config.device, ())
         print(f"d2ltui: {said}", file=err)
         return 2 if isinstance(error, (DeviceError, ConfigError)) else 1
 
@@ -178,11 +181,18 @@ class _Map:
         lines = self._picture()
         rate = training.steps / training.seconds if training.seconds else 0.0
         lines.append(
-            [(Style.AXIS, f"{len(self._known.cells)} of {self._total} cells, {pace(rate)} network-steps a second")]
+            [
+                (
+                    Style.AXIS,
+                    _("{cells} of {total} cells, {rate} network-steps a second").format(
+                        cells=len(self._known.cells), total=self._total, rate=pace(rate)
+                    ),
+                )
+            ]
         )
         columns, rows = terminal.size(sys.stdout)
         # A line that is longer than the terminal's takes two there, and the next picture would not meet the last one.
-        fits = len(lines) < rows and max(sum(len(part) for _, part in line) for line in lines) <= columns
+        fits = len(lines) < rows and max(sum(len(part) for __, part in line) for line in lines) <= columns
         self._show(text.as_text(lines if fits else lines[-1:]))
         self._drawn_at = time.monotonic()
 
@@ -213,21 +223,27 @@ class _Map:
         if training.seconds:
             rate = training.steps / training.seconds
             text.say(
-                f"{counted(training.networks, 'network', ',')}, {training.steps:,} steps in "
-                f"{duration(training.seconds)}: {pace(rate)} network-steps a second"
+                _("{networks}, {steps:,} steps in {seconds}: {rate} network-steps a second").format(
+                    networks=counted(training.networks, "network", ","),
+                    steps=training.steps,
+                    seconds=duration(training.seconds),
+                    rate=pace(rate),
+                )
             )
         if len(self._known.cells) < self._total:
-            text.say(f"{len(self._known.cells)} of {self._total} cells are done")
+            text.say(_("{cells} of {total} cells are done").format(cells=len(self._known.cells), total=self._total))
         map_report.tell_findings(self._known)
         map_report.tell_best(self._spec, self._known, self._quantity)
 
     def _tell_where(self, err: TextIO) -> None:
         assert self._stored is not None
         name = self._stored.path.name
-        more = "shows" if len(self._known.cells) == self._total else "continues"
-        print(
-            f"stored as {name}: d2ltui map --resume {name} {more} it; d2ltui export {name} --csv", file=err, flush=True
+        said = (
+            _("stored as {name}: d2ltui map --resume {name} shows it; d2ltui export {name} --csv")
+            if len(self._known.cells) == self._total
+            else _("stored as {name}: d2ltui map --resume {name} continues it; d2ltui export {name} --csv")
         )
+        print(said.format(name=name), file=err, flush=True)
 
     def _as_json(self, training: MapTraining, finished: bool) -> dict[str, object]:
         spec = self._spec

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from d2ltui.spec.language import _
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-# What may stand for an argument, beside what each command's own help says of it.
-_ALLOWED = {"RUN": "the name of a stored run ('d2ltui runs' lists them), or latest"}
 
 
 def in_words(error: click.ClickException) -> str:
@@ -28,21 +26,25 @@ def in_words(error: click.ClickException) -> str:
 
 
 def _help_of(context: click.Context | None) -> str:
-    return f"see {context.command_path if context is not None else 'd2ltui'} --help"
+    return _("see {command_path} --help").format(command_path=context.command_path if context is not None else "d2ltui")
 
 
 def _unknown_option(error: click.NoSuchOption) -> str:
     context = error.ctx
     known = [option for param in context.command.params for option in param.opts] if context is not None else []
     typed = error.option_name
-    return f"option: {quoted(typed)} is not known{did_you_mean(typed, known)}; allowed: {_help_of(context)}"
+    return _("option: {typed} is not known{hint}; allowed: {help_of}").format(
+        typed=quoted(typed), hint=did_you_mean(typed, known), help_of=_help_of(context)
+    )
 
 
 def _missing_argument(argument: click.Argument, context: click.Context | None) -> str:
     name = (argument.metavar or str(argument.name).upper()).strip("[]").partition("|")[0]
     command = context.command.name if context is not None else ""
-    values = argument.values() if isinstance(argument, NamedArgument) else _ALLOWED.get(name, _help_of(context))
-    return f"{command}: {name} is missing; allowed: {values}"
+    values = argument.values() if isinstance(argument, NamedArgument) else _help_of(context)
+    if name == "RUN":
+        values = _("the name of a stored run ('d2ltui runs' lists them), or latest")
+    return _("{command}: {name} is missing; allowed: {values}").format(command=command, name=name, values=values)
 
 
 class NamedArgument(click.Argument):
@@ -66,6 +68,8 @@ def _option(error: click.BadOptionUsage) -> str:
     if option is None:
         return error.format_message()
     if option.is_flag:
-        return f"{said}: a value is not allowed; allowed: {name} alone"
-    metavar = option.metavar or "a value"
-    return f"{said}: its value is missing; allowed: {name} {metavar}; {_help_of(context)}"
+        return _("{said}: a value is not allowed; allowed: {name} alone").format(said=said, name=name)
+    metavar = option.metavar or _("a value")
+    return _("{said}: its value is missing; allowed: {name} {metavar}; {help_of}").format(
+        said=said, name=name, metavar=metavar, help_of=_help_of(context)
+    )

@@ -10,9 +10,9 @@ import click
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.config_file import line_in, read_toml
 from d2ltui.spec.fields import FIELDS, MAX_PATH
-from d2ltui.spec.language import ENGLISH, LANGUAGES, OPTION, language
+from d2ltui.spec.language import ENGLISH, LANGUAGES, OPTION, _, language
 from d2ltui.spec.memory import check_memory
-from d2ltui.spec.parsing import ConfigError
+from d2ltui.spec.parsing import ConfigError, wrong
 from d2ltui.spec.text import printable, quoted
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,7 +28,7 @@ speak_option = click.option(
 
 def _language(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None and value not in LANGUAGES:
-        raise click.UsageError(f"lang: {quoted(value)} is not allowed; allowed: {', '.join(LANGUAGES)}")
+        raise click.UsageError(wrong("lang", value, ", ".join(LANGUAGES)).message)
 
 
 # What it names has been taken already, before anything else was imported: see `d2ltui.spec.language.prepare`.
@@ -71,15 +71,16 @@ class Command(Spoken):
             raise
         if rest and not ctx.resilient_parsing:
             places = [param for param in self.params if isinstance(param, click.Argument) and param.name]
-            extra = quoted(rest[0])
             if not places:
-                allowed = f"options alone, see {ctx.command_path} --help"
-                raise click.UsageError(f"{self.name}: {extra} is not allowed; allowed: {allowed}")
+                allowed = _("options alone, see {command_path} --help").format(command_path=ctx.command_path)
+                raise click.UsageError(wrong(str(self.name), rest[0], allowed).message)
             last = places[-1]
             metavar = (last.metavar or str(last.name).upper()).strip("[]")
             before = quoted(ctx.params[str(last.name)])
             raise click.UsageError(
-                f"{metavar.partition('|')[0]}: {extra} is not allowed beside {before}; allowed: one {metavar}"
+                _("{name}: {extra} is not allowed beside {before}; allowed: one {metavar}").format(
+                    name=metavar.partition("|")[0], extra=quoted(rest[0]), before=before, metavar=metavar
+                )
             )
         return rest
 
@@ -98,7 +99,9 @@ def refused(
             if name in typed:
                 said = FIELDS[name].option.lstrip("-") + said[len(name) :]
             elif name in filed and path is not None:
-                said = f"config: {printable(path, MAX_PATH)}{line_in(path, name)}: {said}"
+                said = _("config: {path}{line_in}: {said}").format(
+                    path=printable(path, MAX_PATH), line_in=line_in(path, name), said=said
+                )
         sentences.append(said)
     return click.UsageError("\n".join(sentences))
 
@@ -157,7 +160,7 @@ def _fps(ctx: click.Context, param: click.Parameter, value: str) -> float:
     except ValueError:
         fps = 0.0
     if not 0 < fps <= 60:
-        raise click.UsageError(f"max-fps: {quoted(value)} is not allowed; allowed: a number greater than 0, up to 60")
+        raise click.UsageError(wrong("max-fps", value, _("a number greater than 0, up to 60")).message)
     return fps
 
 
@@ -186,7 +189,7 @@ def hangup_option(command: F) -> F:
 
 def _hangup(ctx: click.Context, param: click.Parameter, value: str) -> str:
     if value not in HANGUP:
-        raise click.UsageError(f"on-hangup: {quoted(value)} is not allowed; allowed: {', '.join(HANGUP)}")
+        raise click.UsageError(wrong("on-hangup", value, ", ".join(HANGUP)).message)
     return value
 
 
@@ -195,14 +198,14 @@ Check: TypeAlias = Callable[[click.Context, click.Parameter, "str | None"], "int
 
 def positive_int(name: str, high: int | None = None) -> Check:
     """A check for an option that is a whole number from 1 to `high`, or from 1 on."""
-    allowed = "a whole number, 1 or more" if high is None else f"a whole number from 1 to {high}"
+    allowed = _("a whole number, 1 or more") if high is None else _("a whole number from 1 to {high}").format(high=high)
 
     def check(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
         if value is None:
             return None
         number = int(value) if value.isascii() and value.isdigit() and len(value) <= 9 else 0
         if number < 1 or (high is not None and number > high):
-            raise click.UsageError(f"{name}: {quoted(value)} is not allowed; allowed: {allowed}")
+            raise click.UsageError(wrong(name, value, allowed).message)
         return number
 
     return check

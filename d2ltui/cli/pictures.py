@@ -10,6 +10,7 @@ import click
 from d2ltui.cli.misuse import NamedArgument
 from d2ltui.cli.options import Command
 from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import quoted
@@ -28,7 +29,11 @@ def show_activation(name: str) -> None:
     if name not in ACTIVATIONS:
         hint = did_you_mean(name, ACTIVATIONS)
         allowed = ", ".join(ACTIVATIONS)
-        raise click.UsageError(f"activation: {quoted(name)} is not allowed{hint}; allowed: {allowed}")
+        raise click.UsageError(
+            _("activation: {name} is not allowed{hint}; allowed: {allowed}").format(
+                name=quoted(name), hint=hint, allowed=allowed
+            )
+        )
     from d2ltui.charts.canvas import Look
     from d2ltui.charts.picture import draw_picture
     from d2ltui.cli import text
@@ -39,12 +44,16 @@ def show_activation(name: str) -> None:
     try:
         curve = of_function(activation)
     except Exception as error:  # of another package: whatever it raises
-        raise click.ClickException(f"activation: {name} cannot be drawn ({in_words(error)})") from None
+        raise click.ClickException(
+            _("activation: {name} cannot be drawn ({in_words})").format(name=name, in_words=in_words(error))
+        ) from None
     text.say(f"{activation.title}: {activation.formula}")
     text.lines(draw_picture(curve, text.width(), HEIGHT, Look(ascii=text.is_ascii())))
     if activation.flat_ends is not None:
         low, high = activation.flat_ends
-        text.say(f"saturated where the output is below {number(low)} or above {number(high)}")
+        text.say(
+            _("saturated where the output is below {low} or above {high}").format(low=number(low), high=number(high))
+        )
     if activation.vanishing:
         text.say(activation.vanishing)
 

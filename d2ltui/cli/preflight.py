@@ -25,10 +25,12 @@ from d2ltui.runner.preflight import title_of
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.findings import MARKS, finding_values, findings_in_words
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import json_line
+from d2ltui.spec.width import cells, padded
 
 T = TypeVar("T")
 ALARMED = 3  # the exit status
@@ -49,7 +51,7 @@ def _with_bench(config: RunConfig, do: Callable[[Workbench], T]) -> T | int:
         except (Cancelled, LoadCancelled):
             return signals.status or 1
         except Exception as error:
-            _, said, _ = summary.describe_error(error, config, config.device, ())
+            _field, said, _trace = summary.describe_error(error, config, config.device, ())
             with contextlib.suppress(OSError):
                 progress.clear()
                 print(f"d2ltui: {said}", file=err, flush=True)
@@ -98,15 +100,15 @@ def _finite(value: Any) -> Any:
 
 def _print_check(config: RunConfig, found: Checkup) -> None:
     text.say(f"{title_of(config)}, lr {setting(config.lr)}")
-    width = max(len(reading.name) for reading in found.readings)
+    width = max(cells(_(reading.name)) for reading in found.readings)
     for reading in found.readings:
         severity = reading.finding.severity if reading.finding is not None else None
         mark = click.style("✓", fg="green") if severity is None else click.style(MARKS[severity], fg=_COLOURS[severity])
-        text.say(f"{mark} {reading.name:<{width}}  {reading.line}")
+        text.say(f"{mark} {padded(_(reading.name), width)}  {reading.line}")
     for line in findings_in_words(found.findings):
         text.say(line)
     if not found.findings:
-        text.say("nothing is wrong before the first step")
+        text.say(_("nothing is wrong before the first step"))
 
 
 def tell_rate(config: RunConfig, as_json: bool) -> int:
@@ -142,7 +144,7 @@ def _rate_values(config: RunConfig, found: RangeTest) -> dict[str, object]:
 def _print_rate(config: RunConfig, found: RangeTest) -> None:
     text.say(f"{title_of(config)}: {found.extent}")
     if found.rates:
-        text.say("loss")
+        text.say(_("loss"))
         text.chart(rate_chart(found, HIGHEST, text.width(), text.HEIGHT, text.is_ascii()))
     for line in found.in_words("'d2ltui check'"):
         text.say(line)

@@ -10,6 +10,7 @@ import click
 
 from d2ltui.cli.options import refused
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.store.errors import NotAllowed, StoreError
 
@@ -41,17 +42,21 @@ def find_run(reference: str, *, ends: bool = False) -> tuple[Path, RunConfig | N
         click.UsageError: where there is none; where it is a map, which `ends` no application.
     """
     from d2ltui.store.home import path_of_group
-    from d2ltui.store.listing import find, info
+    from d2ltui.store.listing import info
+    from d2ltui.store.named import find
 
     with click_errors():
         if (a_map := map_of(reference)) is not None:
             if ends:
-                raise NotAllowed("exit-when-done: it is not allowed with a map; allowed: --speak, which ends with it")
+                raise NotAllowed(
+                    _("exit-when-done: it is not allowed with a map; allowed: --speak, which ends with it")
+                )
             return a_map, None
         if is_group(reference):
             if ends:
-                allowed = "allowed: --speak, which ends with it"
-                raise NotAllowed(f"exit-when-done: it is not allowed with a group; {allowed}")
+                raise NotAllowed(
+                    _("exit-when-done: it is not allowed with a group; allowed: --speak, which ends with it")
+                )
             return path_of_group(reference), None
         path = find(reference)
         return path, info(path).config

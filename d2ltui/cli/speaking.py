@@ -7,6 +7,8 @@ from pathlib import Path
 
 from d2ltui.cli import text
 from d2ltui.spec.events import exit_status
+from d2ltui.spec.language import _
+from d2ltui.spec.text import ended
 from d2ltui.store.reader import RunReader
 
 EVERY = 0.5  # seconds between two looks at a run of another process
@@ -31,8 +33,10 @@ def follow(path: Path) -> int:
                 return exit_status(reader.live.ended.status)
             if not alive:
                 text.say(
-                    f"Interrupted after step {reader.live.step:,}: its process is gone; "
-                    f"'d2ltui train --resume {path.name}' resumes it."
+                    _(
+                        "Interrupted after step {step:,}: its process is gone; 'd2ltui train --resume "
+                        "{name}' resumes it."
+                    ).format(step=reader.live.step, name=path.name)
                 )
                 return 0
             time.sleep(EVERY)
@@ -49,6 +53,6 @@ def tell(path: Path) -> None:
 
     with RunReader(path) as reader:
         run = describe(path, reader.meta, reader.live.findings)
-        text.say(f"{run.name}: {run.status}" + (f", {run.message}." if run.message else "."))
+        text.say(ended(f"{run.name}: {run.status}" + (f", {run.message}" if run.message else "")))
         for line in in_words(reader.live):
             text.say(line)

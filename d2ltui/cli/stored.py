@@ -17,15 +17,16 @@ from d2ltui.cli.references import click_errors, is_group, map_of
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.parsing import ConfigError, Problem, parse
-from d2ltui.spec.text import are, counted, printable
+from d2ltui.spec.text import counted, printable
 from d2ltui.store.errors import NotAllowed, StoreError, reason, unwritten
 
 
 def resume(reference: str, *, as_json: bool, quiet: bool, strict: bool, on_hangup: Any, speak: bool) -> int:
     """`train --resume`: the exit status."""
     from d2ltui.runner.headless import train
-    from d2ltui.store.listing import find
+    from d2ltui.store.named import find
     from d2ltui.store.recovery import config_of
 
     with click_errors():
@@ -57,7 +58,7 @@ def runs(filters: tuple[str, ...], as_json: bool, columns: str | None) -> None:
     from d2ltui.store.columns import chosen
 
     if as_json and columns is not None:
-        raise click.UsageError("columns: they are not allowed with --json, which has all of them")
+        raise click.UsageError(_("columns: they are not allowed with --json, which has all of them"))
     with click_errors():
         if columns == "help":
             list_columns()
@@ -75,7 +76,7 @@ def show(run: str, as_json: bool, speak: bool) -> None:
     RUN is a name, its beginning, or latest; or a map's name, or a group's.
     """
     from d2ltui.cli.inspect import show as show_run
-    from d2ltui.store.listing import find
+    from d2ltui.store.named import find
 
     with click_errors():
         if (a_map := map_of(run)) is not None:
@@ -99,14 +100,22 @@ def show(run: str, as_json: bool, speak: bool) -> None:
 def compare(names: tuple[str, ...]) -> None:
     """Several runs in common charts, and what differs."""
     from d2ltui.cli.inspect import compare as compare_runs
-    from d2ltui.store.listing import find
+    from d2ltui.store.named import find
 
     if len(names) < 2:
-        given = f"{counted(len(names), 'run')} {are(len(names))}"
-        raise click.UsageError(f"compare: {given} not allowed; allowed: two or more")
+        given = counted(len(names), "run")
+        raise click.UsageError(
+            ngettext(
+                "compare: {runs} is not allowed; allowed: two or more",
+                "compare: {runs} are not allowed; allowed: two or more",
+                len(names),
+            ).format(runs=given)
+        )
     with click_errors():
         if a_map := next((name for name in names if map_of(name) is not None), None):
-            raise NotAllowed(f"compare: {a_map} is a map, which has no curves of its own; allowed: runs")
+            raise NotAllowed(
+                _("compare: {a_map} is a map, which has no curves of its own; allowed: runs").format(a_map=a_map)
+            )
         compare_runs([find(name, alone=True) for name in names])
 
 
@@ -137,39 +146,58 @@ def export(run: str, output: str | None, picture: str | None, **given: bool) -> 
 
     To standard output, or with --output into a file.
     """
-    from d2ltui.store.listing import find
+    from d2ltui.store.named import find
 
     forms = [name for name in _FORMATS if given[name]]
     if picture is not None and forms in ([], ["svg"]):
         forms = [*forms, "text"][:1]
     elif picture is not None:
-        raise click.UsageError(f"picture: --{forms[0]} is not allowed beside it; allowed: --svg, or text without")
+        raise click.UsageError(
+            _("picture: --{forms} is not allowed beside it; allowed: --svg, or text without").format(forms=forms[0])
+        )
     if len(forms) != 1:
-        found, one = (f"--{' --'.join(forms)}", "one of ") if forms else ("no format", "")
-        raise click.UsageError(f"export: {found} is not allowed; allowed: {one}--{', --'.join(_FORMATS)}, --picture")
+        said = (
+            _("export: {found} is not allowed; allowed: one of {formats}, --picture")
+            if forms
+            else _("export: no format is not allowed; allowed: {formats}, --picture")
+        )
+        raise click.UsageError(said.format(found=f"--{' --'.join(forms)}", formats=f"--{', --'.join(_FORMATS)}"))
     (form,) = forms
     if output is None and form in ("weights", "tensorboard"):
-        raise click.UsageError(f"output: it is missing; allowed: with --{form}, -o (--output) PATH")
+        raise click.UsageError(_("output: it is missing; allowed: with --{form}, -o (--output) PATH").format(form=form))
     with click_errors():
         a_map = map_of(run)
         if a_map is not None and form not in MAP_FORMATS:
             form = "picture" if picture is not None else form
             allowed = ", ".join(f"--{name}" for name in MAP_FORMATS)
-            raise NotAllowed(f"export: --{form} is not allowed for a map; allowed: {allowed}")
+            raise NotAllowed(
+                _("export: --{form} is not allowed for a map; allowed: {allowed}").format(form=form, allowed=allowed)
+            )
         path = a_map or find(run)
         target = Path(output) if output is not None else None
         if target is not None and os.path.lexists(target):
             directory = form == "tensorboard" and target.is_dir()
             if not directory or not _is_empty(target):
-                more = ", or an empty directory" if directory else ""
-                there = "its files would be read as one run with these" if directory else "it is there already"
                 if not target.name:  # "", "." or "/"
-                    raise NotAllowed(f"output: '{output}' is not allowed; allowed: a path where there is nothing yet")
+                    raise NotAllowed(
+                        _("output: '{output}' is not allowed; allowed: a path where there is nothing yet").format(
+                            output=output
+                        )
+                    )
                 free = shlex.quote(printable(_free(target)))
-                raise NotAllowed(
-                    f"output: '{output}' is not allowed ({there}, and nothing is overwritten); allowed: a path where "
-                    f"there is nothing yet{more}, such as -o {free}"
+                said = (
+                    _(
+                        "output: '{output}' is not allowed (its files would be read as one run with these, and nothing "
+                        "is overwritten); allowed: a path where there is nothing yet, or an empty directory, such as "
+                        "-o {free}"
+                    )
+                    if directory
+                    else _(
+                        "output: '{output}' is not allowed (it is there already, and nothing is overwritten); "
+                        "allowed: a path where there is nothing yet, such as -o {free}"
+                    )
                 )
+                raise NotAllowed(said.format(output=output, free=free))
         if a_map is not None:
             from d2ltui.cli.map_stored import export as export_map
 
@@ -206,7 +234,7 @@ def _export(path: Path, form: str, target: Path | None) -> None:
     with RunReader(path) as reader:
         if form in ("weights", "code") and not reader.live.is_configured:
             why = trained_elsewhere(path, reader.live.header)
-            raise StoreError(f"run: {why}; allowed: its figures, such as --csv")
+            raise StoreError(_("run: {why}; allowed: its figures, such as --csv").format(why=why))
         if form == "tensorboard":
             from d2ltui.store import export_tensorboard
 
@@ -258,7 +286,9 @@ def _write(target: Path | None, parts: Iterator[bytes]) -> None:
     except OSError as error:
         if target is not None:
             raise unwritten(target, error) from None
-        raise StoreError(f"output: standard output cannot be written ({reason(error)})") from None
+        raise StoreError(
+            _("output: standard output cannot be written ({reason})").format(reason=reason(error))
+        ) from None
 
 
 def _sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -284,7 +314,14 @@ def _check_each(values: Mapping[str, Sequence[str]]) -> None:
                 problems.extend(error.problems)
                 break
             if value in known:
-                problems.append(Problem(name, f"{name}: '{text}' is not allowed twice; allowed: each value once"))
+                problems.append(
+                    Problem(
+                        name,
+                        _("{name}: '{text}' is not allowed twice; allowed: each value once").format(
+                            name=name, text=text
+                        ),
+                    )
+                )
                 break
             known.append(value)
     if problems:
@@ -338,7 +375,7 @@ def sweep(
             fixed |= {name: found[0] for name, found in values.items() if len(found) == 1}
             varied = {name: found for name, found in values.items() if len(found) > 1}
             if not varied:
-                raise NotAllowed("sweep: one run is not allowed; allowed: more than one value for some option")
+                raise NotAllowed(_("sweep: one run is not allowed; allowed: more than one value for some option"))
             configs = grid(fixed, varied)
         except ConfigError as error:
             raise refused(error, {**before, **values}, filed, path) from None

@@ -21,8 +21,9 @@ from d2ltui.runner.several import Ended
 from d2ltui.spec.config import RunConfig, check_environment, resolve
 from d2ltui.spec.events import to_json
 from d2ltui.spec.findings import finding_values
-from d2ltui.spec.header import header_of
+from d2ltui.spec.header import epoch_columns, header_of, validation
 from d2ltui.spec.jobs import LOCAL, Jobs, JobsError, WorkersLost
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.memory import check_memory
 from d2ltui.spec.numbers import fixed, number, optional, setting, whole_percent
 from d2ltui.spec.output import unwritable
@@ -30,6 +31,7 @@ from d2ltui.spec.parsing import ConfigError, Problem
 from d2ltui.spec.repeats import MAX_RUNS
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted
+from d2ltui.spec.width import cells, right
 from d2ltui.store.groups import band, mean_and_sd
 
 _FIGURES = ("train_loss", "val_loss", "train_accuracy", "val_accuracy", "val_r2", "seconds")
@@ -45,7 +47,16 @@ def grid(given: Mapping[str, object], varied: Mapping[str, Sequence[str]]) -> li
     for values in varied.values():
         total *= len(values)
     if total > MAX_RUNS:
-        raise ConfigError([Problem("", f"sweep: {total} runs are not allowed; allowed: {MAX_RUNS} at most")])
+        raise ConfigError(
+            [
+                Problem(
+                    "",
+                    _("sweep: {total} runs are not allowed; allowed: {max_runs} at most").format(
+                        total=total, max_runs=MAX_RUNS
+                    ),
+                )
+            ]
+        )
     combinations = itertools.product(*varied.values())
     configs = [resolve({**given, **dict(zip(varied, values, strict=True))}) for values in combinations]
     for config in configs:
@@ -114,7 +125,7 @@ def train_all(
                 if prune:
                     _tell_pruned(done, fields)
                 if store:
-                    print(f"stored as group {group}: d2ltui runs group={group}", file=err)
+                    print(_("stored as group {group}: d2ltui runs group={group}").format(group=group), file=err)
             if as_json:
                 found = _summary(done, fields, kind, group if store else None)
                 print(to_json(_with_pruned(found, done) if prune else found), file=out, flush=True)
@@ -131,14 +142,14 @@ class _Table:
     """Lines as wide as their widest cell can become, so that each can be printed as soon as it is known."""
 
     def __init__(self, configs: Sequence[RunConfig], fields: Sequence[str]) -> None:
-        metric = header_of(configs[0]).metric_title
         self._fields = fields
-        self._header = (*fields, "status", "train loss", "val loss", f"val {metric}", "seconds")
+        __, *losses, _train_metric, val_metric, seconds = epoch_columns(header_of(configs[0]))
+        self._header = (*fields, "status", *losses, val_metric, seconds)
         widest = [max(len(setting(getattr(config, name))) for config in configs) for name in fields]
-        self._widths = [max(a, len(b)) for a, b in zip((*widest, 8, 10, 10, 10, 8), self._header, strict=True)]
+        self._widths = [max(a, cells(b)) for a, b in zip((*widest, 8, 10, 10, 10, 8), self._header, strict=True)]
 
-    def _line(self, cells: Sequence[str]) -> str:
-        return "  ".join(cell.rjust(size) for cell, size in zip(cells, self._widths, strict=True))
+    def _line(self, row: Sequence[str]) -> str:
+        return "  ".join(right(cell, size) for cell, size in zip(row, self._widths, strict=True))
 
     def header(self) -> str:
         return self._line(self._header)
@@ -175,35 +186,44 @@ def _best(done: Sequence[Ended]) -> Ended | None:
 
 def _summarise(done: Sequence[Ended], fields: Sequence[str], kind: str) -> None:
     finished = _finished(done)
-    text.say(f"{len(finished)} of {counted(len(done), 'run')} finished")
+    text.say(_("{finished} of {runs} finished").format(finished=len(finished), runs=counted(len(done), "run")))
     if kind == "sweep":
         if (best := _best(done)) is not None:
             varied = _varied(best, fields)
             name = f"{best.name}: " if best.name else ""
-            text.say(f"least validation loss: {optional(best.live.epochs[-1].val_loss)} ({name}{varied})")
+            text.say(
+                _("least validation loss: {val_loss} ({name}{varied})").format(
+                    val_loss=optional(best.live.epochs[-1].val_loss), name=name, varied=varied
+                )
+            )
         return
     if not finished:
         return
     for name, (mean, sd) in _figures(finished).items():
-        text.say(f"{name.replace('_', ' ')}: {number(mean, 4)}" + (f" ± {number(sd, 2)}" if sd is not None else ""))
+        spread = f" ± {number(sd, 2)}" if sd is not None else ""
+        text.say(f"{pgettext('column', name.replace('_', ' '))}: {number(mean, 4)}{spread}")
     lives = [one.live for one in finished]
-    of = f"the {len(finished)} that finished" if len(finished) < len(done) else str(len(done))
+    of = (
+        _("{title}: mean, and band from the lowest to the highest of the {finished} that finished")
+        if len(finished) < len(done)
+        else _("{title}: mean, and band from the lowest to the highest of {finished}")
+    )
     for figure, title in (
-        ("val_loss", "validation loss"),
-        ("val_metric", f"validation {lives[0].header.metric_title}"),
+        ("val_loss", _("validation loss")),
+        ("val_metric", validation(lives[0].header.metric_title)),
     ):
         found = band(lives, figure)
-        text.say(f"{title}: mean, and band from the lowest to the highest of {of}" if len(lives) > 1 else title)
+        text.say(of.format(title=title, finished=len(finished)) if len(lives) > 1 else title)
         text.chart(
             ChartSpec(
                 width=text.width(),
                 height=text.HEIGHT,
-                lines=[Line("mean", Style.VALIDATION, found.epochs, found.mean)],
-                bands=[BandSpec(found.epochs, found.low, found.high, label="band")] if len(lives) > 1 else [],
+                lines=[Line(_("mean"), Style.VALIDATION, found.epochs, found.mean)],
+                bands=[BandSpec(found.epochs, found.low, found.high, label=_("band"))] if len(lives) > 1 else [],
                 x_high=float(lives[0].config.epochs),
-                x_label="epoch",
+                x_label=_("epoch"),
                 ascii=text.is_ascii(),
-                empty_text="no epoch has ended",
+                empty_text=_("no epoch has ended"),
             )
         )
 
@@ -250,13 +270,27 @@ def _share(saved: float, spent: float) -> float:
 def _tell_pruned(done: Sequence[Ended], fields: Sequence[str]) -> None:
     pruned = [(one, one.given_up) for one in done if one.given_up is not None]
     for one, why in pruned:
-        text.say(f"pruned at step {why.step:,} of {one.live.header.total_steps:,} ({_varied(one, fields)})")
+        text.say(
+            _("pruned at step {step:,} of {total_steps:,} ({varied})").format(
+                step=why.step, total_steps=one.live.header.total_steps, varied=_varied(one, fields)
+            )
+        )
         text.say(f"    {why.rule}: {why.what} {why.why}")
     saved = _saved(done)
-    figures = (
-        f": {saved.steps:,} steps saved, {whole_percent(saved.of_steps)}, and about {whole_percent(saved.of_time)}"
+    said = (
+        _("{pruned} of {runs} pruned: {steps:,} steps saved, {of_steps}, and about {of_time} of the time")
+        if pruned
+        else _("{pruned} of {runs} pruned")
     )
-    text.say(f"{len(pruned)} of {counted(len(done), 'run')} pruned{f'{figures} of the time' if pruned else ''}")
+    text.say(
+        said.format(
+            pruned=len(pruned),
+            runs=counted(len(done), "run"),
+            steps=saved.steps,
+            of_steps=whole_percent(saved.of_steps),
+            of_time=whole_percent(saved.of_time),
+        )
+    )
 
 
 def _with_pruned(found: dict[str, object], done: Sequence[Ended]) -> dict[str, object]:
@@ -275,7 +309,7 @@ def _with_pruned(found: dict[str, object], done: Sequence[Ended]) -> dict[str, o
 def _summary(done: Sequence[Ended], fields: Sequence[str], kind: str, group: str | None) -> dict[str, object]:
     """What `--json` prints: `n` runs have finished; `mean` and `sd` are theirs, and a single one has no sd."""
     runs: list[dict[str, object]] = []
-    for live, name, _, _ in done:
+    for live, name, _slice, _given_up in done:
         assert live.ended is not None
         varied = {field: msgspec.to_builtins(getattr(live.config, field)) for field in fields}
         told = {"findings": [finding_values(finding) for finding in live.findings]}
@@ -283,8 +317,8 @@ def _summary(done: Sequence[Ended], fields: Sequence[str], kind: str, group: str
     found: dict[str, object] = {"kind": kind, "group": group, "runs": runs, "n": len(_finished(done))}
     if kind == "seeds":
         figures = _figures(_finished(done))
-        found["mean"] = {name: mean for name, (mean, _) in figures.items()}
-        found["sd"] = {name: sd for name, (_, sd) in figures.items()}
+        found["mean"] = {name: mean for name, (mean, __) in figures.items()}
+        found["sd"] = {name: sd for name, (__, sd) in figures.items()}
     else:
         best = _best(done)
         found["best"] = None if best is None else runs[done.index(best)]

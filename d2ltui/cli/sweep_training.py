@@ -16,6 +16,7 @@ from d2ltui.runner.spread import Spread
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.jobs import Jobs
+from d2ltui.spec.language import _
 from d2ltui.spec.signals import Signals
 from d2ltui.spec.text import counted
 
@@ -117,7 +118,12 @@ class Training:
         blocks = round(BAR_WIDTH * min(1.0, max(done, under_way) / total))
         bar = "#" * blocks + "." * (BAR_WIDTH - blocks)
         with contextlib.suppress(OSError):
-            print(f"\r\x1b[K[{bar}] {done} of {counted(total, 'run')}", end="", file=self._err, flush=True)
+            print(
+                f"\r\x1b[K[{bar}] " + _("{done} of {cells}").format(done=done, cells=counted(total, "run")),
+                end="",
+                file=self._err,
+                flush=True,
+            )
 
     def _erase(self) -> None:
         if self._bar:

@@ -8,6 +8,7 @@ import sys
 import click
 
 from d2ltui.spec import terminal
+from d2ltui.spec.language import _
 
 
 def want_terminal() -> None:
@@ -20,8 +21,11 @@ def want_terminal() -> None:
     if not terminal.moves_cursor():
         name = os.environ.get("TERM", "")
         raise click.UsageError(
-            f"TERM: '{name}' is not allowed for the application, which moves the cursor; allowed: the name of "
-            "your terminal, such as xterm-256color; 'd2ltui train' does the same training without it"
+            _(
+                "TERM: '{name}' is not allowed for the application, which moves the cursor; allowed: "
+                "the name of your terminal, such as xterm-256color; 'd2ltui train' does the same "
+                "training without it"
+            ).format(name=name)
         )
 
 
@@ -33,7 +37,15 @@ def _want_streams() -> None:
     ]
     if missing:
         raise click.UsageError(
-            f"the application needs a terminal, and standard {' and standard '.join(missing)} "
-            f"{'are not' if missing[1:] else 'is not'} one; "
-            "'d2ltui train' does the same training without one"
+            (
+                _(
+                    "the application needs a terminal, and standard {one} and standard {other} are not one; "
+                    "'d2ltui train' does the same training without one"
+                )
+                if missing[1:]
+                else _(
+                    "the application needs a terminal, and standard {one} is not one; "
+                    "'d2ltui train' does the same training without one"
+                )
+            ).format(one=missing[0], other=missing[-1])
         )

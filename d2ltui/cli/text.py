@@ -12,6 +12,7 @@ from d2ltui.charts.heatmap import FIRST_LEVEL, LEVELS
 from d2ltui.charts.spec import COLOURED, ChartSpec, Drawing, Style, colours_of
 from d2ltui.spec import terminal
 from d2ltui.spec.text import takes_only_ascii, written_to
+from d2ltui.spec.width import cells, padded, right
 
 WIDTH, HEIGHT = 100, 16
 _COLOURS = {
@@ -79,10 +80,10 @@ def _coloured(text: str, style: int) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
     """Columns as wide as they need; the first `left` ones to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    widths = [max(cells(row[i]) for row in (header, *rows)) for i in range(len(header))]
     for row in (header, *rows):
-        cells = [
-            cell.ljust(size) if i < left else cell.rjust(size)
+        line = [
+            padded(cell, size) if i < left else right(cell, size)
             for i, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
-        say("  ".join(cells).rstrip())
+        say("  ".join(line).rstrip())

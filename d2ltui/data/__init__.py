@@ -12,6 +12,7 @@ from torch import Tensor
 
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.datasets import DATASET_SOURCES, DatasetInfo
+from d2ltui.spec.language import _
 from d2ltui.spec.registry import load_object
 from d2ltui.spec.text import printable
 
@@ -71,7 +72,7 @@ def load(
         LoadCancelled: soon after `cancelled()` has turned true.
     """
     source = DATASET_SOURCES[config.dataset]
-    progress(f"{source.name}: loading", None)
+    progress(_("{name}: loading").format(name=source.name), None)
     try:
         info = config.dataset_info
         loader = load_object(source.loader)
@@ -81,7 +82,7 @@ def load(
         raise
     except Exception as error:  # whatever another package's loader raises, it is told in words
         why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise LoaderError(f"{source.name}: cannot be loaded ({why})") from error
+        raise LoaderError(_("{name}: cannot be loaded ({why})").format(name=source.name, why=why)) from error
     return loaded  # type: ignore[no-any-return]
 
 
@@ -92,7 +93,11 @@ def check_loaded(info: DatasetInfo, loaded: object) -> None:
         DataError: where it is not, with what it has instead.
     """
     if not isinstance(loaded, Dataset):
-        raise DataError(f"{info.name}: its loader returns a {type(loaded).__name__} and not a Dataset")
+        raise DataError(
+            _("{name}: its loader returns a {kind} and not a Dataset").format(
+                name=info.name, kind=type(loaded).__name__
+            )
+        )
     classification = info.task == "classification"
     for part, size in (("train", info.train_size), ("val", info.val_size)):
         x, y = getattr(loaded, f"x_{part}"), getattr(loaded, f"y_{part}")
@@ -107,9 +112,21 @@ def check_loaded(info: DatasetInfo, loaded: object) -> None:
         )
         for name, tensor, shape, dtype in wanted:
             if not isinstance(tensor, Tensor):
-                raise DataError(f"{info.name}: its {name} is a {type(tensor).__name__} and not a tensor")
+                raise DataError(
+                    _("{name}: its {part} is a {kind} and not a tensor").format(
+                        name=info.name, part=name, kind=type(tensor).__name__
+                    )
+                )
             if tensor.shape != shape or tensor.dtype != dtype:
                 has, should = f"{tuple(tensor.shape)} {tensor.dtype}", f"{shape} {dtype}"
-                raise DataError(f"{info.name}: its {name} is {has} instead of {should}".replace("torch.", ""))
+                raise DataError(
+                    _("{name}: its {part} is {has} instead of {should}")
+                    .format(name=info.name, part=name, has=has, should=should)
+                    .replace("torch.", "")
+                )
         if classification and not 0 <= int(y.min()) <= int(y.max()) < info.num_outputs:
-            raise DataError(f"{info.name}: its y_{part} has labels that are not from 0 to {info.num_outputs - 1}")
+            raise DataError(
+                _("{name}: its y_{part} has labels that are not from 0 to {num_outputs}").format(
+                    name=info.name, part=part, num_outputs=info.num_outputs - 1
+                )
+            )

@@ -23,6 +23,7 @@ from d2ltui.data.sources import Source
 from d2ltui.spec.datasets import DatasetInfo
 from d2ltui.spec.files import kind
 from d2ltui.spec.folders import where_else
+from d2ltui.spec.language import _
 
 CHUNK = 1024 * 1024  # bytes
 MORE = 1024 * 1024  # bytes by which an archive may be larger than what it holds, with much to spare
@@ -67,16 +68,20 @@ class Files:
                         path,
                         functools.partial(is_whole, md5=source.md5),
                         limit,
-                        f"{self.info.name}: downloading {source.name}",
+                        _("{name}: downloading {file}").format(name=self.info.name, file=source.name),
                         self.progress,
                         self.cancelled,
                     )
                     if reasons:
-                        raise self._not_found(f"could not be downloaded from {' or '.join(reasons)}")
+                        raise self._not_found(
+                            _("could not be downloaded from {reasons}").format(reasons=_(" or ").join(reasons))
+                        )
                 yield path, Path(temporary)
         except OSError as error:
             where = error.filename or folder
-            why = f"{where} cannot be written ({error.strerror or error}); choose another --data-dir"
+            why = _("{where} cannot be written ({reason}); choose another --data-dir").format(
+                where=where, reason=error.strerror or error
+            )
             raise self._not_found(why) from error
 
     def copy(self, packed: IO[bytes] | gzip.GzipFile, target: Path, limit: int) -> None:
@@ -102,28 +107,37 @@ class Files:
         """Whatever cannot be read meanwhile is told with its name; what is at `path` and no file is not even opened."""
         try:
             if words := kind(path.stat().st_mode):
-                raise self.broken(path, f"it is {words}, not a file")
+                raise self.broken(path, _("it is {words}, not a file").format(words=words))
             yield
         except OSError as error:
             raise DataError(
-                f"{self.info.name}: {error.filename or path} cannot be read ({error.strerror or error}); "
-                "make it readable, or delete it to download it again"
+                _(
+                    "{name}: {filename} cannot be read ({reason}); make it readable, or delete it to download it again"
+                ).format(name=self.info.name, filename=error.filename or path, reason=error.strerror or error)
             ) from error
 
     def broken(self, path: Path, why: str) -> DataError:
         """The error for a file that is not what it should be."""
-        return DataError(f"{self.info.name}: {path} is damaged or foreign ({why}); delete it to download it again")
+        return DataError(
+            _("{name}: {path} is damaged or foreign ({why}); delete it to download it again").format(
+                name=self.info.name, path=path, why=why
+            )
+        )
 
     def check_labels(self, path: Path, smallest: int, largest: int) -> None:
         """That the labels in `path` are of the data set's classes."""
         for label in (smallest, largest):
             if not 0 <= label < self.info.num_outputs:
-                raise self.broken(path, f"it has a label {label}")
+                raise self.broken(path, _("it has a label {label}").format(label=label))
 
     def _not_found(self, why: str) -> DataError:
         elsewhere = where_else(self.root, self.info.name)
-        hint = elsewhere or "try the data set digits (--dataset digits), which needs no download"
-        return DataError(f"{self.info.name}: not found in {self.root}, and {why}; {hint}")
+        hint = elsewhere or _("try the data set digits (--dataset digits), which needs no download")
+        return DataError(
+            _("{name}: not found in {root}, and {why}; {hint}").format(
+                name=self.info.name, root=self.root, why=why, hint=hint
+            )
+        )
 
 
 def is_whole(path: Path, md5: str) -> bool:

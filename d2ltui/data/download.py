@@ -14,6 +14,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from d2ltui.data import LoadCancelled, Progress
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import duration, setting, size
 from d2ltui.spec.text import printable
 
@@ -25,10 +26,10 @@ POLL = 0.1  # seconds between two looks at whether somebody has given up
 MAX_REASON = 120  # characters
 # How files begin, by the end of their names, and what they are then.
 _BEGINS = {
-    ".gz": (b"\x1f\x8b", "gzip file"),
-    ".zip": (b"PK\x03\x04", "zip file"),
+    ".gz": (b"\x1f\x8b", _("gzip file")),
+    ".zip": (b"PK\x03\x04", _("zip file")),
     ".bz2": (b"BZh", "bzip2 file"),
-    ".mat": (b"MATLAB 5.0", "MATLAB file"),
+    ".mat": (b"MATLAB 5.0", _("MATLAB file")),
 }
 
 
@@ -55,7 +56,7 @@ def fetch(
     for url in urls:
         reason = _fetch(url, path, limit, message, progress, cancelled)
         if reason is None and not whole(path):
-            reason = f"{path.name} came with a wrong checksum"
+            reason = _("{name} came with a wrong checksum").format(name=path.name)
         if reason is None:
             return []
         reasons.append(f"{urlsplit(url).netloc} ({reason})")
@@ -79,7 +80,7 @@ class _OnlyToHttps(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         fp.close()  # urllib would read its body first, however long it is
         if urlsplit(newurl).scheme != "https":
-            raise urllib.error.URLError(f"it redirects to {newurl}, which is not https")
+            raise urllib.error.URLError(_("it redirects to {newurl}, which is not https").format(newurl=newurl))
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -114,7 +115,7 @@ def _open(url: str, cancelled: Callable[[], bool]) -> Any:
                 raise LoadCancelled from None
             if time.monotonic() > until:
                 given_up.set()
-                raise TimeoutError(f"no answer in {setting(OPEN_TIMEOUT)} s") from None
+                raise _SilenceError(_no_answer(OPEN_TIMEOUT)) from None
     if isinstance(answer, urllib.error.HTTPError):
         answer.close()
     if isinstance(answer, BaseException):
@@ -135,8 +136,8 @@ def _copy(
     total, done = response.length, 0
     begins, called = _BEGINS[suffix]
     if total is not None and total > limit:
-        return f"it offers {total:,} bytes, and the file has no more than {limit:,}"
-    of = f" of {size(total)}" if total else ""
+        return _("it offers {total:,} bytes, and the file has no more than {limit:,}").format(total=total, limit=limit)
+    of = _(" of {size}").format(size=size(total)) if total else ""
     began, begun_with = time.monotonic(), 0
     while True:
         if cancelled():
@@ -150,22 +151,36 @@ def _copy(
             break
         if not done and not chunk.startswith(begins[: len(chunk)]):
             page = chunk.lstrip()[:1] == b"<"
-            return "it sent a web page instead of the file" if page else f"what it sent is no {called}"
+            return (
+                _("it sent a web page instead of the file")
+                if page
+                else _("what it sent is no {called}").format(called=called)
+            )
         file.write(chunk)
         done += len(chunk)
         if done > limit:
-            return f"it sent more than {limit:,} bytes, and the file has no more"
+            return _("it sent more than {limit:,} bytes, and the file has no more").format(limit=limit)
         if (took := time.monotonic() - began) > WINDOW:
             if done - begun_with < SLOWEST * took:
-                return f"it sent {done - begun_with:,} bytes in {duration(took)}"
+                return _("it sent {done:,} bytes in {took}").format(done=done - begun_with, took=duration(took))
             began, begun_with = time.monotonic(), done
-    return f"it ended after {done} of {total} bytes" if total and done < total else None
+    return (
+        _("it ended after {done} of {total} bytes").format(done=done, total=total) if total and done < total else None
+    )
+
+
+class _SilenceError(TimeoutError):
+    """Nobody has answered; its text says so."""
+
+
+def _no_answer(seconds: float) -> str:
+    return _("no answer in {seconds} s").format(seconds=setting(seconds))
 
 
 def _reason(error: BaseException) -> str:
     """Why a download failed, in a few words, none of which a terminal obeys."""
     cause = getattr(error, "reason", None) or error
     if isinstance(cause, TimeoutError):
-        return str(cause) if str(cause).startswith("no answer") else f"no answer in {setting(TIMEOUT)} s"
+        return str(cause) if isinstance(cause, _SilenceError) else _no_answer(TIMEOUT)
     said = " ".join(str(getattr(cause, "strerror", None) or cause).split())
     return printable(said, MAX_REASON) or type(cause).__name__

@@ -17,6 +17,7 @@ from torch import Tensor
 from d2ltui.data.archives import MORE, Files
 from d2ltui.data.sources import SOURCES, Source
 from d2ltui.spec.folders import FOLDERS, RAW
+from d2ltui.spec.language import _
 
 _BYTE, _INT = 8, 12  # IDX's numbers for what is in a file
 _DTYPES: dict[int, np.dtype[Any]] = {_BYTE: np.dtype(np.uint8), _INT: np.dtype(">i4")}
@@ -96,7 +97,7 @@ def _fetch_each(files: Files, wanted: Sequence[_Idx]) -> None:
         if file.source is None or os.path.exists(raw / file.name):
             continue
         with files.archive(raw, file.source, file.size + MORE) as (path, temporary):
-            files.progress(f"{files.info.name}: unpacking {file.source.name}", None)
+            files.progress(_("{name}: unpacking {file}").format(name=files.info.name, file=file.source.name), None)
             files.gunzip(path, temporary / file.name, file.size, path)
             os.replace(temporary / file.name, raw / file.name)
 
@@ -110,7 +111,7 @@ def _fetch_emnist(files: Files, wanted: Sequence[_Idx]) -> None:
     (source,) = SOURCES[files.info.name]
     with files.archive(raw, source, _EMNIST_LIMIT) as (path, temporary):
         for file in missing:
-            files.progress(f"{files.info.name}: unpacking {file.name}", None)
+            files.progress(_("{name}: unpacking {file}").format(name=files.info.name, file=file.name), None)
             try:
                 with zipfile.ZipFile(path) as archive, archive.open(f"gzip/{file.name}.gz") as packed:
                     files.gunzip(packed, temporary / file.name, file.size, path)
@@ -126,11 +127,13 @@ def _read(files: Files, file: _Idx) -> Tensor:
         with path.open("rb") as opened:
             start = opened.read(len(file.header))
         if (actual := path.stat().st_size) != file.size:
-            raise files.broken(path, f"it has {actual} bytes instead of {file.size}")
+            raise files.broken(path, _("it has {actual} bytes instead of {size}").format(actual=actual, size=file.size))
         if start != file.header:
             shape = " × ".join(map(str, file.shape))
-            what = "bytes" if file.code == _BYTE else "whole numbers"
-            raise files.broken(path, f"it does not begin like a file of {shape} {what}")
+            what = "bytes" if file.code == _BYTE else _("whole numbers")
+            raise files.broken(
+                path, _("it does not begin like a file of {shape} {what}").format(shape=shape, what=what)
+            )
         # Not by torchvision's class: that prefers an old version's `processed`, which torch.load would have to read.
         numbers = np.fromfile(path, _DTYPES[file.code], offset=len(file.header))
     return torch.from_numpy(numbers.astype(numbers.dtype.newbyteorder("="), copy=False).reshape(file.shape))

@@ -20,6 +20,7 @@ from d2ltui.data.archives import CHUNK, Files, is_whole
 from d2ltui.data.pickles import load_arrays
 from d2ltui.data.sources import CIFAR10_META, CIFAR10_TEST, CIFAR10_TRAIN, SOURCES, Source
 from d2ltui.spec.folders import home_of
+from d2ltui.spec.language import _
 
 # Bytes, each a little above what the file has.
 _CIFAR_ARCHIVE_LIMIT = 200_000_000
@@ -43,12 +44,12 @@ def load_cifar10(files: Files) -> list[Tensor]:
         for name, md5 in part.items():
             images, labels = _cifar_batch(files, folder / name, md5)
             if filled + len(images) > size:
-                raise files.broken(folder / name, f"with it there are more than {size} pictures")
+                raise files.broken(folder / name, _("with it there are more than {size} pictures").format(size=size))
             x[filled : filled + len(images)] = torch.from_numpy(images).to(torch.float32).div_(255.0)
             y[filled : filled + len(images)] = labels
             filled += len(images)
         if filled != size:
-            raise files.broken(folder, f"it has {filled} pictures of {size}")
+            raise files.broken(folder, _("it has {filled} pictures of {size}").format(filled=filled, size=size))
         parts += [x, y]
     return parts
 
@@ -59,7 +60,7 @@ def _fetch_cifar(files: Files, folder: Path, names: list[str]) -> None:
         return
     (source,) = SOURCES[files.info.name]
     with files.archive(files.root, source, _CIFAR_ARCHIVE_LIMIT) as (path, temporary):
-        files.progress(f"{files.info.name}: unpacking {source.name}", None)
+        files.progress(_("{name}: unpacking {file}").format(name=files.info.name, file=source.name), None)
         wanted = {f"{folder.name}/{name}": name for name in missing}
         try:
             # As a stream: none of its members is looked for, and none but these is written, under a name of ours.
@@ -73,7 +74,7 @@ def _fetch_cifar(files: Files, folder: Path, names: list[str]) -> None:
         except (tarfile.TarError, EOFError, ValueError) as error:
             raise files.broken(path, str(error)) from error
         if wanted:
-            raise files.broken(path, f"it has no {', '.join(wanted)}")
+            raise files.broken(path, _("it has no {wanted}").format(wanted=", ".join(wanted)))
         folder.mkdir(exist_ok=True)
         for name in missing:
             os.replace(temporary / name, folder / name)
@@ -87,7 +88,7 @@ def _cifar_batch(files: Files, path: Path, md5: str) -> tuple[NDArray[np.uint8],
         with path.open("rb") as file:
             data = file.read(_CIFAR_FILE_LIMIT)
         if hashlib.md5(data, usedforsecurity=False).hexdigest() != md5:
-            raise files.broken(path, "it has another checksum than CIFAR-10's")
+            raise files.broken(path, _("it has another checksum than CIFAR-10's"))
     try:
         found = load_arrays(data)
     except pickle.UnpicklingError as error:
@@ -95,10 +96,10 @@ def _cifar_batch(files: Files, path: Path, md5: str) -> tuple[NDArray[np.uint8],
     match found.get("data"), found.get("labels"):
         case np.ndarray() as images, list() as labels:
             if images.shape != (len(labels), files.info.num_inputs) or {type(label) for label in labels} != {int}:
-                raise files.broken(path, "its pictures and labels are not those of CIFAR-10")
+                raise files.broken(path, _("its pictures and labels are not those of CIFAR-10"))
             files.check_labels(path, min(labels), max(labels))
             return images, torch.tensor(labels)
-    raise files.broken(path, "it has no pictures and labels")
+    raise files.broken(path, _("it has no pictures and labels"))
 
 
 def load_svhn(files: Files) -> list[Tensor]:
@@ -112,7 +113,7 @@ def load_svhn(files: Files) -> list[Tensor]:
         with files.reading(path):
             # Before it is given to a reader of so many kinds of file.
             if not is_whole(path, source.md5):
-                raise files.broken(path, "it has another checksum than SVHN's")
+                raise files.broken(path, _("it has another checksum than SVHN's"))
             parts += _svhn_part(files, path, size)
     return parts
 
@@ -129,7 +130,7 @@ def _svhn_part(files: Files, path: Path, size: int) -> list[Tensor]:
         raise files.broken(path, f"{type(error).__name__}: {error}") from error
     channels, height, width = files.info.input_shape
     if images.shape != (height, width, channels, size) or images.dtype != np.uint8 or labels.shape != (size,):
-        raise files.broken(path, f"it does not have {size} pictures and labels")
+        raise files.broken(path, _("it does not have {size} pictures and labels").format(size=size))
     y = torch.from_numpy(labels.astype(np.int64))
     y[y == 10] = 0
     files.check_labels(path, int(y.min()), int(y.max()))
@@ -161,10 +162,12 @@ def _usps_part(files: Files, path: Path, size: int) -> list[Tensor]:
     except (EOFError, ValueError, OverflowError) as error:
         raise files.broken(path, str(error)) from error
     if sparse.shape != (size, pixels):
-        raise files.broken(path, f"it has {sparse.shape[0]} pictures instead of {size}")
+        raise files.broken(
+            path, _("it has {shape} pictures instead of {size}").format(shape=sparse.shape[0], size=size)
+        )
     values = sparse.toarray()
     if not (np.abs(values) <= 1).all():
-        raise files.broken(path, "it has a pixel that is not from −1 to 1")
+        raise files.broken(path, _("it has a pixel that is not from −1 to 1"))
     y = torch.from_numpy(labels.astype(np.int64) - 1)
     files.check_labels(path, int(y.min()), int(y.max()))
     levels = ((values + 1) / 2 * _USPS_LEVELS).astype(np.uint8)
@@ -186,7 +189,7 @@ def _unpacked(files: Files, path: Path, limit: int) -> bytes:
                 raise EOFError(str(error)) from error
             raise
     if not left:
-        raise EOFError(f"it has more than {limit} bytes")
+        raise EOFError(_("it has more than {limit} bytes").format(limit=limit))
     return b"".join(chunks)
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from d2ltui.spec.language import _
+
 _MOST_MEMO = 1_000_000  # entries: a number below which what is remembered takes no memory to speak of
 # What such a file needs: numbers, texts, lists, dicts and tuples, and objects made of them.
 _OPCODES = frozenset(
@@ -34,7 +36,7 @@ class _Type:
 
     def __init__(self, *arguments: Any) -> None:
         if not arguments or arguments[0] not in ("u1", b"u1", "|u1"):
-            raise pickle.UnpicklingError("an array that is not of bytes")
+            raise pickle.UnpicklingError(_("an array that is not of bytes"))
 
     def __setstate__(self, state: Any) -> None:
         """Byte order and the like: nothing that a byte has."""
@@ -51,10 +53,10 @@ class _Array:
                 # Python 2's bytes come as a str, a character for each.
                 raw = data.encode("latin1") if isinstance(data, str) else data
                 if rows < 0 or columns < 0 or len(raw) != rows * columns:
-                    raise pickle.UnpicklingError("an array that is larger or smaller than its bytes")
+                    raise pickle.UnpicklingError(_("an array that is larger or smaller than its bytes"))
                 self.values = np.frombuffer(bytearray(raw), dtype=np.uint8).reshape(rows, columns)
             case _:
-                raise pickle.UnpicklingError("something that is not an array")
+                raise pickle.UnpicklingError(_("something that is not an array"))
 
 
 class _Name:
@@ -69,7 +71,7 @@ class _Name:
         return self._made(*arguments)
 
     def __setstate__(self, state: Any) -> None:
-        raise pickle.UnpicklingError("it changes what it names")
+        raise pickle.UnpicklingError(_("it changes what it names"))
 
 
 def _reconstruct(*arguments: Any) -> _Array:
@@ -77,13 +79,13 @@ def _reconstruct(*arguments: Any) -> _Array:
 
 
 def _refuse(*arguments: Any) -> None:
-    raise pickle.UnpicklingError("an array without a shape")
+    raise pickle.UnpicklingError(_("an array without a shape"))
 
 
 def _encode(text: Any, encoding: Any) -> bytes:
     """Python 3 writes bytes so, where it writes for Python 2."""
     if not isinstance(text, str) or encoding != "latin1":
-        raise pickle.UnpicklingError("something that is not bytes")
+        raise pickle.UnpicklingError(_("something that is not bytes"))
     return text.encode("latin1")
 
 
@@ -100,7 +102,9 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in _NAMES:
             return _NAMES[module, name]
-        raise pickle.UnpicklingError(f"it names {module}.{name}, and only arrays of bytes are read")
+        raise pickle.UnpicklingError(
+            _("it names {module}.{name}, and only arrays of bytes are read").format(module=module, name=name)
+        )
 
 
 def load_arrays(data: bytes) -> dict[str, Any]:
@@ -110,17 +114,19 @@ def load_arrays(data: bytes) -> dict[str, Any]:
         pickle.UnpicklingError: with the reason, where it is no such pickle.
     """
     try:
-        for opcode, argument, _ in pickletools.genops(data):
+        for opcode, argument, __ in pickletools.genops(data):
             if opcode.name not in _OPCODES:
-                raise pickle.UnpicklingError(f"it has a {opcode.name}, and only arrays of bytes are read")
+                raise pickle.UnpicklingError(
+                    _("it has a {name}, and only arrays of bytes are read").format(name=opcode.name)
+                )
             # The number of a memo's entry is the size of a table that Python makes.
             if opcode.name in ("PUT", "LONG_BINPUT") and int(str(argument)) > _MOST_MEMO:
-                raise pickle.UnpicklingError("it remembers more than it holds")
+                raise pickle.UnpicklingError(_("it remembers more than it holds"))
         value = _Unpickler(io.BytesIO(data), encoding="latin1").load()
     except pickle.UnpicklingError:
         raise
     except Exception as error:  # whatever Python makes of arbitrary bytes
-        raise pickle.UnpicklingError("it is not a readable pickle") from error
+        raise pickle.UnpicklingError(_("it is not a readable pickle")) from error
     if not isinstance(value, dict):
-        raise pickle.UnpicklingError("it holds something else")
+        raise pickle.UnpicklingError(_("it holds something else"))
     return {str(name): item.values if isinstance(item, _Array) else item for name, item in value.items()}

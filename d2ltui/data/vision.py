@@ -12,6 +12,7 @@ from d2ltui.data import DataError, Dataset, LoadCancelled, Progress, idx, images
 from d2ltui.data.archives import Files, leaving_no_empty_folder
 from d2ltui.spec.datasets import DatasetInfo, Params
 from d2ltui.spec.folders import home_of
+from d2ltui.spec.language import _
 from d2ltui.spec.text import quoted
 
 _LOADERS: dict[str, Callable[[Files], list[Tensor]]] = {
@@ -53,7 +54,11 @@ def data_root(data_dir: str | None) -> Path:
             root = Path(value).expanduser()
             # Where it may not look, Path's own raises instead of saying no.
             if not os.path.isdir(root):
-                raise DataError(f"{name}: {quoted(value)} is not allowed; allowed: an existing, readable directory")
+                raise DataError(
+                    _("{name}: {value} is not allowed; allowed: an existing, readable directory").format(
+                        name=name, value=quoted(value)
+                    )
+                )
             return root
     import platformdirs
 

@@ -22,6 +22,7 @@ from d2ltui.diagnosis.thresholds import LIMITS
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.registry import Registry
 
@@ -222,9 +223,11 @@ class Monitor:
             layer=None,
             step=step,
             figure=0.0,
-            what=f"The layers could not be looked at after step {step:,}: there was no memory left on {device} for it.",
-            why="A look takes about one and a half times the memory of the weights; the run continues without it.",
-            try_="Train a network with fewer hidden units, or end other programs that use this memory.",
+            what=_(
+                "The layers could not be looked at after step {step:,}: there was no memory left on {device} for it."
+            ).format(step=step, device=device),
+            why=_("A look takes about one and a half times the memory of the weights; the run continues without it."),
+            try_=_("Train a network with fewer hidden units, or end other programs that use this memory."),
             remedy={},
         )
 

@@ -30,6 +30,7 @@ from d2ltui.engine import tensor_file
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.datasets import DescriptionError
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 from d2ltui.spec.versions import differing_fields, plain_config, read_config
 
@@ -163,12 +164,14 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
     try:
         found = tensor_file.load(path, _most_bytes(config))
     except tensor_file.UnreadableError as error:
-        raise CheckpointError(f"checkpoint: {path} {error}") from None
+        raise CheckpointError(_("checkpoint: {path} {reason}").format(path=path, reason=error)) from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise CheckpointError(f"checkpoint: {path} is not a checkpoint of d2ltui")
+        raise CheckpointError(_("checkpoint: {path} is not a checkpoint of d2ltui").format(path=path))
     version = found.get("version")
     if not isinstance(version, int) or version > VERSION:
-        newer = f"checkpoint: {path} was written by a newer d2ltui (version {version}); this one reads {VERSION}"
+        newer = _("checkpoint: {path} was written by a newer d2ltui (version {version}); this one reads {ours}").format(
+            path=path, version=version, ours=VERSION
+        )
         raise CheckpointError(newer)
     names = [field.name for field in dataclasses.fields(Checkpoint)]
     # Whatever else another version has put there is part of the checksum, and of no use here.
@@ -178,9 +181,11 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         missing = [name for name in names if name not in values and name not in _OPTIONAL]
         differs = missing or found.get("checksum") != _checksum(every)
     except Exception as error:  # a tensor of a kind that no checkpoint has
-        raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
+        raise CheckpointError(
+            _("checkpoint: {path} is damaged ({reason})").format(path=path, reason=_first_line(error))
+        ) from None
     if differs:
-        raise CheckpointError(f"checkpoint: {path} is damaged (its checksum differs)")
+        raise CheckpointError(_("checkpoint: {path} is damaged (its checksum differs)").format(path=path))
     try:
         values["config"] = read_config(values["config"])
         # Of whom the checksum is right may still be another program: what a field cannot be is found out here.
@@ -196,9 +201,13 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
         checkpoint = Checkpoint(**values)
         _check_position(checkpoint)
     except (msgspec.ValidationError, TypeError, KeyError, DescriptionError) as error:
-        raise CheckpointError(f"checkpoint: {path} is damaged ({_first_line(error)})") from None
+        raise CheckpointError(
+            _("checkpoint: {path} is damaged ({reason})").format(path=path, reason=_first_line(error))
+        ) from None
     if others := differing_fields(checkpoint.config, config):
-        raise CheckpointError(f"checkpoint: {path} is of another run (its {', '.join(others)} differs)")
+        raise CheckpointError(
+            _("checkpoint: {path} is of another run (its {others} differs)").format(path=path, others=", ".join(others))
+        )
     return checkpoint
 
 

@@ -45,10 +45,14 @@ def select(name: str) -> torch.device:
     if wanted not in names:
         kind = name.partition(":")[0]
         there = sum(other.startswith(kind) for other in names)
-        why = f"this machine has {there} {kind.upper()} device(s)"
+        why = _("this machine has {there} {upper} device(s)").format(there=there, upper=kind.upper())
         if not there:
-            why = f"PyTorch finds no {kind.upper()} device on this machine"
-        raise DeviceError(f"device: '{name}' is not available ({why}); allowed here: auto, {', '.join(names)}")
+            why = _("PyTorch finds no {upper} device on this machine").format(upper=kind.upper())
+        raise DeviceError(
+            _("device: '{name}' is not available ({why}); allowed here: auto, {names}").format(
+                name=name, why=why, names=", ".join(names)
+            )
+        )
     return torch.device(wanted)
 
 
@@ -120,14 +124,14 @@ def place(x: Tensor, y: Tensor, device: torch.device) -> tuple[Tensor, Tensor, s
     Else it stays where it is, and each block of batches goes through pinned memory of its own.
     """
     if device.type == "cpu":
-        return x, y, "in memory"
+        return x, y, _("in memory")
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
+        free, __ = torch.cuda.mem_get_info(device)
         # What earlier runs have left is PyTorch's still, and free for this one.
         free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         if x.nbytes + y.nbytes > free // 2:
-            return x, y, "streamed to the device"
-    return x.to(device), y.to(device), "on the device"
+            return x, y, _("streamed to the device")
+    return x.to(device), y.to(device), _("on the device")
 
 
 def check_fits(config: RunConfig, device: torch.device) -> None:
@@ -138,7 +142,7 @@ def check_fits(config: RunConfig, device: torch.device) -> None:
     """
     check_memory(config, loaded=True)
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
+        free, __ = torch.cuda.mem_get_info(device)
         free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # kept, and not in use
         if (takes := needed(config, checkpoint=False)) > free:
-            raise ConfigError([too_large(config, takes, free, f"the memory of {device}")])
+            raise ConfigError([too_large(config, takes, free, _("the memory of {device}").format(device=device))])

@@ -11,6 +11,7 @@ from d2ltui.engine.patient import Patient
 from d2ltui.engine.progress import Progress
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec import events
+from d2ltui.spec.language import _
 
 
 def examine_run(
@@ -42,7 +43,7 @@ def examine_run(
     except Stopped:
         return
     except Exception as error:  # whatever is wrong with the doctor, the run has ended as it has
-        emit.tell_failure("the diagnosis", error)
+        emit.tell_failure(_("the diagnosis"), error)
         return
     if not bench.control.stopping:
         emit(events.FindingsChanged(at.step, found.findings, found.looked_at))

@@ -91,7 +91,7 @@ class GivingUp:
             why = self._judge(epochs[-1], first_loss)
         except Exception as error:  # such as no memory for a look
             self._broken = True
-            self._failed("judging whether the run will learn", error)
+            self._failed(_("judging whether the run will learn"), error)
             return None
         if why is not None:
             self._tell(why)

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from d2ltui.spec import collector
+from d2ltui.spec.language import _
 
 Work = Callable[[], None]
 # An environment variable: with "on", steps are recorded. Not by default, since it has not been tried on a GPU yet.
@@ -58,12 +59,16 @@ class NothingWaits(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if any(tag in func.tags for tag in _WAITING):
-            raise CannotCaptureError(f"a step waits for a value that the device computes ({_name(func)})")
+            raise CannotCaptureError(
+                _("a step waits for a value that the device computes ({name})").format(name=_name(func))
+            )
         result = func(*args, **(kwargs or {}))
         if func.overloadpacket in (torch.ops.aten._to_copy, torch.ops.aten.copy_):
             source = args[1] if func.overloadpacket is torch.ops.aten.copy_ else args[0]
             if isinstance(result, Tensor) and source.device != result.device:
-                raise CannotCaptureError(f"a step copies from {source.device} to {result.device}")
+                raise CannotCaptureError(
+                    _("a step copies from {source} to {target}").format(source=source.device, target=result.device)
+                )
         return result
 
 
@@ -87,7 +92,7 @@ class CudaGraphs:
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
-            for _ in range(self.TIMES):
+            for __ in range(self.TIMES):
                 work()
         current.wait_stream(self._stream)
 

@@ -34,6 +34,7 @@ from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.datasets import DATA_FIELDS
 from d2ltui.spec.events import EpochEnded, Event, LayersProbed
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import CURVES, HISTOGRAMS, SAID
 from d2ltui.spec.maps import Cell as Cell
 from d2ltui.spec.maps import Figures as Figures
@@ -182,7 +183,7 @@ class MapTraining:
             members = self._train_together(cells, configs)
         found, rest = {}, iter(members)
         for cell in cells:
-            found[cell] = merge([next(rest) for _ in self._cells[cell]])
+            found[cell] = merge([next(rest) for __ in self._cells[cell]])
         return found
 
     def _train_together(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
@@ -252,7 +253,7 @@ class _Slice:
         self._control = training._control
         n = len(population.configs)
         self._epochs: list[tuple[int, tuple[int, ...], EpochFigures]] = []
-        self._looks: list[dict[int, LayersProbed]] = [{} for _ in range(n)]
+        self._looks: list[dict[int, LayersProbed]] = [{} for __ in range(n)]
         self._histograms: dict[int, list[list[Any]]] = {}
 
     def steps(self, members: Sequence[int], block: Block) -> None:
@@ -282,13 +283,13 @@ class _Slice:
         for member, probed in zip(population.members, probes, strict=True):
             self._looks[member][population.step] = probed
         if last and self._training.keeps_curves:
-            x, _ = population.probe_data()
+            x, __ = population.probe_data()
             self._histograms = dict(zip(population.members, histograms(population.network, x, BINS), strict=True))
 
     def figures(self, data: Sequence[Dataset]) -> list[Figures]:
         """Of each member."""
         population = self._population
-        histories: list[list[EpochEnded]] = [[] for _ in population.configs]
+        histories: list[list[EpochEnded]] = [[] for __ in population.configs]
         for number, (step, members, figures) in enumerate(self._epochs, 1):
             for member, row in zip(members, np.stack(figures).T.tolist(), strict=True):
                 train_loss, val_loss, train_metric, val_metric = row
@@ -305,7 +306,7 @@ class _Slice:
         classes = 0 if regression else data.info.num_outputs
         ran_away = summary.has_run_away(last, population.first_loss[member], guess, classes)
         diverged = population.diverged(member) or ran_away
-        looks = [probed for _, probed in sorted(self._looks[member].items())]
+        looks = [probed for __, probed in sorted(self._looks[member].items())]
         broken = int(population.broken_step[member]) or None
         found = examine(looks, Epochs.of(history), config, plan=population.plan, diverged_at=broken)
         sick = [finding.rule for finding in found if finding.severity != "note"]
@@ -335,8 +336,8 @@ class _Slice:
 
 
 _SAID = {
-    "divergence": "The loss has grown a hundredfold, and the network knows no more than a guess.",
-    "not-learning": "The network knows no more than a guess.",
+    "divergence": _("The loss has grown a hundredfold, and the network knows no more than a guess."),
+    "not-learning": _("The network knows no more than a guess."),
 }
 
 

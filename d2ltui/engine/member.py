@@ -30,6 +30,7 @@ from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import build, set_lr
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 
 
 class Member:
@@ -54,7 +55,7 @@ class Member:
         self.config, self.control, self._give_up = config, control, give_up
         self.emit = Sinks(sinks)
         self.progress = Progress(config)
-        self.pace = CheckpointSchedule(keeper, partial(self.emit.tell_failure, "storing checkpoints"))
+        self.pace = CheckpointSchedule(keeper, partial(self.emit.tell_failure, _("storing checkpoints")))
         self.ended = False
         self._device = config.device
         self._threads = 0
@@ -199,7 +200,7 @@ class Member:
         self._assign(network.of_member(network.parameters, row), self._parameters())
 
     def _parameters(self) -> list[Tensor]:
-        return [part for _, weight, bias in self.network.linear_parameters() for part in (weight, bias)]
+        return [part for __, weight, bias in self.network.linear_parameters() for part in (weight, bias)]
 
     def _assign(self, sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
         """Copy weights (n_in, n_out) and biases into the network's own, which torch.nn keeps as (n_out, n_in)."""

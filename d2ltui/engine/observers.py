@@ -136,7 +136,7 @@ class Inspection:
     def _judge(self, probed: events.LayersProbed | None, at: Progress, lr: float) -> None:
         changed = self._monitor.look(probed, at.epochs, lr, at.step if at.diverged else None, at.step, at.losses)
         for rule, error in self._monitor.take_failures():
-            self._tell(failure(at.step, f"the rule {rule}", error))
+            self._tell(failure(at.step, _("the rule {rule}").format(rule=rule), error))
         self._tell_news(changed)
 
     def check_start(self, check: Callable[[events.LayersProbed | None], Sequence[events.Finding]]) -> None:
@@ -144,7 +144,7 @@ class Inspection:
         try:
             found = check(self._probed)
         except Exception as error:
-            self._tell(failure(0, "the check before the first step", error))
+            self._tell(failure(0, _("the check before the first step"), error))
         else:
             self.found_at_start = tuple(found)
             self._checked = OF_DATA if self._probed is None else (*OF_DATA, _("initial weights"))
@@ -194,7 +194,7 @@ class Inspection:
             if summary.is_out_of_memory(error):
                 self._monitor.no_memory(step, self._device)
             else:
-                self._tell(failure(step, "looking at the layers", error))
+                self._tell(failure(step, _("looking at the layers"), error))
             return None
 
 

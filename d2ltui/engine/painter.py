@@ -14,6 +14,7 @@ from d2ltui.engine.picture_desk import PictureDesk
 from d2ltui.nn import Network
 from d2ltui.pictures.make import make
 from d2ltui.pictures.subject import Subject
+from d2ltui.spec.language import _
 from d2ltui.spec.pictures import PictureMade, PictureRequest
 from d2ltui.spec.step_seen import STEP, StepSeen
 
@@ -115,12 +116,14 @@ class Painter:
         if request.kind not in self._broken:
             try:
                 seen = self._next_step()
-                why = "" if seen is not None else "the last step has been taken"
+                why = "" if seen is not None else _("the last step has been taken")
                 return PictureMade(request, step, None, why, seen)
             except Exception as error:  # whatever a network or a library raises: the run goes on
                 self._broken[request.kind] = str(error) or type(error).__name__
-                self._failed("the next step, line by line", error)
-        return PictureMade(request, step, None, f"the next step cannot be shown ({self._broken[request.kind]})")
+                self._failed(_("the next step, line by line"), error)
+        return PictureMade(
+            request, step, None, _("the next step cannot be shown ({reason})").format(reason=self._broken[request.kind])
+        )
 
     def _made(self, request: PictureRequest, step: int, alone: bool) -> PictureMade:
         if request.kind not in self._broken:
@@ -128,5 +131,7 @@ class Painter:
                 return make(self._know(), request, step, alone=alone)
             except Exception as error:  # whatever a network or a library raises: the run goes on
                 self._broken[request.kind] = str(error) or type(error).__name__
-                self._failed(f"the picture '{request.kind}'", error)
-        return PictureMade(request, step, None, f"this picture cannot be made ({self._broken[request.kind]})")
+                self._failed(_("the picture '{kind}'").format(kind=request.kind), error)
+        return PictureMade(
+            request, step, None, _("this picture cannot be made ({reason})").format(reason=self._broken[request.kind])
+        )

@@ -198,7 +198,7 @@ def _tested(bench: Workbench, steps: int, tell: Callable[[int], None], config: R
         rate = LOWEST * factor**index
         set_lr(learner.optimizer, rate)
         learner.step(x, y)
-        _, loss = learner.evaluate(bench.x, bench.y)
+        __, loss = learner.evaluate(bench.x, bench.y)
         if not math.isfinite(loss):
             exploded = True
             break

@@ -16,6 +16,7 @@ from d2ltui.history.series import Array
 from d2ltui.nn import load_state
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 
 
 def take(
@@ -62,7 +63,11 @@ def restore(
         CheckpointError: where it does not fit this network, its optimiser or the data.
     """
     if checkpoint.data != parts.fingerprint:
-        raise CheckpointError(f"dataset: {checkpoint.config.dataset} is not the data that the run was trained on")
+        raise CheckpointError(
+            _("dataset: {dataset} is not the data that the run was trained on").format(
+                dataset=checkpoint.config.dataset
+            )
+        )
     try:
         parts.network.load_state(checkpoint.model)
         load_state(parts.optimizer, checkpoint.optimizer)
@@ -70,7 +75,7 @@ def restore(
         if checkpoint.random_cuda is not None and parts.device.type == "cuda":
             torch.cuda.set_rng_state(checkpoint.random_cuda, parts.device)
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"checkpoint: it does not fit the run ({error})") from None
+        raise CheckpointError(_("checkpoint: it does not fit the run ({reason})").format(reason=error)) from None
     progress.step, progress.lr = checkpoint.step, checkpoint.lr
     progress.clock.set(checkpoint.seconds)
     progress.epoch, progress.epoch_began = checkpoint.epoch, checkpoint.step - checkpoint.batch

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from d2ltui.nn import Network, Optimizer
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.step_seen import Moment, TensorSeen, named_layers, of_layer, spread
 
 VALUES = 8  # of a tensor that are told
@@ -37,7 +38,7 @@ class Recorder:
             zero = torch.zeros((), device=next(network.parameters()).device)
             penalty = network.objective(zero)
         self._penalty = None if penalty is zero else penalty / config.weight_decay
-        for _, module in network.layers:
+        for __, module in network.layers:
             module.register_forward_hook(self._keep)
 
     def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -98,12 +99,12 @@ class Recorder:
         if self._norms:
             before, after = self._norms
             theta = see("theta", torch.tensor(self._config.clip_norm))
-            yield Moment("update", "clip", (see("norm", before), theta, see("norm, clipped", after)))
+            yield Moment("update", "clip", (see("norm", before), theta, see(_("norm, clipped"), after)))
         states: Mapping[Tensor, Mapping[str, Tensor]] = getattr(optimizer, "state", {})
         for one, was in zip(self._parameters, self._before, strict=True):
             kept = states.get(one.tensor, {})
             letters = [see(letter, one.turn(kept[name])) for name, letter in _STATES.items() if name in kept]
-            was = msgspec.structs.replace(was, name=f"{one.name} before")
+            was = msgspec.structs.replace(was, name=_("{name} before").format(name=one.name))
             yield Moment("update", "update", (was, one.seen_gradient(), *letters, one.seen(one.name)))
 
 

@@ -25,6 +25,7 @@ from d2ltui.engine.progress import Progress
 from d2ltui.engine.step import train_step
 from d2ltui.nn.optim import reads_rate_on_device
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 
 MOST = 8  # steps of a launch: on an H200, more of them gain nothing
@@ -94,17 +95,23 @@ class Steps:
                 why = f"{error}" if isinstance(error, CannotCaptureError) else f"{type(error).__name__}: {error}"
         if why:
             self._graphs = None
-            first = why.strip().splitlines()[0] if why.strip() else "the device does not say why"
-            self._tell(f"each kernel is launched for itself, which is slower than a graph of the step: {first}")
+            first = why.strip().splitlines()[0] if why.strip() else _("the device does not say why")
+            self._tell(
+                _("each kernel is launched for itself, which is slower than a graph of the step: {first}").format(
+                    first=first
+                )
+            )
 
     def _why_not(self) -> str:
         """Why nothing is tried; "" where it is."""
         if MODELS[self._config.model].build:
-            return "the model is another package's, whose code may do something else at each step"
+            return _("the model is another package's, whose code may do something else at each step")
         if not reads_rate_on_device(self._parts.optimizer):
-            return f"the optimiser {self._config.optimizer} reads its learning rate elsewhere"
+            return _("the optimiser {optimizer} reads its learning rate elsewhere").format(
+                optimizer=self._config.optimizer
+            )
         if self._parts.x_train.device != next(self._parts.network.parameters()).device:
-            return "the training data does not fit into the device's memory"
+            return _("the training data does not fit into the device's memory")
         return ""
 
 
@@ -189,7 +196,7 @@ class CapturedSteps:
         graph.launch()
         self._graphs.mark()()
         began = time.perf_counter()
-        for _ in range(TIMED):
+        for __ in range(TIMED):
             graph.launch()
         self._graphs.mark()()
         return max(1e-6, (time.perf_counter() - began) / TIMED)
@@ -257,5 +264,5 @@ class _State:
         Raises:
             CannotCaptureError: where something has, whose first value is not known.
         """
-        if [id(tensor) for tensor in self._tensors()] != [id(tensor) for tensor, _ in self._kept]:
-            raise CannotCaptureError("a step puts other tensors in the place of the network's or the optimiser's")
+        if [id(tensor) for tensor in self._tensors()] != [id(tensor) for tensor, __ in self._kept]:
+            raise CannotCaptureError(_("a step puts other tensors in the place of the network's or the optimiser's"))

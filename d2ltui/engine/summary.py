@@ -77,10 +77,15 @@ def has_run_away(last: events.EpochEnded, start: float, guess: float, classes: i
     return min(last.train_loss, last.val_loss) > RAN_AWAY * max(start, guess)
 
 
+def not_loaded() -> str:
+    """What is said of a run that was stopped before its first step."""
+    return _("stopped while loading")
+
+
 def stopped(step: int, pruned: events.Finding | None = None) -> str:
     """What is said of a run that was stopped after so many steps, by somebody, or because it was given up."""
     return (
-        f"{events.PRUNED} after step {step:,}: {pruned.what}"
+        events.PRUNED + _(" after step {step:,}: {what}").format(step=step, what=pruned.what)
         if pruned
         else _("stopped after step {step:,}").format(step=step)
     )
@@ -137,7 +142,7 @@ def _unexpected(error: Exception, config: RunConfig, device: str, layers: Sequen
         if "CUDA error" in said:
             said = said.strip().split("\n", 1)[0]  # below it CUDA explains how to debug kernels
             if any(words in said for words in _FOR_GOOD):
-                said += "; start d2ltui again, for a process in which that has happened computes no more on a GPU"
+                said += _("; start d2ltui again, for a process in which that has happened computes no more on a GPU")
         return "", f"{type(error).__name__}: {said}" if said else type(error).__name__
     weights = sum(layer.parameters for layer in layers)  # and as many gradients; a batch has outputs and theirs
     too_wide = "hidden" in MODELS[config.model].fields and weights >= config.batch_size * sum(
@@ -145,7 +150,9 @@ def _unexpected(error: Exception, config: RunConfig, device: str, layers: Sequen
     )
     field = "hidden" if too_wide else "batch_size"
     value = ",".join(map(str, config.hidden)) if too_wide else str(config.batch_size)
-    return field, f"{field}: {value} does not fit into the memory of {device}; allowed: what fits, so try fewer"
+    return field, _(
+        "{field}: {value} does not fit into the memory of {device}; allowed: what fits, so try fewer"
+    ).format(field=field, value=value, device=device)
 
 
 # What it is called where it is a plain RuntimeError: by the CPU's allocator, by CUDA's libraries, outside PyTorch's own
@@ -210,7 +217,7 @@ def parameters(network: Network, truth: tuple[Tensor, Tensor] | None) -> dict[st
     layers = network.weights()
     if len(layers) != 1:
         return None
-    ((_, weight, bias),) = layers
+    ((__, weight, bias),) = layers
     w, b = weight.detach().cpu().flatten(), bias.detach().cpu().flatten()
     found: dict[str, object] = {"weight": _finites(w), "bias": _finite(float(b))}
     if truth is not None:

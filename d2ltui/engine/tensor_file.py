@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from d2ltui.spec.files import open_regular
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 
 _HEAD = b"PK\x03\x04"  # how the archives begin that PyTorch writes
@@ -57,13 +58,13 @@ class _Type(NamedTuple):
     dtype: torch.dtype
 
 
-def _rebuild(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
+def _rebuild(storage: Any, offset: Any, size: Any, stride: Any, *__: Any) -> Tensor:
     numbers = [offset, *size, *stride]
     if not isinstance(storage, Tensor) or any(type(n) is not int or n < 0 for n in numbers) or len(size) != len(stride):
-        raise pickle.UnpicklingError("something that is not a tensor")
+        raise pickle.UnpicklingError(_("something that is not a tensor"))
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if math.prod(size) else -1
     if last >= len(storage) or math.prod(size) > len(storage):
-        raise UnreadableError("is damaged (a tensor of it is larger than its bytes)")
+        raise UnreadableError(_("is damaged (a tensor of it is larger than its bytes)"))
     return torch.as_strided(storage, size, stride, offset)
 
 
@@ -87,7 +88,7 @@ class _Unpickler(pickle.Unpickler):
         match pid:
             case ("storage", _Type(dtype), str(key), str(), int(count)):
                 return self._records.storage(key, dtype, count)
-        raise pickle.UnpicklingError("a reference to something else")
+        raise pickle.UnpicklingError(_("a reference to something else"))
 
 
 class _Records:
@@ -98,18 +99,20 @@ class _Records:
         self._storages: dict[str, Tensor] = {}
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise UnreadableError("is not a checkpoint of d2ltui (it is compressed)")
+            raise UnreadableError(_("is not a checkpoint of d2ltui (it is compressed)"))
         if sum(entry.file_size for entry in entries) > size:
-            raise UnreadableError("is damaged (its records are larger than it is)")
+            raise UnreadableError(_("is damaged (its records are larger than it is)"))
         # All in one folder, whatever that is called.
         self._entries = {entry.filename.partition("/")[2]: entry for entry in entries}
 
     def bytes_of(self, name: str, most: int) -> bytes:
         entry = self._entries.get(name)
         if entry is None:
-            raise UnreadableError("is not a checkpoint of d2ltui")
+            raise UnreadableError(_("is not a checkpoint of d2ltui"))
         if entry.file_size > most:
-            raise UnreadableError(f"is damaged (its {printable(name, 40)} is larger than a checkpoint's)")
+            raise UnreadableError(
+                _("is damaged (its {name} is larger than a checkpoint's)").format(name=printable(name, 40))
+            )
         return self._archive.read(entry)
 
     def storage(self, key: str, dtype: torch.dtype, count: int) -> Tensor:
@@ -120,7 +123,7 @@ class _Records:
             found = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
             self._storages[key] = found
         if found.dtype != dtype or len(found) != count:
-            raise UnreadableError("is damaged (a record of it has another size)")
+            raise UnreadableError(_("is damaged (a record of it has another size)"))
         return found
 
 
@@ -137,25 +140,29 @@ def load(path: Path, most: int) -> Any:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise UnreadableError(f"cannot be read ({error.strerror or error})") from None
+        raise UnreadableError(_("cannot be read ({reason})").format(reason=error.strerror or error)) from None
 
 
 def _load(file: BinaryIO, most: int) -> Any:
     size = os.fstat(file.fileno()).st_size
     head = file.read(len(_HEAD))
     if not head:
-        raise UnreadableError("is damaged (it is empty)")
+        raise UnreadableError(_("is damaged (it is empty)"))
     if head != _HEAD:
-        raise UnreadableError("is not a checkpoint of d2ltui")
+        raise UnreadableError(_("is not a checkpoint of d2ltui"))
     if size > most:
-        raise UnreadableError(f"is damaged (it has {size:,} bytes, and one of this run has {most:,} at most)")
+        raise UnreadableError(
+            _("is damaged (it has {size:,} bytes, and one of this run has {most:,} at most)").format(
+                size=size, most=most
+            )
+        )
     if not zipfile.is_zipfile(file):
-        raise UnreadableError("is damaged (its end is cut off)")
+        raise UnreadableError(_("is damaged (its end is cut off)"))
     try:
         with zipfile.ZipFile(file) as archive:
             records = _Records(archive, size)
             if records.bytes_of("byteorder", 10) != b"little":
-                raise UnreadableError("is not a checkpoint of d2ltui (of another byte order)")
+                raise UnreadableError(_("is not a checkpoint of d2ltui (of another byte order)"))
             data = records.bytes_of("data.pkl", MAX_PICKLE)
             _check_opcodes(data)
             value = _Unpickler(data, records).load()
@@ -164,10 +171,10 @@ def _load(file: BinaryIO, most: int) -> Any:
     except UnreadableError:
         raise
     except pickle.UnpicklingError:
-        more = "it holds more than tensors and plain values, and nothing else is read from a file"
-        raise UnreadableError(f"cannot be read ({more})") from None
+        more = _("it holds more than tensors and plain values, and nothing else is read from a file")
+        raise UnreadableError(_("cannot be read ({more})").format(more=more)) from None
     except Exception:  # whatever Python makes of arbitrary bytes
-        raise UnreadableError("is damaged (its bytes are not those that were written)") from None
+        raise UnreadableError(_("is damaged (its bytes are not those that were written)")) from None
 
 
 def _check_opcodes(data: bytes) -> None:
@@ -179,7 +186,7 @@ def _check_opcodes(data: bytes) -> None:
     sizes: list[int] = []  # of what is on the pickle's stack
     marks: list[int] = []
     remembered: dict[object, int] = {}
-    for opcode, argument, _ in pickletools.genops(data):
+    for opcode, argument, __ in pickletools.genops(data):
         if opcode.name not in _OPCODES:
             raise pickle.UnpicklingError(opcode.name)
         if opcode.name == "LONG_BINPUT" and isinstance(argument, int) and argument > MAX_VALUES:
@@ -215,4 +222,4 @@ def _check_amount(value: Any, size: int) -> None:
         elif isinstance(item, str):
             total += len(item)
         if seen + len(waiting) > MAX_VALUES or total > size:
-            raise UnreadableError("is damaged (it is larger than its bytes)")
+            raise UnreadableError(_("is damaged (it is larger than its bytes)"))

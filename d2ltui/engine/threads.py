@@ -26,6 +26,7 @@ import torch
 
 from d2ltui.spec import events
 from d2ltui.spec.cores import allowed_cpus, available_cores, quota
+from d2ltui.spec.language import _
 
 # A step of fewer multiplications and additions than this is done sooner by one thread than two have agreed on who does
 # what.
@@ -80,7 +81,7 @@ class CoreMeter:
         cpus = [times for number, times in enumerate(whole) if number in self._cpus] or whole
         idle = float(sum(times.idle + getattr(times, "iowait", 0.0) for times in cpus))
         if idle == 0:
-            raise OSError("the system does not tell how long its processors have been idle")
+            raise OSError(_("the system does not tell how long its processors have been idle"))
         return idle
 
     def take_error(self) -> Exception | None:

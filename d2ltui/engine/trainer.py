@@ -35,6 +35,7 @@ from d2ltui.history.series import Array
 from d2ltui.nn import build, set_lr
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 
 # Seconds between two looks at the clock's business: publishing the steps since the last one, probing when asked.
 PUBLISH_EVERY = 0.1
@@ -81,7 +82,7 @@ class Trainer:
         self._dataset = dataset
         self._sample_every = sample_every
         # Not a method of the trainer's: it would hold the network in a circle that only the collector finds.
-        self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, "storing checkpoints"))
+        self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, _("storing checkpoints")))
         self._resume, self._past_probes, self._past_losses = resume, probes, losses
         self._diagnose = diagnose
         self._trials, self._give_up, self._graphs_of = trials, give_up, graphs
@@ -107,7 +108,7 @@ class Trainer:
         except (Stopped, LoadCancelled):
             status = "stopped"
             loaded = self._loaded
-            message = summary.stopped(progress.step, self._inspection.given_up) if loaded else "stopped while loading"
+            message = summary.stopped(progress.step, self._inspection.given_up) if loaded else summary.not_loaded()
         except Exception as error:  # it belongs on the screen, with its traceback kept: the application goes on
             layers = self.network.plan if hasattr(self, "network") else ()
             status = "failed"
@@ -284,7 +285,7 @@ class Trainer:
     def _train_epoch(self, epoch: int) -> None:
         control, progress, recorder, capacity = self.control, self.progress, self.parts.recorder, self.parts.capacity
         clock, sampler = time.perf_counter, self._inspection.sampler
-        for _ in self._steps.epoch(progress, self._most_steps):
+        for __ in self._steps.epoch(progress, self._most_steps):
             if progress.step == sampler.next:
                 self._publish()  # ends a run that has diverged
                 self._inspection.sample(progress, self._rate)
@@ -308,7 +309,7 @@ class Trainer:
 
     def _tell_of_meter(self) -> None:
         if (error := self._meter.take_error()) is not None:
-            self._emit.tell_failure("measuring other programs", error)
+            self._emit.tell_failure(_("measuring other programs"), error)
 
     def _between_steps(self) -> None:
         if self.control.attention:

@@ -14,6 +14,7 @@ from d2ltui.history.series import Array, Series
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import RunHeader, header_of
+from d2ltui.spec.language import _
 
 # Looks at the layers that are kept, and layers in all of them: a look at a hundred layers takes half a megabyte.
 MAX_PROBES = 512
@@ -73,7 +74,9 @@ class LiveRun:
             LookupError: where another program does.
         """
         if self._config is None:
-            raise LookupError(f"run: {self.header.name or 'it'} is trained by {self.header.source}")
+            raise LookupError(
+                _("run: {name} is trained by {source}").format(name=self.header.name or "it", source=self.header.source)
+            )
         return self._config
 
     @property

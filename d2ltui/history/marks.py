@@ -8,6 +8,7 @@ from typing import NamedTuple
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.events import Finding, Severity
 from d2ltui.spec.findings import MARKS, passed_in_words, tally
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting
 
 _LASTING = frozenset(("not-zero-centred",))  # what a layer always is; its own view tells it
@@ -29,7 +30,10 @@ def marks_of(live: LiveRun) -> list[RunMark]:
 
 
 def _resumptions(live: LiveRun) -> list[RunMark]:
-    return [RunMark(step, "R", "resumed", f"resumed from its checkpoint after step {step:,}") for step in live.resumed]
+    return [
+        RunMark(step, "R", "resumed", _("resumed from its checkpoint after step {step:,}").format(step=step))
+        for step in live.resumed
+    ]
 
 
 def _pauses(live: LiveRun) -> list[RunMark]:
@@ -38,7 +42,11 @@ def _pauses(live: LiveRun) -> list[RunMark]:
             first,
             "P",
             "paused",
-            f"paused after step {first:,}" + (f", and step by step to {last:,}" if last > first else ""),
+            (
+                _("paused after step {first:,}, and step by step to {last:,}")
+                if last > first
+                else _("paused after step {first:,}")
+            ).format(first=first, last=last),
         )
         for first, last in live.pauses
     ]
@@ -48,7 +56,14 @@ def _rates(live: LiveRun) -> list[RunMark]:
     marks, before = [], live.header.lr
     for change in live.lr_changes:
         known = "" if math.isnan(before) else f"{setting(before)} → "
-        marks.append(RunMark(change.step, "L", "lr", f"lr {known}{setting(change.lr)} after step {change.step:,}"))
+        marks.append(
+            RunMark(
+                change.step,
+                "L",
+                "lr",
+                _("lr {known}{lr} after step {step:,}").format(known=known, lr=setting(change.lr), step=change.step),
+            )
+        )
         before = change.lr
     return marks
 

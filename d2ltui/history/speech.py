@@ -13,10 +13,12 @@ import numpy as np
 
 from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Array
-from d2ltui.spec.events import EpochEnded, Finding, LayerStats
+from d2ltui.spec.events import EpochEnded, Finding, LayerStats, LearningRateChanged
 from d2ltui.spec.findings import all_well
+from d2ltui.spec.header import validation
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, percent, setting
-from d2ltui.spec.text import counted
+from d2ltui.spec.text import counted, ended, listed
 
 EVERY = 2.0  # seconds between two epochs that are told, so that speech keeps up with a quick run
 UNCHANGED = 0.005  # of a figure: what changes by less is said to be unchanged
@@ -70,12 +72,12 @@ class Speaker:
         live = self._live
         if live.status != self._status and live.status in ("training", "paused"):
             if live.status == "paused":
-                yield f"Paused after step {live.step:,}."
+                yield _("Paused after step {step:,}.").format(step=live.step)
             elif self._status == "paused":
-                yield "Training again."
+                yield _("Training again.")
             self._status = live.status
         for change in live.lr_changes[self._rates :]:
-            yield f"The learning rate is {setting(change.lr)} from step {change.step:,} on."
+            yield _rate(change)
         for threads in live.thread_changes[self._threads :]:
             yield _sentence(threads.sentence)
         for note in live.notes[self._notes :]:
@@ -95,10 +97,13 @@ class Speaker:
         last = live.header.epochs
         figures = ("train_loss", "val_loss", "val_metric")
         told = [_moved(getattr(now, name), getattr(before, name, None)) for name in figures]
-        return (
-            f"Epoch {now.epoch}{f' of {last}' if last else ''}: training loss {told[0]}; "
-            f"validation loss {told[1]}; validation {metric} {told[2]}."
+        said = (
+            _("Epoch {epoch} of {epochs}: training loss {train}; validation loss {val}; validation {metric} {figure}.")
+            if last
+            else _("Epoch {epoch}: training loss {train}; validation loss {val}; validation {metric} {figure}.")
         )
+        train, val, figure = told
+        return said.format(epoch=now.epoch, epochs=last, train=train, val=val, metric=metric, figure=figure)
 
     def _found(self) -> Iterator[str]:
         now = _grave(self._live)
@@ -111,7 +116,7 @@ class Speaker:
                 yield from finding_in_words(finding)
         for finding in self._findings:
             if finding.rule not in still:
-                yield f"No longer so: {finding.what}"
+                yield _("No longer so: {what}").format(what=finding.what)
         self._findings = now
 
 
@@ -122,9 +127,9 @@ def _grave(live: LiveRun) -> tuple[Finding, ...]:
 def in_words(live: LiveRun) -> list[str]:
     """The whole of a run: its network, the course of its curves, its layers and what was found."""
     lines = [*_setup(live), *_courses(live)]
-    lines += [f"The learning rate is {setting(change.lr)} from step {change.step:,} on." for change in live.lr_changes]
+    lines += map(_rate, live.lr_changes)
     if live.layers is not None:
-        lines.append(f"The layers after step {live.layers.step:,}:")
+        lines.append(_("The layers after step {step:,}:").format(step=live.layers.step))
         lines += [_layer(layer) for layer in live.layers.layers]
     for finding in live.findings:
         lines += finding_in_words(finding)
@@ -136,31 +141,44 @@ def in_words(live: LiveRun) -> list[str]:
 def finding_in_words(finding: Finding) -> list[str]:
     """What it is and why; and, in a line of its own, what to try."""
     if finding.because_of:
-        return [f"Because of this: {finding.what}"]
-    lines = [f"{finding.severity.capitalize()}: {finding.what} {finding.why}"]
-    return [*lines, f"Try: {finding.try_}"] if finding.try_ else lines
+        return [_("Because of this: {what}").format(what=finding.what)]
+    told = {"alarm": _("Alarm: {what} {why}"), "warning": _("Warning: {what} {why}"), "note": _("Note: {what} {why}")}
+    lines = [told[finding.severity].format(what=finding.what, why=finding.why)]
+    return [*lines, _("Try: {remedy}").format(remedy=finding.try_)] if finding.try_ else lines
+
+
+def _rate(change: LearningRateChanged) -> str:
+    return _("The learning rate is {lr} from step {step:,} on.").format(lr=setting(change.lr), step=change.step)
 
 
 def _setup(live: LiveRun) -> Iterator[str]:
     header, params = live.header, live.header.params
-    names = [str(params[name]) for name in ("model", "dataset") if name in params]
-    if names:
-        epochs = f", {counted(header.epochs, 'epoch', ',')}" if header.epochs else ""
-        yield f"The model {' on the data set '.join(names)}{epochs}."
+    if {"model", "dataset"} <= set(params):
+        said = (
+            _("The model {model} on the data set {dataset}, {epochs}.")
+            if header.epochs
+            else _("The model {model} on the data set {dataset}.")
+        )
+        epochs = counted(header.epochs or 0, "epoch", ",")
+        yield said.format(model=params["model"], dataset=params["dataset"], epochs=epochs)
+    elif "model" in params:
+        yield _("The model {model}.").format(model=params["model"])
     if header.layers:
-        layers = ", ".join(_spoken(layer.title) for layer in header.layers)
+        layers = listed([_spoken(layer.title) for layer in header.layers])
         parameters = sum(layer.parameters for layer in header.layers)
-        yield f"{counted(len(header.layers), 'layer')}: {layers}; {counted(parameters, 'parameter', ',')}."
+        yield _("{number}: {layers}; {parameters}.").format(
+            number=counted(len(header.layers), "layer"), layers=layers, parameters=counted(parameters, "parameter", ",")
+        )
 
 
 def _spoken(title: str) -> str:
     """`Linear 64 to 10`: a screen reader passes over an arrow, or reads out its name."""
-    return title.replace("→", " to ")
+    before, arrow, after = title.partition("→")
+    return _("{before} to {after}").format(before=before, after=after) if arrow else title
 
 
 def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "!", "?")) else f"{text}."
+    return ended(text[:1].upper() + text[1:])
 
 
 def _moved(now: float, before: float | None) -> str:
@@ -168,8 +186,9 @@ def _moved(now: float, before: float | None) -> str:
     if before is None or not math.isfinite(before) or not math.isfinite(now):
         return number(now)
     if abs(now - before) <= UNCHANGED * abs(before):
-        return f"{number(now)}, unchanged"
-    return f"{number(now)}, {'up' if now > before else 'down'} from {number(before)}"
+        return _("{now}, unchanged").format(now=number(now))
+    said = _("{now}, up from {before}") if now > before else _("{now}, down from {before}")
+    return said.format(now=number(now), before=number(before))
 
 
 def _courses(live: LiveRun) -> Iterator[str]:
@@ -179,46 +198,59 @@ def _courses(live: LiveRun) -> Iterator[str]:
         return
     numbers = epochs.column("epoch")
     metric = live.header.metric_title
-    yield _course("training loss", epochs.column("train_loss"), numbers, best="lowest")
-    yield _course("validation loss", epochs.column("val_loss"), numbers, best="lowest")
-    yield _course(f"validation {metric}", epochs.column("val_metric"), numbers, best="highest")
+    yield _course(_("training loss"), epochs.column("train_loss"), numbers, best="lowest")
+    yield _course(_("validation loss"), epochs.column("val_loss"), numbers, best="lowest")
+    yield _course(validation(metric), epochs.column("val_metric"), numbers, best="highest")
 
 
 def _course(name: str, values: Array, epochs: Array, *, best: str) -> str:
     """From where to where, when half of the way was done, and its best value where that is not the last."""
     known = np.isfinite(values)
     if not known.any():
-        return f"The {name} is not a finite number in any epoch."
+        return _("The {name} is not a finite number in any epoch.").format(name=name)
     values, epochs = values[known], epochs[known]
     first, last = float(values[0]), float(values[-1])
     if abs(last - first) <= UNCHANGED * abs(first):
-        text = f"The {name} is {number(last)} after epoch {int(epochs[-1])}, as it was after epoch {int(epochs[0])}"
+        text = _("The {name} is {last} after epoch {end}, as it was after epoch {start}").format(
+            name=name, last=number(last), end=int(epochs[-1]), start=int(epochs[0])
+        )
     else:
         rises = last > first
         passed = values >= (first + last) / 2 if rises else values <= (first + last) / 2
         half = int(epochs[int(np.argmax(passed))])
-        text = (
-            f"The {name} {'rose' if rises else 'fell'} from {number(first)} after epoch {int(epochs[0])} to "
-            f"{number(last)} after epoch {int(epochs[-1])}, half of the way by epoch {half}"
+        said = (
+            _("The {name} rose from {first} after epoch {start} to {last} after epoch {end}")
+            if rises
+            else _("The {name} fell from {first} after epoch {start} to {last} after epoch {end}")
         )
+        start, end = int(epochs[0]), int(epochs[-1])
+        text = said.format(name=name, first=number(first), start=start, last=number(last), end=end)
+        text += _(", half of the way by epoch {half}").format(half=half)
     at = int(np.argmin(values) if best == "lowest" else np.argmax(values))
     if at < len(values) - 1 and abs(values[at] - last) > UNCHANGED * abs(last):
-        text += f"; it was {best} after epoch {int(epochs[at])}, {number(float(values[at]))}"
+        was = (
+            _("; it was lowest after epoch {epoch}, {value}")
+            if best == "lowest"
+            else _("; it was highest after epoch {epoch}, {value}")
+        )
+        text += was.format(epoch=int(epochs[at]), value=number(float(values[at])))
     if not known.all():
-        text += f"; in {counted(int((~known).sum()), 'epoch')} it was no finite number"
-    return f"{text}."
+        text += _("; in {epochs} it was no finite number").format(epochs=counted(int((~known).sum()), "epoch"))
+    return ended(text)
 
 
 def _layer(layer: LayerStats) -> str:
-    parts = [f"mean {number(layer.mean)}, standard deviation {number(layer.sd)}"]
+    parts = [_("mean {mean}, standard deviation {sd}").format(mean=number(layer.mean), sd=number(layer.sd))]
     if layer.dead:
-        parts.append(f"{percent(layer.dead)} of its units are dead")
+        parts.append(_("{share} of its units are dead").format(share=percent(layer.dead)))
     if layer.saturated:
-        parts.append(f"{percent(layer.saturated)} of its outputs are saturated")
+        parts.append(_("{share} of its outputs are saturated").format(share=percent(layer.saturated)))
     if layer.nonfinite:
-        parts.append(f"{counted(layer.nonfinite, 'output', ',')} not finite")
+        parts.append(_("{outputs} not finite").format(outputs=counted(layer.nonfinite, "output", ",")))
     if layer.gradient_norm is not None:
-        parts.append(f"norm of its gradient {number(layer.gradient_norm)}")
+        parts.append(_("norm of its gradient {norm}").format(norm=number(layer.gradient_norm)))
     if layer.update_ratio is not None:
-        parts.append(f"a step changes its weights by {percent(layer.update_ratio, 2, tiny=True)}")
-    return f"Layer {layer.index}, {_spoken(layer.title)}: outputs with {', '.join(parts)}."
+        share = percent(layer.update_ratio, 2, tiny=True)
+        parts.append(_("a step changes its weights by {share}").format(share=share))
+    said = _("Layer {index}, {title}: outputs with {parts}.")
+    return said.format(index=layer.index, title=_spoken(layer.title), parts=listed(parts))

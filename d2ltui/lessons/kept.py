@@ -20,7 +20,7 @@ from d2ltui.lessons.measured import Verdict
 from d2ltui.lessons.recorder import stem_of
 from d2ltui.spec.diagrams import Bars, Batches, Curves, Descent, Panel, Panels, Path, Raster
 from d2ltui.spec.files import read_regular
-from d2ltui.spec.language import ENGLISH, language
+from d2ltui.spec.language import ENGLISH, _, language
 from d2ltui.spec.pictures import Regions
 from d2ltui.spec.text import printable_values
 from d2ltui.store import home
@@ -95,7 +95,9 @@ def keep(verdict: Verdict, picture: Diagram | None, drawn: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         home.write_atomically(path, lambda file: file.write(data))
     except OSError as error:
-        raise StoreError(f"lessons: {path} cannot be written ({reason(error)})") from None
+        raise StoreError(
+            _("lessons: {path} cannot be written ({reason})").format(path=path, reason=reason(error))
+        ) from None
 
 
 def read(lesson: str) -> Kept | None:
@@ -114,10 +116,14 @@ def read(lesson: str) -> Kept | None:
     except OSError as error:
         why = reason(error)
     except RecursionError:
-        why = "it is nested too deeply"
+        why = _("it is nested too deeply")
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        why = f"it is damaged: {error}"
-    raise StoreError(f"lessons: {path} cannot be read ({why}); it is left out until {lesson} is measured again")
+        why = _("it is damaged: {reason}").format(reason=error)
+    raise StoreError(
+        _("lessons: {path} cannot be read ({why}); it is left out until {lesson} is measured again").format(
+            path=path, why=why, lesson=lesson
+        )
+    )
 
 
 @lru_cache(maxsize=64)

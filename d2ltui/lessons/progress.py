@@ -90,14 +90,16 @@ def read() -> Progress:
     except FileNotFoundError:
         return Progress()
     except OSError as error:
-        raise StoreError(f"lessons: {path} cannot be read ({reason(error)})") from None
+        raise StoreError(
+            _("lessons: {path} cannot be read ({reason})").format(path=path, reason=reason(error))
+        ) from None
     except UnicodeDecodeError:
-        why = "it is not text in UTF-8"
+        why = _("it is not text in UTF-8")
     except RecursionError:
-        why = "it is nested too deeply"
+        why = _("it is nested too deeply")
     except msgspec.MsgspecError as error:
         why = str(error)
-    raise StoreError(f"lessons: {path} cannot be read ({why}); deleted, it begins anew")
+    raise StoreError(_("lessons: {path} cannot be read ({why}); deleted, it begins anew").format(path=path, why=why))
 
 
 def note_seen(lesson: str, holds: bool) -> Progress:
@@ -154,5 +156,7 @@ def _write(known: Progress, new: Mapping[str, LessonProgress], writes: bool = Tr
         path.parent.mkdir(parents=True, exist_ok=True)
         home.write_atomically(path, lambda file: file.write(data))
     except OSError as error:
-        raise StoreError(f"lessons: {path} cannot be written ({reason(error)})") from None
+        raise StoreError(
+            _("lessons: {path} cannot be written ({reason})").format(path=path, reason=reason(error))
+        ) from None
     return progress

@@ -12,6 +12,7 @@ from d2ltui.nn.network import Network
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.dataset_source import DatasetInfo
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS, describe_layers, image_shape
 from d2ltui.spec.registry import load_object
 from d2ltui.spec.text import printable
@@ -51,11 +52,15 @@ class ForeignNetwork(Network):
                     shape = tuple(self(torch.zeros(2, data.num_inputs, dtype=dtype)).shape)
             except Exception as error:  # whatever another package's code raises
                 said = printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, 300)
-                raise BuildError(f"{name} cannot be built: {said}") from error
+                raise BuildError(_("{name} cannot be built: {said}").format(name=name, said=said)) from error
         if shape != (2, data.num_outputs):
-            raise BuildError(f"{name}: outputs of shape {shape} for 2 samples; allowed: {(2, data.num_outputs)}")
+            raise BuildError(
+                _("{name}: outputs of shape {shape} for 2 samples; allowed: {expected}").format(
+                    name=name, shape=shape, expected=(2, data.num_outputs)
+                )
+            )
         if not any(parameter.requires_grad for parameter in self.parameters()):
-            raise BuildError(f"{name} has nothing to train")
+            raise BuildError(_("{name} has nothing to train").format(name=name))
         self._weight_decay = config.weight_decay if scratch else 0.0  # of concise ones it is the optimiser's
         self.train()
         self.to(device)

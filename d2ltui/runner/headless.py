@@ -20,11 +20,13 @@ from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, to_json
 from d2ltui.spec.findings import all_well, finding_values, findings_in_words
-from d2ltui.spec.header import header_of
+from d2ltui.spec.header import epoch_columns, header_of
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import clock, fixed, number, rate
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted, written_to
+from d2ltui.spec.width import right
 
 if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
@@ -76,13 +78,23 @@ class Progress:
                 layers = " · ".join(layer.title for layer in event.layers)
                 parameters = sum(layer.parameters for layer in event.layers)
                 self._line(
-                    f"{event.config.model} ({event.config.implementation}) on {event.config.dataset}: "
-                    f"{event.num_train:,} train + {event.num_val:,} validation samples"
+                    _(
+                        "{model} ({implementation}) on {dataset}: {num_train:,} train + {num_val:,} validation samples"
+                    ).format(
+                        model=event.config.model,
+                        implementation=event.config.implementation,
+                        dataset=event.config.dataset,
+                        num_train=event.num_train,
+                        num_val=event.num_val,
+                    )
                 )
                 where = f"{event.device}, {counted(event.threads, 'thread')}" if event.device == "cpu" else event.device
-                self._line(f"{layers}: {parameters:,} parameters; {where}, data {event.residence}")
-                metric = self._header.metric_title
-                self._row("epoch", "train loss", "val loss", f"train {metric}", f"val {metric}", "seconds")
+                self._line(
+                    _("{layers}: {parameters:,} parameters; {where}, data {residence}").format(
+                        layers=layers, parameters=parameters, where=where, residence=event.residence
+                    )
+                )
+                self._row(*epoch_columns(self._header))
             case events.StepsTrained():
                 self._draw(event.step, event.seconds)
             case events.EpochEnded():
@@ -91,8 +103,12 @@ class Progress:
                 self._row(str(event.epoch), *(number(figure, 4) for figure in figures), fixed(event.seconds))
                 if self._tells_epochs:
                     self._line(
-                        f"epoch {event.epoch}/{self._header.epochs}: train loss {number(event.train_loss, 4)}, "
-                        f"val loss {number(event.val_loss, 4)}"
+                        _("epoch {epoch}/{epochs}: train loss {train_loss}, val loss {val_loss}").format(
+                            epoch=event.epoch,
+                            epochs=self._header.epochs,
+                            train_loss=number(event.train_loss, 4),
+                            val_loss=number(event.val_loss, 4),
+                        )
                     )
             case events.ThreadsChanged():
                 self._thread_changes.append(event)
@@ -109,7 +125,7 @@ class Progress:
     def _row(self, *cells: str) -> None:
         widths = (7, 11, 11, 15, 15, 9)
         print(
-            "".join(written_to(self._out, cell).rjust(width) for cell, width in zip(cells, widths, strict=True)),
+            "".join(right(written_to(self._out, cell), width) for cell, width in zip(cells, widths, strict=True)),
             file=self._out,
             flush=True,
         )
@@ -136,8 +152,13 @@ class Progress:
         pace = step / seconds if seconds > 0 else 0.0
         left = (total - step) / pace if pace else 0.0
         self._show(
-            f"epoch {header.epoch_of(step + 1)}/{header.epochs} {self._blocks(step / total)} "
-            f"{rate(pace)} steps/s, {clock(left)} left"
+            _("epoch {epoch_of}/{epochs} {blocks} {pace} steps/s, {clock} left").format(
+                epoch_of=header.epoch_of(step + 1),
+                epochs=header.epochs,
+                blocks=self._blocks(step / total),
+                pace=rate(pace),
+                clock=clock(left),
+            )
         )
 
     def _blocks(self, fraction: float) -> str:
@@ -147,7 +168,7 @@ class Progress:
     def _show(self, text: str) -> None:
         self._drawn = time.monotonic()
         self._bar_shown = True
-        columns, _ = terminal.size(self._err)
+        columns, __ = terminal.size(self._err)
         text = written_to(self._err, text)[: max(1, columns - 1)]
         print(f"\r\x1b[K{text}", end="", file=self._err, flush=True)
 
@@ -309,7 +330,7 @@ def train(
 
             recording = RunRecording.new(config, control, on_trouble=StderrReporter(err))
             if recording.store.wait_opened(OPEN_TIMEOUT) and not quiet:
-                StderrReporter(err)(f"the run is stored as {recording.store.name}")
+                StderrReporter(err)(_("the run is stored as {name}").format(name=recording.store.name))
         guard = _Guard(Spoken(config, out) if speak else Progress(config, out, err), control, signals)
         findings = _Findings()
         ended = run(config, control, [findings] if quiet else [guard, findings], recording)
@@ -329,6 +350,6 @@ def train(
                 raise guard.error
         except OSError as error:
             if isinstance(error, BrokenPipeError) and ended.status == "stopped":
-                StderrReporter(err)(f"nobody is reading the output any more: {ended.message}")
+                StderrReporter(err)(_("nobody is reading the output any more: {message}").format(message=ended.message))
             status = unwritable(error, err)
         return signals.status or status

@@ -23,6 +23,7 @@ from d2ltui.lessons.recorder import KIND, RecordedRun, group_of, stem_of
 from d2ltui.runner.recording import RunRecording
 from d2ltui.spec import events
 from d2ltui.spec.header import header_of
+from d2ltui.spec.language import _
 from d2ltui.store import StoreError, home, listing
 from d2ltui.store.filelock import Presence
 from d2ltui.store.writer import CLOSE_TIMEOUT, StoreThread
@@ -82,7 +83,7 @@ class LessonRecorder:
             params=own.params | run.changed,
             steps_per_epoch=run.steps_per_epoch,
             name=run.label,
-            source=f"the lesson {self._lesson}",
+            source=_("the lesson {lesson}").format(lesson=self._lesson),
         )
         store = StoreThread(header, group=place, stem=stem, on_trouble=self._say)
         self._open.append(store)
@@ -156,5 +157,5 @@ class LessonRecorder:
 
 def _stem(name: str) -> str:
     """What comes before the number that the store has given a run; "" where it has none."""
-    stem, _, number = name.rpartition("-")
+    stem, __, number = name.rpartition("-")
     return stem if number.isdigit() else ""

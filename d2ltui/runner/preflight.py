@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from d2ltui.engine.control import Control
 from d2ltui.spec import collector
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 
 if TYPE_CHECKING:
     from d2ltui.engine.checkup import Checkup
@@ -23,7 +24,9 @@ Kind = Literal["check", "find-lr"]
 
 def title_of(config: RunConfig) -> str:
     """What is tried, in a few words."""
-    return f"{config.model} ({config.implementation}) on {config.dataset}, {config.optimizer}"
+    return _("{model} ({implementation}) on {dataset}, {optimizer}").format(
+        model=config.model, implementation=config.implementation, dataset=config.dataset, optimizer=config.optimizer
+    )
 
 
 class Attempt:
@@ -35,7 +38,7 @@ class Attempt:
 
     def __init__(self, config: RunConfig, kind: Kind) -> None:
         self.config, self.kind, self.control = config, kind, Control()
-        self.doing = "loading PyTorch"
+        self.doing = _("loading PyTorch")
         self.share: float | None = None  # of what is being done
         self.readings: tuple[Reading, ...] = ()  # of a check, so far
         self.checkup: Checkup | None = None
@@ -58,7 +61,7 @@ class Attempt:
     def _read(self, reading: Reading) -> None:
         self.readings = (*self.readings, reading)
         if reading.name == "units":
-            self._tell("learning 16 samples by heart", None)
+            self._tell(_("learning 16 samples by heart"), None)
 
     def carry_out(self, previous: threading.Thread | None = None) -> None:
         """Do it, once `previous` has ended. Raises nothing: it is called at the bottom of a thread."""
@@ -69,7 +72,7 @@ class Attempt:
             self._carry_out()
         except Exception as error:  # above a thread there is nobody who would hear of it
             self.traceback = traceback.format_exc()
-            self.problem = f"PyTorch cannot be used: {error}"
+            self.problem = _("PyTorch cannot be used: {reason}").format(reason=error)
 
     def _carry_out(self) -> None:
         from d2ltui.data import LoadCancelled
@@ -83,11 +86,11 @@ class Attempt:
                 if self.kind == "check":
                     self.checkup = checkup.check(bench, self._read)
                 else:
-                    self.range_test = range_test.range_test(bench, lambda share: self._tell("trying rates", share))
+                    self.range_test = range_test.range_test(bench, lambda share: self._tell(_("trying rates"), share))
         except (workbench.Cancelled, LoadCancelled):
             self.problem = "stopped"
         except Exception as error:
-            _, said, trace = summary.describe_error(error, self.config, self.config.device, ())
+            __, said, trace = summary.describe_error(error, self.config, self.config.device, ())
             self.traceback = trace or ""
             self.problem = said
 

@@ -21,6 +21,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.history.series import Array
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 from d2ltui.spec.versions import unknown_choices, unknown_fields
 from d2ltui.store import home, recovery
@@ -142,18 +143,24 @@ class RunRecording:
         assert self._resumed is not None
         if (unknown := unknown_fields(self.config)) and self._on_trouble is not None:
             names = ", ".join(printable(f"{name} = {value!r}") for name, value in unknown.items())
-            self._on_trouble(f"run: this d2ltui does not know {names}; {self._resumed.name} continues without it")
+            self._on_trouble(
+                _("run: this d2ltui does not know {names}; {name} continues without it").format(
+                    names=names, name=self._resumed.name
+                )
+            )
         found, damage = last_checkpoint(self._resumed, self.config)
         if damage:
             self._damaged = True
             if self._on_trouble is not None:
                 self._on_trouble(damage)
         if found is None and (self._stored_steps > 0 or self._begins_again):
-            raise CheckpointError(f"run: {self._resumed.name} has no checkpoint to resume from")
+            raise CheckpointError(_("run: {name} has no checkpoint to resume from").format(name=self._resumed.name))
         if found is not None and self._begins_again and found.step > MAX_LOST_STEPS:
             raise CheckpointError(
-                f"run: the checkpoint of {self._resumed.name} is of step {found.step:,}, and where its database is "
-                f"lost, a run can be resumed from step {MAX_LOST_STEPS:,} at most"
+                _(
+                    "run: the checkpoint of {name} is of step {step:,}, and where its database is lost, "
+                    "a run can be resumed from step {max_lost_steps:,} at most"
+                ).format(name=self._resumed.name, step=found.step, max_lost_steps=MAX_LOST_STEPS)
             )
         if (mended := recovery.repair_config(self._resumed, self.config)) and self._on_trouble is not None:
             self._on_trouble(mended)
@@ -171,7 +178,9 @@ class RunRecording:
         closed = self.store.close(CLOSE_TIMEOUT)
         if not closed and not self._slow_told and self._on_trouble is not None:
             self._slow_told = True
-            self._on_trouble(f"store: what there is of {self.store.name or 'the run'} is still being written")
+            self._on_trouble(
+                _("store: what there is of {name} is still being written").format(name=self.store.name or _("the run"))
+            )
         return closed
 
     # The engine's Keeper
@@ -198,8 +207,12 @@ class RunRecording:
                 home.write_atomically(path / home.CHECKPOINT, checkpoint.write, previous=previous)
                 self._damaged = False
             except Exception as error:  # also what PyTorch makes of a full disk
-                kept = "; the last one is kept" if recovery.has_checkpoint(path) else ""
-                raise StoreError(f"no checkpoint ({home.gone(path) or reason(error)}){kept}") from None
+                said = (
+                    _("no checkpoint ({why}); the last one is kept")
+                    if recovery.has_checkpoint(path)
+                    else _("no checkpoint ({why})")
+                )
+                raise StoreError(said.format(why=home.gone(path) or reason(error))) from None
             finally:
                 self._took = time.thread_time() - began
                 with self._counting:
@@ -243,7 +256,7 @@ def last_checkpoint(path: Path, config: RunConfig) -> tuple[Checkpoint | None, s
     except CheckpointError as error:
         if not previous.exists():
             raise
-        damage, why = f"{error}; the one before it is used", _why(error, current)
+        damage, why = _("{reason}; the one before it is used").format(reason=error), _why(error, current)
     try:
         return read(previous, config), damage
     except FileNotFoundError:
@@ -251,7 +264,9 @@ def last_checkpoint(path: Path, config: RunConfig) -> tuple[Checkpoint | None, s
     except CheckpointError as error:
         if not why:
             raise
-        both = f"neither {current} nor {previous} can be used: the first {why}, the second {_why(error, previous)}"
+        both = _("neither {current} nor {previous} can be used: the first {why}, the second {other}").format(
+            current=current, previous=previous, why=why, other=_why(error, previous)
+        )
         raise CheckpointError(f"checkpoint: {both}") from None
 
 
@@ -267,7 +282,9 @@ def _stored(path: Path) -> tuple[LiveRun, str]:
             _check_resumable(info(path))
             if unknown := unknown_choices(reader.live.config):
                 raise NotAllowed(
-                    f"run: {path.name} cannot be resumed here: this d2ltui does not know {', '.join(unknown)}"
+                    _("run: {name} cannot be resumed here: this d2ltui does not know {unknown}").format(
+                        name=path.name, unknown=", ".join(unknown)
+                    )
                 )
             return reader.live, ""
     except Damaged as error:
@@ -281,5 +298,7 @@ def _check_resumable(run: RunInfo) -> None:
         raise (Damaged if run.status == DAMAGED else StoreError)(run.problem)
     if run.status in ("finished", "diverged"):
         raise NotAllowed(
-            f"run: {run.name} has {run.status}; allowed: one that was stopped, {INTERRUPTED} or has failed"
+            _("run: {name} has {status}; allowed: one that was stopped, {interrupted} or has failed").format(
+                name=run.name, status=run.status, interrupted=INTERRUPTED
+            )
         )

@@ -29,6 +29,7 @@ from d2ltui.engine.control import Control
 from d2ltui.runner import spread_worker
 from d2ltui.runner.spread_worker import AT, GO, Raised, Ticket, Work
 from d2ltui.spec.jobs import BACKENDS, LOCAL, Jobs, JobsError, WorkersLost
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted, printable
 from d2ltui.store import home
@@ -84,8 +85,10 @@ class Spread:
         package, to_install = BACKENDS[jobs.backend]
         if importlib.util.find_spec(package) is None:
             raise JobsError(
-                f"backend: {jobs.backend} is not installed here; allowed: after pip install '{to_install}', "
-                f"or --backend {LOCAL}"
+                _(
+                    "backend: {backend} is not installed here; allowed: after pip install "
+                    "'{to_install}', or --backend {local}"
+                ).format(backend=jobs.backend, to_install=to_install, local=LOCAL)
             )
         given = {name: os.path.abspath(value) for name in _PATHS if (value := os.environ.get(name))}
         # The workers look there, too, whether they may go on: those of a cluster may be on another machine.
@@ -98,7 +101,11 @@ class Spread:
             self._desk = Path(tempfile.mkdtemp(prefix=".jobs-" if parent else "d2ltui-jobs-", dir=parent))
             (self._desk / GO).touch()
         except OSError as error:
-            raise JobsError(f"jobs: {error.filename} cannot be written ({error.strerror})") from None
+            raise JobsError(
+                _("jobs: {filename} cannot be written ({reason})").format(
+                    filename=error.filename, reason=error.strerror
+                )
+            ) from None
         self._closing.callback(shutil.rmtree, self._desk, ignore_errors=True)
         self._closing.enter_context(_elsewhere(given))
         self._ticket = Ticket(str(self._desk), os.getpid() if local else 0, given)
@@ -121,14 +128,24 @@ class Spread:
             self._client = distributed.Client(jobs.scheduler, timeout=ANSWER, set_as_default=False)
             there = sum(self._client.nthreads().values())
         except Exception as error:
-            why = f"none answers within {number(ANSWER)} seconds" if _is_late(error) else _said(error)
+            why = (
+                _("none answers within {answer} seconds").format(answer=number(ANSWER))
+                if _is_late(error)
+                else _said(error)
+            )
             raise JobsError(
-                f"scheduler: '{printable(str(jobs.scheduler))}' is not allowed ({why}); allowed: the address of a "
-                "scheduler that runs, such as tcp://127.0.0.1:8786"
+                _(
+                    "scheduler: '{scheduler}' is not allowed ({why}); allowed: the address of a "
+                    "scheduler that runs, such as tcp://127.0.0.1:8786"
+                ).format(scheduler=printable(str(jobs.scheduler)), why=why)
             ) from None
         self._closing.callback(self._client.close, ANSWER)
         if not there:
-            raise JobsError(f"scheduler: {printable(str(jobs.scheduler))} has no workers; allowed: one or more")
+            raise JobsError(
+                _("scheduler: {scheduler} has no workers; allowed: one or more").format(
+                    scheduler=printable(str(jobs.scheduler))
+                )
+            )
         return int(min(there, jobs.number or there))
 
     def _connect_ray(self) -> int:
@@ -141,7 +158,9 @@ class Spread:
         except Exception as error:
             where = printable(self._jobs.scheduler or "auto")
             raise JobsError(
-                f"scheduler: '{where}' is not allowed ({_said(error)}); allowed: the address of a ray cluster that runs"
+                _(
+                    "scheduler: '{where}' is not allowed ({reason}); allowed: the address of a ray cluster that runs"
+                ).format(where=where, reason=_said(error))
             ) from None
         self._closing.callback(ray.shutdown)
         register_ray()
@@ -194,11 +213,13 @@ class Spread:
             worst = max([fruitless, *lost.values()])
             if worst > MOST_AGAIN:
                 raise WorkersLost(
-                    f"a process that trains has died {worst} times, each time with the same piece of the work; "
-                    "its memory may be too small"
+                    _(
+                        "a process that trains has died {worst} times, each time with the same piece of the "
+                        "work; its memory may be too small"
+                    ).format(worst=worst)
                 )
             again = counted(len(begun.intersection(left)) or len(left), "slice")
-            self._say(f"a process that trains has died: {again} of the work begun again")
+            self._say(_("a process that trains has died: {again} of the work begun again").format(again=again))
 
     def _round(self, work: Work[P, R], left: dict[int, P], first: int, begun: set[int]) -> Iterator[tuple[str, Any]]:
         """What comes of all pieces that are left, until they are done, or processes have died."""
@@ -269,14 +290,19 @@ class Spread:
             pass
         except BaseException as error:  # a cluster's, whatever it is
             if not self._control.stopping:
-                what = "they have no d2ltui" if isinstance(error, ImportError) else _said(error)
-                found.put(("error", WorkersLost(f"the processes that train cannot be used any more ({what})")))
+                what = _("they have no d2ltui") if isinstance(error, ImportError) else _said(error)
+                found.put(
+                    (
+                        "error",
+                        WorkersLost(_("the processes that train cannot be used any more ({what})").format(what=what)),
+                    )
+                )
         found.put(("end", None))
 
     def _tell_repeated(self, number: int) -> None:
         """A cluster does by itself again what it has lost."""
         if self._jobs.backend != LOCAL and len(list(self._desk.glob(f"begun-{number}-*"))) > 1:
-            self._say("a process that trains has died: 1 slice of the work was begun again")
+            self._say(_("a process that trains has died: 1 slice of the work was begun again"))
 
     def _end(self) -> None:
         with contextlib.suppress(OSError):

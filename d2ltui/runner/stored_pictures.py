@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from d2ltui.engine.picture_desk import PictureDesk
 from d2ltui.spec import catalogue
 from d2ltui.spec.datasets import DescriptionError
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.pictures import Picture, PictureMade, PictureRequest, picture_kinds
 from d2ltui.spec.text import quoted
@@ -61,7 +62,9 @@ class StoredPictures:
             Painter(self.desk, lambda: subject, lambda what, error: None).release(step)
         except Exception as error:  # a file that is gone, another version's network: the screen says so
             if (request := self.desk.take()) is not None:
-                self.desk.put(PictureMade(request, 0, None, f"this picture cannot be made ({error})"))
+                self.desk.put(
+                    PictureMade(request, 0, None, _("this picture cannot be made ({reason})").format(reason=error))
+                )
         finally:
             self._making.release()
         if self.desk.fresh:  # asked for just before the release: whoever asked has found this thread at work
@@ -106,7 +109,7 @@ def subject_of(path: Path, config: RunConfig, data: Dataset) -> tuple[int, Subje
     from d2ltui.pictures.subject import Subject
     from d2ltui.runner.recording import last_checkpoint
 
-    checkpoint, _ = last_checkpoint(path, config)
+    checkpoint, __ = last_checkpoint(path, config)
     if checkpoint is None:
         raise ValueError("this run has no checkpoint")
     network = build(config, dataset=data.info)
@@ -133,14 +136,22 @@ def picture_of(path: Path, kind: str, width: int, height: int) -> tuple[str, Pic
         found = next((one for one in kinds if one.name == kind), None)
         if found is None:
             allowed = ", ".join(one.name for one in kinds)
-            raise NotAllowed(f"picture: {quoted(kind)} is not allowed; allowed for {path.name}: {allowed}")
+            raise NotAllowed(
+                _("picture: {kind} is not allowed; allowed for {name}: {allowed}").format(
+                    kind=quoted(kind), name=path.name, allowed=allowed
+                )
+            )
         step, subject = subject_of(path, config, load_present(config))
         made = make(subject, PictureRequest(kind, *area(width, height)), step, alone=True)
     except (DataError, DescriptionError, CheckpointError, BuildError, ValueError) as error:
-        raise StoreError(f"picture: it cannot be made ({error})") from None
+        raise StoreError(_("picture: it cannot be made ({reason})").format(reason=error)) from None
     except StoreError:
         raise
     except Exception as error:  # of another package's network: whatever it raises
-        raise StoreError(f"picture: it cannot be made ({in_words(error)}); {keep_traceback(error)}") from error
+        raise StoreError(
+            _("picture: it cannot be made ({in_words}); {keep_traceback}").format(
+                in_words=in_words(error), keep_traceback=keep_traceback(error)
+            )
+        ) from error
     assert made.picture is not None
-    return f"{path.name}: {found.title} after step {step:,}", made.picture
+    return _("{name}: {title} after step {step:,}").format(name=path.name, title=found.title, step=step), made.picture

@@ -26,6 +26,7 @@ from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.dataset_source import SYNTHETIC
 from d2ltui.spec.datasets import DATASET_SOURCES
+from d2ltui.spec.language import _
 from d2ltui.spec.memory import free_memory
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def train_slice(
         watcher = _Watcher.prepared(members, control)
     except (LoadCancelled, Stopped):
         for member in members:
-            member.end("stopped", "stopped while loading")
+            member.end("stopped", _("stopped while loading"))
     except Exception:
         return False  # whatever it is, each run by itself says it in its own words
     else:
@@ -245,7 +246,7 @@ class _Watcher:
     def _for_all(self, members: Sequence[int], do: Callable[[Member], None]) -> None:
         """Not while the clock goes: nobody is trained meanwhile."""
         self._clock.stop()
-        for _, member in self._present(members):
+        for __, member in self._present(members):
             do(member)
         self._clock.start()
 

@@ -16,6 +16,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.runner import launch
 from d2ltui.spec import collector, events
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 
 if TYPE_CHECKING:
     from d2ltui.runner.recording import RunRecording
@@ -117,7 +118,7 @@ class Worker:
         until = time.monotonic() + timeout
         self._thread.join(timeout * THREAD_SHARE if self._stops_loading else timeout)
         if self._thread.is_alive() and self._stops_loading and self._stored is not None and self.recording is not None:
-            self._stored(events.RunEnded("stopped", "stopped while loading", {}))
+            self._stored(events.RunEnded("stopped", _("stopped while loading"), {}))
             self._has_stored = self.recording.store.close(_left(until))
         self._thread.join(_left(until))
         return not self._thread.is_alive()
@@ -159,10 +160,10 @@ def _run(
     for thread in previous:
         thread.join()
     sinks: list[events.Sink] = [live] if stored is None else [live, stored]
-    what = "PyTorch cannot be used"  # a broken installation must reach the screen, too
+    what = _("PyTorch cannot be used")  # a broken installation must reach the screen, too
     try:
         _import_trainer()
-        what = "the engine has failed"
+        what = _("the engine has failed")
         launch.train(config, control, sinks, recording, diagnose=True)
     except BaseException as error:  # above a thread there is nobody who would hear of it
         if live.ended is not None:

@@ -15,6 +15,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig, applicable_fields
 from d2ltui.spec.fields import FIELDS, MAX_PATH
 from d2ltui.spec.files import kind
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.parsing import ConfigError, Problem
 from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import MAX_VALUE, printable
@@ -51,12 +52,18 @@ def read_toml(path: str | Path, *, foreign: bool = False) -> dict[str, object]:
     except OSError as error:
         reason = error.strerror or str(error)
     except UnicodeDecodeError:
-        reason = "it is not UTF-8 text"
+        reason = _("it is not UTF-8 text")
     except ValueError:  # a zero byte
-        reason = "no file can have this name"
+        reason = _("no file can have this name")
     else:
         return from_toml(text, str(path), foreign=foreign)
-    raise ConfigError([Problem("", f"config: {printable(path, MAX_PATH)} cannot be read ({reason})")])
+    raise ConfigError(
+        [
+            Problem(
+                "", _("config: {path} cannot be read ({reason})").format(path=printable(path, MAX_PATH), reason=reason)
+            )
+        ]
+    )
 
 
 def _read(path: str | Path) -> str:
@@ -65,14 +72,18 @@ def _read(path: str | Path) -> str:
     with os.fdopen(file, "rb", buffering=0) as stream:  # which refuses a directory
         found = os.fstat(file)
         if words := kind(found.st_mode):
-            raise OSError(f"it is {words}, not a file")
+            raise OSError(_("it is {words}, not a file").format(words=words))
         content = b""
         if found.st_size <= MAX_BYTES:
             while len(content) <= MAX_BYTES and (more := stream.read(MAX_BYTES + 1 - len(content))):
                 content += more
         size = max(found.st_size, len(content))
         if size > MAX_BYTES:
-            raise OSError(f"it has {size:,} bytes or more, and a configuration at most {MAX_BYTES:,}")
+            raise OSError(
+                _("it has {size:,} bytes or more, and a configuration at most {max_bytes:,}").format(
+                    size=size, max_bytes=MAX_BYTES
+                )
+            )
     return content.decode("utf-8-sig")
 
 
@@ -91,27 +102,49 @@ def from_toml(text: str, source: str, *, foreign: bool = False) -> dict[str, obj
     place = f"config: {printable(source, MAX_PATH)}"
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > _MAX_DOTS and not line.lstrip().startswith("#"):
-            raise ConfigError([Problem("", f"{place}, line {number}: more than {_MAX_DOTS} dots are not allowed")])
+            raise ConfigError(
+                [
+                    Problem(
+                        "",
+                        _("{place}, line {number}: more than {max_dots} dots are not allowed").format(
+                            place=place, number=number, max_dots=_MAX_DOTS
+                        ),
+                    )
+                ]
+            )
     try:
         values: dict[str, object] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        why = str(error).replace("at end of document", f"at line {text.rstrip().count(chr(10)) + 1}, the end")
-        raise ConfigError([Problem("", f"{place} is not valid TOML: {printable(why, MAX_PATH)}")]) from None
+        end = _("at line {count}, the end").format(count=text.rstrip().count(chr(10)) + 1)
+        why = str(error).replace("at end of document", end)
+        raise ConfigError(
+            [Problem("", _("{place} is not valid TOML: {why}").format(place=place, why=printable(why, MAX_PATH)))]
+        ) from None
     except ValueError:  # from int()
-        raise ConfigError([Problem("", f"{place} has a whole number of more than 4300 digits")]) from None
+        raise ConfigError(
+            [Problem("", _("{place} has a whole number of more than 4300 digits").format(place=place))]
+        ) from None
     except RecursionError:
-        raise ConfigError([Problem("", f"{place} has too many brackets within brackets")]) from None
+        raise ConfigError(
+            [Problem("", _("{place} has too many brackets within brackets").format(place=place))]
+        ) from None
     unknown = [] if foreign else [key for key in values if key not in FIELDS]
     problems = [
         Problem(
             "",
-            f"{place}{_line(text, key)}: no such field: {printable(key, MAX_VALUE)}{did_you_mean(key, FIELDS)}; "
-            f"allowed: {', '.join(FIELDS)}",
+            _("{place}{line}: no such field: {key}{hint}; allowed: {fields}").format(
+                place=place,
+                line=_line(text, key),
+                key=printable(key, MAX_VALUE),
+                hint=did_you_mean(key, FIELDS),
+                fields=", ".join(FIELDS),
+            ),
         )
         for key in unknown[:MAX_KEYS]
     ]
     if more := len(unknown) - len(problems):
-        problems.append(Problem("", f"{place}: {more:,} more unknown {'keys' if more > 1 else 'key'}"))
+        said = ngettext("{place}: {more:,} more unknown key", "{place}: {more:,} more unknown keys", more)
+        problems.append(Problem("", said.format(place=place, more=more)))
     if problems:
         raise ConfigError(problems)
     for name, other in catalogue.ONLY_WITH.items():
@@ -131,4 +164,4 @@ def line_in(path: str | Path, key: str) -> str:
 
 def _line(text: str, key: str) -> str:
     found = re.search(rf"^[ \t]*\[{{0,2}}[ \t]*[\"']?{re.escape(key)}(?![\w-])", text, re.MULTILINE)
-    return f", line {text[: found.end()].count(chr(10)) + 1}" if found else ""
+    return _(", line {count}").format(count=text[: found.end()].count(chr(10)) + 1) if found else ""

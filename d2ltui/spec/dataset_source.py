@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 
 Task: TypeAlias = Literal["regression", "classification"]
@@ -107,9 +108,15 @@ class DatasetSource(msgspec.Struct, frozen=True):
             check_info(info)
         except Exception as error:  # whatever another package's function raises, it is told in words
             said = printable(str(error) or type(error).__name__, 300)
-            raise DescriptionError(f"dataset: '{self.name}' is not allowed here; {said}") from error
+            raise DescriptionError(
+                _("dataset: '{name}' is not allowed here; {said}").format(name=self.name, said=said)
+            ) from error
         if (info.name, info.task) != (self.name, self.task):
-            raise DescriptionError(f"dataset: '{self.name}' describes itself as {info.name} ({info.task})")
+            raise DescriptionError(
+                _("dataset: '{name}' describes itself as {given} ({task})").format(
+                    name=self.name, given=info.name, task=info.task
+                )
+            )
         return info
 
 

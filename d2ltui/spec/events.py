@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import msgspec
 
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.numbers import number
-from d2ltui.spec.text import are, counted, json_line
+from d2ltui.spec.text import counted, json_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -204,16 +205,25 @@ class ThreadsChanged(Event, frozen=True):
     @property
     def sentence(self) -> str:
         """What has changed, and why."""
-        held = f"other programs hold {number(self.others, 2)} of {counted(self.cores, 'core')}"
+        held = _("other programs hold {others} of {cores}").format(
+            others=number(self.others, 2), cores=counted(self.cores, "core")
+        )
         if self.threads == self.before:
             fits = max(1, round(self.cores - self.others))
-            return f"{held}: --threads auto, or {fits}, trains faster than {self.before}"
+            return _("{held}: --threads auto, or {fits}, trains faster than {before}").format(
+                held=held, fits=fits, before=self.before
+            )
         if self.threads > self.before:
-            why = "some cores are idle again"
+            why = _("some cores are idle again")
         else:
-            why = held if self.others else f"there {are(self.cores)} {counted(self.cores, 'core')}"
-        after = f"after step {self.step:,}" if self.step else "from the start"
-        return f"{counted(self.threads, 'thread')} instead of {self.before} {after}: {why}"
+            cores = ngettext("there is {cores}", "there are {cores}", self.cores)
+            why = held if self.others else cores.format(cores=counted(self.cores, "core"))
+        said = (
+            _("{threads} instead of {before} after step {step:,}: {why}")
+            if self.step
+            else _("{threads} instead of {before} from the start: {why}")
+        )
+        return said.format(threads=counted(self.threads, "thread"), before=self.before, step=self.step, why=why)
 
 
 class Noted(Event, frozen=True):
@@ -246,7 +256,9 @@ class ObserverFailed(Event, frozen=True):
     @property
     def sentence(self) -> str:
         """What to tell a person."""
-        return f"{self.observer} failed and is left out from step {self.step:,} on ({self.message}); the run continues"
+        return _("{observer} failed and is left out from step {step:,} on ({message}); the run continues").format(
+            observer=self.observer, step=self.step, message=self.message
+        )
 
 
 class RunEnded(Event, frozen=True):

@@ -7,13 +7,15 @@ import os
 import stat
 from pathlib import Path
 
+from d2ltui.spec.language import _
+
 _KINDS = (
-    (stat.S_ISLNK, "a link"),
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
+    (stat.S_ISLNK, _("a link")),
+    (stat.S_ISDIR, _("a directory")),
+    (stat.S_ISFIFO, _("a pipe")),
+    (stat.S_ISSOCK, _("a socket")),
+    (stat.S_ISCHR, _("a device")),
+    (stat.S_ISBLK, _("a device")),
 )
 
 
@@ -21,7 +23,7 @@ def kind(mode: int) -> str:
     """What a file of this mode is, in words; "" for a regular one."""
     if stat.S_ISREG(mode):
         return ""
-    return next((words for matches, words in _KINDS if matches(mode)), "no file")
+    return next((words for matches, words in _KINDS if matches(mode)), _("no file"))
 
 
 def check_regular(path: Path) -> bool:
@@ -35,7 +37,7 @@ def check_regular(path: Path) -> bool:
     except FileNotFoundError:
         return False
     if words := kind(found.st_mode):
-        raise OSError(errno.EINVAL, f"it is {words}, not a file")
+        raise OSError(errno.EINVAL, _("it is {words}, not a file").format(words=words))
     return True
 
 
@@ -53,7 +55,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
     descriptor = os.open(path, flags, 0o644)
     if words := kind(os.fstat(descriptor).st_mode):  # it has become another meanwhile
         os.close(descriptor)
-        raise OSError(errno.EINVAL, f"it is {words}, not a file")
+        raise OSError(errno.EINVAL, _("it is {words}, not a file").format(words=words))
     return descriptor
 
 

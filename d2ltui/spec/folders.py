@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from d2ltui.spec.language import _
+
 FOLDERS = {  # of torchvision's root
     "mnist": "MNIST",
     "fashion-mnist": "FashionMNIST",
@@ -57,12 +59,12 @@ def where_else(root: Path, dataset: str) -> str:
         if place == root / home or not any(os.path.isfile(place / name) for name in files):
             continue
         if home and place.as_posix().endswith(f"/{home}"):
-            return f"{place.parents[home.count('/')]} has it: give that with --data-dir"
+            return _("{parents} has it: give that with --data-dir").format(parents=place.parents[home.count("/")])
         if not home:
-            return f"{place} has it: give that with --data-dir"
+            return _("{place} has it: give that with --data-dir").format(place=place)
         if any(place.as_posix().endswith(f"/{other}") for other in others):
             continue  # another data set of files with the same names, where it belongs
-        return f"if the files in {place} are it, move them to {root / home}"
+        return _("if the files in {place} are it, move them to {root}").format(place=place, root=root / home)
     return ""
 
 

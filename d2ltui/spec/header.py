@@ -27,6 +27,11 @@ def metric_title(classification: object) -> str:
     return _("accuracy") if classification else "R²"
 
 
+def validation(metric: str) -> str:
+    """The `metric` of the validation part: `validation accuracy`."""
+    return _("validation {metric}").format(metric=metric)
+
+
 class RunHeader(msgspec.Struct, frozen=True):
     """A run, as far as it is known from outside.
 
@@ -75,6 +80,19 @@ class RunHeader(msgspec.Struct, frozen=True):
     def in_epochs(self, steps: float) -> float:
         """`steps` as a number of epochs; where the length of an epoch is not known, of steps."""
         return steps / (self.steps_per_epoch or 1)
+
+
+def epoch_columns(header: RunHeader) -> tuple[str, ...]:
+    """What a table of epochs has above its columns: the epoch, both losses, both metrics, the seconds."""
+    metric = header.metric_title
+    return (
+        _("epoch"),
+        _("train loss"),
+        _("val loss"),
+        _("train {metric}").format(metric=metric),
+        _("val {metric}").format(metric=metric),
+        _("seconds"),
+    )
 
 
 def _params_of(config: RunConfig) -> dict[str, object]:

@@ -19,7 +19,7 @@ from d2ltui.spec import catalogue
 from d2ltui.spec.axes import Axis, cell_config
 from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.repeats import with_seeds
 
 Cell: TypeAlias = tuple[int, int]  # column, row
@@ -75,6 +75,11 @@ def runs_of(spec: MapSpec) -> dict[Cell, list[RunConfig]]:
     return {cell: with_seeds(spec.run_of(cell), spec.seeds) for cell in places}
 
 
+def called(quantity: str) -> str:
+    """What a quantity is called where somebody reads it; in `--show`, JSON and CSV it has its own name."""
+    return pgettext("quantity", quantity)
+
+
 def quantities_of(task: Task) -> tuple[str, ...]:
     """What there is to be seen of a map; first what is shown where nobody chooses."""
     if task == "regression":
@@ -112,9 +117,9 @@ def effort_of(spec: MapSpec) -> Effort:
 
 
 def _duration(seconds: float) -> str:
-    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+    for said, size in ((_("{number:,} days"), 86400), (_("{number:,} hours"), 3600), (_("{number:,} minutes"), 60)):
         if seconds >= 2 * size:
-            return f"{round(seconds / size):,} {unit}"
+            return said.format(number=round(seconds / size))
     return _("{seconds} seconds").format(seconds=round(seconds))
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.datasets import DATASETS, DatasetInfo, Task
+from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerKind, LayerSpec
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.registry import Registry
@@ -94,7 +95,7 @@ def describe_layers(config: NetworkConfig, data: DatasetInfo) -> tuple[LayerSpec
             raise TypeError("its plan has no layers")
     except Exception as error:  # whatever another package's function raises, it is told in words
         said = printable(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__, 300)
-        raise PlanError(f"model: '{model.name}' is not allowed here; {said}") from error
+        raise PlanError(_("model: '{name}' is not allowed here; {said}").format(name=model.name, said=said)) from error
     return layers
 
 
@@ -242,11 +243,13 @@ def _lenet(config: NetworkConfig, data: DatasetInfo) -> tuple[LayerSpec, ...]:
 
 def _no_image_for_lenet(data: DatasetInfo) -> str:
     if len(data.input_shape) < 2:
-        return f"{data.name} has no pictures"
-    _, height, width = image_shape(data)
+        return _("{name} has no pictures").format(name=data.name)
+    __, height, width = image_shape(data)
     if min(height, width) < LENET_SMALLEST:
         least = f"{LENET_SMALLEST}×{LENET_SMALLEST}"
-        return f"the pictures of {data.name} are {height}×{width}, and the model needs {least} or more"
+        return _("the pictures of {name} are {height}×{width}, and the model needs {least} or more").format(
+            name=data.name, height=height, width=width, least=least
+        )
     return ""
 
 

@@ -8,6 +8,8 @@ import signal
 import sys
 from typing import TextIO
 
+from d2ltui.spec.language import _
+
 BROKEN_PIPE = 128 + signal.SIGPIPE  # what a shell tells of a program whose reader has had enough: `… | head`
 
 
@@ -16,7 +18,11 @@ def unwritable(error: OSError, err: TextIO | None) -> int:
     broken = isinstance(error, BrokenPipeError)
     if not broken and err is not None:
         with contextlib.suppress(OSError, ValueError):
-            print(f"d2ltui: the output cannot be written ({error.strerror or error})", file=err, flush=True)
+            print(
+                _("d2ltui: the output cannot be written ({reason})").format(reason=error.strerror or error),
+                file=err,
+                flush=True,
+            )
     discard()
     return BROKEN_PIPE if broken else 1
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 
 PREFIX = "d2ltui."  # of the groups of entry points
@@ -97,7 +98,12 @@ class Registry(Mapping[str, T], Generic[T]):
             except (Exception, SystemExit) as error:  # whatever it raises, the program starts
                 self._items = before  # nothing of a list of which something is refused
                 why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-                self.problems.append(printable(f"plug-in {name} ({self._group}) is left out: {why}", 300))
+                self.problems.append(
+                    printable(
+                        _("plug-in {name} ({group}) is left out: {why}").format(name=name, group=self._group, why=why),
+                        300,
+                    )
+                )
 
 
 def left_out() -> list[str]:

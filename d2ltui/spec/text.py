@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -72,9 +72,16 @@ def sections(places: str) -> str:
     return (_("sections {places}") if several else _("section {places}")).format(places=places)
 
 
-def are(number: int) -> str:
-    """`is` or `are`, as so many do."""
-    return "is" if number == 1 else "are"
+def listed(parts: Iterable[str]) -> str:
+    """Parts of a sentence, one after the other."""
+    return _(", ").join(parts)
+
+
+def ended(sentence: str) -> str:
+    """`sentence` with a full stop, where nothing ends it yet."""
+    return (
+        sentence if sentence.endswith((".", "!", "?", "。", "！", "？")) else _("{sentence}.").format(sentence=sentence)
+    )
 
 
 def printable(text: object, most: int = MAX_TEXT, *, lines: bool = False) -> str:

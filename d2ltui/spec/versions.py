@@ -14,6 +14,7 @@ import msgspec
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig, applicable_fields
 from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.text import printable
 
@@ -55,7 +56,7 @@ def read_config(stored: object, before: Mapping[str, object] = BEFORE) -> RunCon
         KeyError: where it names no model, or no data set.
     """
     if not isinstance(stored, dict):  # a tensor has keys for msgspec
-        raise msgspec.ValidationError(f"a configuration of type {type(stored).__name__}")
+        raise msgspec.ValidationError(_("a configuration of type {kind}").format(kind=type(stored).__name__))
     values = msgspec.convert(stored, dict[str, Any])
     known = {name: value for name, value in values.items() if name in RunConfig.__struct_fields__}
     unknown = {name: value for name, value in values.items() if name not in known}

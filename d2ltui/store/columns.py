@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from d2ltui.spec.comparison import loss_factors
 from d2ltui.spec.fields import FIELDS
-from d2ltui.spec.language import pgettext
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import duration, number, rate, setting, signed
 from d2ltui.spec.similar import did_you_mean
@@ -56,9 +56,15 @@ def chosen(text: str) -> tuple[str, ...]:
     for name in names:
         if name not in COLUMNS:
             hint = did_you_mean(name, COLUMNS)
-            raise NotAllowed(f"columns: {quoted(name)} is no column{hint}; allowed: {', '.join(COLUMNS)}")
+            raise NotAllowed(
+                _("columns: {name} is no column{hint}; allowed: {columns}").format(
+                    name=quoted(name), hint=hint, columns=", ".join(COLUMNS)
+                )
+            )
     if not names:
-        raise NotAllowed(f"columns: '' is not allowed; allowed, separated by commas: {', '.join(COLUMNS)}")
+        raise NotAllowed(
+            _("columns: '' is not allowed; allowed, separated by commas: {columns}").format(columns=", ".join(COLUMNS))
+        )
     return tuple(dict.fromkeys(names))
 
 
@@ -68,7 +74,7 @@ def read() -> tuple[str, ...]:
     Raises:
         StoreError: where the file cannot be read, or holds none.
     """
-    found = remembered.read(FILE, list[str], "the columns of the list of runs")
+    found = remembered.read(FILE, list[str], _("the columns of the list of runs"))
     known = tuple(name for name in found or () if name in COLUMNS)  # another version may have others
     return USUAL if found is None else known
 
@@ -79,7 +85,7 @@ def write(names: Sequence[str]) -> None:
     Raises:
         StoreError: where that cannot be.
     """
-    remembered.write(FILE, list(names), "the columns of the list of runs")
+    remembered.write(FILE, list(names), _("the columns of the list of runs"))
 
 
 def text_of(column: Column, run: RunInfo, manner: Manner, baseline: RunInfo | None = None) -> str:
@@ -117,7 +123,7 @@ def _steps_per_s(run: RunInfo) -> float | None:
 
 
 def _plain(name: str) -> Column:
-    return Column(name, lambda run, _: str(getattr(run, name)))
+    return Column(name, lambda run, __: str(getattr(run, name)))
 
 
 def _hyperparameter(name: str) -> Column:
@@ -148,16 +154,16 @@ def _seconds(run: RunInfo) -> float | None:
 
 _OTHERS = (
     Column("status", lambda run, manner: pgettext("status", run.status) if manner.translated else run.status),
-    Column("epochs", lambda run, _: run.progress),
+    Column("epochs", lambda run, __: run.progress),
     *map(_figure, ("train_loss", "val_loss", "train_metric", "val_metric")),
     *map(_figure, ("best_train_loss", "best_val_loss", "best_train_metric", "best_val_metric")),
-    Column("steps", lambda run, _: f"{run.steps:,}" if run.steps else "", _count),
-    Column("steps_per_s", lambda run, _: "" if (found := _steps_per_s(run)) is None else rate(found), _steps_per_s),
-    Column("time", lambda run, _: duration(run.seconds) if run.seconds else "", _seconds),
-    Column("findings", lambda run, _: run.tally.words),
-    Column("finding", lambda run, _: run.findings[0].rule if run.tally.severity is not None else ""),
+    Column("steps", lambda run, __: f"{run.steps:,}" if run.steps else "", _count),
+    Column("steps_per_s", lambda run, __: "" if (found := _steps_per_s(run)) is None else rate(found), _steps_per_s),
+    Column("time", lambda run, __: duration(run.seconds) if run.seconds else "", _seconds),
+    Column("findings", lambda run, __: run.tally.words),
+    Column("finding", lambda run, __: run.findings[0].rule if run.tally.severity is not None else ""),
     Column("begun", _moment),
-    Column("lr", lambda run, _: run.rates),
+    Column("lr", lambda run, __: run.rates),
     *map(_plain, ("group", "note", "host", "device")),
 )
 _FIRST = {column.name: column for column in _OTHERS}

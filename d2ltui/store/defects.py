@@ -6,6 +6,7 @@ import os
 import time
 import traceback
 
+from d2ltui.spec.language import _
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError
 
@@ -17,8 +18,8 @@ def keep_traceback(error: BaseException) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
     except (OSError, StoreError) as unwritten:
-        return f"the traceback could not be kept ({unwritten})"
-    return f"the traceback is in {path}"
+        return _("the traceback could not be kept ({unwritten})").format(unwritten=unwritten)
+    return _("the traceback is in {path}").format(path=path)
 
 
 def in_words(error: BaseException) -> str:

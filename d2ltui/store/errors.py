@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 
 MAX_SENTENCE = 2000  # two long paths, and what is wrong with them
@@ -48,7 +49,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return printable(error.strerror, MAX_REASON)
     if isinstance(error, UnicodeDecodeError):
-        return "its text is not readable"
+        return _("its text is not readable")
     lines = str(error).strip().splitlines()
     return printable(lines[0], MAX_REASON) if lines else type(error).__name__
 
@@ -56,5 +57,9 @@ def reason(error: BaseException) -> str:
 def unwritten(target: Path, error: OSError) -> StoreError:
     """The sentence for an output that could not be written: a wrong argument where its path is to blame."""
     if error.errno in _OF_THE_PATH:
-        return NotAllowed(f"output: '{target}' is not allowed ({reason(error)}); allowed: a path that can be written")
-    return StoreError(f"output: {target} cannot be written ({reason(error)})")
+        return NotAllowed(
+            _("output: '{target}' is not allowed ({reason}); allowed: a path that can be written").format(
+                target=target, reason=reason(error)
+            )
+        )
+    return StoreError(_("output: {target} cannot be written ({reason})").format(target=target, reason=reason(error)))

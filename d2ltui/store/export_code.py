@@ -12,6 +12,7 @@ from d2ltui.code.script import ended, script
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.models import MODELS, image_shape
 from d2ltui.spec.versions import plain_config, unknown_choices
@@ -28,7 +29,11 @@ def code(config: RunConfig, name: str, live: LiveRun | None = None) -> str:
         StoreError: where another version has chosen something for it that this one does not have.
     """
     if unknown := unknown_choices(config):
-        raise StoreError(f"run: {name} cannot be written as code: this d2ltui does not know {', '.join(unknown)}")
+        raise StoreError(
+            _("run: {name} cannot be written as code: this d2ltui does not know {unknown}").format(
+                name=name, unknown=", ".join(unknown)
+            )
+        )
     if MODELS[config.model].build:
         return _foreign_code(config, name)
     if live is None or live.started is None:
@@ -55,7 +60,7 @@ def code(config: RunConfig, name: str, live: LiveRun | None = None) -> str:
 def _foreign_code(config: RunConfig, name: str) -> str:
     """The same for a model of another package, which that package builds."""
     model = MODELS[config.model]
-    module, _, made = (model.scratch if config.implementation == "scratch" else model.build).partition(":")
+    module, __, made = (model.scratch if config.implementation == "scratch" else model.build).partition(":")
     info = config.dataset_info
     shape = info.input_shape if len(info.input_shape) == 1 else image_shape(info)
     given = {field: value for field, value in plain_config(config).items() if field not in ("device", "threads")}
@@ -99,7 +104,7 @@ def weights(path: Path, config: RunConfig) -> bytes:
     except CheckpointError as error:
         raise StoreError(str(error)) from None
     if checkpoint is None:
-        raise NotAllowed(f"run: {path.name} has no checkpoint, and so no weights to export")
+        raise NotAllowed(_("run: {name} has no checkpoint, and so no weights to export").format(name=path.name))
     if damage:
         print(f"d2ltui: {damage}", file=sys.stderr)
     if MODELS[config.model].build:
@@ -108,7 +113,7 @@ def weights(path: Path, config: RunConfig) -> bytes:
     first = 0 if _wants_images(tuple(plan.values())) else 1  # of nn.Sequential's modules, which are counted from 0
     state = {}
     for name, value in checkpoint.model.items():
-        index, _, kind = name.partition(".")
+        index, __, kind = name.partition(".")
         # From scratch, a weight is (n_in, n_out), as in the book; nn.Linear's is (n_out, n_in).
         if config.implementation == "scratch" and kind == "weight" and plan[int(index)].kind == "linear":
             value = value.T.contiguous()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from d2ltui.spec.language import _
 from d2ltui.store.errors import NotAllowed, unwritten
 from d2ltui.store.export import metric_name
 from d2ltui.store.reader import RunReader
@@ -25,7 +26,9 @@ def write(reader: RunReader, directory: Path) -> None:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise NotAllowed(
-            f"tensorboard: it is not installed ({error}); allowed: after pip install tensorboard"
+            _("tensorboard: it is not installed ({reason}); allowed: after pip install tensorboard").format(
+                reason=error
+            )
         ) from None
     try:
         directory.mkdir(parents=True, exist_ok=True)

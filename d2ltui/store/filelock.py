@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from d2ltui.spec.files import open_regular
+from d2ltui.spec.language import _
 from d2ltui.store.errors import StoreError, reason
 
 try:
@@ -25,7 +26,9 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open_regular(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
-        raise StoreError(f"lock: {path} cannot be written ({reason(error)})") from None
+        raise StoreError(
+            _("lock: {path} cannot be written ({reason})").format(path=path, reason=reason(error))
+        ) from None
 
 
 @contextlib.contextmanager
@@ -40,7 +43,7 @@ def locked(path: Path) -> Iterator[None]:
         until = time.monotonic() + PATIENCE
         while not _taken(descriptor):
             if time.monotonic() > until:
-                raise StoreError(f"lock: {path} is in use by another process")
+                raise StoreError(_("lock: {path} is in use by another process").format(path=path))
             time.sleep(_PAUSE)
         yield
     finally:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from d2ltui.spec.fields import FIELDS as CONFIG_FIELDS
+from d2ltui.spec.language import _
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.parsing import parse as parse_field
 from d2ltui.spec.similar import did_you_mean
@@ -75,18 +76,32 @@ def _condition(word: str) -> Condition:
     found = _CONDITION.fullmatch(word)
     if found is None:
         if re.search(r"[<>=!]", word):
-            raise NotAllowed(f"filter: {quoted(word)} is not allowed; allowed: FIELD, one of {_OPERATORS}, and a value")
+            raise NotAllowed(
+                _("filter: {word} is not allowed; allowed: FIELD, one of {operators}, and a value").format(
+                    word=quoted(word), operators=_OPERATORS
+                )
+            )
         if word.replace("-", "_") in FIELDS:  # looked for in names, it would silently find nothing
-            how = f"{word}, one of {_OPERATORS}, and a value, such as lr>=0.1 or status=finished"
-            raise NotAllowed(f"filter: {quoted(word)} alone is not allowed; allowed: {how}")
+            how = _("{word}, one of {operators}, and a value, such as lr>=0.1 or status=finished").format(
+                word=word, operators=_OPERATORS
+            )
+            raise NotAllowed(
+                _("filter: {word} alone is not allowed; allowed: {how}").format(word=quoted(word), how=how)
+            )
         return Condition("", "", word.lower())
     name, sign, value = found[1].replace("-", "_"), found[2].replace("==", "="), found[3]
     if name not in FIELDS:
         hint = did_you_mean(name, FIELDS)
-        raise NotAllowed(f"filter: {quoted(name)} is not a field of a run{hint}; allowed: {', '.join(FIELDS)}")
+        raise NotAllowed(
+            _("filter: {name} is not a field of a run{hint}; allowed: {fields}").format(
+                name=quoted(name), hint=hint, fields=", ".join(FIELDS)
+            )
+        )
     ordered = name in NUMBERS or (name in CONFIG_FIELDS and CONFIG_FIELDS[name].kind in ("float", "int"))
     if sign not in ("=", "!=") and not ordered:
-        raise NotAllowed(f"filter: '{sign}' is not allowed with {name}; allowed: = and !=")
+        raise NotAllowed(
+            _("filter: '{sign}' is not allowed with {name}; allowed: = and !=").format(sign=sign, name=name)
+        )
     return Condition(name, sign, _value(name, value))
 
 
@@ -96,7 +111,11 @@ _OPERATORS = " ".join(OPERATORS)
 def _value(name: str, text: str) -> Any:
     if name == "status":
         if text not in STATUSES:
-            raise NotAllowed(f"filter: status {quoted(text)} is not known; allowed: {', '.join(STATUSES)}")
+            raise NotAllowed(
+                _("filter: status {text} is not known; allowed: {statuses}").format(
+                    text=quoted(text), statuses=", ".join(STATUSES)
+                )
+            )
         return text
     if name in TEXTS:
         return text
@@ -111,5 +130,7 @@ def _value(name: str, text: str) -> Any:
     except ValueError:
         number = math.nan
     if number != number:
-        raise NotAllowed(f"filter: {name} {quoted(text)} is not allowed; allowed: a number")
+        raise NotAllowed(
+            _("filter: {name} {text} is not allowed; allowed: a number").format(name=name, text=quoted(text))
+        )
     return number

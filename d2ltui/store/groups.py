@@ -61,7 +61,7 @@ class Group(NamedTuple):
             best=_means([run.best for run in self.runs]),
             group=self.name,
             kind=self.runs[0].kind,
-            note=f"{len(self.runs)} runs" if active else "",
+            note=counted(len(self.runs), "run") if active else "",
         )
 
 

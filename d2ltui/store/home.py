@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from d2ltui.spec.files import open_regular, read_regular
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 from d2ltui.store.errors import NotAllowed, StoreError, reason
 
@@ -31,7 +32,9 @@ MADE, GONE = ".new-", ".old-"  # what begins the names of directories that are n
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EACCES)
 LEFT = 86_400.0  # seconds after which such a one was left by a process that was killed
 MAX_NAME = 100
-NAMES = f"1 to {MAX_NAME} letters, digits, '-', '_' or '.', the first a letter or digit, and not 'latest'"
+NAMES = _("1 to {max_name} letters, digits, '-', '_' or '.', the first a letter or digit, and not 'latest'").format(
+    max_name=MAX_NAME
+)
 
 
 def home() -> Path:
@@ -46,8 +49,10 @@ def home() -> Path:
             return Path(given).expanduser().absolute()
         except RuntimeError:  # ~ and a user that there is not
             user = given.partition("/")[0]
-            why = f"there is no user '{user[1:]}' with a home"
-            raise NotAllowed(f"D2LTUI_HOME: '{given}' is not allowed ({why}); allowed: a directory") from None
+            why = _("there is no user '{user}' with a home").format(user=user[1:])
+            raise NotAllowed(
+                _("D2LTUI_HOME: '{given}' is not allowed ({why}); allowed: a directory").format(given=given, why=why)
+            ) from None
     import platformdirs
 
     return platformdirs.user_data_path("d2ltui", appauthor=False)
@@ -75,7 +80,9 @@ def names() -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise StoreError(f"runs: {runs_dir()} cannot be read ({reason(error)})") from None
+        raise StoreError(
+            _("runs: {runs_dir} cannot be read ({reason})").format(runs_dir=runs_dir(), reason=reason(error))
+        ) from None
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
@@ -100,9 +107,9 @@ def gone(path: Path) -> str:
     """What is missing of the run in directory `path`, in words, whoever has removed it; "" where nothing is."""
     with contextlib.suppress(OSError):
         if not os.path.lexists(path):
-            return "its directory is gone: deleted, or renamed"
+            return _("its directory is gone: deleted, or renamed")
         if not os.path.lexists(path / DATABASE):
-            return f"its {DATABASE} is gone: deleted, or renamed"
+            return _("its {database} is gone: deleted, or renamed").format(database=DATABASE)
     return ""
 
 
@@ -113,16 +120,16 @@ def path_of(name: str) -> Path:
         StoreError: where there is none, or it can be no run's name.
     """
     if not is_name(name):
-        raise NotAllowed(f"run: '{name}' is not allowed; allowed: {NAMES}")
+        raise NotAllowed(_("run: '{name}' is not allowed; allowed: {names}").format(name=name, names=NAMES))
     path = runs_dir() / name
     try:
         known = stat.S_ISDIR(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         known = False
     except OSError as error:
-        raise StoreError(f"run: {name} cannot be read ({reason(error)})") from None
+        raise StoreError(_("run: {name} cannot be read ({reason})").format(name=name, reason=reason(error))) from None
     if not known:
-        raise NotAllowed(f"run: '{name}' is not known; allowed: what 'd2ltui runs' lists")
+        raise NotAllowed(_("run: '{name}' is not known; allowed: what 'd2ltui runs' lists").format(name=name))
     return path
 
 
@@ -250,13 +257,17 @@ class Lock:
         try:
             self._file = open_regular(path / LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise StoreError(f"run: {path.name} cannot be written ({reason(error)})") from None
+            raise StoreError(
+                _("run: {name} cannot be written ({reason})").format(name=path.name, reason=reason(error))
+            ) from None
         if fcntl is not None:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(self._file)
-                raise StoreError(f"run: {path.name} is in use by another process; stop it there first") from None
+                raise StoreError(
+                    _("run: {name} is in use by another process; stop it there first").format(name=path.name)
+                ) from None
             except OSError:
                 pass  # a file system without locks
 
@@ -283,17 +294,19 @@ def rename(name: str, new: str) -> Path:
     """
     path = path_of(name)
     if not is_name(new):
-        raise NotAllowed(f"name: '{new}' is not allowed; allowed: {NAMES}")
+        raise NotAllowed(_("name: '{new}' is not allowed; allowed: {names}").format(new=new, names=NAMES))
     if re.fullmatch(r"map-\d+", new):
-        raise NotAllowed(f"name: '{new}' is not allowed (maps are called so); allowed: another name")
+        raise NotAllowed(_("name: '{new}' is not allowed (maps are called so); allowed: another name").format(new=new))
     target = runs_dir() / new
     with _owned(path):
         if os.path.lexists(target):
-            raise NotAllowed(f"name: '{new}' is not allowed; allowed: a name that no run has")
+            raise NotAllowed(_("name: '{new}' is not allowed; allowed: a name that no run has").format(new=new))
         try:
             path.rename(target)
         except OSError as error:
-            raise StoreError(f"run: {name} cannot be renamed ({reason(error)})") from None
+            raise StoreError(
+                _("run: {name} cannot be renamed ({reason})").format(name=name, reason=reason(error))
+            ) from None
     return target
 
 
@@ -320,7 +333,9 @@ def delete_at(path: Path) -> None:
             path = path.rename(gone / name)
             shutil.rmtree(gone)
         except OSError as error:
-            raise StoreError(f"run: {name} cannot be deleted ({reason(error)})") from None
+            raise StoreError(
+                _("run: {name} cannot be deleted ({reason})").format(name=name, reason=reason(error))
+            ) from None
 
 
 MAX_NOTE = 10_000
@@ -354,7 +369,9 @@ def set_note_at(path: Path, text: str) -> None:
     try:
         write_atomically(path / NOTE, lambda file: file.write(data))
     except OSError as error:
-        raise StoreError(f"note: it cannot be written to {path} ({reason(error)})") from None
+        raise StoreError(
+            _("note: it cannot be written to {path} ({reason})").format(path=path, reason=reason(error))
+        ) from None
 
 
 def path_of_group(name: str) -> Path:

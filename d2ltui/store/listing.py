@@ -11,7 +11,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,14 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import ENDED, PRUNED, Finding
 from d2ltui.spec.findings import Tally, finding_values, tally
 from d2ltui.spec.header import RunHeader, header_of
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting
-from d2ltui.spec.similar import did_you_mean
-from d2ltui.spec.text import counted, quoted
+from d2ltui.spec.text import counted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
 from d2ltui.store import home
 from d2ltui.store.best import best_figures
 from d2ltui.store.environment import is_alive
-from d2ltui.store.errors import Newer, NotAllowed, StoreError
-from d2ltui.store.likely import likely
+from d2ltui.store.errors import Newer, StoreError
 from d2ltui.store.schema import DAMAGE, Busy, damaged, last_findings, open_run, read_meta
 
 INTERRUPTED, DAMAGED, BUSY, NEWER = "interrupted", "damaged", "busy", "newer"
@@ -232,7 +231,9 @@ def unreadable(path: Path, config: RunConfig) -> str:
     """Why the run in directory `path` means nothing to this version, as a sentence; "" where it does."""
     if can_be_shown(config):
         return ""
-    return f"run: {path.name} is from a newer d2ltui ({' and '.join(unknown_choices(config))} is not known to this one)"
+    return _("run: {name} is from a newer d2ltui ({unknown_choices} is not known to this one)").format(
+        name=path.name, unknown_choices=_(" and ").join(unknown_choices(config))
+    )
 
 
 def _made(path: Path) -> float:
@@ -312,7 +313,9 @@ class Rows:
         parent = home.runs_dir()
         paths = [parent / name for name in home.names()]
         self._known = {path: self._row(path) for path in paths}
-        rows = [row for _, row, _ in self._known.values() if row.status != DAMAGED or not home.is_left(row.path)]
+        rows = [
+            row for _seen, row, _meta in self._known.values() if row.status != DAMAGED or not home.is_left(row.path)
+        ]
         return sorted(rows, key=lambda run: (run.created, run.name))
 
     def _row(self, path: Path) -> tuple[tuple[float, ...] | None, RunInfo, dict[str, Any] | None]:
@@ -350,48 +353,3 @@ def newest_first(run: RunInfo) -> tuple[float, str]:
 def active() -> list[RunInfo]:
     """The runs that some process trains now, the oldest first."""
     return [run for run in runs() if run.active]
-
-
-def find(reference: str, *, alone: bool = False) -> Path:
-    """The directory of the run that `reference` names: its name, a unique beginning of it, or `latest`.
-
-    `alone`: who asks takes runs only, and groups and maps are not named among what is allowed.
-
-    Raises:
-        NotAllowed: where there is none, or more than one.
-    """
-    if reference == home.LATEST:
-        listed = runs()
-        found = [run for run in listed if run.status not in (DAMAGED, NEWER)]
-        if found:
-            return found[-1].path
-        if not listed:
-            raise NotAllowed(f"run: there are none yet in {home.runs_dir()}; 'd2ltui train' makes one")
-        problem = listed[-1].problem
-        if len(listed) == 1:
-            raise StoreError(problem)
-        raise StoreError(f"run: none of the {len(listed)} in {home.runs_dir()} can be read; of the last one, {problem}")
-    if not home.is_name(reference):
-        raise NotAllowed(
-            f"run: {quoted(reference)} is not allowed; allowed: a run's name, the beginning of one, or latest"
-        )
-    names = home.names()
-    if reference in names:
-        return home.path_of(reference)
-    begun = [name for name in names if name.startswith(reference)]
-    if len(begun) == 1:
-        return home.path_of(begun[0])
-    if begun:
-        raise NotAllowed(f"run: {quoted(reference)} begins the names of {_some(begun)}; allowed: one of them")
-    listed = sorted(runs(), key=newest_first)
-    known = [run.name for run in listed] if alone else likely([(run.name, run.group) for run in listed])
-    if not known:
-        raise NotAllowed(f"run: {quoted(reference)} is not known; allowed: nothing, there is no run")
-    hint = did_you_mean(reference, known)
-    raise NotAllowed(f"run: {quoted(reference)} is not known{hint}; allowed: {_some(known)}")
-
-
-def _some(names: Iterable[str], most: int = 5) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - most} more ('d2ltui runs')" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more

@@ -23,6 +23,7 @@ from d2ltui.spec.axes import Axis, checked_axis
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.files import open_regular, read_regular
+from d2ltui.spec.language import _
 from d2ltui.spec.maps import CURVES, HISTOGRAMS, SAID, MapSpec
 from d2ltui.spec.text import json_line, printable_values, quoted
 from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
@@ -63,8 +64,10 @@ def find(reference: str) -> Path:
         return maps_dir() / known[-1]
     if reference in known:
         return maps_dir() / reference
-    there = ", ".join(known[-5:]) if known else "nothing, there is no map yet"
-    raise NotAllowed(f"map: {quoted(reference)} is not known; allowed: {there}")
+    there = ", ".join(known[-5:]) if known else _("nothing, there is no map yet")
+    raise NotAllowed(
+        _("map: {reference} is not known; allowed: {there}").format(reference=quoted(reference), there=there)
+    )
 
 
 class StoredMap:
@@ -84,7 +87,9 @@ class StoredMap:
             home.write_atomically(path / PROCESS, lambda file: file.write(text.encode()))
         except OSError as error:
             self._lock.release()
-            raise StoreError(f"map: {path.name} cannot be written ({reason(error)})") from None
+            raise StoreError(
+                _("map: {name} cannot be written ({reason})").format(name=path.name, reason=reason(error))
+            ) from None
 
     def _end_line(self) -> None:
         """A line that a killed process began is no cell: the next one must not go on with it."""
@@ -112,7 +117,9 @@ class StoredMap:
             text = json_line({"version": VERSION, **_plain(spec)}) + "\n"
             home.write_atomically(path / DESCRIPTION, lambda file: file.write(text.encode()))
         except OSError as error:
-            raise StoreError(f"map: it cannot be stored in {parent} ({reason(error)})") from None
+            raise StoreError(
+                _("map: it cannot be stored in {parent} ({reason})").format(parent=parent, reason=reason(error))
+            ) from None
         return cls(path)
 
     def add(self, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> None:
@@ -127,7 +134,9 @@ class StoredMap:
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise StoreError(f"map: {self.path.name} cannot be written ({reason(error)})") from None
+            raise StoreError(
+                _("map: {name} cannot be written ({reason})").format(name=self.path.name, reason=reason(error))
+            ) from None
 
     def close(self) -> None:
         """Let others have it."""
@@ -162,7 +171,11 @@ def read_spec(path: Path) -> MapSpec:
     with _problems_of(path):
         values = printable_values(json.loads(read_regular(path / DESCRIPTION, MAX_BYTES)))
         if (version := msgspec.convert(values.get("version", VERSION), int)) > VERSION:
-            raise Newer(f"map: {path.name} is from a newer d2ltui (version {version}; this one reads {VERSION})")
+            raise Newer(
+                _("map: {name} is from a newer d2ltui (version {version}; this one reads {ours})").format(
+                    name=path.name, version=version, ours=VERSION
+                )
+            )
         return MapSpec(
             _config(path, values["config"]),
             checked_axis("x", msgspec.convert(values["x"], Axis)),
@@ -207,19 +220,25 @@ def _problems_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"map: {path.name} cannot be read ({reason(error)})") from None
+        raise StoreError(
+            _("map: {name} cannot be read ({reason})").format(name=path.name, reason=reason(error))
+        ) from None
     except RecursionError:
-        raise Damaged(f"map: {path.name} is damaged (it is nested too deeply)") from None
+        raise Damaged(_("map: {name} is damaged (it is nested too deeply)").format(name=path.name)) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"map: {path.name} is damaged ({reason(error)})") from None
+        raise Damaged(_("map: {name} is damaged ({reason})").format(name=path.name, reason=reason(error))) from None
 
 
 def _config(path: Path, stored: object) -> RunConfig:
     """The run that the axes vary. Errors pass; a StoreError where it is another version's."""
     config = read_config(stored)
     if not can_be_shown(config):
-        unknown = " and ".join(unknown_choices(config))
-        raise Newer(f"map: {path.name} is from a newer d2ltui ({unknown} is not known to this one)")
+        unknown = _(" and ").join(unknown_choices(config))
+        raise Newer(
+            _("map: {name} is from a newer d2ltui ({unknown} is not known to this one)").format(
+                name=path.name, unknown=unknown
+            )
+        )
     check_config(config)
     layer_plan(config)
     return config

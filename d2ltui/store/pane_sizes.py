@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from d2ltui.spec.language import _
 from d2ltui.store import remembered
 
 FILE = "panes.json"
 LEAST, MOST = 0.25, 4.0  # times the usual size
-_WHAT = "the panes' sizes"
+_WHAT = _("the panes' sizes")
 
 
 def read() -> dict[str, float]:

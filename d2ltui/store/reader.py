@@ -25,6 +25,7 @@ import numpy as np
 from d2ltui.history.epochs import EPOCHS
 from d2ltui.history.live import MAX_PROBES, LiveRun
 from d2ltui.spec import events
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable, printable_values
 from d2ltui.store import environment, home
 from d2ltui.store.errors import Damaged, Newer, StoreError, reason
@@ -121,21 +122,25 @@ class RunReader:
         except DAMAGE as error:
             raise damaged(self.path, error) from None
         if found != "ok":
-            raise Damaged(f"run: {self.path.name} is damaged (run.db: its pages do not fit together)")
+            raise Damaged(
+                _("run: {name} is damaged (run.db: its pages do not fit together)").format(name=self.path.name)
+            )
         # Where the number of the format is one that SQLite does not know, it reads the database but never writes it.
         try:
             with open(self.path / home.DATABASE, "rb") as file:
                 header = file.read(_FORMAT_AT + 1)
         except OSError as error:
-            raise StoreError(f"run: {self.path.name} cannot be read (run.db: {reason(error)})") from None
+            raise StoreError(
+                _("run: {name} cannot be read (run.db: {reason})").format(name=self.path.name, reason=reason(error))
+            ) from None
         if header[_FORMAT_AT:] > _LAST_FORMAT:
-            raise Damaged(f"run: {self.path.name} is damaged (run.db: its header)")
+            raise Damaged(_("run: {name} is damaged (run.db: its header)").format(name=self.path.name))
 
     def poll(self) -> bool:
         """Take in what has come since the last time; True where anything has."""
         before = self.live.version
         if missing := home.gone(self.path):  # what is open still can be read, and would for ever be the same
-            raise StoreError(f"run: {self.path.name} cannot be read ({missing})")
+            raise StoreError(_("run: {name} cannot be read ({missing})").format(name=self.path.name, missing=missing))
         try:
             self._connection.execute("BEGIN")
             try:
@@ -250,7 +255,7 @@ class RunReader:
         after, kept = 0, ""
         log = self.log()
         try:
-            for _, kind, data in log:
+            for __, kind, data in log:
                 if kind == BEGUN:
                     after, kept = int(data["step"]), str(data["kept"])
                 elif kind == events.RunResumed.__name__:  # from an earlier checkpoint: the steps in between came again

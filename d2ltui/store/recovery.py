@@ -12,6 +12,7 @@ from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import read_toml, to_toml
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.header import RunHeader
+from d2ltui.spec.language import _
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import quoted
 from d2ltui.spec.versions import differing_fields, with_unknown
@@ -23,7 +24,9 @@ from d2ltui.store.schema import open_run
 
 def trained_elsewhere(path: Path, header: RunHeader) -> str:
     """That there are no weights and no configuration of the run in directory `path`, and why."""
-    return f"{path.name} is trained by {quoted(header.source)}, which keeps its network to itself"
+    return _("{name} is trained by {source}, which keeps its network to itself").format(
+        name=path.name, source=quoted(header.source)
+    )
 
 
 def config_of(path: Path) -> RunConfig:
@@ -36,7 +39,9 @@ def config_of(path: Path) -> RunConfig:
     if run.config is not None:
         return run.config
     if run.header is not None:
-        raise StoreError(f"run: {trained_elsewhere(path, run.header)}; allowed: a run of d2ltui's own")
+        raise StoreError(
+            _("run: {why}; allowed: a run of d2ltui's own").format(why=trained_elsewhere(path, run.header))
+        )
     if run.status != DAMAGED:  # another process holds it
         raise StoreError(run.problem)
     with contextlib.suppress(Damaged):  # a newer database, say, is not damaged: only then does the file beside it count
@@ -44,7 +49,11 @@ def config_of(path: Path) -> RunConfig:
     try:
         return _read_config(path / home.CONFIG)
     except ConfigError as error:
-        raise Damaged(f"{run.problem}, and of its {home.CONFIG}: {error.problems[0].message}") from None
+        raise Damaged(
+            _("{problem}, and of its {config}: {message}").format(
+                problem=run.problem, config=home.CONFIG, message=error.problems[0].message
+            )
+        ) from None
 
 
 def _read_config(file: Path) -> RunConfig:
@@ -73,7 +82,7 @@ def repair_config(path: Path, config: RunConfig) -> str:
     try:
         if not differing_fields(_read_config(file), config):
             return ""
-        wrong = f"config: {file} is not what the run was trained with"
+        wrong = _("config: {file} is not what the run was trained with").format(file=file)
     except ConfigError as error:
         wrong = error.problems[0].message
     try:
@@ -81,5 +90,5 @@ def repair_config(path: Path, config: RunConfig) -> str:
             left.unlink(missing_ok=True)
         home.write_atomically(file, lambda out: out.write(text.encode()))
     except OSError as failure:
-        return f"{wrong}; it cannot be written again ({reason(failure)})"
-    return f"{wrong}; it is written again from {home.DATABASE}"
+        return _("{wrong}; it cannot be written again ({failure})").format(wrong=wrong, failure=reason(failure))
+    return _("{wrong}; it is written again from {database}").format(wrong=wrong, database=home.DATABASE)

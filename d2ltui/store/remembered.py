@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from d2ltui.spec.files import read_regular
+from d2ltui.spec.language import _
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError, reason
 
@@ -28,9 +29,11 @@ def read(name: str, kind: type[T], what: str) -> T | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"{what} cannot be read from {path} ({reason(error)})") from None
+        raise StoreError(
+            _("{what} cannot be read from {path} ({reason})").format(what=what, path=path, reason=reason(error))
+        ) from None
     except (ValueError, RecursionError, msgspec.MsgspecError):
-        raise StoreError(f"{what} are the usual ones: {path} holds none") from None
+        raise StoreError(_("{what} are the usual ones: {path} holds none").format(what=what, path=path)) from None
 
 
 def write(name: str, value: object, what: str) -> None:
@@ -45,7 +48,9 @@ def write(name: str, value: object, what: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         home.write_atomically(path, lambda file: file.write(data))
     except OSError as error:
-        raise StoreError(f"{what} cannot be remembered in {path} ({reason(error)})") from None
+        raise StoreError(
+            _("{what} cannot be remembered in {path} ({reason})").format(what=what, path=path, reason=reason(error))
+        ) from None
 
 
 def _path(name: str) -> Path:

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from d2ltui.spec.files import read_regular
+from d2ltui.spec.language import _
 from d2ltui.store import home
 from d2ltui.store.errors import StoreError, reason
 
@@ -39,7 +40,11 @@ def ask(path: Path, request: Request) -> None:
     try:
         home.write_atomically(path / name, lambda file: file.write(data))
     except OSError as error:
-        raise StoreError(f"run: {path.name} cannot be asked to {request.verb} ({reason(error)})") from None
+        raise StoreError(
+            _("run: {name} cannot be asked to {verb} ({reason})").format(
+                name=path.name, verb=request.verb, reason=reason(error)
+            )
+        ) from None
 
 
 def take_requests(path: Path) -> list[Request]:

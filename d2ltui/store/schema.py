@@ -28,6 +28,7 @@ import numpy as np
 
 from d2ltui.spec import events
 from d2ltui.spec.files import check_regular, open_regular
+from d2ltui.spec.language import _
 from d2ltui.spec.text import printable_values
 from d2ltui.spec.versions import plain_config, read_config
 from d2ltui.store.errors import Damaged, Newer, StoreError, reason
@@ -261,12 +262,18 @@ def open_run(
             connection.close()
         raise damaged(path, error) from None
     except OSError as error:
-        raise StoreError(f"run: {path.name} cannot be read (run.db: {reason(error)})") from None
+        raise StoreError(
+            _("run: {name} cannot be read (run.db: {reason})").format(name=path.name, reason=reason(error))
+        ) from None
     connection.close()
     if application == APPLICATION:
-        raise Newer(f"run: {path.name} is from a newer d2ltui (schema {version}; this one reads {VERSION})")
-    why = "damaged (run.db is not the database of a run)" if size else "incomplete (its run.db is empty)"
-    raise Damaged(f"run: {path.name} is {why}")
+        raise Newer(
+            _("run: {name} is from a newer d2ltui (schema {version}; this one reads {ours})").format(
+                name=path.name, version=version, ours=VERSION
+            )
+        )
+    why = _("damaged (run.db is not the database of a run)") if size else _("incomplete (its run.db is empty)")
+    raise Damaged(_("run: {name} is {why}").format(name=path.name, why=why))
 
 
 def _check_files(path: Path) -> None:
@@ -274,16 +281,26 @@ def _check_files(path: Path) -> None:
     for name in ("run.db", "run.db-journal", "run.db-wal", "run.db-shm"):
         try:
             if not check_regular(path / name) and name == "run.db":
-                raise Damaged(f"run: {path.name} is incomplete (it has no run.db)")
+                raise Damaged(_("run: {name} is incomplete (it has no run.db)").format(name=path.name))
         except OSError as error:
             if error.errno == errno.EINVAL:
-                raise Damaged(f"run: {path.name} is damaged ({name}: {reason(error)})") from None
-            raise StoreError(f"run: {path.name} cannot be read ({name}: {reason(error)})") from None
+                raise Damaged(
+                    _("run: {name} is damaged ({file}: {reason})").format(
+                        name=path.name, file=name, reason=reason(error)
+                    )
+                ) from None
+            raise StoreError(
+                _("run: {name} cannot be read ({file}: {reason})").format(
+                    name=path.name, file=name, reason=reason(error)
+                )
+            ) from None
     with contextlib.suppress(OSError), os.fdopen(open_regular(path / "run.db-journal"), "rb") as journal:
         if journal.seek(0, os.SEEK_END) >= len(_SUPER_JOURNAL):
             journal.seek(-len(_SUPER_JOURNAL), os.SEEK_END)
             if journal.read() == _SUPER_JOURNAL:
-                raise Damaged(f"run: {path.name} is damaged (run.db-journal: it names another file)")
+                raise Damaged(
+                    _("run: {name} is damaged (run.db-journal: it names another file)").format(name=path.name)
+                )
 
 
 def _check_tables(connection: sqlite3.Connection, only: str = "") -> None:
@@ -306,10 +323,12 @@ def is_lock(error: BaseException) -> bool:
 def damaged(path: Path, error: BaseException) -> StoreError:
     """The sentence for a database that cannot be read."""
     if is_lock(error):
-        return Busy(f"run: {path.name} is being written and could not be read in time; try again")
+        return Busy(_("run: {name} is being written and could not be read in time; try again").format(name=path.name))
     if isinstance(error, sqlite3.OperationalError) and any(text in str(error).lower() for text in _NOT_ITS_BYTES):
-        return StoreError(f"run: {path.name} cannot be read (run.db: {reason(error)})")
-    return Damaged(f"run: {path.name} is damaged (run.db: {reason(error)})")
+        return StoreError(
+            _("run: {name} cannot be read (run.db: {reason})").format(name=path.name, reason=reason(error))
+        )
+    return Damaged(_("run: {name} is damaged (run.db: {reason})").format(name=path.name, reason=reason(error)))
 
 
 def read_meta(connection: sqlite3.Connection) -> dict[str, Any]:

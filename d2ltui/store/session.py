@@ -17,6 +17,7 @@ from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
 from d2ltui.spec.files import open_regular
 from d2ltui.spec.header import RunHeader
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.versions import plain_config
 from d2ltui.store import environment, home
@@ -96,7 +97,7 @@ class RunWriter:
         if self._held is not None:
             return 0
         held = sum(table.pending for table in (self._steps, self._epochs, self._layers, self._findings))
-        return held + sum(len(data) for _, _, data in self._log)
+        return held + sum(len(data) for _time, _kind, data in self._log)
 
     def take(self, event: events.Event) -> None:
         """Prepare what `event` tells.
@@ -158,13 +159,18 @@ class RunWriter:
             case events.RunStarted():
                 self._meta["device"] = event.device
                 self._say(
-                    f"{event.config.model} on {event.config.dataset}, {event.device}: {event.num_train:,} samples"
+                    _("{model} on {dataset}, {device}: {num_train:,} samples").format(
+                        model=event.config.model,
+                        dataset=event.config.dataset,
+                        device=event.device,
+                        num_train=event.num_train,
+                    )
                 )
             case events.RunResumed():
-                self._say(f"resumed after step {event.step:,}")
+                self._say(_("resumed after step {step:,}").format(step=event.step))
             case events.LearningRateChanged():
                 self._progress["lr"] = event.lr
-                self._say(f"lr {setting(event.lr)} after step {event.step:,}")
+                self._say(_("lr {lr} after step {step:,}").format(lr=setting(event.lr), step=event.step))
             case events.ThreadsChanged() | events.Noted():
                 self._say(event.sentence, minor=True)
             case events.ObserverFailed():
@@ -206,8 +212,12 @@ class RunWriter:
         journal.unlink(missing_ok=True)
         home.put_aside(self.path)
         made.rename(self.path / home.DATABASE)
-        aside = f", and the old one is kept as {kept}" if kept else ""
-        self.news = f"{self._damage}; a new run.db begins at its checkpoint{aside}"
+        said = (
+            _("{damage}; a new run.db begins at its checkpoint, and the old one is kept as {kept}")
+            if kept
+            else _("{damage}; a new run.db begins at its checkpoint")
+        )
+        self.news = said.format(damage=self._damage, kept=kept)
         self._damage = ""
         self._connection.close()
         self._connection = open_run(self.path, writes=True)

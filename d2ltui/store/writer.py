@@ -25,6 +25,7 @@ import numpy as np
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import RunHeader
+from d2ltui.spec.language import _
 from d2ltui.spec.text import counted, printable
 from d2ltui.store import home
 from d2ltui.store.errors import MAX_SENTENCE, StoreError, reason
@@ -129,7 +130,11 @@ class StoreThread:
                 self._turn()
             self._last_turns()
         except Exception as error:  # a defect here must not go unsaid, nor stop the training
-            self._say(f"store: the run is no longer stored ({type(error).__name__}: {error})")
+            self._say(
+                _("store: the run is no longer stored ({kind}: {reason})").format(
+                    kind=type(error).__name__, reason=error
+                )
+            )
         finally:
             self._dead = True
             self._queue.clear()
@@ -155,7 +160,7 @@ class StoreThread:
                 session = RunWriter(path, self.config)
         except (OSError, sqlite3.Error, StoreError) as error:
             why = str(error) if isinstance(error, StoreError) else f"{home.runs_dir()}: {reason(error)}"
-            self._say(f"store: the run is not stored ({why}); it continues in memory")
+            self._say(_("store: the run is not stored ({why}); it continues in memory").format(why=why))
             if self._lock is not None:
                 self._lock.release()
             return
@@ -171,19 +176,21 @@ class StoreThread:
                 return
             name = self._session.path.name
             if self._locked_since is None:
-                first = f"its first {counted(self._session.stored_step, 'step', ',')}"
-                end = f"the end of {name} is not stored, what came before is: {first}"
-                there = "and a checkpoint are" if has_checkpoint(self._session.path) else "is"
-                nothing = f"no step of {name} is stored, how it was set {there}"
-                self._say(f"store: {end if self._session.stored_step else nothing}")
+                if self._session.stored_step:
+                    said = _("store: the end of {name} is not stored, what came before is: its first {steps}")
+                elif has_checkpoint(self._session.path):
+                    said = _("store: no step of {name} is stored, how it was set and a checkpoint are")
+                else:
+                    said = _("store: no step of {name} is stored, how it was set is")
+                self._say(said.format(name=name, steps=counted(self._session.stored_step, "step", ",")))
                 return
             if time.monotonic() > deadline:
                 if self._queue:
-                    what = f"what {name} has trained since it was resumed"
-                    self._say(f"store: {what} is not stored (another process holds its file)")
-                    return
-                what = f"the end of {name}" if self._session.stored else f"what {name} has trained"
-                self._say(f"store: {what} is not stored (another process holds its file)")
+                    what = _("what {name} has trained since it was resumed")
+                else:
+                    what = _("the end of {name}") if self._session.stored else _("what {name} has trained")
+                said = _("store: {what} is not stored (another process holds its file)")
+                self._say(said.format(what=what.format(name=name)))
                 return
             time.sleep(0.1)
 
@@ -228,7 +235,7 @@ class StoreThread:
         self._locked_since = None
         if self._failing:
             self._failing = False
-            self._say("store: the run is stored again, with nothing missing")
+            self._say(_("store: the run is stored again, with nothing missing"))
 
     def _failed(self, session: RunWriter, error: Exception) -> None:
         if session.pending > MAX_PENDING:
@@ -240,19 +247,25 @@ class StoreThread:
                 self._locked_since = now - PATIENCE  # SQLite has waited so long already
             if now - self._locked_since < LOCK_PATIENCE:
                 return
-            why = "another process holds it"
+            why = _("another process holds it")
         else:
             self._locked_since = None
             self._try_at = time.monotonic() + RETRY
             why = home.gone(session.path) or reason(error)
         if not self._failing:
             self._failing = True
-            self._say(f"store: {session.path} takes no more ({why}); the run continues in memory")
+            self._say(
+                _("store: {path} takes no more ({why}); the run continues in memory").format(path=session.path, why=why)
+            )
 
     def _give_up(self, error: Exception) -> None:
-        no = "not" if self._session is not None and not self._session.stored else "no longer"
         why = (self.path is not None and home.gone(self.path)) or reason(error)
-        self._say(f"store: the run is {no} stored ({why}); it continues in memory")
+        said = (
+            _("store: the run is not stored ({why}); it continues in memory")
+            if self._session is not None and not self._session.stored
+            else _("store: the run is no longer stored ({why}); it continues in memory")
+        )
+        self._say(said.format(why=why))
         if self._session is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._session.close()

@@ -17,7 +17,8 @@ from terminal import Terminal
 
 from d2ltui.engine.checkpoint import read
 from d2ltui.store import home
-from d2ltui.store.listing import find, info
+from d2ltui.store.listing import info
+from d2ltui.store.named import find
 from d2ltui.store.reader import RunReader
 from tests import processes
 from tests.selection import long_after

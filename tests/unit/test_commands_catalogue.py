@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+import string
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from d2ltui.cli.app import cli
+from d2ltui.cli.app import cli, main
 from d2ltui.spec.language import using
 from d2ltui.spec.width import cells
+from tests import catalogues
 from tests.catalogues import COMMANDS
+
+
+def fields(text: str) -> set[tuple[str | None, str | None]]:
+    return {(name, form) for _, name, form, _ in string.Formatter().parse(text) if name is not None}
 
 
 def helped(*command: str) -> str:
@@ -22,6 +29,11 @@ def helped(*command: str) -> str:
 def test_all_that_commands_say_of_themselves_is_translated(tongue: str) -> None:
     known = COMMANDS.read(tongue)
     assert [message.text for message in COMMANDS.marked() if not known.get(message.key, [""])[0]] == []
+    assert set(known) - {""} == {message.key for message in COMMANDS.marked()}, "those that are gone are taken out"
+    for message in COMMANDS.marked():
+        assert fields(known[message.key][0]) == fields(message.text), message
+    assert COMMANDS.path_of(tongue, "po").read_text("utf-8") == catalogues.po(COMMANDS.marked(), known)
+    assert COMMANDS.path_of(tongue, "mo").read_bytes() == catalogues.mo(COMMANDS.marked(), known)
 
 
 @pytest.mark.parametrize("command", [(), ("train",), ("lessons",), ("map",)])
@@ -38,3 +50,47 @@ def test_english_help_is_click_s_own_and_loads_nothing_for_others(monkeypatch: p
     monkeypatch.delitem(sys.modules, "d2ltui.cli.help", raising=False)
     assert "Train without the interface." in helped("train")
     assert "d2ltui.cli.help" not in sys.modules
+
+
+# Two words of English in a row, but for names: fields, statuses, commands, layers.
+ENGLISH = re.compile(r"\b[a-z]+ (the|a|of|is|are|not|with|in|on|by|to|its|it|and|or|from|at|after) [a-z]+")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--lr", "x"],
+        ["train", "--nope"],
+        ["train", "--lr"],
+        ["trian"],
+        ["show"],
+        ["show", "no-such-run"],
+        ["runs", "lr"],
+        ["runs", "--columns", "x"],
+        ["compare", "a"],
+        ["export", "x"],
+        ["map"],
+        ["map", "--x", "lr=1:2:3", "--y", "lr=1:2:3"],
+        ["sweep", "--lr", "0.1"],
+        ["lessons", "x"],
+        ["lessons", "--html", "x"],
+        ["watch", "--max-fps", "0"],
+        ["train", "--device", "cuda:77", "--epochs", "1"],
+        ["train", "--model", "lenet", "--dataset", "moons"],
+        ["train", "--hidden", "99999999,99999999"],
+        ["models"],
+        ["check", "--dataset", "moons"],
+    ],
+    ids=" ".join,
+)
+def test_what_commands_print_is_chinese(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
+    with using("zh"):
+        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+        with pytest.raises(SystemExit):
+            main()
+    said = "".join(capfd.readouterr())
+    assert re.search("[\u4e00-\u9fff]", said)
+    assert [line for line in said.splitlines() if ENGLISH.search(line)] == []

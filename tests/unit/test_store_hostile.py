@@ -19,7 +19,8 @@ from runs import short
 from d2ltui.cli import app
 from d2ltui.spec import catalogue, events
 from d2ltui.store import Damaged, NotAllowed, StoreError, home, schema
-from d2ltui.store.listing import Rows, find, info, runs
+from d2ltui.store.listing import Rows, info, runs
+from d2ltui.store.named import find
 from d2ltui.store.reader import RunReader
 from d2ltui.store.recovery import config_of
 from d2ltui.store.requests import take_requests

@@ -15,7 +15,8 @@ from runs import read_by_another, short
 
 from d2ltui.spec import events
 from d2ltui.store import StoreError, home, listing, schema
-from d2ltui.store.listing import Rows, find, info, runs
+from d2ltui.store.listing import Rows, info, runs
+from d2ltui.store.named import find
 from d2ltui.store.reader import RunReader
 from d2ltui.store.session import RunWriter
 from d2ltui.store.writer import StoreThread

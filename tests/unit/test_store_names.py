@@ -12,7 +12,8 @@ from stories import CONFIG, same, stored
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
 from d2ltui.store import StoreError, home, schema
-from d2ltui.store.listing import find, info, runs
+from d2ltui.store.listing import info, runs
+from d2ltui.store.named import find
 from d2ltui.store.reader import RunReader
 from d2ltui.store.session import RunWriter
 from d2ltui.store.writer import StoreThread

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.spec.text import MAX_TEXT, are, counted, json_line, printable, printable_values, sections, written_to
+from d2ltui.spec.text import MAX_TEXT, counted, ended, json_line, printable, printable_values, sections, written_to
 
 HOSTILE = [
     "\x1b]52;c;aGVsbG8=\x07",
@@ -33,12 +33,14 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("number", "told"), [(0, "0 steps are"), (1, "1 step is"), (2, "2 steps are"), (1024, "1024 steps are")]
-)
+@pytest.mark.parametrize(("number", "told"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (1024, "1024 steps")])
 def test_numbers(number: int, told: str) -> None:
-    assert f"{counted(number, 'step')} {are(number)}" == told
+    assert counted(number, "step") == told
     assert counted(1024, "step", ",") == "1,024 steps"
+
+
+def test_a_sentence_ends_with_one_stop() -> None:
+    assert [ended("It fell"), ended("It fell."), ended("降了。")] == ["It fell.", "It fell.", "降了。"]
 
 
 def harmless(text: str) -> bool:

@@ -24,8 +24,9 @@ from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.config_file import read_toml
 from d2ltui.spec.versions import differing_fields, plain_config, read_config, unknown_fields
 from d2ltui.store import StoreError, home, schema
-from d2ltui.store.listing import find, info
+from d2ltui.store.listing import info
 from d2ltui.store.migrations import migrate
+from d2ltui.store.named import find
 from d2ltui.store.reader import RunReader
 from d2ltui.store.session import RunWriter
 

@@ -14,7 +14,7 @@ from d2ltui.spec.axes import OF_HIDDEN
 from d2ltui.spec.axes_usual import zoomed
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
-from d2ltui.spec.maps import Cell, MapSpec, best, effort_of, quantities_of
+from d2ltui.spec.maps import Cell, MapSpec, best, called, effort_of, quantities_of
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import MAP_HELP, MAP_KEYS, bindings, help_rows, in_words
@@ -172,7 +172,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
 
         spec, ascii = growing.spec, self.host.ascii
         title = of_map.title(spec)
-        self._map_pane.title(self._map_pane.longest_fitting(f"{quantity}: {title}", quantity))
+        self._map_pane.title(self._map_pane.longest_fitting(f"{called(quantity)}: {title}", called(quantity)))
         failed = growing.problem and not growing.known.cells and growing.problem != STOPPED
         if failed:
             self._view.show(map_words.failure(growing.problem, self._view.size.width))

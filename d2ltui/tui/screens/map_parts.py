@@ -11,7 +11,7 @@ from textual.message import Message
 from d2ltui.charts.sparkline import sparkline
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.language import _
-from d2ltui.spec.maps import HISTOGRAMS, SAID, Cell, Figures, Known, MapSpec
+from d2ltui.spec.maps import HISTOGRAMS, SAID, Cell, Figures, Known, MapSpec, called
 from d2ltui.spec.numbers import optional, percent, setting
 from d2ltui.spec.width import cells, padded, wrapped
 from d2ltui.tui.panes.look import look_of
@@ -99,14 +99,14 @@ def _wrapped_key(key: list[tuple[int, str]], width: int) -> Drawing:
         entries = text.split("  ")
         lines = [""]
         for entry in entries:
-            if lines[-1] and len(lines[-1]) + 2 + len(entry) > width:
+            if lines[-1] and cells(lines[-1]) + 2 + cells(entry) > width:
                 lines.append("")
             lines[-1] += ("  " if lines[-1] else "") + entry
         return [[(style, line)] for line in lines]
     lines_of_shades: Drawing = [[]]
     for shade, meaning in zip(key[::2], key[1::2], strict=True):
         used = sum(cells(text) for __, text in lines_of_shades[-1])
-        if used and used + len(shade[1]) + len(meaning[1].rstrip()) > width:
+        if used and used + cells(shade[1]) + cells(meaning[1].rstrip()) > width:
             lines_of_shades.append([])
         lines_of_shades[-1] += [shade, meaning]
     return lines_of_shades
@@ -124,7 +124,7 @@ def cell_lines(spec: MapSpec, cell: Cell, figures: Figures | None, quantity: str
             continue
         style = Style.TEXT if name == quantity else Style.AXIS
         said = percent(value) if name in ("dead", "saturated") and value is not None else optional(value)
-        lines.append([(style, padded(name, 15)), (Style.TEXT, said)])
+        lines.append([(style, padded(called(name), 15)), (Style.TEXT, said)])
     if figures.get("diverged"):
         lines.append(
             [

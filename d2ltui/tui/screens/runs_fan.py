@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from d2ltui.charts.fan import are_alike, fan_chart, fan_of
 from d2ltui.charts.spec import ChartSpec, Drawing, Style
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
 from d2ltui.tui.screens.runs_curves import Shown, marked_runs, span
@@ -54,10 +55,14 @@ def fan_of_runs(
         y_high=1.0 if shares else None,
         cursor=float(shown.epoch),
     )
-    said = f"{counted(len(runs), 'run')} that differ in their seeds; at epoch {shown.epoch} (← →):"
+    said = _("{runs} that differ in their seeds; at epoch {epoch} (← →):").format(
+        runs=counted(len(runs), "run"), epoch=shown.epoch
+    )
     if float(shown.epoch) not in fan.epochs:
         return spec, f"{said}\n–"
     at = fan.epochs.index(float(shown.epoch))
     lowest, lower, median, upper, highest = (number(values[at]) for values in fan[1:6])
-    of = f" of {fan.runs[at]}" if fan.runs[at] < len(runs) else ""
-    return spec, f"{said}\nmedian {median}, quartiles {lower} and {upper}, from {lowest} to {highest}{of}"
+    of = _(" of {runs}").format(runs=fan.runs[at]) if fan.runs[at] < len(runs) else ""
+    return spec, _("{said}\nmedian {median}, quartiles {lower} and {upper}, from {lowest} to {highest}{of}").format(
+        said=said, median=median, lower=lower, upper=upper, lowest=lowest, highest=highest, of=of
+    )

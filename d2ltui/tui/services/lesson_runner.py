@@ -8,6 +8,8 @@ import traceback
 from collections import deque
 from typing import TYPE_CHECKING
 
+from d2ltui.spec.language import _
+
 if TYPE_CHECKING:
     from d2ltui.lessons.bench import Bench, BenchRun
     from d2ltui.lessons.lesson import Lesson
@@ -53,7 +55,7 @@ class Measurement:
         try:
             self.verdict = self.bench.verdict()
         except LessonCancelled:
-            self.problem = "stopped by you"
+            self.problem = _("stopped by you")
         except LessonError as error:
             self.problem = str(error)
         except Exception as error:  # above a thread there is nobody who would hear of it
@@ -174,7 +176,7 @@ class LessonRunner:
             ended = [waiting] if waiting is not None and waiting in self._waiting else list(self._waiting)
             for measurement in ended:
                 self._waiting.remove(measurement)
-                measurement.problem = "stopped by you"
+                measurement.problem = _("stopped by you")
             if self._present is not None and waiting not in ended:
                 self._present.bench.stop()
 

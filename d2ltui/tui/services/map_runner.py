@@ -181,9 +181,15 @@ class StoredMaps:
             except StoreError as error:
                 found[name] = str(error)
                 continue
-            done = f"{len(cells)} of {counted(spec.total, 'cell', ',')}"
+            done = _("{done} of {cells}").format(done=len(cells), cells=counted(spec.total, "cell", ","))
             config = spec.config
-            found[name] = f"{config.model} on {config.dataset}: {axis_text(spec.x)} {axis_text(spec.y)}, {done}"
+            found[name] = _("{model} on {dataset}: {x} {y}, {done}").format(
+                model=config.model,
+                dataset=config.dataset,
+                x=axis_text(spec.x),
+                y=axis_text(spec.y),
+                done=done,
+            )
         return found
 
     @staticmethod
