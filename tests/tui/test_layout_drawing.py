@@ -63,6 +63,23 @@ async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int
         assert len(layouts) == 1
 
 
+async def test_a_character_in_a_field_needs_no_layout_and_the_end_of_a_long_text_is_seen(open_app: Opener) -> None:
+    async with open_app({"model": "mlp"}) as person:
+        await person.select("lr")
+        await person.press("enter", "0")  # what was said before is gone, and its line
+        layouts, _ = counted_layouts(person)
+        await person.press("5")
+        assert person.setup.state["lr"] == "0.105"
+        assert "0.105" in person.text()
+        for _ in range(40):
+            person.setup.screen.focused.insert_text_at_cursor("0")  # type: ignore[union-attr]
+        await person.press("7", "8", "9")
+        assert "000789 " in person.text()
+        await person.press("home")
+        assert "0.105000" in person.text()
+        assert layouts == []
+
+
 async def test_a_chart_that_cannot_be_drawn_is_told_of_once_and_the_run_goes_on(
     open_app: Opener, d2ltui_home: Path
 ) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.binding import Binding
 from textual.content import Content
+from textual.geometry import Region
 from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -14,6 +16,9 @@ from textual.widgets import Input, Static
 
 from d2ltui.spec.width import cells, padded
 from d2ltui.tui.render.cached import KeptLooks
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 LABEL_WIDTH = 13
 DIGITS = "0123456789"
@@ -112,7 +117,11 @@ class ChoiceField(KeptLooks, Widget, can_focus=True):
 
 
 class Entry(KeptLooks, Input):
-    """What is typed into a field."""
+    """What is typed into a field. It is as wide as its column, whatever that is: nothing else moves."""
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """Draw it again. Textual lays out the whole screen for each character: the text has another width."""
+        return super().refresh(*regions, repaint=repaint or layout, recompose=recompose)
 
 
 class TextField(KeptLooks, Widget, can_focus=True):

@@ -328,9 +328,10 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
                 field.value = state[field.field]
             field.display = field.field in visible or field.field == "dataset"
         for text in self.query(TextField):
-            text.display = text.field in visible
+            shown = text.field in visible
             if text.field == "data_dir":
-                text.display = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
+                shown = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
+            text.display = shown  # once: each change of it lays out the whole screen
             if text.field != typed:
                 text.set_text(state[text.field])
         self._show_problems()
@@ -375,7 +376,8 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
 
     def _note(self, selector: str, text: str) -> None:
         note = self.query_one(selector, Static)
-        note.update(text)
+        if note.content != text:  # Textual would lay out the whole screen
+            note.update(text)
         note.display = bool(text)
 
     def action_next_field(self, by: int) -> None:
