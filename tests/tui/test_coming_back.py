@@ -131,3 +131,24 @@ async def test_all_of_a_screen_is_rendered_widget_by_widget(monkeypatch: pytest.
             await until(pilot, lambda: sent)
         assert sorted(str(name) for name in rendered) == ["front", "left", "part", "right"]
         assert cells("".join(sent)) == app.shown()
+
+
+async def test_what_cannot_be_seen_lays_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has changed within something that is hidden, together with what can be seen."""
+    sent = listen(monkeypatch)
+    app = Two()
+    async with app.run_test(size=(WIDTH, HEIGHT)) as pilot:
+        app.show("left", "abcdefgh", "one")
+        app.screen.query_one("#cut").display = False
+        await pilot.pause(0.1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Compositor, "_arrange_root", None)
+            app.show("part", "", "unseen")
+            app.show("left", "abcdefgX", "one")
+            await pilot.pause(0.1)
+            assert app.screen.query_one("#left").region, "Textual would look for it in a new layout"
+        assert cells("".join(sent)) == app.shown()
+        app.screen.query_one("#cut").display = True
+        await pilot.pause(0.1)
+        assert "seen" in text("".join(sent))
+        assert cells("".join(sent)) == app.shown()

@@ -217,6 +217,7 @@ async def test_another_theme_parses_no_rules_twice_and_refreshes_little(
             patch.setattr(stylesheet, "parse", None)
             patch.setattr(Input, "render_line", None)  # a form that looks as it did is not drawn again
             patch.setattr(ChoiceField, "render", None)
+            patch.setattr(LinesView, "get_component_rich_style", None)  # nor are a chart's colours looked up again
             person.app.action_toggle_theme()
             widgets = len(person.app.screen.walk_children())
             assert refreshed < 1.5 * widgets, "each once, but for a few"

@@ -79,11 +79,14 @@ class CellDiffCompositor(Compositor):
         return result
 
     def update_widgets(self, widgets: set[Widget]) -> None:
-        """These have changed. A screen is no more than any other widget: what it holds tells of its own changes."""
+        """These have changed. A screen is no more than any other widget: what it holds tells of its own changes.
+
+        Textual lays everything out once more where one of them cannot be seen.
+        """
         if self.root is not None and self.root in widgets:
             self._own_regions.update(self.root._exchange_repaint_regions())
             widgets = widgets - {self.root}
-        super().update_widgets(widgets)
+        super().update_widgets(widgets & self.visible_widgets.keys())
 
     def render_update(  # type: ignore[override]
         self, full: bool = False, screen_stack: list[Screen[Any]] | None = None, simplify: bool = False

@@ -22,12 +22,14 @@ from d2ltui.charts.grid import one_cell_each
 from d2ltui.charts.spec import COLOURED, Style, colours_of
 from d2ltui.spec.width import has_wide
 from d2ltui.tui.render.compositor import BatchedWidget
+from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Line = Sequence[tuple[int, str]]
 MAX_STYLES = 4096  # kept: of pictures there are as many as pairs of colours
+MAX_LOOKS = 8
 
 # One component class for each of the charts' styles: the theme decides what they look like.
 _CLASSES = {style: f"lines--{style.name.lower().replace('_', '-')}" for style in Style}
@@ -84,7 +86,8 @@ class LinesView(BatchedWidget, ScrollView, can_focus=False):
         self._scrolls = scrolls  # a drawing does not: it is made anew for every size
         self._lines: list[Line] = []
         self._strips: list[Strip | None] = []  # ready for the screen, in the view's whole width
-        self._styles: dict[int | None, RichStyle] = {}
+        self._present: dict[int | None, RichStyle] | None = None  # how runs look just now, by their styles
+        self._of_looks: dict[object, dict[int | None, RichStyle]] = {}  # and how they did, in this look or another one
         self._look: tuple[int, Sequence[LineFilter]] = (0, ())  # the width and the filters that they were made with
         self._blank: Strip | None = None
         self._background: Color | None = None
@@ -145,8 +148,7 @@ class LinesView(BatchedWidget, ScrollView, can_focus=False):
         return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def _forget_look(self) -> None:
-        self._styles = {}
-        self._background = None
+        self._present = self._background = None
         self._forget_strips()
 
     def _forget_strips(self) -> None:
@@ -191,6 +193,17 @@ class LinesView(BatchedWidget, ScrollView, can_focus=False):
         for line_filter in filters:
             strip = strip.apply_filter(line_filter, self._background)
         return strip
+
+    @property
+    def _styles(self) -> dict[int | None, RichStyle]:
+        """Those that are known: in a look that it has had before, those of that time."""
+        if self._present is None:
+            sheet = self.app.stylesheet
+            look = sheet.look(self) if isinstance(sheet, ThemeStylesheet) else None
+            if len(self._of_looks) > MAX_LOOKS:
+                self._of_looks.clear()
+            self._present = {} if look is None else self._of_looks.setdefault(look, {})
+        return self._present
 
     def _style(self, style: int | None) -> RichStyle:
         """How a run of `style` looks, or, with None, where there is none."""
