@@ -10,7 +10,8 @@ from textual.app import App
 from textual.screen import Screen
 from textual.widgets import Input
 
-from d2ltui.tui.screens.dialogs import AskScreen, HelpScreen, SaveScreen
+from d2ltui.spec.width import cells
+from d2ltui.tui.screens.dialogs import AskScreen, HelpScreen, KeyTable, SaveScreen
 
 
 async def test_what_was_said_of_a_file_goes_when_another_is_named(tmp_path: Path) -> None:
@@ -61,3 +62,15 @@ async def test_help_is_read_also_where_there_is_little_room(size: tuple[int, int
         shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
         assert shown.count("key ") >= rows, shown
         assert "what it" in shown
+
+
+def test_what_a_key_does_is_wrapped_and_nothing_of_it_is_left_out() -> None:
+    """Of Chinese, which has no blanks, too: Rich's table ends such a line with an ellipsis."""
+    said = "训练这两个轴的地图；停止过的会继续；在文字栏里也可以"
+    lines = KeyTable([("ctrl+r", said), ("b", "the best cell")])._lines(20)
+    *chinese, english = lines
+    assert english == "b      the best cell"
+    assert len(chinese) > 3
+    assert all(cells(line) <= 20 for line in chinese)
+    assert chinese[0].startswith("ctrl+r ")
+    assert "".join(line[7:].strip() for line in chinese) == said

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from rich.table import Table
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from d2ltui.spec.language import _
-from d2ltui.spec.width import cells, padded
+from d2ltui.spec.width import cells, padded, wrapped
+from d2ltui.tui.render.cached import KeptLooks
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.options import Options
@@ -37,6 +39,36 @@ class Boxed(Once, BatchedScreen):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (10, "-high")]
 
 
+class KeyTable(KeptLooks, Widget):
+    """Keys, and beside them what they do, wrapped. (Rich's table is drawn for each question about its size.)"""
+
+    DEFAULT_CSS = "KeyTable { height: auto; }"
+
+    def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._rows_of_help = rows
+        self._beside = max((cells(name) for name, _what in rows), default=0) + 1  # the column of what they do
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """Where nothing is wrapped."""
+        return self._beside + max((cells(what) for _name, what in self._rows_of_help), default=0)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As many lines as there are in that width."""
+        return len(self._lines(width))
+
+    def _lines(self, width: int) -> list[str]:
+        lines = []
+        for name, what in self._rows_of_help:
+            first, *more = wrapped(what, width - self._beside) or [""]
+            lines += [f"{padded(name, self._beside)}{first}", *(f"{' ' * self._beside}{line}" for line in more)]
+        return lines
+
+    def render(self) -> Content:
+        """All lines."""
+        return Content("\n".join(self._lines(self.size.width)))
+
+
 class HelpScreen(Boxed, ModalScreen[None]):
     """Every key of a screen, from the same table that dispatches them."""
 
@@ -51,12 +83,9 @@ class HelpScreen(Boxed, ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """A list of keys."""
-        keys = Table.grid(padding=(0, 1))
-        for name, help in self._rows_of_help:
-            keys.add_row(Text(name, no_wrap=True), Text(help))
         with VerticalScroll(classes="box") as box:
             box.border_title = _("Keys (escape closes)")
-            yield Static(keys)
+            yield KeyTable(self._rows_of_help)
 
 
 class TextScreen(Boxed, ModalScreen[None]):
