@@ -24,7 +24,7 @@ PLAIN = " .:-=+%@"
 
 
 def body(diagram: Descent, width: int, height: int, look: Look) -> Drawing:
-    """The bowl, darker where the loss is lower; the paths' steps as marks joined by dots; the goal as a cross."""
+    """The bowl, fainter where the loss is lower; the paths' steps as marks joined by dots; the goal as a cross."""
     rows = height - 1
     canvas = Canvas(width, rows)
     loss = fitted(diagram.loss, width, 2 * rows)

@@ -120,7 +120,7 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl, needed: Ma
         walk = Path(role_in_words(role), [p[0] for p in path], [p[1] for p in path], index, "o")
         bowl_of = Descent(bowl.picture(x, y), x, y, ("w₁", "w₂"), (walk,), bowl.goal)
         panels.append(Panel(_("{role}: {steps} steps").format(role=role_in_words(role), steps=steps), bowl_of))
-    return Panels(tuple(panels), columns=2, note=_("steps to the bottom; darker: lower loss"))
+    return Panels(tuple(panels), columns=2, note=_("steps to the bottom; fainter: lower loss"))
 
 
 VALLEY = {"model": "linear", "dataset": "synthetic-linear", "batch_size": 1000, "epochs": 60}
