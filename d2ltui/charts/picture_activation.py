@@ -20,7 +20,14 @@ def activation(picture: ActivationCurve, width: int, height: int, look: Look) ->
     """The curve, its slope, and where the layer's inputs lie now."""
     largest = float(np.abs(picture.slope).max())
     said = _("slope at most {slope}").format(slope=number(largest))
-    if picture.counts.any():
+    if picture.counts.any() and picture.flat_ends:
+        said = _("{share} of the inputs saturate it, the output beyond {low} or {high}; {said}").format(
+            share=whole_percent(picture.flat),
+            low=number(picture.flat_ends[0]),
+            high=number(picture.flat_ends[1]),
+            said=said,
+        )
+    elif picture.counts.any():
         said = _("{share} of the inputs at a slope below {slope}; {said}").format(
             share=whole_percent(picture.flat), slope=number(largest / 20, 2), said=said
         )

@@ -33,13 +33,18 @@ def of_layer(subject: Subject, request: PictureRequest) -> ActivationCurve:
     values = values[torch.isfinite(values)].clamp(-FURTHEST, FURTHEST)
     end = max(SHOWN, float(values.abs().max()) if len(values) else 0.0)
     x, y, slope = curve(module, end)
+    known = activation_of(spec.name)
     counts, flat = np.zeros(0, np.int64), 0.0
     if len(values):
         counts = torch.histc(values.cpu(), bins=max(2, request.width), min=-end, max=end).numpy().astype(np.int64)
-        steep = np.abs(np.interp(to_numpy(values), x, slope))
-        flat = float((steep < FLAT * np.abs(slope).max()).mean())
-    known = activation_of(spec.name)
-    return ActivationCurve(x, y, slope, counts, flat, f"{spec.index} {spec.name}", known.formula if known else "")
+        inside = to_numpy(values)
+        if known and known.flat_ends:  # as everywhere else: by the outputs
+            out = np.interp(inside, x, y)
+            flat = float(((out < known.flat_ends[0]) | (out > known.flat_ends[1])).mean())
+        else:
+            flat = float((np.abs(np.interp(inside, x, slope)) < FLAT * np.abs(slope).max()).mean())
+    title, formula = f"{spec.index} {spec.name}", known.formula if known else ""
+    return ActivationCurve(x, y, slope, counts, flat, title, formula, known.flat_ends if known else None)
 
 
 def of_function(activation: Activation, end: float = 2 * SHOWN) -> ActivationCurve:

@@ -147,7 +147,8 @@ class ActivationCurve(msgspec.Struct, frozen=True, eq=False):
     """An activation function and its slope at `x` (m,), and where the inputs of a layer lie.
 
     `counts` (bins,) are of equal bins from `x[0]` to `x[-1]`, empty where there is no layer; `flat` is the share of
-    inputs where the slope is less than a twentieth of its largest. `about` says what the function is.
+    inputs that saturate it, with outputs beyond its `flat_ends`; without those, of inputs where the slope is less than
+    a twentieth of its largest. `about` says what the function is.
     """
 
     x: Floats
@@ -157,6 +158,7 @@ class ActivationCurve(msgspec.Struct, frozen=True, eq=False):
     flat: float
     title: str
     about: str
+    flat_ends: tuple[float, float] | None = None
 
 
 Picture: TypeAlias = "ActivationCurve | Regions | Surface | Fit | Images | Maps | Confusion | SoftmaxSteps"

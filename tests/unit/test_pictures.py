@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from d2ltui.data import Dataset, load
+from d2ltui.diagnosis.probes import probe
 from d2ltui.engine.control import Control
 from d2ltui.engine.painter import Painter
 from d2ltui.engine.picture_desk import PictureDesk
@@ -219,7 +220,8 @@ def test_the_inputs_of_an_activation_lie_where_the_layer_before_puts_them() -> N
     end = max(4.0, np.abs(inputs).max())
     assert (found.x[0], found.x[-1]) == pytest.approx((-end, end))
     assert found.counts.tolist() == np.histogram(inputs, 60, (-end, end))[0].tolist()
-    assert found.flat == pytest.approx((1 - np.tanh(inputs) ** 2 < 0.05).mean(), abs=0.01)
+    pane = probe(network, subject.x, subject.y).layers[1]
+    assert found.flat == pytest.approx(pane.saturated, abs=0.005), "as the layers' pane tells it"
     assert found.flat > 0.5
     assert found.title == "2 Tanh"
 
