@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 from pathlib import Path
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 from click.testing import CliRunner
+from rich.text import Text
 
 from d2ltui.cli import inspect
 from d2ltui.cli.app import cli
@@ -20,7 +22,7 @@ from d2ltui.store.columns import COLUMNS, Manner, text_of
 from d2ltui.store.errors import NotAllowed, StoreError
 from d2ltui.store.listing import RunInfo
 from d2ltui.store.session import RunWriter
-from d2ltui.tui.widgets.runs_table import fitted, row
+from d2ltui.tui.widgets.runs_table import fitted, needed, row
 
 CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 4, "lr": 0.5})
 RUN = RunInfo(
@@ -140,3 +142,14 @@ def test_texts_are_cut_where_that_makes_room_for_all_columns() -> None:
     assert fitted(names, widths, 60) == widths
     assert fitted(names, widths, 40) == [2, 16, 6, 16]
     assert fitted(names, widths, 20) == widths, "too little: it is moved sideways"
+
+
+def test_a_map_s_range_of_a_setting_makes_no_run_s_column_wider() -> None:
+    names, titles = ("run", "lr", "epochs"), ("run", "lr", "epochs")
+    run, map_ = Mock(of_map=None), Mock(of_map=Mock())
+    rows = [
+        (run, tuple(map(Text, ("mlp-1", "0.03", "3/3")))),
+        (map_, tuple(map(Text, ("map-1", "1e-4:10:16", "9/192 cells")))),
+    ]
+    assert needed(names, titles, rows) == [5, 4, 11]
+    assert needed(names, titles, rows[1:]) == [5, 10, 11], "where there are maps alone, theirs is told"

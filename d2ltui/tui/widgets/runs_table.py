@@ -11,6 +11,7 @@ from textual.binding import Binding
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
+from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.language import pgettext
 from d2ltui.spec.width import cells
 from d2ltui.store.columns import COLUMNS, USUAL, Manner, text_of
@@ -47,6 +48,17 @@ def row(
         else:
             shown[1] = Text.assemble((run.tally.marks, look), " ", run.name)
     return tuple(shown)
+
+
+def needed(names: Sequence[str], titles: Sequence[str], rows: Sequence[tuple[RunInfo, Row]]) -> list[int]:
+    """How wide each column's texts are. A map's range of a setting is cut where the single values of runs need less."""
+    every = [shown for __, shown in rows]
+    of_runs = [shown for run, shown in rows if run.of_map is None] or every
+    found = []
+    for i, (name, title) in enumerate(zip(names, titles, strict=True)):
+        wide = of_runs if name in FIELDS and name != "epochs" else every
+        found.append(max([cells(title), *(row[i].cell_len for row in wide)]))
+    return found
 
 
 def fitted(names: Sequence[str], widths: Sequence[int], room: int) -> list[int]:
@@ -168,9 +180,9 @@ class RunsTable(DataTable[Text]):
 
         (Textual finds that out later, and draws them too narrow before.)
         """
-        names, rows = self._columns(), [shown for *__, shown in self._shown.values()]
+        names = self._columns()
         titles = [_title(name) for name in names]
-        widths = [max([cells(title), *(row[i].cell_len for row in rows)]) for i, title in enumerate(titles)]
+        widths = needed(names, titles, [(run, shown) for run, __, shown in self._shown.values()])
         # As if there were a bar for more rows, which comes and goes with them.
         room = self.size.width - self.styles.scrollbar_size_vertical - 2 * self.cell_padding * len(names)
         laid_out = list(zip(names, fitted(names, widths, room) if self.size else widths, strict=True))
