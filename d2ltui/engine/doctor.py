@@ -154,7 +154,8 @@ def _by_trial(
     for done, cause in enumerate(causes):
         if cured not in (None, cause.rule):
             break
-        tell(_("looking for the cause, trying {change}").format(change=_change(cause)), done / len(causes))
+        doing = _("training is over; looking for the cause, trying {change}").format(change=_change(cause))
+        tell(doing, done / len(causes))
         changed = with_remedy(config, cause.remedy)
         if changed is None:
             continue

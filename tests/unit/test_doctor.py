@@ -149,7 +149,7 @@ def test_it_is_told_what_is_being_tried() -> None:
     told = Told(hidden="64", init="zeros")
     started = next(i for i, event in enumerate(told.events) if isinstance(event, events.RunStarted))
     trying = [event.message for event in told.events[started:] if isinstance(event, events.Loading)]
-    assert trying == ["looking for the cause, trying init kaiming"]
+    assert trying == ["training is over; looking for the cause, trying init kaiming"]
     assert not [event for event in Told(hidden="64").events[started:] if isinstance(event, events.Loading)]
 
 
@@ -190,7 +190,7 @@ def test_who_stops_while_the_cause_is_looked_for_waits_no_longer() -> None:
 
     def stop_when_it_looks(event: events.Event) -> None:
         seen.append(event)
-        if isinstance(event, events.Loading) and event.message.startswith("looking for the cause"):
+        if isinstance(event, events.Loading) and event.message.startswith("training is over; looking for the cause"):
             control.stop()
 
     config = resolve({**SHORT, "hidden": "64", "lr": 1e-6})
