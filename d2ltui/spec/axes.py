@@ -120,6 +120,8 @@ def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
             _("a whole number from 2 to {most}").format(most=MAX_VALUES),
         )
     n = int(count)
+    if n == 0:
+        raise _wrong(axis, text, _("it has no values"), _("2 to {most}").format(most=MAX_VALUES))
     if low > high:
         raise _wrong(axis, text, _("its ends are the wrong way round"), f"{name}={parts[1]}:{parts[0]}:{count}")
     if n < 2 or low == high:
@@ -127,6 +129,7 @@ def _range(axis: str, text: str, name: str, parts: list[str]) -> Axis:
     if n > MAX_VALUES:
         raise _wrong(axis, text, _("{n:,} values are too many").format(n=n), _("2 to {most}").format(most=MAX_VALUES))
     if chosen == "log" and low <= 0:
+        _value(axis, text, name, low)  # what no run may have, another spacing does not mend
         raise _wrong(
             axis,
             text,

@@ -49,7 +49,7 @@ async def test_a_map_is_trained_looked_at_enlarged_and_taken(open_app: Opener) -
         for x, y, wrong, said in (
             ("lr=1:0.1:3", Y, "x", "the wrong way round"),
             ("lr=1:1:3", Y, "x", "it has one value"),
-            ("lr=0:1:3", Y, "x", "a logarithmic axis has no 0"),
+            ("weight_decay=0:1:3", Y, "x", "a logarithmic axis has no 0"),
             ("lr=1:inf:3", Y, "x", "inf is not finite"),
             (X, "kernel=1:2:3", "y", "there is no such axis"),
             (X, "lr=1:2:3", "y", "is not allowed on both axes"),
