@@ -77,6 +77,9 @@ class MainScreen(OpeningScreen):
         self._setup, self._form_pane = self.query_one(Setup), self.query_one("#model-pane", Pane)
         self._arrange()
         self._show_panes()
+        self._show_status()  # before the first layout: the line below would need another one
+        for rack in self.query_children("ToastRack"):
+            rack.display = False  # as long as it is empty; Textual hides it after the first layout
         self._pace = FrameLimiter(self.host.max_fps)
         self.set_interval(1 / (2 * self.host.max_fps), self._on_timer)
 

@@ -128,6 +128,12 @@ class ModelButton(KeptLooks, RadioButton):
         super().watch_value()
 
 
+def _display(widget: Widget, shown: bool) -> None:
+    """Show it or not. Each time that this is said, also the first, Textual lays out the whole screen."""
+    if widget.display != shown:
+        widget.display = shown
+
+
 class Note(KeptLooks, Static):
     """What the form says of what it describes."""
 
@@ -326,12 +332,12 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
             if field.field in visible or field.field == "dataset":
                 field.set_choices(state.choices(field.field))
                 field.value = state[field.field]
-            field.display = field.field in visible or field.field == "dataset"
+            _display(field, field.field in visible or field.field == "dataset")
         for text in self.query(TextField):
             shown = text.field in visible
             if text.field == "data_dir":
                 shown = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
-            text.display = shown  # once: each change of it lays out the whole screen
+            _display(text, shown)
             if text.field != typed:
                 text.set_text(state[text.field])
         self._show_problems()
@@ -378,7 +384,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         note = self.query_one(selector, Static)
         if note.content != text:  # Textual would lay out the whole screen
             note.update(text)
-        note.display = bool(text)
+        _display(note, bool(text))
 
     def action_next_field(self, by: int) -> None:
         """The next field of the column, or the one before."""
