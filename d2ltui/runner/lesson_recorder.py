@@ -108,6 +108,8 @@ class LessonRecorder:
         try:
             if finished and self._names:
                 self._delete_earlier()
+            elif self._names:
+                self._delete_unfinished()
         except StoreError as error:
             self._say(str(error))
         finally:
@@ -148,6 +150,14 @@ class LessonRecorder:
             if run.group == group_of(self._lesson) and run.name in self._replaced and untouched and not run.active:
                 with contextlib.suppress(StoreError):  # another process may hold it, or have deleted it
                     home.delete(run.name)
+
+    def _delete_unfinished(self) -> None:
+        """Of a lesson that was stopped, delete the run that was: in the group it would count among those that ended."""
+        for run in listing.runs():
+            if run.name in self._names and run.status == "stopped" and not run.note:
+                with contextlib.suppress(StoreError):
+                    home.delete(run.name)
+                    self._names.discard(run.name)
 
     def _say(self, sentence: str) -> None:
         self.trouble = sentence

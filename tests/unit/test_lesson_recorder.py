@@ -108,6 +108,7 @@ def test_a_lesson_that_is_stopped_leaves_the_runs_of_the_last_time() -> None:
     with pytest.raises(LessonCancelled):
         bench.verdict()
     assert {"tiny-plain-1", "tiny-plain-2", "tiny-faster-on-few-1"} < {run.name for run in runs()}
+    assert {run.status for run in runs()} == {"finished"}, "none that was stopped is among them"
 
 
 def test_what_cannot_be_stored_keeps_nobody_from_a_verdict(d2ltui_home: Path) -> None:
