@@ -15,7 +15,7 @@ HAN = re.compile("[\u4e00-\u9fff]")
 # What stays as it is: keys, values of fields, layers, names, units.
 SAME = re.compile(
     r"ctrl|shift|tab|space|enter|escape|esc|shell|fg|TOML|config|concise|relu|sgd|constant|default|auto|moons|softmax|"
-    r"LeNet|Linear|ReLU|cpu|gpu|mem|train|mlp|lr"
+    r"LeNet|Linear|ReLU|cpu|gpu|mem|train|mlp|lr|(?<![a-z])end(?![a-z])"
 )
 
 
@@ -32,7 +32,9 @@ def english(shown: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "size", long_after(1, [(120, 40), (80, 24)], whole=True), ids=lambda size: "{}x{}".format(*size)
+    "size",
+    long_after(1, [(120, 40), (80, 24), (100, 30), (200, 60)], whole=True),
+    ids=lambda size: "{}x{}".format(*size),
 )
 async def test_main_screen_help_and_errors_are_in_chinese(size: tuple[int, int], open_app: Opener) -> None:
     with using("zh"):
