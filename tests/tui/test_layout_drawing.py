@@ -63,19 +63,6 @@ async def test_what_fits_needs_one_layout(open_app: Opener, size: tuple[int, int
         assert len(layouts) == 1
 
 
-async def test_other_sizes_need_one_layout_and_scroll_bars_a_second_one(open_app: Opener) -> None:
-    async with open_app() as person:
-        layouts, _ = counted_layouts(person)
-        person.setup._note("#form-note", "one\ntwo")
-        await person.settle()
-        assert len(layouts) == 1
-        assert not person.setup.show_vertical_scrollbar
-        await person.pilot.resize_terminal(120, 12)
-        await person.settle()
-        assert person.setup.show_vertical_scrollbar
-        assert max(field.region.right for field in person.setup.query("ChoiceField")) <= 120
-
-
 async def test_a_character_in_a_field_needs_no_layout_and_the_end_of_a_long_text_is_seen(open_app: Opener) -> None:
     async with open_app({"model": "mlp"}) as person:
         await person.select("lr")

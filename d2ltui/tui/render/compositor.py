@@ -288,20 +288,6 @@ class BatchedScreen(ScreenMixin):
             self.refresh()
             self.show_now()
 
-    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
-        """As Textual, which after each layout in which anything got another size has all laid out once more.
-
-        What needs that is what has got scroll bars by its new size, or has lost them.
-        """
-        if not self._batches:
-            super()._refresh_layout(size, scroll)
-            return
-        asked = {widget for widget in self.walk_children(Widget) if widget._layout_required}
-        super()._refresh_layout(size, scroll)
-        for widget in self.walk_children(Widget):
-            if widget._layout_required and widget not in asked:
-                widget._layout_required = bool(widget._scrollbar_changes)
-
     def _on_timer_update(self) -> None:
         """As Textual, which has everything drawn where the screen itself has changed, and forgets what else has."""
         if self._batches and self._repaint_required and self.is_current and not self.app._batch_count:

@@ -66,7 +66,6 @@ _OF_SCREENS = (
     "_layout_required",
     "_scroll_required",
     "_repaint_required",
-    "_scrollbar_changes",
     "_recompose_required",
     "_refresh_styles_required",
 )
