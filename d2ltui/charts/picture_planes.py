@@ -68,10 +68,9 @@ def surface(picture: Surface, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the number that is predicted there; samples in that of their target."""
     low, high = _scale_of(picture)
     middle, limit = (low + high) / 2, (high - low) / 2
-    dots = _("0 to 9") if not look.colours else _("blue to orange")
-    said = _("{limits}; {dots}: {low} to {high}; marks: the samples' targets").format(
-        limits="  ".join(_limits(picture)), dots=dots, low=number(low), high=number(high)
-    )
+    scale = _("blue {low} to orange {high}") if look.colours else _("0 to 9: {low} to {high}")
+    ends = scale.format(low=number(low), high=number(high))
+    said = "".join(map(entry, (ends, _("marks: targets"), *_limits(picture))))  # the last is cut first
     below = wrapped([(int(Style.AXIS), said)], width, look.ascii, lines_for(height))
     rows = height - len(below)
     canvas = Canvas(width, rows)

@@ -217,7 +217,7 @@ def lines_of(picture: pictures.Picture, width: int, height: int, look: Look = LO
     ("number", "end"),
     [
         (0, "x1 -3…3  ↑ x2 -3…3"),  # decision regions
-        (1, "marks: the samples' targets"),
+        (1, "marks: targets  → x1 -3…3 ↑ x2 -3…3"),
         (2, "other inputs at the mean"),
         (3, "validation samples"),
         (7, "slope at most"),
