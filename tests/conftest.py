@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from d2ltui.spec.cores import available_cores
 from d2ltui.spec.registry import Registry
@@ -30,6 +31,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # and every process that a test starts compiles the application anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# An example that takes long on a busy machine is no failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_collection_finish() -> None:
