@@ -37,12 +37,14 @@ def of_layer(subject: Subject, request: PictureRequest) -> ActivationCurve:
     counts, flat = np.zeros(0, np.int64), 0.0
     if len(values):
         counts = torch.histc(values.cpu(), bins=max(2, request.width), min=-end, max=end).numpy().astype(np.int64)
-        inside = to_numpy(values)
+        # Of each input itself: what is drawn has few places where an input lies far out.
+        outputs, slopes = _at(module, values)
         if known and known.flat_ends:  # as everywhere else: by the outputs
-            out = np.interp(inside, x, y)
-            flat = float(((out < known.flat_ends[0]) | (out > known.flat_ends[1])).mean())
+            low, high = known.flat_ends
+            flat = float(((outputs < low) | (outputs > high)).double().mean())
         else:
-            flat = float((np.abs(np.interp(inside, x, slope)) < FLAT * np.abs(slope).max()).mean())
+            largest = float(_at(module, torch.linspace(-SHOWN, SHOWN, PLACES).to(values))[1].abs().max())
+            flat = float((slopes.abs() < FLAT * largest).double().mean())
     title, formula = f"{spec.index} {spec.name}", known.formula if known else ""
     return ActivationCurve(x, y, slope, counts, flat, title, formula, known.flat_ends if known else None)
 
@@ -61,8 +63,14 @@ def of_function(activation: Activation, end: float = 2 * SHOWN) -> ActivationCur
 def curve(function: Callable[[Tensor], Tensor], end: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Places (m,) from -`end` to `end`, the values of an elementwise `function` there, and its slopes."""
     x = torch.linspace(-end, end, PLACES, dtype=torch.float32)
-    with torch.enable_grad():
-        x.requires_grad_()
-        y = function(x)
-        slope = torch.autograd.grad(y.sum(), x)[0]
+    y, slope = _at(function, x)
     return to_numpy(x), to_numpy(y), to_numpy(slope)
+
+
+def _at(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """The values of an elementwise `function` at x (m,), and its slopes there."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        y = function(x)
+        (slope,) = torch.autograd.grad(y.sum(), x)
+    return y.detach(), slope

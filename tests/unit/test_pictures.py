@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 from collections.abc import Callable
@@ -224,6 +225,19 @@ def test_the_inputs_of_an_activation_lie_where_the_layer_before_puts_them() -> N
     assert found.flat == pytest.approx(pane.saturated, abs=0.005), "as the layers' pane tells it"
     assert found.flat > 0.5
     assert found.title == "2 Tanh"
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu"])
+def test_an_input_far_out_changes_no_share(activation: str) -> None:
+    subject, _, _ = subject_of(model="mlp", dataset="moons", activation=activation, init="normal", init_std=2)
+    before = picture(subject, "activation", 60, 20)
+    x = subject.x.clone()
+    x[0] *= 1000
+    after = picture(dataclasses.replace(subject, x=x), "activation", 60, 20)
+    assert isinstance(before, ActivationCurve)
+    assert isinstance(after, ActivationCurve)
+    assert after.x[-1] > 100 * before.x[-1]
+    assert after.flat == pytest.approx(before.flat, abs=1.5 / len(x))
 
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))
