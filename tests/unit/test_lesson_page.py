@@ -51,6 +51,7 @@ def test_quick_runs_on_few_samples_say_nothing_of_long_ones_to_come() -> None:
     digits = [("digits", 1.0)] * 4
     assert time_left(measured(8, *digits), 4.0) is None, "Fashion-MNIST comes later"
     assert time_left(measured(8, *digits, ("fashion-mnist", 2.0)), 6.0) is None, "the first of them goes on"
-    assert time_left(measured(8, *digits, ("fashion-mnist", 20.0), ("fashion-mnist", 1.0)), 25.0) == 60.0
-    assert time_left(measured(4, *digits[:3]), 3.0) == 2.0, "where there is no Fashion-MNIST"
+    assert time_left(measured(8, *digits, ("fashion-mnist", 20.0), ("fashion-mnist", 1.0)), 25.0) == 59.0
+    assert time_left(measured(8, *digits, ("fashion-mnist", 20.0), ("fashion-mnist", 30.0)), 54.0) == 40.0
+    assert time_left(measured(4, *digits[:3]), 3.0) == 1.0, "where there is no Fashion-MNIST"
     assert time_left(measured(0, *digits), 4.0) is None, "of a lesson that does not say how many there are"

@@ -145,7 +145,8 @@ def time_left(measurement: Measurement, now: float) -> float | None:
     trained = sum(run.live.seconds for run in measurement.runs)
     beside = (now - (measurement.began or now)) / trained if trained else 1.0  # loading, looking and judging, too
     each = sum(run.live.seconds for run in alike) / len(alike) * max(1.0, beside)
-    return each * (bench.total - len(ended))
+    under_way = min(each, present.live.seconds * max(1.0, beside))
+    return each * (bench.total - len(ended)) - under_way
 
 
 def progress(measurement: Measurement, waiting: int = 0) -> str:
