@@ -21,7 +21,7 @@ def activation(picture: ActivationCurve, width: int, height: int, look: Look) ->
     largest = float(np.abs(picture.slope).max())
     said = _("slope at most {slope}").format(slope=number(largest))
     if picture.counts.any() and picture.flat_ends:
-        said = _("{share} of the inputs saturate it, the output beyond {low} or {high}; {said}").format(
+        said = _("{share} of the inputs saturate it (output below {low} or above {high}); {said}").format(
             share=whole_percent(picture.flat),
             low=number(picture.flat_ends[0]),
             high=number(picture.flat_ends[1]),

@@ -8,7 +8,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -32,6 +34,18 @@ _BEGINS = {
     ".mat": (b"MATLAB 5.0", _("MATLAB file")),
 }
 
+_refused: ContextVar[bool] = ContextVar("_refused", default=False)
+
+
+@contextmanager
+def no_downloads() -> Iterator[None]:
+    """Meanwhile, in this thread, `fetch` asks nobody and raises LoadCancelled."""
+    token = _refused.set(True)
+    try:
+        yield
+    finally:
+        _refused.reset(token)
+
 
 def fetch(
     urls: Sequence[str],
@@ -50,8 +64,10 @@ def fetch(
 
     Raises:
         OSError: where `path` cannot be written.
-        LoadCancelled: soon after `cancelled()` has turned true.
+        LoadCancelled: soon after `cancelled()` has turned true, or at once within `no_downloads`.
     """
+    if _refused.get():
+        raise LoadCancelled
     reasons = []
     for url in urls:
         reason = _fetch(url, path, limit, message, progress, cancelled)

@@ -130,7 +130,7 @@ def _read(files: Files, file: _Idx) -> Tensor:
             raise files.broken(path, _("it has {actual} bytes instead of {size}").format(actual=actual, size=file.size))
         if start != file.header:
             shape = " × ".join(map(str, file.shape))
-            what = "bytes" if file.code == _BYTE else _("whole numbers")
+            what = _("bytes") if file.code == _BYTE else _("whole numbers")
             raise files.broken(
                 path, _("it does not begin like a file of {shape} {what}").format(shape=shape, what=what)
             )

@@ -74,9 +74,8 @@ class LiveRun:
             LookupError: where another program does.
         """
         if self._config is None:
-            raise LookupError(
-                _("run: {name} is trained by {source}").format(name=self.header.name or "it", source=self.header.source)
-            )
+            name = self.header.name or _("it")
+            raise LookupError(_("run: {name} is trained by {source}").format(name=name, source=self.header.source))
         return self._config
 
     @property

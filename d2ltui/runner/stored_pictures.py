@@ -82,36 +82,33 @@ def load_present(config: RunConfig) -> Dataset:
     Raises:
         DataError, DescriptionError: where it cannot be had.
     """
-    from d2ltui.data import LoadCancelled, load
-
-    downloading: list[str] = []
-
-    def progress(message: str, fraction: float | None) -> None:
-        if fraction is not None or "downloading" in message:
-            downloading.append(message)
+    from d2ltui.data import DataError, LoadCancelled, load
+    from d2ltui.data.download import no_downloads
 
     try:
-        return load(config, progress, lambda: bool(downloading))
+        with no_downloads():
+            return load(config)
     except LoadCancelled:
-        raise ValueError(f"{config.dataset} would have to be downloaded") from None
+        raise DataError(_("{name} would have to be downloaded").format(name=config.dataset)) from None
 
 
 def subject_of(path: Path, config: RunConfig, data: Dataset) -> tuple[int, Subject]:
     """The network in the newest checkpoint of the run in directory `path`, and after how many steps it was written.
 
     Raises:
-        CheckpointError: where none can be read.
-        ValueError: where there is none, or it is of another network.
+        CheckpointError: where there is none, or none can be read.
+        ValueError: where it is of another network.
     """
     import torch
 
+    from d2ltui.engine.checkpoint import CheckpointError
     from d2ltui.nn import build
     from d2ltui.pictures.subject import Subject
     from d2ltui.runner.recording import last_checkpoint
 
     checkpoint, __ = last_checkpoint(path, config)
     if checkpoint is None:
-        raise ValueError("this run has no checkpoint")
+        raise CheckpointError(_("this run has no checkpoint"))
     network = build(config, dataset=data.info)
     network.load_state(checkpoint.model)
     return checkpoint.step, Subject.of(network, data, torch.device("cpu"))

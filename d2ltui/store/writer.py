@@ -179,9 +179,9 @@ class StoreThread:
                 if self._session.stored_step:
                     said = _("store: the end of {name} is not stored, what came before is: its first {steps}")
                 elif has_checkpoint(self._session.path):
-                    said = _("store: no step of {name} is stored, how it was set and a checkpoint are")
+                    said = _("store: no step of {name} is stored, only its settings and a checkpoint")
                 else:
-                    said = _("store: no step of {name} is stored, how it was set is")
+                    said = _("store: no step of {name} is stored, only its settings")
                 self._say(said.format(name=name, steps=counted(self._session.stored_step, "step", ",")))
                 return
             if time.monotonic() > deadline:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from d2ltui.cli import app
+from d2ltui.data import DataError
 from d2ltui.engine.control import Control
 from d2ltui.pictures import make
 from d2ltui.runner.headless import run
 from d2ltui.runner.recording import RunRecording
-from d2ltui.runner.stored_pictures import StoredPictures
+from d2ltui.runner.stored_pictures import StoredPictures, load_present
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import resolve
 from d2ltui.spec.pictures import PictureRequest, Regions
@@ -131,3 +132,14 @@ def test_an_activation_that_there_is_not(monkeypatch: pytest.MonkeyPatch, capfd:
     assert (status, out) == (2, "")
     assert "activation: 'sigmiod' is not allowed (did you mean sigmoid?); allowed: identity, sigmoid" in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_a_data_set_that_is_not_there_is_not_downloaded_to_be_looked_at(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("d2ltui.data.download._open", lambda url, cancelled: asked.append(url))
+    config = resolve({"dataset": "fashion-mnist", "data_dir": str(tmp_path)})
+    with pytest.raises(DataError, match="fashion-mnist would have to be downloaded"):
+        load_present(config)
+    assert not asked

@@ -124,7 +124,7 @@ def test_a_disk_that_is_full_from_the_first_step_has_stored_none(
     assert store.close()
     assert told == [
         f"store: {path} takes no more (database or disk is full); the run continues in memory",
-        f"store: no step of {path.name} is stored, how it was set {'and a checkpoint are' if checkpoint else 'is'}",
+        f"store: no step of {path.name} is stored, only its settings{' and a checkpoint' if checkpoint else ''}",
     ]
     with RunReader(path) as reader:
         assert (reader.live.step, reader.live.config) == (0, CONFIG)
