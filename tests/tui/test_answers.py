@@ -64,7 +64,7 @@ async def test_no_garbage_is_looked_for_while_a_key_is_answered(
 
 async def test_a_frame_waits_for_the_answer_to_a_key_once(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_app(size=(100, 30)) as person:
-        monkeypatch.setattr(FrameLimiter, "due", lambda _, backlog: not backlog)
+        monkeypatch.setattr(FrameLimiter, "due", lambda _, backlog, puts_off: not backlog and not puts_off())
         ticks: list[float] = []
         monkeypatch.setattr(MainScreen, "tick", lambda _: ticks.append(time.monotonic()))
         undisturbed = person.app.undisturbed

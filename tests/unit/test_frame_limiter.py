@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from d2ltui.tui.render.frame_limiter import SHARE, SLOWEST, FrameLimiter
+from d2ltui.tui.services.undisturbed import Undisturbed
 
 
 class Clocks:
@@ -59,6 +62,26 @@ def test_nothing_is_drawn_for_a_terminal_that_does_not_read(clocks: Clocks) -> N
     pace = FrameLimiter(4.0, lambda: clocks.wall, lambda: clocks.cpu)
     assert clocks.run(pace, 10, cost=0.001, backlog=True) == 0
     assert clocks.run(pace, 1, cost=0.001) >= 4
+
+
+@pytest.mark.parametrize("tick", [0.03, 0.05, 0.125])
+def test_under_a_held_key_each_frame_that_is_due_waits_for_one_answer(clocks: Clocks, tick: float) -> None:
+    """Whatever the number of ticks to a frame; and it comes at the next."""
+
+    def ticks_to_a_frame(*, held: bool) -> set[int]:
+        pace, undisturbed = FrameLimiter(4.0, lambda: clocks.wall, lambda: clocks.cpu), Undisturbed(60.0)
+        frames = []
+        for number in range(round(5 / tick)):
+            clocks.wall += tick
+            if held:
+                undisturbed.expect()
+            if pace.due(False, undisturbed.puts_off):
+                frames.append(number)
+        assert frames[0] == held
+        return {after - before for before, after in pairwise(frames)}
+
+    (free,) = ticks_to_a_frame(held=False)
+    assert ticks_to_a_frame(held=True) == {free + 1}
 
 
 def test_a_rate_below_the_slowest_is_kept(clocks: Clocks) -> None:

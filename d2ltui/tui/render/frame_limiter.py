@@ -39,13 +39,20 @@ class FrameLimiter:
         """Seconds from one frame to the next."""
         return min(self._longest, max(self._shortest, self._cost / SHARE))
 
-    def due(self, backlog: bool) -> bool:
-        """Whether to draw a frame now. `backlog`: the terminal has not taken the last ones yet, so no."""
+    def due(self, backlog: bool, puts_off: Callable[[], bool] | None = None) -> bool:
+        """Whether to draw a frame now.
+
+        Args:
+            backlog: the terminal has not taken the last ones yet, so no.
+            puts_off: asked where it is time for a frame, and only then: whether it waits for the next tick.
+        """
         now = self._clock()
         if backlog:
             return False
         # A timer comes a little early or late; a frame that misses its tick by that much would wait for the next.
         if self._frame_at is not None and now - self._frame_at < 0.95 * self.interval:
+            return False
+        if puts_off is not None and puts_off():
             return False
         cpu = self._cpu()
         if self._frame_at is not None:

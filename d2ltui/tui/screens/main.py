@@ -86,7 +86,7 @@ class MainScreen(OpeningScreen):
     # Looking at the run
 
     def _on_timer(self) -> None:
-        if self._pace.due(self.host.backlog or self.host.undisturbed.puts_off()):
+        if self._pace.due(self.host.backlog, self.host.undisturbed.puts_off):
             self.tick()
 
     def tick(self) -> None:

@@ -22,7 +22,7 @@ class Undisturbed:
         self._expected = time.monotonic() + self._seconds
 
     def puts_off(self) -> bool:
-        """Whether a frame that is due waits for the next time: then it comes, however many keys there are."""
+        """Whether the frame that is due now waits for the next time: then it comes, however many keys there are."""
         self._put_off = not self._put_off and time.monotonic() < self._expected
         return self._put_off
 
