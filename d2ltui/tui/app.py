@@ -200,6 +200,10 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self.app_resume_signal.subscribe(self, lambda _: self.redraw())
         self.call_after_refresh(self._painted)
 
+    def on_unmount(self) -> None:
+        """No key is answered any more, and the process may go on: with a run whose terminal has gone, say."""
+        self.undisturbed.end()
+
     def _painted(self) -> None:
         collector.release()  # held off since the start of the process
         self.run_worker(self._complete())

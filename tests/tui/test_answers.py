@@ -62,6 +62,15 @@ async def test_no_garbage_is_looked_for_while_a_key_is_answered(
         await person.until(gc.isenabled, "a search afterwards")
 
 
+async def test_where_the_application_ends_before_an_answer_garbage_is_looked_for_again(open_app: Opener) -> None:
+    """A run that goes on without its terminal needs that."""
+    async with open_app(size=(100, 30)) as person:
+        await person.until(gc.isenabled, "the first paint")
+        person.app.undisturbed.begin()
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
 async def test_a_frame_waits_for_the_answer_to_a_key_once(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
     async with open_app(size=(100, 30)) as person:
         monkeypatch.setattr(FrameLimiter, "due", lambda _, backlog, puts_off: not backlog and not puts_off())
