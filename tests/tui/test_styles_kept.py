@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from emulator import CONSOLE, Look, drawn_anew
 from person import Opener, Person
 from textual._compositor import Compositor
 from textual.app import App
+from textual.color import Color
 from textual.css import stylesheet
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
@@ -229,6 +231,29 @@ async def test_another_theme_parses_no_rules_twice_and_refreshes_little(
         await person.press("ctrl+t")
         await at_rest(person)
         assert {rule.color.rgb for rule in (pane.styles for pane in person.main.query(Pane))} == {(255, 0, 0)}
+
+
+def test_style_sheets_of_one_theme_share_what_they_parse_from_the_first_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ThemeStylesheet, "_of_themes", {})
+    first, second = ThemeStylesheet(variables={"a": "red"}), ThemeStylesheet(variables={"a": "red"})
+    assert first._parse_cache is second._parse_cache
+
+
+def test_what_is_styled_while_others_are_takes_no_refresh_from_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    sheet, first, within, last = ThemeStylesheet(), Widget(), Widget(), Widget()
+    sheet.add_source("Widget { color: red; }")
+    for widget in (first, within, last):
+        widget.styles.base.color = Color.parse("blue")
+    refreshed: list[DOMNode] = []
+    monkeypatch.setattr("d2ltui.tui.render.stylesheet._refresh", refreshed.extend)
+
+    def nodes() -> Iterator[Widget]:
+        yield first
+        sheet.update_nodes([within])
+        yield last
+
+    sheet.update_nodes(nodes())
+    assert refreshed == [within, first, last]
 
 
 async def test_the_other_theme_is_parsed_little_by_little_before_anybody_asks_for_it(

@@ -55,7 +55,9 @@ class ThemeStylesheet(Stylesheet):
     @classmethod
     def _parsed_of(cls, variables: dict[str, str]) -> LRUCache[tuple[Any, ...], list[RuleSet]]:
         theme = frozenset(variables.items())
-        parsed = cls._of_themes.pop(theme, None) or LRUCache(KEPT_SOURCES)
+        parsed = cls._of_themes.pop(theme, None)
+        if parsed is None:  # an empty one is one, too
+            parsed = LRUCache(KEPT_SOURCES)
         cls._of_themes[theme] = parsed
         if len(cls._of_themes) > KEPT_THEMES:
             del cls._of_themes[next(iter(cls._of_themes))]
@@ -82,13 +84,16 @@ class ThemeStylesheet(Stylesheet):
         return False
 
     def update_nodes(self, nodes: Iterable[DOMNode], animate: bool = False) -> None:
-        """Style these again."""
-        self._found, ThemeStylesheet._changed = {}, {}
+        """Style these again; while that is done, others may be, because of what these have come to."""
+        within, before = self._found is not None, ThemeStylesheet._changed
+        changed: dict[DOMNode, bool] = {}
+        self._found, ThemeStylesheet._changed = {}, changed
         try:
             super().update_nodes(nodes, animate=animate)
         finally:
-            changed, self._found, ThemeStylesheet._changed = ThemeStylesheet._changed, None, None
-            _refresh(changed or {})
+            # What was found before may have changed, or the others would not have been styled.
+            self._found, ThemeStylesheet._changed = {} if within else None, before
+            _refresh(changed)
 
     def apply(
         self, node: DOMNode, *, animate: bool = False, cache: dict[tuple[Any, ...], RulesMap] | None = None
