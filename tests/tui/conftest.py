@@ -7,14 +7,12 @@ import os
 import subprocess
 import threading
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from person import LONG, PATIENCE, SMALL, UNHURRIED, Opener, Person, Starter
-from textual.css.stylesheet import Stylesheet
 
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.tui.app import D2LApp
@@ -23,29 +21,7 @@ from tests import processes
 # Before PyTorch is imported: networks this small are no faster with more threads, and far slower on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# What an application has parsed of its style sheets, by the colours of its theme: the next one has the same.
-_parsed: defaultdict[frozenset[tuple[str, str]], dict[Any, Any]] = defaultdict(dict)
 _NEVER = 1e6  # seconds
-
-
-@pytest.fixture(autouse=True, scope="session")
-def parsed_once() -> Iterator[None]:
-    """The style sheets are parsed once, and not for every application again."""
-    with pytest.MonkeyPatch.context() as patch:
-        begin, change = Stylesheet.__init__, Stylesheet.set_variables
-
-        def new(self: Stylesheet, *, variables: dict[str, str] | None = None) -> None:
-            begin(self, variables=variables)
-            self._parse_cache = _parsed[frozenset((variables or {}).items())]  # type: ignore[assignment]
-
-        def set_variables(self: Stylesheet, variables: dict[str, str]) -> None:
-            self._parse_cache = {}  # type: ignore[assignment]  # which Textual empties
-            change(self, variables)
-            self._parse_cache = _parsed[frozenset(variables.items())]  # type: ignore[assignment]
-
-        patch.setattr(Stylesheet, "__init__", new)
-        patch.setattr(Stylesheet, "set_variables", set_variables)
-        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
