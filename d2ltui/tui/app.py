@@ -6,7 +6,7 @@ import signal
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import App
@@ -35,7 +35,6 @@ from d2ltui.tui.suspending import SuspendableApp
 
 if TYPE_CHECKING:
     from textual.driver import Driver
-    from textual.notifications import SeverityLevel
 
     from d2ltui.engine.control import Control, Mode
     from d2ltui.engine.picture_desk import PictureDesk
@@ -340,17 +339,9 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         if self.control is not None:
             self.control.observe(self.observed)
 
-    def notify(
-        self,
-        message: str,
-        *,
-        title: str = "",
-        severity: SeverityLevel = "information",
-        timeout: float | None = None,
-        markup: bool = False,
-    ) -> None:
+    def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
         """A notice. It is text: a sentence that names a path or a value may hold brackets."""
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        super().notify(message, markup=markup, **options)
 
     def run_ended(self, live: LiveRun) -> None:
         """A run has ended and its end is on the screen."""
