@@ -21,6 +21,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from d2ltui.tui.render import focus, internals
+from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.kept_rules import KeptRules
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
@@ -317,5 +318,39 @@ async def test_where_textual_has_changed_it_styles_by_itself(open_app: Opener, m
     monkeypatch.setattr(internals, "_OF_NODES", ("no_longer_there",))
     async with open_app(size=SIZE, store=False) as person:
         assert type(person.app.stylesheet) is Stylesheet
+        refreshed: list[bool] = []
+        refresh = App.refresh_css
+
+        def noted(self: App[None], animate: bool = True) -> None:
+            refreshed.append(animate)
+            refresh(self, animate)
+
+        monkeypatch.setattr(App, "refresh_css", noted)
         await person.press("tab", "ctrl+t")
         assert "Loss" in person.text()
+        assert refreshed, "as Textual does it"
+
+
+class Bare(FrameApp, App[None]):
+    """An application of nothing."""
+
+
+@pytest.mark.parametrize("name", ["_refresh_truecolor_filter", "_filters"])
+async def test_where_textual_has_changed_its_filters_are_its_own(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    if name == "_filters":
+        monkeypatch.setattr(internals, "_OF_FILTERED", ("no_longer_there",))
+    else:
+        monkeypatch.delattr(App, name)
+    app = Bare()
+    app._refresh_truecolor_filter(app.ansi_theme)
+    assert app._truecolor == {}
+
+
+async def test_what_textual_wants_to_know_of_what_is_taken_down_it_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else that may be one day."""
+    told: list[dict[str, object]] = []
+    monkeypatch.setattr(App, "_prune", lambda _, *nodes, **options: told.append(options))
+    app, widget = Bare(), Widget()
+    app._prune(widget, parent=widget, other=True)
+    app._prune(widget, parent=app)
+    assert told == [{"parent": widget, "other": True}, {}]

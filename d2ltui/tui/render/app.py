@@ -14,13 +14,12 @@ from textual.screen import Screen
 
 from d2ltui.tui.render.compositor import BatchedScreen, CellDiffCompositor, CellsUpdate
 from d2ltui.tui.render.frame import Drawn, TerminalFrame
-from d2ltui.tui.render.internals import CompositorUpdate, LayoutUpdate, can_keep_styles, missing
+from d2ltui.tui.render.internals import CompositorUpdate, LayoutUpdate, can_keep_filters, can_keep_styles, missing
 from d2ltui.tui.render.stylesheet import ThemeStylesheet
 
 if TYPE_CHECKING:
     from rich.terminal_theme import TerminalTheme
     from textual.await_remove import AwaitRemove
-    from textual.dom import DOMNode
     from textual.widget import Widget
 
     AppMixin = App[Any]
@@ -65,7 +64,8 @@ class FrameApp(AppMixin):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._truecolor: dict[tuple[TerminalTheme, bool], LineFilter] = {}
         super().__init__(*arguments, **options)
-        self._refresh_truecolor_filter(self.ansi_theme)
+        if can_keep_filters(self):
+            self._refresh_truecolor_filter(self.ansi_theme)
         self.frame = TerminalFrame()
         self._cursor_sent: Offset | None = None
         self._variables_of: dict[str, dict[str, str]] = {}  # by theme, of those that were prepared
@@ -87,13 +87,18 @@ class FrameApp(AppMixin):
             self.frame.forget()
         super()._display(screen, renderable)
 
-    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+    def _prune(self, *nodes: Widget, **options: Any) -> AwaitRemove:
         """As Textual, which lays the screen in front out anew when another one has been taken down."""
-        return super()._prune(*nodes, parent=None if parent is self else parent)
+        if options.get("parent") is self:
+            del options["parent"]
+        return super()._prune(*nodes, **options)
 
-    def _refresh_truecolor_filter(self, theme: TerminalTheme) -> None:
+    def _refresh_truecolor_filter(self, theme: TerminalTheme, **options: Any) -> None:
         """As Textual, but with the filter that these colours had before: what was drawn through it stays good."""
-        super()._refresh_truecolor_filter(theme)
+        if hasattr(App, "_refresh_truecolor_filter"):
+            super()._refresh_truecolor_filter(theme, **options)
+        if not can_keep_filters(self):
+            return
         for index, line_filter in enumerate(self._filters):
             if isinstance(line_filter, ANSIToTruecolor):
                 key = theme, line_filter.enabled
@@ -136,6 +141,9 @@ class FrameApp(AppMixin):
 
         As Textual, which then lays out the screen in front: here only what has another size asks for that.
         """
+        if not (isinstance(self.stylesheet, ThemeStylesheet) and can_keep_styles(self)):
+            super().refresh_css(animate)
+            return
         old = [screen for screen in self.screen_stack if screen._css_update_count != self._css_update_count]
         if not old:
             return

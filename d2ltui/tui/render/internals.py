@@ -19,6 +19,7 @@ __all__ = [
     "CompositorUpdate",
     "LayoutUpdate",
     "ReflowResult",
+    "can_keep_filters",
     "can_keep_styles",
     "can_prepare_screens",
     "missing",
@@ -58,6 +59,8 @@ _OF_NODES = (  # to keep their styles: an application is a node, too
     "_id",
     "_parent",
 )
+_OF_STYLED = ("_css_update_count",)  # of an application, and of each of its screens
+_OF_FILTERED = ("_filters",)  # of an application
 _OF_STYLESHEETS = ("_parse_cache", "_parse_rules", "_process_component_classes", "_rules", "_variables")
 _OF_SCREENS = (
     "_compositor",
@@ -93,4 +96,13 @@ def can_prepare_screens(app: App[object]) -> bool:
 def can_keep_styles(app: App[object]) -> bool:
     """Whether what rules come to can be kept for each place; without that, Textual looks all up each time."""
     sheet = Stylesheet()
-    return all(hasattr(app, name) for name in _OF_NODES) and all(hasattr(sheet, name) for name in _OF_STYLESHEETS)
+    return (
+        all(hasattr(app, name) for name in _OF_NODES)
+        and all(hasattr(sheet, name) for name in _OF_STYLESHEETS)
+        and all(hasattr(one, name) for one in (app, *app.screen_stack) for name in _OF_STYLED)
+    )
+
+
+def can_keep_filters(app: App[object]) -> bool:
+    """Whether a theme's colours can be filtered by the object that did so before; without that, by another one."""
+    return hasattr(App, "_refresh_truecolor_filter") and all(hasattr(app, name) for name in _OF_FILTERED)
