@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -130,19 +131,30 @@ async def test_lists_of_runs_agree_and_show_a_changed_rate(open_app: Opener) -> 
     assert [run.name for run in listing.runs()] == by_age[::-1]  # `latest` is its last one
 
 
-async def test_what_a_remedy_has_brought_is_told_at_the_end(open_app: Opener) -> None:
-    sick = {"dataset": "moons", "hidden": "16", "init": "zeros", "epochs": 8, "batch_size": 32}
-    async with open_app(sick, size=(120, 40)) as person:
+@pytest.mark.parametrize(
+    ("sick", "ends", "rule", "said"),
+    [
+        ({"init": "zeros"}, "finished", "symmetry", "init zeros"),
+        ({"lr": 1e30}, "diverged", "learning-rate-high", "lr 1e30"),
+    ],
+)
+async def test_what_a_remedy_has_brought_is_told_at_the_end(
+    open_app: Opener, sick: dict[str, Any], ends: str, rule: str, said: str
+) -> None:
+    usual = {"dataset": "moons", "hidden": "16", "epochs": 8, "batch_size": 32}
+    async with open_app({**usual, **sick}, size=(120, 40)) as person:
         await person.press("ctrl+r")
-        await person.until_word("finished")
-        assert person.live.findings[0].rule == "symmetry"
-        before = person.live.epochs[-1].val_metric
+        await person.until_word(ends)
+        await person.until(lambda: bool(person.live.findings), "what is wrong")
+        assert person.live.findings[0].rule == rule
+        change = f"{said} → {next(iter(person.live.findings[0].remedy.values()))}"
+        was = "diverged" if ends == "diverged" else number(person.live.epochs[-1].val_metric)
         await person.press("f")
-        assert "init zeros → kaiming; ctrl+r trains it" in person.status
+        assert f"{change}; ctrl+r trains it" in person.status
         await person.press("ctrl+r")
         await person.until(
             lambda: "validation accuracy" in person.status and "→" in person.status, "what it has brought"
         )
         after = person.live.epochs[-1].val_metric
-        assert f"init zeros → kaiming: validation accuracy {number(before)} → {number(after)}" in person.status
+        assert f"{change}: validation accuracy {was} → {number(after)}" in person.status
         assert after > 0.8

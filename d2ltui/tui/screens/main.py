@@ -117,10 +117,11 @@ class MainScreen(OpeningScreen):
     def _tell_of_remedy(self, live: LiveRun) -> None:
         """What the remedy has brought, where this is the run that was trained with it."""
         before, change = self._before_remedy
-        if before is None or before is live or not before.epochs or not live.epochs:
+        if before is None or before is live or not live.epochs or not (before.epochs or before.status == "diverged"):
             return
         self._before_remedy = (None, "")
-        figures = f"{number(before.epochs[-1].val_metric)} → {number(live.epochs[-1].val_metric)}"
+        was = _("diverged") if before.status == "diverged" else number(before.epochs[-1].val_metric)
+        figures = f"{was} → {number(live.epochs[-1].val_metric)}"
         self._say(
             _("{change}: validation {metric_title} {figures}").format(
                 change=change, metric_title=_(live.header.metric_title), figures=figures
