@@ -213,24 +213,27 @@ def overfitting(run: Run) -> Iterator[Finding]:
     )
 
 
+def knows_much(run: Run) -> bool:
+    """Whether a classifier knows most of what there is to know of the validation part."""
+    return run.config.task == "classification" and all(epoch.val_metric >= KNOWN for epoch in run.epochs[-RECENT:])
+
+
 def knows_as_much(run: Run) -> bool:
-    """Whether a classifier that knows most of what there is knows it of the validation part, too."""
+    """Whether it knows as much of it as of the training part."""
     recent = run.epochs[-RECENT:]
-    return run.config.task == "classification" and all(
-        epoch.val_metric >= epoch.train_metric - GAIN and epoch.val_metric >= KNOWN for epoch in recent
-    )
+    return knows_much(run) and all(epoch.val_metric >= epoch.train_metric - GAIN for epoch in recent)
 
 
 def overconfidence(run: Run) -> Iterator[Finding]:
     """The validation loss grows, or is above a guess's, though the accuracy is good: it is sure of its few mistakes."""
     epochs = run.epochs
-    if not epochs or run.diverged_at is not None or not knows_as_much(run):
+    if not epochs or run.diverged_at is not None or not knows_much(run):
         return
     best, last = epochs.best("val_loss"), epochs[-1]
     recent = min(epoch.val_loss for epoch in epochs[-RECENT:])  # a single bad epoch may be chance
     if last.val_metric >= 1 or not math.isfinite(recent) or best.val_loss <= 0:
         return  # without a mistake, there is none of which it could be sure
-    grows = recent >= LIMITS["overfitting"].warning * best.val_loss and last.epoch > best.epoch
+    grows = recent >= LIMITS["overfitting"].warning * best.val_loss and last.epoch > best.epoch and knows_as_much(run)
     if not grows and recent <= run.guess:
         return
     said = (

@@ -19,7 +19,7 @@ from d2ltui.runner import launch
 from d2ltui.spec import events, terminal
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.events import exit_status, to_json
-from d2ltui.spec.findings import all_well, finding_values, findings_in_words
+from d2ltui.spec.findings import all_well, finding_values, findings_in_words, of_losses
 from d2ltui.spec.header import epoch_columns, header_of
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import clock, fixed, number, rate
@@ -198,11 +198,13 @@ class _Findings:
     def tell(self, err: TextIO, *, well: bool) -> None:
         """Print what the run is sick of: the cause, why, what to try, and what follows from it.
 
-        With `well`, of a run that is sick of nothing, what was looked at.
+        With `well`, of a run that is sick of nothing, what was looked at, and what is noted of its losses.
         """
-        if well and (sentence := all_well(self.found, self._looked_at)):
+        sentence = all_well(self.found, self._looked_at) if well else ""
+        if sentence:
             write_line(err, sentence)
-        for line in findings_in_words(finding for finding in self.found if finding.severity != "note"):
+        told = [one for one in self.found if one.severity != "note" or (sentence and of_losses(one))]
+        for line in findings_in_words(told):
             write_line(err, line)
         err.flush()
 

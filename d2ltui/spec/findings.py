@@ -59,6 +59,11 @@ def tally(findings: Iterable[Finding]) -> Tally:
     return Tally(severities.count("alarm"), severities.count("warning"))
 
 
+def of_losses(finding: Finding) -> bool:
+    """Whether it is of the losses, which everybody sees: where one is noted, all is not simply well."""
+    return finding.rule in _OF_LOSSES
+
+
 def all_well(findings: Iterable[Finding], looked_at: Sequence[str]) -> str:
     """What was looked at, in one line, where neither an alarm nor a warning has come of it; else "".
 
@@ -69,7 +74,7 @@ def all_well(findings: Iterable[Finding], looked_at: Sequence[str]) -> str:
         return ""
     *first, last = looked_at
     what = _(" and ").join(filter(None, (_(", ").join(first), last)))
-    noted = any(finding.rule in _OF_LOSSES for finding in found)
+    noted = any(map(of_losses, found))
     said = _("Looked at {what}: all well, but for what is noted.") if noted else _("Looked at {what}: all well.")
     return said.format(what=what)
 

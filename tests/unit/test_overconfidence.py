@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 from looks import MLP, layer, looked
 from runs import rules
 
+from d2ltui.cli.app import cli as main
 from d2ltui.diagnosis.monitor import examine
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
@@ -45,3 +47,12 @@ def test_beside_it_all_is_not_simply_well() -> None:
     assert well == "Looked at loss and accuracy of 8 epochs: all well, but for what is noted."
     lines, _ = finding_lines(findings, 0, 200, well)
     assert "".join(text for _, text in lines[1]).startswith(" · The network is too sure of itself")
+
+
+def test_train_prints_what_is_noted() -> None:
+    """Large initial weights, and a rate that is small enough: no mistake in training, and sure of all others."""
+    given = ("--hidden", "256,256", "--init", "normal", "--init-std", "1", "--lr", "0.01", "--epochs", "20")
+    printed = CliRunner().invoke(main, ["train", *given, "--device", "cpu", "--threads", "1"]).stderr.splitlines()
+    assert printed[-4].endswith(": all well, but for what is noted.")
+    assert printed[-3].startswith("note: The network is too sure of itself: the validation loss is ")
+    assert printed[-1].startswith("    try: Where its probabilities matter: ")
