@@ -214,8 +214,8 @@ def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
         why = _("What one layer loses, no later layer can recover")
         yield Cause("bottleneck", {"hidden": wider}, suspicion, what, why)
     elif widest < WIDE_ENOUGH:
-        what = _("a network of {hidden} hidden units is too small for this data set").format(
-            hidden=",".join(map(str, config.hidden))
+        what = _("a network with hidden layers of {hidden} is too small for this data set").format(
+            hidden=", ".join(counted(units, "unit") for units in config.hidden)
         )
         yield Cause("underfitting", {"hidden": wider}, suspicion, what, _("It cannot draw enough boundaries"))
     if len(config.hidden) > 4 and ACTIVATIONS[config.activation].flat_ends is None:

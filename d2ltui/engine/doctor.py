@@ -43,6 +43,7 @@ from d2ltui.spec.text import counted
 
 TRIAL_SECONDS = 2.0  # that a trial may take on a machine as slow as these two figures
 STEP_SECONDS, FLOPS = 3e-4, 3e10
+WORTH_A_TRY = ("overfitting", "overconfidence")  # notes on a network that learns, and might know more
 
 
 Trial = Callable[[RunConfig, Dataset], Sequence[events.EpochEnded]]
@@ -123,15 +124,30 @@ def _in_peace(patient: Patient, score: Score) -> tuple[events.Finding, ...]:
             return "warning"  # a loss that grows while the metric is well: it is sure of its few mistakes
         return symptom.severity if symptom.rule in (*kept, "divergence") else "note"
 
-    return tuple(msgspec.structs.replace(symptom, severity=severity(symptom)) for symptom in patient.symptoms)
+    told = (msgspec.structs.replace(symptom, severity=severity(symptom)) for symptom in patient.symptoms)
+    return tuple(map(_of_one_that_learns, told))
+
+
+def _of_one_that_learns(found: events.Finding) -> events.Finding:
+    """What is only worth a note has done no harm, and what would be done about it was not tried."""
+    if found.severity != "note" or not found.remedy or found.rule in WORTH_A_TRY:
+        return found
+    try_ = _("Nothing: the network has learned all the same.")
+    return msgspec.structs.replace(found, remedy={}, try_=try_)
 
 
 def _consequences(patient: Patient, cause: events.Finding) -> list[events.Finding]:
-    """What was seen follows from the cause, and has no remedy of its own; then what is worth a note."""
+    """What was seen follows from the cause; then what is worth a note, and what was seen at the start.
+
+    None of it has a remedy of its own: what helped was the cause's.
+    """
     others = _but(patient.symptoms, cause.rule)
     follows = [symptom for symptom in others if symptom.severity != "note"]
     told = [msgspec.structs.replace(symptom, because_of=cause.rule, remedy={}, try_="") for symptom in follows]
-    return told + [symptom for symptom in others if symptom.severity == "note"]
+    rules = {cause.rule, *(symptom.rule for symptom in others)}
+    before = [found for found in patient.at_start if found.rule not in rules]
+    notes = [symptom for symptom in others if symptom.severity == "note"] + before
+    return told + [msgspec.structs.replace(note, severity="note", remedy={}, try_="") for note in notes]
 
 
 # By trying
@@ -205,9 +221,12 @@ def _scaled(data: Dataset, factor: float) -> Dataset:
 def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: int, *, grave: bool) -> events.Finding:
     metric = metric_title(patient.classes)
     times = counted(epochs, "epoch")
+    tried = with_remedy(msgspec.structs.replace(patient.config, epochs=epochs), cause.remedy)
+    took = counted(tried.epochs if tried else epochs, "epoch")
+    reached = patient.epochs[epochs - 1].val_metric if epochs <= len(patient.epochs) else own.val  # R² may be below 0
     how = (
         _("the loss diverged at step {step:,}") if patient.diverged else _("validation {metric} {value} after {epochs}")
-    ).format(step=patient.step, metric=metric, value=number(own.val), epochs=times)
+    ).format(step=patient.step, metric=metric, value=number(reached), epochs=times)
     change = _change(cause)
     return events.Finding(
         rule=cause.rule,
@@ -217,7 +236,11 @@ def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: i
         figure=after.val - own.val,
         what=_("{what}: {how}.").format(what=f"{cause.what[0].upper()}{cause.what[1:]}", how=how),
         why=_("{why}. With {change}, and all else as it was, {metric} is {value} after {epochs}.").format(
-            why=cause.why, change=change, metric=metric, value=number(after.val), epochs=times
+            why=cause.why,
+            change=change,
+            metric=metric,
+            value=number(after.val),
+            epochs=took,
         ),
         try_=_("Train again with {change}.").format(change=change),
         remedy=cause.remedy,

@@ -11,6 +11,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
+from d2ltui.spec.numbers import number
 from tests.selection import long_after
 
 SHORT = {"device": "cpu", "threads": 1, "epochs": 8}
@@ -91,10 +92,10 @@ def test_the_cause_comes_first_and_its_remedy_cures(rule: str, given: dict[str, 
 HEALTHY: list[dict[str, Any]] = [
     {"hidden": "64"},
     {"model": "linear", "epochs": 3},
+    {"hidden": "64", "optimizer": "momentum", "lr": 0.3},
     {"optimizer": "adagrad", "lr": 0.1, "hidden": "64"},
     {"optimizer": "rmsprop", "lr": 0.01, "hidden": "64"},
     {"dataset": "moons", "hidden": "16,16,16,16", "epochs": 50},
-    {"hidden": "64", "optimizer": "momentum", "lr": 0.3},
     {"hidden": "48,96,24", "activation": "tanh", "optimizer": "adagrad", "lr": 0.03, "epochs": 30},
 ]
 
@@ -104,6 +105,30 @@ def test_a_network_that_learns_is_left_in_peace(given: dict[str, Any]) -> None:
     told = Told(**given)
     assert told.ended.status == "finished"
     assert [finding.what for finding in told.grave] == []
+    wanted = {finding.rule for finding in told.findings if finding.remedy}
+    assert wanted <= {"overfitting", "overconfidence"}, "what has done no harm needs no remedy"
+
+
+def test_what_a_change_brought_is_told_with_the_epochs_that_it_took() -> None:
+    (found,) = Told(epochs=1, batch_size=1437).grave
+    assert isinstance(epochs := found.remedy["epochs"], int)
+    assert epochs > 1
+    assert f"after {epochs} epochs." in found.why
+    assert "after 1 epoch." in found.what
+
+
+def test_an_r2_below_0_is_told_as_it_is() -> None:
+    told = Told(model="linear", lr=0.001, epochs=3)
+    assert isinstance(reached := told.ended.summary["val_r2"], float)
+    assert reached < 0
+    assert f"validation R² {number(reached)} after 3 epochs" in told.grave[0].what
+
+
+def test_what_was_seen_at_the_start_is_told_beside_another_cause() -> None:
+    cause, *others = Told(hidden="256,256", init="normal", init_std=1, lr=3, epochs=5).findings
+    assert cause.rule == "learning-rate-high"
+    (start,) = [finding for finding in others if finding.rule == "initialisation"]
+    assert (start.severity, start.remedy, start.step) == ("note", {}, 0)
 
 
 def test_a_rate_that_some_processors_train_well_with_is_blamed_only_where_a_lower_one_does_better() -> None:
