@@ -35,9 +35,9 @@ def parts(samples: int, val_fraction: float) -> tuple[int, int]:
 def allowed_fractions(samples: int) -> str:
     """The shares of validation that leave each part LEAST_SAMPLES of `samples`, in words."""
     least = math.ceil(1000 * LEAST_SAMPLES / samples) / 1000
-    return _("with {samples:,} samples, {low} to {high}").format(
-        samples=samples, low=setting(max(0.01, least)), high=setting(min(0.99, 1 - least))
-    )
+    low, high = setting(max(0.01, least)), setting(min(0.99, 1 - least))
+    said = _("with {samples:,} samples, {low} to {high}") if low != high else _("with {samples:,} samples, {low}")
+    return said.format(samples=samples, low=low, high=high)
 
 
 def _linear(params: Params) -> str:

@@ -132,8 +132,7 @@ def test_they_are_part_of_a_runs_header_its_file_and_what_two_runs_differ_in() -
 @pytest.mark.parametrize("samples", [20, 21, 30, 33, 999])
 def test_each_part_has_samples_enough(samples: int) -> None:
     said = problems(dataset="spirals", samples=samples, val_fraction=0.99)["val_fraction"]
-    low, high = (float(text) for text in said.rpartition("samples, ")[2].split(" to "))
-    for fraction in (low, high):
+    for fraction in said.rpartition("samples, ")[2].split(" to "):
         config = resolve({"dataset": "spirals", "samples": samples, "val_fraction": fraction})
         assert min(config.dataset_info.train_size, config.dataset_info.val_size) >= LEAST_SAMPLES
     assert sum(parts(samples, 0.5)) == samples
@@ -196,3 +195,8 @@ def test_a_perceptron_that_fits_a_function_starts_with_what_suits_a_squared_erro
     assert set(rates.values()) == {0.03}  # the sigmoid's usual one would diverge
     assert good_init(resolve({"dataset": "function"})) == "xavier"
     assert good_init(resolve({"dataset": "moons"})) == "kaiming"
+
+
+def test_the_one_share_that_is_left_is_told_as_one() -> None:
+    with pytest.raises(ConfigError, match=r"allowed: with 20 samples, 0\.5$"):
+        resolve({"dataset": "circles", "samples": 20, "val_fraction": 0.05})
