@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from person import Opener
 from textual import events
 
+from d2ltui.tui.screens.dialogs import SaveScreen
 from d2ltui.tui.screens.main import MainScreen
-from d2ltui.tui.widgets.fields import TextField
+from d2ltui.tui.widgets.fields import ChoiceField, TextField
+from d2ltui.tui.widgets.setup import ModelButton, ModelChoice
 
 
 def arrive(person_app: object, *keys: str) -> None:
@@ -33,6 +35,46 @@ async def test_what_is_typed_after_an_arrow_goes_into_the_next_field(open_app: O
             lambda: person.setup.query_one("#field-weight_decay", TextField).input.value == "10.5", "what was typed"
         )
         assert person.setup.query_one("#field-clip_norm", TextField).input.value == before
+
+
+async def test_a_run_has_the_choices_that_were_turned_just_before(open_app: Opener) -> None:
+    async with open_app({"model": "softmax", "dataset": "circles", "epochs": 1}, store=False) as person:
+        await person.press("tab")
+        assert person.focused_pane == "model-pane"
+        # Each key starts where the one before it has led.
+        arrive(person.app, "down", "up", "down", "tab", "tab", "down", "right", "right", "ctrl+r")
+        await person.until_word("finished")
+        config = person.live.config
+        shown = person.setup.query_one("#field-activation", ChoiceField).value
+        assert (config.model, config.activation) == ("mlp", shown)
+        assert shown == "elu"
+        assert [button.name for button in person.setup.query(ModelButton) if button.value] == ["mlp"]
+
+
+async def test_whoever_reads_the_form_reads_what_it_shows(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "circles"}, store=False) as person:
+        main, setup = person.main, person.setup
+        data, activation = (setup.query_one(f"#field-{name}", ChoiceField) for name in ("dataset", "activation"))
+        # Nothing is awaited: each message is still to be handled when the next thing is done.
+        data.action_turn(1)
+        assert main.described().dataset == data.value != "circles"  # type: ignore[union-attr]
+        activation.action_turn(1)
+        assert main.chosen_fields()["activation"] == activation.value != "relu"
+        setup.query_one("#field-lr", TextField).input.value = "0.7"
+        activation.action_turn(1)
+        main.action_save()
+        await person.settle()
+        assert isinstance(person.app.screen, SaveScreen)
+        assert f'activation = "{activation.value}"' in person.app.screen._text
+        assert "lr = 0.7" in person.app.screen._text
+        await person.press("escape")
+        setup.query_one(ModelChoice).action_take(1)
+        assert main.described().model == "lenet"  # type: ignore[union-attr]
+        setup.query_one(ModelChoice).action_take(-1)
+        activation.action_turn(1)
+        main.put_into_form({"activation": "sigmoid"})  # a remedy is newer than what was turned before
+        await person.settle()
+        assert main.described().activation == activation.value == "sigmoid"  # type: ignore[union-attr]
 
 
 async def test_keys_after_one_that_closes_a_dialog(open_app: Opener) -> None:

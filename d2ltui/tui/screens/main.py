@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from d2ltui.engine.control import Mode
     from d2ltui.history.live import LiveRun
     from d2ltui.spec.events import Status
+    from d2ltui.tui.form_state import FormState
 
 HINT_FOR = 10.0  # seconds for which a message stands beside a run's result
 # Weights of the moving average, as TensorBoard has them.
@@ -217,21 +218,22 @@ class MainScreen(OpeningScreen):
         self.after_typing(lambda: self._start("run"))
 
     def after_typing(self, act: Callable[[], None]) -> None:
-        """Act once the form knows the keys that were typed just before: those are still on their way to the field."""
-
-        def on_screen() -> None:
-            self._setup.take_typed()
-            act()
-
+        """Act once the field has the keys that were typed just before: those are still on their way to it."""
         if isinstance(self.focused, Input):
-            self.focused.call_later(self.call_later, on_screen)
+            self.focused.call_later(self.call_later, act)
         else:
             act()
+
+    def _take_shown(self) -> FormState:
+        """What the form holds, which is what it shows."""
+        if self._setup.take_shown():
+            self._show_names()
+        return self._setup.state
 
     def described(self) -> RunConfig | None:
         """The run that the form describes; None where it describes none: then the first problem has the focus."""
         try:
-            return self._setup.state.resolve()
+            return self._take_shown().resolve()
         except ConfigError as error:
             self._say(error.problems[0].message)
             self.app.bell()
@@ -344,7 +346,7 @@ class MainScreen(OpeningScreen):
 
     def _save(self) -> None:
         try:
-            config = self._setup.state.resolve()
+            config = self._take_shown().resolve()
         except ConfigError as error:
             self._say(_("not saved: {message}").format(message=error.problems[0].message))
             return
@@ -379,7 +381,7 @@ class MainScreen(OpeningScreen):
 
     def chosen_fields(self) -> dict[str, object]:
         """The fields of the form that somebody has chosen."""
-        return self._setup.state.chosen()
+        return self._take_shown().chosen()
 
     def _say(self, hint: str) -> None:
         """Say `hint` for a while; what keeps the run from being stored is said again afterwards."""

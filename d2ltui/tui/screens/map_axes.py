@@ -35,11 +35,6 @@ class AxisField(TextField):
         super().__init__(name, label, value)
         self._turned = turned
 
-    @property
-    def text(self) -> str:
-        """What is typed."""
-        return self.input.value
-
     def action_turn(self, by: int) -> None:
         """Another field."""
         self.set_text(self._turned(self.text, by))

@@ -72,6 +72,11 @@ class ChoiceField(KeptLooks, Widget, can_focus=True):
         self.choices: tuple[str, ...] = tuple(meanings)
         self.set_reactive(ChoiceField.value, value)
 
+    @property
+    def text(self) -> str:
+        """What it shows, as any field's text."""
+        return self.value
+
     def set_choices(self, choices: Sequence[str]) -> None:
         """Offer only these."""
         self.choices = tuple(choices)
@@ -152,6 +157,11 @@ class TextField(KeptLooks, Widget, can_focus=True):
     def render(self) -> Content:
         """The label; what one types covers the rest."""
         return Content(self.label)
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.input.value
 
     @property
     def editing(self) -> bool:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.geometry import Offset, Region
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import RadioButton, RadioSet, Static
+from textual.widgets import RadioSet, Static
 
 from d2ltui.spec import catalogue, comparison
 from d2ltui.spec.config import RunConfig, applicable_fields
@@ -24,6 +23,7 @@ from d2ltui.tui.form_state import FormState, as_text
 from d2ltui.tui.render.cached import FrameOnly, KeptLooks
 from d2ltui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 from d2ltui.tui.widgets.form_words import label_of, meanings_of
+from d2ltui.tui.widgets.model_choice import ModelButton, ModelChoice
 from d2ltui.tui.widgets.pane import Pane, takes_focus
 
 SHOWN_LAYERS = 7
@@ -115,19 +115,6 @@ def _rows(text: str) -> int:
     return sum(max(1, len(wrapped(line, NOTE_WIDTH))) for line in text.split("\n")) if text else 0
 
 
-class ModelButton(KeptLooks, RadioButton):
-    """A model. The chosen one is told by its mark, not by its colour alone."""
-
-    BUTTON_LEFT = " "
-    BUTTON_INNER = "○"
-    BUTTON_RIGHT = " "
-
-    def watch_value(self) -> None:
-        """A full circle for the chosen one."""
-        self.BUTTON_INNER = "●" if self.value else "○"
-        super().watch_value()
-
-
 def _display(widget: Widget, shown: bool) -> None:
     """Show it or not. Each time that this is said, also the first, Textual lays out the whole screen."""
     if widget.display != shown:
@@ -136,36 +123,6 @@ def _display(widget: Widget, shown: bool) -> None:
 
 class Note(KeptLooks, Static):
     """What the form says of what it describes."""
-
-
-class ModelChoice(RadioSet, inherit_bindings=False):
-    """The models; an arrow key goes to the next one and takes it at once, or past the last one leaves.
-
-    The space bar is not among its keys: it pauses.
-    """
-
-    BINDINGS = [
-        Binding("down,right", "take(1)", show=False),
-        Binding("up,left", "take(-1)", show=False),
-    ]
-
-    def on_mount(self) -> None:
-        """The cursor starts at the chosen one; RadioSet itself puts it on the first."""
-        self.call_after_refresh(self._go_to_chosen)
-
-    def _go_to_chosen(self) -> None:
-        for __ in range(self.pressed_index):
-            self.action_next_button()
-
-    def action_take(self, by: int) -> None:
-        """The next model, or the one before; beyond the ends the key is the form's."""
-        if not 0 <= self.pressed_index + by < len(self.children):
-            raise SkipAction
-        if by > 0:
-            self.action_next_button()
-        else:
-            self.action_previous_button()
-        self.action_toggle_button()
 
 
 class Setup(FrameOnly, VerticalScroll, can_focus=False):
@@ -209,7 +166,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         state, config = self.state, self.state.last_valid
         with Vertical(classes="stack"):
             with Pane(_("Model"), id="model-pane"):
-                with ModelChoice(id="model", compact=True):
+                with ModelChoice(state["model"]):
                     for info in MODELS.values():
                         yield ModelButton(_(info.title), value=info.name == state["model"], name=info.name)
                 yield make_field("implementation", state)
@@ -252,22 +209,36 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
     def on_radio_set_changed(self, event: RadioSet.Changed) -> None:
         """Another model."""
         event.stop()
-        self._set("model", str(event.pressed.name))
+        self._tell_changed()
 
     def on_field_changed(self, event: FieldChanged) -> None:
         """Another text in a field."""
         event.stop()
-        self._set(event.name, event.text)
+        self._tell_changed()
 
-    def _set(self, name: str, text: str) -> None:
-        if self.state[name] == text:
-            return  # a widget tells its first value, too
-        self.state.set(name, text)
-        self._refresh_fields(typed=name)
-        self.post_message(self.Changed(self._problems))
+    def _tell_changed(self) -> None:
+        if self.take_shown():  # a widget tells its first value, too
+            self.post_message(self.Changed(self._problems))
+
+    def take_shown(self) -> bool:
+        """Have the state say what is on the screen now; whether it did not yet.
+
+        The messages of the fields may still be on their way, and say only that something has changed: whoever reads
+        the state for a person calls this first.
+        """
+        fields = (*self.query(ChoiceField), *self.query(TextField))
+        shown = {field.field: field.text for field in fields if field.display}
+        shown["model"] = self.query_one(ModelChoice).chosen
+        changed = [name for name, text in shown.items() if text != self.state[name]]
+        for name in sorted(changed, key=("implementation", "model").__contains__):  # these decide what others may be
+            self.state.set(name, shown[name])
+        if changed:
+            self._refresh_fields(typed=changed)
+        return bool(changed)
 
     def apply(self, values: Mapping[str, object]) -> str:
         """Put `values` into the form; returns what changed, in words."""
+        self.take_shown()
         changes = []
         for name, value in values.items():
             before, after = self.state[name], as_text(value)
@@ -299,12 +270,6 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
             self.styles.width = "1fr" if whole else None
             self.styles.layout = "horizontal" if side_by_side else None
 
-    def take_typed(self) -> None:
-        """Take what stands in the fields now, without waiting for their messages."""
-        for text in self.query(TextField):
-            if text.display:
-                self._set(text.field, text.input.value)
-
     def set_problem(self, name: str, problem: str) -> None:
         """Say at field `name` what is wrong with it, until the next change."""
         self._problems = {**self._problems, name: problem}
@@ -323,8 +288,8 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
                     self.screen.set_focus(field)
                 return
 
-    def _refresh_fields(self, typed: str = "") -> None:
-        """Bring every widget in line with the state; the field one types in is left alone."""
+    def _refresh_fields(self, typed: Collection[str] = ()) -> None:
+        """Bring every widget in line with the state; those one types in are left alone."""
         state = self.state
         self._problems = state.problems()
         visible = set(state.visible())
@@ -338,7 +303,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
             if text.field == "data_dir":
                 shown = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
             _display(text, shown)
-            if text.field != typed:
+            if text.field not in typed:
                 text.set_text(state[text.field])
         self._show_problems()
         config = state.last_valid
