@@ -151,10 +151,7 @@ class BatchedNetwork:
         """
         h = self._for_all(x)
         for part in self._parts:
-            if part.narrow:
-                h = torch.baddbmm(part.bias.mT, part.weight.mT, h.mT).mT
-            else:
-                h = torch.baddbmm(part.bias, h, part.weight)
+            h = torch.baddbmm(part.bias, h, part.weight)
             if part.active:
                 h = self._slope.into(h, h if self._slope.in_place else torch.empty_like(h))
         return h
