@@ -136,8 +136,10 @@ class Person:
         screens = self.app.screen_stack if self.app.is_running else []
         pumps = [self.app, *screens[:-1], *(screens[-1].walk_children(with_self=True) if screens else ())]
         busy = [pump for pump in pumps if pump.is_running and not _waits(pump)]
-        # An application waits a moment for a window to have its last size before it tells its screen.
-        return busy or ([self.app] if self.app.is_running and self.app._resize_timer is not None else [])
+        # An application waits a moment for a window to have its last size before it tells its screen; and for a key to
+        # have gone through the queues of a dialog that it has closed, before it gives the next one to anything.
+        waits = self.app._resize_timer is not None or (self.app._typed.busy and bool(screens))
+        return busy or ([self.app] if self.app.is_running and waits else [])
 
     async def select(self, name: str) -> None:
         """Choose a field, without a cursor in it."""

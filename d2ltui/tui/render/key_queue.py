@@ -15,9 +15,10 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 
 AT_ONCE = frozenset({"ctrl+c", "ctrl+q"})  # the ways out wait for nothing
-# Seconds after which it is looked whether the widget that had the last key is gone: then the next one comes.
-PATIENCE = 0.25
-LOOKS = 3  # and after so many looks it comes in any case: no key waits for ever for one that has been lost
+# Seconds after which it is looked whether the widget that had the last key is gone, as a dialog is that the key has
+# closed: then the next one comes.
+PATIENCE = 0.02
+LOOKS = 50  # and after so many looks it comes in any case: no key waits for ever for one that has been lost
 
 
 class KeyHandled(Message):
@@ -49,6 +50,11 @@ class KeyQueue:
         return self._under_way is None and asyncio.get_running_loop().time() - self._last > seconds
 
     @property
+    def busy(self) -> bool:
+        """Whether a key has been given to a widget that has not done with it."""
+        return self._under_way is not None
+
+    @property
     def waits(self) -> bool:
         """Whether a key waits for the one before it."""
         return bool(self._waiting)
@@ -67,7 +73,8 @@ class KeyQueue:
         loop = asyncio.get_running_loop()
         self._last = loop.time()
         self._patience = loop.call_later(PATIENCE, self._look, target, self._count, LOOKS)
-        target.post_message(KeyHandled(self._count))
+        if not target.post_message(KeyHandled(self._count)):
+            self._app.post_message(KeyHandled(self._count))  # the key itself has closed what it was given to
 
     def _look(self, target: MessagePump, number: int, looks: int) -> None:
         """A busy machine may take longer; only a widget that is gone never answers."""
