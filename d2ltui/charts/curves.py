@@ -4,12 +4,12 @@ braille character.
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from d2ltui.charts.dots import BRAILLE, DOT_BITS, Cells, Point, Scale, trace
 from d2ltui.charts.grid import Grid, one_cell_each
+from d2ltui.charts.markers import Marked, placed
 from d2ltui.charts.plot_area import PlotArea
 from d2ltui.charts.spec import Band, Line, Style
 
@@ -23,82 +23,11 @@ _ASCII_MARKER: dict[int, str] = {
 ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
 # Markers that say in which part of its cell a point lies: on the first, second, … dot from below.
 _FORMS = {"●": "◒●●◓"}
-# Markers nearer to each other than this (in columns) hide the line that they are on.
-_MARKER_DISTANCE = 3
 _DASH, _GAP = 5, 4  # dots along a dashed line
 _TURN = 3  # columns in which one of several curves that lie on each other is seen
+_ALONG = 2  # columns from one cell to another that curves share which run along each other
 
-# The braille patterns: from the dots of a cell, counted from its lower left, to the bit of each in the character.
-BRAILLE = 0x2800
-DOT_BITS = ((0x40, 0x04, 0x02, 0x01), (0x80, 0x20, 0x10, 0x08))
-
-Dots: TypeAlias = list[tuple[int, int]]
-Cells: TypeAlias = dict[tuple[int, int], int]
-Point: TypeAlias = tuple[float, float]
 Extent: TypeAlias = tuple[float, float, float]
-
-
-class Scale:
-    """From values to dots: 2 × 4 in a cell, or 1 × 1 without UTF-8. Row 0 is at the bottom."""
-
-    def __init__(self, area: PlotArea, x_low: float, x_high: float, y_low: float, y_high: float, ascii: bool) -> None:
-        self.across, self.down = (1, 1) if ascii else (2, 4)
-        self.columns, self.rows = self.across * area.width, self.down * area.height
-        self._x_low, self._x_factor = x_low, (self.columns - 1) / (x_high - x_low)
-        self._y_low, self._y_factor = y_low, (self.rows - 1) / (y_high - y_low)
-
-    def dot(self, x: float, y: float) -> tuple[int, int]:
-        """The dot of a value; what is outside comes to lie just beyond the edge, so that no line grows endless."""
-        column = (x - self._x_low) * self._x_factor + 0.5
-        row = (y - self._y_low) * self._y_factor + 0.5
-        return (
-            -1 if column < -1.0 else self.columns if column > self.columns else math.floor(column),
-            -1 if row < -1.0 else self.rows if row > self.rows else math.floor(row),
-        )
-
-    def dots(self, points: Iterable[Point]) -> list[tuple[int, int] | None]:
-        """The dots of many points (x, y), None where y is nan. They are most of what a chart takes: written out."""
-        columns, rows, floor = self.columns, self.rows, math.floor
-        x_low, x_factor, y_low, y_factor = self._x_low, self._x_factor, self._y_low, self._y_factor
-        found: list[tuple[int, int] | None] = []
-        for x, y in points:
-            if y != y:
-                found.append(None)
-                continue
-            column, row = (x - x_low) * x_factor + 0.5, (y - y_low) * y_factor + 0.5
-            if -1.0 <= column <= columns and -1.0 <= row <= rows:
-                found.append((floor(column), floor(row)))
-            else:
-                found.append(self.dot(x, y))
-        return found
-
-    def cells(self, dots: Iterable[tuple[int, int]]) -> Cells:
-        """The cells that have one or more of the dots, with the bits of these dots; what is outside is left out."""
-        across, down, columns, rows = self.across, self.down, self.columns, self.rows
-        cells: Cells = {}
-        for x, y in dots:
-            if 0 <= x < columns and 0 <= y < rows:
-                cell = x // across, y // down
-                cells[cell] = cells.get(cell, 0) | DOT_BITS[x % across][y % down]
-        return cells
-
-
-def _trace(dots: Iterable[tuple[int, int] | None]) -> Dots:
-    """The dots on straight lines between `dots`; None is a gap."""
-    found: dict[tuple[int, int], None] = {}
-    before: tuple[int, int] | None = None
-    for dot in dots:
-        if dot is not None:
-            if before is not None and before != dot:
-                (x0, y0), (x1, y1) = before, dot
-                n = max(abs(x1 - x0), abs(y1 - y0))
-                if n > 1:
-                    dx, dy = (x1 - x0) / n, (y1 - y0) / n
-                    for i in range(1, n):
-                        found[(math.floor(x0 + i * dx + 0.5), math.floor(y0 + i * dy + 0.5))] = None
-            found[dot] = None
-        before = dot
-    return list(found)
 
 
 def _fill(points: Sequence[Extent], scale: Scale) -> Cells:
@@ -117,8 +46,8 @@ def _fill(points: Sequence[Extent], scale: Scale) -> Cells:
         (dot, bottom), (_, top) = lower_dot, upper_dot
         column, bottom, top = dot // scale.across, min(bottom, top), max(bottom, top)
         if before is not None and abs(column - before[0]) > 1:
-            upper = dict(_trace([(before[0], before[2]), (column, top)]))
-            lower = dict(_trace([(before[0], before[1]), (column, bottom)]))
+            upper = dict(trace([(before[0], before[2]), (column, top)]))
+            lower = dict(trace([(before[0], before[1]), (column, bottom)]))
             extents.update({between: (lower[between], upper[between]) for between in upper.keys() - extents.keys()})
         before = column, bottom, top
         found = extents.get(column, (bottom, top))
@@ -168,20 +97,15 @@ def draw_curves(
         key=lambda pair: _depth(pair[0]),
         reverse=True,
     )
-    marked = [(line, dots) for line, dots in ordered if line.joined and line.marker]
-    wanted: dict[tuple[int, int], dict[int, int]] = {}  # by cell: the lines with a marker in it, and the bits of each
-    for index, (_, dots) in enumerate(marked):
-        every = _thinned(dots, scale)
-        # Of curves that lie on each other, each has its markers in other places, as far as there are places enough.
-        for cell, bits in scale.cells(filter(None, dots[index * every // len(marked) :: every])).items():
-            wanted.setdefault(cell, {})[index] = bits
-    turns: Counter[tuple[int, ...]] = Counter()
-    for cell in sorted(wanted):  # and where there are not, they take turns
-        those = tuple(wanted[cell])
-        line, _ = marked[index := those[turns[those] % len(those)]]
-        turns[those] += 1
-        put({cell: wanted[cell][index]}, marker_of(line, ascii), line.style)
-    traced = [scale.cells(_drawn(line, dots, ascii)) for line, dots in ordered]
+    for line, dots in ordered:  # a point that stands alone is seen nowhere else
+        if _stands_alone(line, dots):
+            put(scale.cells(filter(None, dots)), marker_of(line, ascii), line.style)
+    drawn = [(line, dots, list(_drawn(line, dots, ascii))) for line, dots in ordered]
+    marked = [(line, dots, on_it) for line, dots, on_it in drawn if line.joined and line.marker]
+    for index, cell, dot in placed([Marked(own, on_it, line.marker.isalnum()) for line, own, on_it in marked], scale):
+        line = marked[index][0]
+        put({cell: _bits(dot, scale)}, marker_of(line, ascii), line.style)
+    traced = [scale.cells(on_it) for _, _, on_it in drawn]
     joined = [cells for (line, _), cells in zip(ordered, traced, strict=True) if _depth(line)]
     _take_turns(joined)
     for (line, _), cells in zip(ordered, traced, strict=True):
@@ -195,30 +119,42 @@ def draw_curves(
         put(_fill(extents, scale), ":" if ascii else "", band.style)
 
 
+def _stands_alone(line: Line, dots: Sequence[tuple[int, int] | None]) -> bool:
+    return bool(line.marker) and not line.joined and line.style != Style.RAW and len(dots) == 1
+
+
+def _bits(dot: tuple[int, int], scale: Scale) -> int:
+    return DOT_BITS[dot[0] % scale.across][dot[1] % scale.down]
+
+
 def _drawn(line: Line, dots: Sequence[tuple[int, int] | None], ascii: bool) -> Iterable[tuple[int, int]]:
     """The dots that a line takes. Without UTF-8 lines are told apart by their characters, and need no gaps."""
     if not line.joined:
         return filter(None, dots)
-    traced = _trace(dots)
+    traced = trace(dots)
     if not line.dashed or ascii:
         return traced
     return (dot for index, dot in enumerate(traced) if index % (_DASH + _GAP) < _DASH)
 
 
 def _take_turns(curves: Sequence[Cells]) -> None:
-    """Where curves have the very same dots in a cell, leave the cell to one of them: to another every few columns."""
+    """Where curves run along each other, leave each cell that they share to one: to another every few columns."""
     if len(curves) < 2:
         return
-    sharing: dict[tuple[tuple[int, int], int], list[Cells]] = {}
-    for cells in curves:
-        for item in cells.items():
-            sharing.setdefault(item, []).append(cells)
-    for (cell, _), those in sharing.items():
-        if len(those) > 1:
-            owner = cell[0] // _TURN % len(those)
-            for index, cells in enumerate(those):
+    sharing: dict[tuple[int, int], list[int]] = {}
+    for index, cells in enumerate(curves):
+        for cell in cells:
+            sharing.setdefault(cell, []).append(index)
+    shared = {cell: tuple(those) for cell, those in sharing.items() if len(those) > 1}
+    places = {(cell[0], those) for cell, those in shared.items()}
+    for cell, those in shared.items():
+        same = len({curves[index][cell] for index in those}) == 1
+        # Those that cross each other share a cell or two.
+        if same or any((cell[0] + step, those) in places for step in (-_ALONG, _ALONG)):
+            owner = those[cell[0] // _TURN % len(those)]
+            for index in those:
                 if index != owner:
-                    del cells[cell]
+                    del curves[index][cell]
 
 
 def _height(bits: int) -> int:
@@ -242,12 +178,3 @@ def plain_marker(line: Line) -> str:
     """The ASCII character that `line` is made of."""
     own = line.marker[:1] if line.marker.isascii() and line.marker.isprintable() else ""
     return own.strip() or _ASCII_MARKER.get(line.style, "*")
-
-
-def _thinned(dots: Sequence[tuple[int, int] | None], scale: Scale) -> int:
-    """Every how many points a marker fits: from the points' own distance, so that it stays as more come."""
-    columns = [dot[0] / scale.across for dot in dots if dot is not None]
-    if len(columns) < 2:
-        return 1
-    distance = max((columns[-1] - columns[0]) / (len(columns) - 1), 1e-6)
-    return next((n for n in (1, 2, 5, 10, 20, 50, 100) if n * distance >= _MARKER_DISTANCE - 0.5), 200)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import msgspec
 
 from d2ltui.charts import axes
-from d2ltui.charts.curves import Scale, draw_curves
+from d2ltui.charts.curves import draw_curves
+from d2ltui.charts.dots import Scale
 from d2ltui.charts.grid import Grid, one_cell_each
 from d2ltui.charts.legend import draw_legend, draw_marks
 from d2ltui.charts.plot_area import PlotArea, draw_frame, draw_small

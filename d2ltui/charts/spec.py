@@ -46,9 +46,10 @@ class Line(msgspec.Struct, frozen=True):
     """Points, joined or not. A point that is not finite leaves a gap.
 
     `marker` is one character drawn on every point, "" for none. A "●" is "◓" or "◒" where the point lies in the highest
-    or the lowest quarter of its cell: it reads as exactly as dots do. The character for a terminal without UTF-8 is
-    chosen by style. `joined=False` draws the points only, as fine dots where there is no marker. `dashed` leaves gaps
-    in a line: without colours, nothing else tells one from another. A line without `label` is not in the legend.
+    or the lowest quarter of its cell: it reads as exactly as dots do. A letter or digit stands near its point, where
+    the line passes the middle of a row. The character for a terminal without UTF-8 is chosen by style. `joined=False`
+    draws the points only, as fine dots where there is no marker. `dashed` leaves gaps in a line: without colours,
+    nothing else tells one from another. A line without `label` is not in the legend.
     """
 
     label: str
@@ -89,7 +90,8 @@ class ChartSpec(msgspec.Struct, frozen=True):
     `y_low` and `y_high` are limits; None takes them from the data, rounded so that they rarely change. The axis ends at
     `y_high` where that is a round number; others go on a little, so that ticks lie whole cells apart. With `log` the y
     axis is logarithmic, and what is not positive is left out (the legend says so). From back to front: bands,
-    lines of style RAW and points, lines with markers, lines without, each in the order given, then the markers.
+    lines of style RAW and points, lines with markers, lines without, each in the order given, then the markers, and
+    those of points that stand alone. Lines that run along each other take turns.
     With `log_x` the x axis is logarithmic: its limits and every x are positive.
     `empty_text` stands in the middle of a chart without values. `integer_x` keeps the ticks of the x axis on whole
     numbers where there is more than one in the range. `x_label` has room for 5 characters.

@@ -6,7 +6,8 @@ import plotext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from d2ltui.charts.curves import Scale, _fill, _trace, draw_curves
+from d2ltui.charts.curves import _fill, draw_curves
+from d2ltui.charts.dots import Scale, trace
 from d2ltui.charts.grid import Grid
 from d2ltui.charts.plot_area import PlotArea
 from d2ltui.charts.spec import Band, Line, Style
@@ -50,7 +51,7 @@ def test_points(dots):
 @given(DOTS)
 def test_a_line(dots):
     line = Line("", Style.TRAIN, [], [])
-    assert ours([line], [(float(x), float(y)) for x, y in dots], []) == plotexts_own(_trace(dots))
+    assert ours([line], [(float(x), float(y)) for x, y in dots], []) == plotexts_own(trace(dots))
 
 
 @settings(max_examples=100, deadline=None)

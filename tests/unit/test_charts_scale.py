@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from d2ltui.charts.curves import BRAILLE, DOT_BITS
+from d2ltui.charts.dots import BRAILLE, DOT_BITS
 from d2ltui.charts.draw import draw
 from d2ltui.charts.scale import Axis, linear, logarithmic, x_room, y_room
 from d2ltui.charts.spec import ChartSpec, Line, Style
