@@ -60,9 +60,9 @@ class PictureDesk:
                 self.past = past
 
     def at(self, step: int) -> PictureMade | None:
-        """The last picture of the request that was made until `step`; None where none is kept."""
-        kept = (made for made in reversed(self.past) if made.request == self._request and made.step <= step)
-        return next(kept, None)
+        """The last picture of the request that was made until `step`, else the first one after it; None without any."""
+        kept = [made for made in self.past if made.request == self._request]
+        return next((made for made in reversed(kept) if made.step <= step), kept[0] if kept else None)
 
 
 def _nothing() -> None:

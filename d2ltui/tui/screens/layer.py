@@ -194,8 +194,11 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             return []
         if made.picture is None:
             return [[(int(Style.AXIS), "")], [(int(Style.WARNING), made.problem)]]
+        above_it = ""
+        if self.cursor is not None and made.step > self.cursor:
+            above_it = _("step {step:,}, not the cursor's").format(step=made.step)
         return [
-            [(int(Style.AXIS), "")],
+            [(int(Style.AXIS), above_it)],
             *draw_picture(made.picture, width, height, look_of(self._view, self.host.ascii)),
         ]
 
