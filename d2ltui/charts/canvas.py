@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ltui.charts.colours import Pixels, Styles, blend, packed, style_of
-from d2ltui.charts.grid import FILL, one_cell_each, whole
+from d2ltui.charts.grid import FILL, cut_mark, one_cell_each, shortened, whole
 from d2ltui.charts.raster import Characters, drawing_of, half_blocks
 from d2ltui.charts.spec import FOREGROUND, RGB, Drawing, Run, Style
 from d2ltui.spec.width import cells
@@ -115,11 +115,29 @@ def wrapped(parts: list[Run], width: int, ascii: bool, most: int) -> Drawing:
         if len(word[0].rstrip(f" {SOFT}")) > free and free < width and len(lines) < most:
             lines.append([])
             free = width
+        if len(word[0].rstrip(f" {SOFT}").replace(SOFT, "")) > free and len(lines) == most:
+            lines[-1] = _with_end_cut(lines[-1], styles[word.start()], word[0].replace(SOFT, ""), width, ascii)
+            return lines
         letters = [(s, c) for s, c in zip(styles[word.start() : word.end()], word[0], strict=True) if c != SOFT]
         for style, run in groupby(letters[:free], key=lambda pair: pair[0]):
             lines[-1].append((style, whole("".join(letter for _, letter in run).replace(NO_BREAK, " "))))
         free = max(0, free - long)
     return lines
+
+
+def _with_end_cut(line: list[Run], style: int, word: str, width: int, ascii: bool) -> list[Run]:
+    """The last line where `word` has no room: without it, for half of a number would be another number."""
+    said = "".join(text for _, text in line).rstrip()
+    if not said:
+        return [(style, whole(shortened(word.replace(NO_BREAK, " "), width, ascii)))]
+    while cells(said) >= width:
+        said = said.rpartition(" ")[0].rstrip() or said[:-1]
+    shown: list[Run] = []
+    for run_style, text in line:
+        left = len(said) - sum(len(done) for _, done in shown)
+        if left > 0:
+            shown.append((run_style, text[:left]))
+    return [*shown[:-1], (shown[-1][0], shown[-1][1] + cut_mark(ascii))]
 
 
 def _breakable(text: str, ascii: bool) -> str:

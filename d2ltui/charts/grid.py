@@ -53,6 +53,17 @@ def whole(text: str) -> str:
     )
 
 
+def shortened(text: str, width: int, ascii: bool) -> str:
+    """`text`, a character for each cell, in `width` cells: what is cut ends with "…", or "~"."""
+    text = one_cell_each(text, ascii)
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}{cut_mark(ascii)}"[: max(0, width)]
+
+
+def cut_mark(ascii: bool) -> str:
+    """Where something is missing."""
+    return "~" if ascii else "…"
+
+
 class Grid:
     """`width` × `height` cells, row 0 at the top. What would be outside is left out."""
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from d2ltui.charts.canvas import Canvas, Look, under
 from d2ltui.charts.colours import diverging
-from d2ltui.charts.grid import one_cell_each
+from d2ltui.charts.grid import one_cell_each, shortened
 from d2ltui.charts.raster import Characters, marks
 from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.pictures import Images, Maps
 
+_Number = TypeVar("_Number", bound=np.generic)
 LEVELS = 24  # of grey: more are not told apart, and each pair of them is a style of its own
 CUBE = 6  # of each colour
 _SHADES, _PLAIN = " ░▒▓█", " .:-=+*#%@"
@@ -27,16 +30,15 @@ def images(picture: Images, width: int, height: int, look: Look) -> Drawing:
     pixels = np.broadcast_to(pixels, (*pixels.shape[:-1], 3))
     canvas = Canvas(width, height - 1)
 
-    def show(index: int, column: int, row: int) -> None:
+    def show(index: int, times: int, column: int, row: int) -> None:
+        shown = _magnified(pixels[index], times)
         if look.colours:
-            canvas.paint(pixels[index], look, column, row)
+            canvas.paint(shown, look, column, row)
         else:
-            canvas.place(
-                marks(pixels[index].mean(-1) / 255, _PLAIN if look.ascii else _SHADES), Style.TEXT, column, row
-            )
+            canvas.place(marks(shown.mean(-1) / 255, _PLAIN if look.ascii else _SHADES), Style.TEXT, column, row)
 
     styles = [Style.WARNING if wrong else Style.TEXT for wrong in picture.wrong]
-    _lay_out(canvas, picture.images.shape[1:3], picture.captions, styles, look, show)
+    _lay_out(canvas, picture.images.shape[1:3], picture, styles, look, show)
     return under(canvas.drawing(), _page(picture), width, look.ascii, height)
 
 
@@ -46,14 +48,15 @@ def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
     limit = float(np.abs(finite).max()) if len(finite) else 1.0
     canvas = Canvas(width, height - 1)
 
-    def show(index: int, column: int, row: int) -> None:
+    def show(index: int, times: int, column: int, row: int) -> None:
+        values = _magnified(picture.maps[index], times)
         if look.colours:
-            pixels = diverging(picture.maps[index], limit, look.background)
+            pixels = diverging(values, limit, look.background)
             canvas.paint(pixels if len(pixels) % 2 == 0 else np.concatenate((pixels, pixels[-1:])), look, column, row)
         else:
-            canvas.place(_signs(picture.maps[index], limit), Style.TEXT, column, row)
+            canvas.place(_signs(values, limit), Style.TEXT, column, row)
 
-    _lay_out(canvas, picture.maps.shape[1:3], picture.captions, [Style.AXIS] * len(picture.maps), look, show)
+    _lay_out(canvas, picture.maps.shape[1:3], picture, [Style.AXIS] * len(picture.maps), look, show)
     signs = _("blue −, orange +") if look.colours else _("= - below 0, + # above it")
     some = len(picture.captions) < picture.total
     scale = _("{signs}, at most {limit} among these") if some else _("{signs}, at most {limit}")
@@ -70,25 +73,44 @@ def _signs(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], limit: flo
 def _lay_out(
     canvas: Canvas,
     shape: tuple[int, ...],
-    captions: tuple[str, ...],
+    picture: Images | Maps,
     styles: list[Style],
     look: Look,
-    show: Callable[[int, int, int], None],
+    show: Callable[[int, int, int, int], None],
 ) -> None:
-    """Call `show(index, column, row)` for each image, with a column between two and a line of text below each."""
-    rows, columns = -(-shape[0] // 2), shape[1]
+    """Call `show(index, times, column, row)` for each image, with a column between two and a line of text below each.
+
+    Each pixel is drawn `times` as wide and as high: as large as there is room for all of them.
+    """
+    times = 1
+    while _has_room(canvas, shape, times + 1, len(picture.captions)):
+        times += 1
+    rows, columns = -(-shape[0] * times // 2), shape[1] * times
     across = max(1, (canvas.columns + 1) // (columns + 1))
-    for index, (text, style) in enumerate(zip(captions, styles, strict=True)):
+    short = picture.short or picture.captions
+    for index, (said, shorter, style) in enumerate(zip(picture.captions, short, styles, strict=True)):
         row, column = index // across * (rows + 1), index % across * (columns + 1)
         if row >= canvas.rows:
             return
-        show(index, column, row)
-        canvas.write(column, row + rows, one_cell_each(text, look.ascii)[:columns], style)
+        show(index, times, column, row)
+        text = said if len(one_cell_each(said, look.ascii)) <= columns else shorter
+        canvas.write(column, row + rows, shortened(text, columns, look.ascii), style)
+
+
+def _has_room(canvas: Canvas, shape: tuple[int, ...], times: int, number: int) -> bool:
+    across = (canvas.columns + 1) // (shape[1] * times + 1)
+    return number > 0 and across * (canvas.rows // (-(-shape[0] * times // 2) + 1)) >= number
+
+
+def _magnified(pixels: npt.NDArray[_Number], times: int) -> npt.NDArray[_Number]:
+    return pixels.repeat(times, 0).repeat(times, 1)
 
 
 def _page(picture: Images | Maps, more: str = "") -> list[Run]:
     last = picture.first + len(picture.captions)
     note = picture.note
-    if len(picture.captions) < picture.total:
+    if len(picture.captions) == 1 < picture.total:
+        note = _("{first:,} of {note}").format(first=last, note=note)
+    elif len(picture.captions) < picture.total:
         note = _("{first:,} to {last:,} of {note}").format(first=picture.first + 1, last=last, note=note)
     return [(int(Style.AXIS), f"{note}{more}")]

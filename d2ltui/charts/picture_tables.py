@@ -8,7 +8,7 @@ import numpy as np
 
 from d2ltui.charts.canvas import Canvas, Look, caption, under
 from d2ltui.charts.colours import blend, class_colours, packed, style_of
-from d2ltui.charts.grid import one_cell_each
+from d2ltui.charts.grid import one_cell_each, shortened
 from d2ltui.charts.spec import Drawing, Run, Style
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, percent
@@ -16,7 +16,14 @@ from d2ltui.spec.pictures import Confusion, SoftmaxSteps
 
 LARGEST = 88.72  # whose exponential is a finite number in single precision
 MAX_NAME, MAX_HEADING = 10, 7
-BAR = 12  # cells of a bar, at least
+# Of softmax's six columns, those that count: as many as have room, the cells of each, and those of a bar, at least.
+_COLUMNS: tuple[tuple[tuple[int, ...], int, int], ...] = (
+    ((0, 1, 2, 3, 4, 5), 9, 12),
+    ((0, 2, 5), 9, 5),
+    ((0, 5), 9, 5),
+    ((0, 5), 8, 0),
+    ((5,), 7, 0),
+)
 
 
 def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawing:
@@ -39,7 +46,8 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
         )
     right, wrong = class_colours(2)
     for row in range(min(number, room)):
-        canvas.write(0, row + 1, names[row][:name_width].rjust(name_width), Style.AXIS)
+        name = shortened(names[row], name_width, look.ascii)
+        canvas.write(0, row + 1, name.rjust(name_width), Style.AXIS)
         for column in range(number):
             count, share = int(counts[row, column]), float(shares[row, column])
             text = str(count) if wide else _level(share)
@@ -71,24 +79,26 @@ def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawi
     name_width = min(MAX_NAME, max(len(name) for name in picture.names))
     heads = ["logit o", "exp(o)", "naive", "o - max", "exp", "stable"]
     columns = [picture.logits, picture.naive_exp, picture.naive, picture.shifted, picture.exp, picture.probabilities]
-    if name_width + 2 + 6 * 9 + BAR > width:  # the last ones are what counts
-        heads, columns = [heads[0], heads[2], heads[5]], [columns[0], columns[2], columns[5]]
-    if name_width + 2 + len(heads) * 9 + 4 > width:
-        heads, columns = [heads[0], heads[-1]], [columns[0], columns[-1]]
-    bar = max(0, width - name_width - 2 - 9 * len(heads) - 1)
-    lines: Drawing = [[(int(Style.AXIS), " " * (name_width + 2) + "".join(head.rjust(9) for head in heads))]]
+    chosen, across = next(
+        ((some, wide) for some, wide, bar in _COLUMNS if name_width + 2 + len(some) * wide + bar <= width),
+        _COLUMNS[-1][:2],
+    )
+    heads, columns = [heads[index] for index in chosen], [columns[index] for index in chosen]
+    name_width = max(1, min(name_width, width - 2 - across * len(heads)))
+    bar = max(0, width - name_width - 2 - across * len(heads) - 1)
+    lines: Drawing = [[(int(Style.AXIS), " " * (name_width + 2) + "".join(head.rjust(across) for head in heads))]]
     room = height - 2
     order = np.arange(len(picture.names))
     if len(order) > room:
         order = np.argsort(-picture.logits)[:room]
     for index in order.tolist():
-        name = one_cell_each(picture.names[index], look.ascii)[:name_width]
+        name = shortened(picture.names[index], name_width, look.ascii)
         mark = ("*" if look.ascii else "●") if index == picture.label else " "
         line: list[Run] = [(int(Style.TEXT), f"{mark} {name.ljust(name_width)}")]
         for values in columns:
             value = float(values[index])
             broken = not math.isfinite(value)
-            line.append((int(Style.WARNING if broken else Style.AXIS), f"{number(value, width=9):>9}"))
+            line.append((int(Style.WARNING if broken else Style.AXIS), f"{number(value, width=across - 1):>{across}}"))
         share = float(picture.probabilities[index])
         filled = round(share * bar) if math.isfinite(share) else 0
         line.append((int(Style.TRAIN), " " + ("#" if look.ascii else "█") * filled))

@@ -52,8 +52,30 @@ def weights(subject: Subject, request: PictureRequest) -> Maps:
     room = _room(request, height, width)
     first = page_start(request.choice, room, total)
     shown = maps[first : first + room]
-    captions = tuple(name.format(number=first + index + 1) for index in range(len(shown)))
-    return Maps(to_numpy(shown), captions, first, total, said.format(total=total, layer=spec.title))
+    numbers = range(first + 1, first + len(shown) + 1)
+    captions = tuple(name.format(number=index) for index in numbers)
+    note = said.format(total=total, layer=spec.title)
+    return Maps(to_numpy(shown), captions, first, total, note, tuple(map(str, numbers)))
+
+
+def features(subject: Subject, request: PictureRequest) -> Maps:
+    """The feature maps of one sample, the outputs of each convolution: page after page, layer after layer."""
+    found = [
+        (spec, output[0]) for spec, output in subject.network.trace(subject.x_val[:1]) if spec.kind == "convolution"
+    ]
+    rooms = [_room(request, *maps.shape[1:]) for _, maps in found]
+    pages = [-(-len(maps) // room) for (_, maps), room in zip(found, rooms, strict=True)]
+    page, at = request.choice % sum(pages), 0
+    while page >= pages[at]:
+        page, at = page - pages[at], at + 1
+    (spec, maps), room = found[at], rooms[at]
+    shown = maps[page * room : (page + 1) * room]
+    numbers = tuple(str(page * room + index + 1) for index in range(len(shown)))
+    note = _("{total:,} feature maps of {layer} ({label})").format(
+        total=len(maps), layer=spec.title, label=subject.info.classes[int(subject.y_val[0])]
+    )
+    captions = tuple(_("map {number}").format(number=number) for number in numbers)
+    return Maps(to_numpy(shown), captions, page * room, len(maps), note, numbers)
 
 
 def _room(request: PictureRequest, height: int, width: int) -> int:
@@ -69,7 +91,7 @@ def _images(subject: Subject, request: PictureRequest, order: Tensor, logits: Te
     chosen = order[first : first + room]
     x, labels = subject.x_val[chosen], subject.y_val[chosen]
     of_these = logits[chosen] if logits is not None else subject.outputs(x).float() if len(x) else x
-    captions, wrong = _captions(subject, of_these, labels)
+    captions, short, wrong = _captions(subject, of_these, labels)
     pixels = (x.clamp(0, 1) * 255).round().to("cpu", torch.uint8)
     total = len(order)
     of = _("{samples:,} validation samples").format(samples=len(subject.x_val))
@@ -79,18 +101,20 @@ def _images(subject: Subject, request: PictureRequest, order: Tensor, logits: Te
         else of
     )
     shaped = pixels.reshape(-1, channels, height, width).permute(0, 2, 3, 1).contiguous().numpy()
-    return Images(shaped, captions, wrong, first, total, note)
+    return Images(shaped, captions, wrong, first, total, note, short)
 
 
-def _captions(subject: Subject, logits: Tensor, labels: Tensor) -> tuple[tuple[str, ...], tuple[bool, ...]]:
-    """`label→prediction probability` of each; the label alone where it is right."""
+def _captions(
+    subject: Subject, logits: Tensor, labels: Tensor
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[bool, ...]]:
+    """`label→prediction probability` of each, the label alone where it is right; the same without the probability."""
     if not len(labels):
-        return (), ()
+        return (), (), ()
     probabilities, predicted = torch.softmax(logits, 1).max(1)
     names = subject.info.classes
-    captions, wrong = [], []
+    short, shares, wrong = [], [], []
     for label, guess, share in zip(labels.tolist(), predicted.tolist(), probabilities.tolist(), strict=True):
-        percent = whole_percent(share)
-        captions.append(f"{names[label]}→{names[guess]} {percent}" if label != guess else f"{names[label]} {percent}")
+        short.append(f"{names[label]}→{names[guess]}" if label != guess else names[label])
+        shares.append(whole_percent(share))
         wrong.append(label != guess)
-    return tuple(captions), tuple(wrong)
+    return tuple(map(" ".join, zip(short, shares, strict=True))), tuple(short), tuple(wrong)

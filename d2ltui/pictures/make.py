@@ -17,6 +17,7 @@ _MAKERS: dict[str, Callable[[Subject, PictureRequest], Picture]] = {
     "mistakes": images.mistakes,
     "confusion": images.confusion,
     "weights": images.weights,
+    "features": images.features,
     "softmax": softmax.steps,
     "activation": activation.of_layer,
 }

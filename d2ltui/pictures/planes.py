@@ -81,6 +81,12 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
         for title, values in outputs
         for unit in range(min(MAX_UNITS, values.shape[1]))
     ]
+    # The layer's number, which its title begins with, and the unit's.
+    short = [
+        f"{title.split()[0]}.{unit + 1}" if len(outputs) > 1 else str(unit + 1)
+        for title, values in outputs
+        for unit in range(min(MAX_UNITS, values.shape[1]))
+    ]
     total = len(captions)
     room = max(1, request.width // (MAP + 1)) * max(1, request.height // (MAP + 2))
     first = page_start(request.choice, room, total)
@@ -91,6 +97,7 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
         first,
         total,
         _("{total:,} hidden units: the output of each over the plane of both inputs").format(total=total),
+        tuple(short[first : first + room]),
     )
 
 

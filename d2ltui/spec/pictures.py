@@ -100,6 +100,7 @@ class Images(msgspec.Struct, frozen=True, eq=False):
     """Samples: (n, height, width, 1 or 3) from 0 to 255, what is said of each, and whether it was mistaken.
 
     They are those from number `first` (from 0) on, of `total`; `note` begins with that number, and says what they are.
+    `short` are captions of fewer words, for where the others have no room.
     """
 
     images: Bytes
@@ -108,6 +109,7 @@ class Images(msgspec.Struct, frozen=True, eq=False):
     first: int
     total: int
     note: str
+    short: tuple[str, ...] = ()
 
 
 class Maps(msgspec.Struct, frozen=True, eq=False):
@@ -118,6 +120,7 @@ class Maps(msgspec.Struct, frozen=True, eq=False):
     first: int
     total: int
     note: str
+    short: tuple[str, ...] = ()
 
 
 class Confusion(msgspec.Struct, frozen=True, eq=False):
@@ -214,6 +217,8 @@ def _of_data(info: DatasetInfo, layers: Sequence[LayerSpec], chain: bool) -> lis
         found.append(PictureKind("confusion", "confusion matrix"))
         if chain and layers and layers[0].kind in ("linear", "convolution"):
             found.append(PictureKind("weights", "first layer's weights", choosing="page"))
+        if chain and any(layer.kind == "convolution" for layer in layers):
+            found.append(PictureKind("features", "feature maps", choosing="page"))
     elif inputs > 1:
         number = math.comb(inputs, 2)
         found.append(PictureKind("regions", "decision regions", number, "inputs" if number > 1 else ""))

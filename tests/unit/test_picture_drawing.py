@@ -313,3 +313,45 @@ def test_a_bin_without_inputs_has_no_bar() -> None:
     dots = [column for row in inside for column, character in enumerate(row) if "\u2800" < character <= "\u28ff"]
     assert dots
     assert max(dots) - min(dots) < 10, "the four bins side by side, and nothing else"
+
+
+def test_captions_have_fewer_words_where_there_is_no_room_and_what_is_cut_says_so() -> None:
+    maps = np.full((12, 5, 5), 0.5, np.float32)
+    numbers = [str(index + 1) for index in range(12)]
+    kernels = pictures.Maps(maps, tuple(f"kernel {n}" for n in numbers), 0, 12, "12 kernels", tuple(numbers))
+    assert lines_of(kernels, 36, 10)[3].split() == numbers[:6]
+    names = ("ankle boot", "ankle boot→t-shirt")
+    shoes = pictures.Images(
+        np.zeros((2, 20, 20, 1), np.uint8), tuple(f"{n} 100 %" for n in names), (False, True), 0, 2, "2", names
+    )
+    assert lines_of(shoes, 41, 12)[10].split("  ")[0] == "ankle boot 100 %"
+    assert lines_of(shoes, 41, 12)[10].endswith("ankle boot→t-shirt")
+    without = msgspec.structs.replace(kernels, short=())
+    for look, end in ((Look(), "…"), (Look(ascii=True), "~")):
+        assert {word[-1] for word in lines_of(without, 36, 10, look)[3].split()} == {end}
+
+
+def test_a_few_small_maps_are_drawn_as_large_as_there_is_room() -> None:
+    maps = np.full((6, 5, 5), 0.5, np.float32)
+    kernels = pictures.Maps(maps, tuple(f"kernel {n}" for n in "123456"), 0, 6, "6 kernels")
+    drawn = draw_picture(kernels, 76, 17, Look())
+    coloured = [sum(len(text) for style, text in line if style >= COLOURED) for line in drawn]
+    assert coloured[:5] == [6 * 10] * 5
+    assert "kernel 6" in lines_of(kernels, 76, 17)[5]
+    assert len(lines_of(kernels, 17, 9)) == 9  # three beside each other, each pixel a cell
+
+
+def test_no_number_is_cut_in_a_narrow_pane() -> None:
+    values = np.array([-1.2345e-5, 8.7654e-5, 12345.6], np.float32)
+    steps = pictures.SoftmaxSteps(*[values] * 6, ("ankle boot", "extraordinarily", "bag"), 0, 0, 2_048)
+    for width in range(12, 60):
+        lines = lines_of(steps, width, 12, Look())
+        for line, value in zip(lines[1:], values, strict=False):
+            assert float(line.rstrip(" █").split()[-1].replace(",", "")) == pytest.approx(float(value), rel=0.6), width
+    kernels = pictures.Maps(np.full((1, 4, 4), 0.234, np.float32), ("1",), 0, 1, "1 kernel: the weights of Conv")
+    told = "1 kernel: the weights of Conv; blue −, orange +, at most 0.23"
+    for width in range(10, 60):
+        lines = [line.strip() for line in lines_of(kernels, width, 6, Look())]
+        said = " ".join(filter(None, lines[lines.index("1") + 1 :]))
+        shown = said.rstrip("…").split()
+        assert said == told or (said.endswith("…") and shown == told.split()[: len(shown)]), width

@@ -354,3 +354,30 @@ def test_weights_that_have_diverged_have_a_picture_all_the_same() -> None:
             parameter.fill_(torch.nan)
     for kind in picture_kinds(data.info, network.plan):
         assert picture(subject, kind.name) is not None
+
+
+def test_feature_maps_are_the_outputs_of_each_convolution_page_after_page() -> None:
+    images = torch.rand(40, 28 * 28, generator=torch.Generator().manual_seed(0))
+    config = resolve({"model": "lenet", "dataset": "mnist"})
+    info = config.dataset_info
+    network = build(config, dataset=info)
+    labels = torch.arange(40) % 10
+    subject = Subject.of(network, Dataset(info, images, labels, images, labels), torch.device("cpu"))
+    assert "features" in [kind.name for kind in picture_kinds(info, network.plan)]
+    expected = {spec.index: output[0].detach() for spec, output in network.trace(images[:1])}
+    seen: list[Maps] = []
+    for choice in range(4):
+        found = picture(subject, "features", 59, 40, choice)
+        assert isinstance(found, Maps)
+        seen.append(found)
+    # Two of 28×28 beside each other, and five times two of 10×10.
+    assert [(found.first, found.total, len(found.maps)) for found in seen] == [
+        (0, 6, 2),
+        (2, 6, 2),
+        (4, 6, 2),
+        (0, 16, 15),
+    ]
+    assert seen[1].maps == pytest.approx(expected[1][2:4].numpy())
+    assert seen[3].maps == pytest.approx(expected[4][:15].numpy())
+    assert seen[1].captions == ("map 3", "map 4")
+    assert "Conv 5×5 1→6" in seen[0].note

@@ -61,7 +61,8 @@ class PicturePane(RunPane):
                 size,
             )
             return
-        self.title(_("Picture: {title}").format(title=_(kind.title)))
+        title = _(kind.title)
+        self.title(self.longest_fitting(_("Picture: {title}").format(title=title), title))
         self._ask(desk, kind, size)
         self._show(desk, size, view)
 
