@@ -107,15 +107,18 @@ def concise(config: RunConfig, device: str = "cpu", *, fused: bool = False) -> I
         functions=[],
         parameters=start,
         net=_net(modules),
-        loss=[loss_line(config)],
+        loss=loss_lines(config),
         optimizer=optimizer,
         step=step_lines(config),
     )
 
 
-def loss_line(config: RunConfig) -> Line:
-    """The loss: the mean of a batch."""
-    return Line(f"loss = nn.{'MSELoss' if config.task == 'regression' else 'CrossEntropyLoss'}()")
+def loss_lines(config: RunConfig) -> list[Line]:
+    """The loss: the mean of a batch; and that of smoothed labels, where they are trained on."""
+    lines = [Line(f"loss = nn.{'MSELoss' if config.task == 'regression' else 'CrossEntropyLoss'}()")]
+    if config.smoothing:
+        lines.append(Line(f"smoothed_loss = nn.CrossEntropyLoss(label_smoothing={config.smoothing!r})"))
+    return lines
 
 
 def step_lines(config: RunConfig) -> list[Line]:
@@ -124,7 +127,7 @@ def step_lines(config: RunConfig) -> list[Line]:
         Line("def train_step(X, y):"),
         Line("    optimizer.zero_grad()", "forward"),
         *forward_lines(config),
-        Line("    l = loss(y_hat, y)", "loss", "loss"),
+        Line(f"    l = {'smoothed_loss' if config.smoothing else 'loss'}(y_hat, y)", "loss", "loss"),
         Line("    l.backward()", "backward", "backward"),
     ]
     if config.clip_norm:

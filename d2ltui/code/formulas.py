@@ -97,6 +97,15 @@ def loss(y_hat, y):
     return (log_sum_exp - y_hat.gather(1, y.unsqueeze(1)).squeeze(1)).mean()
 """
 
+SMOOTHED_CROSS_ENTROPY = """
+def loss(y_hat, y, label_smoothing=0.0):
+    \"\"\"The mean of −log softmax(y_hat) at y; a share `label_smoothing` of it is the mean over all classes.\"\"\"
+    largest = y_hat.amax(dim=1, keepdim=True).detach()
+    log_sum_exp = largest.squeeze(1) + torch.log(torch.exp(y_hat - largest).sum(dim=1))
+    of_label = y_hat.gather(1, y.unsqueeze(1)).squeeze(1)
+    return (log_sum_exp - (1 - label_smoothing) * of_label - label_smoothing * y_hat.mean(dim=1)).mean()
+"""
+
 L2_PENALTY = """
 def l2_penalty(w):
     return (w**2).sum() / 2

@@ -6,7 +6,7 @@ import ast
 import importlib.util
 from pathlib import Path
 
-from d2ltui.code.concise import concise, loss_line, optimizer_lines, step_lines
+from d2ltui.code.concise import concise, loss_lines, optimizer_lines, step_lines
 from d2ltui.code.lines import Line
 from d2ltui.code.scratch import Implementation, scratch
 from d2ltui.spec.config import RunConfig
@@ -38,7 +38,7 @@ def listing(config: RunConfig, implementation: str) -> list[Line]:
     ]
     if implementation == "scratch":
         return _joined([head, net])
-    return _joined([head, net, optimizer_lines(config)[1], [loss_line(config)], step_lines(config)])
+    return _joined([head, net, optimizer_lines(config)[1], loss_lines(config), step_lines(config)])
 
 
 def _groups(parts: Implementation, implementation: str) -> list[list[Line]]:

@@ -85,7 +85,8 @@ def _step(config: RunConfig, layers: list[NamedLayer], update: formulas.Update) 
     lines = [Line("def train_step(X, y):")]
     if update.counts:
         lines += [Line("    global t", "update"), Line("    t += 1", "update")]
-    lines += [*forward_lines(config), Line("    l = loss(y_hat, y)", "loss", "loss")]
+    smoothed = f", label_smoothing={config.smoothing!r}" if config.smoothing else ""
+    lines += [*forward_lines(config), Line(f"    l = loss(y_hat, y{smoothed})", "loss", "loss")]
     objective = "l"
     if config.weight_decay and config.optimizer != "adamw":
         weights = " + ".join(f"l2_penalty({layer.weight})" for layer in layers if layer.weight)
@@ -117,7 +118,8 @@ def scratch(config: RunConfig, device: str = "cpu") -> Implementation:
     sources += [formulas.POOL2D] if "pooling" in kinds else []
     sources += [formulas.DROPOUT] if "dropout" in kinds else []
     update = formulas.UPDATES.get(config.optimizer, formulas.UPDATES["sgd"])
-    loss = [formulas.SQUARED_LOSS if config.task == "regression" else formulas.CROSS_ENTROPY]
+    of_classes = formulas.SMOOTHED_CROSS_ENTROPY if config.smoothing else formulas.CROSS_ENTROPY
+    loss = [formulas.SQUARED_LOSS if config.task == "regression" else of_classes]
     if config.weight_decay and config.optimizer != "adamw":
         loss.append(formulas.L2_PENALTY)
     optimizer = [formulas.GRAD_CLIPPING] if config.clip_norm else []

@@ -16,6 +16,19 @@ from d2ltui.spec.layers import LayerSpec
 from d2ltui.spec.text import counted
 
 
+def floors(config: RunConfig, classes: int) -> tuple[float, float]:
+    """The lowest training loss that there is, and the loss, of labels as they are, of who has reached it.
+
+    With smoothed labels neither is 0: no outputs are right about labels that are spread over all classes. The first is
+    their entropy, in nats.
+    """
+    if not config.smoothing:
+        return 0.0, 0.0
+    spread = config.smoothing / classes
+    wanted = 1 - config.smoothing + spread
+    return -wanted * math.log(wanted) - (classes - 1) * spread * math.log(spread), -math.log(wanted)
+
+
 class Run(NamedTuple):
     """What the rules look at. The first probe is from the start of the run, where that is known, the last from now."""
 
@@ -64,15 +77,20 @@ class Run(NamedTuple):
     @property
     def learns(self) -> bool:
         """Whether the loss has come down, below that of a guess, and has not risen again since."""
-        lowest = min(probed.loss for probed in self.probes)
-        far = LEARNING * min(self.start, self.guess)
+        lowest, floor = min(probed.loss for probed in self.probes), self.floors[1]
+        far = floor + LEARNING * (min(self.start, self.guess) - floor)
         return math.isfinite(self.start) and self.diverged_at is None and self.loss <= min(far, RISEN * lowest)
 
     @property
     def has_learned_nothing(self) -> bool:
         """Whether the loss is still that of the start, or of a guess."""
-        least = min(self.start, self.guess)
-        return math.isfinite(least) and not self.loss <= LIMITS["not_learning"].warning * least
+        least, floor = min(self.start, self.guess), self.floors[1]
+        return math.isfinite(least) and not self.loss - floor <= LIMITS["not_learning"].warning * (least - floor)
+
+    @property
+    def floors(self) -> tuple[float, float]:
+        """See `floors`."""
+        return floors(self.config, self.plan[-1].num_outputs)
 
     @property
     def guess(self) -> float:

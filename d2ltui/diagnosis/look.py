@@ -70,10 +70,10 @@ def look(
     Layers are the modules that have no others in them, in the order in which they are used; one that is used twice is
     a layer each time. A layer's units are the last dimension of its output, of a convolution its channels.
 
-    `loss(output, y)` is the mean loss, a scalar. Gradients are those of the mean loss of these samples; the parameters'
-    own `.grad` is left alone. `units` asks for `LayerStats.unit_activity`; `step` and `update_ratios` (by layer index)
-    are passed on as they are. A `brief` look has no histograms and no `sign_share`, and is
-    much faster.
+    `loss(output, y)` is the mean loss, a scalar. Gradients are those of the mean loss of these samples, with smoothed
+    labels where the network is trained with them; the parameters' own `.grad` is left alone. `units` asks for
+    `LayerStats.unit_activity`; `step` and `update_ratios` (by layer index) are passed on as they are. A `brief` look
+    has no histograms and no `sign_share`, and is much faster.
     """
     seen: list[_Seen] = []
     specs = {part: spec for spec, part in module.layers} if isinstance(module, Network) else {}
@@ -103,12 +103,15 @@ def look(
         )
 
     with evaluating(module), _hooked(module, hook), torch.enable_grad():
-        mean_loss = loss(module(x), y)
+        output = module(x)
+        trained = mean_loss = loss(output, y)
+        if isinstance(module, Network) and module.label_smoothing:
+            trained = module.training_loss(output, y)
         having = [use for use in seen if use.weight is not None and use.weight.requires_grad]
         weights = [use.weight for use in having if use.weight is not None]
         gradients: tuple[Tensor | None, ...] = (None,) * len(weights)
-        if weights and mean_loss.requires_grad:  # it does not where the module detaches its output
-            gradients = torch.autograd.grad(mean_loss, weights, allow_unused=True)
+        if weights and trained.requires_grad:  # it does not where the module detaches its output
+            gradients = torch.autograd.grad(trained, weights, allow_unused=True)
     of_weight = _brief_weight_figures if brief else weight_figures
     of_weights = {
         use.spec.index: of_weight(_matrix(weight.detach(), use), _matrix(_or_zeros(gradient, weight), use))

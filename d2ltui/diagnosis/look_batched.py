@@ -25,7 +25,9 @@ def look_at_all(network: BatchedNetwork, x: Tensor, y: Tensor, step: int) -> lis
     specs = [spec for spec in network.plan if spec.kind != "dropout"]
     outputs = network.trace(x)
     rows = [_figures(spec, output) for spec, output in zip(specs, outputs, strict=True)]
-    loss, _ = network.loss_and_gradients(x, y, dropout=False)
+    loss, output = network.loss_and_gradients(x, y, dropout=False)
+    if network.smooths:  # what is told is the loss of the labels as they are
+        loss = network.loss(output, y)
     weights = network.rows(network.parameters)[::2]
     norms = [
         torch.stack((_norm(g), _norm(w))) for g, w in zip(network.rows(network.gradients)[::2], weights, strict=True)

@@ -40,8 +40,8 @@ def oscillation(run: Run) -> Iterator[Finding]:
 
     A small batch's loss is noisy; so is the mean of one with few samples. Means of `SWING_SAMPLES` samples are not.
     """
-    guess = min(run.start, run.guess)
-    times, low, high = swings(run.losses, run.config.batch_size, guess)
+    guess, floor = min(run.start, run.guess), run.floors[0]
+    times, low, high = swings(run.losses, run.config.batch_size, guess, floor)
     if times < SWINGS or run.diverged_at is not None or _is_noise(run):
         return
     remedy = remedies.shorten_steps(run.config)
@@ -80,9 +80,12 @@ def _is_noise(run: Run) -> bool:
     return all(loss < RISEN * low for low, loss in zip(lowest, losses[1:], strict=False))
 
 
-def swings(losses: Sequence[float], batch_size: int, guess: float) -> tuple[int, float, float]:
-    """How often the loss of the latest steps went from low to high or back, and what is low, and high."""
-    low, high = SWING_LOW * guess, SWING_HIGH * guess
+def swings(losses: Sequence[float], batch_size: int, guess: float, floor: float = 0.0) -> tuple[int, float, float]:
+    """How often the loss of the latest steps went from low to high or back, and what is low, and high.
+
+    `guess` is the loss of who knows nothing, `floor` the lowest that there is.
+    """
+    low, high = (floor + share * (guess - floor) for share in (SWING_LOW, SWING_HIGH))
     if not 0 < guess < math.inf:
         return 0, low, high
     size = _steps_averaged(batch_size)
@@ -101,7 +104,7 @@ def stalled(run: Run) -> Iterator[Finding]:
 
     A loss that has come down as far as the data allow stands still, too: what tells is inside.
     """
-    since = stands_still(run.epochs, min(run.start, run.guess))
+    since = stands_still(run.epochs, min(run.start, run.guess), run.floors[0])
     if since is None or (blind := _blind(run)) is None:
         return
     last = run.epochs[-1]
@@ -119,11 +122,15 @@ def stalled(run: Run) -> Iterator[Finding]:
     )
 
 
-def stands_still(epochs: Epochs, guess: float) -> int | None:
-    """The epoch since which the train loss has not fallen, far above 0 though below `guess`; None where it falls."""
+def stands_still(epochs: Epochs, guess: float, floor: float = 0.0) -> int | None:
+    """The epoch since which the train loss has not fallen, far above 0 though below `guess`; None where it falls.
+
+    Of smoothed labels, far above `floor`, the lowest that there is.
+    """
+    guess -= floor
     if len(epochs) < STALL_EPOCHS or not 0 < guess < math.inf:
         return None
-    losses = [epoch.train_loss for epoch in epochs]
+    losses = [epoch.train_loss - floor for epoch in epochs]
     half = len(losses) // 2
     before, after = min(losses[:half]), min(losses[half:])
     fell = before <= LIMITS["not_learning"].warning * guess

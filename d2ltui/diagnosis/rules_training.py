@@ -173,7 +173,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
     first, last = epochs[0], epochs[-1]
     best = epochs.best("val_loss")
     recent = min(epoch.val_loss for epoch in epochs[-3:])  # a single bad epoch may be chance
-    if not math.isfinite(recent) or best.val_loss <= 0 or last.train_loss >= recent:
+    if not math.isfinite(recent) or best.val_loss <= 0 or last.train_loss - run.floors[0] >= recent:
         return
     figure = recent / best.val_loss
     if knows_as_much(run):
@@ -185,7 +185,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
             "The network overfits: the validation loss was {best} after epoch {best_epoch} and is {last} after epoch "
             "{epoch}, at step {step:,}, while the train loss has come down to {train}."
         )
-    elif forgets and last.train_loss <= MEMORISED * first.train_loss:
+    elif forgets and last.train_loss - run.floors[0] <= MEMORISED * (first.train_loss - run.floors[0]):
         what = _(
             "The network memorises: the train loss has come down to {train} after epoch {epoch}, at step {step:,}, and "
             "the validation loss is {last}; after the first it was {first}."

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from d2ltui.data import Dataset
+from d2ltui.diagnosis.evidence import floors
 from d2ltui.engine.metrics import scores
 from d2ltui.engine.workbench import Workbench
 from d2ltui.spec.config import RunConfig
@@ -46,7 +47,8 @@ def learn_by_heart(
     x, y = (part.to(bench.device) for part in handful(bench.data, bench.classes))
     x = x * factor
     guess = _guess(y, bench.classes) * (0.5 if _halved(config or bench.config) else 1.0)
-    guess = guess if guess > 0 else 1.0  # where all labels are equal, there is nothing to guess
+    floor = floors(config or bench.config, bench.classes)[1]  # of smoothed labels: 0 is not what is wanted
+    room = guess - floor if guess > floor else 1.0  # where all labels are equal, there is nothing to guess
     first = learner.evaluate(x, y)[1]
     loss, score, step = first, 0.0, 0
     while step < steps:
@@ -58,10 +60,10 @@ def learn_by_heart(
         if not math.isfinite(loss):
             break
         score = _score(bench, output, y)
-        if loss <= KNOWN * guess:
+        if loss - floor <= KNOWN * room:
             break
-    blown_up = not math.isfinite(loss) or loss > 10 * max(first, guess)
-    learned = max(0.0, 1 - loss / guess) if math.isfinite(loss) else 0.0
+    blown_up = not math.isfinite(loss) or loss > 10 * max(first, guess, room)
+    learned = min(1.0, max(0.0, 1 - (loss - floor) / room)) if math.isfinite(loss) else 0.0
     return Memory(learned, score, loss, step, len(x), blown_up)
 
 

@@ -170,7 +170,7 @@ def read_units(bench: Workbench) -> Reading:
         return Reading("units", _("no hidden layer"), {"units_alike": 0.0})
     weights = [part.weight for part in hidden]
     with evaluating(bench.network), torch.enable_grad():
-        loss = bench.network.loss(bench.network(bench.x), bench.y)
+        loss = bench.network.training_loss(bench.network(bench.x), bench.y)
         gradients = torch.autograd.grad(loss, weights, allow_unused=True)  # type: ignore[arg-type]
     worst, units = 0.0, 0
     for part, gradient in zip(hidden, gradients, strict=True):

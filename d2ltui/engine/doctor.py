@@ -16,6 +16,7 @@ import msgspec
 
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.evidence import floors
 from d2ltui.diagnosis.live import without_opposites
 from d2ltui.diagnosis.remedies import in_words, regularise
 from d2ltui.diagnosis.rules_loss import stands_still, stood_still
@@ -85,7 +86,7 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
         looked_at += [part for part in OF_DATA if part not in looked_at]
     if cause is None and trial is not None:
         cause, tried = _by_trial(patient, trial, tell, others=clueless and not by_heart)
-        still = None if clueless or by_heart else stands_still(patient.epochs, patient.guess_loss)
+        still = None if clueless or by_heart else _stands_still(patient)
         if cause is None and still is not None:
             # A loss that stands still may have come down as far as the data allow: only trying tells.
             cause, more = _by_trial(patient, trial, tell, suspicious=False, least=2 * GAIN)
@@ -109,6 +110,11 @@ def _seen(patient: Patient) -> events.Finding | None:
     """The cause of a run that has learned nothing, where it was seen before the first step, or the loss diverged."""
     seen = (*patient.at_start, *(symptom for symptom in patient.symptoms if symptom.rule == "divergence"))
     return next((finding for finding in seen if finding.severity == "alarm"), None)
+
+
+def _stands_still(patient: Patient) -> int | None:
+    lowest, __ = floors(patient.config, patient.classes)
+    return stands_still(patient.epochs, patient.guess_loss, lowest)
 
 
 def _but(symptoms: Sequence[events.Finding], rule: str) -> list[events.Finding]:

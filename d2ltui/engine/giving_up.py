@@ -13,6 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from d2ltui.diagnosis import remedies
+from d2ltui.diagnosis.evidence import floors
 from d2ltui.diagnosis.probes import probe
 from d2ltui.diagnosis.remedies import in_words
 from d2ltui.engine.summary import has_run_away, knows_something
@@ -69,6 +70,7 @@ class GivingUp:
         self._broken = False
         self._metric = metric_title(classes)
         self._classes = classes
+        self._least = floors(config, classes)[1]
         self._at = {math.ceil(k * config.epochs / LOOKS) for k in range(1, LOOKS)} - {config.epochs}
         self._seen: list[_Seen] = []
         self._ran_away = self._stuck = self._slow = 0  # looks in a row
@@ -125,7 +127,8 @@ class GivingUp:
 
     def _may_learn(self, before: _Seen, now: _Seen) -> bool:
         left = (self._config.epochs - now.epoch) / (now.epoch - before.epoch)
-        if now.loss - SPEED_UP * left * max(0.0, before.loss - now.loss) < LEARNS * self._guess:
+        reachable = now.loss - SPEED_UP * left * max(0.0, before.loss - now.loss)
+        if reachable - self._least < LEARNS * (self._guess - self._least):
             return True
         if len(now.gradients) < 2:
             return False  # without a hidden layer there is no plateau

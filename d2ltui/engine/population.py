@@ -1,8 +1,8 @@
 """A population: networks of one shape that are trained together, each as it would be trained alone.
 
 Each member has its own seed, and with it its own initial weights, data, order of batches and dropout; and its own
-learning rate, momentum, weight decay, probability of dropout and initialisation. Members never meet: one that diverges
-harms nobody, and makes room for the others at the end of the epoch.
+learning rate, momentum, weight decay, probability of dropout, label smoothing and initialisation. Members never meet:
+one that diverges harms nobody, and makes room for the others at the end of the epoch.
 
 `may_join` says who can be a member of which population, `members_at_once` how many of them fit into memory, and
 `Population` trains them. What is told of them, and to whom, is `Watcher`'s business.
@@ -41,9 +41,9 @@ from d2ltui.spec.models import MODELS
 Floats = npt.NDArray[np.float64]
 Key = tuple[object, ...]
 
-# What members may differ in; of the last two, either all have some or none has any: they are layers and operations.
-MEMBERS_OWN = ("seed", "init", "init_std", "lr", "momentum", "weight_decay", "dropout", "clip_norm")
-_ALL_OR_NONE = ("dropout", "clip_norm")
+# What members may differ in; of the last three, either all have some or none has any: they are layers and operations.
+MEMBERS_OWN = ("seed", "init", "init_std", "lr", "momentum", "weight_decay", "dropout", "clip_norm", "label_smoothing")
+_ALL_OR_NONE = ("dropout", "clip_norm", "label_smoothing")
 BLOCK = 256  # steps whose figures are fetched together
 PUBLISH_EVERY = 0.1  # seconds between two looks at what is asked for
 SHARE_OF_MEMORY = 0.25  # of what is free

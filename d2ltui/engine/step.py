@@ -23,7 +23,7 @@ def train_step(
     """
     optimizer.zero_grad()
     output = network(x)
-    loss = network.loss(output, y)
+    loss = network.training_loss(output, y)
     network.objective(loss).backward()  # type: ignore[no-untyped-call]
     if clip is not None:
         clip()

@@ -44,6 +44,7 @@ def build(
     """
     network = _made(config, dtype, device, dataset)
     network.lower = config.precision == "bf16"
+    network.label_smoothing = config.smoothing
     return network
 
 

@@ -82,6 +82,7 @@ class BatchedNetwork:
         self.parameters = torch.cat([part.flatten() for part in tensors]).to(device, dtype)
         self._shapes = [tuple(part.shape[1:]) for part in tensors]
         self._dropout = [one.dropout for one in configs]
+        self._smoothing = [one.smoothing for one in configs]
         self._generators = [torch.Generator().manual_seed(derive_seed(one.seed, "dropout")) for one in configs]
         self._lay_out()
 
@@ -106,6 +107,12 @@ class BatchedNetwork:
         self._buffers: dict[int, _Buffers] = {}
         keep = torch.tensor(self._dropout, dtype=self.parameters.dtype, device=self.parameters.device)
         self._kept = (1 - keep).view(-1, 1, 1)
+        self._spread = keep.new_tensor(self._smoothing)
+
+    @property
+    def smooths(self) -> bool:
+        """Whether any network is trained with smoothed labels: `loss` is then another than that of training."""
+        return any(self._smoothing)
 
     def keep(self, index: Tensor) -> None:
         """Go on with the networks `index` (k,), in that order, alone."""
@@ -114,6 +121,7 @@ class BatchedNetwork:
         chosen = index.tolist()
         self.size = len(chosen)
         self._dropout = [self._dropout[i] for i in chosen]
+        self._smoothing = [self._smoothing[i] for i in chosen]
         self._generators = [self._generators[i] for i in chosen]
         self._lay_out()
 
@@ -169,7 +177,10 @@ class BatchedNetwork:
         return found
 
     def loss(self, output: Tensor, y: Tensor) -> Tensor:
-        """The mean loss of each network, (P,), of outputs (P, n, q) and labels (P, n) or targets (P, n, 1); P or 1."""
+        """The mean loss of each network, (P,), of outputs (P, n, q) and labels (P, n) or targets (P, n, 1); P or 1.
+
+        Of labels as they are, smoothed in training or not.
+        """
         if self._regression:
             found = (output - y).square_().mean(dim=(1, 2))
             return found / 2 if self._scratch else found
@@ -182,7 +193,7 @@ class BatchedNetwork:
     # Training
 
     def loss_and_gradients(self, x: Tensor, y: Tensor, *, dropout: bool = True) -> tuple[Tensor, Tensor]:
-        """The mean loss of each network, (P,), and its outputs (P, n, q); `gradients` become those of the losses.
+        """The training loss of each network, (P,), and its outputs (P, n, q); `gradients` become those of the losses.
 
         `x` is (P, n, num_inputs), or (1, n, num_inputs) for all alike; `y` (P, n) or (P, n, 1), or 1 instead of P.
         Both results are overwritten by the next call with as many samples.
@@ -248,7 +259,7 @@ class BatchedNetwork:
         return made
 
     def _differentiate(self, output: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
-        """The losses (P,); the mean loss's gradient with respect to `output` (P, n, q) goes into `gradient`."""
+        """The training losses (P,); their gradient with respect to `output` (P, n, q) goes into `gradient`."""
         n = output.shape[1]
         if self._regression:
             torch.sub(output, y, out=gradient)
@@ -261,8 +272,16 @@ class BatchedNetwork:
         else:
             torch.log_softmax(output, dim=2, out=gradient)
         loss = gradient.gather(2, labels).sum(dim=(1, 2)).mul_(-1 / n)
+        if not self.smooths:
+            gradient.exp_()
+            gradient.scatter_add_(2, labels, gradient.new_tensor(-1.0).expand(labels.shape))
+            gradient.mul_(1 / n)
+            return loss
+        spread = self._spread
+        loss = (1 - spread) * loss - spread * gradient.mean(dim=(1, 2))
         gradient.exp_()
-        gradient.scatter_add_(2, labels, gradient.new_tensor(-1.0).expand(labels.shape))
+        gradient.sub_((spread / gradient.shape[2]).view(-1, 1, 1))
+        gradient.scatter_add_(2, labels, (spread - 1).view(-1, 1, 1).expand(labels.shape))
         gradient.mul_(1 / n)
         return loss
 

@@ -31,7 +31,7 @@ class ForeignNetwork(Network):
 
     def __init__(self, config: RunConfig, data: DatasetInfo, dtype: torch.dtype, device: torch.device | str) -> None:
         scratch, regression = config.implementation == "scratch", config.task == "regression"
-        loss: Callable[[Tensor, Tensor], Tensor] = functional.squared_loss if regression else functional.cross_entropy
+        loss: Callable[..., Tensor] = functional.squared_loss if regression else functional.cross_entropy
         if not scratch:
             loss = nn.functional.mse_loss if regression else nn.functional.cross_entropy
         images = len(data.input_shape) > 1

@@ -40,14 +40,19 @@ def log_sum_exp(logits: Tensor) -> Tensor:
     return largest.squeeze(-1) + torch.log(torch.exp(logits - largest).sum(dim=-1))
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """The mean of −log softmax(o)ᵧ over a batch (sections 4.4, 4.5).
 
     `logits` (n, q), `labels` int64 (n,) → scalar, in nats. Through `log_sum_exp`, so that no probability is
     rounded to 0 before its logarithm is taken.
+
+    With `label_smoothing` ε from 0 to 1 the label is no longer all of what is wanted: it has 1 − ε + ε/q of it, and
+    every other class ε/q (Szegedy et al., 2016). The loss is −Σ (1 − ε)·yⱼ·log softmax(o)ⱼ − Σ ε/q·log softmax(o)ⱼ.
     """
-    of_label = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
-    return (log_sum_exp(logits) - of_label).mean()
+    wanted = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    if label_smoothing:
+        wanted = (1 - label_smoothing) * wanted + label_smoothing * logits.mean(dim=1)
+    return (log_sum_exp(logits) - wanted).mean()
 
 
 def squared_loss(y_hat: Tensor, y: Tensor) -> Tensor:

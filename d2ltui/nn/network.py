@@ -21,7 +21,8 @@ class Layer(NamedTuple):
 class Network(nn.Module):
     """A chain of layers; `concise.ConciseNetwork` and `scratch.ScratchNetwork` say what they are made of.
 
-    `loss(output, y)` is the mean loss of a batch, a scalar: it is what is reported. `objective(loss)` is what
+    `loss(output, y)` is the mean loss of a batch, a scalar: it is what is reported. `training_loss(output, y)` is that
+    of a batch that is trained on, which differs where there is `label_smoothing`. `objective(training_loss)` is what
     is differentiated: the same tensor, except where weight decay is a penalty in the loss (from scratch).
 
     Samples come flat, (n, num_inputs); `input_shape` is what the first layer wants of one, where that is another.
@@ -34,13 +35,14 @@ class Network(nn.Module):
     With `lower`, products are taken in bfloat16 (autocast), of weights, outputs and losses that are float32 as ever.
     """
 
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: Callable[..., Tensor]
+    label_smoothing = 0.0
     lower = False
 
     def __init__(
         self,
         layers: Sequence[Layer],
-        loss: Callable[[Tensor, Tensor], Tensor],
+        loss: Callable[..., Tensor],
         input_shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
@@ -78,6 +80,12 @@ class Network(nn.Module):
             with self._autocast(x):
                 x = module(x)
             yield spec, x.float() if self.lower else x
+
+    def training_loss(self, output: Tensor, y: Tensor) -> Tensor:
+        """The mean loss of a batch that is trained on, of smoothed labels where they are."""
+        if self.label_smoothing:
+            return self.loss(output, y, label_smoothing=self.label_smoothing)
+        return self.loss(output, y)
 
     def objective(self, loss: Tensor) -> Tensor:
         """What to call `backward()` on."""

@@ -243,8 +243,11 @@ def base_config(given: Mapping[str, object], x: Axis, y: Axis) -> RunConfig:
         other = catalogue.ONLY_WITH[field]
         if other not in chosen and other not in varied:
             having = catalogue.values_with(field)
-            if other == "dataset":  # one that the model can be trained on
-                fits = catalogue.datasets_for(str(given.get("model", "mlp")))
+            if other == "dataset":  # the model's usual one, or one that it can be trained on
+                model = str(given.get("model", "mlp"))
+                if model in MODELS and MODELS[model].default_dataset in having:
+                    continue
+                fits = catalogue.datasets_for(model)
                 having = tuple(name for name in having if name in fits) or having
             chosen[other] = having[0]
     first = {axis.field: axis.values[0] for axis in (x, y) if axis.field in FIELDS}

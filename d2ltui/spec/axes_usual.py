@@ -20,6 +20,7 @@ _RANGES: dict[str, tuple[str, str, int]] = {
     "init_std": ("1e-3", "3", 12),
     "weight_decay": ("1e-5", "1", 11),
     "dropout": ("0", "0.9", 10),
+    "label_smoothing": ("0", "0.9", 10),
     "momentum": ("0", "0.99", 12),
     "clip_norm": ("0.01", "10", 10),
     "width": ("2", "256", 8),

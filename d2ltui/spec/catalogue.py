@@ -25,7 +25,12 @@ IMPLEMENTATIONS: dict[str, str] = {
     "scratch": "tensors, formulas and a generator of batches",
 }
 # Fields that only some values of another field have a use for, by name, with that other field.
-ONLY_WITH: dict[str, str] = {"init_std": "init", "momentum": "optimizer", **dict.fromkeys(DATA_FIELDS, "dataset")}
+ONLY_WITH: dict[str, str] = {
+    "init_std": "init",
+    "momentum": "optimizer",
+    "label_smoothing": "dataset",  # one with classes
+    **dict.fromkeys(DATA_FIELDS, "dataset"),
+}
 PRECISIONS: dict[str, str] = {
     "fp32": "factors of 24 significant bits",
     "tf32": "factors rounded to 11 significant bits, on NVIDIA GPUs",
@@ -48,6 +53,7 @@ BASE: dict[str, object] = {
     "optimizer": "sgd",
     "weight_decay": 0.0,
     "dropout": 0.0,
+    "label_smoothing": 0.0,
     "batch_size": 256,
     "epochs": 10,
     "seed": 0,
@@ -141,6 +147,8 @@ def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
 
 def values_with(field: str) -> tuple[str, ...]:
     """The values of the field `ONLY_WITH[field]` that have a use for `field`."""
+    if field == "label_smoothing":
+        return tuple(name for name, info in DATASETS.items() if info.task == "classification")
     by_field: dict[str, Mapping[str, Any]] = {"init": INITS, "optimizer": OPTIMIZERS, "dataset": DATASET_SOURCES}
     return tuple(name for name, spec in by_field[ONLY_WITH[field]].items() if field in spec.fields)
 

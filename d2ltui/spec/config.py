@@ -58,12 +58,19 @@ class RunConfig(msgspec.Struct, frozen=True, omit_defaults=False):
     turns: float = 1.0
     function: str = "sine"
     precision: str = "fp32"
+    label_smoothing: float = 0.0
 
     @property
     def task(self) -> catalogue.Task:
         """Regression or classification."""
         source = DATASET_SOURCES.get(self.dataset)  # a stored run's may be another version's
         return source.task if source is not None else MODELS[self.model].task
+
+    @property
+    def smoothing(self) -> float:
+        """The share of each label that is spread over all classes in training; 0 where there are none."""
+        classifies = self.task == "classification" and "label_smoothing" in MODELS[self.model].fields
+        return self.label_smoothing if classifies else 0.0
 
     @property
     def dataset_info(self) -> DatasetInfo:

@@ -127,7 +127,8 @@ def check_model(model: ModelSpec) -> None:
         raise ValueError("scratch: not allowed without build")
 
 
-OWN = ("hidden", "activation", "dropout")  # hyperparameters that some models have, and those that all have
+# Hyperparameters that some models have, and those that all have.
+OWN = ("hidden", "activation", "dropout", "label_smoothing")
 COMMON = (
     "optimizer", "momentum", "lr", "schedule", "clip_norm", "weight_decay", "batch_size", "epochs", "init", "init_std",
     "seed", "device", "threads", "precision",
@@ -270,7 +271,7 @@ for _model in (
         task="classification",
         section="4.4, 4.5",
         description="softmax(XW + b), fitted by cross-entropy",
-        fields=COMMON,
+        fields=("label_smoothing", *COMMON),
         default_dataset="digits",
         plan=_one_linear,
     ),
@@ -280,7 +281,7 @@ for _model in (
         task="classification",
         section="5.2",
         description="hidden layers with an activation function between them",
-        fields=("hidden", "activation", "dropout", *COMMON),
+        fields=("hidden", "activation", "dropout", "label_smoothing", *COMMON),
         default_dataset="digits",
         plan=_mlp,
         also=("regression",),
@@ -291,7 +292,7 @@ for _model in (
         task="classification",
         section="7.6",
         description="two convolutions with pooling, and three linear layers, on pictures",
-        fields=("activation", *COMMON),
+        fields=("activation", "label_smoothing", *COMMON),
         default_dataset="fashion-mnist",
         plan=_lenet,
         defaults={"activation": "sigmoid", "init": "xavier", "batch_size": 128},

@@ -26,6 +26,7 @@ BEFORE: Mapping[str, object] = {
     "momentum": 0.9,
     "schedule": "constant",
     "clip_norm": 0.0,
+    "label_smoothing": 0.0,
     "noise": 0.0,
     "samples": 1000,
     "val_fraction": 0.2,

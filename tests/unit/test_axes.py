@@ -73,6 +73,10 @@ def test_what_goes_with_a_choice_only_has_it() -> None:
     x, y = parse_axis("x", LR), parse_axis("y", "init_std=1e-3:1:4")
     assert base_config({}, x, y).init == "normal"
     assert base_config({}, parse_axis("x", "momentum=0.1,0.9"), x).optimizer == "momentum"
+    smoothed = parse_axis("x", "label_smoothing=0:0.9:4")
+    assert base_config({}, smoothed, x).dataset == "digits"
+    with pytest.raises(ConfigError, match="dataset diabetes has no label_smoothing"):
+        base_config({"dataset": "diabetes", "model": "mlp"}, smoothed, x)
     with pytest.raises(ConfigError, match="init kaiming has no init_std"):
         base_config({"init": "kaiming"}, x, y)
 

@@ -151,6 +151,15 @@ def test_the_sd_is_there_for_the_normal_init_alone() -> None:
     assert "init_std" in form.visible()
 
 
+def test_labels_are_smoothed_where_there_are_classes() -> None:
+    form = FormState(resolve({}))
+    form.set("label_smoothing", "0.1")
+    assert form.resolve().smoothing == 0.1
+    form.set("dataset", "diabetes")
+    assert "label_smoothing" not in form.visible()
+    assert form.resolve().smoothing == 0
+
+
 def test_what_is_not_on_the_screen_cannot_be_wrong() -> None:
     form = FormState(resolve({"init": "normal"}))
     form.set("init_std", "-1")

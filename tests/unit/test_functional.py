@@ -132,15 +132,24 @@ def test_log_sum_exp_is_torchs(row: list[float]) -> None:
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-10, atol=1e-300)
 
 
-@given(st.data(), st.integers(1, 6), st.integers(1, 8), st.sampled_from([1.0, 30.0, 1e4]))
-def test_cross_entropy_is_torchs(data: st.DataObject, n: int, q: int, size: float) -> None:
+@given(st.data(), st.integers(1, 6), st.integers(1, 8), st.sampled_from([1.0, 30.0, 1e4]), st.floats(0, 0.99))
+def test_cross_entropy_is_torchs(data: st.DataObject, n: int, q: int, size: float, spread: float) -> None:
     number = st.floats(-size, size)
     logits = double(data.draw(st.lists(st.lists(number, min_size=q, max_size=q), min_size=n, max_size=n)))
     labels = torch.tensor(data.draw(st.lists(st.integers(0, q - 1), min_size=n, max_size=n)))
-    value, gradient = value_and_gradient(lambda x: functional.cross_entropy(x, labels), logits)
-    expected, expected_gradient = value_and_gradient(lambda x: F.cross_entropy(x, labels), logits)
+    value, gradient = value_and_gradient(lambda x: functional.cross_entropy(x, labels, spread), logits)
+    expected, expected_gradient = value_and_gradient(
+        lambda x: F.cross_entropy(x, labels, label_smoothing=spread), logits
+    )
     torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-11)
     torch.testing.assert_close(gradient, expected_gradient, rtol=1e-9, atol=1e-15)
+
+
+def test_smoothed_labels_are_cross_entropy_with_what_is_wanted_spread_out() -> None:
+    logits, labels, spread = double([[2.0, -1.0, 0.5, 0.0], [0.0, 3.0, 1.0, -2.0]]), torch.tensor([0, 2]), 0.2
+    wanted = (1 - spread) * F.one_hot(labels, 4) + spread / 4
+    expected = -(wanted * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
+    torch.testing.assert_close(functional.cross_entropy(logits, labels, spread), expected)
 
 
 def test_cross_entropy_of_huge_logits() -> None:

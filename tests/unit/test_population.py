@@ -105,11 +105,12 @@ PRECISIONS = long_after(1, [pytest.param(dtype, id=str(dtype).removeprefix("torc
 @pytest.mark.parametrize("optimizer", STATES)
 def test_a_member_is_its_own_run_with_every_optimizer(optimizer: str, dtype: torch.dtype) -> None:
     lr = OPTIMIZERS[optimizer].lr
-    first = {**CIRCLES, "optimizer": optimizer, "init": "xavier", "clip_norm": 0.3}
+    first = {**CIRCLES, "optimizer": optimizer, "clip_norm": 0.3, "label_smoothing": 0.05}
+    other = {"init": "normal", "init_std": 0.5, "label_smoothing": 0.2}
     check_equal(
         [
-            resolve({**first, "lr": lr, "seed": 3, "dropout": 0.1, "weight_decay": 0.01}),
-            resolve({**first, "lr": 3 * lr, "dropout": 0.3, "clip_norm": 100, "init": "normal", "init_std": 0.5}),
+            resolve({**first, "lr": lr, "seed": 3, "init": "xavier", "dropout": 0.1, "weight_decay": 0.01}),
+            resolve({**first, **other, "lr": 3 * lr, "dropout": 0.3, "clip_norm": 100}),
         ],
         dtype,
     )
@@ -130,7 +131,7 @@ def test_a_member_is_its_own_run_with_every_activation(implementation: str, dtyp
     [
         {"dataset": "synthetic-linear", "batch_size": 64, "epochs": 7},
         {"dataset": "diabetes", "lr": 0.003, "epochs": 10, "weight_decay": 0.1, "clip_norm": 0.5},
-        {"model": "softmax", "dataset": "digits", "epochs": 3, "weight_decay": 0.001, "schedule": "cosine"},
+        {"model": "softmax", "dataset": "digits", "epochs": 3, "weight_decay": 0.001, "label_smoothing": 0.1},
         {**CIRCLES, "dataset": "digits", "epochs": 20, "dropout": 0.2, "clip_norm": 0.4, "init": "xavier"},
     ],
     ids=["linear", "linear-penalty", "softmax", "mlp"],
@@ -212,6 +213,7 @@ def test_who_may_join_whom() -> None:
     for other in (
         {"hidden": "8"}, {"activation": "tanh"}, {"optimizer": "adam"}, {"epochs": 3}, {"threads": 2},
         {"dataset": "moons"}, {"implementation": "scratch"}, {"schedule": "cosine"}, {"dropout": 0.1}, {"clip_norm": 1},
+        {"label_smoothing": 0.1},
     ):  # fmt: skip
         assert key(**other) not in (None, same)
     assert may_join(resolve({"model": "lenet", "dataset": "fashion-mnist"})) is None

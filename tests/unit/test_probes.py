@@ -15,10 +15,12 @@ from d2ltui.data import Dataset, load
 from d2ltui.diagnosis import probes
 from d2ltui.diagnosis.figures import NUM_BINS, figures
 from d2ltui.diagnosis.look import Look
+from d2ltui.diagnosis.look_batched import look_at_all
 from d2ltui.diagnosis.probes import Prober, probe, probe_batch
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import Network, build
+from d2ltui.nn.batched import BatchedNetwork
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
 
@@ -96,6 +98,22 @@ def test_figures_agree_with_plain_pytorch(implementation: str, activation: str) 
         having = positive + negative > 0
         share = torch.maximum(positive, negative)[having] / (positive + negative)[having]
         assert layer.sign_share == pytest.approx(float(share.double().mean()), rel=1e-6)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_of_smoothed_labels_gradients_are_told_and_the_loss_is_of_labels_as_they_are(implementation: str) -> None:
+    config = mlp(implementation=implementation, init="xavier", label_smoothing=0.3)
+    network = build(config, dtype=torch.float64)
+    x, y = samples(config)
+    probed = probe(network, x.double(), y)
+    output = network(x.double())
+    assert probed.loss == pytest.approx(float(torch.nn.functional.cross_entropy(output.detach(), y)))
+    torch.nn.functional.cross_entropy(output, y, label_smoothing=0.3).backward()
+    norms = [float(w.grad.norm()) for _, w, _ in network.linear_parameters() if w.grad is not None]
+    assert [layer.gradient_norm for layer in probed.layers if layer.kind == "linear"] == pytest.approx(norms)
+    (member,) = look_at_all(BatchedNetwork([config], network.plan, dtype=torch.float64), x.double()[None], y[None], 0)
+    assert member.loss == pytest.approx(probed.loss)
+    assert [layer.gradient_norm for layer in member.layers if layer.kind == "linear"] == pytest.approx(norms)
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)

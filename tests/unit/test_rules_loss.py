@@ -6,12 +6,14 @@ import math
 import random
 
 import pytest
+import torch
 from looks import MLP, epochs, layer, looked
 from runs import rules
 
 from d2ltui.data import load
 from d2ltui.diagnosis import thresholds
 from d2ltui.diagnosis.causes import possible_causes
+from d2ltui.diagnosis.evidence import floors
 from d2ltui.diagnosis.monitor import examine
 from d2ltui.diagnosis.rules_loss import losses_judged, stands_still, swings
 from d2ltui.engine import doctor
@@ -82,6 +84,34 @@ def ended(losses: list[float], metric: float = 0.6) -> Epochs:
 )
 def test_a_loss_that_stands_still(losses: list[float], metric: float, since: int | None) -> None:
     assert stands_still(ended(losses, metric), LN10) == since
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5, 0.9])
+def test_smoothed_labels_leave_a_loss_that_is_no_standstill(smoothing: float) -> None:
+    lowest, plain = floors(resolve({**MLP, "label_smoothing": smoothing}), 10)
+    wanted = torch.full((10,), smoothing / 10)
+    wanted[0] += 1 - smoothing
+    assert lowest == pytest.approx(float(-(wanted * wanted.log()).sum()))
+    assert plain == pytest.approx(float(-wanted[0].log()))
+    learned = [lowest + share * (LN10 - lowest) for share in (1.0, 0.5, *[0.05] * 10)]
+    assert stands_still(ended(learned, 0.85), LN10, lowest) is None
+    stuck = [lowest + share * (LN10 - lowest) for share in (1.0, 0.7, *[0.6] * 10)]
+    assert stands_still(ended(stuck), LN10, lowest) == 3
+
+
+def test_a_network_with_smoothed_labels_that_memorises_is_told_so() -> None:
+    """Its train loss stays above the validation loss of its best epoch: what is left of it above its least counts."""
+    config = resolve({**MLP, "label_smoothing": 0.3})
+    lowest = floors(config, 10)[0]
+    told = Epochs.of(
+        [
+            events.EpochEnded(i, 9 * i, lowest + 1 / i**2, loss, 0.99, 0.6, 1.0)
+            for i, loss in enumerate([0.9, 0.8, 0.7, *[0.6 + 0.08 * k for k in range(12)]], start=1)
+        ]
+    )
+    assert told[-1].train_loss > told.best("val_loss").val_loss
+    start, now = looked(0, layer(1), loss=2.3), looked(135, layer(1), loss=0.4)
+    assert "overfitting" in rules(examine([start, now], told, config))
 
 
 def test_what_has_converged_is_not_stalled_and_what_went_blind_is() -> None:
