@@ -35,10 +35,11 @@ def body(diagram: Descent, width: int, height: int, look: Look) -> Drawing:
         canvas.paint(blend(wide, look.background, level / (LEVELS - 1)), look)
     else:
         canvas.place(np.array(list(PLAIN))[level[::2]], int(Style.AXIS))
+    goals = np.array([diagram.goal] if diagram.goal is not None else [], np.float32).reshape(-1, 2)
+    at = cells_of(goals, diagram.x, diagram.y, width, rows)
     for path in diagram.paths:
-        _walk(canvas, path, diagram, look)
+        _walk(canvas, path, diagram, look, dict.fromkeys(zip(*(part.tolist() for part in at), strict=True), ""))
     if diagram.goal is not None:
-        at = cells_of(np.array([diagram.goal], np.float32), diagram.x, diagram.y, width, rows)
         white = np.array([look.foreground], np.uint8)
         canvas.mark(*at, np.array(["X" if look.ascii else "✕"]), white if look.colours else None)
     (left, right), (low, high) = diagram.x, diagram.y
@@ -49,7 +50,8 @@ def body(diagram: Descent, width: int, height: int, look: Look) -> Drawing:
     return [*canvas.drawing(), caption([(int(Style.AXIS), said)], width, look.ascii)]
 
 
-def _walk(canvas: Canvas, path: Path, diagram: Descent, look: Look) -> None:
+def _walk(canvas: Canvas, path: Path, diagram: Descent, look: Look, taken: dict[tuple[int, int], str]) -> None:
+    """Draw a path; in cells that are `taken`, a mark is not seen."""
     points = np.stack([np.asarray(path.x, np.float32), np.asarray(path.y, np.float32)], axis=1)
     steps = len(points)
     marks = np.array(list(path.mark * steps if len(path.mark) == 1 else path.mark.ljust(steps, path.mark[-1:]))[:steps])
@@ -58,16 +60,35 @@ def _walk(canvas: Canvas, path: Path, diagram: Descent, look: Look) -> None:
     if not len(points):
         return
     between = _between(points, diagram, canvas.columns, canvas.rows)
-    # The last step that leads to a cell is what is seen there; joints lie under the steps.
+    # Joints lie under the steps.
     joints = np.full(len(between), "." if look.ascii else "·")
     for where, characters in ((between, joints), (points, marks)):
         seen = _inside(where, diagram)
         inside = where[seen]
         if len(inside):
             at = cells_of(inside.astype(np.float32), diagram.x, diagram.y, canvas.columns, canvas.rows)
+            if where is points:
+                at = _side_by_side(*at, characters[seen], taken, canvas.columns)
             colour = look.strong(class_colours(COLOURS)[path.colour % COLOURS])
             colours = np.broadcast_to(colour, (len(inside), 3)) if look.colours else None
             canvas.mark(*at, characters[seen], colours)
+
+
+def _side_by_side(
+    columns: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    marks: npt.NDArray[np.str_],
+    taken: dict[tuple[int, int], str],
+    wide: int,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Where marks are seen: of different ones in one cell the last is there, and the others beside it."""
+    for index in reversed(range(len(marks))):
+        column, row, mark = int(columns[index]), int(rows[index]), str(marks[index])
+        near = (column + step for step in (0, -1, 1, -2, 2))
+        free = next((place for place in near if 0 <= place < wide and taken.get((place, row), mark) == mark), column)
+        taken[free, row] = mark
+        columns[index] = free
+    return columns, rows
 
 
 def _inside(points: npt.NDArray[Any], diagram: Descent) -> npt.NDArray[np.bool_]:
@@ -96,4 +117,7 @@ def legend(diagram: Descent, look: Look) -> list[Run]:
             runs.append((look.text_style(colour), entry(f"{' '.join(path.mark)} {path.label}")))
     if diagram.goal is not None:
         runs.append((int(Style.TEXT), entry(f"{'X' if look.ascii else '✕'} {_('lowest loss')}")))
+    if look.colours:
+        runs.append((look.text_style(np.array(HIGH, np.uint8)), "#" if look.ascii else "■"))
+    runs.append((int(Style.TEXT), entry(f"{'' if look.colours else PLAIN[-1]} {_('high loss')}")))
     return runs

@@ -14,6 +14,7 @@ from d2ltui.charts.picture_planes import fitted
 from d2ltui.charts.raster import marks
 from d2ltui.charts.spec import RGB, Drawing, Run, Style
 from d2ltui.spec.diagrams import Raster
+from d2ltui.spec.language import _
 
 LIGHT: RGB = (240, 196, 84)
 DARK: RGB = (52, 52, 60)
@@ -52,15 +53,16 @@ def body(diagram: Raster, width: int, height: int, look: Look) -> Drawing:
 def legend(diagram: Raster, look: Look) -> list[Run]:
     """Both ends, with their names."""
     low, high = diagram.names
+    zero = [(int(Style.TEXT), entry(_("blank: 0")))] if diagram.signs and (diagram.values == 0).any() else []
     if not look.colours:
         shades = (PLAIN_SHADES if look.ascii else SHADES) if not diagram.signs else SIGNS
-        return [(int(Style.TEXT), entry(f"{shades[0]} {low}") + entry(f"{shades[-1]} {high}"))]
+        return [(int(Style.TEXT), entry(f"{shades[0]} {low}") + entry(f"{shades[-1]} {high}")), *zero]
     square = "#" if look.ascii else "■"
     ends = _pixels(np.array([[-1.0 if diagram.signs else 0.0, 1.0]]), diagram.signs, look)[0]
     runs: list[Run] = []
     for colour, name in zip(ends, (low, high), strict=True):
         runs += [(look.text_style(colour), square), (int(Style.TEXT), entry(f" {name}"))]
-    return runs
+    return [*runs, *zero]
 
 
 def _pixels(values: npt.NDArray[np.float64], signs: bool, look: Look) -> Pixels:

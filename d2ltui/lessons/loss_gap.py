@@ -54,7 +54,7 @@ def gap_picture(runs: dict[str, list[Losses]], short: Mapping[str, str]) -> Pane
         form=".2g",
     )
     return Panels(
-        (Panel(_("Gap of the losses"), over_epochs), Panel(_("Gap by now"), left)),
+        (Panel(_("Gap of the losses"), over_epochs), Panel(_("Gap, last epoch"), left)),
         columns=2,
         note=_("gap: the validation part's loss minus the training part's"),
     )

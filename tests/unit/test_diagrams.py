@@ -122,7 +122,12 @@ def test_the_titles_of_dying_units_fit_their_panels() -> None:
     roles = [experiment.role for experiment in dead_relu.LESSON.experiments]
     picture = dead_relu._picture({role: [set(), set(range(230))] for role in roles}, 256)
     titles = [panel.title for panel in picture.panels]
-    assert titles == ["rate 3: 90 % dead", "large sd: 90 % dead", "1 layer: 90 % dead", "healthy: 90 % dead"]
+    assert titles == [
+        "rate 3: 90 % dead",
+        "large sd, 2 layers: 90 % dead",
+        "large sd, 1 layer: 90 % dead",
+        "healthy: 90 % dead",
+    ]
     assert max(map(len, titles)) <= picture.narrowest
 
 

@@ -76,7 +76,7 @@ def test_a_sample_that_comes_twice_is_not_called_once() -> None:
 def test_the_cloud_of_gradients_has_names_for_its_axes_and_a_whole_legend(width: int) -> None:
     cloud = ([0.5, 1.5], [0.5, -0.5])
     falls = {"at the start": {1: 8.0, 128: 0.7}, "after training": {1: 9.0, 128: 0.8}}
-    lines = drawn(minibatch_noise._picture(falls, dict.fromkeys((1, 8, 64), cloud)), width, 10)
+    lines = drawn(minibatch_noise._picture(falls, dict.fromkeys((1, 8, 64), cloud), 2410), width, 10)
     text = " ".join(lines)
     for said in ("→ along X  ↑ across X", "X all", "# 64", "o 8", ". 1", "─s─ start", "─t─ trained"):
         assert said in text, said

@@ -137,10 +137,9 @@ def _picture(bench: Bench, drawn: dict[str, list[float]], seconds: dict[str, flo
     roles = [experiment.role for experiment in bench.lesson.experiments]
     curves: list[Curve] = []
     for role, losses in drawn.items():
-        size = _size(bench, role)
-        curves.append(
-            loss_curve(f"{size}", losses, roles.index(role), str(size)[0], bench.config(role).steps_per_epoch)
-        )
+        index = roles.index(role)
+        label = (_("batches of {size}") if not curves else _("of {size}")).format(size=_size(bench, role))
+        curves.append(loss_curve(label, losses, index, "sml"[index], bench.config(role).steps_per_epoch))
     epochs = float(bench.config(roles[0]).epochs)
     lines = Curves(tuple(curves), (0.0, epochs), _("epoch"), low=LOWEST, high=HIGHEST, log=True, whole=True)
     panels = [Panel(_("Loss of each step"), lines)]
@@ -150,7 +149,7 @@ def _picture(bench: Bench, drawn: dict[str, list[float]], seconds: dict[str, flo
         panels.append(
             Panel(_("ms for an epoch"), Bars(names, times, tuple(roles.index(r) for r in seconds), form=",.0f"))
         )
-    return Panels(tuple(panels), columns=2, note=_("the numbers: samples in a batch"))
+    return Panels(tuple(panels), columns=2)
 
 
 LESSON = book_lesson(

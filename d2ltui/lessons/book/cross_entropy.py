@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RATES = (0.03, 0.1, 0.3)
 MLP_RATES = (0.1, 0.3)
+LOGITS = (-3.0, 5.0)  # that are drawn: at both ends the squared error is the same
 
 
 def squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ def _picture(other: Callable[[Tensor, Tensor], Tensor]) -> Panels:
     from d2ltui.nn import functional
 
     label = torch.tensor([0])
-    places = torch.linspace(-3, 6, 46)
+    places = torch.linspace(*LOGITS, 41)
     losses: list[Curve] = []
     slopes: list[Curve] = []
     for index, (name, loss) in enumerate((("cross-entropy", functional.cross_entropy), ("squared error", other))):
@@ -120,11 +121,11 @@ def _picture(other: Callable[[Tensor, Tensor], Tensor]) -> Panels:
             rises.append(float(gradient[0, 0]))
         losses.append(Curve(role_in_words(name), places.tolist(), values, index, name[0]))
         slopes.append(Curve(role_in_words(name), places.tolist(), rises, index, name[0]))
-    zero = Curve("", [-3.0, 6.0], [0.0, 0.0], faint=True)
+    zero = Curve("", [*LOGITS], [0.0, 0.0], faint=True)
     return Panels(
         (
-            Panel(_("loss"), Curves(tuple(losses), (-3.0, 6.0), _("logit"), low=0.0, high=8.0)),
-            Panel(_("slope (above 0: down)"), Curves((*slopes, zero), (-3.0, 6.0), _("logit"), low=-4.0, high=5.0)),
+            Panel(_("loss"), Curves(tuple(losses), LOGITS, _("logit"), low=0.0, high=8.0)),
+            Panel(_("slope > 0: logit falls"), Curves((*slopes, zero), LOGITS, _("logit"), low=-4.0, high=4.0)),
         ),
         columns=2,
         note=_("over the logit of the right class, the others' being 0"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 SICK = {**DIGITS, "hidden": "256,256", "init": "normal", "init_std": 1.0, "epochs": 10}
-NARROWEST = 20  # columns of a panel, into which its title must fit
+NARROWEST = 30  # columns of a panel, into which its title must fit
 
 
 class Deaths(NamedTuple):
@@ -138,8 +138,8 @@ def _picture(drawn: dict[str, list[set[int]]], units: int, shares: Mapping[str, 
 
     short = {
         "a rate of 3": _("rate 3"),
-        "large weights": _("large sd"),
-        "large weights, one hidden layer": _("1 layer"),  # it stands beside those of two
+        "large weights": _("large sd, 2 layers"),
+        "large weights, one hidden layer": _("large sd, 1 layer"),
     }
     panels = []
     for role, dead in drawn.items():
@@ -151,7 +151,7 @@ def _picture(drawn: dict[str, list[set[int]]], units: int, shares: Mapping[str, 
         name = short.get(role) or role_in_words(role)
         title = _("{name}: {share} dead").format(name=name, share=whole_percent(share))
         panels.append(Panel(title, raster))
-    note = _("each row one of {units} units").format(units=units)
+    note = _("{units} units from top to bottom; in between: some dead").format(units=units)
     return Panels(tuple(panels), columns=4, note=note, narrowest=NARROWEST, main=(0, 3))
 
 

@@ -132,7 +132,8 @@ def _look(bench: Bench, role: str, data: Dataset, drawn: dict[str, tuple[Regions
 def _picture(drawn: dict[str, tuple[Regions, float]]) -> Panels:
     """What each makes of the plane, and how much of it is right."""
     panels = [Panel(f"{role_in_words(role)}: {whole_percent(right)}", seen) for role, (seen, right) in drawn.items()]
-    return Panels(tuple(panels), columns=3, note=_("right, with as many parameters each"), narrowest=16)
+    note = _("%: right; about the same number of weights")
+    return Panels(tuple(panels), columns=3, note=note, narrowest=16)
 
 
 LESSON = book_lesson(

@@ -41,7 +41,7 @@ def _compare_dropout(bench: Bench, name: str) -> tuple[list[Figure], tuple[float
     accuracy: dict[bool, float] = {}
     train: dict[bool, float] = {}
     drawn: dict[str, list[Losses]] = {}
-    short = {"without": _("without"), "with dropout": _("with it")}
+    short = {"without": _("without"), "with dropout": _("dropout")}
     for dropped in (False, True):
         role = f"{name}, with dropout" if dropped else f"{name}, without"
         runs = []

@@ -26,6 +26,7 @@ STARTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("N(0, 0.5²)", {"init": "normal", "init_std": 0.5}),
     ("N(0, 1)", {"init": "normal", "init_std": 1.0}),
 )
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
 HUGE, TINY = 100.0, 1e-3  # gradient norms
 
 
@@ -54,7 +55,7 @@ def exploding(bench: Bench) -> Measured:
     }
     bench.show(_picture(by_layer, None))
     exploded = vanished = 0
-    for activation in ("sigmoid", "tanh", "relu"):
+    for activation in ACTIVATIONS:
         for _name, given in STARTS:
             # A third of the seeds could tip over: the typical network of each kind is counted.
             firsts = []
@@ -65,7 +66,7 @@ def exploding(bench: Bench) -> Measured:
             exploded += typical > HUGE
             vanished += typical < TINY
     typical_large = geometric_mean(gradients)
-    ways = 3 * len(STARTS)
+    ways = len(ACTIVATIONS) * len(STARTS)
     bench.show(_picture(by_layer, (exploded, ways - exploded - vanished, vanished)))
     return Measured(
         [
@@ -124,9 +125,11 @@ def _picture(by_layer: dict[str, list[float]], counts: tuple[int, int, int] | No
     panels = [Panel(_("Gradient at each layer"), Curves(tuple(curves), ends, _("layer"), log=True, whole=True))]
     if counts is not None:
         names = (_("explodes"), _("lasts"), _("vanishes"))
-        bars = Bars(names, tuple(map(float, counts)), (0, 2, 1))
-        panels.append(Panel(_("{counts} starts: gradient …").format(counts=sum(counts)), bars))
-    return Panels(tuple(panels), columns=2)
+        bars = Bars(names, tuple(map(float, counts)), (0, 1, 2))
+        panels.append(Panel(_("Gradient of {counts} starts").format(counts=sum(counts)), bars))
+    note = _("a start: one of {weights} initial weights with one of {activations} activations")
+    said = note.format(weights=len(STARTS), activations=len(ACTIVATIONS)) if counts is not None else ""
+    return Panels(tuple(panels), columns=2, note=said)
 
 
 LESSON = book_lesson(

@@ -124,9 +124,9 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], data: Dataset) -> Pane
     for role, path in drawn.items():
         # Named once, for both have the same marks: the legend is one line then.
         marks = "".join(str(epoch % 10) for epoch in range(EPOCHS + 1))
-        walked = Path(_("after so many epochs"), [w for w, _b in path], [b for _w, b in path], 1, marks)
+        walked = Path(_("epochs"), [w for w, _b in path], [b for _w, b in path], 1, marks)
         panels.append(Panel(titles.get(role, role), Descent(loss.numpy(), x, y, ("w₁", "b"), (walked,), goal)))
-    return Panels(tuple(panels), columns=2, note=_("fainter: lower loss"))
+    return Panels(tuple(panels), columns=2)
 
 
 LESSON = book_lesson(

@@ -119,7 +119,7 @@ def _length(path: Steps) -> float:
 def _picture(drawn: dict[str, Steps], bowl: Bowl) -> Panels:
     """How far both are from the bottom after each step: at the same rate, and with half of it without the ½."""
     panels = []
-    for other, title in ((WHOLE, _("The same rate")), (SLOWER, _("Half of it without ½"))):
+    for other, title in ((WHOLE, _("Both at one rate")), (SLOWER, _("x at half the rate"))):
         curves = tuple(
             Curve(
                 name, [float(step) for step in range(len(path))], [math.dist(at, bowl.goal) for at in path], index, mark

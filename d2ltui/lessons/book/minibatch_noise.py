@@ -57,7 +57,8 @@ def minibatch_noise(bench: Bench, draw: Draw | None = None) -> Measured:
             if len(found[role]) == 1:
                 drawn[role] = scatter
                 clouds.update(seen if role == START else {})
-                bench.show(_picture(drawn, clouds), seed=bench.seeds[0])
+                directions = sum(parameter.numel() for parameter in network.parameters())
+                bench.show(_picture(drawn, clouds, directions), seed=bench.seeds[0])
     one, many = (geometric_mean([scatter[size] for scatter in found[START]]) for size in (SIZES[0], SIZES[-1]))
     law = math.sqrt(SIZES[-1] / SIZES[0])
     return Measured(
@@ -145,8 +146,11 @@ def _power(distances: dict[int, float]) -> float:
     ).slope
 
 
-def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Panels:
-    """The gradients of batches around that of all samples, and how the distance falls with the size of the batch."""
+def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud], directions: int) -> Panels:
+    """The gradients of batches around that of all samples, and how the distance falls with the size of the batch.
+
+    Of the `directions` in which gradients differ, the distance counts all; two are drawn.
+    """
     points = [
         Curve(str(size), *clouds[size], index, mark, joined=False)
         for index, (size, mark) in reversed(list(enumerate(CLOUDS.items())))
@@ -172,9 +176,11 @@ def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud]) -> Pa
     law = Curve("", sizes, [highest / math.sqrt(size) for size in sizes], faint=True)
     fall = Curves((*lines, law), (sizes[0], sizes[-1]), _("batch"), log=True, log_x=True)
     return Panels(
-        (Panel(_("Gradients of batches"), seen), Panel(_("Distance from X"), fall)),
+        (Panel(_("Gradients at the start"), seen), Panel(_("Whole distance from X"), fall)),
         columns=2,
-        note=_("numbers: samples in a batch; faint: 1/√n"),
+        note=_("numbers: samples in a batch; left: 2 of {directions:,} directions; faint: 1/√n").format(
+            directions=directions
+        ),
     )
 
 

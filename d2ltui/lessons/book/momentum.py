@@ -111,16 +111,18 @@ def _steps(bowl: Bowl, path: list[tuple[float, float]]) -> int:
 
 
 def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl, needed: Mapping[str, float]) -> Panels:
-    """Both paths through the valley, side by side; the steps are those of what is drawn, or those that are `needed`."""
+    """Both paths to the bottom of the valley, side by side; their steps are told, or those that are `needed`."""
+    drawn = {role: path[: _steps(bowl, path) + 1] for role, path in drawn.items()}
     places = [place for path in drawn.values() for place in path] + [bowl.goal]
     x, y = ((min(p[axis] for p in places) - ROOM, max(p[axis] for p in places) + ROOM) for axis in (0, 1))
     panels = []
-    for index, (role, path) in enumerate(drawn.items()):
-        steps = number(needed[role], 2) if role in needed else str(_steps(bowl, path))
-        walk = Path(role_in_words(role), [p[0] for p in path], [p[1] for p in path], index, "o")
-        bowl_of = Descent(bowl.picture(x, y), x, y, ("w₁", "w₂"), (walk,), bowl.goal)
+    for role, path in drawn.items():
+        steps = number(needed[role], 2) if role in needed else str(len(path) - 1)
+        walk = Path(_("a step"), [p[0] for p in path], [p[1] for p in path], 1, "o")
+        start = Path(_("start"), [path[0][0]], [path[0][1]], 2, "S")
+        bowl_of = Descent(bowl.picture(x, y), x, y, ("w₁", "w₂"), (walk, start), bowl.goal)
         panels.append(Panel(_("{role}: {steps} steps").format(role=role_in_words(role), steps=steps), bowl_of))
-    return Panels(tuple(panels), columns=2, note=_("steps to the bottom; fainter: lower loss"))
+    return Panels(tuple(panels), columns=2, note=_("steps until nine tenths of the way are done for good"))
 
 
 VALLEY = {"model": "linear", "dataset": "synthetic-linear", "batch_size": 1000, "epochs": 60}

@@ -11,7 +11,7 @@ from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Bars, Panel, Panels
 from d2ltui.spec.language import _
-from d2ltui.spec.numbers import number
+from d2ltui.spec.numbers import number, whole_percent
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,13 +95,13 @@ def relu_fast(bench: Bench, functions: Mapping[str, Callable[[Tensor], Tensor]] 
 def _picture(times: Mapping[str, tuple[float, float]], needed: Mapping[str, list[int]]) -> Panels:
     """The time for a number, forward, and the mean epochs so far."""
     nanoseconds = tuple(1e9 * seconds[0] / NUMBERS for seconds in times.values())
-    panels = [Panel(_("ns for a number"), Bars(tuple(times), nanoseconds, (0, 1, 2)))]
+    panels = [Panel(_("ns for one value"), Bars(tuple(times), nanoseconds, (0, 1, 2)))]
     if epochs := {role: mean(counts) for role, counts in needed.items() if counts}:
         order = list(times)
         colours = tuple(order.index(role) if role in order else 0 for role in epochs)
         panels.append(
             Panel(
-                _("epochs to {accuracy} right").format(accuracy=ACCURACY),
+                _("epochs to {accuracy} right").format(accuracy=whole_percent(ACCURACY)),
                 Bars(tuple(epochs), tuple(epochs.values()), colours),
             )
         )

@@ -123,7 +123,8 @@ def _picture(drawn: dict[str, list[float]]) -> Panels:
                 tuple(curves), x=(0.0, max(last, 1.0)), x_label=_("epoch"), low=0.0, high=100.0, whole=True
             )
             panels.append(Panel(_("{cause}: % dead").format(cause=causes[cause]), diagram))
-    return Panels(tuple(panels), columns=2)
+    note = _("Kaiming: against large weights only") if len(panels) == len(causes) else ""
+    return Panels(tuple(panels), columns=2, note=note)
 
 
 REVIVE_RUNS: tuple[tuple[str, str, dict[str, object]], ...] = (

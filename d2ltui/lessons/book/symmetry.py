@@ -8,7 +8,7 @@ from d2ltui.lessons.bench import Bench, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.lessons.texts import book_lesson
 from d2ltui.spec.diagrams import Curve, Curves, Panel, Panels
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number, whole_percent
 
 if TYPE_CHECKING:
@@ -115,13 +115,24 @@ def _picture(drawn: dict[str, list[list[float]]]) -> Panels:
         )
         ends = (0.0, max(1.0, float(len(lines[0]) - 1)))
         diagram = Curves(curves, ends, _("epoch"), low=low, high=max(high, low + 1e-3), whole=True)
-        template = _("{units} units started alike") if role == EQUAL else _("{units} units by chance")
-        panels.append(Panel(template.format(units=len(lines)), diagram))
+        told = _("{units} alike: {seen}") if role == EQUAL else _("{units} by chance: {seen}")
+        seen = _lines_seen(lines, high - low)
+        said = ngettext("{count} line", "{count} lines", seen).format(count=seen)
+        panels.append(Panel(told.format(units=len(lines), seen=said), diagram))
     return Panels(
         tuple(panels),
         columns=2,
-        note=_("each line a unit: its weight from one pixel"),
+        note=_("each unit's weight from one pixel; colours in turns: on one line"),
     )
+
+
+def _lines_seen(lines: list[list[float]], span: float) -> int:
+    """How many of the units' lines differ from all before them by more than can be seen of the `span`."""
+    kept: list[list[float]] = []
+    for line in lines:
+        if all(max(abs(a - b) for a, b in zip(line, other, strict=True)) > SAME * span for other in kept):
+            kept.append(line)
+    return len(kept)
 
 
 LESSON = book_lesson(

@@ -39,7 +39,7 @@ def weight_decay(bench: Bench) -> Measured:
     """Section 3.7's experiment: 200 inputs and 20 training samples, with and without the penalty."""
     seeds = [DRAWS * seed + i for seed in bench.seeds for i in range(DRAWS)]
     drawn: dict[str, list[Losses]] = {}
-    short = {"without": _("without"), "with decay": _("with it")}
+    short = {"without": _("without"), "with decay": _("decay")}
     norm: dict[str, list[float]] = {}
     train: dict[str, list[float]] = {}
     val: dict[str, list[float]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from d2ltui.lessons.bench import Bench, accuracy_figure, outcome
@@ -33,19 +32,17 @@ def xavier(bench: Bench) -> Measured:
     """The sd of each hidden layer's outputs, from three initialisations, and what can be learned from each."""
     from d2ltui.nn import build
 
-    drawn: dict[str, list[float]] = {}
-    grown: dict[str, float] = {}
+    by_layer: dict[str, list[float]] = {}
     for experiment in bench.lesson.experiments:
         role, ratios = experiment.role, []
         for seed in bench.seeds:
             bench.go_on()
             config = bench.config(role, seed)
             sds = _sds(build(config), bench.data(config))
-            drawn.setdefault(role, sds)
-            ratios.append(sds[-1] / sds[0])
-        grown[role] = geometric_mean(ratios)
-        whole = tuple(grown.values()) if len(grown) == len(bench.lesson.experiments) else ()
-        bench.show(_picture(drawn, whole), seed=bench.seeds[0])
+            ratios.append([sd / sds[0] for sd in sds])
+        by_layer[role] = [geometric_mean(list(layer)) for layer in zip(*ratios, strict=True)]
+        bench.show(_picture(by_layer, whole=len(by_layer) == len(bench.lesson.experiments)))
+    grown = {role: ratios[-1] for role, ratios in by_layer.items()}
     runs = {role: [bench.train(role, seed) for seed in bench.seeds] for role in grown}
     small, kept, large = (grown[role] for role in (SMALL, XAVIER, LARGE))
     return Measured(
@@ -110,21 +107,21 @@ def _sds(network: Network, data: Dataset) -> list[float]:
     return outputs[:-1]
 
 
-def _picture(drawn: dict[str, list[float]], grown: Sequence[float] = ()) -> Panels:
-    """The signal's size by layer; `grown` is what the verdict tells of the last one, a number for each line."""
+def _picture(by_layer: dict[str, list[float]], *, whole: bool) -> Panels:
+    """The signal's size by layer, the first one's being 1; of the `whole`, the title tells the last one's."""
     curves = tuple(
         Curve(role, [float(layer) for layer in range(1, len(sds) + 1)], sds, index, "sXl"[index])
-        for index, (role, sds) in enumerate(drawn.items())
+        for index, (role, sds) in enumerate(by_layer.items())
     )
-    values = [sd for sds in drawn.values() for sd in sds if 0 < sd < math.inf]
+    values = [sd for sds in by_layer.values() for sd in sds if 0 < sd < math.inf]
     low, high = min(values, default=0.1), max(values, default=10.0)
-    ends = (1.0, float(max(map(len, drawn.values()))))
+    ends = (1.0, float(max(map(len, by_layer.values()))))
     diagram = Curves(curves, ends, _("layer"), low=low, high=max(high, 10 * low), log=True, whole=True)
     title = _("Size of the signal (sd) after each layer")
-    if grown:
-        ends_at = ", ".join(number(value, 1) for value in grown)
-        title = _("Signal (sd), after {depth} layers {ends}").format(depth=DEPTH, ends=ends_at)
-    return Panels((Panel(title, diagram),), columns=1)
+    if whole:
+        grown = ", ".join(number(sds[-1], 1) for sds in by_layer.values())
+        title = _("Signal (sd): 1 becomes {grown}").format(grown=grown)
+    return Panels((Panel(title, diagram),), columns=1, note=_("the first layer's being 1"))
 
 
 LESSON = book_lesson(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from d2ltui.lessons.bench import Trained
     from d2ltui.spec.events import LayerStats
 
-SAMPLES, WEIGHTS = 16, 40  # of the picture
+SAMPLES, WEIGHTS = 16, 20  # of the picture
 DIGITS = {"model": "mlp", "dataset": "digits"}
 
 _CENTRES: dict[str, tuple[float | None, float | None]] = {
@@ -105,9 +105,10 @@ def _signs(run: Trained) -> npt.NDArray[np.float32]:
     """The signs (samples, weights) of the gradients of one output unit's weights, a row for each sample by itself."""
     import torch
 
-    # Of the unit's own class and of others in turns: the one are pushed up, the others down.
-    own, other = ((run.data.y_train == 0) == is_own for is_own in (True, False))
-    chosen = torch.stack([where.nonzero()[: SAMPLES // 2, 0] for where in (own, other)], dim=1).flatten()
+    # Of the unit's own class and of others in turns: the one are pushed up, the others down. In the second half the
+    # other way about, so that few rows, which show every second or fourth sample, show both.
+    places = [[*((run.data.y_train == 0) == is_own).nonzero()[: SAMPLES // 2, 0]] for is_own in (True, False)]
+    chosen = torch.stack([places[(row + 2 * row // SAMPLES) % 2].pop(0) for row in range(SAMPLES)])
     x, y = run.data.x_train[chosen], run.data.y_train[chosen]
     device = next(run.network.parameters()).device
     x, y = x.to(device), y.to(device)
