@@ -80,9 +80,8 @@ def _legible(places: Sequence[Dot], trace: Sequence[Dot], scale: Scale, every: i
 
     So that letters lie on the line and not up to half a row beside it; between two of them a column stays free.
     """
-    reach = max(0, math.ceil((apart - 1) / 2) - 1)
-    if every == 1:  # each letter is a point's own
-        reach = min(reach, _FARTHEST)
+    most = _FARTHEST if every == 1 else scale.columns  # where every point has a letter, it stays near it
+    reach = max(0, math.ceil(min((apart - 1) / 2, most + 1)) - 1)
     by_column: dict[int, list[Dot]] = {}
     for dot in trace if reach else ():
         by_column.setdefault(dot[0] // scale.across, []).append(dot)

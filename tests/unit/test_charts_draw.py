@@ -65,13 +65,14 @@ def test_every_size_is_filled_exactly(width, height, ascii, log, n):
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.sampled_from("×●a"),
 )
-@example([(0.0, 0.0)], (0.0, 0.0), (None, 1e-320), False, False, False)
-@example([(0.0, 1.0)], (0.0, 0.0), (1.0, 1.0 + 1e-16), False, False, True)
-@example([(0.0, 1.0)], (0.0, 0.0), (1e-320, 2e-320), True, False, True)
-def test_every_value_can_be_drawn(points, x_limits, y_limits, log, ascii, joined):
+@example([(0.0, 0.0)], (0.0, 0.0), (None, 1e-320), False, False, False, "×")
+@example([(0.0, 1.0)], (0.0, 0.0), (1.0, 1.0 + 1e-16), False, False, True, "a")
+@example([(0.0, 1.0)], (0.0, 0.0), (1e-320, 2e-320), True, False, True, "a")
+def test_every_value_can_be_drawn(points, x_limits, y_limits, log, ascii, joined, marker):
     x, y = [p[0] for p in points], [p[1] for p in points]
-    line = Line("train", Style.TRAIN, x, y, marker="×", joined=joined)
+    line = Line("train", Style.TRAIN, x, y, marker=marker, joined=joined)
     bands = [Band(x, y, y[::-1])]
     assert_fits(ChartSpec(40, 10, [line], *x_limits, *y_limits, log=log, ascii=ascii, bands=bands, x_label="x"))
 
