@@ -84,7 +84,7 @@ def _side_by_side(
     """Where marks are seen: of different ones in one cell the last is there, and the others beside it."""
     for index in reversed(range(len(marks))):
         column, row, mark = int(columns[index]), int(rows[index]), str(marks[index])
-        near = (column + step for step in (0, -1, 1, -2, 2))
+        near = (column + step for step in (0, -1, -2, 1, 2))
         free = next((place for place in near if 0 <= place < wide and taken.get((place, row), mark) == mark), column)
         taken[free, row] = mark
         columns[index] = free

@@ -124,8 +124,8 @@ def test_the_titles_of_dying_units_fit_their_panels() -> None:
     titles = [panel.title for panel in picture.panels]
     assert titles == [
         "rate 3: 90 % dead",
-        "large sd, 2 layers: 90 % dead",
-        "large sd, 1 layer: 90 % dead",
+        "big sd, 2 layers: 90 % dead",
+        "big sd, 1 layer: 90 % dead",
         "healthy: 90 % dead",
     ]
     assert max(map(len, titles)) <= picture.narrowest

@@ -40,6 +40,9 @@ def test_the_signal_is_told_where_its_curves_end() -> None:
     ends = [number(curve.y[-1], 1) for curve in panel.picture.curves]
     assert panel.title.endswith(f"becomes {', '.join(ends)}")
     assert {curve.y[0] for curve in panel.picture.curves} == {1.0}
+    far = {**by_layer, "small": [1.0, 1e-5, 1.1e-10], "large": [1.0, 1e5, 1.1e8]}
+    ticks = [line.split("⠤")[0].strip() for line in drawn(xavier._picture(far, whole=True), 60, 11)]
+    assert {"1e-10", "1", "1e10"} <= set(ticks), "no row is spent on what is far from all of them"
     assert "the first layer's being 1" in "\n".join(drawn(xavier._picture(by_layer, whole=True), 74, 20))
 
 
@@ -64,7 +67,7 @@ def test_every_numbered_step_is_seen_and_so_is_the_goal() -> None:
     for width, height in ((20, 7), (36, 20)):
         text = "\n".join(drawn(descent, width, height)).partition("→")[0]
         assert all(text.count(mark) == 1 for mark in "0123✕"), text
-    assert "3✕" in "\n".join(drawn(descent, 36, 20)), "beside it"
+    assert "23✕" in "\n".join(drawn(descent, 36, 20)), "in their order"
 
 
 @pytest.mark.parametrize("look", [Look(), Look((250, 250, 250), (20, 20, 20)), Look(colours=False), Look(ascii=True)])

@@ -124,8 +124,8 @@ def _picture(other: Callable[[Tensor, Tensor], Tensor]) -> Panels:
     zero = Curve("", [*LOGITS], [0.0, 0.0], faint=True)
     return Panels(
         (
-            Panel(_("loss"), Curves(tuple(losses), LOGITS, _("logit"), low=0.0, high=8.0)),
-            Panel(_("slope > 0: logit falls"), Curves((*slopes, zero), LOGITS, _("logit"), low=-4.0, high=4.0)),
+            Panel(_("loss"), Curves(tuple(losses), LOGITS, _("logit"), low=0.0, high=10.0)),
+            Panel(_("slope > 0: logit falls"), Curves((*slopes, zero), LOGITS, _("logit"), low=-5.0, high=5.0)),
         ),
         columns=2,
         note=_("over the logit of the right class, the others' being 0"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DIGITS = {"model": "mlp", "dataset": "digits"}
 SICK = {**DIGITS, "hidden": "256,256", "init": "normal", "init_std": 1.0, "epochs": 10}
-NARROWEST = 30  # columns of a panel, into which its title must fit
+NARROWEST = 28  # columns of a panel, into which its title must fit
 
 
 class Deaths(NamedTuple):
@@ -138,8 +138,8 @@ def _picture(drawn: dict[str, list[set[int]]], units: int, shares: Mapping[str, 
 
     short = {
         "a rate of 3": _("rate 3"),
-        "large weights": _("large sd, 2 layers"),
-        "large weights, one hidden layer": _("large sd, 1 layer"),
+        "large weights": _("big sd, 2 layers"),
+        "large weights, one hidden layer": _("big sd, 1 layer"),
     }
     panels = []
     for role, dead in drawn.items():

@@ -114,7 +114,11 @@ def _picture(by_layer: dict[str, list[float]], *, whole: bool) -> Panels:
         for index, (role, sds) in enumerate(by_layer.items())
     )
     values = [sd for sds in by_layer.values() for sd in sds if 0 < sd < math.inf]
-    low, high = min(values, default=0.1), max(values, default=10.0)
+    # Whole decades: so the axis has ticks at both ends.
+    low, high = (
+        10 ** math.floor(math.log10(min(values, default=0.1))),
+        10 ** math.ceil(math.log10(max(values, default=10.0))),
+    )
     ends = (1.0, float(max(map(len, by_layer.values()))))
     diagram = Curves(curves, ends, _("layer"), low=low, high=max(high, 10 * low), log=True, whole=True)
     title = _("Size of the signal (sd) after each layer")
