@@ -148,10 +148,11 @@ def _take_turns(curves: Sequence[Cells]) -> None:
     shared = {cell: tuple(those) for cell, those in sharing.items() if len(those) > 1}
     places = {(cell[0], those) for cell, those in shared.items()}
     for cell, those in shared.items():
-        same = len({curves[index][cell] for index in those}) == 1
+        column, bits = cell[0], curves[those[0]][cell]
         # Those that cross each other share a cell or two.
-        if same or any((cell[0] + step, those) in places for step in (-_ALONG, _ALONG)):
-            owner = those[cell[0] // _TURN % len(those)]
+        along = (column - _ALONG, those) in places or (column + _ALONG, those) in places
+        if along or all(curves[index][cell] == bits for index in those):
+            owner = those[column // _TURN % len(those)]
             for index in those:
                 if index != owner:
                     del curves[index][cell]

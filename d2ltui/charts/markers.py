@@ -87,12 +87,14 @@ def _legible(places: Sequence[Dot], trace: Sequence[Dot], scale: Scale, every: i
         by_column.setdefault(dot[0] // scale.across, []).append(dot)
     middle = (scale.down - 1) / 2
     for place in places:
-        column = place[0] // scale.across
-        near = [place]
+        column, found, off = place[0] // scale.across, place, abs(place[1] % scale.down - middle)
         for step in range(1, reach + 1):
-            near += [*by_column.get(column - step, ()), *by_column.get(column + step, ())]
-        inside = [dot for dot in near if 0 <= dot[1] < scale.rows]
-        yield min(inside, key=lambda dot: abs(dot[1] % scale.down - middle), default=place)
+            if off <= 0.5:
+                break
+            for dot in (*by_column.get(column - step, ()), *by_column.get(column + step, ())):
+                if 0 <= dot[1] < scale.rows and abs(dot[1] % scale.down - middle) < off:
+                    found, off = dot, abs(dot[1] % scale.down - middle)
+        yield found
 
 
 def _thinned(dots: Sequence[Dot | None], scale: Scale) -> tuple[int, float]:
