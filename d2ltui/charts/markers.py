@@ -85,15 +85,17 @@ def _legible(places: Sequence[Dot], trace: Sequence[Dot], scale: Scale, every: i
     by_column: dict[int, list[Dot]] = {}
     for dot in trace if reach else ():
         by_column.setdefault(dot[0] // scale.across, []).append(dot)
-    middle = (scale.down - 1) / 2
+    middle, last = (scale.down - 1) / 2, -2
     for place in places:
         column, found, off = place[0] // scale.across, place, abs(place[1] % scale.down - middle)
         for step in range(1, reach + 1):
             if off <= 0.5:
                 break
             for dot in (*by_column.get(column - step, ()), *by_column.get(column + step, ())):
-                if 0 <= dot[1] < scale.rows and abs(dot[1] % scale.down - middle) < off:
+                apart_from_last = dot[0] // scale.across > last + 1
+                if apart_from_last and 0 <= dot[1] < scale.rows and abs(dot[1] % scale.down - middle) < off:
                     found, off = dot, abs(dot[1] % scale.down - middle)
+        last = found[0] // scale.across
         yield found
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+
 import msgspec
 import pytest
 
@@ -51,6 +54,18 @@ def test_letters_lie_on_their_line(points: int, end: float) -> None:
     off = [abs(sum(dots[column]) / len(dots[column]) - (4 * row + 1.5)) for column, row in letters]
     assert len(letters) >= 11
     assert max(off) <= 1
+
+
+@pytest.mark.parametrize("points", [61, 100, 141])
+@pytest.mark.parametrize("seed", range(6))
+def test_between_letters_a_column_stays_free(points: int, seed: int) -> None:
+    """Of a line, too, that goes up and down across the edge of a row."""
+    x = [10 * i / (points - 1) for i in range(points)]
+    noise = random.Random(seed)
+    line = Line("", Style.TRAIN, x, [0.3 + 0.04 * noise.random() for _ in x], marker="s")
+    columns = sorted(cell[0] for cell in cells(ChartSpec(74, 18, [line], 0, 10, 0, 1)) if cell[2] == "s")
+    assert len(columns) >= 10
+    assert all(b - a > 1 for a, b in itertools.pairwise(columns)), columns
 
 
 def test_curves_that_run_close_together_are_both_seen_to_the_end() -> None:
