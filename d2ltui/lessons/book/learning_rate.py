@@ -95,7 +95,7 @@ def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) ->
 def _picture(bench: Bench, drawn: dict[str, list[float]]) -> Panels:
     """The loss of each step on a logarithmic axis, a line for each rate."""
     curves = tuple(
-        loss_curve(setting(bench.config(role).lr), losses, index, setting(index + 1))
+        loss_curve(setting(bench.config(role).lr), losses, index, "sml"[index])
         for index, (role, losses) in enumerate(drawn.items())
     )
     ends = (1.0, float(bench.config("about right").total_steps))
