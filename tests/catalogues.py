@@ -160,16 +160,15 @@ def mo(messages: dict[Message, None], known: dict[str, list[str]]) -> bytes:
 
 
 def roles() -> list[str]:
-    """What experiments and lines are called, part by part."""
+    """What experiments and lines are called, part by part; and fields of the form, as lessons tell of them."""
     from d2ltui.lessons import LESSONS
 
-    names = [
-        e.role
-        for lesson in LESSONS.values()
-        if type(lesson).__module__.startswith("d2ltui")
-        for e in lesson.experiments
+    own = [lesson for lesson in LESSONS.values() if type(lesson).__module__.startswith("d2ltui")]
+    names = [e.role for lesson in own for e in lesson.experiments]
+    fields = [
+        name.replace("_", " ") for lesson in own for e in (*lesson.experiments, *lesson.trials) for name in e.given
     ]
-    return list(dict.fromkeys([*names, *MORE_ROLES]))
+    return list(dict.fromkeys([*names, *MORE_ROLES, *fields]))
 
 
 # Lines of figures, and parts of names, that no experiment has.
@@ -186,9 +185,6 @@ MORE_ROLES = (
     ),
     *("cross-entropy", "squared error", "no remedy", "trained samples", "new samples", "same, 1 layer"),
     *("at the start", "after training", "standard deviations"),
-    # and fields of the form, as lessons tell of them
-    *("model", "dataset", "batch size", "epochs", "implementation", "lr", "hidden", "activation", "init", "init std"),
-    *("optimizer", "weight decay", "dropout", "momentum", "clip norm"),
     # and how places in the book are told, and findings
     *("section {places}", "sections {places}"),
     *("dead relu", "saturation", "vanishing gradient", "accuracy", "R²", "loss"),

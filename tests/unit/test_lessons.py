@@ -116,6 +116,9 @@ EXCHANGES: list[tuple[str, dict[str, dict[str, object]], str]] = [
     ("depth-width", {"3 layers": {"hidden": "128"}}, "three layers gain"),
     ("random-labels", {"random labels": {"hidden": "2"}}, "random labels: accuracy on the training part"),
     ("momentum", {"momentum": {"momentum": 0.0}}, "SGD's steps"),
+    ("label-smoothing", {"smoothed labels": {"label_smoothing": 0.0}}, "smoothed labels: gap"),
+    ("label-smoothing", {"smoothed labels": {"label_smoothing": 0.5}}, "smoothed labels: gap"),
+    ("label-smoothing", {"labels as they are": {"label_smoothing": 0.1}}, "labels as they are: gap"),
 ]
 
 
@@ -229,6 +232,7 @@ def test_every_lesson_is_complete() -> None:
         "weight-decay",
         "softmax",
         "cross-entropy",
+        "label-smoothing",
         "softmax-shift",
         "no-activation",
         "depth-width",
@@ -267,7 +271,7 @@ def test_nothing_is_imported_before_something_is_measured() -> None:
         "print([m for m in ('torch', 'sklearn', 'textual') if m in sys.modules], len(LESSONS))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[] 26"
+    assert told.stdout.strip() == "[] 27"
 
 
 @pytest.mark.parametrize(
