@@ -23,7 +23,7 @@ from d2ltui.tui.screens.lessons import LessonsScreen
 from d2ltui.tui.screens.map import MapScreen
 from tests.selection import long_after
 
-MOONS = {"model": "softmax", "dataset": "moons"}
+MOONS = {"model": "softmax", "dataset": "moons", "weight_decay": 0.0}
 
 
 def measure(bench: Bench) -> Measured:
@@ -315,6 +315,8 @@ async def test_a_lessons_runs_and_what_is_tried_of_it_are_in_the_store_and_told(
         await person.press("e", "enter")
         await person.until(lambda: person.app.run_name.startswith("small-short-"), "the run of the experiment")
         assert person.setup.state["epochs"] == "3"
+        given = LESSONS["small"].experiments[0].given
+        assert set(given) <= set(person.setup.state.chosen()), "what it gives stays when another field is changed"
         # What is to be tried is trained, and the page tells what came of it.
         screen = await open_lesson(person, "small")
         await person.press("e", "e", "enter")

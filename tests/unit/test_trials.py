@@ -17,9 +17,11 @@ from d2ltui.spec.config import resolve
 from d2ltui.spec.events import ENDED, Finding
 from d2ltui.spec.header import header_of
 from d2ltui.store.listing import RunInfo
+from d2ltui.tui.form_state import FormState, as_text
 from tests.benchmarks.trials import carried_out
 
 EVERY = [(lesson, trial) for lesson in LESSONS.values() for trial in lesson.trials]
+BY_HAND = [(lesson, trial) for lesson, trial in EVERY if trial.role]
 MLP = {"model": "mlp", "dataset": "digits", "epochs": 10}
 
 
@@ -168,3 +170,14 @@ def test_what_is_to_be_expected_comes_when_it_is_trained(name: str) -> None:
         if trial.given.get("batch_size") != 1:  # which takes seconds
             found = carried_out(LESSONS[name], trial, seed=3)
             assert found.as_expected, found.said
+
+
+@pytest.mark.parametrize(("lesson", "trial"), BY_HAND, ids=[f"{x.name}-{x.trials.index(t)}" for x, t in BY_HAND])
+def test_a_change_that_is_made_by_hand_is_the_one_to_try(lesson: Lesson, trial: Trial) -> None:
+    """The experiment is put into the form, and the fields are changed there: nothing else may follow them."""
+    given = lesson.fields_of(trial.role)
+    form = FormState(resolve(given, unused=True), given)
+    wanted = resolve(lesson.fields_to_try(trial), unused=True)
+    for name in trial.given:
+        form.set(name, as_text(getattr(wanted, name)))
+    assert form.resolve() == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual import events
@@ -40,11 +41,15 @@ VERDICT_SHARE = 0.7  # of the page's height, at most: some of the text is always
 
 
 class Chosen(NamedTuple):
-    """What is to be put into the form, the stored run that is to be shown beside it, or "", and whether to train it."""
+    """What is to be put into the form, the stored run that is to be shown beside it, or "", and whether to train it.
+
+    The lesson says what the fields `given` are: they stay when another is changed.
+    """
 
     config: RunConfig
     run: str
     trains: bool = False
+    given: Collection[str] = ()
 
 
 class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
@@ -199,15 +204,17 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         lesson, number = self.lesson, message.choice.number
         if message.choice in self._page_pane.experiments:
             role = lesson.experiments[number].role
-            config = resolve(lesson.fields_of(role), unused=True)
+            given = lesson.fields_of(role)
+            config = resolve(given, unused=True)
             run = self._stored.runs.experiment(group_of(lesson.name), role, config)
             name = run.name if run is not None else ""
         else:
             self.host.measuring.chosen = number
-            config = resolve(lesson.fields_to_try(lesson.trials[number]), unused=True)
+            given = lesson.fields_to_try(lesson.trials[number])
+            config = resolve(given, unused=True)
             tried = self._stored.tried(lesson)[number]
             name = tried.run if tried is not None else ""
-        self.dismiss(Chosen(config, name))
+        self.dismiss(Chosen(config, name, given=tuple(given)))
 
     def action_map(self) -> None:
         """The lesson's map; a cell of it goes into the form."""

@@ -373,9 +373,9 @@ class MainScreen(OpeningScreen):
         self._say(_("{changed}; ctrl+r trains it").format(changed=changed or _("the form has it already")))
         return changed
 
-    def describe_in_form(self, config: RunConfig, what: str) -> None:
+    def describe_in_form(self, config: RunConfig, what: str, typed: Collection[str] = ()) -> None:
         """Put a whole run into the form, and say `what` is there now; nothing of one that is trained at once."""
-        self._setup.describe(config)
+        self._setup.describe(config, typed)
         if what:
             self.app.notify(_("{what} is in the form; ctrl+r trains it").format(what=what))
 

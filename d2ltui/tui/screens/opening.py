@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +68,8 @@ class OpeningScreen(PlayingScreen):
         """Change these fields of the form; returns what has changed, in words."""
         raise NotImplementedError
 
-    def describe_in_form(self, config: RunConfig, what: str) -> None:
-        """Put a whole run into the form, and say `what` it is, if anything."""
+    def describe_in_form(self, config: RunConfig, what: str, typed: Collection[str] = ()) -> None:
+        """Put a whole run into the form, as if its fields `typed` had been, and say `what` it is, if anything."""
         raise NotImplementedError
 
     def chosen_fields(self) -> dict[str, object]:
@@ -175,7 +175,7 @@ class OpeningScreen(PlayingScreen):
 
         def chosen(choice: Chosen | None) -> None:
             if choice is not None:
-                self.describe_in_form(choice.config, "" if choice.trains else _("the experiment"))
+                self.describe_in_form(choice.config, "" if choice.trains else _("the experiment"), choice.given)
                 if choice.trains:
                     self.action_run()
                 elif choice.run and not self.host.training:

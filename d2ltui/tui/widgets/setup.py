@@ -248,9 +248,9 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         self._refresh_fields()
         return ", ".join(changes)
 
-    def describe(self, config: RunConfig) -> None:
-        """Put a whole run into the form."""
-        self.state = FormState(config)
+    def describe(self, config: RunConfig, typed: Collection[str] = ()) -> None:
+        """Put a whole run into the form, as if its fields `typed` had been."""
+        self.state = FormState(config, typed)
         self._refresh_fields()
         for button in self.query(ModelButton):
             if button.name == config.model:
