@@ -28,6 +28,7 @@ _SPELLED = {
     "λ": "lambda",
     "σ": "sigma",
     "δ": "delta",
+    "ε": "eps",
     "µ": "micro",
     "∂": "d",
     "Σ": "sum ",

@@ -25,6 +25,7 @@ WRONG: dict[str, tuple[str, ...]] = {
     "clip_norm": ("-1", "nan", "x"),
     "weight_decay": ("-0.1", "x"),
     "dropout": ("1", "-0.1", "x"),
+    "label_smoothing": ("1", "-0.1", "x"),
     "batch_size": ("0", "1.5", "x"),
     "epochs": ("0", "-3", "x"),
     "seed": ("-1", "x"),
@@ -231,6 +232,15 @@ async def test_the_network_is_the_layer_plan(open_app: Opener) -> None:
         await person.choose_model("softmax")
         expect(model="softmax")
         assert network_shown(person) == [" 1 Linear 64→10          650", "              650 parameters"]
+
+
+async def test_a_field_that_is_seldom_wanted_takes_no_row_where_they_are_few(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "dataset": "digits"}) as person:
+        assert "label_smoothing" not in person.shown_fields()
+    async with open_app({"model": "mlp", "dataset": "digits", "label_smoothing": 0.1}) as person:
+        assert "label_smoothing" in person.shown_fields()
+    async with open_app({"model": "mlp", "dataset": "digits"}, size=(120, 50)) as person:
+        assert "label_smoothing" in person.shown_fields()
 
 
 async def test_a_deep_network_is_summarised(open_app: Opener) -> None:

@@ -30,6 +30,7 @@ SHOWN_LAYERS = 7
 AS_BEFORE = _("as before")
 NOTE_WIDTH = 28  # columns of a note in a column beside the others
 COLUMN = 34  # columns that the form wants, as in its style
+ROOMY = 48  # rows of a screen with room for every field
 
 
 def make_field(name: str, state: FormState) -> Widget:
@@ -302,6 +303,10 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
             shown = text.field in visible
             if text.field == "data_dir":
                 shown = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
+            elif text.field == "label_smoothing":
+                # Seldom wanted: where rows are few it has one only where it is given.
+                roomy = self.app.size.height >= ROOMY or text.has_focus_within
+                shown = shown and (roomy or state[text.field] != as_text(0.0) or text.field in self._problems)
             _display(text, shown)
             if text.field not in typed:
                 text.set_text(state[text.field])
