@@ -165,9 +165,8 @@ def roles() -> list[str]:
 
     own = [lesson for lesson in LESSONS.values() if type(lesson).__module__.startswith("d2ltui")]
     names = [e.role for lesson in own for e in lesson.experiments]
-    fields = [
-        name.replace("_", " ") for lesson in own for e in (*lesson.experiments, *lesson.trials) for name in e.given
-    ]
+    given = [e.given for lesson in own for e in lesson.experiments] + [t.given for lesson in own for t in lesson.trials]
+    fields = [name.replace("_", " ") for one in given for name in one]
     return list(dict.fromkeys([*names, *MORE_ROLES, *fields]))
 
 

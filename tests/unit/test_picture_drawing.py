@@ -343,7 +343,8 @@ def test_a_few_small_maps_are_drawn_as_large_as_there_is_room() -> None:
 
 def test_no_number_is_cut_in_a_narrow_pane() -> None:
     values = np.array([-1.2345e-5, 8.7654e-5, 12345.6], np.float32)
-    steps = pictures.SoftmaxSteps(*[values] * 6, ("ankle boot", "extraordinarily", "bag"), 0, 0, 2_048)
+    names = ("ankle boot", "extraordinarily", "bag")
+    steps = pictures.SoftmaxSteps(values, values, values, values, values, values, names, 0, 0, 2_048)
     for width in range(12, 60):
         lines = lines_of(steps, width, 12, Look())
         for line, value in zip(lines[1:], values, strict=False):
