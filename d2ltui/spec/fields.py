@@ -40,6 +40,7 @@ class Field(msgspec.Struct, frozen=True):
     high: float = math.inf
     low_open: bool = False  # whether `low` itself is excluded
     high_open: bool = False
+    seldom: bool = False  # whether a form with few rows does without it
 
     @property
     def option(self) -> str:
@@ -132,6 +133,7 @@ FIELDS: dict[str, Field] = _table(
         low=0,
         high=1,
         high_open=True,
+        seldom=True,
     ),
     Field("batch_size", "batch size", "int", "samples in a step", low=1),
     Field("epochs", "epochs", "int", "passes over the training data", low=1, high=MAX_EPOCHS),

@@ -241,6 +241,15 @@ async def test_a_field_that_is_seldom_wanted_takes_no_row_where_they_are_few(ope
         assert "label_smoothing" in person.shown_fields()
     async with open_app({"model": "mlp", "dataset": "digits"}, size=(120, 50)) as person:
         assert "label_smoothing" in person.shown_fields()
+        await person.pilot.resize_terminal(120, 40)
+        await person.settle()
+        assert "label_smoothing" not in person.shown_fields()
+        await person.pilot.resize_terminal(120, 50)
+        await person.settle()
+        await person.type("label_smoothing", "0.1")
+        await person.pilot.resize_terminal(120, 40)
+        await person.settle()
+        assert "label_smoothing" in person.shown_fields()
 
 
 async def test_a_deep_network_is_summarised(open_app: Opener) -> None:

@@ -75,22 +75,17 @@ def label_smoothing(bench: Bench) -> Measured:
     comment = _(
         "Over all new samples it gives its answer {hard} with labels as they are, and {right} are right; with smoothed "
         "ones it gives {smoothed}, and {right_smoothed} are right."
-    ).format(
-        hard=whole_percent(hard.sure),
-        right=whole_percent(hard.right),
-        smoothed=whole_percent(smoothed.sure),
-        right_smoothed=whole_percent(smoothed.right),
     )
     said = _(
         "The network is right on {right} of new samples with labels as they are, and on {right_smoothed} with smoothed "
         "ones; a mistake it gives a probability of {hard}, and of {smoothed}."
-    ).format(
-        right=whole_percent(hard.right),
-        right_smoothed=whole_percent(smoothed.right),
-        hard=whole_percent(hard.of_mistakes),
-        smoothed=whole_percent(smoothed.of_mistakes),
     )
-    return Measured(figures, comment, said)
+    right = {"right": whole_percent(hard.right), "right_smoothed": whole_percent(smoothed.right)}
+    return Measured(
+        figures,
+        comment.format(hard=whole_percent(hard.sure), smoothed=whole_percent(smoothed.sure), **right),
+        said.format(hard=whole_percent(hard.of_mistakes), smoothed=whole_percent(smoothed.of_mistakes), **right),
+    )
 
 
 def _follower(course: list[Seen], data: Dataset, draw: Callable[[], None]) -> Callable[[Network], None]:

@@ -303,11 +303,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
             shown = text.field in visible
             if text.field == "data_dir":
                 shown = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
-            elif text.field == "label_smoothing":
-                # Seldom wanted: where rows are few it has one only where it is given.
-                roomy = self.app.size.height >= ROOMY or text.has_focus_within
-                shown = shown and (roomy or state[text.field] != as_text(0.0) or text.field in self._problems)
-            _display(text, shown)
+            _display(text, shown and self._has_row(text))
             if text.field not in typed:
                 text.set_text(state[text.field])
         self._show_problems()
@@ -318,8 +314,18 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         self._network = network
         self._show_notes()
 
+    def _has_row(self, text: TextField) -> bool:
+        """Where rows are few, what is seldom wanted has one only if it is given, or wrong, or typed in."""
+        name = text.field
+        given = self.state[name] != as_text(catalogue.BASE.get(name)) or name in self._problems
+        return not FIELDS[name].seldom or given or text.has_focus_within or self.app.size.height >= ROOMY
+
     def on_resize(self) -> None:
-        """Other notes fit."""
+        """Other fields and notes fit."""
+        visible = self.state.visible()
+        for text in self.query(TextField):
+            if FIELDS[text.field].seldom:
+                _display(text, text.field in visible and self._has_row(text))
         self._show_notes()
 
     def _show_notes(self) -> None:
