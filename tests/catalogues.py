@@ -160,14 +160,12 @@ def mo(messages: dict[Message, None], known: dict[str, list[str]]) -> bytes:
 
 
 def roles() -> list[str]:
-    """What experiments and lines are called, part by part; and fields of the form, as lessons tell of them."""
+    """What experiments and lines are called, part by part."""
     from d2ltui.lessons import LESSONS
 
     own = [lesson for lesson in LESSONS.values() if type(lesson).__module__.startswith("d2ltui")]
     names = [e.role for lesson in own for e in lesson.experiments]
-    given = [e.given for lesson in own for e in lesson.experiments] + [t.given for lesson in own for t in lesson.trials]
-    fields = [name.replace("_", " ") for one in given for name in one]
-    return list(dict.fromkeys([*names, *MORE_ROLES, *fields]))
+    return list(dict.fromkeys([*names, *MORE_ROLES]))
 
 
 # Lines of figures, and parts of names, that no experiment has.

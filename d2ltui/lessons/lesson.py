@@ -11,10 +11,12 @@ import msgspec
 from d2ltui.lessons.lesson_map import LessonMap
 from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.lessons.trial import Trial
-from d2ltui.spec.language import _
+from d2ltui.spec.config import resolve
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import printable
+from d2ltui.spec.versions import differing_fields
 from d2ltui.spec.width import joined
 
 if TYPE_CHECKING:
@@ -63,6 +65,14 @@ class Lesson(msgspec.Struct, frozen=True):
         """The same with what is to be changed."""
         return _used({**self.fields_of(trial.role), **trial.given})
 
+    def changes_to_try(self, trial: Trial) -> dict[str, Any]:
+        """What becomes another in the form, fields that follow what is given included; all, where it was none."""
+        if not trial.role:
+            return trial.given
+        changed = resolve(self.fields_to_try(trial), unused=True)
+        names = differing_fields(changed, resolve(self.fields_of(trial.role), unused=True))
+        return {name: getattr(changed, name) for name in names}
+
     def command_to_try(self, trial: Trial) -> str:
         """The same as a line for the shell."""
         fields = self.fields_to_try(trial).items()
@@ -94,7 +104,9 @@ def _used(given: dict[str, Any]) -> dict[str, Any]:
 
 def fields_in_words(given: dict[str, Any]) -> str:
     """`given` as the form calls its fields and writes their values; those that have no effect are left out."""
-    return _(", ").join(f"{_(name.replace('_', ' '))} {setting(value)}" for name, value in _used(given).items())
+    return _(", ").join(
+        f"{pgettext('column', name.replace('_', ' '))} {setting(value)}" for name, value in _used(given).items()
+    )
 
 
 def fields_in_english(given: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from unittest.mock import MagicMock
 
 import pytest
@@ -13,6 +14,8 @@ from d2ltui.lessons import LESSONS, Bench, LessonError, Verdict
 from d2ltui.lessons.book import no_activation
 from d2ltui.lessons.lesson import fields_in_words
 from d2ltui.lessons.measured import Figure
+from d2ltui.spec.fields import FIELDS
+from d2ltui.spec.language import using
 
 
 def run(*arguments: str) -> Result:
@@ -31,6 +34,10 @@ def test_experiments_are_told_as_the_form_calls_them_without_what_has_no_effect(
     given = {experiment.role: experiment.given for experiment in LESSONS["revive"].experiments}
     assert fields_in_words(given["large weights"]).endswith("hidden 256,256, init normal, init std 1, epochs 10")
     assert "init std" not in fields_in_words(given["large weights, Xavier"])
+    with using("zh"):
+        english = [name for name in FIELDS.keys() - {"data_dir"} if re.search("[a-z]{3}", fields_in_words({name: 1}))]
+        assert not english, "every field has a name, not only those of today's lessons"
+        assert fields_in_words({"momentum": 0.9, "samples": 9}) == "动量 0.9，样本数 9"
 
 
 def test_one_hidden_layer_is_one() -> None:

@@ -18,6 +18,7 @@ from d2ltui.spec.events import ENDED, Finding
 from d2ltui.spec.header import header_of
 from d2ltui.store.listing import RunInfo
 from d2ltui.tui.form_state import FormState, as_text
+from d2ltui.tui.screens import lesson_page
 from tests.benchmarks.trials import carried_out
 
 EVERY = [(lesson, trial) for lesson in LESSONS.values() for trial in lesson.trials]
@@ -153,6 +154,18 @@ def test_every_trial_can_be_put_into_the_form_and_says_what_is_looked_up(taught:
     assert not trial.check.problem
     assert {trial.check.finding, trial.check.without} - {""} <= set(RULES)
     assert trial.check.status in ("", *ENDED)
+
+
+def test_all_that_a_trial_puts_into_the_form_is_said_beside_it() -> None:
+    for taught, trial in EVERY:
+        said = str(lesson_page.trial(taught, trial, None, ascii=False)).splitlines()[-1]
+        given, changed = taught.fields_of(trial.role), taught.fields_to_try(trial)
+        before = FormState(resolve(given, unused=True), given)
+        after = FormState(resolve(changed, unused=True), changed)
+        shown = [name for name in before.visible() if name in after.visible() and before[name] != after[name]]
+        names = shown if trial.role else list(trial.given)
+        missing = [name for name in names if f"{name.replace('_', ' ')} {after[name]}" not in said]
+        assert not missing, (taught.name, said)
 
 
 @pytest.mark.parametrize("taught", LESSONS.values(), ids=lambda taught: taught.name)

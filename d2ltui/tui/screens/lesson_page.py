@@ -194,15 +194,25 @@ def experiment(offered: Experiment, ascii: bool) -> Text:
     )
 
 
-def trial(offered: Trial, came: Tried | None, ascii: bool) -> Text:
-    """What to try, what to expect of it, and what came."""
+def trial(lesson: Lesson, offered: Trial, came: Tried | None, ascii: bool) -> Text:
+    """What to try, what to expect of it, what that changes in the form, and what came."""
     spell = spelled if ascii else str
     text = Text.assemble(
-        (spell(offered.do), "bold"), spell(_(" What to expect: {expect}").format(expect=offered.expect))
+        (spell(offered.do), "bold"),
+        spell(_(" What to expect: {expect}").format(expect=offered.expect)),
+        (spell(f"\n{changes(lesson, offered)}"), "dim"),
     )
     if came is not None:
         text.append(spell(f"\n{'✓' if came.as_expected else '✗'} {came.said}"), "" if came.as_expected else "bold")
     return text
+
+
+def changes(lesson: Lesson, offered: Trial) -> str:
+    """What is to be tried, as the form says it: a sentence is no place for every field."""
+    fields = fields_in_words(lesson.changes_to_try(offered))
+    if not offered.role:
+        return _("In the form: {fields}").format(fields=fields)
+    return _("In the form: “{role}” with {fields}").format(role=role_in_words(offered.role), fields=fields)
 
 
 def _measured(text: Text, verdict: Verdict, spell: type[str] | object) -> None:

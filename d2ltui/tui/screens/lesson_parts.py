@@ -119,7 +119,7 @@ class LessonPage(Pane):
         """The experiments, and what to try with what came of it."""
         _show(self.experiments, [lesson_page.experiment(e, ascii) for e in lesson.experiments])
         came = [*tried, *([None] * len(lesson.trials))]
-        _show(self.trials, [lesson_page.trial(t, came[i], ascii) for i, t in enumerate(lesson.trials)])
+        _show(self.trials, [lesson_page.trial(lesson, t, came[i], ascii) for i, t in enumerate(lesson.trials)])
         self._heads[0].display, self._heads[1].display = bool(lesson.experiments), bool(lesson.trials)
 
 
