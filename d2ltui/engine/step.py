@@ -10,6 +10,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from d2ltui.nn import Network, Optimizer
+from d2ltui.nn.accel.backward import backward
 from d2ltui.nn.batched import BatchedNetwork
 from d2ltui.nn.batched_optim import BatchedOptimizer
 
@@ -24,7 +25,7 @@ def train_step(
     optimizer.zero_grad()
     output = network(x)
     loss = network.training_loss(output, y)
-    network.objective(loss).backward()  # type: ignore[no-untyped-call]
+    backward(network.objective(loss))
     if clip is not None:
         clip()
     optimizer.step()

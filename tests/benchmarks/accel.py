@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from d2ltui.nn.accel.backward import backward
 from d2ltui.nn.accel.linear import accelerate
 from d2ltui.nn.accel.onednn import onednn_is_faster
 from d2ltui.nn.accel.optimizers import PlainSGD, uncompiled
@@ -20,6 +21,7 @@ from .figures import Figure
 
 ROUNDS, SECONDS = 15, 0.3
 Step = Callable[[], object]
+Backward = Callable[[torch.Tensor], object]
 
 
 def accelerations(context: Context) -> list[Figure]:
@@ -44,6 +46,8 @@ def _pairs() -> dict[str, tuple[Step, Step]]:
     plain = (PlainSGD, torch.optim.SGD)
     pairs["plain SGD, 784-256-10, batch 256"] = _steps(mlp, optimizers=plain)
     pairs["plain SGD, linear regression, batch 32"] = _steps((2, 1), optimizers=plain, batch=32)
+    for named, sizes, batch in (("linear regression", (2, 1), 32), ("64-64-10", (64, 64, 10), 256)):
+        pairs[f"straight backward, {named}, batch {batch}"] = _steps(sizes, straight=True, batch=batch)
     for name in ("SGD", "Adagrad", "Adam"):
         own, options = getattr(torch.optim, name), {"momentum": 0.9} if name == "SGD" else {}
         pairs[f"fused {name}{' with momentum' if options else ''}, 64-128-10, batch 32"] = _steps(
@@ -59,6 +63,7 @@ def _steps(
     sizes: tuple[int, ...],
     *,
     accelerated: bool = False,
+    straight: bool = False,
     optimizers: tuple[Any, Any] = (PlainSGD, PlainSGD),
     fused: bool = False,
     batch: int = 256,
@@ -75,14 +80,17 @@ def _steps(
     fast = optimizers[0](other.parameters(), lr=1e-4, **options, **given)
     slow = optimizers[1](plain.parameters(), lr=1e-4, **options)
     x, y = torch.rand(batch, sizes[0]), torch.rand(batch, sizes[-1])
-    return _step(other, fast, x, y), _step(plain, slow, x, y)
+    usual: Backward = torch.Tensor.backward
+    return _step(other, fast, x, y, backward if straight else usual), _step(plain, slow, x, y, usual)
 
 
-def _step(network: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor) -> Step:
+def _step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, backward: Backward
+) -> Step:
     def step() -> None:
         loss = nn.functional.mse_loss(network(x), y)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        backward(loss)
         optimizer.step()
 
     return step
