@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from d2ltui.nn.accel.linear import accelerate
+from d2ltui.nn.accel.loss import mse_loss
 from d2ltui.nn.network import Layer, Network
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
@@ -58,7 +59,7 @@ class ConciseNetwork(Network):
                 modules.append(nn.Dropout(config.dropout))
             else:
                 modules.append(load_object(ACTIVATIONS[config.activation].module)())
-        loss = nn.functional.mse_loss if config.task == "regression" else nn.functional.cross_entropy
+        loss = mse_loss if config.task == "regression" else nn.functional.cross_entropy
         super().__init__([Layer(*pair) for pair in zip(plan, modules, strict=True)], loss, input_shape)
         self.to(device)
 

@@ -118,14 +118,12 @@ def test_only_sgd_is_there_from_scratch() -> None:
         models.make_optimizer(config, network)
 
 
-@pytest.mark.parametrize("foreach", [False, True], ids=["one by one", "all at once, as on a GPU"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-def test_plain_sgd_moves_as_torchs_and_takes_over_its_state(weight_decay: float, foreach: bool) -> None:
+def test_plain_sgd_moves_as_torchs_and_takes_over_its_state(weight_decay: float) -> None:
     config = resolve({"hidden": "8", "lr": 0.1, "weight_decay": weight_decay})
     network, theirs = (models.build(config) for _ in range(2))
     optimizer = models.make_optimizer(config, network)
     assert isinstance(optimizer, PlainSGD)
-    optimizer._foreach = foreach
     optimizer.step()  # nothing has a gradient yet
     weights, biases = list(theirs.parameters())[::2], list(theirs.parameters())[1::2]
     groups = [{"params": weights}, {"params": biases}] if weight_decay else [{"params": theirs.parameters()}]
@@ -164,14 +162,12 @@ class OutOfPlace(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("foreach", [False, True], ids=["one by one", "all at once, as on a GPU"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-def test_plain_sgd_makes_no_copy_of_weights_or_gradients(weight_decay: float, foreach: bool) -> None:
+def test_plain_sgd_makes_no_copy_of_weights_or_gradients(weight_decay: float) -> None:
     config = resolve({"hidden": "8", "weight_decay": weight_decay})
     network = models.build(config)
     optimizer = models.make_optimizer(config, network)
     assert isinstance(optimizer, PlainSGD)
-    optimizer._foreach = foreach
     x, y = samples(config, dtype=torch.float32)
     network.loss(network(x), y).backward()  # type: ignore[no-untyped-call]
     with OutOfPlace() as operations:
