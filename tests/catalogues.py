@@ -261,13 +261,16 @@ def _shown() -> list[Message]:
         "field": [field.label for field in FIELDS.values()],
         "chart": CHART_WORDS,
         "quantity": QUANTITIES,
+        # Letters, digits and what is spelled are the same in every language.
+        "class": [name for info in DATASETS.values() if info.name not in SPELLED for name in info.classes],
     }
     found = [Message(text) for text in plain if re.search("[A-Za-z]{3}", text)]
-    found += [Message(word, context=context) for context in words for word in words[context]]
+    found += [Message(word, context=context) for context in words for word in words[context] if not word.isdigit()]
     return found
 
 
 STATUSES = ("ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed", "interrupted")
+SPELLED = ("kmnist", "emnist-letters")  # data sets whose classes are letters and syllables
 # What is looked at before the first step.
 READINGS = ("inputs", "labels", "loss", "outputs", "gradients", "units", "by heart")
 # Names of figures, and of what a picture lets choose.

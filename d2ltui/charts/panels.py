@@ -72,11 +72,11 @@ def _panels(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dr
     columns = -(-number // rows)  # as many in each row, nearly
     wide = (width - GAP * (columns - 1)) // columns
     lines: Drawing = []
+    high = height // rows  # the same for all: what is alike is drawn alike
     for row in range(rows):
-        high = height * (row + 1) // rows - height * row // rows
         parts = [_panel(panel, wide, high, look) for panel in panels[row * columns : (row + 1) * columns]]
         lines += [_joined([part[y] for part in parts], wide) for y in range(high)]
-    return [*lines, *below]
+    return [*lines, *([[]] * (height - len(lines))), *below]
 
 
 def _below(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Drawing:

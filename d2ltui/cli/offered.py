@@ -52,7 +52,7 @@ def datasets() -> None:
         click.echo(f"{data.name}: {_(data.description)}")
         click.echo(f"    {_extent(data)}")
         if data.classes:
-            click.echo("    " + _("classes: {names}").format(names=", ".join(data.classes)))
+            click.echo("    " + _("classes: {names}").format(names=", ".join(data.named)))
         if fields := catalogue.DATASET_SOURCES[data.name].fields:
             shown = ", ".join(f"{name} {_show(value)}" for name, value in fields.items())
             click.echo("    " + _("fields: {names}").format(names=shown))

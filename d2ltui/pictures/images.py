@@ -36,7 +36,7 @@ def confusion(subject: Subject, request: PictureRequest) -> Confusion:
     predicted = subject.outputs(subject.x_val).argmax(1)
     counts = torch.bincount((subject.y_val * classes + predicted).cpu(), minlength=classes**2)
     note = _("{samples:,} validation samples").format(samples=len(predicted))
-    return Confusion(counts.reshape(classes, classes).numpy(), subject.info.classes, note)
+    return Confusion(counts.reshape(classes, classes).numpy(), subject.info.named, note)
 
 
 def weights(subject: Subject, request: PictureRequest) -> Maps:
@@ -72,7 +72,7 @@ def features(subject: Subject, request: PictureRequest) -> Maps:
     shown = maps[page * room : (page + 1) * room]
     numbers = tuple(str(page * room + index + 1) for index in range(len(shown)))
     note = _("{total:,} feature maps of {layer} ({label})").format(
-        total=len(maps), layer=spec.title, label=subject.info.classes[int(subject.y_val[0])]
+        total=len(maps), layer=spec.title, label=subject.info.named[int(subject.y_val[0])]
     )
     captions = tuple(_("map {number}").format(number=number) for number in numbers)
     return Maps(to_numpy(shown), captions, page * room, len(maps), note, numbers)
@@ -111,7 +111,7 @@ def _captions(
     if not len(labels):
         return (), (), ()
     probabilities, predicted = torch.softmax(logits, 1).max(1)
-    names = subject.info.classes
+    names = subject.info.named
     short, shares, wrong = [], [], []
     for label, guess, share in zip(labels.tolist(), predicted.tolist(), probabilities.tolist(), strict=True):
         short.append(f"{names[label]}→{names[guess]}" if label != guess else names[label])

@@ -29,7 +29,7 @@ def regions(subject: Subject, request: PictureRequest) -> Regions:
         x=(left, right),
         y=(bottom, top),
         axes=axes,
-        names=subject.info.classes,
+        names=subject.info.named,
     )
 
 

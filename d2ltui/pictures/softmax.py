@@ -22,7 +22,7 @@ def steps(subject: Subject, request: PictureRequest) -> SoftmaxSteps:
         shifted=to_numpy(shifted),
         exp=to_numpy(torch.exp(shifted)),
         probabilities=to_numpy(softmax(logits)),
-        names=subject.info.classes,
+        names=subject.info.named,
         label=int(subject.y_val[sample]),
         sample=sample,
         total=total,

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.text import printable
 
 Task: TypeAlias = Literal["regression", "classification"]
@@ -45,6 +45,11 @@ class DatasetInfo(msgspec.Struct, frozen=True):
     def num_inputs(self) -> int:
         """The number of numbers in one sample."""
         return math.prod(self.input_shape)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names of the classes in the language that is spoken."""
+        return tuple(pgettext("class", name) for name in self.classes)
 
     @property
     def embedded(self) -> bool:

@@ -67,25 +67,25 @@ def centred(text: str, width: int) -> str:
 def spans(text: str, width: int) -> list[tuple[int, int]]:
     """Where each line of `text` begins and ends, broken to `width` cells: between words and between wide characters.
 
-    No line begins with what closes, such as a full stop, nor ends with what opens.
+    No line begins with what closes, such as a full stop, nor ends with what opens. The first one keeps its indentation.
     """
     lines: list[tuple[int, int]] = []
     begin = end = taken = 0
     for piece in _PIECE.finditer(text):
         if not piece[0]:
             continue
-        gap = cells(text[end : piece.start()]) if taken else 0
+        gap = cells(text[end : piece.start()]) if taken or not lines else 0
         wide = cells(piece[0])
         if taken and taken + gap + wide > width:
             lines.append((begin, end))
             taken = gap = 0
         if not taken:
-            begin = piece.start()
-            while wide > width > 0:  # a word that has no line to itself
+            begin = piece.start() if lines else 0
+            while gap + wide > width > 0:  # a word that has no line to itself
                 part = cut(text[begin : piece.end()], width) or text[begin]
                 lines.append((begin, begin + len(part)))
                 begin += len(part)
-                wide = cells(text[begin : piece.end()])
+                gap, wide = 0, cells(text[begin : piece.end()])
         taken += gap + wide
         end = piece.end()
     return [*lines, (begin, end)] if end > begin else lines

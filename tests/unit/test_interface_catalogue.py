@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from d2ltui.cli.app import cli
 from d2ltui.spec import language
+from d2ltui.spec.catalogue import DATASETS
 from d2ltui.spec.language import VARIABLE, prepare, using
 from d2ltui.tui.keys import FIELD_HELP, KEYS, MAP_KEYS, RUNS_KEYS, help_rows, in_words
 from tests import catalogues
@@ -47,6 +48,14 @@ def test_the_catalogue_that_is_read_is_that_of_the_text(tongue: str) -> None:
 def test_a_fuzzy_translation_is_none() -> None:
     text = '#, fuzzy\nmsgid "a"\nmsgstr "b"\n\nmsgctxt "key"\nmsgid "c"\nmsgstr "d"\n'
     assert catalogues.parsed(text) == {"a": [""], "key\4c": ["d"]}
+
+
+def test_classes_are_called_as_one_speaks() -> None:
+    assert DATASETS["circles"].named == ("outer", "inner")
+    with using("zh"):
+        assert DATASETS["circles"].named == ("外", "内")
+        assert DATASETS["fashion-mnist"].named[-1] == "短靴"
+        assert DATASETS["digits"].named == DATASETS["digits"].classes, "digits are digits"
 
 
 def test_a_word_is_said_in_its_sense() -> None:

@@ -15,6 +15,7 @@ from d2ltui.lessons.book import (
     exploding,
     learning_rate,
     momentum,
+    no_activation,
     relu_fast,
     symmetry,
     xavier,
@@ -22,7 +23,9 @@ from d2ltui.lessons.book import (
 )
 from d2ltui.lessons.bowl import Bowl
 from d2ltui.spec.diagrams import Bars, Curves, Descent, Diagram, Panels, Path, Raster
+from d2ltui.spec.language import using
 from d2ltui.spec.numbers import number
+from d2ltui.spec.pictures import Regions
 
 SIZES = [(46, 7), (74, 20), (110, 30)]
 SLOPE = np.add.outer(np.linspace(-1, 1, 20) ** 2, np.linspace(-1, 1, 30) ** 2).astype(np.float32)
@@ -154,3 +157,22 @@ def test_pushes_both_ways_are_seen_in_few_rows() -> None:
     for height in (3, 4, 5, 7, 18):
         rows = "".join(drawn(Raster(signs, ("-", "+"), signs=True), 20, height)[:-1])
         assert {"+", "-"} <= set(rows), height
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("height", [11, 12])
+def test_decision_regions_are_alike_but_for_what_differs(language: str, height: int) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (200, 2)).astype(np.float32)
+    ends = (-1.0, 1.0)
+    plane = Regions(
+        np.zeros((8, 8), np.int64), np.ones((8, 8)), points, np.arange(200) % 2, ends, ends, ("x1", "x2"), ("a", "b")
+    )
+    roles = "circles, no activation", "circles, ReLU"
+    with using(language):
+        picture = no_activation._picture({(role, depth): plane for role in roles for depth in no_activation.DEPTHS})
+        shown = drawn(picture, 48, height, Look())
+    for name in ("ReLU", "identity" if language == "en" else "恒等"):
+        assert [f"{name} {depth}" in " ".join(shown) for depth in no_activation.DEPTHS] == [True] * 4, "whole titles"
+    titles = [index for index, line in enumerate(shown) if "4" in line]
+    rows = [["".join(c if c in "●▲" else " " for c in line) for line in shown[i + 1 : i + 5]] for i in titles]
+    assert rows[0] == rows[1] != [""] * 4, "the same samples"

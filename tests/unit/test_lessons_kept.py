@@ -13,15 +13,17 @@ import pytest
 
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.picture import draw_picture
-from d2ltui.lessons import kept
-from d2ltui.lessons.measured import Figure, Verdict
+from d2ltui.lessons import Lesson, kept
+from d2ltui.lessons.measured import Figure, Measured, Verdict
 from d2ltui.lessons.progress import FILE, note_seen, read
 from d2ltui.spec.diagrams import Bars, Batches, Curve, Curves, Descent, Panel, Panels, Raster
 from d2ltui.spec.diagrams import Path as Steps
 from d2ltui.spec.language import using
 from d2ltui.spec.pictures import Regions
-from d2ltui.store import StoreError
+from d2ltui.store import StoreError, listing
 from d2ltui.store.filelock import Presence, locked
+from d2ltui.store.listing import RunInfo
+from d2ltui.tui.services.lesson_store import LessonsStored
 
 FOUND = Verdict("tiny", "It is.", True, (Figure("a share", 0.5, 0.1, plain="A share"),), "So.", 3, 1.5, "It is so.")
 PLANE = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
@@ -150,3 +152,16 @@ def test_what_was_told_in_another_language_is_measured_again(d2ltui_home: Path) 
         kept.keep(verdict, None, "")
         assert kept.read("softmax") is not None
     assert kept.read("softmax") is None
+
+
+def test_what_is_kept_is_there_before_the_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.keep(FOUND, None, "")
+    stored = LessonsStored([Lesson("tiny", "It is", "0", "It is.", "", "", lambda bench: Measured([], ""))])
+
+    def later() -> list[RunInfo]:
+        assert stored.kept.keys() == {"tiny"}, "no page says that nothing was measured yet"
+        raise StoreError("the runs cannot be read")
+
+    monkeypatch.setattr(listing, "runs", later)
+    with pytest.raises(StoreError, match="the runs"):
+        stored.read(writes=False)

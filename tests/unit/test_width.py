@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rich.cells import cell_len
+from rich.text import Text
 
 from d2ltui.charts.canvas import NO_BREAK, Look, caption, entry, wrapped
 from d2ltui.charts.grid import FILL, Grid, one_cell_each, whole
@@ -12,9 +13,11 @@ from d2ltui.charts.spec import Style
 from d2ltui.spec import width
 from d2ltui.spec.diagrams import Bars, Curve, Curves, Panel, Panels
 from d2ltui.tui.widgets.lines import changed_cells
+from d2ltui.tui.widgets.prose import broken
 
 SAID = "学习率太高时，损失会变大；用SGD训练30 %的样本（见“激活值”），就能看到。The rest is English, at length."
 TEXTS = [SAID, "训练", "a plain sentence of a few words", "", "½‖w‖² · 权重", "日本語のテキスト", "한국어 텍스트입니다"]
+TEXTS += ["    for x in 训练:  # 每个样本"]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -32,6 +35,12 @@ def test_a_line_begins_with_no_full_stop_and_ends_with_no_bracket() -> None:
         lines = width.wrapped(SAID, columns)
         assert not any(line[0] in "，；。）”：%" for line in lines)
         assert not any(line[-1] in "（“" for line in lines)
+
+
+def test_code_keeps_its_indentation_beside_chinese() -> None:
+    said = Text("用法：\n\n    for x, y in data:\n        l = loss(net(x), y)\n\n完。")
+    assert broken(said, 40).plain == said.plain
+    assert width.wrapped("    x = 训练  # 每个样本", 16) == ["    x = 训练  #", "每个样本"]
 
 
 def test_lines_of_a_paragraph_are_one_without_blanks_between_wide_characters() -> None:

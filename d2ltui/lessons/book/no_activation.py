@@ -85,7 +85,9 @@ def _draw_regions(bench: Bench, role: str, depth: int, drawn: dict[tuple[str, in
 def _picture(drawn: dict[tuple[str, int], Regions]) -> Panels:
     """What no activation makes of the plane in the upper row, ReLU in the lower one; a column for each depth."""
     panels = [
-        Panel(f"{'ReLU' if role.endswith('ReLU') else 'identity'}, {depth}", drawn[role, depth])
+        Panel(
+            f"ReLU {depth}" if role.endswith("ReLU") else _("identity {depth}").format(depth=depth), drawn[role, depth]
+        )
         for role in ("circles, no activation", "circles, ReLU")
         for depth in DEPTHS
         if (role, depth) in drawn

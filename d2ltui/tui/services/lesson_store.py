@@ -39,9 +39,9 @@ class LessonsStored:
         from d2ltui.store import listing
 
         self.progress = progress.read()
+        self._look_at_what_is_kept()  # before the runs, of which there may be thousands
         self.runs = StoredRuns(listing.runs())
         self.progress, self._tried = progress.look_up(self._lessons, self.runs, writes=writes)
-        self._look_at_what_is_kept()
 
     def _look_at_what_is_kept(self) -> None:
         """The last verdicts and figures. One that is damaged is told of and left out."""
