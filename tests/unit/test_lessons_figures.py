@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 
 from d2ltui.charts.canvas import Look
 from d2ltui.charts.picture import draw_picture
+from d2ltui.history.live import LiveRun
 from d2ltui.lessons import LESSONS, Bench
 from d2ltui.lessons.book import (
     batch_size,
     cross_entropy,
     data_size,
+    early_stopping,
     exploding,
     learning_rate,
     momentum,
@@ -176,3 +181,17 @@ def test_decision_regions_are_alike_but_for_what_differs(language: str, height: 
     titles = [index for index, line in enumerate(shown) if "4" in line]
     rows = [["".join(c if c in "●▲" else " " for c in line) for line in shown[i + 1 : i + 5]] for i in titles]
     assert rows[0] == rows[1] != [""] * 4, "the same samples"
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_where_to_stop_is_marked_across_the_curves(width: int, height: int) -> None:
+    epochs = [SimpleNamespace(epoch=i, train_loss=2 / i, val_loss=1 + abs(i - 7) / 10) for i in range(1, 21)]
+    live = cast("LiveRun", SimpleNamespace(epochs=epochs, config=SimpleNamespace(epochs=20)))
+    lines = drawn(early_stopping._picture(live, 0), width, height)
+    assert "lowest after 7 of 20 epochs" in lines[0]
+    column = lines[1].index("X")
+    axis = next(line for line in lines if "└" in line)
+    left = axis.index("└") + 1
+    assert column == left + round((len(axis) - left - 1) * 6 / 19)
+    curves = lines[2 : lines.index(axis)]
+    assert all(line[column : column + 1].strip() for line in curves), "a line from top to bottom"

@@ -80,6 +80,7 @@ def test_the_cloud_of_gradients_has_names_for_its_axes_and_a_whole_legend(width:
     text = " ".join(lines)
     for said in ("→ along X  ↑ across X", "X all", "# 64", "o 8", ". 1", "─s─ start", "─t─ trained"):
         assert said in text, said
+    assert text.count("|X| = 1") == 2, "in which unit both are"
 
 
 def test_what_is_drawn_and_what_is_told_are_the_same_numbers() -> None:

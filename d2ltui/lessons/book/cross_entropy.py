@@ -125,7 +125,7 @@ def _picture(other: Callable[[Tensor, Tensor], Tensor]) -> Panels:
     return Panels(
         (
             Panel(_("loss"), Curves(tuple(losses), LOGITS, _("logit"), low=0.0, high=10.0)),
-            Panel(_("slope > 0: logit falls"), Curves((*slopes, zero), LOGITS, _("logit"), low=-5.0, high=5.0)),
+            Panel(_("slope > 0 lowers logit"), Curves((*slopes, zero), LOGITS, _("logit"), low=-5.0, high=5.0)),
         ),
         columns=2,
         note=_("over the logit of the right class, the others' being 0"),

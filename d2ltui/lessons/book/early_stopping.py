@@ -91,11 +91,12 @@ def _picture(live: LiveRun, seed: int) -> Panels:
         Curve(_("training"), x, [epoch.train_loss for epoch in epochs], 0, "t"),
         Curve(_("validation"), x, val, 1, "v"),
     ]
-    lowest = val.index(min(val)) if val else 0
-    if val:
-        curves.insert(0, Curve(_("stop here"), [x[lowest]], [val[lowest]], 2, "X", joined=False))
+    lowest, high = val.index(min(val)) if val else 0, max([2.5, *val])
+    if val:  # a mark above a line: on the curve, which may be between two rows, it would lie beside it
+        curves.append(Curve(_("stop here"), [x[lowest]], [high], 2, "X", joined=False))
+        curves.append(Curve("", [x[lowest]] * 2, [0.0, high], 2))
     ends = (1.0, float(live.config.epochs))
-    diagram = Curves(tuple(curves), ends, _("epoch"), low=0.0, high=max([2.5, *val]), whole=True)
+    diagram = Curves(tuple(curves), ends, _("epoch"), low=0.0, high=high, whole=True)
     title = _("Loss after each epoch, seed {seed}").format(seed=seed)
     if len(epochs) == live.config.epochs:
         template = _("Loss, seed {seed}: lowest after {epoch} of {epochs} epochs")

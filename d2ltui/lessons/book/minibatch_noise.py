@@ -176,9 +176,9 @@ def _picture(drawn: dict[str, dict[int, float]], clouds: dict[int, Cloud], direc
     law = Curve("", sizes, [highest / math.sqrt(size) for size in sizes], faint=True)
     fall = Curves((*lines, law), (sizes[0], sizes[-1]), _("batch"), log=True, log_x=True)
     return Panels(
-        (Panel(_("Gradients at the start"), seen), Panel(_("Whole distance from X"), fall)),
+        (Panel(_("Gradients, |X| = 1"), seen), Panel(_("Distance to X, |X| = 1"), fall)),
         columns=2,
-        note=_("numbers: samples in a batch; left: 2 of {directions:,} directions; faint: 1/√n").format(
+        note=_("numbers: samples in a batch; left: at the start, 2 of {directions:,} directions; faint: 1/√n").format(
             directions=directions
         ),
     )

@@ -118,7 +118,7 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], bowl: Bowl, needed: Ma
     panels = []
     for role, path in drawn.items():
         steps = number(needed[role], 2) if role in needed else str(len(path) - 1)
-        walk = Path(_("a step"), [p[0] for p in path], [p[1] for p in path], 1, "o")
+        walk = Path(_("a step or more"), [p[0] for p in path], [p[1] for p in path], 1, "o")
         start = Path(_("start"), [path[0][0]], [path[0][1]], 2, "S")
         bowl_of = Descent(bowl.picture(x, y), x, y, ("w₁", "w₂"), (walk, start), bowl.goal)
         panels.append(Panel(_("{role}: {steps} steps").format(role=role_in_words(role), steps=steps), bowl_of))

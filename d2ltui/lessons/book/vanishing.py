@@ -136,7 +136,7 @@ def _picture(drawn: dict[tuple[str, int], list[float]]) -> Panels:
         for (role, depth), norms in drawn.items()
     ]
     last = float(max(map(len, drawn.values())))
-    title = _("Gradient by layer, of {depth} hidden layers").format(depth=max(deepest.values()))
+    title = _("Gradient by layer: {depth} hidden, and outputs").format(depth=max(deepest.values()))
     diagram = Curves(tuple(curves), x=(1.0, last), x_label=_("layer"), log=True, whole=True)
     return Panels((Panel(title, diagram),), columns=1, note=_("the last layer's being 1; faint: fewer layers"))
 
