@@ -92,7 +92,7 @@ class Checkpoint:
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         values["config"] = plain_config(self.config)
         buffer = io.BytesIO()  # of a disk that is full, PyTorch's own writer tells in its own words
-        torch.save({"format": FORMAT, "version": VERSION, "checksum": _checksum(values), **values}, buffer)
+        torch.save({"format": FORMAT, "version": VERSION, "checksum": checksum(values), **values}, buffer)
         file.write(buffer.getbuffer())
 
 
@@ -118,17 +118,18 @@ def to_cpu(value: Any) -> Any:
     return value
 
 
-def _checksum(value: Any, crc: int = 0) -> int:
+def checksum(value: Any, crc: int = 0) -> int:
+    """Of every tensor and plain value in `value`, wherever it stands."""
     if isinstance(value, Tensor):
         head = f"{value.dtype}{tuple(value.shape)}"
         return zlib.crc32(value.detach().contiguous().numpy().tobytes(), zlib.crc32(head.encode(), crc))
     if isinstance(value, dict):
         for key in sorted(value, key=repr):
-            crc = _checksum(value[key], zlib.crc32(repr(key).encode(), crc))
+            crc = checksum(value[key], zlib.crc32(repr(key).encode(), crc))
         return crc
     if isinstance(value, (list, tuple)):
         for item in value:
-            crc = _checksum(item, crc)
+            crc = checksum(item, crc)
         return crc
     return zlib.crc32(repr(value).encode(), crc)
 
@@ -179,7 +180,7 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
     values = {name: every[name] for name in names if name in every}
     try:
         missing = [name for name in names if name not in values and name not in _OPTIONAL]
-        differs = missing or found.get("checksum") != _checksum(every)
+        differs = missing or found.get("checksum") != checksum(every)
     except Exception as error:  # a tensor of a kind that no checkpoint has
         raise CheckpointError(
             _("checkpoint: {path} is damaged ({reason})").format(path=path, reason=_first_line(error))

@@ -154,6 +154,11 @@ class Control:
         """Whether the run is to end."""
         return self._stop
 
+    def stop_if_asked(self) -> None:
+        """Raises Stopped where the run is to end."""
+        if self._stop:
+            raise Stopped
+
     @property
     def observed(self) -> bool:
         """Whether anybody looks at the layers."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ import torch
 
 from d2ltui.data import Dataset
 from d2ltui.engine.picture_desk import PictureDesk
+from d2ltui.engine.weight_history import Weights, too_large
 from d2ltui.nn import Network
 from d2ltui.pictures.make import make
 from d2ltui.pictures.subject import Subject
@@ -33,6 +36,7 @@ class Painter:
         subject: makes the subject; called when the first picture is asked for, in the thread that makes it.
         failed: told what has failed, and of what.
         next_step: shows the step that comes next, None where none does; called while the run waits for it.
+        past: the weights that were kept of the moment of a step, None where none were.
     """
 
     def __init__(
@@ -41,10 +45,12 @@ class Painter:
         subject: Callable[[], Subject],
         failed: Callable[[str, Exception], None],
         next_step: Callable[[], StepSeen | None] = lambda: None,
+        past: Callable[[int], Weights | None] = lambda step: None,
     ) -> None:
-        self._desk, self._failed, self._next_step = desk, failed, next_step
+        self._desk, self._failed, self._next_step, self._past = desk, failed, next_step, past
         self._make_subject: Callable[[], Subject] | None = subject
         self._subject: Subject | None = None
+        self._earlier: Subject | None = None  # the same samples, and a network of its own for weights of the past
         self._broken: dict[str, str] = {}  # why, by kind
         self._made_at, self._next = -1, 0.0  # the step of the last picture, and when the next one may come
         self._serving = threading.Lock()
@@ -59,9 +65,12 @@ class Painter:
         desk: PictureDesk | None,
         failed: Callable[[str, Exception], None],
         next_step: Callable[[], StepSeen | None],
+        past: Callable[[int], Weights | None],
     ) -> Painter:
         """For `network`, which is on `device`, and its data, which need not be."""
-        return cls(desk, lambda: Subject.of(network, data, device), failed, next_step)
+        if desk is not None:
+            desk.no_past = too_large(network)
+        return cls(desk, lambda: Subject.of(network, data, device), failed, next_step, past)
 
     def paint(self, step: int, *, standing: bool = False) -> None:
         """Make the picture that is due after `step` steps, if one is. `standing`: no step is kept waiting for it."""
@@ -70,6 +79,8 @@ class Painter:
             return
         if desk.fresh or (step != self._made_at and (standing or time.perf_counter() >= self._next)):
             self._answer(desk, step)
+        elif standing or time.perf_counter() >= self._next:
+            self._answer_of_past(desk)
 
     def forget(self) -> None:
         """What has been made is no longer so: something else than a step has changed what comes next."""
@@ -100,8 +111,25 @@ class Painter:
     def _serve(self, step: int) -> None:
         with self._serving:
             self._waiting.release()
-            if self._desk is not None:
-                self._answer(self._desk, step, alone=True)
+            if (desk := self._desk) is not None:
+                self._answer_of_past(desk, alone=True)  # that is what is seen
+                if desk.fresh or self._made_at != step:
+                    self._answer(desk, step, alone=True)
+
+    def _answer_of_past(self, desk: PictureDesk, *, alone: bool = False) -> None:
+        """Make the picture of the moment that is looked at, unless there is one."""
+        request, moment = desk.request, desk.moment
+        weights = self._past(moment) if moment is not None else None
+        if request is None or request.kind == STEP or moment is None or weights is None:
+            return
+        last = max(moment, weights.step)
+        if not any(made.request == request and weights.step <= made.step <= last for made in desk.past):
+            began = time.thread_time()
+            desk.put_past(self._made(request, weights.step, alone, weights))
+            self._set_next(began)
+
+    def _set_next(self, began: float) -> None:
+        self._next = time.perf_counter() + max(PICTURE_EVERY, (time.thread_time() - began) / SHARE)
 
     def _answer(self, desk: PictureDesk, step: int, *, alone: bool = False) -> None:
         request = desk.take()
@@ -110,7 +138,7 @@ class Painter:
         began = time.thread_time()  # this thread's own: on a busy machine everything else takes as many times longer
         desk.put(self._stepped(request, step) if request.kind == STEP else self._made(request, step, alone))
         self._made_at = step
-        self._next = time.perf_counter() + max(PICTURE_EVERY, (time.thread_time() - began) / SHARE)
+        self._set_next(began)
 
     def _stepped(self, request: PictureRequest, step: int) -> PictureMade:
         if request.kind not in self._broken:
@@ -125,10 +153,19 @@ class Painter:
             request, step, None, _("the next step cannot be shown ({reason})").format(reason=self._broken[request.kind])
         )
 
-    def _made(self, request: PictureRequest, step: int, alone: bool) -> PictureMade:
+    def _with(self, weights: Weights | None) -> Subject:
+        subject = self._know()
+        if weights is None:
+            return subject
+        if self._earlier is None:
+            self._earlier = dataclasses.replace(subject, network=copy.deepcopy(subject.network))
+        self._earlier.network.load_state(weights.state)
+        return self._earlier
+
+    def _made(self, request: PictureRequest, step: int, alone: bool, past: Weights | None = None) -> PictureMade:
         if request.kind not in self._broken:
             try:
-                return make(self._know(), request, step, alone=alone)
+                return make(self._with(past), request, step, alone=alone)
             except Exception as error:  # whatever a network or a library raises: the run goes on
                 self._broken[request.kind] = str(error) or type(error).__name__
                 self._failed(_("the picture '{kind}'").format(kind=request.kind), error)

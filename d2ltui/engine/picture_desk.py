@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 from d2ltui.spec.pictures import PictureMade, PictureRequest
 
-MAX_PAST = 64
+MAX_PAST = 66
 
 
 class PictureDesk:
     """One standing request for pictures, and the newest answer. Every method returns at once, in any thread.
 
-    `on_ask` is called after each new request, in the asking thread, by whoever makes the pictures.
+    What is meant is the picture of now, or, with `look_at`, that of a moment before. `on_ask` is called after each new
+    request and each other moment, in the asking thread, by whoever makes the pictures.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,8 @@ class PictureDesk:
         self.on_ask: Callable[[], None] = _nothing
         self.made: PictureMade | None = None  # replaced by a new one, never changed
         self.past: list[PictureMade] = []  # of this request, the newest last, at most MAX_PAST; replaced, too
+        self.moment: int | None = None  # the step that is looked at; None for now
+        self.no_past = ""  # why there are no pictures of moments that were not looked at, where there is a reason
 
     def ask(self, request: PictureRequest | None) -> None:
         """From now on have pictures of `request` made, again and again while the run trains; with None, no more."""
@@ -48,16 +51,33 @@ class PictureDesk:
             self._fresh = False
             return self._request
 
+    def look_at(self, step: int | None) -> None:
+        """The picture after `step` steps is meant from now on, as far as there is one; None for now."""
+        if step != self.moment:
+            self.moment = step
+            if self._request is not None:
+                self.on_ask()
+
     def put(self, made: PictureMade) -> None:
         """Lay out the answer, unless something else has been asked for meanwhile."""
         with self._lock:
             if made.request == self._request:
                 self.made = made
-                past = [*(one for one in self.past if one.request == made.request and one.step < made.step), made]
-                if len(past) > MAX_PAST:  # without the one that is missed least
-                    gaps = [after.step - before.step for before, after in zip(past, past[2:], strict=False)]
-                    del past[1 + gaps.index(min(gaps))]
-                self.past = past
+                self._keep([*(one for one in self.past if one.step < made.step), made])
+
+    def put_past(self, made: PictureMade) -> None:
+        """Lay out the picture of a moment before."""
+        with self._lock:
+            if made.request == self._request:
+                others = (one for one in self.past if one.step != made.step)
+                self._keep(sorted([*others, made], key=lambda one: one.step))
+
+    def _keep(self, past: list[PictureMade]) -> None:
+        past = [one for one in past if one.request == self._request]
+        if len(past) > MAX_PAST:  # without the one that is missed least
+            gaps = [after.step - before.step for before, after in zip(past, past[2:], strict=False)]
+            del past[1 + gaps.index(min(gaps))]
+        self.past = past
 
     def at(self, step: int) -> PictureMade | None:
         """The last picture of the request that was made until `step`, else the first one after it; None without any."""

@@ -14,9 +14,11 @@ from d2ltui.engine.metrics import r_squared
 from d2ltui.engine.observers import Sinks
 from d2ltui.engine.preparation import Prepared
 from d2ltui.engine.progress import Progress
+from d2ltui.engine.threads import CoreMeter
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerSpec
 
 # A loss beyond this has diverged, finite or not: cross-entropy's slope is bounded, so that a learning rate of 1e30
@@ -46,6 +48,12 @@ def started(
 def note(emit: Sinks, at: Progress, text: str) -> None:
     """Tell something to know of how the run is trained."""
     emit(events.Noted(at.step, text))
+
+
+def tell_of_meter(emit: Sinks, meter: CoreMeter) -> None:
+    """Tell why other programs are no longer measured, once, where they are not."""
+    if (error := meter.take_error()) is not None:
+        emit.tell_failure(_("measuring other programs"), error)
 
 
 def publish(parts: Prepared, progress: Progress, emit: Sinks) -> None:

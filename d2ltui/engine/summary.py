@@ -12,6 +12,7 @@ from torch import Tensor
 from d2ltui.data import DataError, LoaderError
 from d2ltui.engine.checkpoint import CheckpointError
 from d2ltui.engine.device import DeviceError, PrecisionError
+from d2ltui.engine.progress import Progress
 from d2ltui.nn import BuildError, Network
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import Task
@@ -89,6 +90,14 @@ def stopped(step: int, pruned: events.Finding | None = None) -> str:
         if pruned
         else _("stopped after step {step:,}").format(step=step)
     )
+
+
+def outcome(task: Task, away: bool, at: Progress, guess: float) -> tuple[events.Status, str]:
+    """How a run that was trained to its end has ended; `away`: its loss has run away, and a guess has `guess`."""
+    last = at.epochs[-1]
+    if not away:
+        return "finished", result(task, last)
+    return "diverged", ran_away(last, at.first_loss, guess, at.lr)
 
 
 def ran_away(last: events.EpochEnded, start: float, guess: float, lr: float) -> str:

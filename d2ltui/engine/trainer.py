@@ -30,6 +30,7 @@ from d2ltui.engine.rehearsal import Rehearsal
 from d2ltui.engine.reporting import LARGEST_LOSS, end_epoch, publish
 from d2ltui.engine.stepping import Steps
 from d2ltui.engine.threads import CoreMeter, ThreadCount
+from d2ltui.engine.weight_history import WeightHistory, WeightSink
 from d2ltui.engine.workbench import Workbench
 from d2ltui.history.series import Array
 from d2ltui.nn import build, set_lr
@@ -51,6 +52,7 @@ class Trainer:
         dataset: what to train on instead of loading what the config names; its `info` shapes the network.
         sample_every: seconds between two looks at the layers while nobody looks; None for none, and for no samples.
         keeper: takes checkpoints, whenever `CheckpointSchedule` has one due, at a pause and at the end of the run.
+        weights: stores what the weights were at moments of the run, for pictures of those; None where nobody does.
         resume: reads the checkpoint to resume from, in this thread; where it finds none, the run begins again.
         probes: what was seen in the layers of a run that is resumed; `losses`, shape (steps,): those of its steps.
         diagnose: whether data and network are checked before the first step, and, at its end, a run that has not
@@ -68,6 +70,7 @@ class Trainer:
         dataset: Dataset | None = None,
         sample_every: float | None = SAMPLE_EVERY,
         keeper: CheckpointSink | None = None,
+        weights: WeightSink | None = None,
         resume: Callable[[], Checkpoint | None] | None = None,
         probes: Sequence[events.LayersProbed] = (),
         losses: Array | None = None,
@@ -85,7 +88,7 @@ class Trainer:
         self._pace = CheckpointSchedule(keeper, partial(self._emit.tell_failure, _("storing checkpoints")))
         self._resume, self._past_probes, self._past_losses = resume, probes, losses
         self._diagnose = diagnose
-        self._trials, self._give_up, self._graphs_of = trials, give_up, graphs
+        self._trials, self._give_up, self._graphs_of, self._weight_sink = trials, give_up, graphs, weights
         self.progress = Progress(config)
         self._due = 0.0  # when to look at the clock's business next
         self._device_name = config.device
@@ -104,7 +107,7 @@ class Trainer:
             self._emit(events.StatusChanged("loading"))
             self._prepare()
             self._train()
-            status, message = self._outcome()
+            status, message = summary.outcome(self.config.task, self._ran_away, progress, self.parts.guess)
         except (Stopped, LoadCancelled):
             status = "stopped"
             loaded = self._loaded
@@ -141,19 +144,12 @@ class Trainer:
 
     def _trial(self, config: RunConfig, data: Dataset) -> Sequence[events.EpochEnded]:
         """The epochs of a run of `config`, which nobody sees; none where it did not come to its end."""
-        self._stop_if_asked()
+        self.control.stop_if_asked()
         config = msgspec.structs.replace(config, threads=self._threads.number, device=self._device_name)
         trainer = Trainer(config, self.control.of_trial(), [], dataset=data, sample_every=None)
         finished = trainer.run().status == "finished"
-        self._stop_if_asked()
+        self.control.stop_if_asked()
         return trainer.progress.epochs if finished else []
-
-    def _outcome(self) -> tuple[events.Status, str]:
-        """Of a run that was trained to its end."""
-        last = self.progress.epochs[-1]
-        if not self._ran_away:
-            return "finished", summary.result(self.config.task, last)
-        return "diverged", summary.ran_away(last, self.progress.first_loss, self.parts.guess, self.progress.lr)
 
     def _parameters(self) -> dict[str, object] | None:
         regression = self.config.task == "regression" and hasattr(self, "network")
@@ -164,12 +160,13 @@ class Trainer:
     def _prepare(self) -> None:
         config = self.config
         names = candidates(config)
-        self._stop_if_asked()
+        self.control.stop_if_asked()
         self._meter = CoreMeter()
         self._data = data = self._dataset or load(config, self._tell_progress, lambda: self.control.stopping)
-        self._stop_if_asked()
+        self.control.stop_if_asked()
         checkpoint = self._resume() if self._resume is not None else None
-        device, why = choose(config, data, self._stop_if_asked, self._tell_progress, names=names, kept=checkpoint)
+        stop, tell = self.control.stop_if_asked, self._tell_progress
+        device, why = choose(config, data, stop, tell, names=names, kept=checkpoint)
         self._device_name = str(device)
         make_current(device)
         self._set.enter_context(products(config, device))
@@ -187,8 +184,10 @@ class Trainer:
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
         self._inspection = inspection_of(self._bench, self._emit, self._sample_every)
-        rehearsal, tell = Rehearsal(config, self.parts, self.progress), self._emit.tell_failure
-        self._painter = Painter.of(self.network, data, device, self.control.pictures, tell, rehearsal.seen)
+        rehearsal, desk = Rehearsal(config, self.parts, self.progress), self.control.pictures
+        failed = self._emit.tell_failure
+        self._history = WeightHistory(config, self.network, self._weight_sink, failed, wanted=desk is not None)
+        self._painter = Painter.of(self.network, data, device, desk, failed, rehearsal.seen, self._history.at)
         self._begin_epoch(1)
         freeze_gc()
         self._loaded = True
@@ -203,11 +202,7 @@ class Trainer:
             reporting.note(self._emit, self.progress, why)
         if fewer is not None:
             self._emit(fewer)
-        self._tell_of_meter()
-
-    def _stop_if_asked(self) -> None:
-        if self.control.stopping:
-            raise Stopped
+        reporting.tell_of_meter(self._emit, self._meter)
 
     def _rest_if_asked(self) -> None:
         if self.control.resting:
@@ -216,7 +211,7 @@ class Trainer:
     def _between_parts(self) -> None:
         """Of the validation data."""
         self._rest_if_asked()
-        self._stop_if_asked()
+        self.control.stop_if_asked()
 
     def _tell_progress(self, message: str, fraction: float | None) -> None:
         self._emit(events.Loading(message, fraction))
@@ -224,6 +219,7 @@ class Trainer:
     # Training
 
     def _train(self) -> None:
+        self._history.take(self.progress.step)
         if self.progress.step == 0:
             self._pace.keep(self._checkpoint)  # there is something to go on from, from the first step on
         try:
@@ -238,6 +234,7 @@ class Trainer:
         self.progress.clock.stop()
         if not (self.progress.diverged or self._ran_away):  # broken weights are not worth the place of good ones
             self._pace.keep(self._checkpoint)
+        self._history.end(self.progress.step, broken=self.progress.diverged)
         self._judge_layers(last=True)
         self._painter.release(self.progress.step)
 
@@ -284,8 +281,10 @@ class Trainer:
 
     def _train_epoch(self, epoch: int) -> None:
         control, progress, recorder, capacity = self.control, self.progress, self.parts.recorder, self.parts.capacity
-        clock, sampler = time.perf_counter, self._inspection.sampler
+        clock, sampler, history = time.perf_counter, self._inspection.sampler, self._history
         for __ in self._steps.epoch(progress, self._most_steps):
+            if progress.step >= history.next:
+                history.take(progress.step)
             if progress.step == sampler.next:
                 self._publish()  # ends a run that has diverged
                 self._inspection.sample(progress, self._rate)
@@ -298,18 +297,15 @@ class Trainer:
         """How many steps may be trained before the next one is looked at."""
         if self.control.attention or time.perf_counter() >= self._due:
             return 1
-        return min(self._inspection.sampler.next - self.progress.step, self.parts.capacity - len(self.parts.recorder))
+        then = min(self._inspection.sampler.next, self._history.next)
+        return min(then - self.progress.step, self.parts.capacity - len(self.parts.recorder))
 
     def _adapt_threads(self, *, epoch_ended: bool) -> None:
         if self._threads.due(epoch_ended=epoch_ended):
             changed = self._threads.look(self.progress.step, epoch_ended=epoch_ended)
             if changed is not None:
                 self._emit(changed)
-            self._tell_of_meter()
-
-    def _tell_of_meter(self) -> None:
-        if (error := self._meter.take_error()) is not None:
-            self._emit.tell_failure(_("measuring other programs"), error)
+            reporting.tell_of_meter(self._emit, self._meter)
 
     def _between_steps(self) -> None:
         if self.control.attention:
@@ -326,6 +322,7 @@ class Trainer:
                 wait = 0.0  # come back after the very next step, which is the one to measure
         if self.control.mode != "pause" and self._pace.due(within_epoch=True):
             self._pace.keep(self._checkpoint)
+        self._history.store()
         self._painter.paint(self.progress.step)
         if self.control.attention:
             self._handle_requests()
@@ -349,6 +346,7 @@ class Trainer:
                 self._emit(events.StatusChanged("paused", self.progress.step))
                 self.control.wait_while_paused(SHOWN_WITHIN)
                 self._pace.keep(self._checkpoint)
+                self._history.pause(self.progress.step)
                 self._look_at_pause()
             elif waiting and observed and not looked:
                 self._look_at_pause()  # somebody begins to look, and no step will come to look at
@@ -395,5 +393,6 @@ class Trainer:
     def _restore(self, checkpoint: Checkpoint) -> None:
         resuming.restore(checkpoint, self.progress, self.parts, self._past_probes, self._past_losses)
         self._past_losses = None  # they may be many
+        self._history.go_on_from(self.progress.step)
         self._inspection.go_on_from(self.progress.step, self._past_probes)
         self._apply_lr()

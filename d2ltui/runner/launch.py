@@ -38,6 +38,7 @@ def train(
         control,
         sinks,
         keeper=recording,
+        weights=recording,
         resume=recording.checkpoint if recording.resumes else None,
         probes=recording.past_probes,
         losses=recording.past_losses,

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
@@ -33,13 +33,14 @@ from d2ltui.store.writer import CLOSE_TIMEOUT, StoreThread
 
 if TYPE_CHECKING:
     from d2ltui.engine.checkpoint import Checkpoint
+    from d2ltui.engine.weight_history import Kept
 
 
 MAX_LOST_STEPS = 2**27  # in place of which a new database has gaps: a gigabyte of them
 
 
 class RunRecording:
-    """One run that is being stored. It is the engine's `CheckpointSink`.
+    """One run that is being stored. It is the engine's `CheckpointSink` and `WeightSink`.
 
     `store` is the sink, `live` the run in memory (of a resumed one: with everything that was stored), `path` the
     resumed run's directory. `trouble` is the last thing that went wrong with storing, as a sentence, or "".
@@ -66,6 +67,8 @@ class RunRecording:
         self._unwritten = 0
         self._counting = threading.Lock()
         self._took = 0.0
+        self.weights_idle, self.weights_took = True, 0.0  # see the engine's WeightSink
+        self._disk_failed = False  # whether that a file beside the database cannot be written has been said
         self._begins_again = bool(damage)  # whether nothing but the checkpoint tells of what has been trained
         self._damaged = False  # whether checkpoint.pt is not worth keeping
         self._slow_told = False
@@ -205,8 +208,9 @@ class RunRecording:
             try:
                 previous = None if self._damaged else path / home.PREVIOUS
                 home.write_atomically(path / home.CHECKPOINT, checkpoint.write, previous=previous)
-                self._damaged = False
+                self._damaged = self._disk_failed = False
             except Exception as error:  # also what PyTorch makes of a full disk
+                self._disk_failed = True
                 said = (
                     _("no checkpoint ({why}); the last one is kept")
                     if recovery.has_checkpoint(path)
@@ -219,6 +223,41 @@ class RunRecording:
                     self._unwritten -= 1
 
         self.store.later(write)
+
+    # The engine's WeightSink
+
+    def past_weights(self) -> Kept:
+        """What was kept of the run before it was resumed; nothing where that cannot be read, which is told."""
+        from d2ltui.engine.checkpoint import CheckpointError
+        from d2ltui.engine.weight_history import read
+
+        try:
+            return read(self._resumed / home.WEIGHTS, self.config) if self._resumed is not None else ()
+        except CheckpointError as error:
+            if self._on_trouble is not None:
+                self._on_trouble(_("store: the weights of earlier steps are lost ({why})").format(why=error))
+            return ()
+
+    def keep_weights(self, write: Callable[[BinaryIO], object]) -> None:
+        """Store what `write` writes; where that fails, it is said once, and tried again the next time.
+
+        Not even once where the same disk has just refused a checkpoint.
+        """
+        self.weights_idle = False
+
+        def job(path: Path) -> None:
+            began = time.thread_time()
+            try:
+                home.write_atomically(path / home.WEIGHTS, write)
+            except Exception as error:  # also what PyTorch makes of a full disk
+                said, self._disk_failed = self._disk_failed, True
+                if not said:
+                    why = home.gone(path) or reason(error)
+                    raise StoreError(_("no weights of earlier steps ({why})").format(why=why)) from None
+            finally:
+                self.weights_took, self.weights_idle = time.thread_time() - began, True
+
+        self.store.later(job)
 
     def _handle_requests(self, request: Request) -> None:
         match request.verb:

@@ -1,11 +1,14 @@
-"""Pictures of a run that this process does not train: of the network in its newest checkpoint.
+"""Pictures of a run that this process does not train: of its newest checkpoint, and of the moments that it has kept.
 
 Importing this module costs no PyTorch; the first picture does, in a thread.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +25,8 @@ from d2ltui.store.errors import NotAllowed, StoreError
 
 if TYPE_CHECKING:
     from d2ltui.data import Dataset
+    from d2ltui.engine.weight_history import Kept, Weights
+    from d2ltui.nn import Network
     from d2ltui.pictures.subject import Subject
     from d2ltui.spec.config import RunConfig
 
@@ -34,19 +39,20 @@ class StoredPictures:
         self.desk.on_ask = self._begin
         self._path, self._config = path, config
         self._data: Dataset | None = None
-        self._of: int | None = None  # when the checkpoint was written that the newest picture shows
+        self._of: tuple[int, ...] | None = None  # when the files were written that the newest picture shows
         self._making = threading.Lock()
 
     def refresh(self) -> None:
-        """Make the picture anew where another process has written a checkpoint since."""
+        """Make the picture anew where another process has written weights since."""
         if self.desk.request is not None and self._of is not None and self._of != self._written():
             self._begin()
 
-    def _written(self) -> int:
-        try:
-            return (self._path / home.CHECKPOINT).stat().st_mtime_ns
-        except OSError:
-            return 0
+    def _written(self) -> tuple[int, ...]:
+        found = []
+        for name in (home.CHECKPOINT, home.WEIGHTS):
+            with contextlib.suppress(OSError):
+                found.append((self._path / name).stat().st_mtime_ns)
+        return tuple(found)
 
     def _begin(self) -> None:
         if self.desk.request is not None and self._making.acquire(blocking=False):
@@ -59,7 +65,8 @@ class StoredPictures:
             step, subject = subject_of(self._path, self._config, self._data_set())
             from d2ltui.engine.painter import Painter
 
-            Painter(self.desk, lambda: subject, lambda what, error: None).release(step)
+            past = self._past(subject.network)
+            Painter(self.desk, lambda: subject, lambda what, error: None, past=past).release(step)
         except Exception as error:  # a file that is gone, another version's network: the screen says so
             if (request := self.desk.take()) is not None:
                 self.desk.put(
@@ -69,6 +76,20 @@ class StoredPictures:
             self._making.release()
         if self.desk.fresh:  # asked for just before the release: whoever asked has found this thread at work
             self._begin()
+
+    def _past(self, network: Network) -> Callable[[int], Weights | None]:
+        """The weights that were kept of earlier moments; `no_past` of the desk says why there are none."""
+        from d2ltui.engine.checkpoint import CheckpointError
+        from d2ltui.engine.weight_history import at, read, too_large
+
+        kept: Kept = ()
+        try:
+            kept = read(self._path / home.WEIGHTS, self._config)
+            if not kept:
+                self.desk.no_past = too_large(network) or _("no weights of earlier steps were kept")
+        except CheckpointError as error:
+            self.desk.no_past = str(error)
+        return partial(at, kept)
 
     def _data_set(self) -> Dataset:
         if self._data is None:

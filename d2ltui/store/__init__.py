@@ -5,6 +5,7 @@
         run.db                  SQLite: everything that was told of the run (see `schema`)
         run.db.damaged          one that could not be read any more, where the run went on in a new one
         checkpoint.pt           what the run goes on from; `checkpoint-previous.pt` is the one before
+        weights.pt              what its weights were at moments of its training, for pictures; of a small network alone
         log.txt                 what happened, for people
         note.txt                what somebody wrote about it
         lock                    held by the process that trains it

@@ -25,7 +25,7 @@ except ImportError:  # no such locks on Windows; the process's number in the dat
     fcntl = None  # type: ignore[assignment]
 
 DATABASE, CONFIG, LOG, NOTE, LOCK = "run.db", "config.toml", "log.txt", "note.txt", "lock"
-CHECKPOINT, PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
+CHECKPOINT, PREVIOUS, WEIGHTS = "checkpoint.pt", "checkpoint-previous.pt", "weights.pt"
 LATEST = "latest"
 MADE, GONE = ".new-", ".old-"  # what begins the names of directories that are no run yet, and none any more
 # What renaming a directory to a name says where something is there already.

@@ -79,7 +79,7 @@ class RunWriter:
         self._sign = 0.0
         self._held: list[events.Event] | None = [] if goes_on else None
         take_requests(path)  # what was asked of an earlier process is void
-        for name in (home.CHECKPOINT, home.DATABASE):
+        for name in (home.CHECKPOINT, home.WEIGHTS, home.DATABASE):
             for left in path.glob(f".{name}-*"):  # by a process that was killed
                 with contextlib.suppress(OSError):  # a directory of that name is nobody's business
                     left.unlink()

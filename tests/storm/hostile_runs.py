@@ -210,7 +210,7 @@ def in_checkpoint(path: Path, r: random.Random) -> str:
     parts = [*values.values(), *(part for parts in dicts for part in parts)]
     if not any(torch.is_tensor(part) and part.numel() > 10**6 for part in parts):
         with contextlib.suppress(Exception):
-            checksum = checkpoint._checksum(values)
+            checksum = checkpoint.checksum(values)
     torch.save({**found, **values, "checksum": checksum}, path / home.CHECKPOINT)
     return f"checkpoint {name}: {str(value)[:80]!r}"
 

@@ -97,6 +97,15 @@ async def test_letters_where_there_are_no_colours(open_app: Opener) -> None:
         await person.until(lambda: "A upper  B lower" in person.text(), "the classes")
         assert person.text().isascii()
         assert "aaaaa" in person.text()
+        # With the cursor on an earlier step, the picture is of what the network was by then.
+        await person.press("tab")
+        while person.focused_pane != "loss":
+            await person.press("tab")
+        await person.press(*["left"] * 4)
+        await person.until(lambda: person.main.cursor is not None, "the cursor")
+        step = person.main.cursor or 0
+        await person.until(lambda: f"v kind  step {step}" in person.text(), "its picture")
+        await person.press("escape")
         # On a light background what stands out is dark.
         for key in ("", "ctrl+t"):
             await person.press(*([key] if key else []))

@@ -344,7 +344,7 @@ def rewritten(path: Path, **changed: object) -> None:
     found = torch.load(path, weights_only=True)
     values = {name: value for name, value in found.items() if name not in ("format", "version", "checksum")} | changed
     try:
-        checksum = checkpoint_module._checksum(values)
+        checksum = checkpoint_module.checksum(values)
     except TypeError:
         checksum = 0
     torch.save({**found, **values, "checksum": checksum}, path)

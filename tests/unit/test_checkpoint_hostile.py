@@ -150,7 +150,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, make: Callable[[Path]
 def test_a_moment_that_its_run_has_not(whole: Path, changed: dict[str, object]) -> None:
     found = torch.load(whole, weights_only=True)
     values = {name: value for name, value in found.items() if name not in ("format", "version", "checksum")} | changed
-    torch.save({**found, **values, "checksum": checkpoint_module._checksum(values)}, whole)
+    torch.save({**found, **values, "checksum": checkpoint_module.checksum(values)}, whole)
     with pytest.raises(CheckpointError, match=r"checkpoint: .* is damaged \("):
         read(whole, config())
 
@@ -179,7 +179,7 @@ def test_a_field_of_another_kind_is_told_whichever_it_is(whole: Path, foreign: o
     changes += [(f"config's {name}", {"config": {**values["config"], name: foreign}}) for name in values["config"]]
     for name, change in changes:
         changed = {**values, **change}
-        torch.save({**found, **changed, "checksum": checkpoint_module._checksum(changed)}, whole)
+        torch.save({**found, **changed, "checksum": checkpoint_module.checksum(changed)}, whole)
         try:
             checkpoint = read(whole, config())
         except CheckpointError as error:

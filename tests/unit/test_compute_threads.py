@@ -302,7 +302,7 @@ def test_what_was_stored_before_threads_were_is_read(tmp_path: Path) -> None:
     run(config, keeper=Keeper())
     values = {name: value for name, value in vars(kept[-1]).items() if name != "threads"}
     values["config"] = {name: value for name, value in plain_config(config).items() if name != "threads"}
-    head = {"format": checkpoint_module.FORMAT, "version": 1, "checksum": checkpoint_module._checksum(values)}
+    head = {"format": checkpoint_module.FORMAT, "version": 1, "checksum": checkpoint_module.checksum(values)}
     torch.save({**head, **values}, tmp_path / "checkpoint.pt")
     found = checkpoint_module.read(tmp_path / "checkpoint.pt", config)
     assert (found.threads, found.config.threads, found.step) == (0, "auto", kept[-1].step)

@@ -144,6 +144,7 @@ EXCEPTIONS = {
     "auto, cpu, cuda, cuda:N, mps": "values",
     "logit o": "a formula",
     "d2ltui checkpoint": "the format's name",
+    "d2ltui weights": "the format's name",
     "steepest descent": "a value of JSON",
     "a tenth of the rate at the lowest loss": "likewise",
     "at end of document": "what another library says",

@@ -61,6 +61,7 @@ class PicturePane(RunPane):
                 size,
             )
             return
+        desk.look_at(view.cursor)
         title = _(kind.title)
         self.title(self.longest_fitting(_("Picture: {title}").format(title=title), title))
         self._ask(desk, kind, size)
@@ -89,17 +90,20 @@ class PicturePane(RunPane):
         request = PictureRequest(kind.name, *area(*size), self._choices.get(kind.name, 0))
         if desk.request != request:
             desk.ask(request)
-            if not self._looking:  # a key that is held down asks again and again
-                self._looking = True
-                self.set_timer(ANSWER_EVERY, self._look_for_answer)
-            self._until = time.monotonic() + ANSWER_WITHIN
+            self._expect_answer()
+
+    def _expect_answer(self) -> None:
+        if not self._looking:  # a key that is held down asks again and again
+            self._looking = True
+            self.set_timer(ANSWER_EVERY, self._look_for_answer)
+        self._until = time.monotonic() + ANSWER_WITHIN
 
     def _look_for_answer(self) -> None:
         self._looking = False
         view = self._last
         if view is None or view.pictures is None or not self.display or view.pictures.request is None:
             return
-        made = view.pictures.made
+        made = meant(view.pictures, view.cursor)
         if made is not None and made.request == view.pictures.request:
             self._show(view.pictures, self.view.size, view)
         elif time.monotonic() < self._until:
@@ -107,9 +111,7 @@ class PicturePane(RunPane):
             self.set_timer(ANSWER_EVERY, self._look_for_answer)
 
     def _show(self, desk: PictureDesk, size: Size, view: RunView) -> None:
-        made = desk.made
-        if view.cursor is not None and made is not None and view.cursor < made.step:
-            made = desk.at(view.cursor) or made
+        made = meant(desk, view.cursor)
         if made is None or desk.request is None or made.request.kind != desk.request.kind:
             ended = view.live is not None and view.live.ended is not None
             waiting = _("loading the network …") if ended else _("the network is not there yet")
@@ -125,9 +127,7 @@ class PicturePane(RunPane):
         step, short = _("step {step:,}").format(step=made.step), ""
         if view.cursor is not None and made.step > view.cursor:
             short = _("step {step:,}, not the cursor's").format(step=made.step)
-            step = _("after step {step:,}: of the cursor's step {cursor:,} no picture was kept").format(
-                step=made.step, cursor=view.cursor
-            )
+            step = f"{short}: {desk.no_past}" if desk.no_past else short
         said = (short,) if short else (keys, _("v kind  {step}").format(step=step), _("v kind"))
         self.subtitle(self.longest_fitting(f"{keys}  {step}", *((step,) if short else ()), *said))
 
@@ -157,6 +157,14 @@ class PicturePane(RunPane):
             self._choices[kind.name] = self._choices.get(kind.name, 0) + other
         if self._last is not None:
             self.show_run(self._last)
+
+
+def meant(desk: PictureDesk, cursor: int | None) -> PictureMade | None:
+    """What there is of the moment of the `cursor`, or, with None, of now."""
+    made = desk.made
+    if cursor is not None and (made is None or made.request != desk.request or cursor < made.step):
+        made = desk.at(cursor) or made
+    return made
 
 
 def kinds_of(live: LiveRun) -> tuple[PictureKind, ...]:

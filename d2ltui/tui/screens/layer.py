@@ -22,7 +22,7 @@ from d2ltui.spec.width import wrapped
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.layer_lines import TextLine
 from d2ltui.tui.panes.look import look_of
-from d2ltui.tui.panes.picture import is_chain
+from d2ltui.tui.panes.picture import is_chain, meant
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.widgets.lines import LinesView
@@ -159,7 +159,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             index=layer.index, title=layer.title, moment=moment
         )
         desk = self.host.pictures
-        state = layer, desk and desk.made, desk and desk.request
+        state = layer, desk and meant(desk, self.cursor), desk and desk.request
         size = self._view.scrollable_content_region.size  # without the scroll bar, where there is one
         if size == self._size_shown and all(map(is_, state, self._shown)):
             return
@@ -187,9 +187,8 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         if desk.request != request:
             desk.ask(request)
             self.set_timer(ANSWER_EVERY, self.tick)
-        made = desk.made
-        if self.cursor is not None and made is not None and self.cursor < made.step:
-            made = desk.at(self.cursor) or made
+        desk.look_at(self.cursor)
+        made = meant(desk, self.cursor)
         if made is None or (made.request.kind, made.request.choice) != ("activation", which):
             return []
         if made.picture is None:
