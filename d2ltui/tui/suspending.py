@@ -39,6 +39,9 @@ class SuspendableApp(App[None]):
         driver, signals = self._terminal_driver, self.signals
         if signals is None or driver is None or driver.suspended:
             return
+        if driver.given_back:  # on the way out, which goes on from there
+            signals.stop_process(signal.SIGTSTP)
+            return
         driver.suspend_application_mode()
         number = signal.SIGTSTP
         while not signals.end_wanted:

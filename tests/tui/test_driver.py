@@ -85,6 +85,27 @@ def test_the_size_is_that_of_the_terminal_drawn_on(keyboard: Keyboard, monkeypat
         assert keyboard.driver._get_terminal_size() == (123, 37)
 
 
+def test_a_terminal_that_was_given_back_is_not_taken_again(
+    keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process is continued while the application ends."""
+    driver, sent = keyboard.driver, []
+    monkeypatch.setattr(type(driver), "write", lambda _, data: sent.append(data))
+    monkeypatch.setattr(type(driver), "in_foreground", True)
+    assert isinstance(driver, PromptDriver)
+    driver.attrs_before, driver._raw = None, termios.tcgetattr(keyboard.slave)
+    driver._mouse, driver._key_thread, driver._file, driver._in_band_window_resize = True, None, None, False
+    driver.stop_application_mode()
+    assert "\x1b[?25h" in sent
+    given_back = len(sent)
+    shells = termios.tcgetattr(keyboard.slave)
+    shells[3] |= termios.ECHO
+    termios.tcsetattr(keyboard.slave, termios.TCSANOW, shells)
+    driver.take_again()
+    assert sent[given_back:] == []
+    assert termios.tcgetattr(keyboard.slave)[3] & termios.ECHO
+
+
 def test_letters_arrows_and_escape(keyboard: Keyboard) -> None:
     os.write(keyboard.master, "aé\x1b[A".encode())
     assert keyboard.until(3) == ["a", "é", "up"]

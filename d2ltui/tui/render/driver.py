@@ -46,6 +46,7 @@ class PromptDriver(LinuxDriver):
     """
 
     suspended = False
+    given_back = False  # whether the terminal is again as it was before: the application ends, or is suspended
     _raw: list[Any] | None = None  # the line discipline that we have set
     _keyboard = ""  # the flags of Kitty's keyboard protocol that Textual has asked for
     _signals: AppSignals | None = None
@@ -85,6 +86,7 @@ class PromptDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal. It is empty."""
+        self.given_back = False
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if isinstance(self._app, FrameApp):
             self._app.frame.forget()
@@ -99,6 +101,7 @@ class PromptDriver(LinuxDriver):
             if not self.in_foreground:
                 self.attrs_before = None
             super().stop_application_mode()
+            self.given_back = True
 
     def disable_input(self) -> None:
         """Read no more keys."""
@@ -145,7 +148,7 @@ class PromptDriver(LinuxDriver):
 
     def take_again(self) -> None:
         """Set everything once more, after another process may have changed it while this one was stopped."""
-        if self.suspended or not self.in_foreground:
+        if self.given_back or not self.in_foreground:
             return
         if self._raw is not None:
             with suppress(termios.error):
