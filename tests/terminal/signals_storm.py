@@ -72,7 +72,7 @@ MOMENTS = (
     Moment("stopped", _TRAINING, wait="▶ training", keys=("x",), then="stopped"),
     Moment("at rest", ("--start", *SHORT), wait="finished"),
     Moment("help", _TRAINING, wait="▶ training", keys=("?",), then="escape closes", trains=True),
-    Moment("the lessons", _TRAINING, wait="▶ training", keys=("L",), then="softmax", trains=True),
+    Moment("the lessons", _TRAINING, wait="▶ training", keys=("L",), then="seen, ", trains=True),
     Moment("a lesson is measured", wait="ready", keys=("L", "m"), delay=1.5),
     Moment("the stored runs", _TRAINING, wait="▶ training", keys=("R",), then="mlp-moons-1", trains=True),
     Moment("asked whether to quit", _TRAINING, wait="▶ training", keys=("q",), then="in progress", trains=True),
