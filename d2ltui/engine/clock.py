@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 BEAT = 0.25  # seconds between two looks
 # Seconds without a look after which the process has stood still, by ctrl+z or in a container that was frozen. Shorter,
@@ -42,10 +44,16 @@ class Clock:
         self.stop()
         self._counted = seconds
 
-    def leave_out(self, seconds: float) -> None:
-        """Of what has been counted since the start, these were no training."""
-        with self._looking:
-            self._counted -= seconds
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """What it counts within it is no training, and is taken back at the end: no more than it has counted."""
+        before = self.seconds
+        try:
+            yield
+        finally:
+            counted = self.seconds - before
+            with self._looking:
+                self._counted -= counted
 
     def start(self) -> None:
         """Count from now on, until `stop`."""

@@ -206,7 +206,8 @@ class Trainer:
 
     def _rest_if_asked(self) -> None:
         if self.control.resting:
-            self.progress.clock.leave_out(self.control.wait_while_resting())
+            with self.progress.clock.left_out():
+                self.control.wait_while_resting()
 
     def _between_parts(self) -> None:
         """Of the validation data."""

@@ -85,9 +85,7 @@ def test_the_size_is_that_of_the_terminal_drawn_on(keyboard: Keyboard, monkeypat
         assert keyboard.driver._get_terminal_size() == (123, 37)
 
 
-def test_a_terminal_that_was_given_back_is_not_taken_again(
-    keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_that_was_given_back_is_not_taken_again(keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process is continued while the application ends."""
     driver, sent = keyboard.driver, []
     monkeypatch.setattr(type(driver), "write", lambda _, data: sent.append(data))

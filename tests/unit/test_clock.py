@@ -79,10 +79,14 @@ def test_only_what_lies_between_start_and_stop_counts_and_no_thread_is_left(monk
     assert threading.active_count() == threads
 
 
-def test_what_was_no_training_is_left_out() -> None:
+def test_what_was_no_training_is_left_out_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(clock_module.time, "perf_counter", lambda: now)
     clock = Clock()
     clock.set(5.0)
     clock.start()
-    clock.leave_out(2.0)
+    now += 0.5
+    with clock.left_out():
+        now += 1000.0  # the process was stopped meanwhile, which has not been counted either
     clock.stop()
-    assert 3.0 <= clock.seconds < 4.0
+    assert clock.seconds == 5.5
