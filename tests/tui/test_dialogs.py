@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from textual.app import App
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
 from d2ltui.spec.width import cells
+from d2ltui.tui import screens
 from d2ltui.tui.screens.dialogs import AskScreen, HelpScreen, KeyTable, SaveScreen
 
 
@@ -74,3 +78,20 @@ def test_what_a_key_does_is_wrapped_and_nothing_of_it_is_left_out() -> None:
     assert all(cells(line) <= 20 for line in chinese)
     assert chinese[0].startswith("ctrl+r ")
     assert "".join(line[7:].strip() for line in chinese) == said
+
+
+def test_no_screen_lets_the_one_behind_it_through() -> None:
+    """That one would be drawn with every frame of it, twice, and sent down the link."""
+    for module in pkgutil.iter_modules(screens.__path__):
+        importlib.import_module(f"{screens.__name__}.{module.name}")
+    ours = [found for found in _below(ModalScreen) if found.__module__.startswith("d2ltui.")]
+    assert {"HelpScreen", "LayerScreen", "CodeScreen"} <= {screen.__name__ for screen in ours}
+    for screen in ours:
+        css = next(vars(one)["DEFAULT_CSS"] for one in screen.__mro__ if "DEFAULT_CSS" in vars(one))
+        assert "background: $background;" in css.split("}")[0], screen.__name__
+
+
+def _below(kind: type) -> Iterator[type]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)

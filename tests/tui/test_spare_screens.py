@@ -12,9 +12,11 @@ from textual.widgets import Input
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.render import internals
 from d2ltui.tui.render.compositor import BatchedScreen
+from d2ltui.tui.screens.lessons import LessonsScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.opening import MAKERS
 from d2ltui.tui.screens.runs import RunsScreen
+from d2ltui.tui.widgets.pane import Pane
 
 SIZE = (160, 45)
 
@@ -42,6 +44,9 @@ async def test_a_prepared_screen_is_drawn_whole_by_its_key_and_another_is_new(
         for screen in screens.values():
             assert isinstance(screen, Once)
             assert not screen.begun, "nobody has opened it"
+        lessons = screens["lessons"]
+        assert isinstance(lessons, LessonsScreen)
+        assert str(lessons.query_one("#page-pane", Pane).border_title).startswith(lessons.lesson.title), "its page"
         shown: list[Screen[object]] = []
 
         def display(self: App[object], screen: Screen[object], renderable: object) -> None:

@@ -312,6 +312,12 @@ class BatchedScreen(ScreenMixin):
         self._refresh_layout(size)
         return True
 
+    def draw_ahead(self) -> None:
+        """Draw it once before it is shown: what stays as it is has been drawn then."""
+        if isinstance(self._compositor, CellDiffCompositor):
+            with self._context():
+                self._compositor.render_all()
+
     def post_message(self, message: Message) -> bool:
         """Within `show_now`, what widgets say about themselves is taken in at once."""
         take = _TAKERS.get(type(message)) if self._taking else None

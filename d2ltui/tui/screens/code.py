@@ -63,7 +63,7 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     """
 
     DEFAULT_CSS = """
-    CodeScreen { align: center middle; }
+    CodeScreen { align: center middle; background: $background; }
     CodeScreen .box { width: 1fr; height: 1fr; border: round $border; background: $surface; }
     CodeScreen #tensors { display: none; }
     """

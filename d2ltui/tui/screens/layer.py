@@ -103,7 +103,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     """The units of a layer, live; ← and → go to the other layers."""
 
     DEFAULT_CSS = """
-    LayerScreen { align: center middle; }
+    LayerScreen { align: center middle; background: $background; }
     LayerScreen > .box { width: 90%; height: 80%; border: round $border; padding: 0 1; background: $surface; }
     """
     BINDINGS = [

@@ -102,11 +102,16 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         yield self._said
         yield KeysLine()
 
-    def begin(self) -> None:
-        """Open the lesson that was open, or what is next, and look at the experiments a few times a second."""
+    def fill(self) -> None:
+        """The list, and the page of the lesson that was open, or of the first one."""
         opened = self.host.measuring.opened
         self._list_pane.options.highlighted = self._lessons.index(opened) if opened is not None else 0
         self._arrange()
+        self._show_lesson()
+
+    def begin(self) -> None:
+        """Open the lesson that was open, or what is next, and look at the experiments a few times a second."""
+        self.fill()
         self._open_page()
         self._to_what_was_chosen()
         self.set_interval(1 / self.host.max_fps, self.tick)
@@ -280,13 +285,16 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
 
     def tick(self) -> None:
         """Bring the list's marks, the figure and the verdict up to date."""
+        self._look_at_the_store()
+        self._show_lesson()
+
+    def _show_lesson(self) -> None:
         measuring, lesson = self.host.measuring, self.lesson
         measurement, busy = measuring.of(lesson), measuring.measures(lesson)
         runs = measurement.runs if measurement is not None else []
         kept = self._stored.kept.get(lesson.name) if measurement is None else None
         verdict = measurement.verdict if measurement is not None else kept.verdict if kept is not None else None
         ascii, figure = self.host.ascii, self._figure_pane.figure
-        self._look_at_the_store()
         self._list_pane.mark(measuring, self._stored.progress, ascii)
         look = self._look()
         epochs = sum(len(run.live.epochs) for run in runs)

@@ -27,6 +27,10 @@ class Once(ScreenMixin):
     """
 
     begun = False  # whether it has been in front
+    _styled = False  # whether it has been styled for that
+
+    def fill(self) -> None:
+        """Show what will probably be on it when it begins: it is laid out, and nobody sees it yet."""
 
     def begin(self) -> None:
         """It is in front for the first time. It may have been mounted long before."""
@@ -39,7 +43,8 @@ class Once(ScreenMixin):
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """It is in front."""
-        if not self.begun:
+        if not self._styled:
+            self._styled = True
             event.refresh_styles = False  # everything on it has been styled when it was mounted
             self.app.stylesheet.update_nodes([self])  # the screen itself before its own rules were read
             self.begin_once()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.render.internals import can_prepare_screens
+from d2ltui.tui.screens.once import Once
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -83,11 +84,16 @@ class SpareScreens:
 
     async def _lay_out(self, screen: Screen[Any], mounted: Awaitable[None]) -> None:
         await mounted
-        for _ in range(LAYOUTS):
+        for left in reversed(range(LAYOUTS)):
             if not isinstance(screen, BatchedScreen) or not screen.is_attached or screen.is_current:
                 return
             screen.lay_out(self._app.size)
-            await asyncio.sleep(LOOK_EVERY / 10)
+            if isinstance(screen, Once):
+                screen.fill()  # each time, as it may ask for another layout
+            if left:
+                await asyncio.sleep(LOOK_EVERY / 10)
+            else:
+                screen.draw_ahead()
 
     def _give_up(self, name: str) -> None:
         self._app.uninstall_screen(self._ready.pop(name).screen)
