@@ -7,6 +7,7 @@ import time
 from typing import Literal
 
 from d2ltui.engine.picture_desk import PictureDesk
+from d2ltui.spec.step_seen import STEP
 
 Mode = Literal["run", "pause", "step", "epoch"]
 SHOWN_WITHIN = 0.03  # seconds for which a pause does nothing: first the screen says so
@@ -48,6 +49,7 @@ class Control:
             or self._mode in ("pause", "step")
             or self._pace is not None
             or self._rest_until > 0
+            or self._picture_asked
         )
         self._changed.notify_all()
 
@@ -140,7 +142,13 @@ class Control:
 
     def _wake(self) -> None:
         with self._changed:
-            self._changed.notify_all()
+            self._set()
+
+    @property
+    def _picture_asked(self) -> bool:
+        """Whether somebody waits for another picture; a step's is made when the run stands still."""
+        request = self.pictures.request if self.pictures is not None and self.pictures.fresh else None
+        return request is not None and request.kind != STEP
 
     # What the trainer reads.
 

@@ -72,6 +72,7 @@ class Painter:
             desk.no_past = too_large(network)
         return cls(desk, lambda: Subject.of(network, data, device), failed, next_step, past)
 
+    @torch.inference_mode(False)  # a picture that is made during an evaluation leaves tensors for those after it
     def paint(self, step: int, *, standing: bool = False) -> None:
         """Make the picture that is due after `step` steps, if one is. `standing`: no step is kept waiting for it."""
         desk = self._desk

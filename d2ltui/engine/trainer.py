@@ -213,6 +213,7 @@ class Trainer:
         """Of the validation data."""
         self._rest_if_asked()
         self.control.stop_if_asked()
+        self._painter.paint(self.progress.step)
 
     def _tell_progress(self, message: str, fraction: float | None) -> None:
         self._emit(events.Loading(message, fraction))

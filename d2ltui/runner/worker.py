@@ -143,6 +143,7 @@ def _left(until: float) -> float:
 def _import_engine() -> None:
     with collector.held():
         _import_trainer()
+        import d2ltui.charts.picture  # noqa: F401 – who first asks for a picture waits for it
 
 
 def _import_trainer() -> None:

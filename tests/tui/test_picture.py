@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
 from person import Opener, Person
 
+from d2ltui.history.live import LiveRun
+from d2ltui.spec.catalogue import layer_plan
+from d2ltui.spec.config import resolve
 from d2ltui.spec.pictures import PictureRequest
 from d2ltui.tui.panes.look import look_of
-from d2ltui.tui.panes.picture import PicturePane
+from d2ltui.tui.panes.picture import PicturePane, kinds_of
 
 
 def pane(person: Person) -> PicturePane:
@@ -51,6 +56,22 @@ async def test_the_picture_of_a_run_that_goes_on_and_of_one_that_is_over(open_ap
         await until_shown(person, "regions")
         await person.until(lambda: " upper" in person.text() and " lower" in person.text(), "the classes")
         assert "Picture: decision regions" in person.text()
+        # Asked for again, the same picture is looked for until it is another one, and then shown at once.
+        desk, view = person.app.pictures, pane(person)._last
+        assert desk is not None
+        assert view is not None
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(desk, "on_ask", lambda: None)  # nobody answers
+            desk.ask(None)
+            pane(person).show_run(view)
+            pane(person)._look_for_answer()
+            assert pane(person)._looking
+        made = desk.made
+        assert made is not None
+        desk.put(msgspec.structs.replace(made, step=7))
+        pane(person)._look_for_answer()
+        assert not pane(person)._looking
+        assert "step 7" in str(pane(person).border_subtitle)
         await person.press("v")
         await until_shown(person, "units")
         await person.press("left", "left")
@@ -86,6 +107,15 @@ async def test_the_picture_of_a_run_that_goes_on_and_of_one_that_is_over(open_ap
         await person.until(lambda: request(person) is None, "nobody to look")
         await person.press("tab")
         await until_shown(person, "regions")
+
+
+def test_the_kinds_of_a_run_are_the_same_before_its_data_is_loaded() -> None:
+    for given in ({"model": "mlp", "dataset": "moons"}, {"model": "lenet", "dataset": "fashion-mnist"}):
+        live = LiveRun(resolve(given))
+        before = kinds_of(live)
+        live.header = msgspec.structs.replace(live.header, layers=layer_plan(live.config))
+        assert [kind.name for kind in before] == [kind.name for kind in kinds_of(live)]
+        assert "activation" in [kind.name for kind in before]
 
 
 async def test_letters_where_there_are_no_colours(open_app: Opener) -> None:

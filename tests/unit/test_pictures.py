@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import threading
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,15 +12,12 @@ from torch import nn
 
 from d2ltui.data import Dataset, load
 from d2ltui.diagnosis.probes import probe
-from d2ltui.engine.control import Control
 from d2ltui.engine.painter import Painter
 from d2ltui.engine.picture_desk import PictureDesk
-from d2ltui.engine.trainer import Trainer
 from d2ltui.nn import Network, build
 from d2ltui.pictures.activation import of_function
 from d2ltui.pictures.make import make
 from d2ltui.pictures.subject import Subject
-from d2ltui.spec import events
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import resolve
 from d2ltui.spec.pictures import (
@@ -31,7 +26,6 @@ from d2ltui.spec.pictures import (
     Fit,
     Images,
     Maps,
-    PictureMade,
     PictureRequest,
     Regions,
     SoftmaxSteps,
@@ -39,8 +33,6 @@ from d2ltui.spec.pictures import (
     picture_kinds,
 )
 from d2ltui.spec.registry import load_object
-
-PATIENCE = 30.0
 
 
 def subject_of(**given: object) -> tuple[Subject, Network, Dataset]:
@@ -250,81 +242,6 @@ def test_the_curve_of_every_activation_is_its_function_and_its_slope(name: str) 
     rise = np.gradient(found.y.astype(np.float64), found.x.astype(np.float64))
     assert found.slope[smooth] == pytest.approx(rise[smooth], abs=0.02)
     assert not found.counts.any()
-
-
-def trained(asked: bool, **given: object) -> tuple[list[float], Control]:
-    losses: list[float] = []
-
-    def listen(event: events.Event) -> None:
-        if isinstance(event, events.StepsTrained):
-            losses.extend(event.losses.tolist())
-
-    control = Control()
-    if asked:
-        control.offer_pictures().ask(PictureRequest("regions", 20, 20))
-    ended = Trainer(resolve(given), control, [listen], sample_every=None).run()
-    assert ended.status == "finished"
-    return losses, control
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for a state, as long as it takes; a thread makes it."""
-    waiting = threading.Event()
-    for _ in range(int(PATIENCE / 0.01)):
-        if condition():
-            return
-        waiting.wait(0.01)
-    raise AssertionError("never")
-
-
-def answer(desk: PictureDesk, request: PictureRequest) -> PictureMade:
-    desk.ask(request)
-    until(lambda: desk.made is not None and desk.made.request == request)
-    assert desk.made is not None
-    return desk.made
-
-
-def test_a_run_trains_the_same_steps_with_a_picture_and_shows_its_end_afterwards() -> None:
-    given: dict[str, object] = {"model": "mlp", "dataset": "moons", "dropout": 0.3, "epochs": 8, "threads": 1}
-    plain, _ = trained(False, **given)
-    looked_at, control = trained(True, **given)
-    assert looked_at == plain
-    desk = control.pictures
-    assert desk is not None
-    until(lambda: desk.made is not None and desk.made.step == len(plain))  # the end, unasked
-    made = answer(desk, PictureRequest("softmax", 20, 20))
-    assert made.step == len(plain)
-    assert isinstance(made.picture, SoftmaxSteps)
-
-
-def test_a_paused_run_answers_at_once_and_only_once() -> None:
-    control = Control("step")
-    desk = control.offer_pictures()
-    paused = threading.Event()
-
-    def listen(event: events.Event) -> None:
-        if isinstance(event, events.StatusChanged) and event.status == "paused":
-            paused.set()
-
-    trainer = Trainer(resolve({"model": "softmax", "dataset": "moons"}), control, [listen], sample_every=None)
-    thread = threading.Thread(target=trainer.run)
-    thread.start()
-    try:
-        assert paused.wait(PATIENCE)
-        made = answer(desk, PictureRequest("regions", 20, 20))
-        assert made.step == 1
-        desk.ask(None)
-        desk.ask(PictureRequest("regions", 20, 20))  # somebody comes back
-        until(lambda: desk.made is not made)
-        again = desk.made
-        control.step()
-        until(lambda: desk.made is not again)
-        assert desk.made is not None
-        assert desk.made.step == 2
-    finally:
-        control.stop()
-        thread.join(PATIENCE)
-    assert not thread.is_alive()
 
 
 def test_a_picture_that_fails_is_told_once_and_others_go_on() -> None:

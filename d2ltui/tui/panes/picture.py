@@ -9,9 +9,10 @@ from textual import events
 from textual.geometry import Size
 
 from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.datasets import DescriptionError
 from d2ltui.spec.language import _
-from d2ltui.spec.models import MODELS
+from d2ltui.spec.models import MODELS, PlanError
 from d2ltui.spec.pictures import PictureKind, PictureMade, PictureRequest, picture_kinds
 from d2ltui.spec.width import centred, wrapped
 from d2ltui.tui.panes.look import look_of
@@ -38,6 +39,7 @@ class PicturePane(RunPane):
         self._shown: object = None  # what the present drawing was made from
         self._last: RunView | None = None
         self._kinds: tuple[object, tuple[PictureKind, ...]] = (None, ())  # of which layers
+        self._before: PictureMade | None = None  # what there was when it was asked for
         self._until, self._looking = 0.0, False  # when to give up looking for an answer, and whether a timer goes
 
     def show_run(self, view: RunView) -> None:
@@ -61,10 +63,9 @@ class PicturePane(RunPane):
                 size,
             )
             return
-        desk.look_at(view.cursor)
         title = _(kind.title)
         self.title(self.longest_fitting(_("Picture: {title}").format(title=title), title))
-        self._ask(desk, kind, size)
+        self._ask(desk, kind, size, view.cursor)
         self._show(desk, size, view)
 
     @property
@@ -84,19 +85,18 @@ class PicturePane(RunPane):
         kinds = self.kinds
         return next((kind for kind in kinds if kind.name == self._kind), kinds[0] if kinds else None)
 
-    def _ask(self, desk: PictureDesk, kind: PictureKind, size: Size) -> None:
+    def _ask(self, desk: PictureDesk, kind: PictureKind, size: Size, cursor: int | None) -> None:
         from d2ltui.charts.picture import area  # it needs numpy, which the first paint must not
 
         request = PictureRequest(kind.name, *area(*size), self._choices.get(kind.name, 0))
-        if desk.request != request:
+        if desk.request != request or desk.moment != cursor:
+            self._before = meant(desk, cursor)  # of the same request, perhaps, when it was made the last time
+            desk.look_at(cursor)
             desk.ask(request)
-            self._expect_answer()
-
-    def _expect_answer(self) -> None:
-        if not self._looking:  # a key that is held down asks again and again
-            self._looking = True
-            self.set_timer(ANSWER_EVERY, self._look_for_answer)
-        self._until = time.monotonic() + ANSWER_WITHIN
+            if not self._looking:  # a key that is held down asks again and again
+                self._looking = True
+                self.set_timer(ANSWER_EVERY, self._look_for_answer)
+            self._until = time.monotonic() + ANSWER_WITHIN
 
     def _look_for_answer(self) -> None:
         self._looking = False
@@ -104,7 +104,7 @@ class PicturePane(RunPane):
         if view is None or view.pictures is None or not self.display or view.pictures.request is None:
             return
         made = meant(view.pictures, view.cursor)
-        if made is not None and made.request == view.pictures.request:
+        if made is not None and made is not self._before and made.request == view.pictures.request:
             self._show(view.pictures, self.view.size, view)
         elif time.monotonic() < self._until:
             self._looking = True
@@ -113,9 +113,7 @@ class PicturePane(RunPane):
     def _show(self, desk: PictureDesk, size: Size, view: RunView) -> None:
         made = meant(desk, view.cursor)
         if made is None or desk.request is None or made.request.kind != desk.request.kind:
-            ended = view.live is not None and view.live.ended is not None
-            waiting = _("loading the network …") if ended else _("the network is not there yet")
-            self._say(waiting if made is None else "…", size)
+            self._say(_waiting(view.live) if made is None else _("drawing …"), size)
             return
         look = look_of(self.view, view.ascii)
         if self._shown == (made, size, look, view.cursor):
@@ -171,16 +169,28 @@ def kinds_of(live: LiveRun) -> tuple[PictureKind, ...]:
     """The kinds of picture that there are of a run; none where its data set cannot be described any more."""
     if not live.is_configured:
         return ()
+    chain = is_chain(live)
     try:
         info = live.config.dataset_info
-    except DescriptionError:
+        # Before the data is loaded there is the plan alone. That of another package's model is not asked for: it may
+        # have to be imported, and no layer of it is shown.
+        layers = live.header.layers or (layer_plan(live.config) if chain else ())
+    except (DescriptionError, PlanError):
         return ()
-    return picture_kinds(info, live.header.layers, chain=is_chain(live))
+    return picture_kinds(info, layers, chain=chain)
 
 
 def is_chain(live: LiveRun) -> bool:
     """Whether a run's network is its layers one after another; another package's model is whatever it is."""
     return live.is_configured and not MODELS[live.config.model].build
+
+
+def _waiting(live: LiveRun | None) -> str:
+    """Why there is no picture yet."""
+    if live is not None and live.ended is not None:
+        return _("loading the network …")
+    started = live is not None and live.started is not None
+    return _("drawing …") if started else _("the network is not there yet")
 
 
 def _lines(text: str, size: Size, style: Style) -> Drawing:
