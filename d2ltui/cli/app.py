@@ -186,9 +186,13 @@ def _open_application(config: RunConfig, **options: Any) -> int:
     want_terminal()
     # Nothing of what is imported and built until the first paint is garbage; `D2LApp` lets it be looked for again.
     collector.hold()
-    from d2ltui.tui.run import run_app
+    from d2ltui.tui.signals import AppSignals
+    from d2ltui.tui.typed_ahead import TypedAhead
 
-    return run_app(config, **options)
+    with AppSignals() as signals, TypedAhead() as typed_ahead:
+        from d2ltui.tui.run import run_app
+
+        return run_app(config, signals, typed_ahead, **options)
 
 
 @cli.command()

@@ -13,7 +13,6 @@ from textual.app import App
 from textual.filter import LineFilter
 
 from d2ltui.runner.preflight import Preflight
-from d2ltui.spec import collector
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
 from d2ltui.spec.terminal import is_kernel_console
@@ -32,6 +31,7 @@ from d2ltui.tui.services.stored import StoredRuns
 from d2ltui.tui.services.undisturbed import Undisturbed
 from d2ltui.tui.signals import AppSignals
 from d2ltui.tui.suspending import SuspendableApp
+from d2ltui.tui.typed_ahead import TypedAhead
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -73,11 +73,12 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         on_hangup: str = "continue",
         watch: Path | None = None,
         signals: AppSignals | None = None,
+        typed_ahead: TypedAhead | None = None,
     ) -> None:
         super().__init__()
         # A slow link has no bytes for what only looks smooth, and a field that still moves cannot be scrolled to.
         self.animation_level = "none"
-        self.signals = signals
+        self.signals, self.typed_ahead = signals, typed_ahead
         self.machine = Machine()
         self.max_fps = max_fps
         only_ascii = not is_utf8() if ascii is None else ascii
@@ -204,7 +205,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self.undisturbed.end()
 
     def _painted(self) -> None:
-        collector.release()  # held off since the start of the process
+        self.undisturbed.started()
         self.run_worker(self._complete())
         if self._watch is not None:
             self.stored.watch(self._watch)

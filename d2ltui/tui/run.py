@@ -15,6 +15,7 @@ from d2ltui.spec.language import _
 from d2ltui.store.home import name_of_group
 from d2ltui.tui.app import D2LApp
 from d2ltui.tui.signals import AppSignals
+from d2ltui.tui.typed_ahead import TypedAhead
 
 # How long the way out waits for the training thread, in seconds. It answers within a step, unless it is loading.
 JOIN_TIMEOUT = 1.0
@@ -24,6 +25,8 @@ STORE_TIMEOUT = 30.0
 
 def run_app(
     config: RunConfig,
+    signals: AppSignals,
+    typed_ahead: TypedAhead,
     *,
     typed: Collection[str] = (),
     start: bool = False,
@@ -36,39 +39,41 @@ def run_app(
 ) -> int:
     """Run the application in this terminal; returns the exit status.
 
-    `typed` are the fields of `config` that somebody gave it: they stay where a default would follow another choice.
+    `signals` and `typed_ahead` were begun before it was imported. `typed` are the fields of `config` that somebody gave
+    it: they stay where a default would follow another choice.
     """
-    with AppSignals() as signals:
-        app = D2LApp(
-            config,
-            typed=typed,
-            start=start,
-            exit_when_done=exit_when_done,
-            max_fps=max_fps,
-            store=store,
-            on_hangup=on_hangup,
-            watch=watch,
-            signals=signals,
-        )
-        try:
-            app.run()
-        finally:
-            signals.detach()
-            app.stored.leave(JOIN_TIMEOUT)
-        ended = _finish_run(app, signals)
-        status = app.return_code or 0
-        if signals.ended_by is not None and (app.hung_up or status == 0):
-            status = 128 + signals.ended_by
-        if watch is not None and name_of_group(watch) is None:
-            status = (_print_stored(watch) if as_json else None) or status
-        elif exit_when_done:
-            status = _print_result(app, as_json) or status
-        if not ended or "torch" in sys.modules:
-            # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
-            # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.
-            status = output.flush() or status
-            os._exit(status)
-        return status
+    app = D2LApp(
+        config,
+        typed=typed,
+        start=start,
+        exit_when_done=exit_when_done,
+        max_fps=max_fps,
+        store=store,
+        on_hangup=on_hangup,
+        watch=watch,
+        signals=signals,
+        typed_ahead=typed_ahead,
+    )
+    try:
+        app.run()
+    finally:
+        signals.detach()
+        app.undisturbed.started()
+        app.stored.leave(JOIN_TIMEOUT)
+    ended = _finish_run(app, signals)
+    status = app.return_code or 0
+    if signals.ended_by is not None and (app.hung_up or status == 0):
+        status = 128 + signals.ended_by
+    if watch is not None and name_of_group(watch) is None:
+        status = (_print_stored(watch) if as_json else None) or status
+    elif exit_when_done:
+        status = _print_result(app, as_json) or status
+    if not ended or "torch" in sys.modules:
+        # Everything of ours is closed, and a thread that is still inside an import or a download is not waited for.
+        # Python's own way out unloads PyTorch piece by piece: a second, or several on a busy machine.
+        status = output.flush() or status
+        os._exit(status)
+    return status
 
 
 def _print_result(app: D2LApp, as_json: bool) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import weakref
 from collections.abc import Iterator
 
@@ -14,7 +15,11 @@ from d2ltui.engine.gc import freeze_gc
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import collector
 from d2ltui.spec.config import resolve
+from d2ltui.tui.app import D2LApp
+from d2ltui.tui.run import run_app
 from d2ltui.tui.services.undisturbed import Undisturbed
+from d2ltui.tui.signals import AppSignals
+from d2ltui.tui.typed_ahead import TypedAhead
 
 
 class Ring:
@@ -54,6 +59,18 @@ def test_what_comes_later_is_collected() -> None:
     assert gc.get_freeze_count() <= frozen  # some of them may have gone meanwhile
     gc.collect()
     assert ring() is None
+
+
+def test_an_application_that_is_never_painted_holds_nothing_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(D2LApp, "run", lambda self: None)
+    monkeypatch.setattr(os, "_exit", lambda status: None)
+    collector.hold()  # as the command line does
+    try:
+        with AppSignals() as signals, TypedAhead() as typed_ahead:
+            run_app(resolve({}), signals, typed_ahead, store=False)
+        assert gc.isenabled()
+    finally:
+        collector.release()
 
 
 def test_nobody_ends_what_another_has_asked_for() -> None:

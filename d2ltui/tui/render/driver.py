@@ -23,6 +23,7 @@ from textual.message import Message
 from d2ltui.spec import terminal
 from d2ltui.tui.parser import InputParser
 from d2ltui.tui.render.app import FrameApp
+from d2ltui.tui.typed_ahead import in_foreground
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -65,11 +66,8 @@ class PromptDriver(LinuxDriver):
 
     @property
     def in_foreground(self) -> bool:
-        """Whether the terminal is ours: a shell takes it from what is stopped or in the background."""
-        try:
-            return os.tcgetpgrp(self.fileno) == os.getpgrp()
-        except OSError:  # gone, or not the one that controls us
-            return True
+        """Whether the terminal is ours."""
+        return in_foreground(self.fileno)
 
     def write(self, data: str) -> None:
         """Send `data`, where there is a terminal to send it to. Waits for one that takes nothing, but not for ever."""
@@ -87,6 +85,8 @@ class PromptDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Take the terminal. It is empty."""
         self.given_back = False
+        if (typed_ahead := getattr(self._app, "typed_ahead", None)) is not None:
+            typed_ahead.end()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if isinstance(self._app, FrameApp):
             self._app.frame.forget()

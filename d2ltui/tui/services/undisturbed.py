@@ -13,6 +13,7 @@ class Undisturbed:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._starting = True
         self._until: asyncio.TimerHandle | None = None
         self._expected = 0.0  # until when, by the monotonic clock, an answer is under way
         self._put_off = False  # whether the last frame was
@@ -25,6 +26,12 @@ class Undisturbed:
         """Whether the frame that is due now waits for the next time: then it comes, however many keys there are."""
         self._put_off = not self._put_off and time.monotonic() < self._expected
         return self._put_off
+
+    def started(self) -> None:
+        """The start, for which the command line has held it off, is over: all is painted, or the application ends."""
+        if self._starting:
+            self._starting = False
+            collector.release()
 
     def begin(self) -> None:
         """A key is about to be handled. While it is, another one prolongs nothing."""
