@@ -135,7 +135,10 @@ def draw_map(
     width, height = (grid.width, grid.height) if grid is not None else (CELL, 1)
     levels = _levels(values, ends)
     every = max(1, math.ceil(rows / 8))
-    lines: Drawing = [[(Style.AXIS, f"{names[1][: LABEL_WIDTH - 1]:>{LABEL_WIDTH - 1}}")]]
+    room = LABEL_WIDTH - 1
+    # A name that has no room beside the labels stands whole above the cells.
+    above = f"{names[1]:>{room}}" + (f"  → {names[0]}" if len(names[0]) > room else "")
+    lines: Drawing = [[(Style.AXIS, above.replace("→", ">") if ascii else above)]]
     for row in reversed(range(rows)):
         labelled = (row % every == 0 and row + every <= rows) or row == rows - 1
         cells: list[Run] = []
@@ -152,7 +155,7 @@ def draw_map(
             lines.append([(Style.AXIS, f"{label:>{LABEL_WIDTH - 1}}{edge}"), *cells])
     corner, dash = ("+", "-") if ascii else ("└", "─")
     lines.append([(Style.AXIS, " " * (LABEL_WIDTH - 1) + corner + dash * width * columns)])
-    lines.append([(Style.AXIS, _below(x, columns, names[0], width))])
+    lines.append([(Style.AXIS, _below(x, columns, names[0] if len(names[0]) <= room else "", width))])
     return lines
 
 
@@ -208,7 +211,7 @@ def _below(labels: Sequence[str], columns: int, name: str, width: int) -> str:
             break
         cells[start : start + len(text)] = text
         place += math.ceil((len(text) + 2) / width)
-    return f"{name[: LABEL_WIDTH - 1]:<{LABEL_WIDTH}}" + "".join(cells).rstrip()
+    return f"{name:<{LABEL_WIDTH}}" + "".join(cells).rstrip()
 
 
 def legend(ends: Ends, *, ascii: bool) -> list[Run]:

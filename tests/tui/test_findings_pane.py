@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from person import Opener
 
+from d2ltui.charts.spec import Style
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
-from d2ltui.tui.panes.finding_lines import remedy_lines
+from d2ltui.tui.panes.finding_lines import finding_lines, remedy_lines, with_cut
 from d2ltui.tui.panes.findings import FindingsPane
 from d2ltui.tui.panes.spec import RunView
 from tests.selection import long_after
@@ -38,6 +39,23 @@ def test_fewer_words_where_there_is_little_room() -> None:
     assert said(27, 2) == "Try: Train again with lr 0.1. (key f)"
     assert said(27, 1) == "Try lr 0.1 (key f)"
     assert said(20, 1, DEAD) == "Try: Look at the…"
+
+
+def test_a_sentence_that_goes_on_below_says_so() -> None:
+    lines, starts = finding_lines([RATE, DEAD], 0, 40)
+
+    def last(number: int) -> str:
+        shown = with_cut(lines, starts, number, 40)
+        assert [line for line in shown if line not in lines] == ([shown[number]] if shown != lines else [])
+        return "".join(text for _, text in shown[number])
+
+    assert last(0).endswith("…")
+    assert all(len(last(number)) <= 40 for number in range(len(lines)))
+    why = next(i for i, line in enumerate(lines) if line[0][0] == Style.AXIS)
+    assert not last(why - 1).endswith("…"), "what is wrong is whole"
+    assert not last(starts[1] - 1).endswith("…"), "and so is what to try"
+    assert not last(len(lines) - 1).endswith("…")
+    assert with_cut(lines, starts, len(lines) + 9, 40) == lines
 
 
 @pytest.mark.parametrize("size", long_after(1, [(80, 24), (100, 30), (160, 45)], whole=True), ids=str)
@@ -76,11 +94,15 @@ async def test_the_remedy_is_seen_whatever_is_scrolled_or_selected(
         assert seen() == "Try: Train again with lr 0.1. (key f)"
         assert "Try:" not in "".join(text for line in pane.view.lines[:9] for _, text in line), "once is enough"
         assert pane._remedy.region.bottom <= pane.region.bottom - 1
+        assert pane.view.lines[pane.view.size.height - 1][0][1].endswith("…"), "it goes on below"
         pane.focus()
         await person.press("down")
         assert seen() == "Try: Train again with lr 0.1. (key f)", "the cause's"
         await person.press("down")
         assert seen() == "Try: Look at the units (u)."
+        bottom = pane.view.scroll_offset.y + pane.view.size.height - 1
+        ends = [i for i, line in enumerate(pane.view.lines) if line[0][1].endswith("…")]
+        assert ends in ([bottom], []), "where the lines have been scrolled to"
         long = "Stop earlier, or train with more data, or with weight decay or dropout."
         show(events.Finding("overfitting", "note", None, 1, 0.0, "So.", LONG, long, {}))
         await person.until(lambda: seen() == f"Try: {long}", "all of what to try")

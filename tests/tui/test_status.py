@@ -240,6 +240,22 @@ MESSAGES = (
 )
 
 
+@pytest.mark.parametrize("width", [80, 120])
+async def test_how_a_run_has_ended_takes_one_row(width: int) -> None:
+    app, live = Host(), LiveRun(CONFIG)
+    live(events.EpochEnded(50, 300, 0.01234, 0.04567, 0.9988, 0.9876, 1.0))
+    said = "after 50 epochs: loss 0.01234 train, 0.04567 validation; accuracy 0.9988 train, 0.9876 validation"
+    live(events.RunEnded("finished", said, {}))
+    async with app.run_test(size=(width, 24)) as pilot:
+        status = app.query_one(Watched)
+        status.show(live, MACHINE)
+        await pilot.pause()
+        assert status.size.height == 2
+        shown = "".join(strip.text for strip in app.screen._compositor.render_strips())
+        assert (said in shown) is (width == 120)
+        assert "0.9988 train, 0.9876 val" in shown
+
+
 @pytest.mark.parametrize("width", long_after(1, [66, 40, 80, 100]))
 async def test_every_message_has_the_rows_that_it_needs_whatever_was_said_before(width: int) -> None:
     app = Host()

@@ -31,6 +31,20 @@ def test_darker_is_more_and_the_first_row_is_the_lowest() -> None:
     assert drawn([[0, 1]], ascii=True)[1:] == ["      b0|..##", "        +----", "lr         a1"]
 
 
+@pytest.mark.parametrize("ascii", [False, True])
+def test_no_name_of_an_axis_is_cut(ascii: bool) -> None:
+    def names(x: str, y: str) -> tuple[str, str]:
+        values = np.array([[0.0, 1.0]])
+        ends = ends_of(values, log=False, unit=False)
+        lines = text(draw_map(values, {}, ["1", "2"], ["3"], (x, y), ends, ascii=ascii))
+        return lines[0], lines[-1]
+
+    arrow = ">" if ascii else "→"
+    assert names("momentum", "init_std") == ("init_std", "momentum 1 2")
+    assert names("lr", "label_smoothing") == ("label_smoothing", "lr       1 2")
+    assert names("weight_decay", "lr") == (f"      lr  {arrow} weight_decay", "         1 2")
+
+
 def test_no_number_and_marks() -> None:
     (row,) = drawn([[0, np.nan, 1]], _20=DIVERGED)[1:2]
     assert row == "      b0┤··--××"

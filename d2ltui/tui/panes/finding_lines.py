@@ -53,8 +53,23 @@ def remedy_lines(finding: Finding, width: int, most: int) -> list[TextLine]:
         lines = _wrapped(text, width, Style.TEXT, "   ")
         if len(lines) <= most:
             return lines
-    style, text = lines[most - 1][0]
-    return [*lines[: most - 1], [(style, cut(text, max(0, width - 1)).rstrip(" .,，。") + "…")]]
+    return [*lines[: most - 1], _going_on(lines[most - 1], width)]
+
+
+def with_cut(lines: Sequence[TextLine], starts: Sequence[int], last: int, width: int) -> list[TextLine]:
+    """`lines`, of which number `last` is the last to be seen: it says so where its sentence goes on below it.
+
+    `starts` are the first lines of the findings.
+    """
+    below = last + 1
+    if not 0 < below < len(lines) or below in starts or lines[below][0][0] != lines[last][0][0]:
+        return [*lines]
+    return [*lines[:last], _going_on(lines[last], width), *lines[below:]]
+
+
+def _going_on(line: TextLine, width: int) -> TextLine:
+    style, text = line[0]
+    return [(style, cut(text, max(0, width - 1)).rstrip(" .,，。") + "…")]
 
 
 def is_cut(lines: Sequence[TextLine]) -> bool:

@@ -8,7 +8,7 @@ from textual import events
 
 from d2ltui.spec.findings import Tally, all_well, tally
 from d2ltui.spec.language import _
-from d2ltui.tui.panes.finding_lines import finding_lines, is_cut, remedy_lines
+from d2ltui.tui.panes.finding_lines import finding_lines, is_cut, remedy_lines, with_cut
 from d2ltui.tui.panes.lines import ScrollingPane
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 from d2ltui.tui.widgets.lines import LinesView
@@ -34,6 +34,8 @@ class FindingsPane(ScrollingPane):
         self._findings: tuple[Finding, ...] = ()
         self._newest: tuple[Finding, ...] = ()  # whatever step is looked at
         self._well = ""  # what was looked at, where all is well
+        self._found_lines: list[TextLine] = []
+        self._seen_rows = 0  # for them
         self._starts: list[int] = []
         self._said: tuple[str, str] = ("", "")  # how many are grave, and of which moment
 
@@ -69,7 +71,7 @@ class FindingsPane(ScrollingPane):
         self._said = (tally(findings).words, moment)
         self.subtitle("  ".join(filter(None, self._said)))
         if not findings and not well:
-            self._remedy.display = False
+            self._remedy.display, self._found_lines = False, []
             self.show_text(
                 _("nothing out of the ordinary")
                 if started and not moment
@@ -93,9 +95,19 @@ class FindingsPane(ScrollingPane):
             self._remedy.show(remedy)
             self._remedy.styles.height = len(remedy)
         self._remedy.display = below is not None
-        self.view.show(lines)
-        more = _("↑ ↓ more") if len(lines) > rows - len(remedy) else ""  # a line at the edge looks like the last one
+        self._found_lines, self._seen_rows = lines, rows - len(remedy)
+        self._show_as_scrolled()
+        more = _("↑ ↓ more") if len(lines) > self._seen_rows else ""  # a line at the edge looks like the last one
         self.subtitle("  ".join(filter(None, (*self._said, more))))
+
+    def on_mount(self) -> None:
+        """Another row is the last one to be seen when lines scroll."""
+        self.watch(self.view, "scroll_y", self._show_as_scrolled, init=False)
+
+    def _show_as_scrolled(self) -> None:
+        if self._found_lines:
+            last = self.view.scroll_offset.y + self._seen_rows - 1
+            self.view.show(with_cut(self._found_lines, self._starts, last, self.room[0]))
 
     @property
     def _tried(self) -> Finding | None:

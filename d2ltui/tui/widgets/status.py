@@ -16,7 +16,7 @@ from textual.widget import Widget
 
 from d2ltui.spec.findings import MARKS, Tally, tally
 from d2ltui.spec.language import _, pgettext
-from d2ltui.spec.numbers import clock, duration, setting, whole_percent
+from d2ltui.spec.numbers import clock, duration, number, setting, whole_percent
 from d2ltui.spec.numbers import rate as steps_a_second
 from d2ltui.spec.width import padded
 from d2ltui.tui.render.cached import CachedRender
@@ -88,6 +88,17 @@ def _rows(text: str, width: int) -> int:
     return sum(max(1, -(-cell_len(line) // max(1, width))) for line in text.split("\n")) if text else 0
 
 
+def _in_short(live: LiveRun) -> str:
+    """How a run that came to its end has ended, beside the number of epochs above it; "" of another one."""
+    if live.status != "finished" or not live.epochs:
+        return ""
+    last = live.epochs[-1]
+    figures = last.train_loss, last.val_loss, last.train_metric, last.val_metric
+    train_loss, val_loss, train, val = (number(figure, 4) for figure in figures)
+    said = _("loss {train_loss} train, {val_loss} val; {metric} {train} train, {val} val")
+    return said.format(train_loss=train_loss, val_loss=val_loss, metric=live.header.metric_title, train=train, val=val)
+
+
 def _word(status: str, found: Tally, counts: str) -> list[Part]:
     """The run's state, and how much is wrong with it: one that has learned nothing must not look well."""
     mark, style = _MARKS[status], _STYLES[status]
@@ -137,6 +148,8 @@ class StatusLine(CachedRender, Widget):
         if live is not None and live.ended is not None:
             # How a run has ended stays; what else there is to say comes beside it, or below.
             result = live.ended.message
+            if cell_len(result) > self.app.size.width - 2:
+                result = _in_short(live) or result
             beside = f"{result}; {hint}"
             below = f"{result}\n{hint}" if result else hint
             message = (
