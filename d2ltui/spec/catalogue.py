@@ -24,12 +24,13 @@ IMPLEMENTATIONS: dict[str, str] = {
     "concise": "torch.nn and torch.optim",
     "scratch": "tensors, formulas and a generator of batches",
 }
+# Fields that only data for one task have a use for.
+ONLY_FOR: dict[str, Task] = {"label_smoothing": "classification"}
 # Fields that only some values of another field have a use for, by name, with that other field.
 ONLY_WITH: dict[str, str] = {
     "init_std": "init",
     "momentum": "optimizer",
-    "label_smoothing": "dataset",  # one with classes
-    **dict.fromkeys(DATA_FIELDS, "dataset"),
+    **dict.fromkeys((*ONLY_FOR, *DATA_FIELDS), "dataset"),
 }
 PRECISIONS: dict[str, str] = {
     "fp32": "factors of 24 significant bits",
@@ -147,8 +148,8 @@ def _usual_rates(model: str, data: DatasetInfo | None) -> dict[str, float]:
 
 def values_with(field: str) -> tuple[str, ...]:
     """The values of the field `ONLY_WITH[field]` that have a use for `field`."""
-    if field == "label_smoothing":
-        return tuple(name for name, info in DATASETS.items() if info.task == "classification")
+    if field in ONLY_FOR:
+        return tuple(name for name, info in DATASETS.items() if info.task == ONLY_FOR[field])
     by_field: dict[str, Mapping[str, Any]] = {"init": INITS, "optimizer": OPTIMIZERS, "dataset": DATASET_SOURCES}
     return tuple(name for name, spec in by_field[ONLY_WITH[field]].items() if field in spec.fields)
 

@@ -17,6 +17,7 @@ from d2ltui.spec.config import resolve
 from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.optimizers import OPTIMIZERS
+from d2ltui.spec.parsing import ConfigError
 
 PAIRS = [(model, dataset) for model in MODELS for dataset in catalogue.datasets_for(model)]
 
@@ -132,3 +133,13 @@ def test_the_plan_as_a_learner_reads_it() -> None:
 
 def test_models_without_hidden_layers_ignore_them() -> None:
     assert [layer.title for layer in layer_plan(resolve({"model": "linear"}))] == ["Linear 2→1"]
+
+
+def test_a_field_for_one_task_has_a_use_with_its_data_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_classes = {name for name, info in catalogue.DATASETS.items() if info.classes}
+    assert set(catalogue.values_with("label_smoothing")) == with_classes
+    monkeypatch.setitem(catalogue.ONLY_FOR, "clip_norm", "regression")
+    monkeypatch.setitem(catalogue.ONLY_WITH, "clip_norm", "dataset")
+    assert set(catalogue.values_with("clip_norm")) == set(catalogue.DATASETS) - with_classes, "whichever field it is"
+    with pytest.raises(ConfigError, match="clip_norm: 1 is not allowed"):
+        resolve({"model": "softmax", "dataset": "moons", "clip_norm": 1})
