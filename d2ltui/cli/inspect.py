@@ -5,10 +5,12 @@ from __future__ import annotations
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d2ltui.cli import text
+from d2ltui.diagnosis.causes import command_with
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import comparison
 from d2ltui.spec.findings import all_well, findings_in_words
@@ -162,7 +164,7 @@ def show(path: Path, as_json: bool = False) -> None:
         text.say(_("lr {lr} after step {step:,}").format(lr=setting(change.lr), step=change.step))
     if well := all_well(live.findings, live.looked_at):
         text.say(well)
-    for line in findings_in_words(live.findings):
+    for line in findings_in_words(live.findings, partial(command_with, live.config)):
         text.say(line)
 
 

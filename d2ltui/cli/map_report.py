@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-
 from d2ltui.charts import of_map
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.cli import text
-from d2ltui.spec import catalogue
+from d2ltui.spec.command import train_command
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.fields import FIELDS
 from d2ltui.spec.language import _
 from d2ltui.spec.maps import Cell, Known, MapSpec, best, called
 from d2ltui.spec.numbers import optional, setting
@@ -73,17 +70,4 @@ def place(spec: MapSpec, cell: Cell) -> str:
 
 def command(spec: MapSpec, cell: Cell) -> str:
     """What trains a cell's network alone."""
-    config = spec.run_of(cell)
-    usual = catalogue.defaults(config.model, config.dataset, config.optimizer, config.activation)
-    names = [
-        name
-        for name in FIELDS
-        if name in ("model", "dataset") or (name in spec.given) or getattr(config, name) != usual[name]
-    ]
-    values = (f"{FIELDS[name].option} {shlex.quote(_as_option(getattr(config, name)))}" for name in names)
-    return "d2ltui train " + " ".join(values)
-
-
-def _as_option(value: object) -> str:
-    """A value as its option takes it, with all its digits."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return train_command(spec.run_of(cell), spec.given)

@@ -7,6 +7,7 @@ import io
 import math
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +15,7 @@ import click
 from d2ltui.charts.of_rates import rate_chart
 from d2ltui.cli import text
 from d2ltui.data import LoadCancelled
+from d2ltui.diagnosis.causes import command_with
 from d2ltui.engine import summary
 from d2ltui.engine.checkup import Checkup, check
 from d2ltui.engine.control import Control
@@ -105,7 +107,7 @@ def _print_check(config: RunConfig, found: Checkup) -> None:
         severity = reading.finding.severity if reading.finding is not None else None
         mark = click.style("✓", fg="green") if severity is None else click.style(MARKS[severity], fg=_COLOURS[severity])
         text.say(f"{mark} {padded(_(reading.name), width)}  {reading.line}")
-    for line in findings_in_words(found.findings):
+    for line in findings_in_words(found.findings, partial(command_with, config)):
         text.say(line)
     if not found.findings:
         text.say(_("nothing is wrong before the first step"))

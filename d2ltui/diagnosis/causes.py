@@ -15,6 +15,7 @@ from d2ltui.diagnosis.remedies import Remedy
 from d2ltui.diagnosis.thresholds import ALWAYS, FEW_STEPS, SHRINKS, SMALL_DECAY, SUSPICIOUS, WIDE_ENOUGH
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.command import train_command
 from d2ltui.spec.config import RunConfig, applicable_fields, resolve
 from d2ltui.spec.datasets import DatasetInfo
 from d2ltui.spec.language import _, ngettext
@@ -22,6 +23,7 @@ from d2ltui.spec.models import COMMON, MODELS
 from d2ltui.spec.numbers import number, percent, setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import counted
+from d2ltui.spec.versions import can_be_shown
 
 _ALIKE = (
     _("all weights start at 0, so that all units of a layer stay alike"),
@@ -77,6 +79,12 @@ def with_remedy(config: RunConfig, remedy: Remedy) -> RunConfig | None:
         return resolve(given)
     except ConfigError:
         return None
+
+
+def command_with(config: RunConfig, remedy: Remedy) -> str:
+    """The line for the shell that trains `config` with `remedy`; "" where none does."""
+    changed = with_remedy(config, remedy) if remedy and can_be_shown(config) else None
+    return train_command(changed, remedy) if changed is not None else ""
 
 
 def _rate(config: RunConfig) -> Iterator[Cause]:

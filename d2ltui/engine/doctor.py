@@ -38,7 +38,7 @@ from d2ltui.spec import events
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import metric_title
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
 
@@ -226,9 +226,9 @@ def _scaled(data: Dataset, factor: float) -> Dataset:
 
 def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: int, *, grave: bool) -> events.Finding:
     metric = metric_title(patient.classes)
-    times = counted(epochs, "epoch")
+    times = _epochs(epochs, patient.config.epochs)
     tried = with_remedy(msgspec.structs.replace(patient.config, epochs=epochs), cause.remedy)
-    took = counted(tried.epochs if tried else epochs, "epoch")
+    took = times if tried is None or tried.epochs == epochs else counted(tried.epochs, "epoch")
     reached = patient.epochs[epochs - 1].val_metric if epochs <= len(patient.epochs) else own.val  # R² may be below 0
     how = (
         _("the loss diverged at step {step:,}") if patient.diverged else _("validation {metric} {value} after {epochs}")
@@ -251,6 +251,13 @@ def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: i
         try_=_("Train again with {change}.").format(change=change),
         remedy=cause.remedy,
     )
+
+
+def _epochs(number: int, total: int) -> str:
+    """`3 epochs`, or, of a run that has more of them than a trial, `3 of 100 epochs`."""
+    if number >= total:
+        return counted(number, "epoch")
+    return ngettext("{number} of {total} epoch", "{number} of {total} epochs", total).format(number=number, total=total)
 
 
 def _knows_by_heart(patient: Patient, score: Score) -> bool:

@@ -9,11 +9,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
+from d2ltui.diagnosis.causes import command_with
 from d2ltui.engine.control import Control
 from d2ltui.runner import launch
 from d2ltui.spec import events, terminal
@@ -180,9 +182,10 @@ class Progress:
 
 
 class _Findings:
-    """A sink that keeps what is found in the run, the cause first."""
+    """A sink that keeps what is found in the run of `config`, the cause first."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: RunConfig) -> None:
+        self._config = config
         self.found: tuple[events.Finding, ...] = ()
         self._looked_at: tuple[str, ...] = ()
 
@@ -204,7 +207,7 @@ class _Findings:
         if sentence:
             write_line(err, sentence)
         told = [one for one in self.found if one.severity != "note" or (sentence and of_losses(one))]
-        for line in findings_in_words(told):
+        for line in findings_in_words(told, partial(command_with, self._config)):
             write_line(err, line)
         err.flush()
 
@@ -334,7 +337,7 @@ def train(
             if recording.store.wait_opened(OPEN_TIMEOUT) and not quiet:
                 StderrReporter(err)(_("the run is stored as {name}").format(name=recording.store.name))
         guard = _Guard(Spoken(config, out) if speak else Progress(config, out, err), control, signals)
-        findings = _Findings()
+        findings = _Findings(config)
         ended = run(config, control, [findings] if quiet else [guard, findings], recording)
         status = signals.status or exit_status(ended.status)
         if strict and ended.status == "finished" and not status and findings.alarmed:

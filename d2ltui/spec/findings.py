@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from d2ltui.spec.events import Finding, Severity
@@ -96,8 +96,13 @@ def finding_values(finding: Finding) -> dict[str, object]:
     }
 
 
-def findings_in_words(findings: Iterable[Finding]) -> list[str]:
-    """Lines of text: what each is, why, and what to try; what follows from a cause in a line below it."""
+def findings_in_words(
+    findings: Iterable[Finding], command: Callable[[dict[str, object]], str] | None = None
+) -> list[str]:
+    """Lines of text: what each is, why, and what to try; what follows from a cause in a line below it.
+
+    `command(remedy)` is what does that in a shell, to be pasted: what is added to a command may contradict the rest.
+    """
     lines: list[str] = []
     for finding in findings:
         if finding.because_of:
@@ -106,4 +111,6 @@ def findings_in_words(findings: Iterable[Finding]) -> list[str]:
         lines += [f"{severity_word(finding.severity)}: {finding.what}", f"    {finding.why}"]
         if finding.try_:
             lines.append("    " + _("try: {what}").format(what=finding.try_))
+            if command is not None and (line := command(finding.remedy)):
+                lines.append(f"        {line}")
     return lines

@@ -88,14 +88,14 @@ def unknown_fields(config: RunConfig) -> dict[str, Any]:
 def unknown_choices(config: RunConfig) -> list[str]:
     """What another version has chosen for a field, and this one does not have, such as `activation 'gelu'`."""
     found = []
-    for name in _fields_of(config):
+    for name in fields_of(config):
         value = getattr(config, name)
         if FIELDS[name].kind == "choice" and value not in FIELDS[name].choices:
             found.append(f"{name} '{printable(value)}'")
     return found
 
 
-def _fields_of(config: RunConfig) -> tuple[str, ...]:
+def fields_of(config: RunConfig) -> tuple[str, ...]:
     """The fields that decide something: those that the model has, and that the others leave a meaning."""
     if config.model not in MODELS:
         return ("model", "dataset")
@@ -118,7 +118,7 @@ def differing_fields(a: RunConfig, b: RunConfig) -> list[str]:
     Where its data lie may be another place by now; what fields the model does not have are set to is of no
     consequence, and may be another version's default.
     """
-    differing = [name for name in _fields_of(a) if getattr(a, name) != getattr(b, name)]
+    differing = [name for name in fields_of(a) if getattr(a, name) != getattr(b, name)]
     ours, theirs = unknown_fields(a), unknown_fields(b)
     # What only one of the two files has been written with is no difference: an older version may not have known it.
     return differing + [name for name in ours if name in theirs and ours[name] != theirs[name]]

@@ -8,6 +8,7 @@ import pytest
 
 from d2ltui.diagnosis.causes import with_remedy
 from d2ltui.engine.control import Control
+from d2ltui.engine.doctor import _epochs
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
@@ -122,6 +123,8 @@ def test_an_r2_below_0_is_told_as_it_is() -> None:
     assert isinstance(reached := told.ended.summary["val_r2"], float)
     assert reached < 0
     assert f"validation R² {number(reached)} after 3 epochs" in told.grave[0].what
+    told_of = [_epochs(*pair) for pair in ((52, 100), (3, 3), (1, 1))]
+    assert told_of == ["52 of 100 epochs", "3 epochs", "1 epoch"], "a trial may have fewer than the run"
 
 
 def test_what_was_seen_at_the_start_is_told_beside_another_cause() -> None:

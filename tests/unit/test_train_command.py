@@ -68,11 +68,13 @@ def test_diverged(capfd: pytest.CaptureFixture[str], quiet: bool) -> None:
     summary = json.loads(out[-1], parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert (status, summary["status"]) == (1, "diverged")
     assert summary["steps"] > 0
-    message, what, why, try_, follows = err[-5:]
+    message, what, why, try_, pasted, follows = err[-6:]
     assert "a lower lr than 1e30 may help" in message
     assert what.startswith("alarm: The learning rate 1e30 is too high: ")
     assert why.startswith("    ")
     assert try_ == "    try: Train again with lr 0.03."
+    assert pasted.startswith("        d2ltui train --model ")
+    assert "--lr 0.03" in pasted
     assert follows.startswith("    because of this: ")
     assert what.endswith(f"the loss diverged at step {summary['steps']}.")
     finding, _ = summary["findings"]
@@ -90,10 +92,11 @@ def test_a_run_that_ends_sick_says_what_is_wrong_and_what_to_try(
     summary = json.loads(out[-1])
     assert (status, summary["status"]) == (0, "finished")
     assert not any(word in "".join(out[:-1]) for word in ("gradient", "alarm", "try"))
-    what, why, try_, *others = err if quiet else err[-5:]
+    what, why, try_, pasted, *others = err if quiet else err[-6:]
     assert what.startswith("alarm: All weights start at 0, so that all units of a layer stay alike")
     assert why.startswith("    Units that start equal get equal gradients, and stay equal for ever")
     assert try_ == "    try: Train again with init kaiming."
+    assert "--init kaiming" in pasted
     assert others[0].startswith("    because of this: 100 % of the units of layer 2 (ReLU) are dead")
     cause, *follows = summary["findings"]
     names = ["rule", "severity", "layer", "step", "figure", "what", "why", "try", "remedy", "because_of"]
@@ -110,7 +113,7 @@ def test_strict_has_exit_status_3_where_a_finished_run_has_an_alarm(capfd: pytes
 
 def test_a_run_of_a_few_steps_is_told_that_they_are_few(capfd: pytest.CaptureFixture[str]) -> None:
     given = {**SICK, "init": "kaiming", "hidden": "32", "epochs": "1", "batch_size": "300"}
-    *_, what, _, try_ = outcome(capfd, resolve(given))[2]
+    *_, what, _, try_, _ = outcome(capfd, resolve(given))[2]
     assert what.startswith("warning: 3 training steps are too few: validation accuracy 0.8")
     assert try_ == "    try: Train again with epochs 60."
 
