@@ -19,7 +19,7 @@ from d2ltui.spec import collector
 from d2ltui.spec.language import _
 
 Work = Callable[[], None]
-# An environment variable: with "on", steps are recorded. Not by default, since it has not been tried on a GPU yet.
+# An environment variable: with "off", steps are not recorded.
 SWITCH = "D2LTUI_CAPTURE"
 # The kernel that waits for a value, or whose output's shape only the device knows: neither can be in a graph.
 _WAITING = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
@@ -129,6 +129,6 @@ class CudaGraphs:
 
 def graphs_of(device: torch.device) -> Graphs | None:
     """Those of a device; None where there are none, or nobody wants them."""
-    if device.type != "cuda" or os.environ.get(SWITCH, "").lower() != "on":
+    if device.type != "cuda" or os.environ.get(SWITCH, "").lower() == "off":
         return None
     return CudaGraphs(device)

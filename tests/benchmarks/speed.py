@@ -66,7 +66,7 @@ def headless_speed(context: Context) -> list[Figure]:
 def against_graph(context: Context) -> list[Figure]:
     """`d2ltui train` and the hand-written loop against the same step captured in a CUDA graph, without evaluations.
 
-    With D2LTUI_CAPTURE=on in the environment, `d2ltui train` takes its own steps as graphs, too.
+    With D2LTUI_CAPTURE=off in the environment, `d2ltui train` takes its own steps one by one.
     """
     figures = []
     for model in context.models:

@@ -14,7 +14,7 @@ from runs import Tape, run, samples, short
 from torch import Tensor
 
 from d2ltui.data import Dataset
-from d2ltui.engine import graphs, stepping
+from d2ltui.engine import graphs, launches
 from d2ltui.engine import trainer as trainer_module
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
@@ -145,26 +145,26 @@ def test_a_hundred_captured_steps_are_those_taken_one_by_one(
 
 
 def test_steps_are_launched_several_at_a_time_and_the_queue_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepping, "LAUNCH", 10.0)
+    monkeypatch.setattr(launches, "LAUNCH", 10.0)
     stand_in = StandIn()
     config = short(batch_size=32, epochs=3)  # 1,000 samples: 31 steps and one of 8 samples
     one = run(config, graphs=lambda device: stand_in)
     assert_same(one, run(config, graphs=lambda device: Refuses()))
     assert stand_in.captures == 3
-    most = 3 * (3 + 7 + 1) + 1 + stepping.TIMED + 8  # 3 × 8 steps, 7 single ones, the last; some samples in between
+    most = 3 * (3 + 7 + 1) + 1 + launches.TIMED + 3 + 8  # 3 × 8 steps, 7 single ones, the last; some samples in between
     assert stand_in.launches < most + 3 * 8
     assert stand_in.waits > 3 * (3 + 7 + 1) - 10  # each launch but the last two has been waited for
 
 
 def test_what_is_asked_for_is_answered_between_two_launches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pause, single steps and a stop, and never more than a launch later."""
-    monkeypatch.setattr(stepping, "LAUNCH", 10.0)
+    monkeypatch.setattr(launches, "LAUNCH", 10.0)
     control, paused = Control(), []
     stand_in = StandIn()
     mark = stand_in.mark
 
     def asked_while_launching() -> Callable[[], None]:
-        if len(paused) == 0 and stand_in.launches > stepping.TIMED + 4:
+        if len(paused) == 0 and stand_in.launches > launches.TIMED + 7:
             control.pause()
         return mark()
 
@@ -184,7 +184,7 @@ def test_what_is_asked_for_is_answered_between_two_launches(monkeypatch: pytest.
 
 
 def test_a_step_is_measured_that_was_taken_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stepping, "LAUNCH", 10.0)
+    monkeypatch.setattr(launches, "LAUNCH", 10.0)
     monkeypatch.setattr(trainer_module, "PUBLISH_EVERY", 1e-4)
     monkeypatch.setattr("d2ltui.diagnosis.probes.Prober.due", lambda *_: True)
     _, tape = run(short(batch_size=10, epochs=2), None, graphs=lambda device: StandIn())
@@ -249,6 +249,28 @@ def test_a_capture_that_fails_is_told_in_one_line() -> None:
     assert note.sentence.endswith("slower than a graph of the step: RuntimeError: operation not permitted")
 
 
+class Frozen(StandIn):
+    """A device whose graphs keep what they should read anew: the samples of the time when they were recorded."""
+
+    def capture(self, work: Callable[[], None]) -> Callable[[], None]:
+        gather = torch.Tensor.index_select
+
+        def once(source: Tensor, dim: int, index: Tensor) -> Tensor:
+            return gather(source, dim, torch.from_numpy(index.numpy().copy()))  # which no operation is recorded of
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch.Tensor, "index_select", once)
+            return super().capture(work)
+
+
+def test_graphs_that_compute_something_else_are_not_relied_on() -> None:
+    config = short(epochs=2)
+    one = run(config, graphs=lambda device: Frozen())
+    (note,) = one[1].of(events.Noted)
+    assert note.sentence.endswith("slower than a graph of the step: as a graph, a step computed something else")
+    assert_same(one, run(config, graphs=lambda device: Refuses()))
+
+
 def test_nothing_waits() -> None:
     x = torch.arange(4.0, requires_grad=True)
     for waiting in (x.sum().item, lambda: bool(x.sum() > 0), lambda: x.nonzero(), lambda: x[x > 1]):
@@ -292,15 +314,14 @@ def test_the_place_of_a_launch_is_soon_free_again() -> None:
             control.stop()
 
     trainer, _ = run(short(batch_size=1, epochs=50), control, ask, graphs=lambda device: StandIn())
-    assert trainer.progress.step <= began[0] + stepping.MOST
+    assert trainer.progress.step <= began[0] + launches.MOST
 
 
-def test_steps_are_recorded_where_the_device_has_graphs_and_somebody_wants_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_steps_are_recorded_where_the_device_has_graphs_and_nobody_minds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphs, "CudaGraphs", lambda device: f"graphs of {device}")
-    assert graphs.graphs_of(torch.device("cuda:0")) is None
-    for value, found in (("on", "graphs of cuda:0"), ("ON", "graphs of cuda:0"), ("off", None), ("", None)):
+    monkeypatch.delenv(graphs.SWITCH, raising=False)
+    assert graphs.graphs_of(torch.device("cuda:0")) == "graphs of cuda:0"
+    for value, found in (("on", "graphs of cuda:0"), ("OFF", None), ("off", None), ("", "graphs of cuda:0")):
         monkeypatch.setenv(graphs.SWITCH, value)
         assert graphs.graphs_of(torch.device("cuda:0")) == found
         assert graphs.graphs_of(torch.device("cpu")) is None
