@@ -16,6 +16,7 @@ from d2ltui.cli import map_report, text
 from d2ltui.engine import summary
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import DeviceError
+from d2ltui.engine.graphs import slower
 from d2ltui.engine.map import REDRAW_EVERY, Cell, Figures, MapTraining
 from d2ltui.runner.map_run import MapRun, cells_of
 from d2ltui.spec import terminal
@@ -230,6 +231,8 @@ class _Map:
                     rate=pace(rate),
                 )
             )
+        if training.why_not:
+            text.say(slower(training.why_not))
         if len(self._known.cells) < self._total:
             text.say(_("{cells} of {total} cells are done").format(cells=len(self._known.cells), total=self._total))
         map_report.tell_findings(self._known)

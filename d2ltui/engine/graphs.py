@@ -132,3 +132,8 @@ def graphs_of(device: torch.device) -> Graphs | None:
     if device.type != "cuda" or os.environ.get(SWITCH, "").lower() == "off":
         return None
     return CudaGraphs(device)
+
+
+def slower(why: str) -> str:
+    """A sentence that says why steps are not taken as graphs though the device has them."""
+    return _("each kernel is launched for itself, which is slower than a graph of the step: {first}").format(first=why)

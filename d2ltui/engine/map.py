@@ -27,8 +27,10 @@ from d2ltui.diagnosis.monitor import examine
 from d2ltui.diagnosis.thresholds import NEAR_GUESS, ROOM
 from d2ltui.engine import summary
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import select
-from d2ltui.engine.population import Block, EpochFigures, Population, may_join, members_at_once
+from d2ltui.engine.device import make_current, select
+from d2ltui.engine.graphs import Graphs, graphs_of
+from d2ltui.engine.joining import free_on, may_join, members_at_once
+from d2ltui.engine.population import Block, EpochFigures, Population
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec.config import RunConfig
@@ -38,7 +40,6 @@ from d2ltui.spec.language import _
 from d2ltui.spec.maps import CURVES, HISTOGRAMS, SAID
 from d2ltui.spec.maps import Cell as Cell
 from d2ltui.spec.maps import Figures as Figures
-from d2ltui.spec.memory import free_memory
 from d2ltui.spec.models import MODELS
 
 Coming: TypeAlias = "Generator[Mapping[Cell, Figures] | None, None, None]"  # of slices; None where nothing is ready
@@ -70,11 +71,19 @@ class MapTraining:
         control: stops all.
         workers: threads that train slices side by side.
         curves: whether each cell's are kept; None where their number decides that.
+        graphs: those of a device, as which steps are taken where it has some; `why_not` says why they are not.
     """
 
     def __init__(
-        self, cells: Mapping[Cell, Sequence[RunConfig]], control: Control, workers: int, curves: bool | None = None
+        self,
+        cells: Mapping[Cell, Sequence[RunConfig]],
+        control: Control,
+        workers: int,
+        curves: bool | None = None,
+        *,
+        graphs: Callable[[torch.device], Graphs | None] = graphs_of,
     ) -> None:
+        self._graphs_of, self.why_not = graphs, ""
         self.keeps_curves = len(cells) <= MOST_CURVES if curves is None else curves
         self._cells, self._control, self._workers = dict(cells), control, max(1, workers)
         self.networks = sum(map(len, cells.values()))
@@ -166,7 +175,7 @@ class MapTraining:
             groups.setdefault(may_join(self._cells[cell][0]) or cell, []).append(cell)
         for key, group in groups.items():
             config, seeds = self._cells[group[0]][0], len(self._cells[group[0]])
-            fits = max(1, members_at_once(config, free_memory()) // self._workers)
+            fits = max(1, members_at_once(config, free_on(select(config.device))) // self._workers)
             if isinstance(key, tuple) and select(config.device).type == "cpu":
                 share = max(LEAST, math.ceil(len(group) * seeds / self._workers))
                 fits = min(fits, MOST, share)
@@ -189,8 +198,10 @@ class MapTraining:
     def _train_together(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
         data = [self._data[_of_data(config)] for config in configs]
         device = select(configs[0].device)
+        make_current(device)
         try:
-            population = Population(configs, data, device, self._control, metrics=False)
+            graphs = self._graphs_of(device)
+            population = Population(configs, data, device, self._control, metrics=False, graphs=graphs)
             watcher = _Slice(self, cells, population)
             watcher.look()
             population.train(watcher)
@@ -200,6 +211,7 @@ class MapTraining:
             seeds, half = len(configs) // len(cells), len(cells) // 2
             parts = (cells[:half], configs[: half * seeds]), (cells[half:], configs[half * seeds :])
             return [figures for part in parts for figures in self._train_together(*part)]
+        self.why_not = population.why_not or self.why_not
         watcher.look(last=True)
         return watcher.figures(data)
 

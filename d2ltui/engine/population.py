@@ -4,17 +4,16 @@ Each member has its own seed, and with it its own initial weights, data, order o
 learning rate, momentum, weight decay, probability of dropout, label smoothing and initialisation. Members never meet:
 one that diverges harms nobody, and makes room for the others at the end of the epoch.
 
-`may_join` says who can be a member of which population, `members_at_once` how many of them fit into memory, and
-`Population` trains them. What is told of them, and to whom, is `Watcher`'s business.
+`joining` says who can be a member of which population, and how many of them fit into memory; `Population` trains them.
+What is told of them, and to whom, is `Watcher`'s business.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -22,66 +21,31 @@ from torch import Tensor
 
 from d2ltui.data import Dataset
 from d2ltui.data.batches import stacked_iter
-from d2ltui.diagnosis.probes import PROBE_SAMPLES, probe_batch
+from d2ltui.diagnosis.probes import probe_batch
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import place
 from d2ltui.engine.evaluation import VALUES_GPU
+from d2ltui.engine.graphs import CannotCaptureError, Graphs
 from d2ltui.engine.metrics import r_squared, scores
+from d2ltui.engine.population_graphs import PopulationSteps, why_not
 from d2ltui.engine.reporting import LARGEST_LOSS
 from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.step import population_step
-from d2ltui.nn.activation_slopes import known_slopes
-from d2ltui.nn.batched import KINDS, BatchedNetwork
-from d2ltui.nn.batched_optim import STATES, BatchedOptimizer
+from d2ltui.nn.batched import BatchedNetwork
+from d2ltui.nn.batched_optim import BatchedOptimizer
 from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.models import MODELS
 
 Floats = npt.NDArray[np.float64]
 Key = tuple[object, ...]
 
-# What members may differ in; of the last three, either all have some or none has any: they are layers and operations.
-MEMBERS_OWN = ("seed", "init", "init_std", "lr", "momentum", "weight_decay", "dropout", "clip_norm", "label_smoothing")
-_ALL_OR_NONE = ("dropout", "clip_norm", "label_smoothing")
 BLOCK = 256  # steps whose figures are fetched together
 PUBLISH_EVERY = 0.1  # seconds between two looks at what is asked for
-SHARE_OF_MEMORY = 0.25  # of what is free
 # Values of a layer that are evaluated at once on a processor: four times as many, as a single network takes, take half
 # as long again, for each new tensor of that size comes from the system.
 VALUES_CPU = 1 << 18
 LOST = 1 / 8  # of the members: when so many have diverged, the others go on without them
-
-
-def may_join(config: RunConfig) -> Key | None:
-    """What a run has in common with all those that it can be trained together with; None where it has to be alone."""
-    model = MODELS[config.model]
-    if (
-        model.build
-        or config.precision != "fp32"
-        or config.optimizer not in STATES
-        or config.activation not in known_slopes()
-    ):
-        return None
-    if any(layer.kind not in KINDS for layer in catalogue.layer_plan(config)):
-        return None
-    values = msgspec.structs.asdict(config)
-    shared = [(name, repr(value)) for name, value in values.items() if name not in MEMBERS_OWN]
-    return (*shared, *((name, bool(values[name])) for name in _ALL_OR_NONE))
-
-
-def bytes_of_member(config: RunConfig) -> int:
-    """What one member takes, about: parameters, gradients, the optimiser's state, a batch or a look."""
-    plan = catalogue.layer_plan(config)
-    parameters = sum(layer.parameters for layer in plan)
-    values = sum(layer.num_values for layer in plan)
-    samples = max(config.batch_size, PROBE_SAMPLES)
-    return 4 * ((7 + len(STATES.get(config.optimizer, ()))) * parameters + 3 * samples * values)
-
-
-def members_at_once(config: RunConfig, free: int) -> int:
-    """How many members may be trained together where `free` bytes are; the others follow in slices."""
-    return max(1, int(SHARE_OF_MEMORY * free) // bytes_of_member(config))
 
 
 class Block(NamedTuple):
@@ -128,6 +92,7 @@ class Population:
         control: only its `attention` is looked at; requests are the watcher's business.
         dtype: of weights and data.
         metrics: whether the batches' accuracy is told, too; of regression R² always is.
+        graphs: those of the device, as which steps are taken where it has some.
     """
 
     def __init__(
@@ -139,7 +104,11 @@ class Population:
         *,
         dtype: torch.dtype = torch.float32,
         metrics: bool = True,
+        graphs: Graphs | None = None,
     ) -> None:
+        self._graphs = graphs
+        self._recorded: PopulationSteps | None = None
+        self.why_not = ""  # why steps are not taken as graphs of a device that has them
         self.configs, self._control, self._device = tuple(configs), control, device
         config = self.configs[0]
         self._task, self._batch_size, self.epochs = config.task, config.batch_size, config.epochs
@@ -222,30 +191,84 @@ class Population:
         self._order_states = [order.get_state() for order in self._orders]
 
     def _train_epoch(self, watcher: Watcher) -> None:
-        network, optimizer, control, task = self.network, self.optimizer, self._control, self._task
-        clock, self.due = time.perf_counter, time.perf_counter() + PUBLISH_EVERY
+        control, clock, self.due = self._control, time.perf_counter, time.perf_counter() + PUBLISH_EVERY
         self._sums = np.zeros((3, len(self.configs)))
-        own = len(self._orders) == 1 or (len(self._orders) == len(self.members) and self._straight)
-        groups = self._groups
-        loss_rows, score_rows = self._losses.unbind(), self._scores.unbind()
-        scored = task == "classification" and self._metrics
-        for x, y in stacked_iter(self._x_train, self._y_train, self._batch_size, self._orders, self._device):
-            if not own:
-                x, y = x.index_select(0, groups), y.index_select(0, groups)
-            optimizer.advance()
-            loss, output = population_step(network, optimizer, x, y)
-            row = len(self._sizes)
-            loss_rows[row].copy_(loss)
-            if scored:
-                score_rows[row].copy_(scores(task, output, y).sum(dim=1))
-            self._sizes.append(x.shape[1])
-            self.step += 1
-            if row + 1 == BLOCK:
+        for steps in self._captured() or self._one_by_one():
+            self.step += steps
+            if len(self._sizes) == BLOCK:
                 self.publish(watcher)
             if control.attention or clock() >= self.due:
                 self.due = clock() + PUBLISH_EVERY
                 watcher.between()
         self.publish(watcher)
+
+    @property
+    def _shared(self) -> bool:
+        """Whether a batch of all data sets is not yet one of all members."""
+        return not (len(self._orders) == 1 or (len(self._orders) == len(self.members) and self._straight))
+
+    def _one_by_one(self) -> Iterator[int]:
+        """An epoch's steps; how many each was, which is one."""
+        network, optimizer, task = self.network, self.optimizer, self._task
+        shared, groups = self._shared, self._groups
+        loss_rows, score_rows = self._losses.unbind(), self._scores.unbind()
+        for x, y in stacked_iter(self._x_train, self._y_train, self._batch_size, self._orders, self._device):
+            if shared:
+                x, y = x.index_select(0, groups), y.index_select(0, groups)
+            optimizer.advance()
+            loss, output = population_step(network, optimizer, x, y)
+            row = len(self._sizes)
+            loss_rows[row].copy_(loss)
+            if self._scored:
+                score_rows[row].copy_(scores(task, output, y).sum(dim=1))
+            self._sizes.append(x.shape[1])
+            yield 1
+
+    @property
+    def _scored(self) -> bool:
+        return self._task == "classification" and self._metrics
+
+    def _captured(self) -> Iterator[int] | None:
+        """An epoch's steps, as graphs, how many each launch was; None where there are none."""
+        if self._graphs is None:
+            return None
+        if self._recorded is None or self._recorded.layout != self.optimizer.layout:
+            self._recorded = self._record(self._graphs)
+        return self._launched(self._recorded) if self._recorded is not None else None
+
+    def _record(self, graphs: Graphs) -> PopulationSteps | None:
+        self.why_not = why_not(self.network, self._x_train)
+        if not self.why_not:
+            try:
+                return PopulationSteps(
+                    graphs,
+                    self.network,
+                    self.optimizer,
+                    task=self._task,
+                    scored=self._scored,
+                    x_train=self._x_train,
+                    y_train=self._y_train,
+                    groups=self._groups if self._shared else None,
+                    batch_size=self._batch_size,
+                    most=BLOCK,
+                )
+            except Exception as error:  # whatever it is, training goes on without
+                said = f"{error}" if isinstance(error, CannotCaptureError) else f"{type(error).__name__}: {error}"
+                self.why_not = next(iter(said.strip().splitlines()), type(error).__name__)
+        self._graphs = None
+        return None
+
+    def _launched(self, recorded: PopulationSteps) -> Iterator[int]:
+        def most() -> int:
+            return 1 if self._control.attention or not self.due else BLOCK - len(self._sizes)
+
+        for steps, size, losses, found in recorded.epoch(self._orders, most):
+            row = slice(len(self._sizes), len(self._sizes) + steps)
+            self._losses[row].copy_(losses)
+            if self._scored:
+                self._scores[row].copy_(found)
+            self._sizes += [size] * steps
+            yield steps
 
     def publish(self, watcher: Watcher) -> None:
         """Tell the steps since the last time."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from d2ltui.data.batches import data_iter, draw_order
-from d2ltui.engine.graphs import CannotCaptureError, Graphs
+from d2ltui.engine.graphs import CannotCaptureError, Graphs, slower
 from d2ltui.engine.launches import Laid, Launches
 from d2ltui.engine.metrics import scores
 from d2ltui.engine.preparation import Prepared
@@ -85,11 +85,7 @@ class Steps:
         if why:
             self._graphs = None
             first = why.strip().splitlines()[0] if why.strip() else _("the device does not say why")
-            self._tell(
-                _("each kernel is launched for itself, which is slower than a graph of the step: {first}").format(
-                    first=first
-                )
-            )
+            self._tell(slower(first))
 
     def _why_not(self) -> str:
         """Why nothing is tried; "" where it is."""

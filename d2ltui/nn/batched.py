@@ -114,6 +114,11 @@ class BatchedNetwork:
         """Whether any network is trained with smoothed labels: `loss` is then another than that of training."""
         return any(self._smoothing)
 
+    @property
+    def drops(self) -> bool:
+        """Whether there is dropout, which each network draws from a generator of its own, on the CPU."""
+        return any(part.drops for part in self._parts)
+
     def keep(self, index: Tensor) -> None:
         """Go on with the networks `index` (k,), in that order, alone."""
         places = index.to(self.parameters.device)
@@ -231,6 +236,10 @@ class BatchedNetwork:
                     self._slope.back(back, buffers.outputs[i - 1], buffers.activated[i - 1])
         return loss, h
 
+    def memory(self) -> list[Tensor]:
+        """That in which batches are computed now."""
+        return [tensor for buffers in self._buffers.values() for part in buffers for tensor in part]
+
     def forget(self, n: int) -> None:
         """Give back the memory for batches of `n` samples, which a look has used."""
         self._buffers.pop(n, None)
@@ -274,7 +283,7 @@ class BatchedNetwork:
         loss = gradient.gather(2, labels).sum(dim=(1, 2)).mul_(-1 / n)
         if not self.smooths:
             gradient.exp_()
-            gradient.scatter_add_(2, labels, gradient.new_tensor(-1.0).expand(labels.shape))
+            gradient.scatter_add_(2, labels, gradient.new_full((), -1.0).expand(labels.shape))
             gradient.mul_(1 / n)
             return loss
         spread = self._spread

@@ -51,6 +51,7 @@ class BatchedOptimizer:
         self.states = [torch.zeros_like(network.parameters) for _ in STATES[self.name]]
         self._steps = 0
         self._factor = 1.0
+        self.layout = 0  # another number wherever tensors that a step reads are others than before
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -63,7 +64,8 @@ class BatchedOptimizer:
         self._step_size = like.new_zeros(())  # by which the rate is multiplied, for Adam
         self._root = like.new_zeros(())
         self._scratchpad = torch.empty_like(like)
-        self._set_rates()
+        self._minus_rate = self._rates_now()
+        self.layout += 1
 
     def _spread(self, values: Tensor) -> Tensor:
         """One number where all are the same."""
@@ -71,9 +73,18 @@ class BatchedOptimizer:
             return values[0].to(self._network.parameters)
         return self._network.spread(values)
 
-    def _set_rates(self) -> None:
+    def _rates_now(self) -> Tensor:
         rates = torch.tensor([-bounded(rate * self._factor) for rate in self._rates.tolist()], dtype=torch.float64)
-        self._minus_rate = self._spread(rates)
+        return self._spread(rates)
+
+    def _set_rates(self) -> None:
+        """In the same place, where there is room: graphs read it."""
+        rates = self._rates_now()
+        if rates.shape == self._minus_rate.shape:
+            self._minus_rate.copy_(rates)
+        else:
+            self._minus_rate = rates
+            self.layout += 1
 
     def set_factor(self, factor: float) -> None:
         """From now on each rate is multiplied by `factor`: a schedule's."""
@@ -120,11 +131,32 @@ class BatchedOptimizer:
             part.mul_(scale)
 
     def advance(self) -> None:
-        """Another step begins: what depends on its number alone. Not part of what can be captured."""
-        self._steps += 1
+        """Another step begins, and what depends on its number alone. A step that is captured has `begin` instead."""
         if self.name in ("adam", "adamw"):
-            self._step_size.fill_(1 / (1 - _BETAS[0] ** self._steps))
-            self._root.fill_(math.sqrt(1 - _BETAS[1] ** self._steps))
+            step_size, root = self._moment(self._steps + 1)
+            self._step_size.fill_(step_size)
+            self._root.fill_(root)
+        self.took(1)
+
+    def took(self, steps: int) -> None:
+        """So many steps more have been taken."""
+        self._steps += steps
+
+    def moments(self, steps: int) -> Tensor:
+        """What depends on the number of each of the next steps alone: (steps, 2), on the device."""
+        found = [self._moment(self._steps + 1 + i) for i in range(steps)]
+        return torch.tensor(found, dtype=self._step_size.dtype).to(self._step_size.device, non_blocking=True)
+
+    def begin(self, moment: Tensor) -> None:
+        """A step begins whose row of `moments` is this one."""
+        if self.name in ("adam", "adamw"):
+            self._step_size.copy_(moment[0])
+            self._root.copy_(moment[1])
+
+    @staticmethod
+    def _moment(step: int) -> tuple[float, float]:
+        """Adam's corrections of its means, which begin with 0: by what the rate is multiplied, and the root divided."""
+        return 1 / (1 - _BETAS[0] ** step), math.sqrt(1 - _BETAS[1] ** step)
 
     def step(self) -> None:
         """Move every parameter. From scratch the penalty's gradient has been added before."""

@@ -19,8 +19,9 @@ from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
 from d2ltui.engine.device import candidates, check_fits
 from d2ltui.engine.device_choice import choose
+from d2ltui.engine.joining import may_join, members_at_once
 from d2ltui.engine.member import Member
-from d2ltui.engine.population import Block, EpochFigures, Population, may_join, members_at_once
+from d2ltui.engine.population import Block, EpochFigures, Population
 from d2ltui.engine.threads import ONE_THREAD_FLOPS, CoreMeter, ThreadCount
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig

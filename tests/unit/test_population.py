@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from populations import CIRCLES, Tape
 from runs import run
 
 from d2ltui.data import Dataset, load
 from d2ltui.data.batches import data_iter
 from d2ltui.engine.control import Control
-from d2ltui.engine.population import Block, EpochFigures, Population, bytes_of_member, may_join, members_at_once
+from d2ltui.engine.joining import bytes_of_member, may_join, members_at_once
+from d2ltui.engine.population import EpochFigures, Population
 from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.step import train_step
 from d2ltui.nn import build, make_clip, make_optimizer, set_lr
@@ -27,32 +29,7 @@ from d2ltui.spec.optimizers import OPTIMIZERS
 from tests.selection import long_after
 
 STEPS = 100
-CIRCLES = {"dataset": "circles", "hidden": "8,6", "batch_size": 300, "epochs": 34, "device": "cpu", "threads": 1}
 LIMITS = {torch.float64: 1e-10, torch.float32: 1e-4}  # of the relative difference
-
-
-class Tape:
-    """A watcher that keeps everything."""
-
-    def __init__(self) -> None:
-        self.losses: dict[int, list[float]] = {}
-        self.metrics: dict[int, list[float]] = {}
-        self.epochs: dict[int, list[tuple[float, ...]]] = {}
-
-    def steps(self, members: Sequence[int], block: Block) -> None:
-        assert block.losses.shape == block.metrics.shape == (len(block.sizes), len(members))
-        for column, member in enumerate(members):
-            self.losses.setdefault(member, []).extend(block.losses[:, column].tolist())
-            self.metrics.setdefault(member, []).extend(block.metrics[:, column].tolist())
-
-    def epoch(self, members: Sequence[int], number: int, figures: EpochFigures) -> None:
-        for column, member in enumerate(members):
-            of_member = self.epochs.setdefault(member, [])
-            of_member.append(tuple(float(figure[column]) for figure in figures))
-            assert len(of_member) == number
-
-    def between(self) -> None:
-        pass
 
 
 def together(configs: Sequence[RunConfig], dtype: torch.dtype = torch.float32) -> tuple[Population, Tape]:

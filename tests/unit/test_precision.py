@@ -14,7 +14,7 @@ from d2ltui.diagnosis.look import look
 from d2ltui.engine import trainer
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.device import products
-from d2ltui.engine.population import may_join
+from d2ltui.engine.joining import may_join
 from d2ltui.nn import build
 from d2ltui.nn.accel.onednn import OneDNNLinear
 from d2ltui.runner.map_run import cells_of

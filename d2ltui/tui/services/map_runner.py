@@ -47,7 +47,7 @@ class GrowingMap:
         self.steps, self.seconds = 0, 0.0  # of all networks together
         self.problem = ""  # why it has ended before it was complete, in a sentence
         self.traceback = ""
-        self.trouble = ""  # what went wrong with storing it
+        self.trouble = ""  # what went wrong with storing it, or why it is slower than it might be
         self._stored: StoredMap | None = None
         self.reader: MapReader | None = None  # of one that was stored before
         self.elsewhere = False  # whether another process trains it
@@ -111,6 +111,7 @@ class GrowingMap:
                 self._stored.close()
 
     def _carry_out(self) -> None:
+        from d2ltui.engine.graphs import slower
         from d2ltui.runner.map_run import MapRun, cells_of
 
         self.doing = _("looking at the cells")
@@ -127,6 +128,8 @@ class GrowingMap:
         run = MapRun(self.spec, self.known, self.quantity, self._keep, self.control)
         training, finished = run.train(left, progress)
         progress(training)
+        if training.why_not:
+            self.trouble = self.trouble or slower(training.why_not)
         if not finished:
             self.problem = STOPPED
 
