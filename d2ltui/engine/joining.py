@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 import torch
 
@@ -55,7 +57,8 @@ def members_at_once(config: RunConfig, free: int) -> int:
 
 def free_on(device: torch.device) -> int:
     """Bytes that are free where `device` computes: a GPU's, with what PyTorch keeps of them, or the machine's."""
-    if device.type != "cuda":
-        return free_memory()
-    free: int = torch.cuda.mem_get_info(device)[0]
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type == "cuda":
+        with contextlib.suppress(RuntimeError):  # a GPU that does not answer is told of where it is to train something
+            free: int = torch.cuda.mem_get_info(device)[0]
+            return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return free_memory()

@@ -62,10 +62,16 @@ class Member:
         self._population: Population | None = None
         self._row = 0
 
-    def prepare(self, data: Dataset, device: torch.device, threads: int, sample_every: float | None) -> None:
-        """Build a network of its own."""
+    def prepare(
+        self, data: Dataset, device: torch.device, residence: str, threads: int, sample_every: float | None
+    ) -> None:
+        """Build a network of its own, which is on the CPU, wherever the population is trained: on `device`.
+
+        `residence` says where the training data is there.
+        """
         config = self.config
-        self._device, self._threads, self._data = str(device), threads, data
+        self._device, self._residence, self._threads, self._data = str(device), residence, threads, data
+        device = torch.device("cpu")  # it is looked at only, now and then, and there may be many
         plan = catalogue.layer_plan(config, data.info)
         self.network = build(config, device=device, dataset=data.info)
         self.parts = prepare(config, data, self.network, device)
@@ -89,7 +95,7 @@ class Member:
                 num_train=len(data.x_train),
                 num_val=len(data.x_val),
                 steps_per_epoch=math.ceil(len(data.x_train) / self.config.batch_size),
-                residence=self.parts.residence,
+                residence=self._residence,
                 threads=self._threads,
             )
         )

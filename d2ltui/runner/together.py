@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import torch
+
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.probes import SAMPLE_EVERY
 from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import EPOCH_EVERY, SHARE
 from d2ltui.engine.clock import Clock
 from d2ltui.engine.control import Control
-from d2ltui.engine.device import candidates, check_fits
+from d2ltui.engine.device import candidates, check_fits, make_current, select
 from d2ltui.engine.device_choice import choose
-from d2ltui.engine.joining import may_join, members_at_once
+from d2ltui.engine.graphs import Graphs, graphs_of, slower
+from d2ltui.engine.joining import free_on, may_join, members_at_once
 from d2ltui.engine.member import Member
 from d2ltui.engine.population import Block, EpochFigures, Population
 from d2ltui.engine.threads import ONE_THREAD_FLOPS, CoreMeter, ThreadCount
@@ -43,14 +46,15 @@ def slices(configs: Sequence[RunConfig], jobs: int = 1) -> Iterator[tuple[int, .
 
     Where `jobs` processes train them, there is something for each.
 
-    A step of a large network is bound by what it computes, not by the calls into PyTorch: such runs gain nothing from
-    company. Nor do runs on a GPU yet; where `auto` is still to be decided, they may be on the CPU.
+    On a processor, a step of a large network is bound by what it computes, not by the calls into PyTorch: such runs
+    gain nothing from company. On a GPU all do.
     """
     groups: dict[object, list[int]] = {}
     for index, config in enumerate(configs):
         groups.setdefault(_key(config) or index, []).append(index)
     for indices in groups.values():
-        most = min(MOST, members_at_once(configs[indices[0]], free_memory()), math.ceil(len(indices) / jobs))
+        free = min(free_memory(), free_on(select(configs[indices[0]].device)))
+        most = min(MOST, members_at_once(configs[indices[0]], free), math.ceil(len(indices) / jobs))
         most = max(1, most)
         rest = iter(indices)
         while part := tuple(islice(rest, most)):
@@ -58,9 +62,14 @@ def slices(configs: Sequence[RunConfig], jobs: int = 1) -> Iterator[tuple[int, .
 
 
 def _key(config: RunConfig) -> object:
-    parameters = sum(layer.parameters for layer in catalogue.layer_plan(config))
-    small = 6 * config.batch_size * parameters < ONE_THREAD_FLOPS
-    return may_join(config) if small and "cpu" in candidates(config) else None
+    devices = [torch.device(name).type for name in candidates(config)]
+    gains = "cuda" in devices or ("cpu" in devices and _flops(config) < ONE_THREAD_FLOPS)
+    return may_join(config) if gains else None
+
+
+def _flops(config: RunConfig) -> float:
+    """Of a step of one network."""
+    return 6.0 * config.batch_size * sum(layer.parameters for layer in catalogue.layer_plan(config))
 
 
 class Stopped(Exception):
@@ -68,7 +77,7 @@ class Stopped(Exception):
 
 
 class AloneError(Exception):
-    """A GPU is faster for each run by itself. Never leaves this module."""
+    """The device is one on which runs gain nothing from company. Never leaves this module."""
 
 
 def train_slice(
@@ -78,14 +87,17 @@ def train_slice(
     controls: Sequence[Control],
     recordings: Sequence[RunRecording | None],
     give_up: Sequence[Callable[[events.Finding], None] | None] = (),
+    *,
+    graphs: Callable[[torch.device], Graphs | None] = graphs_of,
 ) -> bool:
     """Train runs together, each with its sinks, its own control and its recording; `control` ends or pauses all.
 
     Of `give_up`, where it is there, each run's is told why that run is ended, since it will not learn any more.
+    `graphs` are those of a device, as which steps are taken where it has some.
 
     Returns False, with nothing told but that they load, where their data cannot be loaded, there is no memory for all
-    of them, or a GPU is faster: then each is to be trained by itself. Otherwise each has ended, and recordings are
-    closed.
+    of them, or the device gains nothing from it: then each is to be trained by itself. Otherwise each has ended, and
+    recordings are closed.
     """
     keepers = zip(configs, controls, sinks, recordings, give_up or (None,) * len(configs), strict=True)
     members = [
@@ -95,7 +107,7 @@ def train_slice(
     for member in members:
         member.emit(events.StatusChanged("loading"))
     try:
-        watcher = _Watcher.prepared(members, control)
+        watcher = _Watcher.prepared(members, control, graphs)
     except (LoadCancelled, Stopped):
         for member in members:
             member.end("stopped", _("stopped while loading"))
@@ -137,10 +149,12 @@ class _Watcher:
         self._counted = 0.0
         self._looked = self._kept = time.perf_counter()
         self._look_took = self._keep_took = 0.0
-        self._armed = False
+        self._armed = self._told_why_not = False
 
     @classmethod
-    def prepared(cls, members: Sequence[Member], control: Control) -> _Watcher:
+    def prepared(
+        cls, members: Sequence[Member], control: Control, graphs: Callable[[torch.device], Graphs | None]
+    ) -> _Watcher:
         """Load the data, build the networks, and tell that the runs begin."""
         configs = [member.config for member in members]
         config, meter = configs[0], CoreMeter()
@@ -152,17 +166,17 @@ class _Watcher:
 
         go_on()
         device, why = choose(config, data[0], go_on)
-        if device.type != "cpu":
+        flops = _flops(config)
+        if device.type != "cuda" and (device.type != "cpu" or flops >= ONE_THREAD_FLOPS):
             raise AloneError
+        make_current(device)
         check_fits(config, device)
-        parameters = sum(layer.parameters for layer in catalogue.layer_plan(config, data[0].info))
-        flops = 6.0 * config.batch_size * parameters
         # One network's work, not that of all: two threads wait for each other longer than a batched product takes.
         threads = ThreadCount(config.threads, flops, device.type, meter)
         threads.choose()
-        population = Population(configs, data, device, control)
+        population = Population(configs, data, device, control, graphs=graphs(device))
         for member, own in zip(members, data, strict=True):
-            member.prepare(own, device, threads.number, SAMPLE_EVERY)
+            member.prepare(own, device, population.residence, threads.number, SAMPLE_EVERY)
         for member in members:
             member.tell_start()
             if why:
@@ -219,6 +233,7 @@ class _Watcher:
     def epoch(self, members: Sequence[int], number: int, figures: EpochFigures) -> None:
         """Tell them; now and then keep checkpoints."""
         self._count(members)
+        self._tell_why_not(members)
         judged = []
         for column, member in self._present(members):
             member.progress.clock.set(self._shares[members[column]])
@@ -234,6 +249,12 @@ class _Watcher:
             self._for_all(members, Member.keep)
             self._kept = time.perf_counter()
             self._keep_took = self._kept - began
+
+    def _tell_why_not(self, members: Sequence[int]) -> None:
+        if self._population.why_not and not self._told_why_not:
+            self._told_why_not = True
+            for __, member in self._present(members):
+                member.emit(events.Noted(0, slower(self._population.why_not)))
 
     def _judge(self, judged: Sequence[tuple[int, Member]]) -> None:
         """End those that will not learn any more; not while the clock goes."""

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from graph_stand_in import StandIn
 from runs import Tape, run
 
 from d2ltui.cli import app
 from d2ltui.engine import checkpoint as checkpoints
+from d2ltui.engine import launches
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.member import Member
@@ -47,7 +49,7 @@ class Keeper:
 
 
 def train(
-    configs: Sequence[RunConfig], *, control: Control | None = None, **acts: object
+    configs: Sequence[RunConfig], *, control: Control | None = None, graphs: StandIn | None = None, **acts: object
 ) -> tuple[list[Tape], list[Keeper]]:
     """All of them together. `acts`: by "member_step", what to call once that member has told of that step."""
     keepers = [Keeper() for _ in configs]
@@ -62,7 +64,7 @@ def train(
                     act(controls[index])  # type: ignore[operator]
 
     sinks = [[lambda told, i=i: acting(i, told)] for i in range(len(configs))]
-    assert train_slice(configs, control or Control(), sinks, controls, keepers)  # type: ignore[arg-type]
+    assert train_slice(configs, control or Control(), sinks, controls, keepers, graphs=lambda device: graphs)  # type: ignore[arg-type]
     return [keeper.store for keeper in keepers], keepers
 
 
@@ -70,6 +72,25 @@ def kinds(tape: Tape) -> list[str]:
     """The kinds of its events in order, each block of steps once."""
     names = [type(event).__name__ for event in tape.events if not isinstance(event, events.Loading)]
     return [name for i, name in enumerate(names) if name != "StepsTrained" or names[i - 1] != name]
+
+
+def test_members_whose_steps_are_graphs_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launches, "LAUNCH", 10.0)
+    configs = [resolve({**CIRCLES, "batch_size": 30, "seed": seed, "optimizer": "adam"}) for seed in (0, 1, 2)]
+    stand_in = StandIn()
+    for tape, other in zip(train(configs, graphs=stand_in)[0], train(configs)[0], strict=True):
+        assert kinds(tape) == kinds(other)
+        np.testing.assert_array_equal(tape.losses, other.losses)
+        looks, others = tape.of(events.LayersProbed), other.of(events.LayersProbed)
+        assert [look.loss for look in looks] == [look.loss for look in others]
+    assert stand_in.captures == 3
+
+
+def test_members_whose_steps_cannot_be_recorded_say_why_once() -> None:
+    configs = [resolve({**CIRCLES, "dropout": 0.2, "seed": seed}) for seed in (0, 1)]
+    for tape in train(configs, graphs=StandIn())[0]:
+        (note,) = tape.of(events.Noted)
+        assert note.sentence.endswith("a graph of the step: each network's dropout is drawn on the processor")
 
 
 @pytest.mark.parametrize(
