@@ -48,7 +48,7 @@ def layer_curves(live: LiveRun, width: int, height: int, *, unit: Unit, cursor: 
             log=True,
             x_label=timeline.label,
             ascii=ascii,
-            empty_text=_("not measured yet"),
+            empty_text=_("not measured yet") if live.ended is None else _("not measured in this run"),
             cursor=None if cursor is None else timeline.at(min(cursor, live.step)),
         )
         drawing.append([(int(Style.TEXT), _plain(name, ascii)[:width])])

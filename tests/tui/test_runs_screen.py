@@ -326,6 +326,10 @@ async def test_a_group_is_one_row_that_opens_is_marked_and_is_deleted(open_app: 
         await person.press("y")
         await person.until(lambda: list(rows_of(screen)) == [alone], "the end of the group")
         assert [run.name for run in listing.runs()] == [alone]
+        await person.press("d")
+        await person.until(lambda: f"Delete {alone}" in person.text(), "the question")
+        await person.press("y")
+        await person.until(lambda: "no run is stored yet" in person.text(), "what to do next")
 
 
 async def test_seeds_are_a_fan_that_grows(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from d2ltui.charts.spec import COLOURED, colours_of
 from d2ltui.engine.picture_desk import MAX_PAST, PictureDesk
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.config import resolve
-from d2ltui.spec.events import Finding, LayersProbed, LayerStats, StepsTrained
+from d2ltui.spec.events import Finding, LayersProbed, LayerStats, RunEnded, StepsTrained
 from d2ltui.spec.pictures import PictureMade, PictureRequest
 from d2ltui.tui.panes.finding_lines import finding_lines
 from d2ltui.tui.panes.history_lines import LABEL_WIDTH, heatmap_lines
@@ -49,7 +49,14 @@ def test_time_is_what_runs_from_left_to_right_not_the_number_of_looks() -> None:
     early = [LayersProbed(step, (layer((1,), 0, 1),)) for step in range(10)]
     late = LayersProbed(100, (layer((1,), 1, 2),))
     rows = text(heatmap_lines([*early, late], LABEL_WIDTH + 11, 4, PLAIN))[1:-1]
-    assert [row[LABEL_WIDTH:] for row in rows] == [" " * 10 + "@", "@" * 10 + " "]
+    # Each has the places that are nearest to it: of ten looks in a tenth of the time, all together have half of them.
+    assert [row[LABEL_WIDTH:] for row in rows] == [" " * 6 + "@" * 5, "@" * 6 + " " * 5]
+
+
+def test_of_two_looks_the_second_is_seen_as_well_as_the_first() -> None:
+    probes = [LayersProbed(0, (layer((1,), 0, 1),)), LayersProbed(25, (layer((1,), 1, 2),))]
+    rows = text(heatmap_lines(probes, LABEL_WIDTH + 10, 4, PLAIN))[1:-1]
+    assert [row[LABEL_WIDTH:] for row in rows] == [" " * 5 + "@" * 5, "@" * 5 + " " * 5]
 
 
 @given(
@@ -187,6 +194,9 @@ def test_norms_and_update_ratios_are_curves_over_time() -> None:
         assert any(line[7:].count("|" if ascii else "┊") for line in lines)
         assert all(len(line) <= 70 for line in lines)
         assert not ascii or all(line.isascii() for line in lines)
+    live(RunEnded("finished", "", {}))  # and there is no later
+    lines = text(layer_curves(live, 70, 30, unit="step", cursor=None, ascii=False))
+    assert any("not measured in this run" in line for line in lines)
 
 
 def test_earlier_pictures_are_kept_for_the_cursor() -> None:

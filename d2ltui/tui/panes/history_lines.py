@@ -44,8 +44,9 @@ def heatmap_lines(
 ) -> list[TextLine]:
     """For each layer its name and a heatmap: time from left to right, values from low to high, stronger is more.
 
-    Each column is one look at the layer, the last one until its place in time; its shades are shares of its own highest
-    bin. Below them stand the steps, with the one of the `cursor`, and the legend.
+    Each column is one look at the layer, the one nearest to its place in time, so that the last of few is seen as well
+    as the first; its shades are shares of its own highest bin. Below them stand the steps, with that of the `cursor`,
+    and the legend.
     """
     if not probes:
         return []
@@ -99,10 +100,10 @@ def _legend(look: Look) -> TextLine:
 
 
 def _spread(probes: Sequence[LayersProbed], columns: int) -> list[LayersProbed]:
-    """For each column the last look that was taken until its place in time."""
-    steps = np.array([probed.step for probed in probes])
+    """For each column the look that was taken nearest to its place in time."""
+    steps = np.array([probed.step for probed in probes], float)
     places = np.linspace(steps[0], steps[-1], columns)
-    return [probes[index] for index in np.searchsorted(steps, places, "right") - 1]
+    return [probes[index] for index in np.searchsorted((steps[1:] + steps[:-1]) / 2, places)]
 
 
 def _heatmap(history: Sequence[LayerStats], rows: int, look: Look, values: Values) -> list[TextLine]:

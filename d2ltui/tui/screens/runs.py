@@ -211,9 +211,9 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
             self._problem_line.display = True
             return
         runs = [run for run in self._all if filters.matches(conditions, run)]
-        unmatched = bool(self._all) and not runs
-        self._problem_line.update(_("no run matches: / changes the filter") if unmatched else "")
-        self._problem_line.display = unmatched
+        none = _("no run is stored yet: escape, then ctrl+r, trains one")
+        self._problem_line.update("" if runs else _("no run matches: / changes the filter") if self._all else none)
+        self._problem_line.display = not runs
         runs.sort(key=partial(place, self._sort))
         self._runs, self._rows = runs, self._groups.rows(runs, folds=not self._filter.strip())
         self._share_rows()
