@@ -46,7 +46,9 @@ async def test_a_prepared_screen_is_drawn_whole_by_its_key_and_another_is_new(
             assert not screen.begun, "nobody has opened it"
         lessons = screens["lessons"]
         assert isinstance(lessons, LessonsScreen)
-        assert str(lessons.query_one("#page-pane", Pane).border_title).startswith(lessons.lesson.title), "its page"
+        page = lessons.query_one("#page-pane", Pane)
+        await person.until(lambda: lessons.lesson.title in str(page.border_title), "its page, which nobody has opened")
+        assert not lessons.begun
         shown: list[Screen[object]] = []
 
         def display(self: App[object], screen: Screen[object], renderable: object) -> None:
@@ -77,7 +79,7 @@ async def test_a_prepared_screen_is_drawn_whole_by_its_key_and_another_is_new(
             await person.press("escape")
             await person.until(lambda: person.app.screen is person.main, "the main screen")
             await person.until(lambda screen=screen: not screen.is_attached, "no screen left behind")
-        assert list(person.main.spares._ready) == ["layer"]
+        assert list(person.main.spares._ready) == ["layer", "save"]
         fresh = await prepared(person)
         assert fresh["runs"] is not screens["runs"]
         await person.press("R")

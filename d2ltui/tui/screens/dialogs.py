@@ -196,16 +196,21 @@ class SaveScreen(Boxed, ModalScreen[str | None]):
     )
     BINDINGS = [Binding("escape", "cancel", "close")]
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str = "", path: str = "") -> None:
         super().__init__()
-        self._text, self._path = text, path
+        self._text = text
+        self._input = Input(path, compact=True)
         self._overwrite = ""
+
+    def offer(self, text: str, path: str) -> None:
+        """Another text, and another name for it: it is prepared before these are known."""
+        self._text, self._input.value = text, path
 
     def compose(self) -> ComposeResult:
         """A name to type."""
         with Vertical(classes="box") as box:
             box.border_title = _("Save the form as (enter saves, escape closes)")
-            yield Input(self._path, compact=True)
+            yield self._input
             yield Static("", classes="problem", markup=False)
 
     def on_input_changed(self) -> None:

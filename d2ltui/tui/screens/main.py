@@ -351,13 +351,13 @@ class MainScreen(OpeningScreen):
             self._say(_("not saved: {message}").format(message=error.problems[0].message))
             return
 
-        from d2ltui.tui.screens.dialogs import SaveScreen
-
         def saved(path: str | None) -> None:
             if path is not None:
                 self._say(_("saved: d2ltui --config {path}").format(path=path))
 
-        self.open(SaveScreen(to_toml(config), f"{config.model}-{config.dataset}.toml"), saved)
+        screen = self.spares.take("save")
+        screen.offer(to_toml(config), f"{config.model}-{config.dataset}.toml")  # type: ignore[attr-defined]
+        self.open(screen, saved)
 
     def action_remedy(self) -> None:
         """Put the remedy of the selected finding into the form."""

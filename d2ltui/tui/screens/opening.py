@@ -45,8 +45,14 @@ def _runs() -> Screen[Any]:
     return RunsScreen()
 
 
+def _save() -> Screen[Any]:
+    from d2ltui.tui.screens.dialogs import SaveScreen
+
+    return SaveScreen()
+
+
 # The modules are imported with the first of each: not before the first paint.
-MAKERS = {"help": _help, "layer": _layer, "runs": _runs, "lessons": _lessons}
+MAKERS = {"help": _help, "layer": _layer, "runs": _runs, "lessons": _lessons, "save": _save}
 
 
 class OpeningScreen(PlayingScreen):
