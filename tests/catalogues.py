@@ -202,6 +202,20 @@ LESSONS = Catalogue(
 )
 
 
+def _of_findings(name: str, call: ast.Call) -> Iterator[Message]:
+    """What is counted, and what rules are called."""
+    yield from _counted(name, call)
+    if name in ("Cause", "finding", "Finding"):
+        rules = texts([*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "rule")])
+        yield from (Message(rule, context="rule") for rule in rules)
+
+
+def _rules() -> list[Message]:
+    from d2ltui.diagnosis.monitor import RULES
+
+    return [Message(rule, context="rule") for rule in RULES]
+
+
 def _counted(name: str, call: ast.Call) -> Iterator[Message]:
     """What is counted, as `d2ltui.spec.text.counted` looks it up."""
     if name == "counted":
@@ -212,8 +226,8 @@ OF_FINDINGS = tuple(f"d2ltui/spec/{name}.py" for name in ("findings", "activatio
 FINDINGS = Catalogue(
     "d2ltui",
     ("d2ltui/diagnosis/**/*.py", "d2ltui/engine/**/*.py", *OF_FINDINGS),
-    _counted,
-    lambda: [Message("{number} alarms"), Message("{number} warnings")],
+    _of_findings,
+    lambda: [Message("{number} alarms"), Message("{number} warnings"), *_rules()],
 )
 
 

@@ -14,7 +14,8 @@ from d2ltui.charts import heatmap
 from d2ltui.charts.colours import packed, style_of
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Line, Run, Style
-from d2ltui.spec.language import _
+from d2ltui.spec.findings import rule_in_words
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.maps import CURVES, LOGARITHMIC, UNIT, Cell, Figures, Known, MapSpec
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import counted
@@ -92,13 +93,16 @@ def letters_of(known: Known) -> dict[str, str]:
 def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
     """What the shades and marks of a quantity stand for."""
     if quantity == "finding":
-        named = [f"{letter * heatmap.CELL} {rule}" for rule, letter in letters_of(known).items()]
+        named = [f"{letter * heatmap.CELL} {rule_in_words(rule)}" for rule, letter in letters_of(known).items()]
         return [
             (Style.AXIS, "  ".join([*named, _("{letter} nothing").format(letter=".." if ascii else heatmap.HEALTHY)]))
         ]
     line = heatmap.legend(ends_of(known, quantity), ascii=ascii) if quantity in known.low or not known.diverged else []
     if known.diverged:
-        line += [(Style.WARNING, "xx" if ascii else heatmap.DIVERGED), (Style.AXIS, " diverged")]
+        line += [
+            (Style.WARNING, "xx" if ascii else heatmap.DIVERGED),
+            (Style.AXIS, f" {pgettext('status', 'diverged')}"),
+        ]
     return line
 
 

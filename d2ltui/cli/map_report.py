@@ -7,6 +7,7 @@ from d2ltui.charts.spec import Drawing, Style
 from d2ltui.cli import text
 from d2ltui.spec.command import train_command
 from d2ltui.spec.config import RunConfig
+from d2ltui.spec.findings import rule_in_words
 from d2ltui.spec.language import _
 from d2ltui.spec.maps import Cell, Known, MapSpec, best, called
 from d2ltui.spec.numbers import optional, setting
@@ -41,8 +42,8 @@ def picture(spec: MapSpec, known: Known, quantity: str) -> Drawing:
 def tell_findings(known: Known) -> None:
     """In how many cells each finding is."""
     if sick := known.findings.most_common():
-        found = (_("{rule} in {cells}").format(rule=rule, cells=counted(n, "cell")) for rule, n in sick)
-        text.say(_("findings: {found}").format(found=", ".join(found)))
+        found = (_("{rule} in {cells}").format(rule=rule_in_words(rule), cells=counted(n, "cell")) for rule, n in sick)
+        text.say(_("findings: {found}").format(found=_(", ").join(found)))
 
 
 def tell_best(spec: MapSpec, known: Known, quantity: str) -> None:

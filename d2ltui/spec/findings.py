@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from d2ltui.spec.events import Finding, Severity
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.text import counted
 
 # Each severity has a mark of its own, also where only ASCII can be shown: "!", "^" and ".".
@@ -51,6 +51,11 @@ class Tally(NamedTuple):
         """The same where there is little room: `▲2 △1`."""
         counts = ((self.alarms, MARKS["alarm"]), (self.warnings, MARKS["warning"]))
         return " ".join(f"{mark}{number}" for number, mark in counts if number)
+
+
+def rule_in_words(rule: str) -> str:
+    """The name of a rule where people read it; in English it is the one that filters take."""
+    return pgettext("rule", rule)
 
 
 def tally(findings: Iterable[Finding]) -> Tally:

@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from d2ltui.charts.of_map import key_of
 from d2ltui.cli.app import cli
+from d2ltui.diagnosis.monitor import RULES
 from d2ltui.spec import language
 from d2ltui.spec.catalogue import DATASETS
+from d2ltui.spec.findings import rule_in_words
 from d2ltui.spec.language import VARIABLE, prepare, using
+from d2ltui.spec.maps import Known
 from d2ltui.tui.keys import FIELD_HELP, KEYS, MAP_KEYS, RUNS_KEYS, help_rows, in_words
 from tests import catalogues
 from tests.catalogues import INTERFACE
@@ -56,6 +60,17 @@ def test_classes_are_called_as_one_speaks() -> None:
         assert DATASETS["circles"].named == ("外", "内")
         assert DATASETS["fashion-mnist"].named[-1] == "短靴"
         assert DATASETS["digits"].named == DATASETS["digits"].classes, "digits are digits"
+
+
+def test_rules_have_names_in_the_language_that_is_spoken() -> None:
+    assert rule_in_words("dead-relu") == "dead-relu", "as a filter takes it"
+    with using("zh"):
+        english = [rule for rule in RULES if re.search("[a-z]{3}", rule_in_words(rule).replace("ReLU", ""))]
+        assert not english
+        known = Known({(0, 0): {"status": "diverged", "finding": "dead-relu"}})
+        said = "".join(text for _, text in [*key_of(known, "finding", ascii=False), *key_of(known, "lr", ascii=False)])
+        assert "diverged" not in said
+        assert "ReLU失活" in said
 
 
 def test_a_word_is_said_in_its_sense() -> None:
