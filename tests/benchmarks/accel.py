@@ -13,6 +13,7 @@ from torch import nn
 
 from d2ltui.nn.accel.backward import backward
 from d2ltui.nn.accel.linear import accelerate
+from d2ltui.nn.accel.loss import mse_loss
 from d2ltui.nn.accel.onednn import onednn_is_faster
 from d2ltui.nn.accel.optimizers import PlainSGD, uncompiled
 
@@ -48,6 +49,7 @@ def _pairs() -> dict[str, tuple[Step, Step]]:
     pairs["plain SGD, linear regression, batch 32"] = _steps((2, 1), optimizers=plain, batch=32)
     for named, sizes, batch in (("linear regression", (2, 1), 32), ("64-64-10", (64, 64, 10), 256)):
         pairs[f"straight backward, {named}, batch {batch}"] = _steps(sizes, straight=True, batch=batch)
+    pairs["squared errors by their kernel, linear regression, batch 32"] = _steps((2, 1), kernel=True, batch=32)
     for name in ("SGD", "Adagrad", "Adam"):
         own, options = getattr(torch.optim, name), {"momentum": 0.9} if name == "SGD" else {}
         pairs[f"fused {name}{' with momentum' if options else ''}, 64-128-10, batch 32"] = _steps(
@@ -64,6 +66,7 @@ def _steps(
     *,
     accelerated: bool = False,
     straight: bool = False,
+    kernel: bool = False,
     optimizers: tuple[Any, Any] = (PlainSGD, PlainSGD),
     fused: bool = False,
     batch: int = 256,
@@ -81,16 +84,23 @@ def _steps(
     slow = optimizers[1](plain.parameters(), lr=1e-4, **options)
     x, y = torch.rand(batch, sizes[0]), torch.rand(batch, sizes[-1])
     usual: Backward = torch.Tensor.backward
-    return _step(other, fast, x, y, backward if straight else usual), _step(plain, slow, x, y, usual)
+    loss = mse_loss if kernel else nn.functional.mse_loss
+    quick = _step(other, fast, x, y, backward if straight else usual, loss)
+    return quick, _step(plain, slow, x, y, usual, nn.functional.mse_loss)
 
 
 def _step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor, backward: Backward
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    backward: Backward,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
 ) -> Step:
     def step() -> None:
-        loss = nn.functional.mse_loss(network(x), y)
+        found = loss(network(x), y)
         optimizer.zero_grad()
-        backward(loss)
+        backward(found)
         optimizer.step()
 
     return step
