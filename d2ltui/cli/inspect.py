@@ -164,7 +164,8 @@ def show(path: Path, as_json: bool = False) -> None:
         text.say(_("lr {lr} after step {step:,}").format(lr=setting(change.lr), step=change.step))
     if well := all_well(live.findings, live.looked_at):
         text.say(well)
-    for line in findings_in_words(live.findings, partial(command_with, live.config)):
+    command = partial(command_with, live.config) if live.is_configured else None
+    for line in findings_in_words(live.findings, command):
         text.say(line)
 
 

@@ -164,7 +164,7 @@ class Control:
 
     def stop_if_asked(self) -> None:
         """Raises Stopped where the run is to end."""
-        if self._stop:
+        if self.stopping:
             raise Stopped
 
     @property
