@@ -84,3 +84,10 @@ def test_a_share_of_the_storm(index: int) -> None:
     """Cases that are soon over; all of them: `python tests/terminal/signals_storm.py --whole`."""
     early = [case for case, (moment, _) in enumerate(CASES) if moment.name in ("0.3 s after the start", "painted")]
     assert attempt((early[17 * index + 4], index, 0.02))[1] == ""
+
+
+def test_stopped_before_it_has_the_terminal_it_is_drawn_once_it_is_in_the_foreground() -> None:
+    """Textual gives up taking a terminal in the background, and nobody took it later: the screen stayed blank."""
+    wanted = ("0 s after the start", (signal.SIGTSTP, signal.SIGCONT))
+    index = next(i for i, (moment, numbers) in enumerate(CASES) if (moment.name, tuple(numbers)) == wanted)
+    assert attempt((index, 0, 0.2))[1] == ""

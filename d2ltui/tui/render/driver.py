@@ -150,6 +150,9 @@ class PromptDriver(LinuxDriver):
         """Set everything once more, after another process may have changed it while this one was stopped."""
         if self.given_back or not self.in_foreground:
             return
+        if self._writer_thread is None:  # stopped in the background when it was to be taken for the first time
+            self.start_application_mode()
+            return
         if self._raw is not None:
             with suppress(termios.error):
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self._raw)
