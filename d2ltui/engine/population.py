@@ -115,7 +115,7 @@ class Population:
         self.plan = catalogue.layer_plan(config, data[0].info)
         self.members = list(range(len(configs)))  # who is trained now, by index
         self.network = BatchedNetwork(configs, self.plan, dtype=dtype, device=device)
-        self.optimizer = BatchedOptimizer(configs, self.network)
+        self.optimizer = BatchedOptimizer(configs, self.network, for_graphs=graphs is not None)
         self._schedule = Schedule(config.schedule, config.epochs)
         self._metrics = metrics or self._task == "regression"
         self._place_data(data, dtype)

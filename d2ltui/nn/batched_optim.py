@@ -38,10 +38,12 @@ class BatchedOptimizer:
     Args:
         configs: of its networks, which have one optimiser in common.
         network: theirs.
+        for_graphs: whether steps are recorded, so that rates stay where they are when one of them is changed.
     """
 
-    def __init__(self, configs: Sequence[RunConfig], network: BatchedNetwork) -> None:
+    def __init__(self, configs: Sequence[RunConfig], network: BatchedNetwork, *, for_graphs: bool = False) -> None:
         config = configs[0]
+        self._for_graphs = for_graphs
         self.name = config.optimizer
         self._network, self._scratch = network, config.implementation == "scratch"
         self._rates = torch.tensor([one.lr for one in configs], dtype=torch.float64)
@@ -51,7 +53,7 @@ class BatchedOptimizer:
         self.states = [torch.zeros_like(network.parameters) for _ in STATES[self.name]]
         self._steps = 0
         self._factor = 1.0
-        self.layout = 0  # another number wherever tensors that a step reads are others than before
+        self.layout = 0  # another number once networks have left: tensors that a step reads are others then
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -75,16 +77,13 @@ class BatchedOptimizer:
 
     def _rates_now(self) -> Tensor:
         rates = torch.tensor([-bounded(rate * self._factor) for rate in self._rates.tolist()], dtype=torch.float64)
-        return self._spread(rates)
+        return self._network.spread(rates) if self._for_graphs else self._spread(rates)
 
     def _set_rates(self) -> None:
-        """In the same place, where there is room: graphs read it."""
-        rates = self._rates_now()
-        if rates.shape == self._minus_rate.shape:
-            self._minus_rate.copy_(rates)
+        if self._for_graphs:
+            self._minus_rate.copy_(self._rates_now())
         else:
-            self._minus_rate = rates
-            self.layout += 1
+            self._minus_rate = self._rates_now()
 
     def set_factor(self, factor: float) -> None:
         """From now on each rate is multiplied by `factor`: a schedule's."""
