@@ -26,6 +26,7 @@ AHEAD = 2  # launches that may wait while one is computed: with it, a request is
 TIMED = 8  # steps by which it is measured how long one takes
 # Of what the steps have changed, how much a graph may change otherwise: sums in another order are rounded otherwise.
 ALIKE = 1e-3
+ROUNDING = 4 * torch.finfo(torch.float32).eps  # a change that is no more than this share of a tensor is none
 
 
 class Laid(NamedTuple):
@@ -76,23 +77,24 @@ class Launches:
         most: int,
         forget: Callable[[], None] = lambda: None,
     ) -> None:
-        self._graphs, self._lay, self._forget, self._samples = graphs, lay, forget, samples
+        # `lay` and `forget` are not kept: they belong to whoever keeps this, and graphs would never be freed at once.
+        self._graphs = graphs
         self._full, rest = divmod(samples, batch_size)
         self._marks: deque[Work] = deque()
         self._one = self._many = self._last = None
         before = _State(tensors, device)
         try:
             if self._full:
-                self._one = self._record(1, batch_size, warm=True)
+                self._one = self._record(lay(1, batch_size), forget, warm=True)
                 many = min(MOST, int(LAUNCH / self._seconds(self._one)), most, self._full)
-                self._many = self._record(many, batch_size) if many > 1 else None
-            self._last = self._record(1, rest, warm=True) if rest else None
+                self._many = self._record(lay(many, batch_size), forget) if many > 1 else None
+            self._last = self._record(lay(1, rest), forget, warm=True) if rest else None
             before.restore()
             for recorded in (self._one, self._many, self._last):
                 if recorded is not None:
-                    self._compare(recorded, before, tensors)
+                    self._compare(recorded, samples, before, tensors, forget)
         finally:
-            self._forget()
+            forget()
             before.restore()
         before.check()
 
@@ -111,16 +113,15 @@ class Launches:
         if len(self._marks) > AHEAD:
             self._marks.popleft()()
 
-    def _record(self, steps: int, size: int, *, warm: bool = False) -> Recorded:
-        laid = self._lay(steps, size)
+    def _record(self, laid: Laid, forget: Callable[[], None], *, warm: bool = False) -> Recorded:
         if warm:
             with NothingWaits():  # type: ignore[no-untyped-call]
                 laid.work()
-            self._forget()
+            forget()
             self._graphs.warm_up(laid.work)
-        self._forget()
+        forget()
         launch = self._graphs.capture(laid.work)
-        self._forget()
+        forget()
         return Recorded(laid, launch)
 
     def _seconds(self, recorded: Recorded) -> float:
@@ -133,21 +134,28 @@ class Launches:
         self._graphs.mark()()
         return max(1e-6, (time.perf_counter() - began) / TIMED)
 
-    def _compare(self, recorded: Recorded, before: _State, tensors: Callable[[], Sequence[Tensor]]) -> None:
+    def _compare(
+        self,
+        recorded: Recorded,
+        samples: int,
+        before: _State,
+        tensors: Callable[[], Sequence[Tensor]],
+        forget: Callable[[], None],
+    ) -> None:
         """That a launch does what its work does, with other samples than those it was recorded with.
 
         Raises:
             CannotCaptureError: where it does something else.
         """
         places = recorded.laid.places
-        places.copy_((torch.arange(places.numel(), device=places.device) * 7 + 3).view(places.shape) % self._samples)
+        places.copy_((torch.arange(places.numel(), device=places.device) * 7 + 3).view(places.shape) % samples)
         start = [tensor.detach().clone() for tensor in tensors()]
         found = []
         for work in (recorded.laid.work, recorded.launch):
             work()
             self._graphs.mark()()
             found.append([one.detach().clone() for one in (*tensors(), *recorded.laid.results)])
-            self._forget()
+            forget()
             before.restore()
         nothing = [torch.zeros_like(one) for one in recorded.laid.results]
         for wanted, got, was in zip(*found, [*start, *nothing], strict=True):
@@ -161,7 +169,7 @@ def _alike(wanted: Tensor, got: Tensor, was: Tensor) -> bool:
     if not torch.equal(broken, ~torch.isfinite(got)):
         return False
     wanted, got, was = (one.masked_fill(broken, 0) for one in (wanted, got, was))
-    return bool((wanted - got).norm() <= ALIKE * (wanted - was).norm() + 1e-12)
+    return bool((wanted - got).norm() <= ALIKE * (wanted - was).norm() + ROUNDING * wanted.norm())
 
 
 class _State:

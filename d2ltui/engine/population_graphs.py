@@ -80,6 +80,7 @@ class PopulationSteps:
     def _lay(self, steps: int, size: int) -> Laid:
         """Losses and scores (steps, P) of batches whose samples are (steps, D, size)."""
         network, optimizer, task, groups = self._network, self._optimizer, self._task, self._groups
+        scored = self._scored  # and not this object: what it keeps would keep it
         x_train, y_train = self._flat_x, self._flat_y
         sets = len(self._first)
         places = torch.arange(size, device=self._device).repeat(steps, sets, 1)  # any samples will do
@@ -98,7 +99,7 @@ class PopulationSteps:
                 optimizer.begin(moment)
                 loss, output = population_step(network, optimizer, x, y)
                 loss_place.copy_(loss)
-                if self._scored:
+                if scored:
                     score_place.copy_(scores(task, output, y).sum(dim=1))
 
         return Laid(steps, size, work, places, (losses, found, moments))

@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from d2ltui.engine.graphs import Work
+from d2ltui.nn.accel.compiler import import_compiler
 
 
 def _place(tensor: Tensor) -> int:
@@ -56,6 +57,7 @@ class StandIn:
     """`graphs.Graphs`, which counts what it is asked for."""
 
     def __init__(self) -> None:
+        import_compiler()  # as those of a GPU do
         self.launches = self.captures = self.waits = 0
 
     def warm_up(self, work: Work) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -106,6 +108,41 @@ def test_another_rate_of_one_member_is_read_by_the_graphs() -> None:
     assert found[0] == found[1]
     assert found[0][0][:54] == found[0][1][:54]
     assert found[0][0] != found[0][1]
+
+
+def test_another_rate_in_the_middle_of_an_epoch_holds_from_the_next_step_on() -> None:
+    """Rates that are all the same until then have room for another one: the graphs are those of the epoch."""
+
+    class Changes(Tape):
+        def between(self) -> None:
+            assert population is not None
+            if population.step == 7:
+                population.set_lr(1, 0.5)
+
+    found = []
+    for graphs in (StandIn(), None):
+        control, tape = Control(), Changes()
+        configs = members({"lr": 0.1}, {"lr": 0.1}, epochs=2)
+        population = Population(configs, [load(one) for one in configs], CPU, control, graphs=graphs)
+        control.pause()  # between two steps somebody is asked each time
+        population.train(tape)
+        found.append(tape.losses)
+    assert found[0] == found[1]
+    assert found[0][0][:8] == found[0][1][:8]
+    assert found[0][0][8] != found[0][1][8]
+
+
+def test_graphs_and_data_are_let_go_with_the_population() -> None:
+    """At once: what waits for the collector may wait for ever, and a GPU's memory with it."""
+    gc.disable()
+    try:
+        population, _ = trained(members({}, {"lr": 0.02}, epochs=1), StandIn())
+        recorded = weakref.ref(population._recorded)
+        assert recorded() is not None
+        del population
+        assert recorded() is None
+    finally:
+        gc.enable()
 
 
 def test_a_request_is_looked_at_between_two_launches() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from collections.abc import Callable
 
 import msgspec
@@ -295,6 +297,19 @@ def test_the_stand_in_is_as_strict_as_a_graph() -> None:
     assert place.tolist() == [9, 9]
     with pytest.raises(RuntimeError, match="capturing"):
         stand_in.capture(lambda: print(place.sum().item()))
+
+
+def test_graphs_are_let_go_with_the_run() -> None:
+    """At once: what waits for the collector may wait for ever, and a GPU's memory with it."""
+    gc.disable()
+    try:
+        trainer, _ = run(short(epochs=2), graphs=lambda device: StandIn())
+        captured = weakref.ref(trainer._steps._captured)
+        assert captured() is not None
+        trainer._steps._captured = None
+        assert captured() is None
+    finally:
+        gc.enable()
 
 
 def test_a_cpu_has_no_graphs() -> None:
