@@ -193,6 +193,7 @@ class Member:
                 parameters = summary.parameters(self.network, self._data.truth)
         totals = summary.summary(self.config, self._device, status, at.epochs, at.step, at.clock.seconds, parameters)
         self.emit.end(events.RunEnded(status, message, totals, field, trace))
+        self._giving_up = None  # it looks at this member: a circle, with all weights of the population in it
 
     # Its own network
 
@@ -230,4 +231,5 @@ class Member:
                     optimizer.state[parameter] = {**({"step": state["step"]} if "step" in state else {}), **made}
             set_lr(optimizer, self.rate)
             self.progress.epoch_order, random = self._population.random_states(self._row)
-        return resuming.take(self.config, self.progress, self.parts, self._threads, random)
+        device = torch.device(self._device).type
+        return resuming.take(self.config, self.progress, self.parts, self._threads, random, device)

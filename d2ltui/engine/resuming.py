@@ -20,11 +20,17 @@ from d2ltui.spec.language import _
 
 
 def take(
-    config: RunConfig, progress: Progress, parts: Prepared, threads: int, random: torch.Tensor | None = None
+    config: RunConfig,
+    progress: Progress,
+    parts: Prepared,
+    threads: int,
+    random: torch.Tensor | None = None,
+    device: str = "",
 ) -> Checkpoint:
     """A copy of everything that the steps to come depend on. Steps must have been published.
 
-    `random` is the state of the generator that the run draws from, where it is not PyTorch's own.
+    `random` is the state of the generator that the run draws from, where it is not PyTorch's own; `device` the kind on
+    which it is trained, where that is another than the one of `parts`.
     """
     loss_sum, metric_sum, samples = progress.epoch_sums.tolist()
     return Checkpoint(
@@ -43,7 +49,7 @@ def take(
         random_cuda=torch.cuda.get_rng_state(parts.device) if parts.device.type == "cuda" else None,
         data=parts.fingerprint,
         threads=threads,
-        device=parts.device.type,
+        device=device or parts.device.type,
     )
 
 

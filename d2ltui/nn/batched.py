@@ -298,7 +298,7 @@ class BatchedNetwork:
         """What each network's own dropout would draw: factors 0 and 1 / (1 − p) into `masks` (P, n, n_out)."""
         for mask, generator, p in zip(masks, self._generators, self._dropout, strict=True):
             if mask.device.type != "cpu":
-                mask.copy_(_mask(mask.to("cpu"), generator, p, self._scratch))
+                mask.copy_(_mask(torch.empty(mask.shape, dtype=mask.dtype), generator, p, self._scratch))
             else:
                 _mask(mask, generator, p, self._scratch)
         masks.div_(self._kept)

@@ -47,7 +47,7 @@ def slices(configs: Sequence[RunConfig], jobs: int = 1) -> Iterator[tuple[int, .
     Where `jobs` processes train them, there is something for each.
 
     On a processor, a step of a large network is bound by what it computes, not by the calls into PyTorch: such runs
-    gain nothing from company. On a GPU all do.
+    gain nothing from company. On a GPU all do but those with dropout, which is left to `train_slice` to find out.
     """
     groups: dict[object, list[int]] = {}
     for index, config in enumerate(configs):
@@ -167,7 +167,8 @@ class _Watcher:
         go_on()
         device, why = choose(config, data[0], go_on)
         flops = _flops(config)
-        if device.type != "cuda" and (device.type != "cpu" or flops >= ONE_THREAD_FLOPS):
+        alone_is_faster = {"cpu": flops >= ONE_THREAD_FLOPS, "cuda": config.dropout > 0}  # which is drawn on the CPU
+        if alone_is_faster.get(device.type, True):
             raise AloneError
         make_current(device)
         check_fits(config, device)

@@ -16,11 +16,14 @@ from graph_stand_in import StandIn
 from runs import Tape, run
 
 from d2ltui.cli import app
+from d2ltui.data import load
 from d2ltui.engine import checkpoint as checkpoints
 from d2ltui.engine import launches
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
+from d2ltui.engine.device_choice import Choice
 from d2ltui.engine.member import Member
+from d2ltui.engine.population import Population
 from d2ltui.engine.trainer import Trainer
 from d2ltui.runner import together
 from d2ltui.runner.together import slices, train_slice
@@ -274,3 +277,28 @@ def test_members_that_learn_are_left_in_peace() -> None:
         told = tape.of(events.FindingsChanged)[-1]
         assert [finding for finding in told.findings if finding.severity != "note"] == []
         assert "inputs" in told.looked_at
+
+
+def test_a_member_that_was_trained_on_a_gpu_is_resumed_there() -> None:
+    """Its own network is on the CPU, wherever it is trained."""
+    config = resolve({**CIRCLES, "device": "auto"})
+    keeper = Keeper()
+    member = Member(config, Control(), [], keeper)  # type: ignore[arg-type]
+    data = load(config)
+    member.prepare(data, torch.device("cuda:0"), "on the device", 1, None)
+    member.join(Population([config], [data], torch.device("cpu"), Control()), 0)
+    member.keep()
+    assert {kept.device for kept in keeper.kept} == {"cuda"}
+    assert keeper.kept
+
+
+@pytest.mark.parametrize(("dropout", "joined"), [(0.0, True), (0.2, False)])
+def test_dropout_is_left_to_each_run_by_itself_on_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, dropout: float, joined: bool
+) -> None:
+    reached: list[torch.device] = []
+    monkeypatch.setattr(together, "choose", lambda *_: Choice(torch.device("cuda:0"), ""))
+    monkeypatch.setattr(together, "make_current", reached.append)
+    configs = [resolve({**CIRCLES, "dropout": dropout, "seed": seed}) for seed in (0, 1)]
+    assert not train_slice(configs, Control(), [[], []], [Control(), Control()], [None, None])  # there is no GPU
+    assert bool(reached) == joined
