@@ -78,10 +78,9 @@ class Painter:
         desk = self._desk
         if desk is None or (request := desk.request) is None or (request.kind == STEP and not standing):
             return
-        if desk.fresh or (step != self._made_at and (standing or time.perf_counter() >= self._next)):
+        due = standing or time.perf_counter() >= self._next
+        if desk.fresh or (due and not self._answer_of_past(desk) and step != self._made_at):
             self._answer(desk, step)
-        elif standing or time.perf_counter() >= self._next:
-            self._answer_of_past(desk)
 
     def forget(self) -> None:
         """What has been made is no longer so: something else than a step has changed what comes next."""
@@ -117,17 +116,19 @@ class Painter:
                 if desk.fresh or self._made_at != step:
                     self._answer(desk, step, alone=True)
 
-    def _answer_of_past(self, desk: PictureDesk, *, alone: bool = False) -> None:
-        """Make the picture of the moment that is looked at, unless there is one."""
+    def _answer_of_past(self, desk: PictureDesk, *, alone: bool = False) -> bool:
+        """Make the picture of the moment that is looked at, unless there is one; whether it has been made."""
         request, moment = desk.request, desk.moment
         weights = self._past(moment) if moment is not None else None
         if request is None or request.kind == STEP or moment is None or weights is None:
-            return
+            return False
         last = max(moment, weights.step)
-        if not any(made.request == request and weights.step <= made.step <= last for made in desk.past):
-            began = time.thread_time()
-            desk.put_past(self._made(request, weights.step, alone, weights))
-            self._set_next(began)
+        if any(made.request == request and weights.step <= made.step <= last for made in desk.past):
+            return False
+        began = time.thread_time()
+        desk.put_past(self._made(request, weights.step, alone, weights))
+        self._set_next(began)
+        return True
 
     def _set_next(self, began: float) -> None:
         self._next = time.perf_counter() + max(PICTURE_EVERY, (time.thread_time() - began) / SHARE)

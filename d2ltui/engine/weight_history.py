@@ -102,7 +102,8 @@ class WeightHistory:
         began = time.thread_time()
         if self._spent <= AT_ONCE + SHARE * (began - self._began):
             self._add(step)
-        self.next = step + max(1, 2 * step // self._most)  # as close as those that stay will lie
+        if self._most:  # else it has just been given up
+            self.next = step + max(1, 2 * step // self._most)  # as close as those that stay will lie
         self._spent += time.thread_time() - began
 
     def _add(self, step: int) -> None:

@@ -85,8 +85,8 @@ class StoredPictures:
         kept: Kept = ()
         try:
             kept = read(self._path / home.WEIGHTS, self._config)
-            if not kept:
-                self.desk.no_past = too_large(network) or _("no weights of earlier steps were kept")
+            none = too_large(network) or _("no weights of earlier steps were kept")
+            self.desk.no_past = "" if kept else none  # of a run that goes on, they may have come since the last time
         except CheckpointError as error:
             self.desk.no_past = str(error)
         return partial(at, kept)

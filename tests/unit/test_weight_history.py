@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from d2ltui.engine import weight_history
+from d2ltui.data import load
+from d2ltui.engine import painter, weight_history
 from d2ltui.engine.checkpoint import CheckpointError, checksum
 from d2ltui.engine.control import Control
 from d2ltui.engine.picture_desk import PictureDesk
 from d2ltui.engine.weight_history import MOST, WeightHistory, read
 from d2ltui.nn import build
+from d2ltui.pictures.subject import Subject
 from d2ltui.runner import launch
 from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.stored_pictures import StoredPictures
@@ -138,6 +140,58 @@ def test_a_run_of_any_length_is_covered(steps: int, monkeypatch: pytest.MonkeyPa
     first_after = kept.at(steps // 2)
     assert first_after is not None
     assert steps // 2 - first_after.step <= 0.08 * steps
+
+
+def test_weights_that_cannot_be_copied_are_given_up_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    kept = WeightHistory(CONFIG, build(CONFIG), None, lambda what, error: told.append(f"{what}: {error}"))
+    kept.take(0)
+
+    def full(*_: object) -> dict[str, torch.Tensor]:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(kept._network, "state_dict", full)
+    kept.take(int(kept.next))
+    assert told == ["keeping the weights of earlier steps: out of memory"]
+    assert kept.next == math.inf
+    assert [one.step for one in kept.kept] == [0]
+
+
+def test_an_early_step_is_drawn_while_the_run_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(painter, "PICTURE_EVERY", 0.0)
+    monkeypatch.setattr(painter, "SHARE", 1e9)
+    desk, past = PictureDesk(), history(monkeypatch=monkeypatch)
+    for step in range(9):
+        past.take(step)
+    subject = Subject.of(past._network, load(CONFIG), torch.device("cpu"))
+    paints = painter.Painter(desk, lambda: subject, lambda what, error: pytest.fail(f"{what}: {error}"), past=past.at)
+    desk.ask(REQUEST)
+    paints.paint(9)
+    desk.look_at(EARLY)
+    for step in (10, 11):
+        paints.paint(step)
+    found, now = desk.at(EARLY), desk.made
+    assert found is not None
+    assert now is not None
+    assert (found.step, now.step) == (EARLY, 11)
+
+
+def test_weights_that_come_later_are_no_longer_missed(
+    watched: tuple[Path, Regions, Regions], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, early, _ = watched
+    stored = StoredPictures(path, CONFIG)
+    with monkeypatch.context() as patch:
+        patch.setattr("d2ltui.store.home.WEIGHTS", "not-there-yet.pt")
+        stored.desk.ask(REQUEST)
+        picture(stored.desk, CONFIG.total_steps)
+        assert stored.desk.no_past
+        assert stored._making.acquire(timeout=PATIENCE)
+        stored._making.release()
+    stored.refresh()
+    stored.desk.look_at(EARLY)
+    assert same(picture(stored.desk, EARLY), early)
+    assert stored.desk.no_past == ""
 
 
 def test_a_network_that_is_too_large_is_not_kept_and_said_so() -> None:
