@@ -145,3 +145,22 @@ async def test_where_textual_has_changed_screens_are_made_when_they_are_opened(
         assert not person.main.spares.prepare_one()
         await person.press("?")
         await person.until(lambda: "Keys (escape closes)" in person.text(), "the help")
+
+
+async def test_one_that_cannot_be_drawn_ahead_ends_nothing(open_app: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(D2LApp, "_prepare_screens", lambda self: None)  # here the test says when
+
+    def broken(self: LessonsScreen) -> None:
+        raise ValueError("a figure that is damaged")
+
+    async with open_app(size=SIZE, store=False) as person:
+        spares = person.main.spares
+        with monkeypatch.context() as damaged:
+            damaged.setattr(LessonsScreen, "fill", broken)
+            while spares.prepare_one():
+                pass
+            await person.until(lambda: "lessons" not in spares._ready, "it is given up")
+        assert not spares.prepare_one(), "and not tried again"
+        await person.press("L")
+        await person.until(lambda: isinstance(person.app.screen, LessonsScreen), "the lessons")
+        assert person.app._exception is None

@@ -78,9 +78,19 @@ class SpareScreens:
             self._app.install_screen(screen, f"spare {name}")  # so that it ends with the application
             self._app._load_screen_css(screen)
             _, mounted = self._app._get_screen(screen)
-            self._app.run_worker(self._lay_out(screen, mounted))
+            self._app.run_worker(self._lay_out_or_leave(name, screen, mounted))
             return True
         return False
+
+    async def _lay_out_or_leave(self, name: str, screen: Screen[Any], mounted: Awaitable[None]) -> None:
+        try:
+            await self._lay_out(screen, mounted)
+        except Exception as error:  # as above: it is made and drawn when somebody asks for it
+            self._failed.add(name)
+            self._app.log.error(f"no {name} screen could be drawn ahead: {error!r}")
+            if (spare := self._ready.get(name)) is not None and spare.screen is screen:
+                self._give_up(name)
+                self._app.call_later(screen.remove)
 
     async def _lay_out(self, screen: Screen[Any], mounted: Awaitable[None]) -> None:
         await mounted
@@ -89,6 +99,8 @@ class SpareScreens:
                 return
             screen.lay_out(self._app.size)
             if isinstance(screen, Once):
+                if screen.begun:  # and closed, or covered, since
+                    return
                 screen.fill()  # each time, as it may ask for another layout
             if left:
                 await asyncio.sleep(LOOK_EVERY / 10)
