@@ -93,14 +93,14 @@ def _train(bench: Bench, role: str, seed: int, drawn: dict[str, list[float]]) ->
 
 
 def _picture(bench: Bench, drawn: dict[str, list[float]]) -> Panels:
-    """The loss of each step on a logarithmic axis, a line for each rate."""
+    """The loss of each step on a logarithmic axis, a line for each rate: low, middle, high."""
     curves = tuple(
-        loss_curve(setting(bench.config(role).lr), losses, index, "sml"[index])
+        loss_curve(setting(bench.config(role).lr), losses, index, "lmh"[index])
         for index, (role, losses) in enumerate(drawn.items())
     )
     ends = (1.0, float(bench.config("about right").total_steps))
     diagram = Curves(curves, ends, _("step"), low=LOWEST, high=HIGHEST, log=True, whole=True)
-    return Panels((Panel(_("Loss of each step, by learning rate"), diagram),), columns=1)
+    return Panels((Panel(_("Loss of each step, up to 1e10"), diagram),), columns=1)
 
 
 LESSON = book_lesson(
