@@ -150,7 +150,7 @@ LESSONS_KEYS: tuple[Key, ...] = (
 )
 
 CODE_KEYS: tuple[Key, ...] = (
-    Key("s", "step", "line", "the next line of a training step, with its tensors; a run that trains pauses first"),
+    Key("s", "step", "line", "the next line of a step, with its tensors; where nothing trains, a new run begins"),
     Key("S", "whole_step", "step", "the lines that are left, and the next training step"),
     Key("e", "epoch", "epoch", "train to the end of the epoch, then pause"),
     Key("space", "pause", "pause", "pause, and resume"),

@@ -95,6 +95,12 @@ async def test_the_run_stands_beside_itself_as_code(open_app: Opener) -> None:
         await person.press("escape")
         await person.press("down", "down")
         assert scratch.scroll_offset.y == 2
+        over = person.live
+        await person.press("s")  # of a run that is over there is no line that comes next
+        await person.until(lambda: person.live is not over, "a new run")
+        assert any("a new run has begun" in notice.message for notice in person.app._notifications)
+        await person.press("x")
+        await person.until(lambda: person.live.ended is not None, "its end")
         await person.press("c")
         await person.settle()
         assert person.app.screen is person.main
