@@ -166,6 +166,7 @@ EXCEPTIONS = {
     "steps per epoch": "a name in a file",
     " Repeat the option for more values.": "looked up with the help of its option",
     "no {} screen could be prepared: {}": "for a log",
+    "no {} screen could be drawn ahead: {}": "for a log",
     "d2ltui train ": "a command",
     "d2ltui runs group={}": "a command",
     "'d2ltui check'": "a command",

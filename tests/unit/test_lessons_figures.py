@@ -133,7 +133,7 @@ def test_marks_that_are_no_values_are_letters() -> None:
     assert lines[-1] == "─s─ batches of 8  ─m─ of 64  ─l─ of 512"
     bench = Bench(LESSONS["learning-rate"])
     lines = drawn(learning_rate._picture(bench, {role: [2.0, 1.0, 0.5] for role in learning_rate.ROLES}), 46, 7)
-    assert lines[-1] == "─s─ 0.001  ─m─ 0.1  ─l─ 1.2"
+    assert lines[-1] == "─l─ 0.001  ─m─ 0.1  ─h─ 1.2"
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
