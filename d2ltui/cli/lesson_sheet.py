@@ -93,8 +93,7 @@ def _table(verdict: Verdict) -> str:
 def _row(figure: Figure, matters: bool) -> str:
     mark = "✓" if figure.claimed and figure.holds else "" if figure.holds else "✗"
     what = figure.plain if matters and figure.plain else figure.what
-    told = figure.told if matters else figure.plainly
-    cells = (mark, what, told, figure.claimed)
+    cells = (mark, what, figure.told, figure.claimed)
     return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
 
 

@@ -61,13 +61,6 @@ class Figure(msgspec.Struct, frozen=True):
             return self.instead
         if self.unit.startswith("of "):
             return _("{value} {unit}").format(value=self._in_words(self.value), unit=_(self.unit))
-        return self.plainly
-
-    @property
-    def plainly(self) -> str:
-        """The value as a number, with its unit."""
-        if self.instead:
-            return self.instead
         value = shown(self.value)
         return _("{value} {unit}").format(value=value, unit=_(self.unit)) if self.unit else value
 
@@ -94,8 +87,8 @@ class Figure(msgspec.Struct, frozen=True):
 
     @property
     def whole_line(self) -> str:
-        """The same more exactly: all of what it is, and the value as a number."""
-        return _("{figure}: {value}{claimed}").format(figure=self.what, value=self.plainly, claimed=self.in_brackets)
+        """The same more exactly: all of what it is."""
+        return _("{figure}: {value}{claimed}").format(figure=self.what, value=self.told, claimed=self.in_brackets)
 
     @property
     def in_brackets(self) -> str:

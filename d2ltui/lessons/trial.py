@@ -127,6 +127,11 @@ class StoredRuns:
         return [run for run in runs if not run.active and (run.epochs >= least or run.status == "diverged")]
 
 
+def carries_out(config: RunConfig, lesson: Proposing, trial: Trial) -> bool:
+    """Whether a run of `config` is what is to be tried."""
+    return _key(config) == _key(resolve(lesson.fields_to_try(trial), unused=True))
+
+
 def judge(check: Check, run: RunInfo, usual: RunInfo | None, epochs: int) -> Tried:
     """Whether `run` came as `check` expects; `usual` is a run without the change, `epochs` what was to be trained."""
     holds, told, wanted = True, [], []
@@ -172,7 +177,7 @@ def judge(check: Check, run: RunInfo, usual: RunInfo | None, epochs: int) -> Tri
 
 def _end(status: str) -> str:
     ends = {
-        "finished": _("it comes to its end"),
+        "finished": _("it trains to the end"),
         "diverged": _("it diverges"),
         "stopped": _("it was stopped"),
         "failed": _("it failed"),

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from person import ENDLESS, Opener, Starter
 from textual.widgets import OptionList, Static
 
 from d2ltui.lessons import LESSONS
+from d2ltui.lessons.altered_data import first_samples
 from d2ltui.lessons.bench import Bench
 from d2ltui.lessons.lesson import Lesson
 from d2ltui.lessons.lesson_map import LessonMap
@@ -43,6 +45,12 @@ SMALL_LESSON = Lesson(
     experiments=(Experiment("short", {**MOONS, "epochs": 3}), Experiment("other", {**MOONS, "epochs": 5, "lr": 0.5})),
     trials=(Trial("short", {"lr": 0.25}, "Take another rate.", "It is a number.", Check("val_loss", at_least=0.0)),),
 )
+OTHER_DATA_LESSON = msgspec.structs.replace(
+    SMALL_LESSON,
+    name="other-data",
+    measure=lambda bench: measure_on_other_data(bench),
+    trials=(Trial("short", {"lr": 0.3}, "Take another rate.", "It is a number.", Check("val_loss", at_least=0.0)),),
+)
 ENDLESS_LESSON = Lesson(
     name="endless",
     title="It never ends",
@@ -53,6 +61,12 @@ ENDLESS_LESSON = Lesson(
     measure=lambda bench: Measured([figure("accuracy", bench.train("long", 0).accuracy)], ""),
     experiments=(Experiment("long", {**MOONS, "epochs": 1_000_000}),),
 )
+
+
+def measure_on_other_data(bench: Bench) -> Measured:
+    """A run whose data are not those that its settings name."""
+    run = bench.train("short", 0, dataset=first_samples(bench.data(bench.config("short")), 200))
+    return Measured([figure("accuracy", run.accuracy, 0.5)], "So.")
 
 
 def fail(bench: Bench) -> Measured:
@@ -96,7 +110,7 @@ UNTRAINED_LESSON = Lesson(
 
 @pytest.fixture(autouse=True)
 def lessons() -> Iterator[None]:
-    added = (SMALL_LESSON, ENDLESS_LESSON, BROKEN_LESSON, UNTRAINED_LESSON, MAPPED_LESSON)
+    added = (SMALL_LESSON, OTHER_DATA_LESSON, ENDLESS_LESSON, BROKEN_LESSON, UNTRAINED_LESSON, MAPPED_LESSON)
     for lesson in added:
         LESSONS.register(lesson)
     yield
@@ -321,9 +335,13 @@ async def test_a_lessons_runs_and_what_is_tried_of_it_are_in_the_store_and_told(
         screen = await open_lesson(person, "small")
         await person.press("e", "e", "enter")
         assert person.setup.state["lr"] == "0.25"
+        told = [notice.message for notice in person.app._notifications]
+        assert "Take another rate. What to expect: It is a number. ctrl+r trains it" in told
         await person.press("ctrl+r")
         await person.until_word("finished")
         assert person.app.worker.join(30)
+        await person.until(lambda: "You tried it: validation loss" in person.status, "what came of it, at once")
+        assert "As expected. L: back to the lesson" in person.status
         screen = await open_lesson(person, "small")
         assert screen.focused is screen._page_pane.trials[0], "L opens the page where the change stands"
         await person.until(
@@ -331,6 +349,40 @@ async def test_a_lessons_runs_and_what_is_tried_of_it_are_in_the_store_and_told(
             "that it was tried",
         )
         await person.until(lambda: "✓ You tried it: validation loss" in person.text(), "what came of it")
+
+
+async def test_a_run_on_a_lessons_own_data_comes_to_the_screen_after_something_to_try(open_app: Opener) -> None:
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "other-data")
+        await person.press("enter")
+        await person.until(lambda: "holds" in verdict(screen), "the verdict")
+        await person.press("e", "e", "enter")
+        assert person.app.measuring.chosen == 0
+        screen = await open_lesson(person, "other-data")
+        screen.set_focus(screen._page_pane.experiments[0])
+        await person.press("enter")
+        await person.until(lambda: person.app.run_name.startswith("other-data-short"), "the run of the experiment")
+        await person.until_word("finished")
+        assert not person.live.is_configured
+        await person.press("tab")
+        assert "You tried it" not in person.status
+
+
+async def test_enter_below_the_verdict_goes_on_to_what_to_try_and_measures_nothing_again(open_app: Opener) -> None:
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "small")
+        screen.set_focus(screen._page_pane)
+        await person.press("enter")  # nothing was measured: that comes first
+        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+        measured = person.app.measuring.of(LESSONS["small"])
+        screen.set_focus(screen._page_pane)
+        await person.press("enter")
+        assert screen.focused is screen._page_pane.experiments[0]
+        assert person.app.measuring.of(LESSONS["small"]) is measured
+        # In the list it measures, as often as one likes.
+        screen.set_focus(screen._list_pane.options)
+        await person.press("enter")
+        assert person.app.measuring.of(LESSONS["small"]) is not measured
 
 
 async def test_lessons_are_run_one_after_the_other_while_one_reads(open_app: Opener) -> None:

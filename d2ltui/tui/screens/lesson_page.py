@@ -207,6 +207,12 @@ def trial(lesson: Lesson, offered: Trial, came: Tried | None, ascii: bool) -> Te
     return text
 
 
+def to_train(offered: Trial, ascii: bool) -> str:
+    """What is told when it is in the form."""
+    said = _("{do} What to expect: {expect} ctrl+r trains it").format(do=offered.do, expect=offered.expect)
+    return spelled(said) if ascii else said
+
+
 def changes(lesson: Lesson, offered: Trial) -> str:
     """What is to be tried, as the form says it: a sentence is no place for every field."""
     fields = fields_in_words(lesson.changes_to_try(offered))

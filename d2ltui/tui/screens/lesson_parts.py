@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
+from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 from textual.widgets.option_list import Option
@@ -80,7 +81,12 @@ class FigurePane(Pane):
 
 
 class LessonPage(Pane):
-    """The verdict, which never leaves the screen; below it the text, the experiments, and what to try."""
+    """The verdict, which never leaves the screen; below it the text, the experiments, and what to try.
+
+    Once the verdict is there `enter` goes on to what can be chosen: who reads on does not want to measure again.
+    """
+
+    BINDINGS = [Binding("enter", "go_on", "try", key_display="enter")]
 
     def __init__(self, lessons: Sequence[Lesson]) -> None:
         self.verdict, self._text = Static(id="verdict", markup=False), Static(id="page", markup=False)
@@ -92,6 +98,17 @@ class LessonPage(Pane):
         self.scroll = VerticalScroll(*parts, can_focus=False)
         super().__init__("", self.verdict, self.scroll, id="page-pane", can_focus=True)
         self._heading = Text()
+        self._judged = False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Before the verdict `enter` is the screen's: it measures."""
+        if action == "go_on" and not (self._judged and self.choices()):
+            return False
+        return super().check_action(action, parameters)
+
+    async def action_go_on(self) -> None:
+        """To the experiments and what to try."""
+        await self.run_action("screen.experiments")
 
     def choices(self) -> list[Choice]:
         """Those that are shown, from the first to the last."""
@@ -104,6 +121,9 @@ class LessonPage(Pane):
     def say_title(self, lesson: Lesson, verdict: Verdict | None, ascii: bool) -> None:
         """The title, with the section where there is room: it stands in the list, too."""
         mark = "✓ " if verdict is not None and verdict.holds else "✗ " if verdict is not None else ""
+        if (verdict is not None) != self._judged:
+            self._judged = verdict is not None
+            self.refresh_bindings()
         name = f"{spelled(mark) if ascii else mark}{lesson.title}"
         self.title(
             self.longest_fitting(_("{title} ({place})").format(title=name, place=sections(lesson.section)), name)

@@ -43,13 +43,14 @@ VERDICT_SHARE = 0.7  # of the page's height, at most: some of the text is always
 class Chosen(NamedTuple):
     """What is to be put into the form, the stored run that is to be shown beside it, or "", and whether to train it.
 
-    The lesson says what the fields `given` are: they stay when another is changed.
+    The lesson says what the fields `given` are: they stay when another is changed. `says` is what is told then.
     """
 
     config: RunConfig
     run: str
     trains: bool = False
     given: Collection[str] = ()
+    says: str = ""
 
 
 class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
@@ -206,7 +207,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
 
     def on_choice_chosen(self, message: Choice.Chosen) -> None:
         """Into the form, with the last run of it on the screen."""
-        lesson, number = self.lesson, message.choice.number
+        lesson, number, says = self.lesson, message.choice.number, ""
         if message.choice in self._page_pane.experiments:
             role = lesson.experiments[number].role
             given = lesson.fields_of(role)
@@ -216,10 +217,11 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         else:
             self.host.measuring.chosen = number
             given = lesson.fields_to_try(lesson.trials[number])
+            says = lesson_page.to_train(lesson.trials[number], self.host.ascii)
             config = resolve(given, unused=True)
             tried = self._stored.tried(lesson)[number]
             name = tried.run if tried is not None else ""
-        self.dismiss(Chosen(config, name, given=tuple(given)))
+        self.dismiss(Chosen(config, name, given=tuple(given), says=says))
 
     def action_map(self) -> None:
         """The lesson's map; a cell of it goes into the form."""

@@ -14,12 +14,12 @@ from textual.widgets import Input
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.config_file import to_toml
 from d2ltui.spec.language import _
-from d2ltui.spec.numbers import number
 from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.keys import SCREEN_BINDINGS
 from d2ltui.tui.panes.spec import COLUMNS, FORM_PANES, FORM_TAB, RunView
 from d2ltui.tui.render.frame_limiter import FrameLimiter
 from d2ltui.tui.screens.opening import OpeningScreen
+from d2ltui.tui.screens.outcomes import Outcomes
 from d2ltui.tui.screens.panes import NARROW
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted, TextField
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -59,7 +59,7 @@ class MainScreen(OpeningScreen):
         self._curves: Curves | None = None
         self._name = ""  # of the run on the screen
         self._handled_end: LiveRun | None = None
-        self._before_remedy: tuple[LiveRun | None, str] = (None, "")  # the sick run, and what was changed
+        self._outcomes = Outcomes(self._say)
 
     def compose(self) -> ComposeResult:
         """Three columns, a status line, the keys."""
@@ -113,21 +113,7 @@ class MainScreen(OpeningScreen):
             if live.ended.field:
                 self._setup.set_problem(live.ended.field, live.ended.message)
             self.host.run_ended(live)
-            self._tell_of_remedy(live)
-
-    def _tell_of_remedy(self, live: LiveRun) -> None:
-        """What the remedy has brought, where this is the run that was trained with it."""
-        before, change = self._before_remedy
-        if before is None or before is live or not live.epochs or not (before.epochs or before.status == "diverged"):
-            return
-        self._before_remedy = (None, "")
-        was = _("diverged") if before.status == "diverged" else number(before.epochs[-1].val_metric)
-        figures = f"{was} → {number(live.epochs[-1].val_metric)}"
-        self._say(
-            _("{change}: validation {metric_title} {figures}").format(
-                change=change, metric_title=_(live.header.metric_title), figures=figures
-            )
-        )
+            self._outcomes.ended(live, self.app, self.host)
 
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """What has come while another screen was shown."""
@@ -365,7 +351,7 @@ class MainScreen(OpeningScreen):
         if finding is None:
             self._say(_("no finding with a remedy"))
             return
-        self._before_remedy = (self.host.live, self.put_into_form(finding.remedy))
+        self._outcomes.remedied(self.host.live, self.put_into_form(finding.remedy))
 
     def put_into_form(self, values: Mapping[str, object]) -> str:
         """Change these fields of the form, and say so; returns what has changed, in words."""

@@ -55,6 +55,9 @@ def _save() -> Screen[Any]:
 MAKERS = {"help": _help, "layer": _layer, "runs": _runs, "lessons": _lessons, "save": _save}
 
 
+READ_FOR = 15.0  # seconds for a notice of some sentences
+
+
 class OpeningScreen(PlayingScreen):
     """A screen of panes whose keys open other screens."""
 
@@ -181,11 +184,14 @@ class OpeningScreen(PlayingScreen):
 
         def chosen(choice: Chosen | None) -> None:
             if choice is not None:
-                self.describe_in_form(choice.config, "" if choice.trains else _("the experiment"), choice.given)
+                what = "" if choice.trains or choice.says else _("the experiment")
+                self.describe_in_form(choice.config, what, choice.given)
                 if choice.trains:
                     self.action_run()
                 elif choice.run and not self.host.training:
                     self.host.stored.watch(choice.run, describes=False)
+                if choice.says:
+                    self.app.notify(choice.says, timeout=READ_FOR)
 
         self.open(self.spares.take("lessons"), chosen)
 
