@@ -83,7 +83,10 @@ def open_app(monkeypatch: pytest.MonkeyPatch) -> Opener:
                 app.worker.stop()
             for thread in threading.enumerate():
                 if thread.name.startswith("d2ltui-") and thread not in before:
-                    thread.join(PATIENCE)
+                    # Not `join`: a thread may wait for this event loop to take what it has read.
+                    deadline = time.monotonic() + PATIENCE
+                    while thread.is_alive() and time.monotonic() < deadline:
+                        await asyncio.sleep(0.005)
                     assert not thread.is_alive(), f"{thread.name} goes on"
 
     return opener
