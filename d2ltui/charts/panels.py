@@ -13,6 +13,7 @@ from d2ltui.spec import diagrams, pictures
 from d2ltui.spec.width import cells
 
 GAP = 2  # columns between panels
+LEAST = (4, 2)  # columns, and rows below the title, without which nothing is drawn
 LOWEST = 4  # rows of a panel with its title, from which on there is something to see
 
 
@@ -93,7 +94,8 @@ def _below(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dra
 
 def _panel(panel: diagrams.Panel, width: int, height: int, look: Look) -> Drawing:
     title = caption([(int(Style.TEXT), panel.title)], width, look.ascii)
-    lines = [title, *body(panel.picture, width, height - 1, look)]
+    room = width >= LEAST[0] and height - 1 >= LEAST[1]
+    lines = [title, *(body(panel.picture, width, height - 1, look) if room else [])]
     return [*lines, *([[]] * height)][:height]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,14 @@ def test_every_kind_fits_and_is_drawn_with_what_there_is(look: Look, size: tuple
             assert text(drawing).isascii(), name
         if not look.colours:
             assert all(style < COLOURED for line in drawing for style, _ in line), name
+
+
+@pytest.mark.parametrize("look", [Look(), Look(colours=False, ascii=True)])
+def test_no_size_is_too_small(look: Look) -> None:
+    for name, diagram in KINDS.items():
+        for width, height in itertools.product(range(40), range(12)):
+            drawing = draw_picture(diagram, width, height, look)
+            assert max(sum(len(part) for _, part in line) for line in drawing) <= width, (name, width, height)
 
 
 def test_a_value_that_is_no_number_is_told_and_has_no_bar() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -17,6 +18,7 @@ from d2ltui.spec.pictures import PictureKind, PictureMade, PictureRequest, pictu
 from d2ltui.spec.width import centred, wrapped
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunPane, RunView
+from d2ltui.tui.services.defects import drawn_or_told
 from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ class PicturePane(RunPane):
 
         if made.picture is None:
             return _lines(made.problem, size, Style.WARNING)
-        return draw_picture(made.picture, *size, look)
+        return drawn_or_told(self.app, partial(draw_picture, made.picture, *size, look))
 
     def _say(self, text: str, size: Size) -> None:
         if self._shown != (text, size):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.picture import is_chain, meant
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
+from d2ltui.tui.services.defects import drawn_or_told
 from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
@@ -193,12 +195,12 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             return []
         if made.picture is None:
             return [[(int(Style.AXIS), "")], [(int(Style.WARNING), made.problem)]]
-        above_it = ""
+        above_it, look = "", look_of(self._view, self.host.ascii)
         if self.cursor is not None and made.step > self.cursor:
             above_it = _("step {step:,}, not the cursor's").format(step=made.step)
         return [
             [(int(Style.AXIS), above_it)],
-            *draw_picture(made.picture, width, height, look_of(self._view, self.host.ascii)),
+            *drawn_or_told(self.app, partial(draw_picture, made.picture, width, height, look)),
         ]
 
     def action_go(self, by: int) -> None:

@@ -19,7 +19,7 @@ from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import clock
 from d2ltui.spec.text import spelled
 from d2ltui.spec.width import centred, cut, padded, wrapped
-from d2ltui.tui.services.defects import drawn
+from d2ltui.tui.services.defects import drawn, drawn_or_told
 from d2ltui.tui.services.lesson_runner import newest_of_each_role
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def picture_of(
     if picture is not None:
         from d2ltui.charts.picture import draw_picture
 
-        return draw_picture(picture, width, height, look)
+        return drawn_or_told(app, partial(draw_picture, picture, width, height, look))
     runs = measurement.runs if measurement is not None else []
     if not runs:
         said = to_begin() if measurement is None else _("no training so far")

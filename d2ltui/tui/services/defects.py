@@ -32,8 +32,13 @@ class ChartFailed(Message):
 
 def drawn(app: App[Any], build: Callable[[], ChartSpec]) -> Drawing:
     """The chart that `build` describes; or why there is none, which is told once and ends nothing else."""
+    return drawn_or_told(app, lambda: draw(build()))
+
+
+def drawn_or_told(app: App[Any], paint: Callable[[], Drawing]) -> Drawing:
+    """What `paint` gives; or why it gives nothing, which is told once and ends nothing else."""
     try:
-        return draw(build())
+        return paint()
     except Exception as error:
         app.post_message(ChartFailed(error))
         return [[(int(Style.WARNING), _("this chart cannot be drawn ({error})").format(error=in_words(error)))]]
