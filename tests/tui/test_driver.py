@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import pty
+import signal
 import struct
 import sys
 import termios
@@ -17,10 +19,12 @@ import pytest
 from textual import constants, events
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 from textual.message import Message
 
 from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.driver import PromptDriver
+from d2ltui.tui.render.frame import TerminalFrame
 
 
 class Listener(FrameApp):
@@ -212,3 +216,50 @@ async def test_a_defect_in_the_thread_that_reads_keys_is_no_good_end() -> None:
     with pytest.raises(ZeroDivisionError):
         await run()
     assert app.return_code == 1
+
+
+async def test_of_sizes_that_follow_each_other_at_once_the_last_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal may come while that before it is handled: Python handles it there and then."""
+    master, slave = pty.openpty()
+    app = Listener()
+    app.frame = TerminalFrame()
+    told: list[Size] = []
+
+    def note(message: Message) -> bool:
+        if isinstance(message, events.Resize):
+            told.append(message.size)
+        return True
+
+    async def note_later(message: Message) -> bool:
+        return note(message)
+
+    monkeypatch.setattr(app, "post_message", note, raising=False)
+    monkeypatch.setattr(app, "_post_message", note_later, raising=False)
+    with os.fdopen(slave, "w") as file:
+        monkeypatch.setattr(sys, "__stderr__", file)
+        before = signal.getsignal(signal.SIGWINCH)
+        driver = PromptDriver(app, size=(120, 40))
+        driver.fileno = slave
+        sizes = [(1, 18), (80, 24)]
+
+        def asked() -> tuple[int, int]:
+            if len(sizes) > 1:
+                found = sizes.pop(0)
+                os.kill(os.getpid(), signal.SIGWINCH)  # the window changes just after this look at it
+                return found
+            return sizes[0]
+
+        try:
+            driver.start_application_mode()
+            await asyncio.sleep(0.05)
+            told.clear()
+            monkeypatch.setattr(driver, "_get_terminal_size", asked)
+            os.kill(os.getpid(), signal.SIGWINCH)
+            await asyncio.sleep(0.05)
+        finally:
+            driver.disable_input()
+            driver.stop_application_mode()
+            driver.close()
+            signal.signal(signal.SIGWINCH, before)
+            os.close(master)
+    assert told[-1] == (80, 24)

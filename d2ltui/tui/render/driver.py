@@ -90,6 +90,7 @@ class PromptDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
         if isinstance(self._app, FrameApp):
             self._app.frame.forget()
+        signal.signal(signal.SIGWINCH, self._hear_of_size)
         with suppress(termios.error):
             self._raw = termios.tcgetattr(self.fileno)
 
@@ -162,6 +163,19 @@ class PromptDriver(LinuxDriver):
         self._enable_mouse_support()
         self._enable_bracketed_paste()
         self._disable_line_wrap()
+        self._tell_size()
+
+    def _hear_of_size(self, *_: object) -> None:
+        """The window has another size. It is asked for in the event loop, where nothing comes in between.
+
+        Textual asks here. The next change may come just then, and is told first: what was asked for before would stay.
+        """
+        if self._in_band_window_resize:  # the terminal tells it itself
+            return
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._tell_size)
+
+    def _tell_size(self) -> None:
         size = Size(*self._get_terminal_size())
         self._app.post_message(events.Resize(size, size))
 
