@@ -63,20 +63,22 @@ class PictureDesk:
         with self._lock:
             if made.request == self._request:
                 self.made = made
-                self._keep([*(one for one in self.past if one.step < made.step), made])
+                self._keep([*(one for one in self.past if one.step < made.step), made], made)
 
     def put_past(self, made: PictureMade) -> None:
         """Lay out the picture of a moment before."""
         with self._lock:
             if made.request == self._request:
                 others = (one for one in self.past if one.step != made.step)
-                self._keep(sorted([*others, made], key=lambda one: one.step))
+                self._keep(sorted([*others, made], key=lambda one: one.step), made)
 
-    def _keep(self, past: list[PictureMade]) -> None:
+    def _keep(self, past: list[PictureMade], newest: PictureMade) -> None:
         past = [one for one in past if one.request == self._request]
-        if len(past) > MAX_PAST:  # without the one that is missed least
-            gaps = [after.step - before.step for before, after in zip(past, past[2:], strict=False)]
-            del past[1 + gaps.index(min(gaps))]
+        if len(past) > MAX_PAST:  # without the one that is missed least; the newest is what somebody looks at
+            triples = zip(past, past[1:], past[2:], strict=False)
+            gaps = [(after.step - before.step, one.step) for before, one, after in triples if one is not newest]
+            _, least = min(gaps)
+            past = [one for one in past if one.step != least]
         self.past = past
 
     def at(self, step: int) -> PictureMade | None:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from d2ltui.store.listing import RunInfo
 
 # What may differ in a run that is still the one to try: chance, the machine, and how long it is trained.
-FREE = ("seed", "epochs", "device", "threads", "data_dir")
+EPOCHS = "epochs"
+FREE = ("seed", EPOCHS, "device", "threads", "data_dir")
 ENOUGH = 0.5  # of the epochs that are asked for, from which on a run says something
 
 
@@ -105,14 +106,16 @@ class StoredRuns:
         if trial.check is None:
             return None
         config = resolve(lesson.fields_to_try(trial), unused=True)
-        own = [run for run in self._of(config) if run.kind != KIND]
+        own = [run for run in self._of(config, trial) if run.kind != KIND]
         if not own:
             return None
         usual = None
         if trial.role and trial.check.compares:
-            without = self._of(resolve(lesson.fields_of(trial.role), unused=True))
-            same_seed = [run for run in without if run.config is not None and run.config.seed == _seed(own[0])]
-            usual = next(iter((*same_seed, *without)), None)
+            unchanged = resolve(lesson.fields_of(trial.role), unused=True)
+            without = [run for run in self._of(unchanged) if _epochs(run) in (_epochs(own[0]), unchanged.epochs)]
+            # As long and with the same seed as what was tried, as far as there is such a one.
+            without.sort(key=lambda run: (_epochs(run) != _epochs(own[0]), _seed(run) != _seed(own[0])))
+            usual = next(iter(without), None)
         return judge(trial.check, own[0], usual, config.epochs)
 
     def experiment(self, group: str, role: str, config: RunConfig) -> RunInfo | None:
@@ -120,16 +123,21 @@ class StoredRuns:
         runs = self._by_role.get((group, role), [])
         return next((run for run in runs if run.config is None or _key(run.config) == _key(config)), None)
 
-    def _of(self, config: RunConfig) -> list[RunInfo]:
-        """The runs of `config` that have been trained for long enough, the newest first."""
+    def _of(self, config: RunConfig, trial: Trial | None = None) -> list[RunInfo]:
+        """The runs of `config` that have been trained for long enough, the newest first; those of `trial` have all
+        that it changes.
+        """
         runs = self._by_config.get(_key(config), [])
+        if trial is not None:
+            runs = [run for run in runs if run.config is not None and _has_changes(run.config, config, trial)]
         least = ENOUGH * config.epochs
         return [run for run in runs if not run.active and (run.epochs >= least or run.status == "diverged")]
 
 
 def carries_out(config: RunConfig, lesson: Proposing, trial: Trial) -> bool:
     """Whether a run of `config` is what is to be tried."""
-    return _key(config) == _key(resolve(lesson.fields_to_try(trial), unused=True))
+    wanted = resolve(lesson.fields_to_try(trial), unused=True)
+    return _key(config) == _key(wanted) and _has_changes(config, wanted, trial)
 
 
 def judge(check: Check, run: RunInfo, usual: RunInfo | None, epochs: int) -> Tried:
@@ -230,6 +238,18 @@ def _in_words(rule: str) -> str:
 
 def _seed(run: RunInfo) -> int | None:
     return run.config.seed if run.config is not None else None
+
+
+def _epochs(run: RunInfo) -> int | None:
+    return run.config.epochs if run.config is not None else None
+
+
+def _has_changes(config: RunConfig, wanted: RunConfig, trial: Trial) -> bool:
+    """Whether it has what `trial` changes of fields that may otherwise differ; it may be trained for longer."""
+    same = all(
+        getattr(config, name) == getattr(wanted, name) for name in FREE if name in trial.given and name != EPOCHS
+    )
+    return same and (EPOCHS not in trial.given or config.epochs >= wanted.epochs)
 
 
 def _key(config: RunConfig) -> bytes:

@@ -297,8 +297,13 @@ def test_dropout_is_left_to_each_run_by_itself_on_a_gpu(
     monkeypatch: pytest.MonkeyPatch, dropout: float, joined: bool
 ) -> None:
     reached: list[torch.device] = []
+
+    def begin(device: torch.device) -> None:
+        reached.append(device)
+        raise RuntimeError("no further: this machine may have a GPU, or none")
+
     monkeypatch.setattr(together, "choose", lambda *_: Choice(torch.device("cuda:0"), ""))
-    monkeypatch.setattr(together, "make_current", reached.append)
+    monkeypatch.setattr(together, "make_current", begin)
     configs = [resolve({**CIRCLES, "dropout": dropout, "seed": seed}) for seed in (0, 1)]
-    assert not train_slice(configs, Control(), [[], []], [Control(), Control()], [None, None])  # there is no GPU
+    assert not train_slice(configs, Control(), [[], []], [Control(), Control()], [None, None])
     assert bool(reached) == joined

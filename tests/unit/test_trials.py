@@ -12,7 +12,7 @@ from d2ltui.lessons import LESSONS, Check, Lesson, Trial
 from d2ltui.lessons.lesson import check_lesson
 from d2ltui.lessons.measured import Experiment, Measured
 from d2ltui.lessons.recorder import KIND, group_of
-from d2ltui.lessons.trial import StoredRuns
+from d2ltui.lessons.trial import StoredRuns, carries_out
 from d2ltui.spec.config import resolve
 from d2ltui.spec.events import ENDED, Finding
 from d2ltui.spec.header import header_of
@@ -94,6 +94,25 @@ def test_the_newest_counts() -> None:
     found = StoredRuns(rows).tried(lesson(LOWER), LOWER)
     assert found is not None
     assert found.run == "new"
+
+
+LONGER = Trial("plain", {"epochs": 20}, "Do.", "It stays.", Check("val_metric", at_least=0.5))
+
+
+@pytest.mark.parametrize(("epochs", "counts"), [(10, False), (19, False), (20, True), (30, True)])
+def test_a_trial_that_changes_the_epochs_wants_those(epochs: int, counts: bool) -> None:
+    longer = lesson(LONGER)
+    mine = run({"epochs": epochs}, 0.9)
+    assert (StoredRuns([mine]).tried(longer, LONGER) is not None) is counts
+    assert mine.config is not None
+    assert carries_out(mine.config, longer, LONGER) is counts
+
+
+def test_a_run_of_another_length_is_none_without_the_change() -> None:
+    rows = [run({"dropout": 0.9}, 0.5), run({"epochs": 40}, 0.55, name="longer")]
+    found = StoredRuns(rows).tried(lesson(LOWER), LOWER)
+    assert found is not None
+    assert "0.5, and 0.97 without the change" in found.said, "what is usual, and not what twice the epochs give"
 
 
 def judged(check: Check, **given: Any) -> bool:

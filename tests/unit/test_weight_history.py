@@ -16,7 +16,7 @@ from d2ltui.data import load
 from d2ltui.engine import painter, weight_history
 from d2ltui.engine.checkpoint import CheckpointError, checksum
 from d2ltui.engine.control import Control
-from d2ltui.engine.picture_desk import PictureDesk
+from d2ltui.engine.picture_desk import MAX_PAST, PictureDesk
 from d2ltui.engine.weight_history import MOST, WeightHistory, read
 from d2ltui.nn import build
 from d2ltui.pictures.subject import Subject
@@ -174,6 +174,20 @@ def test_an_early_step_is_drawn_while_the_run_trains(monkeypatch: pytest.MonkeyP
     assert found is not None
     assert now is not None
     assert (found.step, now.step) == (EARLY, 11)
+
+
+def test_the_moment_that_is_looked_at_stays_among_as_many_pictures_as_are_kept() -> None:
+    desk = PictureDesk()
+    desk.ask(REQUEST)
+    for step in range(MAX_PAST):
+        desk.put(PictureMade(REQUEST, 60 * step, None))
+    for looked_at in (1000, 1001, 2_345):
+        desk.put_past(PictureMade(REQUEST, looked_at, None))
+        found = desk.at(looked_at)
+        assert found is not None
+        assert found.step == looked_at
+        assert len(desk.past) == MAX_PAST
+    assert [made.step for made in desk.past] == sorted(made.step for made in desk.past)
 
 
 def test_weights_that_come_later_are_no_longer_missed(
