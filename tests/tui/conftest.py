@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from person import LONG, PATIENCE, SMALL, UNHURRIED, Opener, Person, Starter
+from small_lessons import registered
 
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.tui.app import D2LApp
@@ -46,6 +47,13 @@ def unhurried(imported_once: None) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Steps, "epoch", rests)
+        yield
+
+
+@pytest.fixture
+def small_lessons() -> Iterator[None]:
+    """Some lessons more, which take no time."""
+    with registered():
         yield
 
 
