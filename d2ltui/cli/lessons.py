@@ -14,7 +14,7 @@ from d2ltui.cli.lesson_sheet import SheetWriter, free
 from d2ltui.lessons import LESSONS, Bench, BenchRun, Lesson, LessonError, Verdict
 from d2ltui.lessons.lesson import fields_in_words, paragraphs
 from d2ltui.lessons.measured import LessonCancelled
-from d2ltui.lessons.progress import Progress, look_up, note_seen
+from d2ltui.lessons.progress import Progress, look_up_or_tell, note_seen
 from d2ltui.lessons.recorder import group_of
 from d2ltui.lessons.roles import role_in_words
 from d2ltui.lessons.trial import StoredRuns, Tried
@@ -61,14 +61,18 @@ def list_lessons(as_json: bool) -> int:
 
 
 def _known(*, writes: bool = True) -> tuple[Progress, dict[str, list[Tried | None]]]:
-    """What was seen, and what was tried; nothing, and a sentence on standard error, where that cannot be read."""
+    """What was seen, and what was tried, as far as that can be read; what cannot is told on standard error."""
     from d2ltui.store import StoreError, listing
 
+    runs = StoredRuns(())
     try:
-        return look_up(list(LESSONS.values()), StoredRuns(listing.runs()), writes=writes)
+        runs = StoredRuns(listing.runs())
     except StoreError as error:
         print(f"d2ltui: {error}", file=sys.stderr)
-        return Progress(), {}
+    known, tried, trouble = look_up_or_tell(list(LESSONS.values()), runs, writes=writes)
+    if trouble:
+        print(f"d2ltui: {trouble}", file=sys.stderr)
+    return known, tried
 
 
 def sheet_for(html: str | None, svg: str | None) -> Sheet:
@@ -102,8 +106,6 @@ def measure(
             verdicts.append(verdict)
             if store:
                 _note(verdict, bench)
-            if sheet is not None:
-                sheet(LESSONS[name], verdict, bench)
             if not as_json:
                 _print_verdict(verdict, whole=len(names) == 1)
                 if len(names) == 1 and LESSONS[name].trials:
@@ -117,6 +119,8 @@ def measure(
                     )
                     command = f"d2ltui runs group={group_of(name)}"
                     print(said.format(number=recorder.stored, command=command), file=sys.stderr)
+            if sheet is not None:
+                sheet(LESSONS[name], verdict, bench)
     holds = all(verdict.holds for verdict in verdicts)
     seconds = round(time.perf_counter() - began, 1)
     if as_json:
@@ -167,6 +171,9 @@ def _note(verdict: Verdict, bench: Bench) -> None:
             keep(verdict, bench.picture, bench.drawn_in_words)
     except StoreError as error:
         print(f"d2ltui: {error}", file=sys.stderr)
+    except Exception as error:  # another package's lesson may have found what cannot be written; the others go on
+        why = _("not kept: {error}").format(error=f"{in_words(error)}; {keep_traceback(error)}")
+        print(f"d2ltui: {why}", file=sys.stderr)
 
 
 def _as_dict(verdict: Verdict) -> dict[str, object]:

@@ -63,6 +63,8 @@ class PictureDesk:
         with self._lock:
             if made.request == self._request:
                 self.made = made
+                if made.problem:
+                    return  # the pictures before it are still true
                 self._keep([*(one for one in self.past if one.step < made.step), made], made)
 
     def put_past(self, made: PictureMade) -> None:

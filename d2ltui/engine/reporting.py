@@ -29,6 +29,11 @@ Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 
 
+def loading(emit: events.Sink) -> Callable[[str, float | None], None]:
+    """Who tells how far data are loaded: a sentence, and which part of them, where that is known."""
+    return lambda message, fraction: emit(events.Loading(message, fraction))
+
+
 def started(
     config: RunConfig, plan: tuple[LayerSpec, ...], data: Dataset, parts: Prepared, threads: int
 ) -> events.RunStarted:

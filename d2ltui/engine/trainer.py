@@ -162,10 +162,10 @@ class Trainer:
         names = candidates(config)
         self.control.stop_if_asked()
         self._meter = CoreMeter()
-        self._data = data = self._dataset or load(config, self._tell_progress, lambda: self.control.stopping)
-        self.control.stop_if_asked()
+        stop, tell = self.control.stop_if_asked, reporting.loading(self._emit)
+        self._data = data = self._dataset or load(config, tell, lambda: self.control.stopping)
+        stop()
         checkpoint = self._resume() if self._resume is not None else None
-        stop, tell = self.control.stop_if_asked, self._tell_progress
         device, why = choose(config, data, stop, tell, names=names, kept=checkpoint)
         self._device_name = str(device)
         make_current(device)
@@ -215,9 +215,6 @@ class Trainer:
         self.control.stop_if_asked()
         self._painter.paint(self.progress.step)
 
-    def _tell_progress(self, message: str, fraction: float | None) -> None:
-        self._emit(events.Loading(message, fraction))
-
     # Training
 
     def _train(self) -> None:
@@ -226,14 +223,19 @@ class Trainer:
             self._pace.keep(self._checkpoint)  # there is something to go on from, from the first step on
         try:
             self._train_epochs()
-        except Stopped:
-            self._finish()
+            self._ran_away = self._bench.has_run_away(self.progress.epochs, self.progress.first_loss)
+        except Exception as error:
+            self._finish(failed=not isinstance(error, Stopped))
             raise
-        self._ran_away = self._bench.has_run_away(self.progress.epochs, self.progress.first_loss)
         self._finish()
 
-    def _finish(self) -> None:
+    def _finish(self, *, failed: bool = False) -> None:
         self.progress.clock.stop()
+        if failed:
+            with contextlib.suppress(Exception):  # the device may be gone, too
+                self._history.end(self.progress.step, broken=True)
+                self._painter.release(self.progress.step)
+            return
         if not (self.progress.diverged or self._ran_away):  # broken weights are not worth the place of good ones
             self._pace.keep(self._checkpoint)
         self._history.end(self.progress.step, broken=self.progress.diverged)
@@ -274,12 +276,9 @@ class Trainer:
         """The learning rate of this epoch."""
         return self.progress.lr * self.parts.schedule.factor(min(self.progress.epoch, self.config.epochs))
 
-    def _apply_lr(self) -> None:
-        set_lr(self.parts.optimizer, self._rate)
-
     def _begin_epoch(self, epoch: int) -> None:
         self.progress.begin_epoch(epoch)
-        self._apply_lr()
+        set_lr(self.parts.optimizer, self._rate)
 
     def _train_epoch(self, epoch: int) -> None:
         control, progress, recorder, capacity = self.control, self.progress, self.parts.recorder, self.parts.capacity
@@ -337,7 +336,7 @@ class Trainer:
             observed = self.control.observed  # before the look: who comes during it has not been looked for
             if (lr := self.control.take_lr()) is not None:
                 self.progress.lr = lr
-                self._apply_lr()
+                set_lr(self.parts.optimizer, self._rate)
                 self._painter.forget()
                 self._emit(events.LearningRateChanged(self.progress.step, lr))
                 if waiting:
@@ -397,4 +396,4 @@ class Trainer:
         self._past_losses = None  # they may be many
         self._history.go_on_from(self.progress.step)
         self._inspection.go_on_from(self.progress.step, self._past_probes)
-        self._apply_lr()
+        set_lr(self.parts.optimizer, self._rate)

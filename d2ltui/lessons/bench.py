@@ -146,7 +146,7 @@ class Bench:
         self.drawn_seed: int | None = None
         self._by_worst = False
         self.total = seeds * len(self._experiments)
-        self._loaded: dict[tuple[str, int | None], Dataset] = {}
+        self._loaded: dict[tuple[object, ...], Dataset] = {}
 
     def verdict(self) -> Verdict:
         """Measure, and judge.
@@ -251,7 +251,8 @@ class Bench:
 
         self.go_on()
         made = catalogue.DATASETS[config.dataset].origin == SYNTHETIC
-        key = (config.dataset, config.seed if made else None)
+        given = tuple(getattr(config, name) for name in catalogue.DATA_FIELDS)
+        key = (config.dataset, config.seed if made else None, *given)
         if key not in self._loaded:
             try:
                 self._loaded[key] = load(config, cancelled=lambda: self._stopping)

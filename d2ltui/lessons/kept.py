@@ -85,7 +85,7 @@ def keep(verdict: Verdict, picture: Diagram | None, drawn: str) -> None:
         "language": language(),
         "verdict": msgspec.to_builtins(verdict),
         "drawn": drawn,
-        "picture": _plain(picture),
+        "picture": _plain(picture) if _can_be_read(picture) else None,
     }
     data = msgspec.json.encode(found)
     if len(data) > MAX_BYTES:
@@ -137,8 +137,14 @@ def _whole(path: FilePath, state: tuple[int, ...]) -> Kept:
     return Kept(verdict, _picture(found["picture"]), drawn, when, spoken)
 
 
+def _can_be_read(picture: Any) -> bool:
+    """Whether it can be made again of what is written of it: a lesson may draw what is none of the usual figures."""
+    parts = [panel.picture for panel in picture.panels] if isinstance(picture, Panels) else [picture]
+    return all(type(part).__name__ in {**_WHOLE, **_PARTS} for part in parts)
+
+
 def _plain(value: Any) -> Any:
-    """`value` as JSON has it: arrays as their bytes, numbers that are none as words; None for what is no diagram."""
+    """`value` as JSON has it: arrays as their bytes, numbers that are none as words."""
     import numpy as np
 
     if isinstance(value, np.ndarray):

@@ -112,6 +112,7 @@ def figure(
 ) -> Figure:
     """A Figure of any number."""
     value = float(value)
+    low, high = (bound if bound is None else float(bound) for bound in (low, high))
     return Figure(what, value if math.isfinite(value) else None, low, high, unit, plain, instead)
 
 

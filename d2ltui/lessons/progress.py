@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -125,7 +125,7 @@ def look_up(
         StoreError: where the file cannot be read or written.
     """
     new: dict[str, LessonProgress] = {}
-    found = {lesson.name: [runs.tried(lesson, trial) for trial in lesson.trials] for lesson in lessons}
+    found = _tried(lessons, runs)
     with _changing, _ours(writes=writes):
         known = read()
         for lesson in lessons:
@@ -134,6 +134,23 @@ def look_up(
             if before.tried | tried != before.tried:
                 new[lesson.name] = msgspec.structs.replace(before, tried=before.tried | tried)
         return (_write(known, new, writes) if new else known), found
+
+
+def look_up_or_tell(
+    lessons: Sequence[Lesson], runs: StoredRuns, *, writes: bool
+) -> tuple[Progress, dict[str, list[Tried | None]], str]:
+    """As `look_up`, as far as that is possible; with what went wrong, in a sentence, or ""."""
+    trouble = ""
+    for notes in dict.fromkeys((writes, False)):  # what cannot be written can be read all the same
+        try:
+            return (*look_up(lessons, runs, writes=notes), trouble)
+        except StoreError as error:
+            trouble = trouble or str(error)
+    return Progress(), _tried(lessons, runs), trouble
+
+
+def _tried(lessons: Iterable[Lesson], runs: StoredRuns) -> dict[str, list[Tried | None]]:
+    return {lesson.name: [runs.tried(lesson, trial) for trial in lesson.trials] for lesson in lessons}
 
 
 @contextlib.contextmanager

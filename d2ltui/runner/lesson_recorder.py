@@ -57,6 +57,7 @@ class LessonRecorder:
         self._on_trouble = on_trouble
         self._open: deque[StoreThread] = deque()
         self._names: set[str] = set()
+        self._begun = 0  # runs, whether they can be stored or not
         self._replaced: set[str] = set()
         self._presence: Presence | None = None
         self.trouble = ""
@@ -68,6 +69,7 @@ class LessonRecorder:
 
     def begin(self, run: RecordedRun, control: Control) -> tuple[events.Sink, CheckpointSink | None]:
         """A run begins."""
+        self._begun += 1
         if self._presence is None:
             self._look_at_the_last_time()
         place: dict[str, object] = {"name": group_of(self._lesson), "kind": KIND, "index": run.number}
@@ -106,9 +108,9 @@ class LessonRecorder:
         while self._open:
             self._finish()
         try:
-            if finished and self._names:
+            if finished and len(self._names) == self._begun:
                 self._delete_earlier()
-            elif self._names:
+            elif self._names and not finished:
                 self._delete_unfinished()
         except StoreError as error:
             self._say(str(error))
@@ -143,7 +145,10 @@ class LessonRecorder:
             self._say(str(error))
 
     def _delete_earlier(self) -> None:
-        """Delete the runs of the last time, but for those that somebody has given a name or a note."""
+        """Delete the runs of the last time, whose place all of this time have taken.
+
+        Those that somebody has given a name or a note stay.
+        """
         stems = {_stem(name) for name in self._names}
         for run in listing.runs():
             untouched = not run.note and _stem(run.name) in {*stems, stem_of(self._lesson, run.role)}

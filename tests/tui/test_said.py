@@ -160,3 +160,20 @@ async def test_what_a_remedy_has_brought_is_told_at_the_end(
         after = person.live.epochs[-1].val_metric
         assert f"{change}: validation accuracy {was} → {number(after)}" in person.status
         assert after > 0.8
+
+
+async def test_another_run_than_the_remedied_one_is_not_told_as_its_outcome(open_app: Opener) -> None:
+    usual = {"dataset": "moons", "hidden": "16", "epochs": 4, "batch_size": 32}
+    async with open_app({**usual, "init": "zeros"}, size=(120, 40)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        await person.until(lambda: bool(person.live.findings), "what is wrong")
+        await person.press("f")
+        assert "ctrl+r trains it" in person.status
+        sick = person.live
+        person.main.put_into_form({"init": "zeros", "lr": "0.2"})  # somebody changes their mind
+        await person.press("ctrl+r")
+        await person.until(lambda: person.live is not sick and person.word == "finished", "another end")
+        await person.settle()
+        assert "→" not in person.status.splitlines()[-1]
+        assert "validation accuracy" not in person.status

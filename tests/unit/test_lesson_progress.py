@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from d2ltui.cli.app import cli
-from d2ltui.lessons import LESSONS, Check, Lesson, Trial
-from d2ltui.lessons.measured import Experiment, Measured, figure
-from d2ltui.lessons.progress import FILE, Progress, key_of, look_up, note_seen, read
+from d2ltui.lessons import LESSONS, Check, Lesson, Trial, kept, progress
+from d2ltui.lessons.measured import Experiment, Measured, Verdict, figure
+from d2ltui.lessons.progress import FILE, Progress, key_of, look_up, look_up_or_tell, note_seen, read
 from d2ltui.lessons.trial import Proposing, StoredRuns, Tried
 from d2ltui.spec.diagrams import Bars, Panel, Panels
 from d2ltui.store import StoreError
+from d2ltui.tui.services.lesson_store import LessonsStored
 
 
 def lesson(name: str, trials: int = 2) -> Lesson:
@@ -177,3 +178,31 @@ def test_what_is_measured_in_the_shell_counts_as_seen_unless_nothing_is_to_be_ke
     assert read().of(SHEET).seen is None
     command("sheet")
     assert read().of(SHEET).seen is not None
+
+
+def test_what_can_be_read_is_shown_whatever_cannot_be_written(
+    d2ltui_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note_seen("a", True)
+
+    def refused(*_: object) -> None:
+        raise StoreError("lessons: lessons.lock cannot be written")
+
+    monkeypatch.setattr(progress, "locked", refused)
+    known, came, trouble = look_up_or_tell([A, B], Came((A, 0, True)), writes=True)
+    assert known.of(A).seen is not None
+    assert came["a"][0] is not None
+    assert "cannot be written" in trouble
+
+
+def test_what_was_tried_is_known_though_the_file_is_damaged(d2ltui_home: Path) -> None:
+    (d2ltui_home / FILE).write_bytes(b"{")
+    known, came, trouble = look_up_or_tell([A, B], Came((A, 0, True)), writes=True)
+    assert known == Progress()
+    assert came["a"][0] is not None
+    assert "cannot be read" in trouble
+    stored = LessonsStored([A])
+    kept.keep(Verdict("a", "It is.", True, (), "So.", 3, 1.0), None, "")
+    with pytest.raises(StoreError, match="cannot be read"):
+        stored.read(writes=False)
+    assert set(stored.kept) == {"a"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -154,3 +156,22 @@ def test_two_that_measure_a_lesson_at_a_time_leave_each_other_their_runs() -> No
     assert not names & before, "those of the last time are replaced by whoever was alone when it began"
     carry_out(1)
     assert len(runs()) == 2
+
+
+def test_runs_of_the_last_time_stay_where_not_all_of_this_time_could_be_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    carry_out()
+    before = {run.name for run in runs()}
+    create, created = home.create, []
+
+    def full_after_the_first(stem: str, fill: Callable[[Path], None]) -> Path:
+        created.append(stem)
+        if len(created) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return create(stem, fill)
+
+    monkeypatch.setattr(home, "create", full_after_the_first)
+    recorder = LessonRecorder(LESSON.name)
+    assert Bench(LESSON, seeds=2, recorder=recorder).verdict().figures
+    assert recorder.stored == 1
+    assert recorder.trouble
+    assert before < {run.name for run in runs()}

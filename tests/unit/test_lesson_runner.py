@@ -6,8 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
+import pytest
+
 from d2ltui.lessons import Bench, Lesson
-from d2ltui.lessons.measured import Experiment, Measured
+from d2ltui.lessons.measured import Experiment, Measured, figure
 from d2ltui.store.listing import runs
 from d2ltui.tui.run import _finish_run
 from d2ltui.tui.services.lesson_runner import LessonRunner
@@ -111,3 +114,28 @@ def test_a_lesson_that_the_end_of_the_application_stops_leaves_no_unfinished_run
     _finish_run(cast("D2LApp", Ends(runner)), AppSignals())
     assert runner.join(SECONDS)
     assert not runs()
+
+
+def test_a_verdict_that_cannot_be_written_is_told_of_and_the_next_lesson_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def odd(*_: object) -> None:
+        raise TypeError("Encoding objects of type Odd is unsupported")
+
+    monkeypatch.setattr("d2ltui.lessons.kept.keep", odd)
+    runner = LessonRunner(store=True)
+    first, second = (Lesson(name, name, "0", "It is.", "", "", lambda bench: Measured([], "")) for name in "ab")
+    for lesson in (first, second):
+        runner.start(lesson, None)
+    assert runner.join(SECONDS)
+    for lesson in (first, second):
+        measurement = runner.of(lesson)
+        assert measurement is not None
+        assert measurement.verdict is not None
+        assert measurement.trouble.startswith("not kept: TypeError: Encoding objects")
+    assert runner.measured is None
+
+
+def test_bounds_of_a_figure_are_plain_numbers() -> None:
+    found = figure("a", np.float32(1.0), np.float32(0.5), np.float64(2.0))
+    assert (type(found.value), type(found.low), type(found.high)) == (float, float, float)

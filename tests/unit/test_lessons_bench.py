@@ -182,3 +182,9 @@ def test_times_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
         bench.verdict()
     assert time.monotonic() - began < 20
     assert torch.get_num_threads() == threads
+
+
+def test_experiments_with_other_data_get_other_data() -> None:
+    bench = Bench(DATA)
+    quiet, noisy = (bench.data(bench.config("made", 0, noise=noise)) for noise in (0.01, 0.4))
+    assert not torch.equal(quiet.x_train, noisy.x_train)

@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from d2ltui.lessons.progress import FILE, note_seen, read
 from d2ltui.spec.diagrams import Bars, Batches, Curve, Curves, Descent, Panel, Panels, Raster
 from d2ltui.spec.diagrams import Path as Steps
 from d2ltui.spec.language import using
-from d2ltui.spec.pictures import Regions
+from d2ltui.spec.pictures import Regions, Surface
 from d2ltui.store import StoreError, listing
 from d2ltui.store.filelock import Presence, locked
 from d2ltui.store.listing import RunInfo
@@ -37,6 +38,9 @@ PICTURES = {
         PLANE.astype(np.uint8), PLANE, PLANE[:, :2], np.array([0, 1, 0]), (0.0, 1.0), (0.0, 1.0), ("x", "y"), ("a", "b")
     ),
 }
+
+
+SURFACE = Surface(PLANE, np.zeros((2, 2), np.float32), np.zeros(2, np.float32), (0.0, 1.0), (0.0, 1.0), ("a", "b"))
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -165,3 +169,15 @@ def test_what_is_kept_is_there_before_the_runs_are(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(listing, "runs", later)
     with pytest.raises(StoreError, match="the runs"):
         stored.read(writes=False)
+
+
+class Own:
+    """A figure that a lesson of another package has drawn."""
+
+
+@pytest.mark.parametrize("picture", [Own(), SURFACE, Panels((Panel("its own", Own()),))])
+def test_a_figure_that_cannot_be_read_again_is_left_out_and_the_verdict_kept(picture: Any) -> None:
+    kept.keep(FOUND, picture, "")
+    found = kept.read("tiny")
+    assert found is not None
+    assert (found.verdict, found.picture) == (FOUND, None)

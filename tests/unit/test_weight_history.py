@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -17,6 +19,7 @@ from d2ltui.engine import painter, weight_history
 from d2ltui.engine.checkpoint import CheckpointError, checksum
 from d2ltui.engine.control import Control
 from d2ltui.engine.picture_desk import MAX_PAST, PictureDesk
+from d2ltui.engine.trainer import Trainer
 from d2ltui.engine.weight_history import MOST, WeightHistory, read
 from d2ltui.nn import build
 from d2ltui.pictures.subject import Subject
@@ -330,3 +333,39 @@ def test_what_no_run_has_kept_is_not_believed(changed: dict[str, object], file: 
 def test_weights_of_another_run_are_not_shown(file: Path) -> None:
     with pytest.raises(CheckpointError, match=r"weights\.pt is damaged"):
         read(file, msgspec.structs.replace(CONFIG, seed=7))
+
+
+class Shelf:
+    """Keeps the file of weights that is handed over last."""
+
+    weights_idle, weights_took = True, 0.0
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def past_weights(self) -> weight_history.Kept:
+        return ()
+
+    def keep_weights(self, write: Callable[[BinaryIO], object]) -> None:
+        with self.path.open("wb") as file:
+            write(file)
+
+
+def test_a_run_that_fails_hands_over_what_was_kept_and_is_drawn_all_the_same(tmp_path: Path) -> None:
+    control = Control()
+    desk = control.offer_pictures()
+
+    def listen(event: events.Event) -> None:
+        if isinstance(event, events.EpochEnded) and event.epoch == 2:
+            trainer.network.loss = broken  # type: ignore[method-assign]
+
+    def broken(*_: object) -> torch.Tensor:
+        raise RuntimeError("it breaks in the middle")
+
+    trainer = Trainer(CONFIG, control, [listen], weights=Shelf(tmp_path / "weights"))
+    assert trainer.run().status == "failed"
+    steps = [one.step for one in read(tmp_path / "weights", CONFIG)]
+    assert steps[0] == 0
+    assert len(steps) > 3
+    desk.ask(REQUEST)
+    assert picture(desk, trainer.progress.step).classes.size

@@ -101,7 +101,7 @@ def half_loss(bench: Bench) -> Measured:
             "speaks most against the claim."
         ).format(total_steps=bench.config(HALF).total_steps, seeds=len(bench.seeds)),
         _(
-            "Without the ½ the first step is {longest} times as long, and the paths part by up to "
+            "Without the ½ the first step is {longest} times as long, and the paths part by at least "
             "{apart}; at half the rate they are the same, but for {same}."
         ).format(longest=number(longest), apart=number(apart, 2), same=number(same, 1)),
     )

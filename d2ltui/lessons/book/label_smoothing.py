@@ -66,7 +66,7 @@ def label_smoothing(bench: Bench) -> Measured:
         figure(
             _("smoothed labels: probability given to a mistake"),
             smoothed.of_mistakes,
-            high=hard.of_mistakes - 0.2,
+            high=hard.of_mistakes - 0.2 if math.isfinite(hard.of_mistakes) else None,
             plain=_("Probability given to a mistake with smoothed labels"),
         ),
         figure(_("labels as they are: probability given to an answer"), hard.sure),

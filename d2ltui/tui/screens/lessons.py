@@ -209,6 +209,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         """Into the form, with the last run of it on the screen."""
         lesson, number, says = self.lesson, message.choice.number, ""
         if message.choice in self._page_pane.experiments:
+            self.host.measuring.chosen = None
             role = lesson.experiments[number].role
             given = lesson.fields_of(role)
             config = resolve(given, unused=True)

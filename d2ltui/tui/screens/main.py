@@ -351,7 +351,7 @@ class MainScreen(OpeningScreen):
         if finding is None:
             self._say(_("no finding with a remedy"))
             return
-        self._outcomes.remedied(self.host.live, self.put_into_form(finding.remedy))
+        self._outcomes.remedied(self.host.live, finding.remedy, self.put_into_form(finding.remedy))
 
     def put_into_form(self, values: Mapping[str, object]) -> str:
         """Change these fields of the form, and say so; returns what has changed, in words."""

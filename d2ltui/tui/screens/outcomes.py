@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.text import spelled
 from d2ltui.store.errors import StoreError
+from d2ltui.tui.form_state import as_text
 from d2ltui.tui.services.threads import begin, in_thread
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ class Outcomes:
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._before: tuple[LiveRun | None, str] = (None, "")  # the sick run, and what was changed
+        self._before: tuple[LiveRun, Mapping[str, object], str] | None = None  # the sick run, and what was changed
         self._looking: asyncio.Task[None] | None = None
 
-    def remedied(self, sick: LiveRun | None, change: str) -> None:
-        """A remedy for `sick` is in the form, which has changed so."""
-        self._before = sick, change
+    def remedied(self, sick: LiveRun | None, values: Mapping[str, object], change: str) -> None:
+        """A remedy for `sick`, these values of fields, is in the form, which has changed so."""
+        self._before = (sick, values, change) if sick is not None and sick.is_configured else None
 
     def ended(self, live: LiveRun, app: App[object], host: Host) -> None:
         """A run has come to its end."""
@@ -43,17 +44,19 @@ class Outcomes:
         if lesson is not None and chosen is not None:
             from d2ltui.lessons.trial import carries_out
 
-            if carries_out(live.config, lesson, lesson.trials[chosen]):
+            says_something = host.run_name and live.status != "stopped" and lesson.trials[chosen].check is not None
+            if says_something and carries_out(live.config, lesson, lesson.trials[chosen]):
                 self._looking = begin(app, self._look_up(lesson, chosen, host))
                 return
         self._tell_of_remedy(live)
 
     def _tell_of_remedy(self, live: LiveRun) -> None:
         """What the remedy has brought, where this is the run that was trained with it."""
-        before, change = self._before
-        if before is None or before is live or not live.epochs or not (before.epochs or before.status == "diverged"):
+        if self._before is None or self._before[0] is live:
             return
-        self._before = (None, "")
+        (before, values, change), self._before = self._before, None
+        if not (_is_with(live, before, values) and live.epochs and (before.epochs or before.status == "diverged")):
+            return
         was = _("diverged") if before.status == "diverged" else number(before.epochs[-1].val_metric)
         figures = f"{was} → {number(live.epochs[-1].val_metric)}"
         self._say(
@@ -84,3 +87,10 @@ class Outcomes:
                 self._say(spelled(told) if host.ascii else told)
                 return
             await asyncio.sleep(BETWEEN)
+
+
+def _is_with(live: LiveRun, before: LiveRun, values: Mapping[str, object]) -> bool:
+    """Whether `live` is a run of what `before` was one of, with these values of fields."""
+    config, sick = live.config, before.config
+    same = (config.model, config.dataset) == (sick.model, sick.dataset)
+    return same and all(as_text(getattr(config, name)) == as_text(value) for name, value in values.items())

@@ -72,6 +72,7 @@ class Measurement:
         """That it was seen, and what."""
         from d2ltui.lessons.kept import keep
         from d2ltui.lessons.progress import note_seen
+        from d2ltui.store.defects import in_words, keep_traceback
         from d2ltui.store.errors import StoreError
 
         try:
@@ -79,6 +80,9 @@ class Measurement:
             keep(verdict, self.bench.picture, self.bench.drawn_in_words)
         except StoreError as error:
             self.trouble = self.trouble or str(error)
+        except Exception as error:  # another package's lesson may have found what cannot be written
+            why = f"{in_words(error)}; {keep_traceback(error)}"
+            self.trouble = self.trouble or _("not kept: {error}").format(error=why)
 
 
 class LessonRunner:

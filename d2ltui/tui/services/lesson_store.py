@@ -38,10 +38,20 @@ class LessonsStored:
         """
         from d2ltui.store import listing
 
-        self.progress = progress.read()
+        # Each by itself: what can be read is shown, whatever else cannot.
+        troubles = []
+        try:
+            self.progress = progress.read()
+        except StoreError as error:
+            troubles.append(error)
         self._look_at_what_is_kept()  # before the runs, of which there may be thousands
-        self.runs = StoredRuns(listing.runs())
-        self.progress, self._tried = progress.look_up(self._lessons, self.runs, writes=writes)
+        try:
+            self.runs = StoredRuns(listing.runs())
+        except StoreError as error:
+            troubles.append(error)
+        self.progress, self._tried, trouble = progress.look_up_or_tell(self._lessons, self.runs, writes=writes)
+        if trouble or troubles:
+            raise StoreError(trouble or str(troubles[0]))
 
     def _look_at_what_is_kept(self) -> None:
         """The last verdicts and figures. One that is damaged is told of and left out."""
