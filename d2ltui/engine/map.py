@@ -146,12 +146,16 @@ class MapTraining:
         waiting = list(slices)
         running: set[Future[Mapping[Cell, Figures]]] = set()
         with ThreadPoolExecutor(self._workers, "d2ltui-map") as pool:
-            while waiting or running:
-                while waiting and len(running) < self._workers:
-                    running.add(pool.submit(self._train_slice, waiting.pop(0)))
-                ready, running = wait(running, REDRAW_EVERY, FIRST_COMPLETED)
-                yield from (one.result() for one in ready)
-                yield None
+            try:
+                while waiting or running:
+                    while waiting and len(running) < self._workers:
+                        running.add(pool.submit(self._train_slice, waiting.pop(0)))
+                    ready, running = wait(running, REDRAW_EVERY, FIRST_COMPLETED)
+                    yield from (one.result() for one in ready)
+                    yield None
+            except BaseException:
+                self._control.stop()  # the pool waits for those that still train
+                raise
 
     def _load(self) -> None:
         """The data of each seed, and of each kind of it, before anything is trained."""
@@ -196,21 +200,26 @@ class MapTraining:
         return found
 
     def _train_together(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
-        data = [self._data[_of_data(config)] for config in configs]
-        device = select(configs[0].device)
-        make_current(device)
+        """As one population; where the memory does not suffice for it, as two halves."""
         try:
-            graphs = self._graphs_of(device)
-            population = Population(configs, data, device, self._control, metrics=False, graphs=graphs)
-            watcher = _Slice(self, cells, population)
-            watcher.look()
-            population.train(watcher)
+            return self._train_at_once(cells, configs)
         except Exception as error:
             if not summary.is_out_of_memory(error) or len(cells) < 2:
                 raise
-            seeds, half = len(configs) // len(cells), len(cells) // 2
-            parts = (cells[:half], configs[: half * seeds]), (cells[half:], configs[half * seeds :])
-            return [figures for part in parts for figures in self._train_together(*part)]
+        # Not above: as long as the error is at hand, so is what its traceback holds, which is the whole population.
+        seeds, half = len(configs) // len(cells), len(cells) // 2
+        parts = (cells[:half], configs[: half * seeds]), (cells[half:], configs[half * seeds :])
+        return [figures for part in parts for figures in self._train_together(*part)]
+
+    def _train_at_once(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
+        data = [self._data[_of_data(config)] for config in configs]
+        device = select(configs[0].device)
+        make_current(device)
+        graphs = self._graphs_of(device)
+        population = Population(configs, data, device, self._control, metrics=False, graphs=graphs)
+        watcher = _Slice(self, cells, population)
+        watcher.look()
+        population.train(watcher)
         self.why_not = population.why_not or self.why_not
         watcher.look(last=True)
         return watcher.figures(data)

@@ -95,9 +95,9 @@ def train_slice(
     Of `give_up`, where it is there, each run's is told why that run is ended, since it will not learn any more.
     `graphs` are those of a device, as which steps are taken where it has some.
 
-    Returns False, with nothing told but that they load, where their data cannot be loaded, there is no memory for all
-    of them, or the device gains nothing from it: then each is to be trained by itself. Otherwise each has ended, and
-    recordings are closed.
+    Returns False, with nothing told but that they load, where their data cannot be loaded, it is known that the memory
+    is too small for all of them, or the device gains nothing from it: then each is to be trained by itself. Otherwise
+    each has ended, and recordings are closed.
     """
     keepers = zip(configs, controls, sinks, recordings, give_up or (None,) * len(configs), strict=True)
     members = [
