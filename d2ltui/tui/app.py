@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from d2ltui.tui.host import Host
     from d2ltui.tui.services.watching import Watching
 
+SOON = 0.01  # seconds until something is looked at once more
 SPARES_AFTER = 1.5  # seconds: at first there is enough to do
 THEME_FOR = 0.02  # seconds of each look: a key that comes then waits no longer
 ANSWER = 0.1  # seconds that a run rests at most while a key is answered
@@ -205,6 +206,9 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self.undisturbed.end()
 
     def _painted(self) -> None:
+        if not self.main.is_mounted:  # what comes in the meantime may have something else refreshed before it
+            self.set_timer(SOON, self._painted)
+            return
         self.undisturbed.started()
         self.run_worker(self._complete())
         if self._watch is not None:

@@ -52,6 +52,25 @@ async def test_keys_before_the_screen_is_there_wait_for_it(keys: list[str], monk
         app.join(30)
 
 
+async def test_a_run_that_is_to_begin_at_once_waits_for_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something else may have been refreshed before the main screen has anything in it."""
+    app = D2LApp(resolve(SMALL), ascii=False, store=False, start=True)
+    at_once = [app._painted]
+    monkeypatch.setattr(app, "call_after_refresh", lambda callback: at_once.pop()() if at_once else True)
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            for _ in range(1_000):
+                await pilot.pause(0.01)
+                if app.live is not None and app.live.ended is not None:
+                    break
+            assert app.live is not None
+            assert app.live.ended is not None
+            assert app.live.ended.status == "finished"
+    finally:
+        app.stop_run()
+        app.join(30)
+
+
 async def test_clicks_in_one_burst_open_a_run_once(open_app: Opener) -> None:
     async with open_app() as person:
         await person.press("ctrl+r")
