@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from d2ltui.charts import diagram_bars, diagram_batches, diagram_curves, diagram_descent, diagram_raster, picture_planes
@@ -64,6 +65,9 @@ def _panels(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dr
     panels, most = diagram.panels, max(1, (width + GAP) // (diagram.narrowest + GAP))
     if diagram.main and len(panels) > min(diagram.columns, most) * max(1, height // LOWEST):
         panels = tuple(panels[index] for index in diagram.main if index < len(panels))
+        height += len(below)
+        below = _below(msgspec.structs.replace(diagram, panels=panels), width, height, look)  # nothing of the others
+        height -= len(below)
     number = len(panels)
     columns = min(diagram.columns, number, most)
     rows = -(-number // columns)

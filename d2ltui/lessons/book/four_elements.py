@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from d2ltui.lessons.bench import Bench, Trained, mean
 from d2ltui.lessons.measured import Experiment, Measured, figure, shown
 from d2ltui.lessons.texts import book_lesson
-from d2ltui.spec.diagrams import Descent, Panel, Panels, Path
+from d2ltui.spec.diagrams import Curve, Curves, Descent, Panel, Panels, Path
 from d2ltui.spec.language import _
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from d2ltui.data import Dataset
     from d2ltui.nn import Network
 
 LINEAR = {"model": "linear", "dataset": "synthetic-linear"}
 EPOCHS = 3  # of those that are drawn
 PIXELS = 80  # of the drawn bowl
+SAMPLES = 12  # that are drawn
 SAME = 1e-4  # weights that differ by no more are the same, but for float32's rounding
 
 
@@ -99,7 +102,10 @@ def _walk(
 
 
 def _picture(drawn: dict[str, list[tuple[float, float]]], data: Dataset) -> Panels:
-    """The loss over the first weight and the bias, the other weight being the true one, and the paths in it."""
+    """The loss over the first weight and the bias, the other weight being the true one, and the paths in it.
+
+    Beside it the data, and the lines that these weights are.
+    """
     import torch
 
     assert data.truth is not None
@@ -126,7 +132,24 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], data: Dataset) -> Pane
         marks = "".join(str(epoch % 10) for epoch in range(EPOCHS + 1))
         walked = Path(_("epochs"), [w for w, _b in path], [b for _w, b in path], 1, marks)
         panels.append(Panel(titles.get(role, role), Descent(loss.numpy(), x, y, ("w₁", "b"), (walked,), goal)))
-    return Panels(tuple(panels), columns=2)
+    panels.append(Panel(_("Data, line by epoch"), _lines(first, rest, drawn)))
+    return Panels(tuple(panels), columns=3, narrowest=22, main=(0, 1))
+
+
+def _lines(first: Tensor, rest: Tensor, drawn: dict[str, list[tuple[float, float]]]) -> Curves:
+    """Some samples over the first input, with the other one's part taken away, and the last path's lines."""
+    x = first[:SAMPLES, 0].tolist()
+    ends = min(x), max(x)
+    lines = [
+        Curve("", list(ends), [w * at + b for at in ends], 1, mark)
+        for mark, (w, b) in zip("0123456789", list(drawn.values())[-1], strict=False)
+    ]
+    # Each by itself: single points lie above the lines, which would hide them.
+    samples = [
+        Curve("" if index else _("samples"), [at], [value], 0, "o", joined=False)
+        for index, (at, value) in enumerate(zip(x, rest[:SAMPLES, 0].tolist(), strict=True))
+    ]
+    return Curves((*lines, *samples), (ends[0] - 0.4, ends[1] + 0.4), axes=("x₁", "y − w₂x₂"))
 
 
 LESSON = book_lesson(

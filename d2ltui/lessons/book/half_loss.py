@@ -61,11 +61,8 @@ def half_loss(bench: Bench) -> Measured:
                 longest,
                 1.99,
                 2.01,
-                plain=ngettext(
-                    "Length of the first step without the ½, with it being 1 (furthest from 2, of {seeds} seed)",
-                    "Length of the first step without the ½, with it being 1 (furthest from 2, of {seeds} seeds)",
-                    len(bench.seeds),
-                ).format(seeds=len(bench.seeds)),
+                unit="times as long",
+                plain=_("First step without the ½, against that with it"),
             ),
             figure(
                 ngettext(
@@ -75,11 +72,7 @@ def half_loss(bench: Bench) -> Measured:
                 ).format(seeds=len(bench.seeds)),
                 apart,
                 low=0.3,
-                plain=ngettext(
-                    "Distance between the paths at the same rate (least of {seeds} seed)",
-                    "Distance between the paths at the same rate (least of {seeds} seeds)",
-                    len(bench.seeds),
-                ).format(seeds=len(bench.seeds)),
+                plain=_("How far the paths part at the same rate"),
             ),
             figure(
                 ngettext(
@@ -89,11 +82,7 @@ def half_loss(bench: Bench) -> Measured:
                 ).format(seeds=len(bench.seeds)),
                 same,
                 high=SAME,
-                plain=ngettext(
-                    "Distance at half the rate without the ½ (most of {seeds} seed)",
-                    "Distance at half the rate without the ½ (most of {seeds} seeds)",
-                    len(bench.seeds),
-                ).format(seeds=len(bench.seeds)),
+                plain=_("How far they part at half the rate without the ½"),
             ),
         ],
         _(
@@ -102,7 +91,7 @@ def half_loss(bench: Bench) -> Measured:
         ).format(total_steps=bench.config(HALF).total_steps, seeds=len(bench.seeds)),
         _(
             "Without the ½ the first step is {longest} times as long, and the paths part by at least "
-            "{apart}; at half the rate they are the same, but for {same}."
+            "{apart}; at half the rate they are the same but for rounding, {same}."
         ).format(longest=number(longest), apart=number(apart, 2), same=number(same, 1)),
     )
 

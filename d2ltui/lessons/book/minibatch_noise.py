@@ -81,7 +81,7 @@ def minibatch_noise(bench: Bench, draw: Draw | None = None) -> Measured:
                     mean(map(_power, scatters)),
                     -0.57,
                     -0.45,
-                    plain=_("Exponent of n in the noise, {role} (1/√n: −0.5)").format(role=role_in_words(role)),
+                    plain=_("Noise falls as n to this power, {role} (−0.5 is 1/√n)").format(role=role_in_words(role)),
                 )
                 for role, scatters in found.items()
             ),

@@ -184,7 +184,9 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
             self.say(MAPPING)
         elif self.host.preflight.thread is not None:
             self.say(_("a check is just ending: once more, in a moment"))
-        elif not measuring.measures(self.lesson):
+        elif measuring.measures(self.lesson):
+            self.say(_("measuring; x stops"))
+        else:
             measuring.start(self.lesson, self.host.data_dir)
             self.tick()
 
