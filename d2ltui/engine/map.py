@@ -33,8 +33,7 @@ from d2ltui.engine.joining import free_on, may_join, members_at_once
 from d2ltui.engine.population import Block, EpochFigures, Population
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.epochs import Epochs
-from d2ltui.spec.config import RunConfig
-from d2ltui.spec.datasets import DATA_FIELDS
+from d2ltui.spec.config import RunConfig, data_key
 from d2ltui.spec.events import EpochEnded, Event, LayersProbed
 from d2ltui.spec.language import _
 from d2ltui.spec.maps import CURVES, HISTOGRAMS, SAID
@@ -56,11 +55,6 @@ REDRAW_EVERY = 0.25  # seconds between two calls of `progress`
 
 class Stopped(Exception):
     """The control asked for an end. Never leaves this module."""
-
-
-def _of_data(config: RunConfig) -> object:
-    """What the data of a run depends on."""
-    return (config.dataset, config.seed, *(getattr(config, name) for name in DATA_FIELDS))
 
 
 class MapTraining:
@@ -159,8 +153,8 @@ class MapTraining:
 
     def _load(self) -> None:
         """The data of each seed, and of each kind of it, before anything is trained."""
-        for config in (config for configs in self._cells.values() for config in configs):
-            if (key := _of_data(config)) not in self._data:
+        for config in (one for configs in self._cells.values() for one in configs):
+            if (key := data_key(config)) not in self._data:
                 self._data[key] = load(config, cancelled=lambda: self._control.stopping)
 
     def _levels(self) -> Iterator[list[Cell]]:
@@ -207,12 +201,13 @@ class MapTraining:
             if not summary.is_out_of_memory(error) or len(cells) < 2:
                 raise
         # Not above: as long as the error is at hand, so is what its traceback holds, which is the whole population.
-        seeds, half = len(configs) // len(cells), len(cells) // 2
-        parts = (cells[:half], configs[: half * seeds]), (cells[half:], configs[half * seeds :])
-        return [figures for part in parts for figures in self._train_together(*part)]
+        half = len(cells) // 2
+        rest = half * len(configs) // len(cells)
+        halves = (cells[:half], configs[:rest]), (cells[half:], configs[rest:])
+        return [figures for part in halves for figures in self._train_together(*part)]
 
     def _train_at_once(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
-        data = [self._data[_of_data(config)] for config in configs]
+        data = [self._data[data_key(config)] for config in configs]
         device = select(configs[0].device)
         make_current(device)
         graphs = self._graphs_of(device)
@@ -232,7 +227,7 @@ class MapTraining:
             if isinstance(event, EpochEnded):
                 epochs.append(event)
 
-        trainer = Trainer(config, self._control, [take], dataset=self._data[_of_data(config)], sample_every=None)
+        trainer = Trainer(config, self._control, [take], dataset=self._data[data_key(config)], sample_every=None)
         with self._turn:
             ended = trainer.run()
         if ended.status == "stopped":

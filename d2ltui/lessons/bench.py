@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+import msgspec
+
 from d2ltui.engine.control import Control
 from d2ltui.history.live import LiveRun
 from d2ltui.lessons.measured import Experiment, Figure, LessonCancelled, LessonError, Measured, Verdict, figure, shown
 from d2ltui.lessons.recorder import RecordedRun, RunRecorder
 from d2ltui.spec import catalogue, events
-from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.config import RunConfig, data_key, resolve
 from d2ltui.spec.dataset_source import SYNTHETIC
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import whole_percent
@@ -251,8 +253,7 @@ class Bench:
 
         self.go_on()
         made = catalogue.DATASETS[config.dataset].origin == SYNTHETIC
-        given = tuple(getattr(config, name) for name in catalogue.DATA_FIELDS)
-        key = (config.dataset, config.seed if made else None, *given)
+        key = data_key(config if made else msgspec.structs.replace(config, seed=0))
         if key not in self._loaded:
             try:
                 self._loaded[key] = load(config, cancelled=lambda: self._stopping)

@@ -272,3 +272,8 @@ def resolve(given: Mapping[str, object], *, unused: bool = False) -> RunConfig:
             seen.setdefault(problem.field, problem)
         raise ConfigError(seen.values())
     return config
+
+
+def data_key(config: RunConfig) -> tuple[object, ...]:
+    """What the data of a run depends on, where its seed makes them, too."""
+    return (config.dataset, config.seed, *(getattr(config, name) for name in catalogue.DATA_FIELDS))
