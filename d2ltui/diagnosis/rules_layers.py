@@ -210,7 +210,10 @@ def not_zero_centred(run: Run) -> Iterator[Finding]:
         return
     layer = having[0]
     relu = layer.title == ACTIVATIONS["relu"].title
-    comparing = _("Nothing: ReLU makes up for it. To compare, train with activation tanh.")
+    why = _(
+        "Where a unit's inputs are never negative, the gradients of all its weights have the same sign for each "
+        "sample, so that they are pushed up or down together."
+    )
     yield finding(
         run,
         "not-zero-centred",
@@ -227,10 +230,7 @@ def not_zero_centred(run: Run) -> Iterator[Finding]:
             when=run.when,
             others=others(len(having) - 1),
         ),
-        why=_(
-            "Where a unit's inputs are never negative, the gradients of all its weights have the same sign for each "
-            "sample, so that they are pushed up or down together."
-        ),
-        try_=comparing if relu else _("Use a zero-centred activation: tanh."),
+        why=f"{why} {_('ReLU makes up for it.')}" if relu else why,
+        try_="" if relu else _("Use a zero-centred activation: tanh."),
         remedy={} if relu else {"activation": "tanh"},
     )

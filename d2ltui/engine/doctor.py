@@ -138,8 +138,8 @@ def _of_one_that_learns(found: events.Finding) -> events.Finding:
     """What is only worth a note has done no harm, and what would be done about it was not tried."""
     if found.severity != "note" or not found.remedy or found.rule in WORTH_A_TRY:
         return found
-    try_ = _("Nothing: the network has learned all the same.")
-    return msgspec.structs.replace(found, remedy={}, try_=try_)
+    why = f"{found.why} {_('The network has learned all the same.')}".strip()
+    return msgspec.structs.replace(found, why=why, remedy={}, try_="")
 
 
 def _consequences(patient: Patient, cause: events.Finding) -> list[events.Finding]:

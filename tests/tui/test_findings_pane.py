@@ -41,6 +41,15 @@ def test_fewer_words_where_there_is_little_room() -> None:
     assert said(20, 1, DEAD) == "Try: Look at the…"
 
 
+def test_a_finding_of_an_earlier_step_says_whether_it_holds_now() -> None:
+    def said(now: set[str] | None) -> str:
+        return " ".join("".join(text for _, text in line).strip() for line in finding_lines([RATE], 0, 90, now=now)[0])
+
+    assert "So it was then; it has passed." in said(set())
+    assert "So it was then, and it is now." in said({"divergence"})
+    assert "then" not in said(None), "what is found now needs no word of it"
+
+
 def test_a_sentence_that_goes_on_below_says_so() -> None:
     lines, starts = finding_lines([RATE, DEAD], 0, 40)
 

@@ -279,7 +279,7 @@ def test_not_zero_centred() -> None:
     positive = {"minimum": 0.0, "mean": 0.4}
     found = examine([looked(0, layer(1), layer(2, "ReLU", **positive), layer(3))], [], resolve(MLP))
     assert rules(found) == {"not-zero-centred": "note"}
-    assert found[0].remedy == {}
+    assert (found[0].remedy, found[0].try_) == ({}, ""), "a finding without a remedy advises nothing"
     sigmoid = examine([looked(0, layer(2, "Sigmoid", **positive))], [], resolve({**MLP, "activation": "sigmoid"}))
     assert sigmoid[0].remedy == {"activation": "tanh"}
     assert not examine([looked(0, layer(2, "Tanh"))], [], resolve({**MLP, "activation": "tanh"}))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from d2ltui.charts.spec import Style
 from d2ltui.spec.events import Finding
@@ -15,13 +15,19 @@ _STYLES = {"alarm": Style.WARNING, "warning": Style.VALIDATION, "note": Style.TE
 
 
 def finding_lines(
-    findings: Sequence[Finding], selected: int, width: int, well: str = "", below: Finding | None = None
+    findings: Sequence[Finding],
+    selected: int,
+    width: int,
+    well: str = "",
+    below: Finding | None = None,
+    now: Collection[str] | None = None,
 ) -> tuple[list[TextLine], list[int]]:
     """What, why and what to try of each finding, wrapped; and each finding's first line. What follows from a cause is
     told below it.
 
     The selected one is marked: its remedy is the one that the key applies. Above all stands `well`, what was looked at
-    in a run that is well. What to try of the finding `below` is shown elsewhere: see `remedy_lines`.
+    in a run that is well. What to try of the finding `below` is shown elsewhere: see `remedy_lines`. Of findings of an
+    earlier moment it is said whether they hold still: `now` are the rules of those that are found now.
     """
     lines: list[TextLine] = _wrapped(well, width, Style.TEXT, " ✓ ") if well else []
     starts: list[int] = []
@@ -33,6 +39,9 @@ def finding_lines(
             continue
         head = f"{pointer}{MARKS[finding.severity]} "
         lines += _wrapped(finding.what, width, _STYLES[finding.severity], head)
+        if now is not None:
+            still = _("So it was then, and it is now.") if finding.rule in now else _("So it was then; it has passed.")
+            lines += _wrapped(still, width, Style.TEXT, "   ")
         lines += _wrapped(finding.why, width, Style.AXIS, "   ")
         if finding.try_ and finding is not below:
             lines += _wrapped(_remedy(finding), width, Style.TEXT, "   ")

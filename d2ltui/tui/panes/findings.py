@@ -33,6 +33,7 @@ class FindingsPane(ScrollingPane):
         self._selected = 0
         self._findings: tuple[Finding, ...] = ()
         self._newest: tuple[Finding, ...] = ()  # whatever step is looked at
+        self._now: frozenset[str] | None = None  # the rules of the newest, where an earlier step is looked at
         self._well = ""  # what was looked at, where all is well
         self._found_lines: list[TextLine] = []
         self._seen_rows = 0  # for them
@@ -63,10 +64,11 @@ class FindingsPane(ScrollingPane):
         started = live is not None and live.layers is not None
         well = all_well(findings, looked_at)
         moment = _("step {cursor:,}").format(cursor=view.cursor) if view.cursor is not None else ""
-        state = (findings, self._selected, self.size, started, well, moment)
+        now = frozenset(finding.rule for finding in self._newest) if moment else None
+        state = (findings, self._selected, self.size, started, well, moment, now)
         if state == self._shown:
             return
-        self._shown, self._findings, self._well = state, findings, well
+        self._shown, self._findings, self._well, self._now = state, findings, well, now
         self._selected = min(self._selected, max(0, len(findings) - 1))
         self._said = (tally(findings).words, moment)
         self.subtitle("  ".join(filter(None, self._said)))
@@ -85,9 +87,9 @@ class FindingsPane(ScrollingPane):
     def _show_lines(self, width: int) -> None:
         rows, below = self.size.height, None
         remedy: list[TextLine] = []
-        lines, self._starts = finding_lines(self._findings, self._selected, width, self._well)
+        lines, self._starts = finding_lines(self._findings, self._selected, width, self._well, now=self._now)
         if len(lines) > rows and (below := self._tried) is not None:
-            lines, self._starts = finding_lines(self._findings, self._selected, width, self._well, below)
+            lines, self._starts = finding_lines(self._findings, self._selected, width, self._well, below, self._now)
             most = max(1, min(MOST_REMEDY_ROWS, rows // 2))
             remedy = remedy_lines(below, width, most)
             if is_cut(remedy):  # what to try matters more than to see a second line of what scrolls
