@@ -130,7 +130,7 @@ LESSONS_KEYS: tuple[Key, ...] = (
         "enter,ctrl+r",
         "measure",
         "run the experiments",
-        "run the lesson's experiments, and judge its claim; those of several lessons one after the other",
+        "run the experiments, and judge the claim, several lessons one after the other; below a verdict: what to try",
         "enter",
         rank=1,
     ),
