@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from d2ltui.history.epochs import figures_by_epoch
 from d2ltui.history.live import LiveRun
+from d2ltui.spec.language import _
 from d2ltui.spec.text import counted
 from d2ltui.store.listing import RunInfo
 
@@ -49,25 +51,42 @@ class Group(NamedTuple):
     runs: tuple[RunInfo, ...]
 
     def row(self, is_open: bool = False) -> RunInfo:
-        """What a list shows in their place, or above them: how many they are, and the means of their figures."""
+        """What a list shows in their place, or above them: how many they are, and the means of those that finished.
+
+        What a run had that diverged, was stopped or goes on is nothing to be averaged with the others' last figures.
+        """
         active = next((run.status for run in self.runs if run.active), "")
-        figures = _means([run.figures for run in self.runs])
+        finished = finished_of(self.runs)
         return RunInfo(
             name=f"{OPEN if is_open else CLOSED}{self.name}",
             path=self.runs[0].path.parent,  # a group has no directory, and its name may be none
-            status=active or counted(len(self.runs), "run"),
+            status=active or how_many(self.runs),
             created=max(run.created for run in self.runs),
-            figures=figures,
-            best=_means([run.best for run in self.runs]),
+            figures=_means([run.figures for run in finished]),
+            best=_means([run.best for run in finished]),
             group=self.name,
             kind=self.runs[0].kind,
-            note=counted(len(self.runs), "run") if active else "",
+            note=how_many(self.runs) if active else "",
         )
 
 
+def finished_of(runs: Sequence[RunInfo]) -> list[RunInfo]:
+    """Those that have trained to their end."""
+    return [run for run in runs if run.status == "finished"]
+
+
+def how_many(runs: Sequence[RunInfo]) -> str:
+    """`3 runs`, or `2 of 3 finished` where some have not."""
+    finished = len(finished_of(runs))
+    if finished == len(runs):
+        return counted(len(runs), "run")
+    return _("{finished} of {all} finished").format(finished=finished, all=len(runs))
+
+
 def _means(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Of the figures that all have."""
-    shared = [name for name in figures[0] if all(name in others for others in figures)]
+    """Of the figures that all have, where they are finite numbers."""
+    first = figures[0] if figures else {}
+    shared = [name for name in first if all(math.isfinite(others.get(name, math.nan)) for others in figures)]
     return {name: mean_and_sd([of_one[name] for of_one in figures])[0] for name in shared}
 
 

@@ -15,6 +15,7 @@ from d2ltui.store import home
 from d2ltui.store.groups import Group, folded
 from d2ltui.store.listing import RunInfo
 from d2ltui.store.session import RunWriter
+from d2ltui.tui.screens.runs_groups import RunGroups
 
 
 def run(name: str, group: str = "", loss: float | None = None, status: str = "finished") -> RunInfo:
@@ -41,11 +42,23 @@ def test_a_group_may_have_a_name_that_no_file_can_have(name: str) -> None:
     assert group.row().name == f"+ {name}"
 
 
-def test_a_group_is_active_while_one_of_its_runs_is_and_has_figures_that_all_have() -> None:
+def test_a_group_is_active_while_one_of_its_runs_is_and_says_how_many_have_finished() -> None:
     (group,) = folded([run("a", "g", 1.0), run("b", "g", None, "training")])
     assert isinstance(group, Group)
     assert group.row().active
-    assert group.row().figures == {}
+    assert group.row().note == "1 of 2 finished"
+
+
+def test_the_mean_is_that_of_the_runs_that_finished() -> None:
+    runs = [run("a", "g", 1.0), run("b", "g", 3.0), run("c", "g", 1e30, "diverged"), run("d", "g", 9.0, "stopped")]
+    (group,) = folded(runs)
+    assert isinstance(group, Group)
+    row = group.row()
+    assert (row.status, row.figures["val_loss"]) == ("2 of 4 finished", 2.0)
+    assert RunGroups().about(group) == "g: 2 of 4 finished\nall: 2 of 4 finished, val loss 2 ± 1.4"
+    (none,) = folded(runs[2:])
+    assert isinstance(none, Group)
+    assert (none.row().status, none.row().figures) == ("0 of 2 finished", {}), "a mean of nothing is no figure"
 
 
 def test_the_shell_lists_a_group_in_a_line_and_its_runs_where_they_are_asked_for() -> None:
@@ -54,7 +67,7 @@ def test_the_shell_lists_a_group_in_a_line_and_its_runs_where_they_are_asked_for
     for group in (place, place, None):
         path = home.create("softmax-moons", lambda path, group=group: RunWriter.make(path, config, group))  # type: ignore[misc]
         with contextlib.closing(RunWriter(path, config)) as writer:
-            writer.take(RunEnded("stopped", "stopped by you", {}))
+            writer.take(RunEnded("finished", "", {}))
             writer.write()
     output = CliRunner().invoke(cli, ["runs"]).output
     assert "+ lesson-dropout" in output

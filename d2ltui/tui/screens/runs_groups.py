@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from d2ltui.spec.language import _
-from d2ltui.spec.numbers import optional
+from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
-from d2ltui.store.groups import CLOSED, OPEN, Group, folded, mean_and_sd
+from d2ltui.store.groups import CLOSED, OPEN, Group, finished_of, folded, how_many, mean_and_sd
 from d2ltui.store.listing import RunInfo
 
 MOST = 8  # experiments of a lesson that are told one by one
@@ -46,15 +47,20 @@ class RunGroups:
         return f"{OPEN if group.name in self._open else CLOSED}{group.name}"
 
     def about(self, group: Group) -> str:
-        """What is to be said of it: how many runs, and the mean figure of each experiment."""
+        """What is to be said of it: how many runs, and of each experiment mean and spread of those that finished."""
         roles: dict[str, list[RunInfo]] = {}
         for run in group.runs:
             roles.setdefault(run.role or "all", []).append(run)
-        lines = [f"{group.name}: {counted(len(group.runs), 'run')}"]
+        lines = [f"{group.name}: {how_many(group.runs)}"]
         for role, runs in list(roles.items())[:MOST]:
-            losses = [run.figures["val_loss"] for run in runs if "val_loss" in run.figures]
-            said = _(", val loss {loss}").format(loss=optional(mean_and_sd(losses)[0], 3)) if losses else ""
-            lines.append(f"{role}: {counted(len(runs), 'run')}{said}")
+            losses = [loss for run in finished_of(runs) if math.isfinite(loss := run.figures.get("val_loss", math.nan))]
+            said = _(", val loss {loss}").format(loss=_mean(losses)) if losses else ""
+            lines.append(f"{role}: {how_many(runs)}{said}")
         if len(roles) > MOST:
             lines.append(_("and {experiments} more").format(experiments=counted(len(roles) - MOST, "experiment")))
         return "\n".join(lines)
+
+
+def _mean(values: Sequence[float]) -> str:
+    mean, sd = mean_and_sd(values)
+    return number(mean, 3) + (f" ± {number(sd, 2)}" if sd is not None else "")
