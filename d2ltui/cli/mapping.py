@@ -170,6 +170,8 @@ class _Map:
             return 1
         _field, said, _trace = summary.describe_error(error, self._spec.config, self._spec.config.device, ())
         print(f"d2ltui: {said}", file=err)
+        if self._stored is not None and self._known.cells:
+            self._tell_where(err)
         return 2 if isinstance(error, (DeviceError, ConfigError)) else 1
 
     # The picture

@@ -145,7 +145,9 @@ class MapTraining:
                     while waiting and len(running) < self._workers:
                         running.add(pool.submit(self._train_slice, waiting.pop(0)))
                     ready, running = wait(running, REDRAW_EVERY, FIRST_COMPLETED)
-                    yield from (one.result() for one in ready)
+                    # The done ones first: nobody would hear of them after an error.
+                    for one in sorted(ready, key=lambda one: one.exception() is not None):
+                        yield one.result()
                     yield None
             except BaseException:
                 self._control.stop()  # the pool waits for those that still train

@@ -1,0 +1,190 @@
+"""A device that fails, or has no more memory, in the middle of a map or of seeds: epochs later than at the start."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import torch
+
+from d2ltui.cli import app
+from d2ltui.engine import map as map_module
+from d2ltui.engine.control import Control
+from d2ltui.engine.map import Cell, Figures, MapTraining
+from d2ltui.engine.population import Population
+from d2ltui.runner.together import slices
+from d2ltui.spec.axes import base_config, parse_axis
+from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.maps import MapSpec
+from d2ltui.store import home, maps
+from d2ltui.store.reader import RunReader
+from d2ltui.tui.services.map_runner import GrowingMap
+
+CIRCLES: dict[str, object] = {
+    "dataset": "circles", "hidden": "4", "batch_size": 400, "epochs": 3, "device": "cpu", "threads": 1,
+}  # fmt: skip
+OPTIONS = tuple(part for name, value in CIRCLES.items() for part in (f"--{name.replace('_', '-')}", str(value)))
+AXES = ("--x", "lr=0.01:1:3", "--y", "init_std=0.1:1:2")
+BROKEN = "CUDA error: an illegal memory access was encountered"
+FAILED = f"{BROKEN}; start d2ltui again, for a process in which that has happened computes no more on a GPU"
+
+
+class Device:
+    """One that fails at the end of an epoch of the `at`th population, and from then on whatever it is asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, epoch: int = 2) -> None:
+        self._built, self._broken = 0, False
+        monkeypatch.setattr(Population, "__init__", self._counting(Population.__init__, at))
+        monkeypatch.setattr(Population, "evaluate", self._failing(Population.evaluate, epoch))
+
+    def _counting(self, init: Any, at: int) -> Any:
+        def building(population: Population, *args: Any, **how: Any) -> None:
+            if self._broken:
+                raise _cuda_error()
+            init(population, *args, **how)
+            self._built += 1
+            population.fails = self._built == at  # type: ignore[attr-defined]
+            population.evaluated = 0  # type: ignore[attr-defined]
+
+        return building
+
+    def _failing(self, evaluate: Any, epoch: int) -> Any:
+        def evaluating(population: Any) -> Any:
+            population.evaluated += 1
+            if self._broken or (population.fails and population.evaluated == epoch):
+                self._broken = True
+                raise _cuda_error()
+            return evaluate(population)
+
+        return evaluating
+
+
+def _cuda_error() -> Exception:
+    """What PyTorch raises; versions before 2.8 have no kind of its own for it."""
+    kind: type[Exception] = getattr(torch, "AcceleratorError", RuntimeError)
+    return kind(f"{BROKEN}\nCUDA kernel errors might be asynchronously reported at some other API call")
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+    """Runs `d2ltui ARGUMENTS` in a store of its own: exit status, standard output, standard error."""
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
+
+    def do(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, *capfd.readouterr()
+
+    return do
+
+
+def test_a_map_whose_device_fails_keeps_what_is_done_and_is_resumed(  # type: ignore[no-untyped-def]
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first level, a corner, is done; the device fails in the second epoch of the next one."""
+    with monkeypatch.context() as broken:
+        Device(broken, at=2)
+        status, _, err = command("map", *AXES, *OPTIONS)
+    assert status == 1
+    assert "Traceback" not in err
+    assert sum(FAILED in line for line in err.splitlines()) == 1
+    assert "kernel errors might" not in err
+    assert "stored as map-1: d2ltui map --resume map-1 continues it" in err
+    _, kept = maps.read(maps.find("map-1"))
+    assert 0 < len(kept) < 6
+    status, out, _ = command("map", "--resume", "map-1", "--json")
+    assert status == 0
+    found = json.loads(out.splitlines()[-1])
+    assert (found["status"], found["networks"], len(found["cells"])) == ("finished", 6 - len(kept), 6)
+    _, all_of_them = maps.read(maps.find("map-1"))
+    assert {cell: all_of_them[cell] for cell in kept} == kept
+
+
+def test_a_slice_that_is_done_is_kept_though_another_one_fails_at_the_same_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells: dict[Cell, list[RunConfig]] = {(i, 0): [resolve({**CIRCLES, "hidden": str(i + 2)})] for i in (0, 4)}
+    train_slice = MapTraining._train_slice
+
+    def fails(self: MapTraining, slice: list[Cell]) -> Any:
+        if (0, 0) in slice:
+            raise _cuda_error()
+        return train_slice(self, slice)
+
+    wait = map_module.wait
+    monkeypatch.setattr(MapTraining, "_train_slice", fails)
+    monkeypatch.setattr(map_module, "wait", lambda running, *how: wait(running))
+    for order in (list(cells), list(reversed(cells))):
+        done: dict[Cell, Figures] = {}
+        training = MapTraining({cell: cells[cell] for cell in order}, Control(), 2)
+        with pytest.raises(RuntimeError, match="CUDA error"):
+            training.train(done.update)
+        assert list(done) == [(4, 0)]
+
+
+def test_the_map_of_the_screen_says_it_and_is_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
+    x, y = parse_axis("x", AXES[1]), parse_axis("y", AXES[3])
+    growing = GrowingMap(MapSpec(base_config(CIRCLES, x, y), x, y, 1), "val_loss", stores=True)
+    with monkeypatch.context() as broken:
+        Device(broken, at=2)
+        growing.carry_out()
+    assert growing.problem.endswith(FAILED)
+    assert "\n" not in growing.problem
+    assert (growing.doing, growing.complete) == ("", False)
+    kept = dict(growing.known.cells)
+    assert kept
+    assert maps.read(maps.find(growing.name))[1].keys() == kept.keys()
+    growing.control = Control()
+    growing.carry_out()
+    assert (growing.problem, growing.complete) == ("", True)
+    assert {cell: growing.known.cells[cell] for cell in kept} == kept
+    assert len(maps.read(maps.find(growing.name))[1]) == 6
+
+
+def test_memory_that_runs_out_after_an_epoch_halves_the_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the networks come to is what they would have come to."""
+    base = resolve({**CIRCLES, "hidden": "4"})
+    cells = {(4 * i, 0): [msgspec.structs.replace(base, lr=0.1 * (i + 1))] for i in range(4)}
+    expected: dict[Cell, Figures] = {}
+    assert MapTraining(cells, Control(), 1).train(expected.update)
+    evaluate = Population.evaluate
+    sizes: list[int] = []
+
+    def full(population: Population) -> Any:
+        sizes.append(len(population.members))
+        if len(population.members) > 1 and population.step > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return evaluate(population)
+
+    monkeypatch.setattr(Population, "evaluate", full)
+    done: dict[Cell, Figures] = {}
+    assert MapTraining(cells, Control(), 1).train(done.update)
+    assert max(sizes) == 4
+    assert done.keys() == expected.keys()
+    for cell, figures in done.items():
+        assert figures["val_loss"] == pytest.approx(expected[cell]["val_loss"], rel=1e-4)
+
+
+def test_seeds_whose_device_fails_are_failed_runs_with_their_curves(  # type: ignore[no-untyped-def]
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert len(list(slices([resolve({**CIRCLES, "seed": seed}) for seed in range(2)]))) == 1
+    with monkeypatch.context() as broken:
+        Device(broken, at=1)
+        status, out, err = command("train", "--seeds", "2", "--json", *OPTIONS)
+    assert status == 1
+    assert "Traceback" not in err
+    assert FAILED in err
+    assert {one["status"] for one in json.loads(out.splitlines()[-1])["runs"]} == {"failed"}
+    for name in ("mlp-circles-1", "mlp-circles-2"):
+        with RunReader(home.path_of(name)) as reader:
+            assert reader.live.status == "failed"
+            assert len(reader.live.epochs) == 1
+            assert len(reader.live.losses) == reader.live.step > 0
