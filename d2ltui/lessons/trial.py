@@ -170,6 +170,9 @@ def judge(check: Check, run: RunInfo, usual: RunInfo | None, epochs: int) -> Tri
         wanted.append(_bounds(check, name))
     said = _("; ").join(told)
     if holds:
+        if limits := _(" and ").join(_limits(check)):
+            sentence = _("You tried it: {told}. As expected: {limits}.").format(told=said, limits=limits)
+            return Tried(run.name, True, sentence)
         return Tried(run.name, True, _("You tried it: {told}. As expected.").format(told=said))
     sentence = _("You tried it: {told}. Not as expected, which is that {expected}.")
     said = sentence.format(told=said, expected=_(" and ").join(wanted))
@@ -210,6 +213,16 @@ def _within(check: Check, value: float, usual: float | None) -> bool:
         return True
     rises = check.rises_by is None or value >= usual + check.rises_by
     return rises and (check.falls_by is None or value <= usual - check.falls_by)
+
+
+def _limits(check: Check) -> list[str]:
+    """What the figure was to be, where that was told as a number."""
+    found = []
+    if check.at_least is not None:
+        found.append(_("at least {value}").format(value=number(check.at_least, 3)))
+    if check.at_most is not None:
+        found.append(_("at most {value}").format(value=number(check.at_most, 3)))
+    return found
 
 
 def _bounds(check: Check, name: str) -> str:

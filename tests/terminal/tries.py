@@ -24,7 +24,9 @@ from d2ltui.lessons.lesson import Lesson
 COLUMNS, ROWS = 100, 30
 ENDED = re.compile(r"^ \S (?:finished|diverged|failed|stopped)\b.*?(?= {3}|$)", re.MULTILINE)
 LONGEST = 600.0  # seconds of a run
-CAME = re.compile(r"[✓✗] You tried it: .*?(?:As expected\.|Not as expected, which is that [^.]*\.)")
+CAME = re.compile(
+    r"[✓✗] You tried it: .*?(?:As expected(?:: at [^;]*)?\.(?= |$)|Not as expected, which is that [^.]*\.)"
+)
 
 
 def settle(terminal: Terminal, seconds: float = 0.8) -> None:

@@ -60,7 +60,7 @@ async def test_a_lessons_runs_and_what_is_tried_of_it_are_in_the_store_and_told(
         await person.until_word("finished")
         assert person.app.worker.join(30)
         await person.until(lambda: "You tried it: validation loss" in person.status, "what came of it, at once")
-        assert "As expected. L: back to the lesson" in person.status
+        assert "As expected: at least 0. L: back to the lesson" in person.status
         screen = await open_lesson(person, "small")
         assert screen.focused is screen._page_pane.trials[0], "L opens the page where the change stands"
         await person.until(

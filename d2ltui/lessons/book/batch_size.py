@@ -110,7 +110,7 @@ def batch_size(bench: Bench) -> Measured:
             small=role_in_words(SMALL),
             accuracy_large=whole_percent(accuracy[LARGE]),
             large=role_in_words(LARGE),
-            slower=number(slower, 2),
+            slower=number(slower),
             noise_small=percent(noise[SMALL], 2),
             noise_large=percent(noise[LARGE], 2),
         ),
