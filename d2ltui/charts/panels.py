@@ -63,7 +63,7 @@ def _panels(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dr
     below = _below(diagram, width, height, look)
     height -= len(below)
     panels, most = diagram.panels, max(1, (width + GAP) // (diagram.narrowest + GAP))
-    if diagram.main and len(panels) > min(diagram.columns, most) * max(1, height // LOWEST):
+    if diagram.main and len(panels) > min(diagram.columns, most) * max(1, height // diagram.lowest):
         panels = tuple(panels[index] for index in diagram.main if index < len(panels))
         height += len(below)
         below = _below(msgspec.structs.replace(diagram, panels=panels), width, height, look)  # nothing of the others

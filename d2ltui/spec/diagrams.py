@@ -122,8 +122,8 @@ class Panel(msgspec.Struct, frozen=True, eq=False):
 class Panels(msgspec.Struct, frozen=True, eq=False):
     """Several of them, in rows of `columns`, or of fewer where each would be narrower than `narrowest`; and a note.
 
-    Where there is no room for all of them, only those that are `main` are drawn, by number. The note, too, is left out
-    where it does not fit whole.
+    Where there is no room for all of them, each `lowest` rows high, only those that are `main` are drawn, by number.
+    The note, too, is left out where it does not fit whole.
     """
 
     panels: tuple[Panel, ...]
@@ -131,6 +131,7 @@ class Panels(msgspec.Struct, frozen=True, eq=False):
     note: str = ""
     narrowest: int = 12
     main: tuple[int, ...] = ()
+    lowest: int = 4
 
 
 Diagram: TypeAlias = "Curves | Bars | Batches | Raster | Descent | Panels"

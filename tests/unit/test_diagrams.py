@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -169,6 +170,8 @@ def test_where_there_is_no_room_for_all_panels_the_main_ones_are_drawn() -> None
     assert all(f"panel {i}" in text(draw_picture(panels, 100, 20, Look())) for i in range(6))
     small = text(draw_picture(panels, 46, 7, Look()))
     assert [i for i in range(6) if f"panel {i}" in small] == [1, 5]
+    high = msgspec.structs.replace(panels, lowest=9)
+    assert [i for i in range(6) if f"panel {i}" in text(draw_picture(high, 60, 12, Look()))] == [1, 5]
     # Nor is anything said of what the others would show.
     both = Panels((Panel("one", KINDS["bars"]), Panel("two", KINDS["curves"])), narrowest=40, main=(0,))
     assert "rising" in text(draw_picture(both, 100, 20, Look()))

@@ -133,7 +133,7 @@ def _picture(drawn: dict[str, list[tuple[float, float]]], data: Dataset) -> Pane
         walked = Path(_("epochs"), [w for w, _b in path], [b for _w, b in path], 1, marks)
         panels.append(Panel(titles.get(role, role), Descent(loss.numpy(), x, y, ("w₁", "b"), (walked,), goal)))
     panels.append(Panel(_("Data, line: concise"), _lines(first, rest, drawn)))
-    return Panels(tuple(panels), columns=3, narrowest=22, main=(0, 1))
+    return Panels(tuple(panels), columns=3, narrowest=20, main=(0, 1), lowest=9)
 
 
 def _lines(first: Tensor, rest: Tensor, drawn: dict[str, list[tuple[float, float]]]) -> Curves:
