@@ -70,7 +70,8 @@ class Member:
         `residence` says where the training data is there.
         """
         config = self.config
-        self._device, self._residence, self._threads, self._data = str(device), residence, threads, data
+        self._given = data, device, residence, threads, sample_every
+        self._device, self._residence, self._threads, self.data = str(device), residence, threads, data
         device = torch.device("cpu")  # it is looked at only, now and then, and there may be many
         plan = catalogue.layer_plan(config, data.info)
         self.network = build(config, device=device, dataset=data.info)
@@ -86,7 +87,7 @@ class Member:
 
     def tell_start(self) -> None:
         """Tell that the run begins: once all that are trained together are prepared, for none of them begins twice."""
-        data = self._data
+        data = self.data
         self.emit(
             events.RunStarted(
                 config=self.config,
@@ -107,6 +108,20 @@ class Member:
         self._judge_layers(last=False)
         self.inspection.check_start(partial(check_start, self._bench))
         self.emit(events.StatusChanged("training"))
+
+    def begin_again(self, why: str) -> None:
+        """Forget what has been trained, for a reason told in a sentence: it can join another population then.
+
+        A learning rate that somebody has asked for is asked for again.
+        """
+        self._population, changed = None, self.progress.lr
+        self.progress = Progress(self.config)
+        self.emit.step = 0
+        self.prepare(*self._given)
+        self.emit(events.RunResumed(0, 1, 0.0, self.config.lr))
+        self.emit(events.Noted(0, why))
+        if changed != self.config.lr:
+            self.control.set_lr(changed)
 
     @property
     def rate(self) -> float:
@@ -190,10 +205,11 @@ class Member:
                 if status != "stopped":  # nothing is tried: each trial would be one more run
                     examine_run(self._bench, at, self.inspection, self.emit, self.rate, ran_away, trial=None)
             if self.config.task == "regression":
-                parameters = summary.parameters(self.network, self._data.truth)
+                parameters = summary.parameters(self.network, self.data.truth)
         totals = summary.summary(self.config, self._device, status, at.epochs, at.step, at.clock.seconds, parameters)
         self.emit.end(events.RunEnded(status, message, totals, field, trace))
-        self._giving_up = None  # it looks at this member: a circle, with all weights of the population in it
+        # Others may be trained after this one, and want the memory. What gives up looks at this member: a circle.
+        self._giving_up = self._population = None
 
     # Its own network
 

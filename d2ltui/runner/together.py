@@ -72,6 +72,9 @@ def _flops(config: RunConfig) -> float:
     return 6.0 * config.batch_size * sum(layer.parameters for layer in catalogue.layer_plan(config))
 
 
+Build = Callable[[Sequence[RunConfig], Sequence[Dataset]], Population]
+
+
 class Stopped(Exception):
     """The control asked for an end of all. Never leaves this module."""
 
@@ -91,6 +94,8 @@ def train_slice(
     graphs: Callable[[torch.device], Graphs | None] = graphs_of,
 ) -> bool:
     """Train runs together, each with its sinks, its own control and its recording; `control` ends or pauses all.
+
+    Where the memory does not suffice after all, they begin again as two halves, one after the other, and say so.
 
     Of `give_up`, where it is there, each run's is told why that run is ended, since it will not learn any more.
     `graphs` are those of a device, as which steps are taken where it has some.
@@ -142,8 +147,12 @@ def _datasets(configs: Sequence[RunConfig], member: Member, control: Control) ->
 class _Watcher:
     """Tells each member what becomes of it, and does what is asked of them."""
 
-    def __init__(self, members: Sequence[Member], population: Population, control: Control) -> None:
-        self._all, self._population, self._control = members, population, control
+    def __init__(
+        self, members: Sequence[Member], control: Control, build: Build, population: Population | None = None
+    ) -> None:
+        self._all, self._control, self._build = members, control, build
+        if population is not None:
+            self._population = population
         self._clock = Clock()
         self._shares = [0.0] * len(members)  # seconds, of which each member that is trained takes an equal part
         self._counted = 0.0
@@ -175,19 +184,45 @@ class _Watcher:
         # One network's work, not that of all: two threads wait for each other longer than a batched product takes.
         threads = ThreadCount(config.threads, flops, device.type, meter)
         threads.choose()
-        population = Population(configs, data, device, control, graphs=graphs(device))
+
+        def build(configs: Sequence[RunConfig], data: Sequence[Dataset]) -> Population:
+            return Population(configs, data, device, control, graphs=graphs(device))
+
+        population = build(configs, data)
         for member, own in zip(members, data, strict=True):
             member.prepare(own, device, population.residence, threads.number, SAMPLE_EVERY)
         for member in members:
             member.tell_start()
             if why:
                 member.emit(events.Noted(0, why))
-        return cls(members, population, control)
+        return cls(members, control, build, population)
 
     def train(self) -> None:
-        """To the end of every member."""
+        """To the end of every member; those for which the memory does not suffice at once, in halves."""
+        rest = self._train()
+        if not rest:
+            return
+        # Not in there: as long as the error is at hand, so is what its traceback holds, which is the whole population.
+        del self._population
+        why = _(
+            "there is not enough memory for {n} networks at once: they start again in two groups, one after the other"
+        )
+        for member in rest:
+            try:
+                member.begin_again(why.format(n=len(rest)))
+            except Exception as error:
+                member.end("failed", error=error)
+        half = len(rest) // 2
+        for part in (rest[:half], rest[half:]):
+            if here := [member for member in part if not member.ended]:
+                _Watcher(here, self._control, self._build).train()
+
+    def _train(self) -> Sequence[Member]:
+        """All of them; returns those that have not ended since together they do not fit into the memory."""
         began = time.perf_counter()
         try:
+            if not hasattr(self, "_population"):
+                self._population = self._build([one.config for one in self._all], [one.data for one in self._all])
             for row, member in enumerate(self._all):
                 member.join(self._population, row)
             self._look_took = time.perf_counter() - began
@@ -201,7 +236,11 @@ class _Watcher:
             self._end_those("stopped")
         except Exception as error:
             self._clock.stop()
+            rest = [member for member in self._all if not member.ended]
+            if len(rest) > 1 and summary.is_out_of_memory(error):
+                return rest
             self._end_those("failed", error)
+        return ()
 
     def _end_those(self, status: events.Status, error: Exception | None = None) -> None:
         for member in self._all:

@@ -120,6 +120,9 @@ class RunWriter:
             held, self._held = self._held, None
             for earlier in held:
                 self.take(earlier)
+        elif isinstance(event, events.RunResumed):  # it has begun again, in this very process
+            self.write()
+            self._go_back(event)
         match event:
             case events.StepsTrained():
                 records = np.empty(len(event.losses), STEP)

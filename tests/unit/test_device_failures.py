@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import torch
+from runs import run
 
 from d2ltui.cli import app
 from d2ltui.engine import map as map_module
@@ -19,6 +21,7 @@ from d2ltui.engine.population import Population
 from d2ltui.runner.together import slices
 from d2ltui.spec.axes import base_config, parse_axis
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.events import EpochEnded
 from d2ltui.spec.maps import MapSpec
 from d2ltui.store import home, maps
 from d2ltui.store.reader import RunReader
@@ -170,6 +173,63 @@ def test_memory_that_runs_out_after_an_epoch_halves_the_slice(monkeypatch: pytes
     assert done.keys() == expected.keys()
     for cell, figures in done.items():
         assert figures["val_loss"] == pytest.approx(expected[cell]["val_loss"], rel=1e-4)
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Memory that does not suffice for more than two networks after the first epoch; how many were tried, in order."""
+    evaluate, sizes = Population.evaluate, []
+    before: list[weakref.ref[Population]] = []
+
+    def evaluating(population: Population) -> Any:
+        if not before or before[-1]() is not population:
+            assert not any(one() is not None for one in before), "a population that did not fit is still there"
+            before.append(weakref.ref(population))
+            sizes.append(len(population.configs))
+        if len(population.configs) > 2 and population.step > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return evaluate(population)
+
+    monkeypatch.setattr(Population, "evaluate", evaluating)
+    return sizes
+
+
+def test_memory_that_runs_out_while_seeds_train_halves_them(  # type: ignore[no-untyped-def]
+    command, full: list[int], tmp_path: Path
+) -> None:
+    """Each comes to what it comes to alone; what was told before is told once."""
+    alone = [run(resolve({**CIRCLES, "seed": seed}))[1] for seed in range(5)]
+    status, out, err = command("train", "--seeds", "5", "--json", *OPTIONS)
+    assert (status, "Traceback" in err) == (0, False)
+    assert full == [5, 2, 3, 1, 2]
+    runs = json.loads(out.splitlines()[-1])["runs"]
+    assert [one["status"] for one in runs] == ["finished"] * 5
+    for tape, one in zip(alone, runs, strict=True):
+        with RunReader(home.path_of(one["run"])) as reader:
+            live = reader.live
+            assert live.losses.values() == pytest.approx(tape.losses, rel=1e-4)
+            assert [epoch.val_loss for epoch in live.epochs] == pytest.approx(
+                [epoch.val_loss for epoch in tape.of(EpochEnded)], rel=1e-4
+            )
+            assert any("5 networks at once" in note.sentence for note in live.notes)
+
+
+def test_a_single_run_that_does_not_fit_fails_and_the_others_finish(  # type: ignore[no-untyped-def]
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they are together with."""
+    evaluate = Population.evaluate
+
+    def evaluating(population: Population) -> Any:
+        if 1 in [config.seed for config in population.configs] and population.step > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return evaluate(population)
+
+    monkeypatch.setattr(Population, "evaluate", evaluating)
+    status, out, err = command("train", "--seeds", "4", "--json", *OPTIONS)
+    assert (status, "Traceback" in err) == (1, False)
+    statuses = [one["status"] for one in json.loads(out.splitlines()[-1])["runs"]]
+    assert statuses == ["finished", "failed", "finished", "finished"]
 
 
 def test_seeds_whose_device_fails_are_failed_runs_with_their_curves(  # type: ignore[no-untyped-def]
