@@ -1,4 +1,4 @@
-"""Signals at every moment: `python tests/terminal/signals_storm.py [--whole] [--cases N] [--seed N] [--workers N]`.
+"""Signals at every moment: `python tests/terminal/signals_storm.py [--whole] [--cases N] [--skip N] [--seed N] …`.
 
 Each case starts the application, or a command, from a shell with job control in a terminal of its own, brings it to a
 moment, sends it one signal or two, and sees to the end of it. Afterwards the terminal is as it was before, the exit
@@ -257,6 +257,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--whole", action="store_true", help="every case")
     parser.add_argument("--cases", type=int, default=40, metavar="N", help="so many of them (40)")
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="not the first N of them (0)")
     parser.add_argument("--only", default="", metavar="TEXT", help="moments whose name contains TEXT")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="at the same time (2)")
@@ -266,7 +267,8 @@ def main() -> int:
     chance.shuffle(order)
     cases = [(index, given.seed, chance.choice((0.0, 0.02, 0.2))) for index in order]
     if not given.whole:
-        cases = cases[: given.cases]
+        cases = cases[: given.skip + given.cases]
+    cases = cases[given.skip :]
     failed = []
     began = time.monotonic()
     with concurrent.futures.ProcessPoolExecutor(given.workers) as pool:
