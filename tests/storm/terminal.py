@@ -48,6 +48,7 @@ def tell(*_):
 signal.signal(signal.SIGUSR2, tell)
 """
 EXITS = {0, 130}  # the statuses of `q` and `ctrl+c`
+BRACKETS = re.compile(rb"\x1b\[20[01]~")  # about a paste
 ROOM = (30, 8)  # columns and rows in which the answer to a probe can be seen for certain
 
 
@@ -164,7 +165,8 @@ class Session:
         if gust.size is not None:
             self._resize(gust.size)
         else:
-            self._write(gust.data)
+            # Nobody puts brackets about a paste before he is asked to; the shell's line would lose the second one.
+            self._write(gust.data if self._up else BRACKETS.sub(b"", gust.data))
         self._read(gust.pause)
 
     def _resize(self, size: tuple[int, int]) -> None:

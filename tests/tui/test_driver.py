@@ -263,3 +263,22 @@ async def test_of_sizes_that_follow_each_other_at_once_the_last_one_stays(monkey
             signal.signal(signal.SIGWINCH, before)
             os.close(master)
     assert told[-1] == (80, 24)
+
+
+async def test_a_size_that_is_told_late_is_that_of_the_window_now() -> None:
+    """At the start, Textual sends the size that it has asked for after that of a change in between."""
+
+    class Window(FrameApp, App[None]):
+        pass
+
+    app = Window()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.ask_size = lambda: Size(60, 20)
+        for told in (Size(60, 20), Size(120, 40)):
+            app.post_message(events.Resize(told, told))
+        await pilot.pause(0.1)
+        assert app.size == app.screen.size == (60, 20)
+        app.ask_size = lambda: None  # the terminal tells it itself
+        app.post_message(events.Resize(Size(90, 30), Size(90, 30)))
+        await pilot.pause(0.1)
+        assert app.size == app.screen.size == (90, 30)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import Console, RenderableType
 from textual import events
 from textual.app import App
 from textual.filter import ANSIToTruecolor, LineFilter
-from textual.geometry import Offset
+from textual.geometry import Offset, Size
 from textual.screen import Screen
 
 from d2ltui.tui.render.compositor import BatchedScreen, CellDiffCompositor, CellsUpdate
@@ -61,6 +61,8 @@ def _lines(update: LayoutUpdate) -> Iterator[Drawn]:
 class FrameApp(AppMixin):
     """Keeps the last frame, and forgets it where the terminal may no longer show it."""
 
+    ask_size: Callable[[], Size | None] | None = None  # the window's size now, where somebody can ask for it
+
     def __init__(self, *arguments: Any, **options: Any) -> None:
         self._truecolor: dict[tuple[TerminalTheme, bool], LineFilter] = {}
         super().__init__(*arguments, **options)
@@ -108,8 +110,14 @@ class FrameApp(AppMixin):
         """A key or a click, or its first character, has been read. Called in the thread that reads."""
 
     async def on_event(self, event: events.Event) -> None:
-        """The terminal has another size, or had one for a moment: it may have cut or moved what it shows."""
+        """The terminal has another size, or had one for a moment: it may have cut or moved what it shows.
+
+        What an event tells may be old: at the start some are sent ahead of others that were sent before them.
+        """
         if isinstance(event, events.Resize):
+            size = self.ask_size() if self.ask_size is not None else None
+            if size is not None and size != event.size:
+                event = events.Resize(size, size)
             self.frame.forget()
             if self.screen_stack and event.size == self.size:  # otherwise a new layout comes
                 self.redraw()

@@ -56,6 +56,8 @@ class PromptDriver(LinuxDriver):
         super().__init__(app, **options)
         if self._size is None:  # Textual's first guess asks COLUMNS and LINES before the terminal
             self._size = self._get_terminal_size()
+        if isinstance(app, FrameApp):
+            app.ask_size = self._ask_size
         self._signals = getattr(app, "signals", None)
         if self._signals is not None:
             self._signals.take()
@@ -174,6 +176,10 @@ class PromptDriver(LinuxDriver):
             return
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._tell_size)
+
+    def _ask_size(self) -> Size | None:
+        """The size of the window now; None where the terminal tells it itself."""
+        return None if self._in_band_window_resize else Size(*self._get_terminal_size())
 
     def _tell_size(self) -> None:
         size = Size(*self._get_terminal_size())
