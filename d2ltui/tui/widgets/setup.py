@@ -31,9 +31,10 @@ AS_BEFORE = _("as before")
 NOTE_WIDTH = 28  # columns of a note in a column beside the others
 COLUMN = 34  # columns that the form wants, as in its style
 ROOMY = 48  # rows of a screen with room for every field
+DATA = ("dataset", "data_dir", *catalogue.DATA_FIELDS)  # the fields of the data pane
 
 
-def make_field(name: str, state: FormState) -> Widget:
+def make_field(name: str, state: FormState) -> ChoiceField | TextField:
     """The widget that edits field `name`."""
     field = FIELDS[name]
     if field.kind == "choice":
@@ -161,34 +162,39 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         self._network = describe_network(config)
         self._notes = Notes("", "")  # those that are shown
         self._spread = False, False  # over the whole width, side by side
+        # They stay as long as the form: to look for them among all its widgets at each key takes longer than the rest.
+        self._model = ModelChoice(self.state["model"])
+        names = ("implementation", *DATA, *self._all_hyperparameters())
+        self._fields = {name: make_field(name, self.state) for name in names}
+        self._choices = [field for field in self._fields.values() if isinstance(field, ChoiceField)]
+        self._texts = [field for field in self._fields.values() if isinstance(field, TextField)]
 
     def compose(self) -> ComposeResult:
         """Three panes."""
-        state, config = self.state, self.state.last_valid
+        fields, state, config = self._fields, self.state, self.state.last_valid
         with Vertical(classes="stack"):
             with Pane(_("Model"), id="model-pane"):
-                with ModelChoice(state["model"]):
+                with self._model:
                     for info in MODELS.values():
                         yield ModelButton(_(info.title), value=info.name == state["model"], name=info.name)
-                yield make_field("implementation", state)
+                yield fields["implementation"]
                 yield Note(describe_network(config), id="network", classes="note", markup=False)
             with Pane(_("Data"), id="data-pane"):
-                yield make_field("dataset", state)
+                yield fields["dataset"]
                 yield Note(describe_data(config), id="data-note", classes="note", markup=False)
                 yield Note("", id="data-problem", classes="problem", markup=False)
-                yield make_field("data_dir", state)
-                for name in catalogue.DATA_FIELDS:
-                    yield make_field(name, state)
+                for name in DATA[1:]:
+                    yield fields[name]
         with Vertical(classes="stack"), Pane(_("Hyperparameters"), id="form-pane"):
             for name in self._all_hyperparameters():
-                yield make_field(name, state)
+                yield fields[name]
             yield Note("", id="form-problem", classes="problem", markup=False)
             yield Note("", id="form-note", classes="note", markup=False)
 
     @staticmethod
     def _all_hyperparameters() -> Iterable[str]:
         names = dict.fromkeys(name for model in ("mlp", *MODELS) for name in applicable_fields(model))
-        return (name for name in names if name not in ("implementation", *catalogue.DATA_FIELDS))
+        return (name for name in names if name not in ("implementation", *DATA))
 
     def on_mount(self) -> None:
         """Show what belongs to the model."""
@@ -227,9 +233,9 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         The messages of the fields may still be on their way, and say only that something has changed: whoever reads
         the state for a person calls this first.
         """
-        fields = (*self.query(ChoiceField), *self.query(TextField))
+        fields: tuple[ChoiceField | TextField, ...] = (*self._choices, *self._texts)
         shown = {field.field: field.text for field in fields if field.display}
-        shown["model"] = self.query_one(ModelChoice).chosen
+        shown["model"] = self._model.chosen
         changed = [name for name, text in shown.items() if text != self.state[name]]
         for name in sorted(changed, key=("implementation", "model").__contains__):  # these decide what others may be
             self.state.set(name, shown[name])
@@ -284,7 +290,8 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
     def focus_problem(self) -> None:
         """Go to the first field with a problem."""
         for name in self._problems:
-            for field in self.query(f"#field-{name}"):
+            field = self._fields.get(name)
+            if field is not None:
                 if not (isinstance(field, TextField) and field.editing):
                     self.screen.set_focus(field)
                 return
@@ -294,12 +301,12 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         state = self.state
         self._problems = state.problems()
         visible = set(state.visible())
-        for field in self.query(ChoiceField):
+        for field in self._choices:
             if field.field in visible or field.field == "dataset":
                 field.set_choices(state.choices(field.field))
                 field.value = state[field.field]
             _display(field, field.field in visible or field.field == "dataset")
-        for text in self.query(TextField):
+        for text in self._texts:
             shown = text.field in visible
             if text.field == "data_dir":
                 shown = not catalogue.DATASETS[state["dataset"]].embedded or "data_dir" in self._problems
@@ -323,7 +330,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
     def on_resize(self) -> None:
         """Other fields and notes fit."""
         visible = self.state.visible()
-        for text in self.query(TextField):
+        for text in self._texts:
             if FIELDS[text.field].seldom:
                 _display(text, text.field in visible and self._has_row(text))
         self._show_notes()
@@ -334,9 +341,10 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         notes = Notes(self._network, describe_data(config))
         whole, side_by_side = self._spread
         if height and (side_by_side or not whole):
-            around = self.query(".stack").first() if side_by_side else self  # what stands below one another
-            fields = [field for field in around.query("ChoiceField, TextField") if field.display]
-            frames = 2 * len(around.query(Pane))
+            # What stands below one another: side by side, not the hyperparameters.
+            names = ("implementation", *DATA) if side_by_side else tuple(self._fields)
+            fields = [name for name in names if self._fields[name].display]
+            frames = 2 * (2 if side_by_side else 3)
             taken = frames + len(MODELS) + len(fields) + 2 * len(self._problems)
             notes = notes_for(config, self._network, height - taken)
         if notes != self._notes:
@@ -346,7 +354,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
 
     def _show_problems(self) -> None:
         problems = dict(self._problems)
-        for text in self.query(TextField):
+        for text in self._texts:
             text.set_problem(problems.pop(text.field, None) if text.display else None)
         self._note("#data-problem", problems.pop("dataset", ""))
         scratch = self.state["implementation"] == "scratch"
@@ -364,7 +372,7 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
 
     def action_next_field(self, by: int) -> None:
         """The next field of the column, or the one before."""
-        fields = [field for field in self.query("RadioSet, ChoiceField, TextField") if takes_focus(field)]
+        fields = [field for field in (self._model, *self._fields.values()) if takes_focus(field)]
         focused = self.screen.focused
         if focused is not None and isinstance(focused.parent, TextField):
             focused = focused.parent  # the text that was edited is left
