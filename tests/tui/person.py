@@ -126,10 +126,13 @@ class Person:
         Pilot finds that out by a message to each, a hundred of them: most of what a key cost, when done each time.
         """
         deadline, turns = time.monotonic() + PATIENCE, 0
-        while (busy := self._busy()) and self.app._exception is None:
+        busy = self._busy()
+        while busy and self.app._exception is None:
             assert time.monotonic() < deadline, f"in {PATIENCE:g} s not done with a message: {busy}"
             turns += 1
             await asyncio.sleep(0 if turns < 50 else 0.005)
+            # The others are looked at again once these wait.
+            busy = [pump for pump in busy if pump.is_running and not _waits(pump)] or self._busy()
 
     def _busy(self) -> list[MessagePump]:
         """Those that have messages, are in the middle of one, or wait to send one."""
