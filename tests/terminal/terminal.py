@@ -177,12 +177,12 @@ def application(
 ) -> Iterator[T]:
     """`d2ltui` with `arguments` in a terminal; `before` is Python that runs first. Nothing of it is left at the end.
 
-    A `cold` one has to import PyTorch, which takes seconds; so has one with `before`. The steps of an `unhurried` one
-    take milliseconds, and leave the processor to others.
+    A `cold` one has to import PyTorch, which takes seconds. The steps of an `unhurried` one take milliseconds, and
+    leave the processor to others.
     """
     code = ["-c", f"{before}\nfrom d2ltui.__main__ import main\nmain()"] if before else ["-m", "d2ltui"]
     code = [*processes.UNHURRIED] if unhurried else code
-    terminal = within([sys.executable, *code, *arguments], *size, environment, warm=not (cold or before))
+    terminal = within([sys.executable, *code, *arguments], *size, environment, warm=not cold)
     started: list[psutil.Process] = []
     try:
         yield terminal

@@ -1,7 +1,8 @@
 """Nothing is written but below D2LTUI_HOME, into the data directory, and to the paths that a command was given.
 
 Every process records what Python does to files (see `recorder`); what other code does shows in the folders where such
-things are left: the home, the present and the temporary one are the test's own, and stay as they were.
+things are left: the home, the present and the temporary one are the test's own, and stay as they were. The commands
+import all libraries themselves, and what those write then is recorded; the application has them already.
 """
 
 from __future__ import annotations
@@ -172,7 +173,13 @@ def test_commands_write_where_they_may(watched: Watched) -> None:
 
 
 def test_the_application_writes_where_it_may(watched: Watched) -> None:
-    with application("--dataset", "moons", "--epochs", "2", "--device", "cpu", **watched.environment) as terminal:
+    # What Python looks at before any code is said by code; it is there for the processes that this one starts.
+    early = {name: watched.environment[name] for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+    said = f"import os, sys; os.environ.update({early!r}); sys.dont_write_bytecode = True"
+    recorder = (TESTS / "recorder.py").read_text()
+    given = watched.environment | dict.fromkeys(early, "")
+    arguments = ("--dataset", "moons", "--epochs", "2", "--device", "cpu")
+    with application(*arguments, before=f"{recorder}\n{said}", **given) as terminal:
         terminal.wait("ready")
         terminal.press("ctrl+r")
         terminal.wait("finished")
