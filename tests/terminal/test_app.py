@@ -39,7 +39,7 @@ def loss_chart(terminal: Terminal) -> str:
 
 def test_from_the_first_paint_to_a_trained_network(tmp_path: Path) -> None:
     gate = tmp_path / "open"
-    with application("--epochs", "30", before=GATE, cold=True, TEST_GATE=str(gate)) as terminal:
+    with application("--epochs", "12", before=GATE, cold=True, TEST_GATE=str(gate)) as terminal:
         terminal.wait("ready")
         for words in ("Multilayer perceptron", "digits", "Loss", "Activations", "Gradients", "^r run"):
             terminal.wait(words)

@@ -128,7 +128,7 @@ def test_an_r2_below_0_is_told_as_it_is() -> None:
 
 
 def test_what_was_seen_at_the_start_is_told_beside_another_cause() -> None:
-    cause, *others = Told(hidden="256,256", init="normal", init_std=1, lr=3, epochs=5).findings
+    cause, *others = Told(hidden="128,128", init="normal", init_std=1, lr=3, epochs=3).findings
     assert cause.rule == "learning-rate-high"
     (start,) = [finding for finding in others if finding.rule == "initialisation"]
     assert (start.severity, start.remedy, start.step) == ("note", {}, 0)
@@ -166,7 +166,7 @@ def test_no_two_findings_want_different_values_of_one_setting() -> None:
 
 
 def test_a_loss_that_grows_beside_a_metric_that_is_well_is_no_alarm() -> None:
-    told = Told(dataset="moons", activation="sigmoid", lr=1000, epochs=50)
+    told = Told(dataset="moons", activation="sigmoid", lr=1000, epochs=30)
     accuracy = told.ended.summary["val_accuracy"]
     assert isinstance(accuracy, float)
     assert accuracy > 0.9

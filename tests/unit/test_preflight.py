@@ -26,9 +26,11 @@ def test_a_check_and_a_range_test_say_what_the_commands_say() -> None:
     assert attempt.checkup is not None
     assert attempt.readings == attempt.checkup.readings
     assert attempt.ended
+    config = resolve(SMALL)  # where no rate helps, all remedies are tried, too
     attempt = Attempt(config, "find-lr")
     attempt.carry_out()
-    assert attempt.range_test == range_test.range_test(bench)
+    assert attempt.range_test == range_test.range_test(workbench.set_up(config, Control()))
+    assert attempt.range_test is not None
     assert (attempt.doing, attempt.problem) == ("trying rates", "")
 
 
