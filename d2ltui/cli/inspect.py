@@ -56,7 +56,7 @@ def list_runs(conditions: Sequence[str], as_json: bool, names: Sequence[str] | N
         left = 1 + next((i for i, column in enumerate(shown) if column.name not in _WORDS), len(shown))
         text.table(titles, rows, left=left)
     if any(run.name.startswith(CLOSED) for run in listed):
-        text.say(_("of a group, with the means of its figures: 'd2ltui runs group=NAME' lists its runs"))
+        text.say(_("of a group, with the means of those that finished: 'd2ltui runs group=NAME' lists its runs"))
     if any(run.of_map is not None and run.of_map.best is not None for run in found):
         text.say(_("of a map, with the figures of its best cell: 'd2ltui show NAME' draws it"))
     for run in found:

@@ -20,11 +20,10 @@ from torch.nn.utils.parametrize import is_parametrized
 from d2ltui.diagnosis.figures import NUM_BINS, brief_figures, brief_norm, figures, weight_figures, wide
 from d2ltui.nn.network import Network
 from d2ltui.spec.activations import ACTIVATIONS, Activation, activation_of
-from d2ltui.spec.events import LayersProbed, LayerStats
+from d2ltui.spec.events import MAX_LISTED_UNITS, LayersProbed, LayerStats
 from d2ltui.spec.layers import LayerKind, LayerSpec
 
 FULL = 4  # bytes of a number whose figures are taken as they are
-MAX_UNITS = 1024  # of a layer, told one by one
 MAX_LISTED_PARAMETERS = 16  # of a layer, told one by one
 
 _CHANNELS_FIRST = ("Conv", "BatchNorm", "InstanceNorm", "GroupNorm", "MaxPool", "AvgPool", "AdaptiveMaxPool")
@@ -85,8 +84,8 @@ def look(
         values = values.detach()
         if values.element_size() < FULL:  # zeros, shares and means of bfloat16 are not to be counted in bfloat16
             values = values.float()
-        by_unit = _by_unit(part, values)
-        spec = specs.get(part) or _describe(part, len(seen) + 1, _first_tensor(inputs), by_unit)
+        rows = by_unit(part, values)
+        spec = specs.get(part) or _describe(part, len(seen) + 1, _first_tensor(inputs), rows)
         activation = activation_of(spec.name)
         weight = _weight_of(part)
         again = weight is not None and any(weight is other.weight for other in seen)
@@ -94,8 +93,8 @@ def look(
         seen.append(
             _Seen(
                 spec,
-                _output_figures(by_unit, activation, brief),
-                _activity(by_unit, activation) if active else None,
+                _output_figures(rows, activation, brief),
+                unit_activity(rows, activation) if active else None,
                 None if again else weight,
                 getattr(part, "units_last", False),
                 () if again or brief else _beside(part, weight),
@@ -183,7 +182,7 @@ def _first_tensor(value: object) -> Tensor | None:
     return None
 
 
-def _by_unit(part: nn.Module, values: Tensor) -> Tensor:
+def by_unit(part: nn.Module, values: Tensor) -> Tensor:
     """Outputs (m, units): samples, and positions where there are any, in rows."""
     if values.dim() < 2:
         return values.reshape(-1, 1)
@@ -273,15 +272,15 @@ def _brief_weight_figures(weight: Tensor, gradient: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def _activity(by_unit: Tensor, activation: Activation | None) -> Tensor:
-    """The share of rows that each unit of (m, units) passes a gradient for; the first MAX_UNITS of them."""
-    by_unit = by_unit[:, :MAX_UNITS]
+def unit_activity(rows: Tensor, activation: Activation | None) -> Tensor:
+    """The share of rows that each unit of (m, units) passes a gradient for; the first MAX_LISTED_UNITS of them."""
+    rows = rows[:, :MAX_LISTED_UNITS]
     if activation is not None and activation.flat_ends is not None:
         low, high = activation.flat_ends
-        active = (by_unit >= low) & (by_unit <= high)
+        active = (rows >= low) & (rows <= high)
     else:
-        active = by_unit != 0
-    return active.to(wide(by_unit)).mean(dim=0)
+        active = rows != 0
+    return active.to(wide(rows)).mean(dim=0)
 
 
 def _split(activities: Mapping[int, Tensor]) -> dict[int, tuple[float, ...]]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from d2ltui.diagnosis.look import by_unit, unit_activity
 from d2ltui.pictures.subject import Subject, to_numpy
 from d2ltui.spec.activations import Activation, activation_of
 from d2ltui.spec.pictures import ActivationCurve, PictureRequest
@@ -23,17 +24,24 @@ def of_layer(subject: Subject, request: PictureRequest) -> ActivationCurve:
     """The function of one of the layers of activations, and the inputs that it has for the training samples."""
     layers = [layer for layer in subject.network.layers if layer.spec.kind == "activation"]
     spec, module = layers[request.choice % len(layers)]
+    known = activation_of(spec.name)
     inputs: list[Tensor] = []
-    handle = module.register_forward_pre_hook(lambda part, given: inputs.append(given[0].detach().flatten()))
+    active: list[Tensor] = []  # of the samples of each part, how many each unit passes a gradient on for
+
+    def hook(part: torch.nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        inputs.append(given[0].detach().flatten())
+        active.append(unit_activity(by_unit(part, output.detach().float()), known) * len(output))
+
+    handle = module.register_forward_hook(hook)
     try:
         subject.outputs(subject.x)
     finally:
         handle.remove()
+    activity = tuple((torch.stack(active).sum(dim=0) / max(1, len(subject.x))).tolist())
     values = torch.cat(inputs).float()
     values = values[torch.isfinite(values)].clamp(-FURTHEST, FURTHEST)
     end = max(SHOWN, float(values.abs().max()) if len(values) else 0.0)
     x, y, slope = curve(module, end)
-    known = activation_of(spec.name)
     counts, flat = np.zeros(0, np.int64), 0.0
     if len(values):
         counts = torch.histc(values.cpu(), bins=max(2, request.width), min=-end, max=end).numpy().astype(np.int64)
@@ -46,7 +54,7 @@ def of_layer(subject: Subject, request: PictureRequest) -> ActivationCurve:
             largest = float(_at(module, torch.linspace(-SHOWN, SHOWN, PLACES).to(values))[1].abs().max())
             flat = float((slopes.abs() < FLAT * largest).double().mean())
     title, formula = f"{spec.index} {spec.name}", known.formula if known else ""
-    return ActivationCurve(x, y, slope, counts, flat, title, formula, known.flat_ends if known else None)
+    return ActivationCurve(x, y, slope, counts, flat, title, formula, known.flat_ends if known else None, activity)
 
 
 def of_function(activation: Activation, end: float = 2 * SHOWN) -> ActivationCurve:

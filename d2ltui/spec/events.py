@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Status: TypeAlias = Literal["ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed"]
 ENDED: tuple[Status, ...] = ("finished", "stopped", "diverged", "failed")
+MAX_LISTED_UNITS = 1024  # of a layer, whose activity is told one by one
 PRUNED = "pruned"  # with this begins the message of a stopped run that was given up before its end
 
 
@@ -104,9 +105,9 @@ class LayerStats(msgspec.Struct, frozen=True):
     one that was measured (None before the first). `sign_share` is the share of a unit's incoming weight gradients that
     carry the more frequent sign, from .5 to 1, averaged over the units that have any.
 
-    `unit_activity`, only when asked for and only of activations: for each unit, the first 1024 at most, the share of
-    samples for which it passes a gradient on: for a ReLU its output is not 0, elsewhere it is not saturated. 0 is a
-    dead, or always saturated, unit.
+    `unit_activity`, only when asked for and only of activations: for each unit, the first MAX_LISTED_UNITS at most, the
+    share of samples for which it passes a gradient on: for a ReLU its output is not 0, elsewhere it is not saturated. 0
+    is a dead, or always saturated, unit.
     """
 
     index: int

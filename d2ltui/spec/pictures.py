@@ -149,6 +149,9 @@ class SoftmaxSteps(msgspec.Struct, frozen=True, eq=False):
 class ActivationCurve(msgspec.Struct, frozen=True, eq=False):
     """An activation function and its slope at `x` (m,), and where the inputs of a layer lie.
 
+    `activity` is, for each unit of that layer, the share of samples for which it passes a gradient on, as in
+    `LayerStats.unit_activity`; empty where there is no layer.
+
     `counts` (bins,) are of equal bins from `x[0]` to `x[-1]`, empty where there is no layer; `flat` is the share of
     inputs that saturate it, with outputs beyond its `flat_ends`; without those, of inputs where the slope is less than
     a twentieth of its largest. `about` says what the function is.
@@ -162,6 +165,7 @@ class ActivationCurve(msgspec.Struct, frozen=True, eq=False):
     title: str
     about: str
     flat_ends: tuple[float, float] | None = None
+    activity: tuple[float, ...] = ()
 
 
 Picture: TypeAlias = "ActivationCurve | Regions | Surface | Fit | Images | Maps | Confusion | SoftmaxSteps"

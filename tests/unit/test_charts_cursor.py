@@ -13,6 +13,7 @@ from d2ltui.charts.timeline import Timeline, Unit, seconds_shown, window
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
+from d2ltui.tui.panes.chart_reading import moments
 
 PER_EPOCH = 45  # of the MLP on digits, in batches of 32
 UNITS: tuple[Unit, ...] = ("epoch", "step", "time")
@@ -67,6 +68,13 @@ def test_the_cursor_stands_in_the_chart_whatever_it_shows(unit: Unit, zoom: int,
             assert all(spec.x_low <= x <= spec.x_high for line in spec.lines for x in line.x)
             assert all(curves.live.losses.values()[:1] > 0)
             assert any("|" if ascii else "┊" in "".join(text for _, text in row)[7:] for row in draw(spec))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "time"), [(0.000705, "0.7 ms"), (0.0994, "99 ms"), (0.31, "0.31 s"), (75, "1:15"), (0, "0 s")]
+)
+def test_the_moment_of_the_cursor_is_told_with_names_and_units(seconds: float, time: str) -> None:
+    assert moments(run_of(1), 2, seconds) == (f"step 2 · epoch 0.04 · {time}", "step 2 · epoch 0.04", "step 2")
 
 
 def test_a_zoomed_chart_follows_the_end_or_stays_with_the_cursor() -> None:

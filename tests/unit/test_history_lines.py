@@ -59,6 +59,22 @@ def test_of_two_looks_the_second_is_seen_as_well_as_the_first() -> None:
     assert [row[LABEL_WIDTH:] for row in rows] == [" " * 5 + "@" * 5, "@" * 5 + " " * 5]
 
 
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (120, "1 ReLU  2 looks, at the steps 0, 1,250: each fills the place up to halfway to the next"),
+        (60, "1 ReLU  2 looks, each drawn up to halfway to the next"),
+        (20, "1 ReLU  2 looks"),
+        (10, "1 ReLU"),
+    ],
+)
+def test_where_looks_are_few_it_is_said_that_nothing_jumps_between_them(width: int, said: str) -> None:
+    probes = [LayersProbed(0, (layer((1,), 0, 1),)), LayersProbed(1250, (layer((1,), 1, 2),))]
+    assert text(heatmap_lines(probes, width, 4, PLAIN))[0] == said
+    many = [LayersProbed(step, (layer((1,), step, step + 1),)) for step in range(20)]
+    assert text(heatmap_lines(many, width, 4, PLAIN))[0] == "1 ReLU"
+
+
 @given(
     st.lists(
         st.tuples(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.floats(-5, 5), st.floats(0, 5)),

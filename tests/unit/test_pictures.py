@@ -219,6 +219,19 @@ def test_the_inputs_of_an_activation_lie_where_the_layer_before_puts_them() -> N
     assert found.title == "2 Tanh"
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_the_units_of_an_activation_are_told_as_a_look_tells_them(activation: str) -> None:
+    subject, network, _ = subject_of(model="mlp", dataset="moons", activation=activation, init="normal", init_std=2)
+    with torch.no_grad():
+        network.layers[0].module.bias[:3] = -1e3  # units that are dead, or always saturated
+    found = picture(subject, "activation", 60, 20)
+    assert isinstance(found, ActivationCurve)
+    looked = probe(network, subject.x, subject.y, units=True).layers[1].unit_activity
+    assert looked is not None
+    assert found.activity == pytest.approx(looked)
+    assert found.activity[:3] == (0.0, 0.0, 0.0)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "gelu"])
 def test_an_input_far_out_changes_no_share(activation: str) -> None:
     subject, _, _ = subject_of(model="mlp", dataset="moons", activation=activation, init="normal", init_std=2)

@@ -165,16 +165,17 @@ class ChartPane(RunPane):
 
     def _read(self, curves: Curves, view: RunView, width: int) -> str:
         from d2ltui.charts.timeline import Timeline
-        from d2ltui.tui.panes.chart_reading import moment
+        from d2ltui.tui.panes.chart_reading import moments
 
         assert view.cursor is not None
         live = curves.live
         step = min(view.cursor, max(1, live.step))
         seconds = Timeline(live, "time").at(step)
-        said = f"{moment(live, step, seconds)}  {self.reading(curves, step)}"
-        for when in (moment(live, step, seconds, short=True), f"{step:,}", ""):
+        whens = moments(live, step, seconds)
+        said = f"{whens[0]}  {self.reading(curves, step)}"
+        for when in (*(f"{when}  " for when in whens), f"{step:,}: ", ""):
             if cells(said) > width:  # the figures, rather than when they were
-                said = f"{when}{': ' * bool(when)}{self.reading(curves, step, short=True)}"
+                said = f"{when}{self.reading(curves, step, short=True)}"
         return whole(one_cell_each(said, view.ascii)[:width])
 
     def on_key(self, event: events.Key) -> None:

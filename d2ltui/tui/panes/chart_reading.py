@@ -57,10 +57,13 @@ def _figures_of(live: LiveRun | None, figure: str) -> tuple[str, str]:
     return " " + said.format(mean=mean), ""
 
 
-def moment(live: LiveRun, step: int, seconds: float, *, short: bool = False) -> str:
-    """When `step` was: in steps, epochs and time."""
-    epoch = live.header.in_epochs(step)
-    if short:
-        epochs = number(epoch)
-        return f"{step:,} e{epochs} {duration(seconds).replace(' ', '')}"
-    return _("step {step:,}  epoch {epoch}  {seconds}").format(step=step, epoch=fixed(epoch), seconds=duration(seconds))
+def moments(live: LiveRun, step: int, seconds: float) -> tuple[str, ...]:
+    """When `step` was, from all that is known to the step alone: `step 1 · epoch 0.04 · 0.7 ms`."""
+    of_step = _("step {step:,}").format(step=step)
+    of_epoch = _("epoch {epoch}").format(epoch=fixed(live.header.in_epochs(step)))
+    return f"{of_step} · {of_epoch} · {_brief(seconds)}", f"{of_step} · {of_epoch}", of_step
+
+
+def _brief(seconds: float) -> str:
+    """`0.7 ms`, `12.3 s`: a time that is measured, not compared."""
+    return f"{number(1000 * seconds, 2)} ms" if 0 < seconds < 0.0995 else duration(seconds)

@@ -23,6 +23,7 @@ from d2ltui.tui.panes.layer_lines import TextLine, Values, probed_values
 LABEL_WIDTH = 8
 MAX_ROWS = 12
 RUNS_AWAY = 1000  # times the usual size of outputs: what is larger has no place on their scale
+FEW_LOOKS = 6  # up to so many each is seen as a block of its own, which is no state that lasted
 FEWEST, SCROLLED = 2, 4  # rows of a layer: where all of them fit, and where the pane scrolls anyway
 SHADES = 32  # of colours
 # Without colours: more dots, or more ink, for more.
@@ -61,7 +62,23 @@ def heatmap_lines(
     for index in range(number_of_layers):
         history = [probed.layers[index] for probed in chosen if index < len(probed.layers)]
         lines += _heatmap(history, rows, look, values)
+    if lines and 1 < len(probes) <= FEW_LOOKS:
+        lines[0] = [*lines[0], (Style.AXIS, _few(probes, width - sum(cells(text) for __, text in lines[0]), look))]
     return [*lines, _below(chosen, columns, look, cursor)]
+
+
+def _few(probes: Sequence[LayersProbed], room: int, look: Look) -> str:
+    """How few looks there are: between two of them nobody has looked, and what changes there does so halfway."""
+    steps = ", ".join(f"{probed.step:,}" for probed in probes)
+    for said in (
+        _("{looks} looks, at the steps {steps}: each fills the place up to halfway to the next"),
+        _("{looks} looks, each drawn up to halfway to the next"),
+        _("{looks} looks"),
+    ):
+        text = "  " + one_cell_each(said.format(looks=len(probes), steps=steps), look.ascii)
+        if len(text) <= room:
+            return whole(text)
+    return ""
 
 
 def _below(chosen: Sequence[LayersProbed], columns: int, look: Look, cursor: int | None) -> TextLine:

@@ -7,6 +7,7 @@ from functools import partial
 from operator import is_
 from typing import TYPE_CHECKING
 
+import msgspec
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
@@ -15,6 +16,7 @@ from textual.screen import ModalScreen
 
 from d2ltui.charts.spec import Drawing, Style
 from d2ltui.spec.activations import activation_of
+from d2ltui.spec.events import MAX_LISTED_UNITS
 from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.numbers import number, percent
 from d2ltui.spec.pictures import PictureRequest
@@ -31,6 +33,7 @@ from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
     from d2ltui.spec.events import LayerStats
+    from d2ltui.spec.pictures import PictureMade
 
 DEAD = "x"
 FEWEST_ROWS = 14  # of the function's curve and the histogram below it
@@ -38,8 +41,11 @@ ANSWER_EVERY = 0.1  # seconds until its picture is looked for
 _LEVELS = "123456789"
 
 
-def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
-    """A character for each unit: for how many tenths of the samples it passes a gradient on, `x` where for none."""
+def unit_lines(layer: LayerStats, width: int, moment: int | None = None) -> list[TextLine]:
+    """A character for each unit: for how many tenths of the samples it passes a gradient on, `x` where for none.
+
+    `moment` is the step after which it did, where that is not the look's.
+    """
     activity = layer.unit_activity
     if activity is None and layer.kind == "activation":
         return [[(Style.AXIS, _("its units have not been looked at one by one, or not yet"))]]
@@ -64,6 +70,8 @@ def unit_lines(layer: LayerStats, width: int) -> list[TextLine]:
             dead,
         )
         how = _("the others by the tenths of the samples for which they are: 1 few, 9 nearly all")
+    if moment is not None:
+        told = _("After step {step:,}: {told}").format(step=moment, told=told)
     told = told.format(of=of, dead=dead, share=percent(dead / max(1, len(activity))), mark=DEAD)
     lines: list[TextLine] = []
     for style, text in (
@@ -167,8 +175,8 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             return
         self._shown, self._size_shown = state, size
         if size.width > 0:
-            lines = unit_lines(layer, size.width)
-            whole = [*lines, *self._function(layer, layers, len(lines))]
+            lines, made = self._units(layer, layers)
+            whole = [*lines, *self._function(made, len(lines))]
             self._view.show(whole)
             # The screen behind, which this one covers now, may take the request back: then it is asked for again.
             self._shown = layer, state[1], desk and desk.request
@@ -176,14 +184,32 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             what = _("its function and inputs, below") if len(whole) > len(lines) else _("more units")
             self._box.border_subtitle = f"↑ ↓ {what}" if hidden else ""
 
-    def _function(self, layer: LayerStats, layers: Sequence[LayerStats], above: int) -> Drawing:
-        """The layer's function, and where its inputs lie now, below `above` lines."""
+    def _units(self, layer: LayerStats, layers: Sequence[LayerStats]) -> tuple[list[TextLine], PictureMade | None]:
+        """Each of the layer's units, and the picture of its function.
+
+        A look that has not told the units one by one, such as one that was stored or was taken earlier, is completed by
+        the picture, which is made of the weights of that moment.
+        """
+        width = self._size_shown.width
+        lines = unit_lines(layer, width)
+        likely = lines
+        if layer.unit_activity is None:  # so many lines they will take: the picture is asked for in the room below
+            units = (1.0,) * min(layer.num_units, MAX_LISTED_UNITS)
+            likely = unit_lines(msgspec.structs.replace(layer, unit_activity=units), width, layer.num_units)
+        made = self._asked(layer, layers, len(likely))
+        activity = getattr(made.picture, "activity", ()) if made is not None else ()
+        if made is not None and activity and layer.unit_activity is None:
+            lines = unit_lines(msgspec.structs.replace(layer, unit_activity=activity), width, made.step)
+        return lines, made
+
+    def _asked(self, layer: LayerStats, layers: Sequence[LayerStats], above: int) -> PictureMade | None:
+        """What there is of the picture of the layer's function, in the room below so many lines."""
         desk, live = self.host.pictures, self.host.live
         if desk is None or live is None or layer.kind != "activation" or not is_chain(live):
-            return []
-        from d2ltui.charts.picture import area, draw_picture  # they need numpy, which the first paint must not
+            return None
+        from d2ltui.charts.picture import area  # it needs numpy, which the first paint must not
 
-        width, height = self._size_shown.width - 1, max(FEWEST_ROWS, self._size_shown.height - above - 1)
+        width, height = self._room(above)
         which = [other.index for other in layers if other.kind == "activation"].index(layer.index)
         request = PictureRequest("activation", *area(width, height), which)
         if desk.request != request:
@@ -192,15 +218,26 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         desk.look_at(self.cursor)
         made = meant(desk, self.cursor)
         if made is None or (made.request.kind, made.request.choice) != ("activation", which):
+            return None
+        return made
+
+    def _room(self, above: int) -> tuple[int, int]:
+        return self._size_shown.width - 1, max(FEWEST_ROWS, self._size_shown.height - above - 1)
+
+    def _function(self, made: PictureMade | None, above: int) -> Drawing:
+        """The layer's function, and where its inputs lie now, below `above` lines."""
+        if made is None:
             return []
         if made.picture is None:
             return [[(int(Style.AXIS), "")], [(int(Style.WARNING), made.problem)]]
+        from d2ltui.charts.picture import draw_picture
+
         above_it, look = "", look_of(self._view, self.host.ascii)
         if self.cursor is not None and made.step > self.cursor:
             above_it = _("step {step:,}, not the cursor's").format(step=made.step)
         return [
             [(int(Style.AXIS), above_it)],
-            *drawn_or_told(self.app, partial(draw_picture, made.picture, width, height, look)),
+            *drawn_or_told(self.app, partial(draw_picture, made.picture, *self._room(above), look)),
         ]
 
     def action_go(self, by: int) -> None:
