@@ -218,6 +218,11 @@ async def test_the_arrows_move_the_curves_cursor_where_the_table_is_too_wide(ope
         assert table.selected == name
         await person.until(lambda: table.scroll_x == where, "the table where it was")
         await person.until(lambda: table.selected == name, "the cursor on its run")
+        await person.press("end")
+        assert table.cursor_row == 2, "the last run, not the last column"
+        await person.press("home")
+        assert table.cursor_row == 0
+        await person.until(lambda: table.scroll_x == where, "the table where it was")
 
 
 async def test_what_is_not_listed_is_not_described(open_app: Opener) -> None:

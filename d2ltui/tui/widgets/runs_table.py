@@ -86,6 +86,8 @@ class RunsTable(DataTable[Text]):
         Binding("enter", "select_cursor", "open", key_display="enter"),
         Binding("left", "screen.cursor(-1)", show=False),
         Binding("right", "screen.cursor(1)", show=False),
+        Binding("home", "scroll_top", show=False),  # Textual's own go to the first and the last column
+        Binding("end", "scroll_bottom", show=False),
         Binding("shift+left", "scroll_left", show=False),
         Binding("shift+right", "scroll_right", show=False),
     ]
