@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from d2ltui.spec.language import _
-from d2ltui.spec.numbers import duration, fixed, number
+from d2ltui.spec.numbers import brief_duration, fixed, number
 
 if TYPE_CHECKING:
     from d2ltui.history.live import LiveRun
@@ -61,9 +61,4 @@ def moments(live: LiveRun, step: int, seconds: float) -> tuple[str, ...]:
     """When `step` was, from all that is known to the step alone: `step 1 · epoch 0.04 · 0.7 ms`."""
     of_step = _("step {step:,}").format(step=step)
     of_epoch = _("epoch {epoch}").format(epoch=fixed(live.header.in_epochs(step)))
-    return f"{of_step} · {of_epoch} · {_brief(seconds)}", f"{of_step} · {of_epoch}", of_step
-
-
-def _brief(seconds: float) -> str:
-    """`0.7 ms`, `12.3 s`: a time that is measured, not compared."""
-    return f"{number(1000 * seconds, 2)} ms" if 0 < seconds < 0.0995 else duration(seconds)
+    return f"{of_step} · {of_epoch} · {brief_duration(seconds)}", f"{of_step} · {of_epoch}", of_step
