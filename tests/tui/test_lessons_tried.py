@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
 import pytest
 from person import Opener
 from small_lessons import open_lesson, verdict
 
 from d2ltui.lessons import LESSONS
+from d2ltui.store import home, listing
+from d2ltui.tui.screens import outcomes
 
 pytestmark = pytest.mark.usefixtures("small_lessons")
 
@@ -102,3 +108,16 @@ async def test_enter_below_the_verdict_goes_on_to_what_to_try_and_measures_nothi
         screen.set_focus(screen._list_pane.options)
         await person.press("enter")
         assert person.app.measuring.of(LESSONS["small"]) is not measured
+
+
+async def test_of_many_runs_the_list_is_read_once_when_the_one_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = listing.RunInfo("tried-1", Path("tried-1"), "training")
+    states, read = iter(["training", "training", "training", "finished"]), []
+    monkeypatch.setattr(outcomes, "BETWEEN", 0.0)
+    monkeypatch.setattr(home, "path_of", Path)
+    monkeypatch.setattr(listing, "info", lambda path: msgspec.structs.replace(run, status=next(states)))
+    monkeypatch.setattr(listing, "runs", lambda: read.append("runs") or [])
+    host = SimpleNamespace(run_name="tried-1", training=False, ascii=False)
+    await outcomes.Outcomes(lambda said: None)._look_up(LESSONS["small"], 0, host)  # type: ignore[arg-type]
+    assert read == ["runs"]
+    assert next(states, "") == ""

@@ -68,16 +68,20 @@ class Outcomes:
     async def _look_up(self, lesson: Lesson, number: int, host: Host) -> None:
         """Whether it came as the lesson says, once the run is stored."""
         from d2ltui.lessons.trial import StoredRuns
-        from d2ltui.store import listing
+        from d2ltui.store import home, listing
 
         name = host.run_name
+
+        def stored() -> bool:
+            run = listing.info(home.path_of(name))  # of thousands of runs the one that is waited for
+            return not run.active and not run.problem
 
         def tried() -> Tried | None:
             return StoredRuns(listing.runs()).tried(lesson, lesson.trials[number])
 
         for _look in range(LOOKS):
             try:
-                came = await in_thread(tried)
+                came = await in_thread(tried) if (over := await in_thread(stored)) else None
             except StoreError:
                 return  # told where the runs are listed; what this run has come to stands on the screen
             if name != host.run_name or host.training:
@@ -85,6 +89,7 @@ class Outcomes:
             if came is not None and came.run == name:
                 told = _("{said} L: back to the lesson").format(said=came.said)
                 self._say(spelled(told) if host.ascii else told)
+            if over:
                 return
             await asyncio.sleep(BETWEEN)
 
