@@ -4,7 +4,7 @@ braille character.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TypeAlias
 
 from d2ltui.charts.dots import BRAILLE, DOT_BITS, Cells, Point, Scale, trace
@@ -108,6 +108,10 @@ def draw_curves(
     traced = [scale.cells(on_it) for _, _, on_it in drawn]
     joined = [cells for (line, _), cells in zip(ordered, traced, strict=True) if _depth(line)]
     _take_turns(joined)
+    points = [
+        cells for (line, _), cells in zip(ordered, traced, strict=True) if not line.joined and line.style != Style.RAW
+    ]
+    _leave_to_points({cell for cells in points for cell in cells}, joined)
     for (line, _), cells in zip(ordered, traced, strict=True):
         if line.joined:
             put(cells, ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "", line.style)
@@ -158,13 +162,23 @@ def _take_turns(curves: Sequence[Cells]) -> None:
                     del curves[index][cell]
 
 
+def _leave_to_points(points: Collection[tuple[int, int]], curves: Sequence[Cells]) -> None:
+    """Points on a curve are seen in front of it, but for every second cell of many: the curve is seen among them."""
+    for cells in curves:
+        left = False
+        for cell in list(cells):
+            left = cell in points and not left
+            if left:
+                del cells[cell]
+
+
 def _height(bits: int) -> int:
     """On which dot of a cell, counted from below, the highest of `bits` lies."""
     return max(row for row in range(4) if bits & (DOT_BITS[0][row] | DOT_BITS[1][row]))
 
 
 def _depth(line: Line) -> int:
-    """What is in front: raw values and points behind, lines with markers before lines without."""
+    """What is in front: raw values and points, which curves leave room, behind; with markers before without."""
     return 0 if line.style == Style.RAW or not line.joined else 1 if line.marker else 2
 
 

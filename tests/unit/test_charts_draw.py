@@ -228,10 +228,17 @@ def test_the_same_chart_twice_and_after_another_is_the_same():
     assert draw(spec) == first
 
 
-def test_points_without_a_line_lie_behind_the_fit():
+def test_points_on_a_fitted_line_are_seen_and_so_is_the_line():
     x = [i / 10 for i in range(100)]
-    data, fit = Line("data", Style.DATA, x, x, joined=False), Line("fit", Style.FIT, [0, 10], [0, 10])
-    assert len(of_style(curve(lines=[data, fit]), Style.FIT)) > 50
+    fit = Line("fit", Style.FIT, [0, 10], [0, 10])
+    alone = len(of_style(curve(lines=[fit]), Style.FIT))
+    dense = curve(lines=[Line("data", Style.DATA, x, x, joined=False), fit])
+    assert len(of_style(dense, Style.FIT)) > 0.4 * alone
+    assert len(of_style(dense, Style.DATA)) > 0.4 * alone
+    few = [1.0, 4.0, 7.0]
+    spec = curve(lines=[Line("data", Style.DATA, few, few, joined=False), fit])
+    without = curve(lines=[Line("data", Style.DATA, [], [], joined=False), fit])
+    assert len(of_style(spec, Style.DATA)) == len(of_style(without, Style.DATA)) + 3, "none is hidden"
 
 
 def test_a_small_chart_says_the_last_values():
