@@ -30,13 +30,15 @@ async def test_the_run_stands_beside_itself_as_code(open_app: Opener) -> None:
         assert "  net = nn.Sequential(nn.Linear(2, 1))" in shown(concise)
         colours = {style for line in concise.lines for style, _ in line}
         assert len(colours) > 4  # keywords, names, numbers, …
-        # No line is broken: what does not fit is reached sideways.
-        longest = max(len(line) for line in shown(concise))
-        assert longest > concise.size.width
+        # No line is broken: what does not fit ends with a sign, and is reached sideways.
+        cut = [line for line in shown(concise) if line.endswith("…")]
+        assert cut
+        assert all(len(line) <= concise.size.width for line in shown(concise))
+        assert {len(line) for line in cut} == {concise.scrollable_content_region.width}
         await person.press("right", "right")
-        assert max(len(line) for line in shown(concise)) < longest
+        assert sum(line.endswith("…") for line in shown(concise)) < len(cut)
         await person.press("left", "left")
-        assert max(len(line) for line in shown(concise)) == longest
+        assert [line for line in shown(concise) if line.endswith("…")] == cut
         await person.press("escape")
 
         await person.press("ctrl+r")

@@ -1,4 +1,7 @@
-"""CodeView: lines of Python in Textual's own colours, never wrapped, with a mark at the line that runs now."""
+"""CodeView: lines of Python in Textual's own colours, never wrapped, with a mark at the line that runs now.
+
+A line that goes on beyond the right edge ends with a sign.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from d2ltui.tui.widgets.lines import LinesView
 _FIRST = 100
 _STYLES = sorted(set(HighlightTheme.STYLES.values()) - {""})
 _NUMBERS = {text: _FIRST + number for number, text in enumerate(_STYLES)}
+_MORE = "…"
 GUTTER = 2  # columns before the code, for the mark
 
 Runs = list[tuple[int, str]]
@@ -49,6 +53,19 @@ def sideways(runs: Runs, by: int) -> Runs:
             kept.append((style, text[by:]))
         by = max(0, by - len(text))
     return kept
+
+
+def cut_at(runs: Runs, room: int) -> Runs:
+    """The runs as far as they fit into `room` columns, with a sign where there is more of them to the right."""
+    if sum(len(text) for _, text in runs) <= room:
+        return runs
+    kept: Runs = []
+    left = max(0, room - len(_MORE))
+    for style, text in runs:
+        if text[:left]:
+            kept.append((style, text[:left]))
+        left = max(0, left - len(text))
+    return [*kept, (int(Style.WARNING), _MORE)]
 
 
 def _whole_words(text: str, room: int) -> str:
@@ -85,7 +102,7 @@ class CodeView(LinesView):
             if notes and number in notes:
                 room = self.size.width - 3 - sum(len(text) for _, text in line)
                 line.append((int(Style.AXIS), f"  {_whole_words(notes[number], room)}"))
-            lines.append(line)
+            lines.append(cut_at(line, self.scrollable_content_region.width) if self.size else line)
         self.show(lines)
         if mark is not None and self.size.height and not self._sees(mark):
             self.scroll_to(y=max(0, mark - self.size.height // 2), animate=False)
