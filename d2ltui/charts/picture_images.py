@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from d2ltui.charts.canvas import Canvas, Look, under
-from d2ltui.charts.colours import diverging
+from d2ltui.charts.colours import blend, diverging
 from d2ltui.charts.grid import one_cell_each, shortened
 from d2ltui.charts.raster import Characters, marks
 from d2ltui.charts.spec import Drawing, Run, Style
@@ -20,6 +20,7 @@ from d2ltui.spec.pictures import Images, Maps
 _Number = TypeVar("_Number", bound=np.generic)
 LEVELS = 24  # of grey: more are not told apart, and each pair of them is a style of its own
 CUBE = 6  # of each colour
+_GROUND = 0.15  # of the way from the background to the foreground: what is 0 in a map
 _SHADES, _PLAIN = " ░▒▓█", " .:-=+*#%@"
 
 
@@ -43,15 +44,19 @@ def images(picture: Images, width: int, height: int, look: Look) -> Drawing:
 
 
 def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
-    """Each map on one scale, blue below 0 and orange above it; without colours `=` and `-`, `+` and `#`."""
+    """Every map of all pages on one scale, blue below 0 and orange above it; without colours `=` and `-`, `+` and `#`.
+
+    What is 0 has a shade, or a dot, so that each map is seen as a tile.
+    """
     finite = picture.maps[np.isfinite(picture.maps)]
-    limit = float(np.abs(finite).max()) if len(finite) else 1.0
+    limit = picture.limit or (float(np.abs(finite).max()) if len(finite) else 1.0)
+    red, green, blue = blend(np.array(look.foreground, np.uint8), look.background, np.array(_GROUND)).tolist()
     canvas = Canvas(width, height - 1)
 
     def show(index: int, times: int, column: int, row: int) -> None:
         values = _magnified(picture.maps[index], times)
         if look.colours:
-            pixels = diverging(values, limit, look.background)
+            pixels = diverging(values, limit, (red, green, blue))
             canvas.paint(pixels if len(pixels) % 2 == 0 else np.concatenate((pixels, pixels[-1:])), look, column, row)
         else:
             canvas.place(_signs(values, limit), Style.TEXT, column, row)
@@ -59,14 +64,14 @@ def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
     _lay_out(canvas, picture.maps.shape[1:3], picture, [Style.AXIS] * len(picture.maps), look, show)
     signs = _("blue −, orange +") if look.colours else _("= - below 0, + # above it")
     some = len(picture.captions) < picture.total
-    scale = _("{signs}, at most {limit} among these") if some else _("{signs}, at most {limit}")
+    scale = _("{signs}, at most {limit} on all pages") if some else _("{signs}, at most {limit}")
     said = _page(picture, "; " + scale.format(signs=signs, limit=number(limit, 2)))
     return under(canvas.drawing(), said, width, look.ascii, height)
 
 
 def _signs(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], limit: float) -> Characters:
     level = np.nan_to_num(values / limit if limit else values * 0).clip(-1, 1)
-    found: Characters = np.array(list("=- +#"))[np.rint(level[::2] * 2).astype(int) + 2]
+    found: Characters = np.array(list("=-.+#"))[np.rint(level[::2] * 2).astype(int) + 2]
     return found
 
 

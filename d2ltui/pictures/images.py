@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from d2ltui.pictures.planes import page_start
-from d2ltui.pictures.subject import Subject, to_numpy
+from d2ltui.pictures.subject import Subject, largest, to_numpy
 from d2ltui.spec.language import _
 from d2ltui.spec.models import image_shape
 from d2ltui.spec.numbers import whole_percent
@@ -55,7 +55,7 @@ def weights(subject: Subject, request: PictureRequest) -> Maps:
     numbers = range(first + 1, first + len(shown) + 1)
     captions = tuple(name.format(number=index) for index in numbers)
     note = said.format(total=total, layer=spec.title)
-    return Maps(to_numpy(shown), captions, first, total, note, tuple(map(str, numbers)))
+    return Maps(to_numpy(shown), captions, first, total, note, tuple(map(str, numbers)), largest(maps))
 
 
 def features(subject: Subject, request: PictureRequest) -> Maps:
@@ -75,7 +75,7 @@ def features(subject: Subject, request: PictureRequest) -> Maps:
         total=len(maps), layer=spec.title, label=subject.info.named[int(subject.y_val[0])]
     )
     captions = tuple(_("map {number}").format(number=number) for number in numbers)
-    return Maps(to_numpy(shown), captions, page * room, len(maps), note, numbers)
+    return Maps(to_numpy(shown), captions, page * room, len(maps), note, numbers, largest(maps))
 
 
 def _room(request: PictureRequest, height: int, width: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from d2ltui.pictures.subject import Subject, to_numpy
+from d2ltui.pictures.subject import Subject, largest, to_numpy
 from d2ltui.spec.language import _
 from d2ltui.spec.pictures import MAX_UNITS, Fit, Maps, PictureRequest, Regions, Surface, pairs
 
@@ -90,14 +90,15 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
     total = len(captions)
     room = max(1, request.width // (MAP + 1)) * max(1, request.height // (MAP + 2))
     first = page_start(request.choice, room, total)
-    maps = torch.cat([values[:, :MAX_UNITS] for _, values in outputs], dim=1).T[first : first + room]
+    every = torch.cat([values[:, :MAX_UNITS] for _, values in outputs], dim=1)
     return Maps(
-        to_numpy(maps).reshape(-1, MAP, MAP),
+        to_numpy(every.T[first : first + room]).reshape(-1, MAP, MAP),
         tuple(captions[first : first + room]),
         first,
         total,
         _("{total:,} hidden units: the output of each over the plane of both inputs").format(total=total),
         tuple(short[first : first + room]),
+        largest(every),
     )
 
 

@@ -103,3 +103,9 @@ def to_numpy(tensor: Tensor) -> Array:
     """As float32, on the CPU."""
     found: Array = tensor.detach().to("cpu", torch.float32).numpy()
     return found
+
+
+def largest(maps: Tensor) -> float:
+    """The largest magnitude among the numbers that are finite; 0 where none is."""
+    finite = maps[torch.isfinite(maps)]
+    return float(finite.abs().max()) if len(finite) else 0.0

@@ -113,7 +113,10 @@ class Images(msgspec.Struct, frozen=True, eq=False):
 
 
 class Maps(msgspec.Struct, frozen=True, eq=False):
-    """Numbers in the plane, (n, height, width): one map for each unit or kernel. The rest is as in `Images`."""
+    """Numbers in the plane, (n, height, width): one map for each unit or kernel. The rest is as in `Images`.
+
+    `limit` is the largest magnitude of all maps, on this page and the others: one scale is for all of them.
+    """
 
     maps: Floats
     captions: tuple[str, ...]
@@ -121,6 +124,7 @@ class Maps(msgspec.Struct, frozen=True, eq=False):
     total: int
     note: str
     short: tuple[str, ...] = ()
+    limit: float = 0.0
 
 
 class Confusion(msgspec.Struct, frozen=True, eq=False):

@@ -261,11 +261,21 @@ def test_classes_have_their_whole_names_where_there_is_room() -> None:
     assert lines_of(picture, 13, 18)[0].split() == ["up", "lo"]
 
 
-def test_a_page_of_maps_says_that_its_scale_is_of_these() -> None:
+def test_pages_of_maps_have_one_scale_which_says_so() -> None:
     maps = np.full((2, 8, 8), 0.5, np.float32)
-    some = pictures.Maps(maps, ("unit 1", "unit 2"), 0, 9, "9 units: the weights")
-    assert "at most 0.5 among these" in " ".join(lines_of(some, 60, 18)[-3:])
-    assert "among" not in " ".join(lines_of(msgspec.structs.replace(some, total=2), 60, 18)[-3:])
+    some = pictures.Maps(maps, ("unit 1", "unit 2"), 0, 9, "9 units: the weights", limit=2.0)
+    assert "at most 2 on all pages" in " ".join(lines_of(some, 60, 18)[-3:])
+    assert "page" not in " ".join(lines_of(msgspec.structs.replace(some, total=2), 60, 18)[-3:])
+    other = msgspec.structs.replace(some, maps=2 * maps, first=2)
+    assert draw_picture(some, 60, 18, Look())[0] != draw_picture(other, 60, 18, Look())[0], "a larger number"
+
+
+@pytest.mark.parametrize("look", [Look(), Look(colours=False), Look(ascii=True)])
+def test_maps_of_zeros_are_tiles_that_are_told_apart(look: Look) -> None:
+    picture = pictures.Maps(np.zeros((2, 8, 8), np.float32), ("1", "2"), 0, 2, "2 units", limit=1.0)
+    row = [(style, letter) for style, text in draw_picture(picture, 17, 10, look)[0] for letter in text]
+    assert row[0] == row[7] == row[9] == row[16]
+    assert row[8] != row[0], "nothing between the two"
 
 
 def test_counts_are_never_run_together_without_colours() -> None:
