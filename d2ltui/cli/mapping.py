@@ -100,7 +100,6 @@ class _Map:
         self._spec, self._quantity, self._stored = spec, quantity, stored
         self._known = Known(done)
         self._total = spec.total
-        self._run: MapRun | None = None
         self._shown: list[str] = []  # lines on the terminal
         self._drawn_at = 0.0
 
@@ -117,20 +116,14 @@ class _Map:
                 try:
                     training, finished = self._train(cells, control, live, quiet, err, jobs)
                 except Exception as error:
-                    status, said = self._failed(error, err)
-                    if as_json and status == 1:  # what is refused, with 2, has come to nothing that could be told
-                        try:
-                            print(to_json(self._as_json("failed", said)), file=out, flush=True)
-                        except OSError as unwritten:
-                            return signals.status or unwritable(unwritten, err)
-                    return status
+                    return self._failed(error, err)
                 try:
                     if not quiet:
                         self._tell(training, live)
                         if self._stored is not None:
                             self._tell_where(err)
                     if as_json:
-                        print(to_json(self._as_json("finished" if finished else "stopped")), file=out, flush=True)
+                        print(to_json(self._as_json(training, finished)), file=out, flush=True)
                 except OSError as error:
                     return signals.status or unwritable(error, err)
                 return signals.status or 0
@@ -166,22 +159,20 @@ class _Map:
             self._erase()
             print(f"d2ltui: {sentence}", file=err, flush=True)
 
-        self._run = MapRun(self._spec, self._known, self._quantity, keep, control, jobs, say)
-        return self._run.train(cells, progress)
+        return MapRun(self._spec, self._known, self._quantity, keep, control, jobs, say).train(cells, progress)
 
-    def _failed(self, error: Exception, err: TextIO) -> tuple[int, str]:
-        """Say why; the exit status, and the sentence."""
+    def _failed(self, error: Exception, err: TextIO) -> int:
         if isinstance(error, (JobsError, WorkersLost)):
             print(f"d2ltui: {error}", file=err)
-            return 2 if isinstance(error, JobsError) else 1, str(error)
+            return 2 if isinstance(error, JobsError) else 1
         if isinstance(error, StoreError):
             print(_("d2ltui: {reason}; what was trained before is kept").format(reason=error), file=err)
-            return 1, str(error)
+            return 1
         _field, said, _trace = summary.describe_error(error, self._spec.config, self._spec.config.device, ())
         print(f"d2ltui: {said}", file=err)
         if self._stored is not None and self._known.cells:
             self._tell_where(err)
-        return 2 if isinstance(error, (DeviceError, ConfigError)) else 1, said
+        return 2 if isinstance(error, (DeviceError, ConfigError)) else 1
 
     # The picture
 
@@ -259,9 +250,8 @@ class _Map:
         )
         print(said.format(name=name), file=err, flush=True)
 
-    def _as_json(self, status: str, error: str | None = None) -> dict[str, object]:
-        """What `--json` prints: of a map that failed, too, with the cells that were done until then."""
-        spec, training = self._spec, self._run.training if self._run is not None else None
+    def _as_json(self, training: MapTraining, finished: bool) -> dict[str, object]:
+        spec = self._spec
         return {
             "kind": "map",
             "map": self._stored.path.name if self._stored is not None else None,
@@ -269,10 +259,9 @@ class _Map:
             "y": msgspec.to_builtins(spec.y),
             "seeds": spec.seeds,
             "show": self._quantity,
-            "status": status,
-            **({"error": error} if error is not None else {}),
-            "networks": training.networks if training is not None else 0,
-            "steps": training.steps if training is not None else 0,
-            "seconds": round(training.seconds, 4) if training is not None else 0.0,
+            "status": "finished" if finished else "stopped",
+            "networks": training.networks,
+            "steps": training.steps,
+            "seconds": round(training.seconds, 4),
             "cells": cells_in_order(spec, self._known.cells),
         }

@@ -50,7 +50,6 @@ class MapRun:
     ) -> None:
         self.spec, self.known, self.quantity, self.control = spec, known, quantity, control
         self._keep, self._jobs, self._say = keep, jobs, say
-        self.training: MapTraining | None = None  # once it has begun; it stays where that fails
 
     def train(
         self,
@@ -69,13 +68,13 @@ class MapRun:
 
         workers = _workers(self.spec.config)
         if self._jobs.alone or not cells:
-            training = self.training = MapTraining(cells, self.control, workers)
+            training = MapTraining(cells, self.control, workers)
             return training, training.train(done, lambda: progress(training), self.rank) if cells else True
         numbered = ":" in self.spec.config.device
         with Spread(self._jobs, self.control, self._say, numbered=numbered) as spread:
             # The slices are those of one process with as many threads, and so are the results.
             threads = max(1, workers // spread.number)
-            training = self.training = MapTraining(cells, self.control, threads * spread.number)
+            training = MapTraining(cells, self.control, threads * spread.number)
             elsewhere = partial(over, spread, training, cells, threads)
             return training, training.train(done, lambda: progress(training), self.rank, elsewhere)
 
