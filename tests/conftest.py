@@ -72,6 +72,26 @@ def d2ltui_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs `d2ltui ARGUMENTS` in this process: exit status, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        from d2ltui.cli import app
+
+        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            app.main()
+        out, err = capfd.readouterr()
+        assert isinstance(stop.value.code, int)
+        return stop.value.code, out, err
+
+    return run
+
+
 Copied = Callable[[Callable[[], Path]], Path]
 
 

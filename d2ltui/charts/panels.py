@@ -15,7 +15,6 @@ from d2ltui.spec.width import cells
 
 GAP = 2  # columns between panels
 LEAST = (4, 2)  # columns, and rows below the title, without which nothing is drawn
-LOWEST = 4  # rows of a panel with its title, from which on there is something to see
 
 
 @np.errstate(all="ignore")
@@ -71,7 +70,7 @@ def _panels(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dr
     number = len(panels)
     columns = min(diagram.columns, number, most)
     rows = -(-number // columns)
-    while rows > 1 and height // rows < LOWEST and columns < number:
+    while rows > 1 and height // rows < diagrams.LOWEST and columns < number:
         columns += 1
         rows = -(-number // columns)
     columns = -(-number // rows)  # as many in each row, nearly
@@ -92,7 +91,7 @@ def _below(diagram: diagrams.Panels, width: int, height: int, look: Look) -> Dra
         said += [run for run in legend(panel.picture, look) if run not in said]
     noted = [*said, (int(Style.AXIS), diagram.note)] if diagram.note else said
     whole = wrapped(noted, width, look.ascii, most + 1)
-    room = max(most, 2) if height > LOWEST + 2 else most
+    room = max(most, 2) if height > diagrams.LOWEST + 2 else most
     return whole if len(whole) <= most or not said else wrapped(said, width, look.ascii, room)
 
 

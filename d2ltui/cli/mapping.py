@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import time
@@ -102,6 +103,8 @@ class _Map:
         self._total = spec.total
         self._shown: list[str] = []  # lines on the terminal
         self._drawn_at = 0.0
+        self._training: MapTraining | None = None  # None before its first look at the clock
+        self._problem = ""  # why it has failed
 
     def train(
         self, cells: Mapping[Cell, Sequence[RunConfig]], *, as_json: bool, quiet: bool, on_hangup: OnHangup, jobs: Jobs
@@ -116,14 +119,19 @@ class _Map:
                 try:
                     training, finished = self._train(cells, control, live, quiet, err, jobs)
                 except Exception as error:
-                    return self._failed(error, err)
+                    status = self._failed(error, err)
+                    if as_json and status == 1:
+                        with contextlib.suppress(OSError):  # nobody reads it
+                            print(to_json(self._as_json("failed")), file=out, flush=True)
+                    return status
+                self._training = training
                 try:
                     if not quiet:
                         self._tell(training, live)
                         if self._stored is not None:
                             self._tell_where(err)
                     if as_json:
-                        print(to_json(self._as_json(training, finished)), file=out, flush=True)
+                        print(to_json(self._as_json("finished" if finished else "stopped")), file=out, flush=True)
                 except OSError as error:
                     return signals.status or unwritable(error, err)
                 return signals.status or 0
@@ -144,6 +152,7 @@ class _Map:
 
         def progress(training: MapTraining) -> None:
             nonlocal told
+            self._training = training
             known = len(self._known.cells)
             if live and time.monotonic() - self._drawn_at >= REDRAW_EVERY:
                 self._draw(training)
@@ -162,17 +171,19 @@ class _Map:
         return MapRun(self._spec, self._known, self._quantity, keep, control, jobs, say).train(cells, progress)
 
     def _failed(self, error: Exception, err: TextIO) -> int:
-        if isinstance(error, (JobsError, WorkersLost)):
-            print(f"d2ltui: {error}", file=err)
-            return 2 if isinstance(error, JobsError) else 1
-        if isinstance(error, StoreError):
-            print(_("d2ltui: {reason}; what was trained before is kept").format(reason=error), file=err)
-            return 1
-        _field, said, _trace = summary.describe_error(error, self._spec.config, self._spec.config.device, ())
+        status, said = 1, str(error)
+        if isinstance(error, JobsError):
+            status = 2
+        elif isinstance(error, StoreError):
+            said = _("{reason}; what was trained before is kept").format(reason=error)
+        elif not isinstance(error, WorkersLost):
+            said = summary.describe_error(error, self._spec.config, self._spec.config.device, ())[1]
+            status = 2 if isinstance(error, (DeviceError, ConfigError)) else 1
+        self._problem = said
         print(f"d2ltui: {said}", file=err)
-        if self._stored is not None and self._known.cells:
+        if self._stored is not None and self._known.cells and not isinstance(error, (JobsError, StoreError)):
             self._tell_where(err)
-        return 2 if isinstance(error, (DeviceError, ConfigError)) else 1
+        return status
 
     # The picture
 
@@ -250,8 +261,8 @@ class _Map:
         )
         print(said.format(name=name), file=err, flush=True)
 
-    def _as_json(self, training: MapTraining, finished: bool) -> dict[str, object]:
-        spec = self._spec
+    def _as_json(self, status: str) -> dict[str, object]:
+        spec, training = self._spec, self._training
         return {
             "kind": "map",
             "map": self._stored.path.name if self._stored is not None else None,
@@ -259,9 +270,10 @@ class _Map:
             "y": msgspec.to_builtins(spec.y),
             "seeds": spec.seeds,
             "show": self._quantity,
-            "status": "finished" if finished else "stopped",
-            "networks": training.networks,
-            "steps": training.steps,
-            "seconds": round(training.seconds, 4),
+            "status": status,
+            "message": self._problem,
+            "networks": training.networks if training is not None else 0,
+            "steps": training.steps if training is not None else 0,
+            "seconds": round(training.seconds, 4) if training is not None else 0.0,
             "cells": cells_in_order(spec, self._known.cells),
         }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     Floats: TypeAlias = npt.NDArray[np.float32]
 
+LOWEST = 4  # rows of a panel with its title, from which on there is something to see
+
 
 class Curve(msgspec.Struct, frozen=True):
     """A line through points (x, y); those that are not finite are gaps. It has the `colour` of that number.
@@ -131,7 +133,7 @@ class Panels(msgspec.Struct, frozen=True, eq=False):
     note: str = ""
     narrowest: int = 12
     main: tuple[int, ...] = ()
-    lowest: int = 4
+    lowest: int = LOWEST
 
 
 Diagram: TypeAlias = "Curves | Bars | Batches | Raster | Descent | Panels"

@@ -12,6 +12,7 @@ from d2ltui.spec.maps import CURVES, SAID, Cell, Figures, MapSpec
 from d2ltui.store.maps import StoredMap, read
 from d2ltui.tui.screens.map import MapScreen
 from d2ltui.tui.services.map_runner import GrowingMap, MapRunner
+from tests.failing_device import FAILED, Device
 from tests.selection import long_after
 
 MLP: dict[str, object] = {"model": "mlp", "dataset": "circles", "hidden": "4", "epochs": 2, "batch_size": 400}
@@ -32,6 +33,37 @@ def type_axes(person: Person, x: str, y: str) -> None:
 def problem(person: Person, name: str) -> str:
     said = screen(person)._axes.fields[name]._problem
     return str(said.content) if said is not None else ""
+
+
+async def test_a_map_whose_device_fails_says_why_and_how_it_goes_on(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a sentence that is read to its end; the full error is on `t`; ctrl+r trains what is left."""
+    async with open_app(MLP, size=(80, 24)) as person:
+        await person.press("M")
+        type_axes(person, "lr=0.01:1:3", Y)
+        with monkeypatch.context() as broken:
+            Device(broken, at=2)
+            await person.press("ctrl+r")
+            growing = person.app.maps.present
+            assert growing is not None
+            await person.until(lambda: bool(growing.problem) and not person.app.maps.busy, "the failure")
+        await person.until(lambda: " ".join(FAILED.split()) in _joined(person), "why")
+        done = len(growing.known.cells)
+        assert 0 < done < 6
+        assert f"{done} of 6 cells" in person.text()
+        assert not person.app.maps.busy
+        await person.press("t")
+        await person.until(lambda: "Traceback" in person.text(), "the full error")
+        await person.press("escape", "ctrl+r")
+        await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")
+        assert person.app.maps.present is growing
+        assert FAILED not in _joined(person)
+
+
+def _joined(person: Person) -> str:
+    """The screen's words in one line, without frames."""
+    return " ".join("".join(" " if c in "│╭╮╰╯─" else c for c in person.text()).split())
 
 
 async def test_a_map_is_trained_looked_at_enlarged_and_taken(open_app: Opener) -> None:

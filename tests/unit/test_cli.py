@@ -33,21 +33,6 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
     return configs
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Runs `d2ltui ARGUMENTS`: exit status, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        out, err = capfd.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, out, err
-
-    return run
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 import torch
 from runs import run
 
-from d2ltui.cli import app
 from d2ltui.engine import map as map_module
 from d2ltui.engine.control import Control
 from d2ltui.engine.map import Cell, Figures, MapTraining
@@ -26,65 +24,13 @@ from d2ltui.spec.maps import MapSpec
 from d2ltui.store import home, maps
 from d2ltui.store.reader import RunReader
 from d2ltui.tui.services.map_runner import GrowingMap
+from tests.failing_device import FAILED, Device, cuda_error
 
 CIRCLES: dict[str, object] = {
     "dataset": "circles", "hidden": "4", "batch_size": 400, "epochs": 3, "device": "cpu", "threads": 1,
 }  # fmt: skip
 OPTIONS = tuple(part for name, value in CIRCLES.items() for part in (f"--{name.replace('_', '-')}", str(value)))
 AXES = ("--x", "lr=0.01:1:3", "--y", "init_std=0.1:1:2")
-BROKEN = "CUDA error: an illegal memory access was encountered"
-FAILED = f"{BROKEN}; start d2ltui again, for a process in which that has happened computes no more on a GPU"
-
-
-class Device:
-    """One that fails at the end of an epoch of the `at`th population, and from then on whatever it is asked."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, epoch: int = 2) -> None:
-        self._built, self._broken = 0, False
-        monkeypatch.setattr(Population, "__init__", self._counting(Population.__init__, at))
-        monkeypatch.setattr(Population, "evaluate", self._failing(Population.evaluate, epoch))
-
-    def _counting(self, init: Any, at: int) -> Any:
-        def building(population: Population, *args: Any, **how: Any) -> None:
-            if self._broken:
-                raise _cuda_error()
-            init(population, *args, **how)
-            self._built += 1
-            population.fails = self._built == at  # type: ignore[attr-defined]
-            population.evaluated = 0  # type: ignore[attr-defined]
-
-        return building
-
-    def _failing(self, evaluate: Any, epoch: int) -> Any:
-        def evaluating(population: Any) -> Any:
-            population.evaluated += 1
-            if self._broken or (population.fails and population.evaluated == epoch):
-                self._broken = True
-                raise _cuda_error()
-            return evaluate(population)
-
-        return evaluating
-
-
-def _cuda_error() -> Exception:
-    """What PyTorch raises; versions before 2.8 have no kind of its own for it."""
-    kind: type[Exception] = getattr(torch, "AcceleratorError", RuntimeError)
-    return kind(f"{BROKEN}\nCUDA kernel errors might be asynchronously reported at some other API call")
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Runs `d2ltui ARGUMENTS` in a store of its own: exit status, standard output, standard error."""
-    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
-
-    def do(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, *capfd.readouterr()
-
-    return do
 
 
 def test_a_map_whose_device_fails_keeps_what_is_done_and_is_resumed(  # type: ignore[no-untyped-def]
@@ -93,8 +39,12 @@ def test_a_map_whose_device_fails_keeps_what_is_done_and_is_resumed(  # type: ig
     """Its first level, a corner, is done; the device fails in the second epoch of the next one."""
     with monkeypatch.context() as broken:
         Device(broken, at=2)
-        status, _, err = command("map", *AXES, *OPTIONS)
+        status, out, err = command("map", *AXES, *OPTIONS, "--json")
     assert status == 1
+    told = json.loads(out.splitlines()[-1])
+    assert (told["status"], told["map"]) == ("failed", "map-1")
+    assert told["message"].endswith(FAILED)
+    assert 0 < len(told["cells"]) < 6 == told["networks"]
     assert "Traceback" not in err
     assert sum(FAILED in line for line in err.splitlines()) == 1
     assert "kernel errors might" not in err
@@ -117,7 +67,7 @@ def test_a_slice_that_is_done_is_kept_though_another_one_fails_at_the_same_time(
 
     def fails(self: MapTraining, slice: list[Cell]) -> Any:
         if (0, 0) in slice:
-            raise _cuda_error()
+            raise cuda_error()
         return train_slice(self, slice)
 
     wait = map_module.wait
@@ -248,3 +198,18 @@ def test_seeds_whose_device_fails_are_failed_runs_with_their_curves(  # type: ig
             assert reader.live.status == "failed"
             assert len(reader.live.epochs) == 1
             assert len(reader.live.losses) == reader.live.step > 0
+
+
+def test_a_sweep_whose_device_fails_says_so_and_has_no_best_run(  # type: ignore[no-untyped-def]
+    command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        Device(broken, at=1)
+        status, out, err = command("sweep", "--lr", "0.1,0.5", "--json", *OPTIONS)
+    assert status == 1
+    assert "Traceback" not in err
+    assert FAILED in err
+    assert "best" not in err
+    told = json.loads(out.splitlines()[-1])
+    assert {one["status"] for one in told["runs"]} == {"failed"}
+    assert told["best"] is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from runs import run
 
 from d2ltui.charts import of_map
-from d2ltui.cli import app, mapping
+from d2ltui.cli import mapping
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.look_batched import look_at_all
 from d2ltui.diagnosis.probes import probe, probe_batch
@@ -225,22 +224,7 @@ def test_more_findings_than_letters_of_the_alphabet_have_marks_of_their_own() ->
 # The command
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
-    """Runs `d2ltui map ARGUMENTS` in a store of its own: exit status, standard output, standard error."""
-    monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
-
-    def do(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, *capfd.readouterr()
-
-    return do
-
-
-def test_a_map_is_drawn_told_stored_and_resumed(command, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_map_is_drawn_told_stored_and_resumed(command, d2ltui_home: Path) -> None:  # type: ignore[no-untyped-def]
     status, out, err = command("map", *AXES, *OPTIONS, "--seeds", "2", "--json")
     assert status == 0
     found = json.loads(out.splitlines()[-1])
@@ -260,7 +244,7 @@ def test_a_map_is_drawn_told_stored_and_resumed(command, tmp_path: Path) -> None
     assert "d2ltui train --model mlp --dataset circles" in out
 
     # A process that was killed leaves whole lines, and a part of one.
-    path = tmp_path / "maps" / "map-1"
+    path = d2ltui_home / "maps" / "map-1"
     lines = (path / maps.CELLS).read_bytes().splitlines(keepends=True)
     (path / maps.CELLS).write_bytes(b"".join(lines[:4]) + lines[4][:20])
     status, out, _ = command("map", "--resume", "latest", "--show", "finding", "--json")
@@ -311,7 +295,7 @@ def test_a_map_that_does_not_fit_into_the_terminal_says_how_far_it_is(
         (maps.DESCRIPTION, ('"field": "lr"', '"field": "left"')),
     ],
 )
-def test_a_damaged_map_is_told_in_a_sentence(command, tmp_path: Path, file: str, text: Any) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_map_is_told_in_a_sentence(command, d2ltui_home: Path, file: str, text: Any) -> None:  # type: ignore[no-untyped-def]
     config = resolve({**CIRCLES, "init": "normal"})
     spec = MapSpec(config, Axis("lr", (0.01, 0.1), "log"), Axis("init_std", (0.1, 1.0), "log"), 1)
     stored = maps.StoredMap.create(spec)

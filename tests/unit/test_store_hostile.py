@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import sqlite3
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 from runs import short
 
-from d2ltui.cli import app
 from d2ltui.spec import catalogue, events
 from d2ltui.store import Damaged, NotAllowed, StoreError, home, schema
 from d2ltui.store.listing import Rows, info, runs
@@ -47,18 +45,6 @@ def path(d2ltui_home: Path) -> Path:
     session.write()
     session.close()
     return path
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        out, err = capfd.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
 
 
 def tell(path: Path, **meta: object) -> None:

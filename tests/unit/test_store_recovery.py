@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 import torch
 from runs import Copied
 
-from d2ltui.cli import app
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
 from d2ltui.runner.recording import RunRecording
@@ -64,18 +62,6 @@ def path(copied: Copied) -> Path:
     path = copied(stopped)
     assert info(path).status == "stopped"
     return path
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        out, err = capfd.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
 
 
 def flip_pages(path: Path) -> None:

@@ -163,8 +163,8 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
             self._view.show(map_words.welcome(self._view.size.width))
             self._cell_view.show([])
             return
-        if growing.trouble:
-            self.say(growing.trouble)
+        if trouble := map_words.trouble(growing):
+            self.say(trouble)
         self._show_map(growing, quantity, cursor)
 
     def _show_map(self, growing: GrowingMap, quantity: str, cursor: Cell) -> None:

@@ -29,6 +29,12 @@ def welcome(width: int) -> Drawing:
     return [[(int(Style.AXIS), line)] for text in said for line in (*wrapped(text, max(10, min(width, 76))), "")]
 
 
+def trouble(growing: GrowingMap) -> str:
+    """What to tell beside the cells: why a map has failed in the middle, or what went wrong while it goes on; or ""."""
+    failed = growing.problem not in ("", STOPPED) and growing.known.cells
+    return growing.problem if failed else growing.trouble
+
+
 def progress(growing: GrowingMap, busy: bool, room: int) -> str:
     """How far it is, in `room` characters."""
     texts = _progress(growing, busy)
