@@ -31,12 +31,13 @@ SHOWN = {theme: re.compile(b"(?:" + b"|".join(theme) + b")" + AREA) for theme in
 TAKEN = b"\x1b[?1049h"  # the alternate screen
 HANG = 60.0  # seconds without an answer that count as a hang
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
-# In the application: SIGUSR1 has it write what every thread does, and SIGUSR2 what every task waits for. Without a
-# handler the signals would end it.
+# In the application: SIGUSR1 has it write what the interface's thread does, and SIGUSR2 what every task waits for.
+# Without a handler the signals would end it. The frames of threads that run meanwhile cannot be walked: one in a
+# hundred such looks ends the process.
 STACKS = """
 import asyncio, faulthandler, signal
 file = open({!r}, "a")
-faulthandler.register(signal.SIGUSR1, file)
+faulthandler.register(signal.SIGUSR1, file, all_threads=False)
 def tell(*_):
     for task in asyncio.all_tasks():
         print("Task", task.get_name(), file=file)
