@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from d2ltui.charts import heatmap
-from d2ltui.charts.of_map import VIRIDIS, ends_of, title
+from d2ltui.charts.of_map import VIRIDIS, best_of, ends_of, title
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec, called, quantities_of
 from d2ltui.spec.numbers import number, setting
 
@@ -70,7 +70,7 @@ def _panel(quantity: str, spec: MapSpec, known: Known, across: float, up: float,
         parts.append(f'<text x="{LEFT - 6}" y="{_at(y)}" text-anchor="end">{escape(label)}</text>')
     parts.append(f'<text x="{_at(right)}" y="{_at(bottom + 32)}" text-anchor="end">{escape(spec.x.field)}</text>')
     parts.append(f'<text x="{LEFT - 6}" y="{top + TOP - 8}" text-anchor="end">{escape(spec.y.field)}</text>')
-    return "".join(parts) + _key(ends, known, bottom + 44)
+    return "".join(parts) + _key(ends, best_of(known, quantity), known, bottom + 44)
 
 
 def _labels(values: Sequence[Any], most: int) -> list[tuple[int, str]]:
@@ -86,10 +86,12 @@ def _colour(part: float) -> str:
     return "#" + "".join(f"{round(np.interp(part, at, colours[:, i])):02x}" for i in range(3))
 
 
-def _key(ends: heatmap.Ends, known: Known, y: float) -> str:
+def _key(ends: heatmap.Ends, best: str, known: Known, y: float) -> str:
     parts, x = [], float(LEFT)
     shares = [i / (KEYS - 1) for i in range(KEYS)] if ends is not heatmap.NO_ENDS else []
     entries = [(_colour(share), number(ends.value_at(share))) for share in shares]
+    if entries and best:
+        entries[-1] = entries[-1][0], f"{entries[-1][1]} {best}"
     if known.diverged:
         entries.append((DIVERGED, "diverged"))
     for fill, label in entries:

@@ -1,4 +1,4 @@
-"""Heatmaps as lines of runs: a cell of a grid is two characters, darker for more, and marks where there is no number.
+"""Heatmaps as lines of runs: a cell of a grid is two characters, fuller for more, and marks where there is no number.
 
     draw_map(values, x, y, ...)     # values (rows, columns), the lowest row first
 
@@ -31,27 +31,35 @@ FRAME_HEIGHT = 3  # lines beside the cells: the names and labels of the axes
 
 
 class Ends(NamedTuple):
-    """What the lightest and the darkest shade stand for."""
+    """What the darkest and the brightest shade stand for: `low` and `high`, or, where it is `falling`, the reverse."""
 
     low: float
     high: float
     log: bool
+    falling: bool = False
 
     def value_at(self, share: float) -> float:
-        """What stands `share`, 0 to 1, of the way from the lightest to the darkest."""
+        """What stands `share`, 0 to 1, of the way from the darkest to the brightest."""
+        if self.falling:
+            share = 1 - share
         if self.log:
             return float(self.low * (self.high / self.low) ** share)
         return self.low + share * (self.high - self.low)
 
-    def share_of(self, value: float) -> float:
-        """The other way round; where both ends are the same, the middle."""
+    def shares_of(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """The other way round, nan for what is none; where both ends are the same, the middle."""
         if self.high <= self.low:
-            return 0.5
-        if self.log:
-            found = math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
-        else:
-            found = (value - self.low) / (self.high - self.low)
-        return min(1.0, max(0.0, found))
+            return np.where(np.isfinite(values), 0.5, np.nan)
+        low, high, of = self.low, self.high, values
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.log:
+                low, high, of = math.log10(low), math.log10(high), np.log10(np.maximum(values, 0.0))
+            shares = np.clip((of - low) / (high - low), 0.0, 1.0)
+        return 1 - shares if self.falling else shares
+
+    def share_of(self, value: float) -> float:
+        """Of one number."""
+        return float(self.shares_of(np.array(value)))
 
 
 NO_ENDS = Ends(0.0, 1.0, False)  # of a map without numbers
@@ -109,9 +117,9 @@ def ends_of(values: npt.NDArray[np.float64], *, log: bool, unit: bool) -> Ends:
     return ends_between(float(known.min()), float(known.max()), log=log, unit=unit) if len(known) else NO_ENDS
 
 
-def ends_between(low: float, high: float, *, log: bool, unit: bool) -> Ends:
-    """For values from `low` to `high`, with `log` positive ones."""
-    return Ends(low, max(high, 1.0) if unit else high, log and high > 10 * low)
+def ends_between(low: float, high: float, *, log: bool, unit: bool, falling: bool = False) -> Ends:
+    """For values from `low` to `high`, with `log` positive ones; where they are `falling`, the lowest is brightest."""
+    return Ends(low, max(high, 1.0) if unit else high, log and high > 10 * low, falling)
 
 
 def draw_map(
@@ -161,11 +169,7 @@ def draw_map(
 
 def _levels(values: npt.NDArray[np.float64], ends: Ends) -> npt.NDArray[np.int64]:
     """0 to LEVELS − 1; −1 for what is no number."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        of = np.log10(values) if ends.log else values
-        low, high = (math.log10(ends.low), math.log10(ends.high)) if ends.log else (ends.low, ends.high)
-        share = (of - low) / (high - low) if high > low else np.where(np.isfinite(of), 0.5, np.nan)
-        share = np.where(np.isneginf(share), 0.0, share)
+    share = ends.shares_of(values)
     found = np.full(values.shape, -1, np.int64)
     known = np.isfinite(share)
     found[known] = np.clip(np.rint(share[known] * (LEVELS - 1)), 0, LEVELS - 1).astype(np.int64)
@@ -214,12 +218,12 @@ def _below(labels: Sequence[str], columns: int, name: str, width: int) -> str:
     return f"{name:<{LABEL_WIDTH}}" + "".join(cells).rstrip()
 
 
-def legend(ends: Ends, *, ascii: bool) -> list[Run]:
-    """What the shades stand for: five of them, from light to dark."""
+def legend(ends: Ends, *, ascii: bool, best: str = "") -> list[Run]:
+    """What the shades stand for: five of them, from dark to bright; `best` is said of the brightest."""
     runs: list[Run] = []
     for step in range(5):
         share = step / 4
         level = round(share * (LEVELS - 1))
-        said = as_text(ends.value_at(share))
+        said = as_text(ends.value_at(share)) + (f" {best}" if best and step == 4 else "")
         runs += [(FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL), (Style.AXIS, f" {said}  ")]
     return runs

@@ -16,7 +16,7 @@ from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Line, Run, Style
 from d2ltui.spec.findings import rule_in_words
 from d2ltui.spec.language import _, pgettext
-from d2ltui.spec.maps import CURVES, LOGARITHMIC, UNIT, Cell, Figures, Known, MapSpec
+from d2ltui.spec.maps import CURVES, LOGARITHMIC, LOWER_IS_BETTER, UNIT, Cell, Figures, Known, MapSpec
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import counted
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LETTERS = string.ascii_letters + string.digits
 # From dark blue over green to yellow: viridis, whose lightness grows evenly.
 VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+FALLING = (*LOWER_IS_BETTER, "dead", "saturated")  # of which less is better, and brighter
 _DARKER = 0.72  # of a cell's colour, behind its shade
 _WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is logarithmic
 
@@ -78,11 +79,18 @@ def draw_cells(
 
 
 def ends_of(known: Known, quantity: str) -> heatmap.Ends:
-    """What the lightest and the darkest shade of a quantity stand for."""
+    """What the darkest and the brightest shade of a quantity stand for: the brighter, the better."""
     if quantity not in known.low:
         return heatmap.NO_ENDS
     low, high = known.low[quantity], known.high[quantity]
-    return heatmap.ends_between(low, high, log=quantity in LOGARITHMIC, unit=quantity in UNIT)
+    return heatmap.ends_between(
+        low, high, log=quantity in LOGARITHMIC, unit=quantity in UNIT, falling=quantity in FALLING
+    )
+
+
+def best_of(known: Known, quantity: str) -> str:
+    """The word for the brightest shade of a quantity; none where it is not known, or neither end of it is better."""
+    return _("(best)") if quantity in known.low and quantity != "gradient-ratio" else ""
 
 
 def letters_of(known: Known) -> dict[str, str]:
@@ -97,7 +105,9 @@ def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
         return [
             (Style.AXIS, "  ".join([*named, _("{letter} nothing").format(letter=".." if ascii else heatmap.HEALTHY)]))
         ]
-    line = heatmap.legend(ends_of(known, quantity), ascii=ascii) if quantity in known.low or not known.diverged else []
+    line: list[Run] = []
+    if quantity in known.low or not known.diverged:
+        line = heatmap.legend(ends_of(known, quantity), ascii=ascii, best=best_of(known, quantity))
     if known.diverged:
         line += [
             (Style.WARNING, "xx" if ascii else heatmap.DIVERGED),
