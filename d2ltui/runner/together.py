@@ -151,8 +151,7 @@ class _Watcher:
         self, members: Sequence[Member], control: Control, build: Build, population: Population | None = None
     ) -> None:
         self._all, self._control, self._build = members, control, build
-        if population is not None:
-            self._population = population
+        self._trained = population  # built before its members begin, or else by `_train`
         self._clock = Clock()
         self._shares = [0.0] * len(members)  # seconds, of which each member that is trained takes an equal part
         self._counted = 0.0
@@ -197,13 +196,18 @@ class _Watcher:
                 member.emit(events.Noted(0, why))
         return cls(members, control, build, population)
 
+    @property
+    def _population(self) -> Population:
+        assert self._trained is not None
+        return self._trained
+
     def train(self) -> None:
         """To the end of every member; those for which the memory does not suffice at once, in halves."""
         rest = self._train()
         if not rest:
             return
         # Not in there: as long as the error is at hand, so is what its traceback holds, which is the whole population.
-        del self._population
+        self._trained = None
         why = _(
             "there is not enough memory for {n} networks at once: they start again in two groups, one after the other"
         )
@@ -221,8 +225,8 @@ class _Watcher:
         """All of them; returns those that have not ended since together they do not fit into the memory."""
         began = time.perf_counter()
         try:
-            if not hasattr(self, "_population"):
-                self._population = self._build([one.config for one in self._all], [one.data for one in self._all])
+            if self._trained is None:
+                self._trained = self._build([one.config for one in self._all], [one.data for one in self._all])
             for row, member in enumerate(self._all):
                 member.join(self._population, row)
             self._look_took = time.perf_counter() - began

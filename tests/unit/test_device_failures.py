@@ -164,6 +164,25 @@ def test_memory_that_runs_out_while_seeds_train_halves_them(  # type: ignore[no-
             assert any("5 networks at once" in note.sentence for note in live.notes)
 
 
+def test_halves_that_do_not_even_fit_at_first_are_halved_again(  # type: ignore[no-untyped-def]
+    command, monkeypatch: pytest.MonkeyPatch, full: list[int]
+) -> None:
+    """Another program has taken the memory meanwhile."""
+    init, built = Population.__init__, []
+
+    def building(population: Population, configs: Any, *args: Any, **how: Any) -> None:
+        if built and len(configs) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        built.append(len(configs))
+        init(population, configs, *args, **how)
+
+    monkeypatch.setattr(Population, "__init__", building)
+    status, out, err = command("train", "--seeds", "3", "--json", *OPTIONS)
+    assert (status, "Traceback" in err) == (0, False)
+    assert built == full == [3, 1, 1, 1]
+    assert [one["status"] for one in json.loads(out.splitlines()[-1])["runs"]] == ["finished"] * 3
+
+
 def test_a_single_run_that_does_not_fit_fails_and_the_others_finish(  # type: ignore[no-untyped-def]
     command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
