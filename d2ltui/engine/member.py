@@ -28,6 +28,7 @@ from d2ltui.engine.progress import Progress
 from d2ltui.engine.reporting import LARGEST_LOSS, tell_epoch, tell_steps
 from d2ltui.engine.workbench import Workbench
 from d2ltui.nn import build, set_lr
+from d2ltui.nn.seeds import derive_seed
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
@@ -233,19 +234,26 @@ class Member:
 
     @torch.no_grad()
     def _checkpoint(self) -> Checkpoint:
-        assert self._population is not None
-        self._copy_weights()
-        random = None
-        if self._row in self._population.members:
-            row = self._population.members.index(self._row)
-            states = self._population.optimizer.state_of(row)
-            optimizer = self.parts.optimizer
-            if states and isinstance(optimizer, torch.optim.Optimizer):
-                for parameter, state in zip(self._parameters(), states, strict=True):
-                    made = {name: torch.empty_like(parameter) for name in state if name != "step"}
-                    self._assign([state[name] for name in made], list(made.values()))
-                    optimizer.state[parameter] = {**({"step": state["step"]} if "step" in state else {}), **made}
-            set_lr(optimizer, self.rate)
-            self.progress.epoch_order, random = self._population.random_states(self._row)
+        if self._population is None:  # it begins again
+            random: Tensor | None = torch.Generator().manual_seed(derive_seed(self.config.seed, "dropout")).get_state()
+        else:
+            random = self._take_over(self._population)
         device = torch.device(self._device).type
         return resuming.take(self.config, self.progress, self.parts, self._threads, random, device)
+
+    def _take_over(self, population: Population) -> Tensor | None:
+        """Copy what `population` has of this member; the state of its dropout, None where it has left."""
+        self._copy_weights()
+        if self._row not in population.members:
+            return None
+        row = population.members.index(self._row)
+        states = population.optimizer.state_of(row)
+        optimizer = self.parts.optimizer
+        if states and isinstance(optimizer, torch.optim.Optimizer):
+            for parameter, state in zip(self._parameters(), states, strict=True):
+                made = {name: torch.empty_like(parameter) for name in state if name != "step"}
+                self._assign([state[name] for name in made], list(made.values()))
+                optimizer.state[parameter] = {**({"step": state["step"]} if "step" in state else {}), **made}
+        set_lr(optimizer, self.rate)
+        self.progress.epoch_order, random = population.random_states(self._row)
+        return random

@@ -148,6 +148,31 @@ def test_a_member_that_was_stopped_goes_on_alone(optimizer: str, tmp_path: Path)
             torch.testing.assert_close(resumed.network.state()[name], value, rtol=1e-3, atol=1e-5)
 
 
+def test_members_that_begin_again_have_a_checkpoint_of_their_start_before_they_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process may be killed before their turn comes: what is resumed then is the run from its start."""
+    evaluate = Population.evaluate
+
+    def evaluating(population: Population) -> Any:
+        if len(population.configs) > 1 and population.step > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return evaluate(population)
+
+    monkeypatch.setattr(Population, "evaluate", evaluating)
+    monkeypatch.setattr(Keeper, "keep", lambda keeper, checkpoint: keeper.store.events.append(checkpoint))
+    configs = [resolve({**CIRCLES, "dropout": 0.3, "seed": seed}) for seed in (0, 1)]
+    tapes, _ = train(configs)
+    for config, tape in zip(configs, tapes, strict=True):
+        told: list[object] = list(tape.events)
+        place = next(i for i, event in enumerate(told) if isinstance(event, events.RunResumed))
+        kept = next(event for event in reversed(told[:place]) if isinstance(event, Checkpoint))
+        assert (kept.step, kept.epoch) == (0, 1)
+        resumed = Trainer(config, Control(), again := [Tape()], resume=lambda kept=kept: kept)
+        assert resumed.run().status == "finished"
+        assert again[0].losses == pytest.approx(run(config)[1].losses, rel=1e-6)
+
+
 def test_each_member_obeys_its_own_control(monkeypatch: pytest.MonkeyPatch) -> None:
     configs = [resolve({**CIRCLES, "seed": seed, "epochs": 40}) for seed in range(3)]
     tapes, keepers = train(configs, _0_20=Control.stop, _1_40=lambda own: own.set_lr(0.5))
