@@ -32,7 +32,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# An example that takes long on a busy machine is no failure. Each time others are drawn, and each night more of them.
+# An example that takes long on a busy machine is no failure. Each time others are drawn, and each night more, unless a
+# test says how many.
 settings.register_profile("unhurried", deadline=None, max_examples=40)
 settings.register_profile("thorough", deadline=None, max_examples=300)
 settings.load_profile("unhurried")

@@ -104,12 +104,14 @@ class _Map:
         self._shown: list[str] = []  # lines on the terminal
         self._drawn_at = 0.0
         self._training: MapTraining | None = None  # None before its first look at the clock
+        self._wanted = 0  # networks
         self._problem = ""  # why it has failed
 
     def train(
         self, cells: Mapping[Cell, Sequence[RunConfig]], *, as_json: bool, quiet: bool, on_hangup: OnHangup, jobs: Jobs
     ) -> int:
         """Train `cells`, and say what came of all; the exit status."""
+        self._wanted = sum(map(len, cells.values()))
         out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
         live = not quiet and out.isatty() and terminal.moves_cursor()
         control = Control()
@@ -120,7 +122,7 @@ class _Map:
                     training, finished = self._train(cells, control, live, quiet, err, jobs)
                 except Exception as error:
                     status = self._failed(error, err)
-                    if as_json and status == 1:
+                    if as_json and (status == 1 or self._known.cells):
                         with contextlib.suppress(OSError):  # nobody reads it
                             print(to_json(self._as_json("failed")), file=out, flush=True)
                     return status
@@ -272,7 +274,7 @@ class _Map:
             "show": self._quantity,
             "status": status,
             "message": self._problem,
-            "networks": training.networks if training is not None else 0,
+            "networks": training.networks if training is not None else self._wanted,
             "steps": training.steps if training is not None else 0,
             "seconds": round(training.seconds, 4) if training is not None else 0.0,
             "cells": cells_in_order(spec, self._known.cells),

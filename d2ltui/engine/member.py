@@ -115,11 +115,13 @@ class Member:
 
         A learning rate that somebody has asked for is asked for again.
         """
-        self._population, changed = None, self.progress.lr
+        asked = self.control.take_lr()
+        self._population, changed = None, self.progress.lr if asked is None else asked
         self.progress = Progress(self.config)
         self.emit.step = 0
         self.prepare(*self._given)
         self.emit(events.RunResumed(0, 1, 0.0, self.config.lr))
+        self.emit(events.StatusChanged("loading"))  # until its turn comes
         self.emit(events.Noted(0, why))
         if changed != self.config.lr:
             self.control.set_lr(changed)

@@ -159,8 +159,9 @@ class LiveRun:
         self.step, self.seconds, self.lr = event.step, event.seconds, event.lr
 
     def _keep(self, probed: events.LayersProbed) -> None:
-        """Add to the history."""
-        probes = [*self.probes, msgspec.structs.replace(probed, layers=tuple(map(_without_units, probed.layers)))]
+        """Add to the history; a moment that is looked at again, by a run that has begun again, is there once."""
+        before = self.probes[:-1] if self.probes and self.probes[-1].step == probed.step else self.probes
+        probes = [*before, msgspec.structs.replace(probed, layers=tuple(map(_without_units, probed.layers)))]
         self.probes = _thinned(probes, min(MAX_PROBES, max(2, MAX_LAYERS // max(1, len(probed.layers)))))
 
     def _keep_pause(self, step: int) -> None:

@@ -76,7 +76,7 @@ def train_here(
 ) -> list[Ended]:
     """Train runs that can be trained together, or one; `trouble` is told what goes wrong with them, in sentences."""
     runs = [_Run.new(one, trouble) for one in wanted]
-    if len(runs) == 1 or not _together(runs, watch, sink_of):
+    if len(runs) == 1 or not _together(runs, watch, sink_of, trouble):
         for one in runs:
             watch(one.control)
             sink = sink_of(one.config, one.control)
@@ -88,7 +88,7 @@ def train_here(
     return [one.ended(slice) for one in runs]
 
 
-def _together(runs: Sequence[_Run], watch: Watch, sink_of: SinkOf) -> bool:
+def _together(runs: Sequence[_Run], watch: Watch, sink_of: SinkOf, trouble: Callable[[str], None]) -> bool:
     """As a population; False where each of them has to be trained by itself."""
     from d2ltui.runner.together import train_slice
 
@@ -104,6 +104,7 @@ def _together(runs: Sequence[_Run], watch: Watch, sink_of: SinkOf) -> bool:
         [one.control for one in runs],
         [one.recording for one in runs],
         [one.give_up for one in runs],
+        say=trouble,
     )
 
 

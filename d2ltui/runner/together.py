@@ -92,10 +92,11 @@ def train_slice(
     give_up: Sequence[Callable[[events.Finding], None] | None] = (),
     *,
     graphs: Callable[[torch.device], Graphs | None] = graphs_of,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> bool:
     """Train runs together, each with its sinks, its own control and its recording; `control` ends or pauses all.
 
-    Where the memory does not suffice after all, they begin again as two halves, one after the other, and say so.
+    Where the memory does not suffice after all, they begin again as two halves, one after the other; `say` is told why.
 
     Of `give_up`, where it is there, each run's is told why that run is ended, since it will not learn any more.
     `graphs` are those of a device, as which steps are taken where it has some.
@@ -119,7 +120,7 @@ def train_slice(
     except Exception:
         return False  # whatever it is, each run by itself says it in its own words
     else:
-        watcher.train()
+        watcher.train(say)
     for recording in recordings:
         while recording is not None and not recording.close():
             pass
@@ -151,6 +152,7 @@ class _Watcher:
         self, members: Sequence[Member], control: Control, build: Build, population: Population | None = None
     ) -> None:
         self._all, self._control, self._build = members, control, build
+        self._waiting: Sequence[Member] = ()  # for their turn, after these
         self._trained = population  # built before its members begin, or else by `_train`
         self._clock = Clock()
         self._shares = [0.0] * len(members)  # seconds, of which each member that is trained takes an equal part
@@ -201,7 +203,7 @@ class _Watcher:
         assert self._trained is not None
         return self._trained
 
-    def train(self) -> None:
+    def train(self, say: Callable[[str], None]) -> None:
         """To the end of every member; those for which the memory does not suffice at once, in halves."""
         rest = self._train()
         if not rest:
@@ -211,15 +213,19 @@ class _Watcher:
         why = _(
             "there is not enough memory for {n} networks at once: they start again in two groups, one after the other"
         )
+        why = why.format(n=len(rest))
+        say(why)
         for member in rest:
             try:
-                member.begin_again(why.format(n=len(rest)))
+                member.begin_again(why)
             except Exception as error:
                 member.end("failed", error=error)
         half = len(rest) // 2
-        for part in (rest[:half], rest[half:]):
+        for part, later in ((rest[:half], rest[half:]), (rest[half:], [])):
             if here := [member for member in part if not member.ended]:
-                _Watcher(here, self._control, self._build).train()
+                watcher = _Watcher(here, self._control, self._build)
+                watcher._waiting = [*later, *self._waiting]
+                watcher.train(say)
 
     def _train(self) -> Sequence[Member]:
         """All of them; returns those that have not ended since together they do not fit into the memory."""
@@ -326,6 +332,9 @@ class _Watcher:
         for index, member in enumerate(self._all):
             if not member.ended and member.control.attention:
                 self._handle(index, member)
+        for member in self._waiting:
+            if not member.ended and member.control.stopping:
+                member.end("stopped", summary.stopped(0))
         self._wait_while_paused()
         if all(member.ended for member in self._all):
             raise Stopped

@@ -252,6 +252,7 @@ class RunWriter:
             self._roll_back()
             raise
         self._log.clear()
+        self._found = frozenset()  # what is found again is told again
         self._progress = {"step": event.step, "epoch": event.epoch - 1, "seconds": event.seconds, "lr": event.lr}
         self.stored_step = event.step
 

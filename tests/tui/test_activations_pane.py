@@ -61,6 +61,6 @@ async def test_v_shows_the_weights_and_then_the_gradients(open_app: Opener, monk
         assert weights.split()[-8:] == ["b", "4", "true", "w", "2", "-3.4", "b", "4.2"]
         assert "norm 0.25" in gradients
         pane.show_run(RunView(live=live, zoomed="activations"))
-        assert "".join(text for _, text in pane.view.lines[0]) == "1 Linear: weights"
+        assert "".join(text for _, text in pane.view.lines[0]) == "1 Linear: weights  2 looks"
         await person.press("V")
-        assert "".join(text for _, text in pane.view.lines[0]) == "1 Linear"
+        assert "".join(text for _, text in pane.view.lines[0]) == "1 Linear  2 looks"

@@ -152,6 +152,7 @@ def test_memory_that_runs_out_while_seeds_train_halves_them(  # type: ignore[no-
     status, out, err = command("train", "--seeds", "5", "--json", *OPTIONS)
     assert (status, "Traceback" in err) == (0, False)
     assert full == [5, 2, 3, 1, 2]
+    assert "5 networks at once" in err
     runs = json.loads(out.splitlines()[-1])["runs"]
     assert [one["status"] for one in runs] == ["finished"] * 5
     for tape, one in zip(alone, runs, strict=True):
@@ -162,6 +163,7 @@ def test_memory_that_runs_out_while_seeds_train_halves_them(  # type: ignore[no-
                 [epoch.val_loss for epoch in tape.of(EpochEnded)], rel=1e-4
             )
             assert any("5 networks at once" in note.sentence for note in live.notes)
+            assert len({probed.step for probed in live.probes}) == len(live.probes)
 
 
 def test_halves_that_do_not_even_fit_at_first_are_halved_again(  # type: ignore[no-untyped-def]

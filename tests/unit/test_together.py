@@ -19,6 +19,7 @@ from d2ltui.cli import app
 from d2ltui.data import load
 from d2ltui.engine import checkpoint as checkpoints
 from d2ltui.engine import launches
+from d2ltui.engine import population as population_module
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.device_choice import Choice
@@ -171,6 +172,37 @@ def test_members_that_begin_again_have_a_checkpoint_of_their_start_before_they_s
         resumed = Trainer(config, Control(), again := [Tape()], resume=lambda kept=kept: kept)
         assert resumed.run().status == "finished"
         assert again[0].losses == pytest.approx(run(config)[1].losses, rel=1e-6)
+
+
+def test_members_that_wait_for_their_turn_are_stopped_and_keep_the_rate_that_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four begin again as two and two: the third is stopped while the first two train; the fourth has another rate."""
+    evaluate = Population.evaluate
+
+    def evaluating(population: Population) -> Any:
+        if len(population.configs) > 2 and population.step > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return evaluate(population)
+
+    monkeypatch.setattr(Population, "evaluate", evaluating)
+    monkeypatch.setattr(population_module, "PUBLISH_EVERY", 0.0)
+    configs = [resolve({**CIRCLES, "seed": seed}) for seed in range(4)]
+    controls = [Control() for _ in configs]
+    tapes = [Tape() for _ in configs]
+
+    def act(event: events.Event) -> None:
+        if isinstance(event, events.RunResumed):
+            controls[2].stop()
+            controls[3].set_lr(0.03)
+
+    sinks = [[tapes[0], act], *([tape] for tape in tapes[1:])]
+    assert train_slice(configs, Control(), sinks, controls, [None] * 4)
+    assert [tape.ended.status for tape in tapes] == ["finished", "finished", "stopped", "finished"]
+    told = tapes[2].events
+    place = next(i for i, event in enumerate(told) if isinstance(event, events.RunResumed))
+    assert not any(isinstance(event, events.StepsTrained) for event in told[place:])
+    assert [event.lr for event in tapes[3].of(events.LearningRateChanged)][-1] == 0.03
 
 
 def test_each_member_obeys_its_own_control(monkeypatch: pytest.MonkeyPatch) -> None:

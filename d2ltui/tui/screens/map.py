@@ -319,8 +319,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         elif not maps.widen():
             self.say(_("this map is being trained: stop it first (x)"))
         elif maps.present is not None:
-            self._axes.show(maps.present.spec)
-            self.tick()
+            self.map_shown()
 
     # What is seen of it
 

@@ -32,7 +32,7 @@ def welcome(width: int) -> Drawing:
 def trouble(growing: GrowingMap) -> str:
     """What to tell beside the cells: why a map has failed in the middle, or what went wrong while it goes on; or ""."""
     failed = growing.problem not in ("", STOPPED) and growing.known.cells
-    return growing.problem if failed else growing.trouble
+    return "; ".join(filter(None, (growing.problem if failed else "", growing.trouble)))
 
 
 def progress(growing: GrowingMap, busy: bool, room: int) -> str:
