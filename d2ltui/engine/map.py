@@ -13,7 +13,6 @@ import contextlib
 import math
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
@@ -30,6 +29,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.device import make_current, select
 from d2ltui.engine.graphs import Graphs, graphs_of
 from d2ltui.engine.joining import free_on, may_join, members_at_once
+from d2ltui.engine.map_merge import finite, merge
 from d2ltui.engine.population import Block, EpochFigures, Population
 from d2ltui.engine.trainer import Trainer
 from d2ltui.history.epochs import Epochs
@@ -189,34 +189,37 @@ class MapTraining:
         if may_join(configs[0]) is None:
             members = [self._train_alone(config) for config in configs]
         else:
-            members = self._train_together(cells, configs)
+            members = self._train_together(configs)
         found, rest = {}, iter(members)
         for cell in cells:
             found[cell] = merge([next(rest) for __ in self._cells[cell]])
         return found
 
-    def _train_together(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
+    def _train_together(self, configs: Sequence[RunConfig]) -> list[Figures]:
         """As one population; where the memory does not suffice for it, as two halves."""
         try:
-            return self._train_at_once(cells, configs)
+            return self._train_at_once(configs)
         except Exception as error:
-            if not summary.is_out_of_memory(error) or len(cells) < 2:
+            if not summary.is_out_of_memory(error) or len(configs) < 2:
                 raise
         # Not above: as long as the error is at hand, so is what its traceback holds, which is the whole population.
-        half = len(cells) // 2
-        rest = half * len(configs) // len(cells)
-        halves = (cells[:half], configs[:rest]), (cells[half:], configs[rest:])
-        return [figures for part in halves for figures in self._train_together(*part)]
+        half = len(configs) // 2
+        return [figures for part in (configs[:half], configs[half:]) for figures in self._train_together(part)]
 
-    def _train_at_once(self, cells: list[Cell], configs: list[RunConfig]) -> list[Figures]:
+    def _train_at_once(self, configs: Sequence[RunConfig]) -> list[Figures]:
         data = [self._data[data_key(config)] for config in configs]
         device = select(configs[0].device)
         make_current(device)
         graphs = self._graphs_of(device)
         population = Population(configs, data, device, self._control, metrics=False, graphs=graphs)
-        watcher = _Slice(self, cells, population)
+        watcher = _Slice(self, population)
         watcher.look()
-        population.train(watcher)
+        try:
+            population.train(watcher)
+        except Exception as error:
+            if summary.is_out_of_memory(error):  # they are trained again
+                self.count(-watcher.counted)
+            raise
         self.why_not = population.why_not or self.why_not
         watcher.look(last=True)
         return watcher.figures(data)
@@ -266,8 +269,9 @@ class MapTraining:
 class _Slice:
     """Watches a population, and says at its end what each member has come to."""
 
-    def __init__(self, training: MapTraining, cells: Sequence[Cell], population: Population) -> None:
-        self._training, self._cells, self._population = training, cells, population
+    def __init__(self, training: MapTraining, population: Population) -> None:
+        self._training, self._population = training, population
+        self.counted = 0  # steps of single networks
         self._control = training._control
         n = len(population.configs)
         self._epochs: list[tuple[int, tuple[int, ...], EpochFigures]] = []
@@ -275,7 +279,9 @@ class _Slice:
         self._histograms: dict[int, list[list[Any]]] = {}
 
     def steps(self, members: Sequence[int], block: Block) -> None:
-        self._training.count(len(members) * len(block.sizes))
+        steps = len(members) * len(block.sizes)
+        self.counted += steps
+        self._training.count(steps)
 
     def epoch(self, members: Sequence[int], number: int, figures: EpochFigures) -> None:
         self._epochs.append((self._population.step, tuple(members), figures))
@@ -357,44 +363,3 @@ _SAID = {
     "divergence": _("The loss has grown a hundredfold, and the network knows no more than a guess."),
     "not-learning": _("The network knows no more than a guess."),
 }
-
-
-def finite(value: float) -> float | None:
-    """`value`, where it is a number."""
-    return value if math.isfinite(value) else None
-
-
-def merge(members: Sequence[Figures]) -> Figures:
-    """One cell's figures from those of its seeds: means of those that finished, and the commonest finding."""
-    good = [one for one in members if one["status"] == "finished"]
-    found: Figures = {}
-    for name in members[0]:
-        if name in ("finding", "status", SAID, CURVES, HISTOGRAMS):
-            continue
-        values = [one[name] for one in good if one[name] is not None]
-        found[name] = sum(values) / len(values) if values else None
-    found["finding"] = Counter(one["finding"] for one in members).most_common(1)[0][0]
-    found["status"] = "finished" if good else "diverged"
-    found |= next({SAID: one[SAID]} if SAID in one else {} for one in members if one["finding"] == found["finding"])
-    found |= _merged_curves([one[CURVES] for one in good or members if CURVES in one])
-    found |= next(({HISTOGRAMS: one[HISTOGRAMS]} for one in good if HISTOGRAMS in one), {})  # the first seed's
-    if len(members) > 1:
-        found["diverged"] = len(members) - len(good)
-    return found
-
-
-def _merged_curves(curves: Sequence[Mapping[str, list[float | None]]]) -> Figures:
-    """The means of several runs' curves, where they are as long; else the first one's."""
-    if not curves:
-        return {}
-    alike = [one for one in curves if one["epoch"] == curves[0]["epoch"]]
-    merged: dict[str, list[float | None]] = {}
-    for name in curves[0]:
-        columns = zip(*(one[name] for one in alike), strict=True)
-        merged[name] = [_mean(column) for column in columns]
-    return {CURVES: merged}
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    numbers = [value for value in values if value is not None]
-    return sum(numbers) / len(numbers) if numbers else None

@@ -118,7 +118,9 @@ def test_memory_that_runs_out_after_an_epoch_halves_the_slice(monkeypatch: pytes
 
     monkeypatch.setattr(Population, "evaluate", full)
     done: dict[Cell, Figures] = {}
-    assert MapTraining(cells, Control(), 1).train(done.update)
+    training = MapTraining(cells, Control(), 1)
+    assert training.train(done.update)
+    assert training.steps == 4 * base.total_steps  # what was trained in vain is not among them
     assert max(sizes) == 4
     assert done.keys() == expected.keys()
     for cell, figures in done.items():
@@ -145,7 +147,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_memory_that_runs_out_while_seeds_train_halves_them(  # type: ignore[no-untyped-def]
-    command, full: list[int], tmp_path: Path
+    command, full: list[int]
 ) -> None:
     """Each comes to what it comes to alone; what was told before is told once."""
     alone = [run(resolve({**CIRCLES, "seed": seed}))[1] for seed in range(5)]
@@ -201,6 +203,15 @@ def test_a_single_run_that_does_not_fit_fails_and_the_others_finish(  # type: ig
     assert (status, "Traceback" in err) == (1, False)
     statuses = [one["status"] for one in json.loads(out.splitlines()[-1])["runs"]]
     assert statuses == ["finished", "failed", "finished", "finished"]
+
+
+def test_the_seeds_of_one_cell_are_halved_too(full: list[int]) -> None:
+    base = resolve(CIRCLES)
+    done: dict[Cell, Figures] = {}
+    cells: dict[Cell, list[RunConfig]] = {(0, 0): [msgspec.structs.replace(base, seed=seed) for seed in range(4)]}
+    assert MapTraining(cells, Control(), 1).train(done.update)
+    assert full == [4, 2, 2]
+    assert done[0, 0]["status"] == "finished"
 
 
 def test_seeds_whose_device_fails_are_failed_runs_with_their_curves(  # type: ignore[no-untyped-def]

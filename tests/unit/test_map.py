@@ -22,7 +22,8 @@ from d2ltui.diagnosis.look_batched import look_at_all
 from d2ltui.diagnosis.probes import probe, probe_batch
 from d2ltui.engine import map as map_module
 from d2ltui.engine.control import Control
-from d2ltui.engine.map import Cell, Figures, MapTraining, merge
+from d2ltui.engine.map import Cell, Figures, MapTraining
+from d2ltui.engine.map_merge import merge
 from d2ltui.nn import build
 from d2ltui.nn.batched import BatchedNetwork
 from d2ltui.spec import catalogue
