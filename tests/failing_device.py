@@ -1,7 +1,8 @@
-"""A GPU that fails while networks are trained, on a machine that has none."""
+"""A GPU that fails, or whose memory runs out, while networks are trained, on a machine that has none."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,3 +48,20 @@ def cuda_error() -> Exception:
     """What PyTorch raises; versions before 2.8 have no kind of its own for it."""
     kind: type[Exception] = getattr(torch, "AcceleratorError", RuntimeError)
     return kind(f"{BROKEN}\nCUDA kernel errors might be asynchronously reported at some other API call")
+
+
+def memory_runs_out(monkeypatch: pytest.MonkeyPatch, where: Callable[[Population], bool]) -> None:
+    """At the end of an epoch, not of the first step, of populations `where` it shall."""
+    evaluate = Population.evaluate
+
+    def evaluating(population: Population) -> Any:
+        if where(population) and population.step > 1:
+            raise out_of_memory()
+        return evaluate(population)
+
+    monkeypatch.setattr(Population, "evaluate", evaluating)
+
+
+def out_of_memory() -> Exception:
+    """What PyTorch raises."""
+    return torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")

@@ -1,4 +1,4 @@
-"""Heatmaps as lines of runs: a cell of a grid is two characters, fuller for more, and marks where there is no number.
+"""Heatmaps as lines of runs: a cell of a grid is two characters, the fuller the brighter, or a mark without a number.
 
     draw_map(values, x, y, ...)     # values (rows, columns), the lowest row first
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-import torch
 from runs import run
 
 from d2ltui.engine import map as map_module
@@ -24,7 +23,7 @@ from d2ltui.spec.maps import MapSpec
 from d2ltui.store import home, maps
 from d2ltui.store.reader import RunReader
 from d2ltui.tui.services.map_runner import GrowingMap
-from tests.failing_device import FAILED, Device, cuda_error
+from tests.failing_device import FAILED, Device, cuda_error, memory_runs_out, out_of_memory
 
 CIRCLES: dict[str, object] = {
     "dataset": "circles", "hidden": "4", "batch_size": 400, "epochs": 3, "device": "cpu", "threads": 1,
@@ -113,7 +112,7 @@ def test_memory_that_runs_out_after_an_epoch_halves_the_slice(monkeypatch: pytes
     def full(population: Population) -> Any:
         sizes.append(len(population.members))
         if len(population.members) > 1 and population.step > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            raise out_of_memory()
         return evaluate(population)
 
     monkeypatch.setattr(Population, "evaluate", full)
@@ -139,7 +138,7 @@ def full(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             before.append(weakref.ref(population))
             sizes.append(len(population.configs))
         if len(population.configs) > 2 and population.step > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            raise out_of_memory()
         return evaluate(population)
 
     monkeypatch.setattr(Population, "evaluate", evaluating)
@@ -176,7 +175,7 @@ def test_halves_that_do_not_even_fit_at_first_are_halved_again(  # type: ignore[
 
     def building(population: Population, configs: Any, *args: Any, **how: Any) -> None:
         if built and len(configs) > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+            raise out_of_memory()
         built.append(len(configs))
         init(population, configs, *args, **how)
 
@@ -191,14 +190,7 @@ def test_a_single_run_that_does_not_fit_fails_and_the_others_finish(  # type: ig
     command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever they are together with."""
-    evaluate = Population.evaluate
-
-    def evaluating(population: Population) -> Any:
-        if 1 in [config.seed for config in population.configs] and population.step > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-        return evaluate(population)
-
-    monkeypatch.setattr(Population, "evaluate", evaluating)
+    memory_runs_out(monkeypatch, lambda population: 1 in [config.seed for config in population.configs])
     status, out, err = command("train", "--seeds", "4", "--json", *OPTIONS)
     assert (status, "Traceback" in err) == (1, False)
     statuses = [one["status"] for one in json.loads(out.splitlines()[-1])["runs"]]

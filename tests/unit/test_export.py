@@ -6,7 +6,6 @@ import csv
 import itertools
 import json
 import math
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import torch
 from runs import Copied
 from torch import nn
 
-from d2ltui.cli import app
 from d2ltui.data import load
 from d2ltui.engine.control import Control
 from d2ltui.runner.headless import run
@@ -44,21 +42,6 @@ def short() -> Path:
 @pytest.fixture
 def path(copied: Copied) -> Path:
     return copied(short)
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    """Runs `d2ltui ARGUMENTS`: exit status, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        out, err = capfd.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, out, err
-
-    return run
 
 
 def test_csv(path: Path) -> None:

@@ -32,6 +32,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import home
 from d2ltui.store.reader import RunReader
+from tests.failing_device import memory_runs_out
 
 CIRCLES = {"dataset": "circles", "hidden": "8,6", "batch_size": 200, "epochs": 6, "device": "cpu", "threads": 1}
 
@@ -153,14 +154,7 @@ def test_members_that_begin_again_have_a_checkpoint_of_their_start_before_they_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The process may be killed before their turn comes: what is resumed then is the run from its start."""
-    evaluate = Population.evaluate
-
-    def evaluating(population: Population) -> Any:
-        if len(population.configs) > 1 and population.step > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-        return evaluate(population)
-
-    monkeypatch.setattr(Population, "evaluate", evaluating)
+    memory_runs_out(monkeypatch, lambda population: len(population.configs) > 1)
     monkeypatch.setattr(Keeper, "keep", lambda keeper, checkpoint: keeper.store.events.append(checkpoint))
     configs = [resolve({**CIRCLES, "dropout": 0.3, "seed": seed}) for seed in (0, 1)]
     tapes, _ = train(configs)
@@ -178,14 +172,7 @@ def test_members_that_wait_for_their_turn_are_stopped_and_keep_the_rate_that_was
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Four begin again as two and two: the third is stopped while the first two train; the fourth has another rate."""
-    evaluate = Population.evaluate
-
-    def evaluating(population: Population) -> Any:
-        if len(population.configs) > 2 and population.step > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
-        return evaluate(population)
-
-    monkeypatch.setattr(Population, "evaluate", evaluating)
+    memory_runs_out(monkeypatch, lambda population: len(population.configs) > 2)
     monkeypatch.setattr(population_module, "PUBLISH_EVERY", 0.0)
     configs = [resolve({**CIRCLES, "seed": seed}) for seed in range(4)]
     controls = [Control() for _ in configs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 from runs import short
 
-from d2ltui.cli import app
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
@@ -32,18 +30,6 @@ from d2ltui.store.session import RunWriter
 
 Command = Callable[..., tuple[int, str, str]]
 UNKNOWN = {"entropy_bonus": 1.5, "curriculum": {"name": "cosine", "warm_up": [1, 2]}}
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        out, err = capfd.readouterr()
-        return int(end.value.code or 0), out, err
-
-    return run
 
 
 def stopped(config: RunConfig) -> Path:
