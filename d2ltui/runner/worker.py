@@ -106,6 +106,13 @@ class Worker:
         if self.control is not None:
             self.control.stop()
 
+    def go_on_unseen(self) -> None:
+        """Nobody is left who could ask for the next step, or who looks at the layers: on to the end."""
+        if self.control is not None:
+            self.control.set_pace(None)
+            self.control.resume()
+            self.control.observe(False)
+
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; False where it has not within `timeout` seconds.
 

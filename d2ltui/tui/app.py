@@ -101,7 +101,7 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         self._watch = watch
         self._trouble_told = ""
         self._failures_told: list[ObserverFailed] = []  # of the run on the screen, at the last look
-        self.hung_up = False  # whether the terminal has gone and a run goes on without it
+        self.hung_up = False  # whether the terminal has gone and what is trained goes on without it
         self._worker: Worker | None = None
         self._observers: set[str] = set()
         # One object: what was drawn through it stays good.
@@ -235,16 +235,14 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
     # Signals: see `tui.signals`
 
     def hang_up(self) -> None:
-        """The terminal is gone. A run goes on to its end without it, unless it is told to stop."""
+        """The terminal is gone. What is trained goes on to its end without it, unless it is told to stop."""
         if self.signals is not None:
             self.signals.ignore_hangups()
-        if self.training and self._on_hangup == "continue":
+        if (self.training or self.maps.busy) and self._on_hangup == "continue":
             self.hung_up = True
-            if self._worker is not None and self._worker.control is not None:
-                # Nobody is left who could ask for the next step, or who looks at the layers.
-                self._worker.control.set_pace(None)
-                self._worker.control.resume()
-                self._worker.control.observe(False)
+            if self._worker is not None:
+                self._worker.go_on_unseen()
+            self.maps.go_on_unseen()
             self.exit(return_code=0)
         else:
             self.leave(128 + signal.SIGHUP)

@@ -121,7 +121,7 @@ def _print_stored(path: Path) -> int | None:
 
 
 def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
-    """Wait for the training thread; False where it does not end soon. Without a terminal, a run goes on to its end."""
+    """Wait for what is trained; False where it does not end soon. Without a terminal, it goes on to its end."""
     if not app.hung_up:
         app.stop_run()
         until = time.monotonic() + STORE_TIMEOUT
@@ -133,14 +133,14 @@ def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
         while not joined and (app.owes_the_store or not loads) and time.monotonic() < until and not signals.impatient:
             joined = app.join(0.1)
         _finish_lesson(app, signals, until)
-        return joined
+        return app.maps.join(JOIN_TIMEOUT) and joined  # a map has stored what it had, and closes its files
     signals.on_end = app.stop_run
     if signals.ended_by is not None:
         app.stop_run()
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):  # whatever a library prints must not fail for want of a terminal
         os.dup2(null, descriptor)
-    while not app.join(1.0):
+    while not (app.join(1.0) and app.maps.join(1.0)):
         pass
     _finish_lesson(app, signals, time.monotonic() + STORE_TIMEOUT)
     return True

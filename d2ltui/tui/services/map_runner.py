@@ -306,6 +306,11 @@ class MapRunner:
         if self._shown:
             self._shown[-1].control.stop()
 
+    def go_on_unseen(self) -> None:
+        """Nobody is left who could end a pause: on to the end."""
+        if (control := self.under_way) is not None:
+            control.resume()
+
     def join(self, timeout: float) -> bool:
         """Wait for the thread to end; False where it has not within `timeout` seconds."""
         if self._thread is not None:
