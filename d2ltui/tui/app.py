@@ -6,7 +6,7 @@ import signal
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import App
@@ -18,6 +18,7 @@ from d2ltui.spec.language import _
 from d2ltui.spec.terminal import is_kernel_console
 from d2ltui.tui.early import EarlyInput, ScreenReady
 from d2ltui.tui.keys import APP_BINDINGS
+from d2ltui.tui.notices import NoticesApp
 from d2ltui.tui.render.app import FrameApp
 from d2ltui.tui.render.key_queue import KeyHandled, KeyQueue
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter, is_utf8
@@ -53,7 +54,7 @@ ANSWER = 0.1  # seconds that a run rests at most while a key is answered
 MAX_BACKLOG = 2  # writes that wait for the terminal
 
 
-class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
+class D2LApp(SuspendableApp, NoticesApp, DefectsApp, FrameApp, App[None]):
     """d2ltui's interface."""
 
     CSS_PATH = "app.tcss"
@@ -341,10 +342,6 @@ class D2LApp(SuspendableApp, DefectsApp, FrameApp, App[None]):
         (self._observers.add if looks else self._observers.discard)(who)
         if self.control is not None:
             self.control.observe(self.observed)
-
-    def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
-        """A notice. It is text: a sentence that names a path or a value may hold brackets."""
-        super().notify(message, markup=markup, **options)
 
     def run_ended(self, live: LiveRun) -> None:
         """A run has ended and its end is on the screen."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from d2ltui.tui.services.occupied import occupied
 
 if TYPE_CHECKING:
+    from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
     from d2ltui.engine.control import Control, Mode
@@ -74,6 +75,9 @@ class Host(Protocol):
 
     def observe(self, who: str, looks: bool) -> None:
         """`who` shows the layers, or no longer."""
+
+    def tell(self, message: str, screen: Screen[Any] | None, *, severity: SeverityLevel = ...) -> None:
+        """A notice of this screen, in front or not; of None: of everything, shown wherever somebody is."""
 
     def run_ended(self, live: LiveRun) -> None:
         """A run has ended and its end is on the screen."""

@@ -151,7 +151,7 @@ async def test_a_look_that_fails_is_told_each_time_and_the_process_still_looked_
     told: list[str] = []
     async with open_app() as person:
         process = await train_elsewhere(person)
-        monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
+        monkeypatch.setattr(person.app, "tell", lambda message, *_, **options: told.append(message))
         await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
         person.app.stored.watch(runs()[-1].path)
         await person.until_word("training")

@@ -123,11 +123,8 @@ class MainScreen(OpeningScreen):
         """A stored run comes to the screen: the form describes it, unless another program trains it."""
         if config is not None:
             self._setup.describe(config)
-        self.app.notify(
-            (_("{name} is on the screen") if config is None else _("{name} is on the screen, and in the form")).format(
-                name=name
-            )
-        )
+        said = _("{name} is on the screen") if config is None else _("{name} is on the screen, and in the form")
+        self.host.tell(said.format(name=name), self)  # another one may be in front, about to close
 
     def _view(self) -> RunView:
         live = self.host.live

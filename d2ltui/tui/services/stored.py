@@ -15,6 +15,7 @@ from d2ltui.tui.services.threads import in_thread
 
 if TYPE_CHECKING:
     from textual.app import App
+    from textual.notifications import SeverityLevel
 
     from d2ltui.engine.control import Control
     from d2ltui.history.live import LiveRun
@@ -72,6 +73,9 @@ class Owner(Protocol):
 
     def go_on(self, recording: RunRecording, control: Control) -> None:
         """Go on with a stored run; there is no other."""
+
+    def tell(self, message: str, screen: None, *, severity: SeverityLevel) -> None:
+        """A notice that is shown wherever somebody is."""
 
 
 class StoredRuns:
@@ -142,7 +146,7 @@ class StoredRuns:
         if (problem := self.watched.problem) != self._told:  # it is looked for at every tick
             self._told = problem
             if problem:
-                self._app.notify(problem, severity="warning")
+                self._owner.tell(problem, None, severity="warning")
 
     def leave(self, timeout: float = 0.0) -> None:
         """Watch no longer, and wait so many seconds for the threads. The run goes on."""

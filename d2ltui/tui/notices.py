@@ -1,0 +1,71 @@
+"""Notices: each is of the screen that it was given on, and goes with it; what has failed is told everywhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual.notifications import Notification, Notifications, Notify, SeverityLevel
+from textual.widgets._toast import ToastRack
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.screen import Screen
+
+    AppMixin = App[Any]
+else:
+    AppMixin = object  # Textual looks for style sheets beside the first base that is an application
+
+
+class Notice(Notification):
+    """A notice of `screen`; of None: of none in particular, and shown on whichever is in front."""
+
+    screen: Screen[Any] | None = None
+
+
+class NoticesApp(AppMixin):
+    """An application whose notices do not follow a person onto other screens. (Textual's do.)"""
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A notice of the screen in front; an error is told everywhere.
+
+        It is text: a sentence that names a path or a value may hold brackets.
+        """
+        screen = self.screen if severity != "error" and self.screen_stack else None
+        self.tell(message, screen, title=title, severity=severity, timeout=timeout, markup=markup)
+
+    def tell(
+        self,
+        message: str,
+        screen: Screen[Any] | None,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A notice of this screen, in front or not; of None: of everything, shown wherever somebody is."""
+        seconds = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        notice = Notice(message, title, severity, seconds, markup=markup)
+        notice.screen = screen
+        self.post_message(Notify(notice))
+
+    def _refresh_notifications(self) -> None:
+        """Show those of the screen in front, and forget those of screens that have been closed."""
+        stack = self.screen_stack
+        here = Notifications()
+        for notification in list(self._notifications):
+            screen = notification.screen if isinstance(notification, Notice) else None
+            if screen is not None and screen not in stack:
+                self._unnotify(notification, refresh=False)
+            elif screen is None or screen is stack[-1]:
+                here.add(notification)
+        for rack in stack[-1].query_children(ToastRack) if stack else ():
+            self.call_later(rack.show, here)
