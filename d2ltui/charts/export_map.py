@@ -11,7 +11,7 @@ import numpy as np
 from d2ltui.charts import heatmap
 from d2ltui.charts.of_map import VIRIDIS, best_of, ends_of, title
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec, called, quantities_of
-from d2ltui.spec.numbers import number, setting
+from d2ltui.spec.numbers import setting
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 720, 90, 20, 56, 84
 DIVERGED, UNKNOWN = "#c8c8c8", "#ffffff"
@@ -89,7 +89,7 @@ def _colour(part: float) -> str:
 def _key(ends: heatmap.Ends, best: str, known: Known, y: float) -> str:
     parts, x = [], float(LEFT)
     shares = [i / (KEYS - 1) for i in range(KEYS)] if ends is not heatmap.NO_ENDS else []
-    entries = [(_colour(share), number(ends.value_at(share))) for share in shares]
+    entries = [(_colour(share), ends.label_at(share)) for share in shares]
     if entries and best:
         entries[-1] = entries[-1][0], f"{entries[-1][1]} {best}"
     if known.diverged:

@@ -8,6 +8,7 @@ which part of a large map is drawn, how large each cell is, and which cell lies 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -21,6 +22,8 @@ from d2ltui.spec.numbers import number as as_text
 SHADES, PLAIN_SHADES = "·░▒▓█", ".:+*#"
 LEVELS = 20  # of which each has a style of its own
 FIRST_LEVEL = 300  # the style of the first one; the next ones follow
+CURSOR = FIRST_LEVEL + LEVELS  # the style of the cursor's brackets on the first one; the next ones follow
+BRACKETS = "[]"
 WAITING, DIVERGED, NOTHING, HEALTHY = "  ", "××", "--", "··"
 _PLAIN_MARKS = {DIVERGED: "xx", HEALTHY: ".."}
 LABEL_WIDTH = 9
@@ -31,12 +34,27 @@ FRAME_HEIGHT = 3  # lines beside the cells: the names and labels of the axes
 
 
 class Ends(NamedTuple):
-    """What the darkest and the brightest shade stand for: `low` and `high`, or, where it is `falling`, the reverse."""
+    """What the darkest and the brightest shade stand for: `low` and `high`, or, where it is `falling`, the reverse.
+
+    What lies `below` or `above` them, if anything, has the shade of the end.
+    """
 
     low: float
     high: float
     log: bool
     falling: bool = False
+    below: bool = False
+    above: bool = False
+
+    def label_at(self, share: float, *, ascii: bool = False) -> str:
+        """`value_at` as text; `≤ 0.01` of an end beyond which there are values."""
+        beyond = ""
+        if share in (0.0, 1.0):
+            if (share == 0.0) != self.falling:
+                beyond = ("<= " if ascii else "≤ ") if self.below else ""
+            else:
+                beyond = (">= " if ascii else "≥ ") if self.above else ""
+        return beyond + as_text(self.value_at(share))
 
     def value_at(self, share: float) -> float:
         """What stands `share`, 0 to 1, of the way from the darkest to the brightest."""
@@ -79,13 +97,12 @@ class Grid(NamedTuple):
     ) -> Grid:
         """For a map of `shape` (rows, columns) in `width` × `height` characters, labels and axes included.
 
-        Cells are as large as there is room for, and about square: a character is twice as high as wide. Of more than
-        there is room for, those around `cursor` (column, row) are drawn, or the ones `before` where it is among those.
+        All cells are of one size, and as large as there is room for. Of more than there is room for, those around
+        `cursor` (column, row) are drawn, or the ones `before` where it is among those.
         """
         rows, columns = shape
         across, down = max(CELL, width - LABEL_WIDTH), max(1, height - FRAME_HEIGHT)
         wide, high = max(CELL, across // columns), max(1, down // rows)
-        wide, high = min(wide, 3 * high), min(high, wide)
         last = (before.columns, before.rows) if before is not None else (None, None)
         return cls(
             _around(cursor[0], columns, max(1, across // wide), last[0]),
@@ -117,9 +134,20 @@ def ends_of(values: npt.NDArray[np.float64], *, log: bool, unit: bool) -> Ends:
     return ends_between(float(known.min()), float(known.max()), log=log, unit=unit) if len(known) else NO_ENDS
 
 
-def ends_between(low: float, high: float, *, log: bool, unit: bool, falling: bool = False) -> Ends:
-    """For values from `low` to `high`, with `log` positive ones; where they are `falling`, the lowest is brightest."""
-    return Ends(low, max(high, 1.0) if unit else high, log and high > 10 * low, falling)
+def ends_between(
+    low: float,
+    high: float,
+    *,
+    log: bool,
+    unit: bool,
+    falling: bool = False,
+    beyond: tuple[bool, bool] = (False, False),
+) -> Ends:
+    """For values from `low` to `high`, with `log` positive ones; where they are `falling`, the lowest is brightest.
+
+    `beyond`: whether there are values below `low`, and above `high`.
+    """
+    return Ends(low, max(high, 1.0) if unit else high, log and high > 10 * low, falling, *beyond)
 
 
 def draw_map(
@@ -153,7 +181,7 @@ def draw_map(
         for column in range(columns):
             style, text = _cell(marks.get((column, row)), int(levels[row, column]), ascii, width)
             if (column, row) == cursor:
-                cells += [(Style.TEXT, "["), (style, text[1:-1]), (Style.TEXT, "]")]
+                cells += _under_cursor(style, text)
             else:
                 _add(cells, style, text)
         for part in range(height):
@@ -191,6 +219,18 @@ def _cell(mark: str | None, level: int, ascii: bool, width: int) -> tuple[int, s
     return FIRST_LEVEL + level, shade(level, ascii=ascii) * width
 
 
+def _under_cursor(style: int, text: str) -> list[Run]:
+    """A cell in brackets, which leave its colour, or where there is room for no more, half of its mark."""
+    edges, opening, closing = int(Style.TEXT), BRACKETS[0], BRACKETS[1]
+    if FIRST_LEVEL <= style < FIRST_LEVEL + LEVELS:
+        edges = style - FIRST_LEVEL + CURSOR
+        if len(text) == CELL:
+            return [(edges, BRACKETS)]
+    elif len(text) == CELL:
+        return [(edges, opening), (style, text[1:])]
+    return [(edges, opening), (style, text[1:-1]), (edges, closing)]
+
+
 def _as_wide(mark: str, width: int) -> str:
     return (mark * width)[:width]
 
@@ -203,19 +243,43 @@ def _add(line: list[Run], style: int, text: str) -> None:
 
 
 def _below(labels: Sequence[str], columns: int, name: str, width: int) -> str:
-    """The x axis' labels, as many as have room; the last one is always there."""
+    """The x axis' labels, each at its column."""
     cells = [" "] * (width * columns + max(map(len, labels)))
-    end = width * (columns - 1)
-    cells[end : end + len(labels[-1])] = labels[-1]
-    place = 0
-    while place < columns - 1:
-        text = labels[place]
-        start = width * place
-        if start + len(text) + 1 > end:
-            break
-        cells[start : start + len(text)] = text
-        place += math.ceil((len(text) + 2) / width)
+    for place in ticks(labels, width):
+        cells[width * place : width * place + len(labels[place])] = labels[place]
     return f"{name:<{LABEL_WIDTH}}" + "".join(cells).rstrip()
+
+
+def ticks(labels: Sequence[str], width: int = CELL) -> list[int]:
+    """The columns that have a label: every second one, or third, and so on, from the first one on, and the last one.
+
+    Where cells are wider than CELL, they are those of the narrowest cells, and as many between them as have room: so a
+    map reads the same wherever it is drawn. Of the distances that leave room, the smallest and those up to half as much
+    again, it is the one with the shortest labels: 0.01 rather than 0.02154.
+    """
+    last = len(labels) - 1
+    fitting = {step: _every(step, labels, CELL) for step in range(1, last + 1)}
+    least = next((step for step, places in fitting.items() if places), 0)
+    near = [step for step in fitting if least <= step <= 1.5 * least and fitting[step]]
+
+    def reads_worse(step: int) -> tuple[float, bool]:
+        between = [len(labels[place]) for place in fitting[step][1:-1]]
+        return sum(between) / len(between) if between else math.inf, last % step > 0
+
+    chosen = min(near, key=reads_worse, default=last)
+    finer = (_every(step, labels, width) for step in range(1, chosen + 1) if chosen % step == 0)
+    return next(filter(None, finer), [last])
+
+
+def _every(step: int, labels: Sequence[str], width: int) -> list[int]:
+    """From the first one on every `step`th column, and the last one; none where their labels have no room."""
+    last = len(labels) - 1
+    places = list(range(0, last, step))
+    if last % step and width * (last - places[-1]) <= len(labels[places[-1]]):
+        places.pop()  # it is not as far from the end as the others are from each other
+    places.append(last)
+    fits = all(width * (b - a) > len(labels[a]) for a, b in itertools.pairwise(places))
+    return places if fits else []
 
 
 def legend(ends: Ends, *, ascii: bool, best: str = "") -> list[Run]:
@@ -224,6 +288,6 @@ def legend(ends: Ends, *, ascii: bool, best: str = "") -> list[Run]:
     for step in range(5):
         share = step / 4
         level = round(share * (LEVELS - 1))
-        said = as_text(ends.value_at(share)) + (f" {best}" if best and step == 4 else "")
+        said = ends.label_at(share, ascii=ascii) + (f" {best}" if best and step == 4 else "")
         runs += [(FIRST_LEVEL + level, shade(level, ascii=ascii) * CELL), (Style.AXIS, f" {said}  ")]
     return runs

@@ -16,9 +16,10 @@ from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Drawing, Line, Run, Style
 from d2ltui.spec.findings import rule_in_words
 from d2ltui.spec.language import _, pgettext
-from d2ltui.spec.maps import CURVES, LOGARITHMIC, LOWER_IS_BETTER, UNIT, Cell, Figures, Known, MapSpec
+from d2ltui.spec.maps import CURVES, LOGARITHMIC, LOWER_IS_BETTER, UNIT, Cell, Figures, Known, MapSpec, called
 from d2ltui.spec.numbers import setting
 from d2ltui.spec.text import counted
+from d2ltui.spec.width import cut
 
 if TYPE_CHECKING:
     from d2ltui.charts.canvas import Look
@@ -27,6 +28,7 @@ LETTERS = string.ascii_letters + string.digits
 # From dark blue over green to yellow: viridis, whose lightness grows evenly.
 VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 FALLING = (*LOWER_IS_BETTER, "dead", "saturated")  # of which less is better, and brighter
+_LIGHTNESS, _LIGHT = np.array((0.299, 0.587, 0.114)), 128.0  # of red, green and blue; from there on a colour is light
 _DARKER = 0.72  # of a cell's colour, behind its shade
 _WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is logarithmic
 
@@ -82,9 +84,14 @@ def ends_of(known: Known, quantity: str) -> heatmap.Ends:
     """What the darkest and the brightest shade of a quantity stand for: the brighter, the better."""
     if quantity not in known.low:
         return heatmap.NO_ENDS
-    low, high = known.low[quantity], known.high[quantity]
+    low, high, *beyond = known.middle(quantity)  # one odd cell would leave all others the same shade
     return heatmap.ends_between(
-        low, high, log=quantity in LOGARITHMIC, unit=quantity in UNIT, falling=quantity in FALLING
+        low,
+        high,
+        log=quantity in LOGARITHMIC,
+        unit=quantity in UNIT,
+        falling=quantity in FALLING,
+        beyond=(beyond[0], beyond[1]),
     )
 
 
@@ -119,36 +126,42 @@ def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
 def coloured(drawing: Drawing, look: Look) -> Drawing:
     """`drawing` with the shades in the colours of a terminal that has them, or else as plain text."""
     if not look.colours:
-        return [[(_plain(style), text) for style, text in line] for line in drawing]
+        return [[_plain(style, text, look.ascii) for style, text in line] for line in drawing]
     colours = np.array(VIRIDIS, np.float64)
     places = np.linspace(0, len(VIRIDIS) - 1, heatmap.LEVELS)
     levels = np.stack([np.interp(places, range(len(VIRIDIS)), colours[:, i]) for i in range(3)], axis=1)
     # Behind the full block nothing is to be seen, unless a font leaves a gap between its rows.
     full = [heatmap.shade(level, ascii=look.ascii) == heatmap.SHADES[-1] for level in range(heatmap.LEVELS)]
     behind = levels * np.where(full, 1.0, _DARKER)[:, None]
-    front, back = (packed(np.rint(pixels).astype(np.uint8)) for pixels in (levels, behind))
-    styles = style_of(front, back).tolist()
+    # Brackets are as light as the colour below them is dark.
+    edges = np.where(levels @ _LIGHTNESS > _LIGHT, 0.0, 255.0)[:, None] * np.ones(3)
+    front, back, flat, edge = (packed(np.rint(pixels).astype(np.uint8)) for pixels in (levels, behind, levels, edges))
+    styles = [*style_of(front, back).tolist(), *style_of(edge, flat).tolist()]
 
     def style_for(style: int) -> int:
         level = style - heatmap.FIRST_LEVEL
-        return styles[level] if 0 <= level < heatmap.LEVELS else style
+        return styles[level] if 0 <= level < len(styles) else style
 
     return [[(style_for(style), text) for style, text in line] for line in drawing]
 
 
-def _plain(style: int) -> int:
-    return Style.TEXT if heatmap.FIRST_LEVEL <= style < heatmap.FIRST_LEVEL + heatmap.LEVELS else style
+def _plain(style: int, text: str, ascii: bool) -> Run:
+    """Without colours, brackets that fill a cell leave half of its shade."""
+    level = style - heatmap.CURSOR
+    if 0 <= level < heatmap.LEVELS:
+        return Style.TEXT, text[0] + heatmap.shade(level, ascii=ascii) if text == heatmap.BRACKETS else text
+    return (Style.TEXT if heatmap.FIRST_LEVEL <= style < heatmap.CURSOR else style), text
 
 
 def draw_curves(figures: Figures, name: str, width: int, height: int, ascii: bool) -> Drawing:
-    """A cell's curves of the training's and the validation data's loss, or of its metric, over epochs."""
+    """A cell's curves of the training's and the validation data's loss, or of its metric, over epochs; their title."""
     curves: Mapping[str, list[float | None]] = figures.get(CURVES) or {}
     epochs = [float(epoch or 0) for epoch in curves.get("epoch", ())]
 
     def numbers(of: str) -> list[float]:
         return [math.nan if value is None else value for value in curves[of]]
 
-    lines, log = [], False
+    lines, log, said = [], False, name
     if epochs:
         if name == "loss":
             lines = [
@@ -157,13 +170,15 @@ def draw_curves(figures: Figures, name: str, width: int, height: int, ascii: boo
             ]
             there = [y for line in lines for y in line.y if math.isfinite(y)]
             log = bool(there) and min(there) > 0 and max(there) > _WIDE_RANGE * min(there)
+            said = _("loss, on a logarithmic scale") if log else _("loss")
         else:
             metric = next(of for of in curves if of in ("val_accuracy", "val_r2"))
             lines = [Line(metric, Style.VALIDATION, epochs, numbers(metric))]
-    return draw(
+            said = called(metric)
+    chart = draw(
         ChartSpec(
             width=width,
-            height=height,
+            height=height - 1,
             lines=lines,
             x_low=min(1.0, *epochs) if len(epochs) > 1 else 0.0,
             x_high=max([*epochs, 2.0]),
@@ -173,3 +188,4 @@ def draw_curves(figures: Figures, name: str, width: int, height: int, ascii: boo
             empty_text=_("no curves"),
         )
     )
+    return [[(Style.TEXT, cut(said, width))], *chart]

@@ -32,6 +32,7 @@ LOGARITHMIC = (*LOWER_IS_BETTER, "gradient-ratio")
 # Of a cell, beside its quantities: its finding in words, and its curves, lists of numbers by name, "epoch" among them.
 # And histograms of its activations' outputs at the end: of each a title, both ends, and the counts of equal bins.
 SAID, CURVES, HISTOGRAMS = "said", "curves", "histograms"
+ODD, FEW = 50, 20  # one value in ODD is odd, at each end, where there are FEW or more
 MANY, LONG = 4096, 600.0  # networks, and seconds, from which on it is asked first
 STEP_SECONDS, FLOPS = 9e-6, 3e10  # what a step of a network takes in a population on one core, about
 
@@ -143,6 +144,15 @@ def best(done: Mapping[Cell, Figures], quantity: str) -> tuple[Cell, float] | No
     return cell, numbers[cell]
 
 
+class Middle(NamedTuple):
+    """Where nearly all values of a quantity lie, and whether there are some `below` and `above`."""
+
+    low: float
+    high: float
+    below: bool
+    above: bool
+
+
 class Known:
     """The cells that are known, and what is needed to draw some of them: one thread adds, others look.
 
@@ -153,24 +163,41 @@ class Known:
         self.cells: dict[Cell, Figures] = {}
         self.low: dict[str, float] = {}
         self.high: dict[str, float] = {}
+        self._ranked: dict[str, list[float]] = {}  # the values of each quantity that has no bounds, the lowest first
         self.findings: Counter[str] = Counter()  # in how many cells each is
         self.diverged = 0  # cells
         self.add(cells or {})
 
     def add(self, cells: Mapping[Cell, Figures]) -> None:
         """More of them; none that is known already."""
+        new: dict[str, list[float]] = {}
         for figures in cells.values():
             self.diverged += figures["status"] == "diverged"
             for name in QUANTITIES[:-1]:
                 value = figures.get(name)
                 if value is not None and (value > 0 or name not in LOGARITHMIC):
-                    self.low[name] = min(self.low.get(name, math.inf), value)
-                    self.high[name] = max(self.high.get(name, -math.inf), value)
+                    new.setdefault(name, []).append(value)
+        for name, values in new.items():
+            self.low[name] = min(self.low.get(name, math.inf), *values)
+            self.high[name] = max(self.high.get(name, -math.inf), *values)
+            if name not in UNIT:
+                self._ranked[name] = sorted([*self._ranked.get(name, ()), *values])
         # Another object, so that whoever goes through the present one is not disturbed.
         self.findings = self.findings + Counter(
             figures["finding"] for figures in cells.values() if figures["finding"] is not None
         )
         self.cells.update(cells)
+
+    def middle(self, quantity: str) -> Middle:
+        """Without the lowest and the highest values, one in ODD each, of a quantity that has any; a share's are all.
+
+        Of a few there are no odd ones; where nearly all are the same, the others are no odd ones either.
+        """
+        low, high, ranked = self.low[quantity], self.high[quantity], self._ranked.get(quantity, [])
+        odd = max(1, len(ranked) // ODD) if len(ranked) >= FEW else 0
+        if odd and ranked[odd] < ranked[-1 - odd]:
+            return Middle(ranked[odd], ranked[-1 - odd], low < ranked[odd], high > ranked[-1 - odd])
+        return Middle(low, high, False, False)
 
     def at(self, column: int, row: int) -> Figures | None:
         """What is known of a cell; before it is trained, the next coarser one stands for it."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from d2ltui.charts.heatmap import DIVERGED, FIRST_LEVEL, LEVELS, Grid, draw_map, ends_of, legend
-from d2ltui.charts.spec import Drawing
+from d2ltui.charts.canvas import Look
+from d2ltui.charts.heatmap import DIVERGED, FIRST_LEVEL, LEVELS, Ends, Grid, draw_map, ends_of, legend, ticks
+from d2ltui.charts.of_map import coloured
+from d2ltui.charts.spec import Drawing, colours_of
 
 
 def text(drawing: Drawing) -> list[str]:
@@ -79,6 +81,37 @@ def test_every_level_has_a_style_and_labels_keep_apart() -> None:
     assert set(below[1:]) <= set(labels)
 
 
+def test_labels_are_at_equal_distances_the_same_and_more_in_wider_cells() -> None:
+    labels = [f"{number:.4g}" for number in np.geomspace(1e-4, 10, 16)]
+    assert [labels[place] for place in ticks(labels)] == ["0.0001", "0.01", "1", "10"]
+    assert [labels[place] for place in ticks(labels, 3)] == ["0.0001", "0.001", "0.01", "0.1", "1", "10"]
+    for width in range(2, 13):
+        assert set(ticks(labels)) <= set(ticks(labels, width))
+    names = ["relu", "sigmoid", "tanh", "gelu"]
+    assert (ticks(names), ticks(names, 4), ticks(names, 8)) == ([0, 3], [0, 3], [0, 1, 2, 3])
+    assert [ticks(["a"] * n) for n in (1, 2, 3)] == [[0], [0, 1], [0, 1, 2]]
+
+
+@pytest.mark.parametrize(("width", "inside"), [(2, ""), (3, "░"), (4, "░░")])
+def test_the_cursor_leaves_a_cell_its_colour_and_its_mark(width: int, inside: str) -> None:
+    grid, values = Grid(range(2), range(1), width, 1), np.array([[0.3, np.nan]])
+    ends = Ends(0.0, 1.0, False)
+
+    def cell(column: int, colours: bool) -> list[tuple[int, str]]:
+        marks = {(1, 0): "ab"}
+        drawing = draw_map(values, marks, "ab", "c", ("lr", "sd"), ends, ascii=False, grid=grid, cursor=(column, 0))
+        line = coloured(drawing, Look((0, 0, 0), (255, 255, 255), colours, False))[1][1:]
+        return line[: 3 if inside else 1] if column == 0 else line[1:]
+
+    for style, text in cell(0, colours=True):
+        front, back = colours_of(style)
+        assert back is not None, "every part of the cell has the cell's colour behind it"
+        assert text in ("[", "]", "[]", inside)
+        assert ("[" in text or "]" in text) <= (front in ((0, 0, 0), (255, 255, 255)))
+    assert "".join(text for _, text in cell(0, colours=False)) == ("[░" if not inside else f"[{inside}]")
+    assert "".join(text for _, text in cell(1, colours=True)) == {2: "[b", 3: "[b]", 4: "[ba]"}[width]
+
+
 def test_many_rows_are_labelled_now_and_then() -> None:
     lines = drawn(np.zeros((32, 2)))
     labelled = [line.split("┤")[0].strip() for line in lines[1:33] if "┤" in line]
@@ -89,7 +122,8 @@ def test_cells_are_as_large_as_there_is_room_for() -> None:
     grid = Grid.fitted((12, 16), (0, 0), 130, 52)
     assert grid == Grid(range(16), range(12), 7, 4)
     assert Grid.fitted((12, 16), (0, 0), 42, 15) == Grid(range(16), range(12), 2, 1)
-    assert Grid.fitted((4, 300), (0, 0), 69, 40) == Grid(range(30), range(4), 2, 2)
+    assert Grid.fitted((4, 300), (0, 0), 69, 40) == Grid(range(30), range(4), 2, 9)
+    assert Grid.fitted((2, 2), (0, 0), 69, 40) == Grid(range(2), range(2), 30, 18)
 
 
 def test_of_a_large_map_the_part_around_the_cursor_is_drawn_and_stays_while_it_is_in_it() -> None:

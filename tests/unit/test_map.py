@@ -14,8 +14,7 @@ import pytest
 import torch
 from runs import run
 
-from d2ltui.charts import heatmap, of_map
-from d2ltui.charts.export_map import picture
+from d2ltui.charts import of_map
 from d2ltui.cli import mapping
 from d2ltui.data import Dataset, LoadCancelled, load
 from d2ltui.diagnosis.look_batched import look_at_all
@@ -31,7 +30,6 @@ from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.events import LayersProbed
 from d2ltui.spec.maps import Known, MapSpec, best
-from d2ltui.spec.numbers import number
 from d2ltui.store import maps
 
 CIRCLES: dict[str, object] = {
@@ -217,31 +215,6 @@ def test_of_cells_that_are_as_good_one_without_any_loss_is_the_best() -> None:
         (i, 0): {"val_accuracy": 1.0, "val_loss": loss} for i, loss in enumerate(losses)
     }
     assert best(done, "val_accuracy") == ((1, 0), 1.0)
-
-
-@pytest.mark.parametrize(
-    ("quantity", "good", "bad"),
-    [
-        ("val_accuracy", 1.0, 0.1), ("val_loss", 0.01, 20.0), ("train_loss", 0.5, 0.6),
-        ("dead", 0.0, 0.7), ("saturated", 0.1, 1.0),
-    ],
-)  # fmt: skip
-def test_what_is_better_is_brighter_whatever_is_shown(quantity: str, good: float, bad: float) -> None:
-    cells: dict[Cell, Figures] = {
-        (i, 0): {quantity: value, "finding": None, "status": "finished"} for i, value in enumerate((good, bad))
-    }
-    x, y = Axis("lr", (0.1, 0.2), "log"), Axis("init_std", (0.1,), "log")
-    known, spec = Known(cells), MapSpec(resolve(CIRCLES), x, y, 1)
-    (line,) = [line for line in of_map.draw_cells(spec, known, quantity, ascii=True) if line[0][1].endswith("|")]
-    (better, better_as), (worse, _) = line[1:]
-    assert better == heatmap.FIRST_LEVEL + heatmap.LEVELS - 1 > worse
-    assert better_as == "##"
-    key = of_map.key_of(known, quantity, ascii=True)
-    assert key[-2][0] == better
-    assert key[-1][1].split() == [number(good), "(best)"]
-    svg = picture("m", spec, cells)
-    assert svg.count('fill="#fde725"') == 2  # the better cell, and the last entry of the key
-    assert f"{number(good)} (best)" in svg
 
 
 def test_more_findings_than_letters_of_the_alphabet_have_marks_of_their_own() -> None:

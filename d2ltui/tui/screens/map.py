@@ -181,7 +181,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         width, height = self._cell_view.size
         figures = growing.known.cells.get(cursor)
         lines = cell_lines(spec, cursor, figures, quantity, width)
-        more = histogram_lines(figures, width, ascii) if figures is not None else []
+        more = histogram_lines(spec, cursor, figures, width, ascii) if figures is not None else []
         if height - len(lines) - len(more) > LEAST_CURVE:  # where there is no room for both, the curves
             lines += more
         if figures is not None and height - len(lines) > LEAST_CURVE:

@@ -10,10 +10,11 @@ from textual.message import Message
 
 from d2ltui.charts.sparkline import sparkline
 from d2ltui.charts.spec import Drawing, Style
+from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.language import _
 from d2ltui.spec.maps import HISTOGRAMS, SAID, Cell, Figures, Known, MapSpec, called
 from d2ltui.spec.numbers import optional, percent, setting
-from d2ltui.spec.width import cells, padded, wrapped
+from d2ltui.spec.width import cells, cut, padded, wrapped
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.widgets.lines import LinesView
 
@@ -143,11 +144,15 @@ def cell_lines(spec: MapSpec, cell: Cell, figures: Figures | None, quantity: str
     return [*lines, *([(int(Style.TEXT), line)] for line in words)]
 
 
-def histogram_lines(figures: Figures, width: int, ascii: bool) -> Drawing:
-    """What each activation of a cell's network gives, as a line: its title, both ends, and between them a histogram."""
+def histogram_lines(spec: MapSpec, cell: Cell, figures: Figures, width: int, ascii: bool) -> Drawing:
+    """What each activation of a cell's network gives, as a line: its layer, both ends, and between them a histogram."""
+    histograms = figures.get(HISTOGRAMS) or ()
+    layers = [layer for layer in layer_plan(spec.run_of(cell)) if layer.kind == "activation"]
     found: Drawing = []
-    for title, low, high, counts in figures.get(HISTOGRAMS) or ():
+    for place, (title, low, high, counts) in enumerate(histograms):
         ends = _("{low} to {high}").format(low=optional(low), high=optional(high))
-        found.append([(Style.AXIS, title[: width - len(ends) - 2] + "  "), (Style.TEXT, ends)])
+        if len(layers) == len(histograms):
+            title = _("layer {index} ({title})").format(index=layers[place].index, title=layers[place].title)
+        found.append([(Style.AXIS, cut(title, max(0, width - cells(ends) - 2)) + "  "), (Style.TEXT, ends)])
         found.append([(Style.TRAIN, sparkline(counts, min(width, len(counts)), ascii, root=True))])
     return found
