@@ -24,12 +24,16 @@ from d2ltui.spec.events import LayersProbed
 PROBE_SAMPLES = 256
 PROBE_VALUES = 1 << 22  # outputs of one layer at most: wider layers are looked at with fewer samples
 
-# Seconds between two looks: while somebody looks, while nobody does, and from the untrained network to the next one.
+# Seconds between two looks: while somebody looks, while nobody does, and from the untrained network to the next one,
+# whatever that costs, where somebody waits for it.
 PROBE_EVERY = 1.0
 SAMPLE_EVERY = 2.0
 FIRST_PROBE = 0.3
-# The first looks come oftener, while somebody looks: a network changes most in its first steps.
-EARLY_PROBES, EARLY_PROBE_EVERY = 5, 0.5
+# A network changes most in its first steps, and a run may be over in a tenth of a second: for EARLY_FOR seconds from
+# the look at the untrained network, each look comes when the time since then has doubled, and while somebody looks
+# every EARLY_PROBE_EVERY at least. These shares of so short a time are small ones of any run that goes on.
+EARLY_FOR, SOONEST, EARLY_PROBE_EVERY = 1.7, 0.02, 0.5
+EARLY_SHARE, EARLY_UNSEEN_SHARE = 0.1, 0.02
 # Probes may take this share of the training time at most; slow ones are repeated less often. While somebody looks,
 # they come every PROBE_EVERY seconds in any case, up to a larger share: a pane that stands still says nothing. That is
 # one of the clock's time and of the thread's own: where other programs compute, a second holds fewer steps, and a look
@@ -84,7 +88,7 @@ class Prober:
         self._ratios: dict[int, float] = {}  # of the last step that was measured
         self._times: deque[float] = deque(maxlen=3)  # seconds that the last looks took
         self._computed: deque[float] = deque(maxlen=3)  # the same, of this thread's processor time
-        self._last: float | None = None
+        self._first = self._last = 0.0  # when the network was looked at
         self._last_computed = 0.0
         self._count = 0
         self.disabled = False  # no more looks
@@ -96,23 +100,26 @@ class Prober:
         """
         if self.disabled:
             return False
-        if self._last is None:
+        if self._count == 0:
             return True
         if not observed and self._sample_every is None:
             return False
         took = median_low(self._times)  # a single slow one tells of the machine, not of the network
-        if self._count == 1:
-            # The first look at the trained network comes soon, whatever it costs, where somebody waits for it.
-            wait = FIRST_PROBE if observed else max(FIRST_PROBE, took / UNSEEN_SHARE)
-        elif observed:
-            shortest = EARLY_PROBE_EVERY if self._count < EARLY_PROBES else PROBE_EVERY
+        age, computed = self._last - self._first, 0.0
+        if observed:
+            shortest = EARLY_PROBE_EVERY if age < EARLY_FOR else PROBE_EVERY
             wait = max(shortest, min(took / SHARE, max(PROBE_EVERY, took / LOOKED_AT_SHARE)))
-            computed = time.thread_time() - self._last_computed
-            if not slowed and computed < median_low(self._computed) / LOOKED_AT_SHARE:
-                return False
+            computed = 0.0 if slowed else median_low(self._computed)
         else:
             wait = max(self._sample_every or 0.0, took / UNSEEN_SHARE)
-        return time.perf_counter() - self._last >= wait
+        share = LOOKED_AT_SHARE
+        if age < EARLY_FOR:
+            share = EARLY_SHARE if observed else EARLY_UNSEEN_SHARE
+            wait = min(wait, max(SOONEST, age, took / share))
+            if observed and self._count == 1 and wait > FIRST_PROBE:
+                wait, computed = FIRST_PROBE, 0.0
+        now, used = time.perf_counter(), time.thread_time()
+        return now - self._last >= wait and used - self._last_computed >= computed / share
 
     def arm(self, step: int) -> None:
         """Remember the weights after `step` steps, so that the next step can be measured."""
@@ -139,6 +146,8 @@ class Prober:
             self._network, self._x, self._y, self._network.loss, step=step, units=units, update_ratios=self._ratios
         )
         self._last = time.perf_counter()
+        if self._count == 0:
+            self._first = self._last
         self._times.append(self._last - began)
         self._last_computed = time.thread_time()
         self._computed.append(self._last_computed - computed)

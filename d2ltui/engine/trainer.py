@@ -38,8 +38,9 @@ from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
 
-# Seconds between two looks at the clock's business: publishing the steps since the last one, probing when asked.
-PUBLISH_EVERY = 0.1
+# Seconds between two looks at the clock's business: publishing the steps since the last one, probing when asked; and to
+# the first one, from which on they double: a run of a tenth of a second is to be seen, too.
+PUBLISH_EVERY, FIRST_PUBLISH = 0.1, 0.01
 
 
 class Trainer:
@@ -90,7 +91,7 @@ class Trainer:
         self._diagnose = diagnose
         self._trials, self._give_up, self._graphs_of, self._weight_sink = trials, give_up, graphs, weights
         self.progress = Progress(config)
-        self._due = 0.0  # when to look at the clock's business next
+        self._due = self._wait = 0.0  # when to look at the clock's business next; seconds from one look to the next
         self._device_name = config.device
         self._set = contextlib.ExitStack()  # what the run has set for the whole process, and puts back
         self._loaded = self._ran_away = False
@@ -269,7 +270,8 @@ class Trainer:
 
     def _start_clock(self) -> None:
         self.progress.clock.start()
-        self._due = time.perf_counter() + PUBLISH_EVERY
+        self._wait = min(FIRST_PUBLISH, PUBLISH_EVERY)
+        self._due = time.perf_counter() + self._wait
 
     @property
     def _rate(self) -> float:
@@ -314,7 +316,7 @@ class Trainer:
             self._rest_if_asked()
         self._publish()
         self._adapt_threads(epoch_ended=False)
-        wait = PUBLISH_EVERY
+        wait = self._wait = min(2 * self._wait, PUBLISH_EVERY)
         if self.control.mode != "pause" and self._inspection.due(self.control.observed, self.control.slowed):
             if self._inspection.armed(self.progress.step):
                 self._probe()
@@ -393,7 +395,7 @@ class Trainer:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         resuming.restore(checkpoint, self.progress, self.parts, self._past_probes, self._past_losses)
-        self._past_losses = None  # they may be many
+        self._past_losses = None
         self._history.go_on_from(self.progress.step)
         self._inspection.go_on_from(self.progress.step, self._past_probes)
         set_lr(self.parts.optimizer, self._rate)

@@ -26,10 +26,12 @@ from .weather import PROBE, Gust, Weather
 DARK, LIGHT = (b"48;2;18;18;18", b"48;2;30;30;30"), (b"48;2;224;224;224", b"48;2;216;216;216")
 # More than one cell of it: the cursor of a text field is a single cell, in the other theme's colours, and it blinks.
 MOVES = rb"(?:\r|\n|\x1b\[[\d;]*[A-H])*"
-AREA = rb"[\d;]*m" + MOVES + rb"(?:(?:[^\x1b\x80-\xff\r\n]|[\xc0-\xff][\x80-\xbf]+){2}|\x1b\[\d*[JKX])"
+CELL, ERASED = rb"(?:[^\x1b\x80-\xff\r\n]|[\xc0-\xff][\x80-\xbf]+)", rb"\x1b\[\d*[JKX]"
+AREA = rb"[\d;]*m" + MOVES + rb"(?:" + ERASED + rb"|" + CELL + MOVES + rb"(?:" + CELL + rb"|" + ERASED + rb"))"
 SHOWN = {theme: re.compile(b"(?:" + b"|".join(theme) + b")" + AREA) for theme in (DARK, LIGHT)}
 TAKEN = b"\x1b[?1049h"  # the alternate screen
 HANG = 60.0  # seconds without an answer that count as a hang
+PATIENCE = 2.5  # seconds after which the application takes a paste for complete whose end has been lost
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
 # In the application: SIGUSR1 has it write what the interface's thread does, and SIGUSR2 what every task waits for.
 # Without a handler the signals would end it. The frames of threads that run meanwhile cannot be walked: one in a
@@ -234,7 +236,8 @@ class Session:
             if clock.seconds() > HANG:
                 raise Blown(f"it has not taken the terminal within {HANG:g} s")
             self._read(0.05)
-        self._read(0.25)  # a sequence that was cut off is given up
+        # A sequence that was cut off is given up, and a paste, too: the shell's line, after ctrl+z, may lose its end.
+        self._read(PATIENCE if {"ctrl+z", "paste"} <= {gust.what for gust in self.last} else 0.25)
         if not self._ask():
             return False
         clock = Clock(self._process.pid)

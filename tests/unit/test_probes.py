@@ -250,38 +250,55 @@ def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     for one in (prober, never):
         assert one.due(observed=False)
         one.probe(0, units=False)
-    now += probes.FIRST_PROBE - 0.01
+    now += probes.SOONEST - 0.001
     assert not prober.due(observed=True)
-    now += 0.02
+    now += 0.002
     assert prober.due(observed=True)
     assert prober.due(observed=False)
     assert never.due(observed=True)
     assert not never.due(observed=False)
+    now += probes.EARLY_FOR
     prober.probe(5, units=False)
-    now += probes.EARLY_PROBE_EVERY + 0.01
+    now += probes.PROBE_EVERY + 0.01
     assert prober.due(observed=True)
     assert not prober.due(observed=False)
     now += probes.SAMPLE_EVERY
     assert prober.due(observed=False)
 
 
-def test_the_first_looks_come_oftener(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("observed", "after", "then"),
+    [(True, (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.14, 1.64), 1.0), (False, (0.1, 0.2, 0.4, 0.8, 1.6, 3.2), 2.0)],
+    ids=["while somebody looks", "while nobody does"],
+)
+def test_the_first_looks_come_oftener(
+    observed: bool, after: tuple[float, ...], then: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run of a tenth of a second has been looked at, too; each look takes 2 ms."""
     now = 100.0
     monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
     monkeypatch.setattr(probes.time, "thread_time", lambda: now)
+    look = probes.look
+
+    def slow(*arguments: Any, **options: Any) -> Look:
+        nonlocal now
+        now += 0.002
+        return look(*arguments, **options)
+
+    monkeypatch.setattr(probes, "look", slow)
     config = mlp()
     prober = Prober(build(config), *samples(config))
     looks = []
-    for _ in range(4000):
-        now += 0.005
-        if prober.due(observed=True):
+    for _ in range(16000):
+        now += 0.001
+        if prober.due(observed=observed):
             prober.probe(0, units=False)
             looks.append(now)
-    waits = [after - before for before, after in itertools.pairwise(looks)]
-    assert waits[0] == pytest.approx(0.3, abs=0.01)
-    assert waits[1:4] == pytest.approx([0.5] * 3, abs=0.01)
-    assert waits[4:] == pytest.approx([1.0] * len(waits[4:]), abs=0.01)
-    assert len(waits) > 20
+    since = [moment - looks[0] for moment in looks[1:]]
+    assert since[: len(after)] == pytest.approx(after, rel=0.2)
+    waits = [later - before for before, later in itertools.pairwise(since[len(after) :])]
+    assert waits == pytest.approx([then] * len(waits), abs=0.02)
+    assert len(waits) > 4
 
 
 def test_on_a_busy_machine_a_look_waits_for_as_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,6 +309,7 @@ def test_on_a_busy_machine_a_look_waits_for_as_many_steps(monkeypatch: pytest.Mo
     config = mlp()
     prober = Prober(build(config), *samples(config))
     for step in range(2):
+        now += probes.EARLY_FOR
         prober.probe(step, units=False)
     prober._times.extend((0.01,) * 3)
     prober._computed.extend((0.01,) * 3)
@@ -305,13 +323,12 @@ def test_on_a_busy_machine_a_look_waits_for_as_many_steps(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("times", "wait"),
     [
-        ((0.001,) * 3, 0.5),
-        ((0.007,) * 3, 0.7),
+        ((0.001,) * 3, 1.0),
         ((0.02,) * 3, 1.0),
         ((0.03,) * 3, 1.5),
         ((0.3,) * 3, 15.0),
         # The machine was busy with something else for a moment, or for all but a moment.
-        ((0.0, 0.0, 0.6), 0.5),
+        ((0.0, 0.0, 0.6), 1.0),
         ((0.003, 0.09, 0.09), 4.5),
     ],
     ids=lambda value: f"{value}",
@@ -333,6 +350,7 @@ def test_a_network_that_is_slow_to_look_at_is_looked_at_less_often_but_not_never
             return batch_refresh(*arguments, **options)
 
         monkeypatch.setattr(probes, "look", slow)
+        now += probes.EARLY_FOR
         prober.probe(step, units=False)
     now += wait - 0.01
     assert not prober.due(observed=True)
@@ -355,7 +373,8 @@ def test_a_run_is_looked_at_before_the_first_step_and_after_the_last(
     monkeypatch.setattr(probes, "FIRST_PROBE", 0.0)
     monkeypatch.setattr(probes, "EARLY_PROBE_EVERY", 0.0)
     monkeypatch.setattr(probes, "PROBE_EVERY", 0.0)
-    monkeypatch.setattr(probes, "UNSEEN_SHARE", 1.0)
+    monkeypatch.setattr(probes, "SOONEST", 0.0)
+    monkeypatch.setattr(probes, "EARLY_UNSEEN_SHARE", 1e9)
     monkeypatch.setattr("d2ltui.engine.trainer.PUBLISH_EVERY", 0.0)
     config = mlp(implementation=implementation, epochs=2)
     told = [event for event in train(config, observed=True) if isinstance(event, events.LayersProbed)]
