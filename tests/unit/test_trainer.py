@@ -61,6 +61,7 @@ def test_what_a_run_starts_with() -> None:
 @pytest.mark.parametrize("every", [0.0, 1e9])
 def test_blocks_of_steps_add_up(monkeypatch: pytest.MonkeyPatch, every: float) -> None:
     monkeypatch.setattr(trainer_module, "PUBLISH_EVERY", every)
+    monkeypatch.setattr(trainer_module, "FIRST_PUBLISH", every)
     _, tape = run(short(batch_size=64))  # 15 × 64 + 40
     blocks = tape.of(events.StepsTrained)
     assert len(blocks) == (48 if every == 0 else 3)
@@ -245,6 +246,7 @@ def test_looking_never_changes_a_run(monkeypatch: pytest.MonkeyPatch, implementa
     monkeypatch.setattr("d2ltui.diagnosis.probes.PROBE_EVERY", 0.0)
     monkeypatch.setattr("d2ltui.diagnosis.probes.SHARE", 1e9)
     monkeypatch.setattr("d2ltui.diagnosis.probes.LOOKED_AT_SHARE", 1e9)
+    monkeypatch.setattr("d2ltui.diagnosis.probes.EARLY_SHARE", 1e9)
     control = Control()
     control.observe(True)
     during_step(
@@ -333,6 +335,7 @@ def test_a_diverging_run_keeps_everything_up_to_the_first_broken_loss(
     monkeypatch: pytest.MonkeyPatch, every: float
 ) -> None:
     monkeypatch.setattr(trainer_module, "PUBLISH_EVERY", every)
+    monkeypatch.setattr(trainer_module, "FIRST_PUBLISH", every)
     _, tape = run(short(lr=3.0, epochs=20))
     losses = tape.losses
     assert tape.ended.status == "diverged"
