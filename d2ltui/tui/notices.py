@@ -16,10 +16,27 @@ else:
     AppMixin = object  # Textual looks for style sheets beside the first base that is an application
 
 
+LEAST = 0.05  # seconds that a notice is shown, once it is
+
+
 class Notice(Notification):
-    """A notice of `screen`; of None: of none in particular, and shown on whichever is in front."""
+    """A notice of `screen`; of None: of none in particular, and shown on whichever is in front.
+
+    One that expires while it is being put on the screen has a moment left all the same: of a timer for less than no
+    time, Textual computes for ever when it is due.
+    """
 
     screen: Screen[Any] | None = None
+
+    @property
+    def time_left(self) -> float:
+        """Seconds; never less than a timer can wait."""
+        return max(LEAST, super().time_left)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether its time is over."""
+        return super().time_left <= 0
 
 
 class NoticesApp(AppMixin):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from person import Opener, Person
 from textual.geometry import Region
+from textual.notifications import Notification
+from textual.widgets._toast import Toast
 
 
 def notices(person: Person) -> dict[str, Region]:
@@ -32,3 +35,21 @@ async def test_a_notice_covers_no_code_and_goes_with_its_screen(open_app: Opener
         await person.press("question_mark")
         await person.until(lambda: "a chart cannot be drawn" in notices(person), "what has failed, here, too")
         assert len(notices(person)) == 1
+
+
+@pytest.mark.timeout(30)
+async def test_a_notice_that_expires_while_it_is_put_on_the_screen_holds_nothing_up(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Toast.__init__
+
+    def late(self: Toast, notification: Notification) -> None:
+        notification.raised_at -= 1000
+        make(self, notification)
+
+    async with open_app({"model": "linear"}) as person:
+        monkeypatch.setattr(Toast, "__init__", late)
+        person.app.notify("too late")
+        await person.until(lambda: "too late" in notices(person), "the notice, for a moment")
+        await person.until(lambda: not notices(person), "its end")
+        assert not list(person.app._notifications)
