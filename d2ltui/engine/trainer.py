@@ -388,8 +388,6 @@ class Trainer:
         if not self._inspection.arm(self.progress.step):
             self._probe()  # which says so
 
-    # Resuming
-
     def _checkpoint(self) -> Checkpoint:
         return resuming.take(self.config, self.progress, self.parts, self._threads.number)
 

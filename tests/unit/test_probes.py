@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +12,6 @@ from torch import Tensor
 from d2ltui.data import Dataset, load
 from d2ltui.diagnosis import probes
 from d2ltui.diagnosis.figures import NUM_BINS, figures
-from d2ltui.diagnosis.look import Look
 from d2ltui.diagnosis.look_batched import look_at_all
 from d2ltui.diagnosis.probes import Prober, probe, probe_batch
 from d2ltui.engine.control import Control
@@ -238,124 +235,6 @@ def test_weights_of_zero_have_no_ratio_to_speak_of() -> None:
     layer = prober.probe(1, units=False).layers[0]
     assert layer.update_ratio is not None
     assert math.isnan(layer.update_ratio)
-
-
-def test_how_often_it_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
-    monkeypatch.setattr(probes.time, "thread_time", lambda: now)
-    config = mlp()
-    prober = Prober(build(config), *samples(config))
-    never = Prober(build(config), *samples(config), None)
-    for one in (prober, never):
-        assert one.due(observed=False)
-        one.probe(0, units=False)
-    now += probes.SOONEST - 0.001
-    assert not prober.due(observed=True)
-    now += 0.002
-    assert prober.due(observed=True)
-    assert prober.due(observed=False)
-    assert never.due(observed=True)
-    assert not never.due(observed=False)
-    now += probes.EARLY_FOR
-    prober.probe(5, units=False)
-    now += probes.PROBE_EVERY + 0.01
-    assert prober.due(observed=True)
-    assert not prober.due(observed=False)
-    now += probes.SAMPLE_EVERY
-    assert prober.due(observed=False)
-
-
-@pytest.mark.parametrize(
-    ("observed", "after", "then"),
-    [(True, (0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.14, 1.64), 1.0), (False, (0.1, 0.2, 0.4, 0.8, 1.6, 3.2), 2.0)],
-    ids=["while somebody looks", "while nobody does"],
-)
-def test_the_first_looks_come_oftener(
-    observed: bool, after: tuple[float, ...], then: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run of a tenth of a second has been looked at, too; each look takes 2 ms."""
-    now = 100.0
-    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
-    monkeypatch.setattr(probes.time, "thread_time", lambda: now)
-    look = probes.look
-
-    def slow(*arguments: Any, **options: Any) -> Look:
-        nonlocal now
-        now += 0.002
-        return look(*arguments, **options)
-
-    monkeypatch.setattr(probes, "look", slow)
-    config = mlp()
-    prober = Prober(build(config), *samples(config))
-    looks = []
-    for _ in range(16000):
-        now += 0.001
-        if prober.due(observed=observed):
-            prober.probe(0, units=False)
-            looks.append(now)
-    since = [moment - looks[0] for moment in looks[1:]]
-    assert since[: len(after)] == pytest.approx(after, rel=0.2)
-    waits = [later - before for before, later in itertools.pairwise(since[len(after) :])]
-    assert waits == pytest.approx([then] * len(waits), abs=0.02)
-    assert len(waits) > 4
-
-
-def test_on_a_busy_machine_a_look_waits_for_as_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of each second, this thread gets a tenth: by the clock alone, looks would take ten times their share."""
-    now = 100.0
-    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
-    monkeypatch.setattr(probes.time, "thread_time", lambda: now / 10)
-    config = mlp()
-    prober = Prober(build(config), *samples(config))
-    for step in range(2):
-        now += probes.EARLY_FOR
-        prober.probe(step, units=False)
-    prober._times.extend((0.01,) * 3)
-    prober._computed.extend((0.01,) * 3)
-    now += 0.95 * 0.01 / probes.LOOKED_AT_SHARE * 10
-    assert not prober.due(observed=True)
-    assert prober.due(observed=True, slowed=True), "slow motion leaves time for looks"
-    now += 0.1 * 0.01 / probes.LOOKED_AT_SHARE * 10
-    assert prober.due(observed=True)
-
-
-@pytest.mark.parametrize(
-    ("times", "wait"),
-    [
-        ((0.001,) * 3, 1.0),
-        ((0.02,) * 3, 1.0),
-        ((0.03,) * 3, 1.5),
-        ((0.3,) * 3, 15.0),
-        # The machine was busy with something else for a moment, or for all but a moment.
-        ((0.0, 0.0, 0.6), 1.0),
-        ((0.003, 0.09, 0.09), 4.5),
-    ],
-    ids=lambda value: f"{value}",
-)
-def test_a_network_that_is_slow_to_look_at_is_looked_at_less_often_but_not_never(
-    times: tuple[float, ...], wait: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = 100.0
-    monkeypatch.setattr(probes.time, "perf_counter", lambda: now)
-    monkeypatch.setattr(probes.time, "thread_time", lambda: now)
-    config = mlp()
-    prober = Prober(build(config), *samples(config))
-    batch_refresh = probes.look
-    for step, took in enumerate(times):
-
-        def slow(*arguments: Any, took: float = took, **options: Any) -> Look:
-            nonlocal now
-            now += took
-            return batch_refresh(*arguments, **options)
-
-        monkeypatch.setattr(probes, "look", slow)
-        now += probes.EARLY_FOR
-        prober.probe(step, units=False)
-    now += wait - 0.01
-    assert not prober.due(observed=True)
-    now += 0.02
-    assert prober.due(observed=True)
 
 
 def train(config: RunConfig, observed: bool = False, dataset: Dataset | None = None) -> list[events.Event]:
