@@ -36,12 +36,16 @@ _WIDE_RANGE = 20.0  # the largest loss over the lowest: from here on the axis is
 def title(spec: MapSpec) -> str:
     """What is trained, in a few words."""
     config = spec.config
+    epochs = counted(config.epochs, "epoch")
+    for axis in (spec.x, spec.y):
+        if axis.field == "epochs":
+            epochs = _("{low} to {high} epochs").format(low=min(axis.values), high=max(axis.values))
     seeds = _(", {seeds} seeds each").format(seeds=spec.seeds) if spec.seeds > 1 else ""
     return _("{model} ({implementation}) on {dataset}, {epochs}{seeds}").format(
         model=config.model,
         implementation=config.implementation,
         dataset=config.dataset,
-        epochs=counted(config.epochs, "epoch"),
+        epochs=epochs,
         seeds=seeds,
     )
 

@@ -32,21 +32,23 @@ _EPOCHS = 8  # values, up to those of the run
 _ZOOM = 4  # a part of an axis reaches as far to each side of its middle as this share of the whole
 
 
-def axis_fields(config: RunConfig) -> tuple[str, ...]:
-    """The fields that an axis may be of, for a run such as `config`."""
+def axis_fields(config: RunConfig, given: Mapping[str, object]) -> tuple[str, ...]:
+    """The fields that an axis may be of, for a run such as `config`, of which the fields `given` were chosen."""
     fields = MODELS[config.model].fields
     own = [
         name
         for name in fields
         if name in _RANGES or name in ("batch_size", "epochs") or len(_choices(config, name)) > 1
     ]
-    useful = [name for name in own if name not in catalogue.ONLY_WITH or _has_use(config, name)]
+    useful = [name for name in own if name not in catalogue.ONLY_WITH or _has_use(config, given, name)]
     return (*useful, *(OF_HIDDEN if "hidden" in fields else ()))
 
 
-def _has_use(config: RunConfig, name: str) -> bool:
-    """Whether there is a choice that `name` goes with: from scratch there is no optimiser with a momentum."""
-    return any(value in catalogue.values_with(name) for value in _choices(config, catalogue.ONLY_WITH[name]))
+def _has_use(config: RunConfig, given: Mapping[str, object], name: str) -> bool:
+    """Whether `name` goes with the run, or with a choice that nobody has made yet: Adam, chosen, has no momentum."""
+    other = catalogue.ONLY_WITH[name]
+    open_ = () if other == "dataset" or other in given else _choices(config, other)
+    return any(value in catalogue.values_with(name) for value in (getattr(config, other), *open_))
 
 
 def _choices(config: RunConfig, name: str) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ def usual_axes(config: RunConfig, given: Mapping[str, object]) -> tuple[str, str
 
     Where the run has another initialisation that somebody chose, its weight decay takes the place of the latter.
     """
-    fields = axis_fields(config)
+    fields = axis_fields(config, given)
     chosen = given.get("init")
     other = "init_std" if chosen is None or chosen in catalogue.values_with("init_std") else "weight_decay"
     second = next((name for name in (other, "weight_decay", "batch_size") if name in fields), fields[-1])

@@ -92,11 +92,13 @@ class RunInfo(msgspec.Struct, frozen=True):
 
     @property
     def rates(self) -> str:
-        """The learning rate, and what it was changed to: `0.1`, `0.1→0.05`; "" where it is not known."""
+        """The learning rate, and what it was changed to: `0.1`, `0.1→0.05`; of a map both ends; "" where unknown."""
         if self.header is None or math.isnan(self.header.lr):
             return ""
         if self.of_map is not None and "lr" in self.of_map.fields:
-            return next(axis for axis in (self.of_map.x, self.of_map.y) if axis.startswith("lr=")).partition("=")[2]
+            axis = next(axis for axis in (self.of_map.x, self.of_map.y) if axis.startswith("lr=")).partition("=")[2]
+            low, *rest = axis.split(":") if ":" in axis else axis.split(",")
+            return f"{low}…{rest[0] if ':' in axis else rest[-1]}"  # a column has no room for how many there are
         changed = self.last_lr is not None and self.last_lr != self.header.lr
         return setting(self.header.lr) + (f"→{setting(self.last_lr)}" if changed else "")
 

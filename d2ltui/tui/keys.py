@@ -142,7 +142,9 @@ LESSONS_KEYS: tuple[Key, ...] = (
         "to the experiments, and once more to what to try: enter puts one into the form",
         rank=2,
     ),
-    Key("m", "map", "map", "train the lesson's map, where it has one: its claim over two hyperparameters", rank=2),
+    Key(
+        "m,M", "map", "map", "train the lesson's map, where it has one: its claim over two hyperparameters", "m", rank=2
+    ),
     Key("tab", "next_pane", "pane", "the list, the figure, the page", rank=4, priority=True),
     Key("t", "traceback", "why", "the full error of a lesson that failed", footer=False),
     Key("question_mark", "help", "help", "this help", "?", rank=0),
@@ -179,7 +181,7 @@ MAP_KEYS: tuple[Key, ...] = (
         rank=1,
     ),
     Key("space", "pause", "pause", "pause, and resume"),
-    Key("x", "stop", "stop", "stop; the cells that are done stay on the screen", rank=3),
+    Key("x", "stop_map", "stop", "stop; the cells that are done stay on the screen", rank=1),
     Key(
         "v",
         "quantity(1)",
@@ -188,10 +190,10 @@ MAP_KEYS: tuple[Key, ...] = (
         rank=1,
     ),
     Key("V", "quantity(-1)", "quantity back", "the quantity before", footer=False),
-    Key("z", "zoom_in", "zoom in", "train the part of the map around the cursor as a map of its own", rank=4),
+    Key("z", "zoom_in", "zoom", "train the part of the map around the cursor as a map of its own", rank=1),
     Key("Z", "zoom_out", "zoom out", "back to the map of which this one is a part", rank=5),
-    Key("b", "best", "best", "the cursor to the best cell", rank=6),
-    Key("c", "curve", "curves", "a cell's losses, or its accuracy", rank=7),
+    Key("b", "best", "best", "the cursor to the best cell", rank=1),
+    Key("c", "curve", "curves", "a cell's losses, or its accuracy", rank=1),
     Key("T", "train_cell", "train cell", "train the cell's network by itself, as a run of its own", rank=8),
     Key("o", "open_stored", "open", "another map that is stored; ctrl+r continues it where cells are left", rank=8),
     Key("tab", "next_pane", "pane", "the axes, the map", rank=4, priority=True),

@@ -92,6 +92,13 @@ async def test_a_map_is_trained_looked_at_enlarged_and_taken(open_app: Opener) -
             assert person.app.maps.present is None
 
         type_axes(person, X, Y)
+        # After that letters are keys again, also where it was typed just now.
+        await person.press("tab", "enter", "x", "ctrl+r")
+        await person.press("q")
+        await person.until(lambda: person.app.screen is person.main, "the main screen")
+        await person.press("M")
+
+        type_axes(person, X, Y)
         seeds = screen(person)._axes.seeds
         for text in ("0", "-1", "two", "1001"):
             seeds.set_text(text)
@@ -201,7 +208,11 @@ async def test_it_is_drawn_as_it_grows_at_every_size_and_nothing_else_trains_mea
         await person.press("z")
         assert "this map is being trained: stop it first (x)" in person.text()
 
-        await person.press("escape", "ctrl+r")
+        footer = lines[-1]
+        assert all(f" {said} " in footer for said in ("x stop", "z zoom", "b best", "c curves", "? help"))
+        await person.press("escape")
+        assert "a map is being trained, 5 of 192 cells: M shows it" in person.status
+        await person.press("ctrl+r")
         assert "a map is being trained: stop it first (M, then x)" in person.status
         assert not person.app.training
         await person.press("q")

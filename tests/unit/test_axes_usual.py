@@ -21,7 +21,7 @@ def test_every_usual_axis_of_every_model_can_be_trained(model: str, implementati
     config = resolve(given)
     texts = usual_axes(config, given)
     assert texts[0] == "lr=1e-4:10:16"
-    fields = axis_fields(config)
+    fields = axis_fields(config, given)
     assert {"lr", "seed", "batch_size"} <= set(fields)
     for field in fields:
         axis = parse_axis("y", usual_axis(field, config))
@@ -35,6 +35,17 @@ def test_an_initialisation_that_was_chosen_stays() -> None:
     given: dict[str, object] = {"model": "mlp", "init": "xavier"}
     assert usual_axes(resolve(given), given)[1].startswith("weight_decay=")
     assert usual_axes(resolve({"model": "mlp"}), {"model": "mlp"})[1].startswith("init_std=")
+
+
+def test_fields_that_would_be_refused_or_change_the_data_are_not_offered() -> None:
+    def offered(**given: object) -> set[str]:
+        return set(axis_fields(resolve({"model": "mlp", **given}), {"model": "mlp", **given}))
+
+    assert {"momentum", "init_std", "label_smoothing"} <= offered(dataset="circles")
+    assert "momentum" not in offered(dataset="circles", optimizer="adam")
+    assert "momentum" in offered(dataset="circles", optimizer="momentum")
+    assert "init_std" not in offered(dataset="circles", init="xavier")
+    assert "label_smoothing" not in offered(dataset="function")
 
 
 @pytest.mark.parametrize(

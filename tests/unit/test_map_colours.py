@@ -39,6 +39,13 @@ def test_what_is_better_is_brighter_whatever_is_shown(quantity: str, good: float
     assert f"{number(good)} (best)" in svg
 
 
+def test_the_title_says_the_range_of_epochs_where_they_are_an_axis() -> None:
+    x, y = Axis("epochs", (10, 40, 100), "linear"), Axis("lr", (0.1,), "log")
+    config = resolve({**CIRCLES, "epochs": 10})
+    assert of_map.title(MapSpec(config, x, y, 1)) == "mlp (concise) on circles, 10 to 100 epochs"
+    assert of_map.title(MapSpec(config, y, y, 1)) == "mlp (concise) on circles, 10 epochs"
+
+
 def test_one_odd_cell_does_not_leave_all_others_one_shade() -> None:
     """The ends lie where nearly all are; the key says so in the shell, on the screen, and in the picture alike."""
     losses = [1e-9, *(0.1 + 0.1 * i for i in range(22)), 1e9]

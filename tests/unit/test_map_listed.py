@@ -70,7 +70,7 @@ def command(
 def test_a_row_says_what_a_map_is_and_how_far_it_is(growing: maps.StoredMap) -> None:
     rows = MapRows()
     (row,) = rows.read()
-    assert (row.name, row.status, row.progress, row.rates) == ("map-1", "training", "4/6 cells", "0.01:1:3")
+    assert (row.name, row.status, row.progress, row.rates) == ("map-1", "training", "4/6 cells", "0.01…1")
     assert row.figures == {"train_loss": 0.5, "val_loss": pytest.approx(0.1), "val_accuracy": 0.9}
     assert row.of_map is not None
     assert row.of_map.best == {"lr": 0.01, "momentum": 0.9}

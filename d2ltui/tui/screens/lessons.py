@@ -231,6 +231,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         from d2ltui.tui.screens.map import MapScreen
 
         if (shown := self.lesson.map) is None:
+            self.say(_("this lesson has no map; M on the main screen opens one of any run"))
             return
 
         def chosen(config: RunConfig | None) -> None:

@@ -21,6 +21,7 @@ from d2ltui.tui.render.frame_limiter import FrameLimiter
 from d2ltui.tui.screens.opening import OpeningScreen
 from d2ltui.tui.screens.outcomes import Outcomes
 from d2ltui.tui.screens.panes import NARROW
+from d2ltui.tui.services.occupied import map_under_way
 from d2ltui.tui.widgets.fields import ChoiceField, FieldSubmitted, TextField
 from d2ltui.tui.widgets.keys_line import KeysLine
 from d2ltui.tui.widgets.pane import Column, Columns, Pane
@@ -164,7 +165,7 @@ class MainScreen(OpeningScreen):
         device = live.started.device if live is not None and live.started is not None else ""
         if self.host.run_name != self._name:
             self._show_names()
-        machine, hint = self.host.machine, self._hint
+        machine, hint = self.host.machine, self._hint or map_under_way(self.host.maps)
         watched = self.host.stored.watched
         interrupted = watched is not None and watched.interrupted
         self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted, speed=self.speed_in_words)

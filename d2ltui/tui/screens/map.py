@@ -196,10 +196,10 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         """Enter in a text: take it, or say what is wrong with it."""
         event.stop()
         if event.name == SEEDS:
-            if self._axes.check_seeds() is not None:
-                self.set_focus(self._view)
-        elif self._axes.check(event.name) is not None:
-            self.set_focus(self._axes.fields["y"] if event.name == "x" else self._view)
+            self._axes.check_seeds()
+        else:
+            self._axes.check(event.name)
+        self.set_focus(self._axes.wrong or (self._axes.fields["y"] if event.name == "x" else self._view))
 
     def action_train(self) -> None:
         """Train the map of these axes, or what is left of it."""
@@ -213,6 +213,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         spec = self._axes.described()
         if spec is None:
             self.app.bell()
+            self.set_focus(self._axes.wrong)  # letters are keys: `q` goes back, enter edits it
         else:
             self._begin(spec)
 
@@ -283,7 +284,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
             control.resume() if control.mode == "pause" else control.pause()
             self.tick()
 
-    def action_stop(self) -> None:
+    def action_stop_map(self) -> None:
         """End it; what is done stays."""
         if self.host.maps.busy:
             self.host.maps.stop()

@@ -69,7 +69,7 @@ class MapAxes(Vertical):
 
     def _turned(self, text: str, by: int) -> str:
         """The usual axis of the next field that the other axis does not have."""
-        fields = axis_fields(self._config)
+        fields = axis_fields(self._config, self._given)
         here, *others = sorted((_field_of(axis.text) for axis in self.fields.values()), key=_field_of(text).__ne__)
         at = fields.index(here) if here in fields else -by
         following = (fields[(at + by * step) % len(fields)] for step in range(1, len(fields) + 1))
@@ -87,6 +87,11 @@ class MapAxes(Vertical):
             self.fields[name].set_problem(None)
         self.seeds.set_text(str(spec.seeds))
         self.seeds.set_problem(None)
+
+    @property
+    def wrong(self) -> TextField | None:
+        """The first one that says what is wrong with it."""
+        return next((place for place in self.places if place.has_class("-wrong")), None)
 
     def check_seeds(self) -> int | None:
         """How many networks each cell has; None where that is wrong, and then it says why."""

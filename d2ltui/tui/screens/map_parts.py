@@ -37,7 +37,7 @@ class MapView(LinesView, can_focus=True):
         Binding("shift+right", f"move({STRIDE}, 0)", show=False),
         Binding("shift+up", f"move(0, {STRIDE})", show=False),
         Binding("shift+down", f"move(0, -{STRIDE})", show=False),
-        Binding("enter", "take", "into the form", key_display="enter"),
+        Binding("enter", "take", "to form", key_display="enter"),
     ]
 
     class Moved(Message):

@@ -208,6 +208,8 @@ class OpeningScreen(PlayingScreen):
                 self.describe_in_form(config, "" if screen.trains else _("the cell"))
                 if screen.trains:
                     self.action_run()
+            elif self.host.maps.busy:
+                self._say("")  # how far it is, rather than how to begin
 
         if (config := self.described()) is not None:
             screen = MapScreen(config, self.chosen_fields(), stored)
