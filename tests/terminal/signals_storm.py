@@ -32,6 +32,7 @@ NUMBERS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.
 PAIRS = [(number,) for number in NUMBERS] + list(itertools.permutations(NUMBERS, 2))
 ENDLESS = ("--dataset", "moons", "--epochs", "1000000")
 SHORT = ("--dataset", "moons", "--epochs", "3")
+REDRAWN = 500  # bytes at least, of a screen that is drawn anew: a dialog takes a thousand
 PATIENCE = 150.0  # seconds: a busy machine that imports PyTorch takes its time
 
 
@@ -172,7 +173,7 @@ def _answers(job: Job) -> None:
     before = len(job.raw)
     job.await_(lambda: False, 0.3)
     job.resize(100, 31)
-    if not job.await_(lambda: len(job.raw) > before + 2000 or job.status is not None, PATIENCE):
+    if not job.await_(lambda: len(job.raw) > before + REDRAWN or job.status is not None, PATIENCE):
         raise Failure(f"the interface does not answer:\n{job.text()}")
 
 
