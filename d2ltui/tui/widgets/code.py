@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style as RichStyle
 from textual.content import Content
 from textual.highlight import HighlightTheme, highlight
@@ -57,14 +58,15 @@ def sideways(runs: Runs, by: int) -> Runs:
 
 def cut_at(runs: Runs, room: int) -> Runs:
     """The runs as far as they fit into `room` columns, with a sign where there is more of them to the right."""
-    if sum(len(text) for _, text in runs) <= room:
+    if sum(cell_len(text) for _, text in runs) <= room:
         return runs
     kept: Runs = []
     left = max(0, room - len(_MORE))
     for style, text in runs:
-        if text[:left]:
-            kept.append((style, text[:left]))
-        left = max(0, left - len(text))
+        width = cell_len(text)
+        kept.append((style, text if width <= left else set_cell_size(text, left)))
+        left = max(0, left - width)
+    kept = [(style, text) for style, text in kept if text]
     return [*kept, (int(Style.WARNING), _MORE)]
 
 
