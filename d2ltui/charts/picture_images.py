@@ -48,8 +48,9 @@ def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:
 
     What is 0 has a shade, or a dot, so that each map is seen as a tile.
     """
-    finite = picture.maps[np.isfinite(picture.maps)]
-    limit = picture.limit or (float(np.abs(finite).max()) if len(finite) else 1.0)
+    limit = picture.limit
+    if limit is None:
+        limit = float(np.abs(picture.maps[np.isfinite(picture.maps)]).max(initial=0.0))
     red, green, blue = blend(np.array(look.foreground, np.uint8), look.background, np.array(_GROUND)).tolist()
     canvas = Canvas(width, height - 1)
 

@@ -115,7 +115,8 @@ class Images(msgspec.Struct, frozen=True, eq=False):
 class Maps(msgspec.Struct, frozen=True, eq=False):
     """Numbers in the plane, (n, height, width): one map for each unit or kernel. The rest is as in `Images`.
 
-    `limit` is the largest magnitude of all maps, on this page and the others: one scale is for all of them.
+    `limit` is the largest magnitude of all maps, on this page and the others: one scale is for all of them. It is 0
+    where no number is finite; None where nobody says it, and then that of these maps counts.
     """
 
     maps: Floats
@@ -124,7 +125,7 @@ class Maps(msgspec.Struct, frozen=True, eq=False):
     total: int
     note: str
     short: tuple[str, ...] = ()
-    limit: float = 0.0
+    limit: float | None = None
 
 
 class Confusion(msgspec.Struct, frozen=True, eq=False):

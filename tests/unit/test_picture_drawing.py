@@ -270,6 +270,16 @@ def test_pages_of_maps_have_one_scale_which_says_so() -> None:
     assert draw_picture(some, 60, 18, Look())[0] != draw_picture(other, 60, 18, Look())[0], "a larger number"
 
 
+@pytest.mark.parametrize(("limit", "said"), [(None, "at most 0.5"), (2.0, "at most 2"), (0.0, "at most 0")])
+def test_a_scale_that_is_told_counts_also_where_it_is_zero(limit: float | None, said: str) -> None:
+    """Nothing finite on any page has a largest magnitude of 0, whatever there is on this one."""
+    maps = np.full((1, 8, 8), np.nan if limit == 0 else 0.5, np.float32)
+    picture = pictures.Maps(maps, ("unit 1",), 0, 1, "1 unit: the weights", limit=limit)
+    assert " ".join(lines_of(picture, 60, 18)[-1:]).rstrip().endswith(said)
+    for look in (Look(), Look(colours=False)):
+        assert draw_picture(picture, 60, 18, look)
+
+
 @pytest.mark.parametrize("look", [Look(), Look(colours=False), Look(ascii=True)])
 def test_maps_of_zeros_are_tiles_that_are_told_apart(look: Look) -> None:
     picture = pictures.Maps(np.zeros((2, 8, 8), np.float32), ("1", "2"), 0, 2, "2 units", limit=1.0)
