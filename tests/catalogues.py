@@ -283,7 +283,8 @@ def _shown() -> list[Message]:
     return found
 
 
-STATUSES = ("ready", "loading", "training", "paused", "finished", "stopped", "diverged", "failed", "interrupted")
+RUNNING = ("ready", "loading", "training", "over", "paused")
+STATUSES = (*RUNNING, "finished", "stopped", "diverged", "failed", "interrupted")
 SPELLED = ("kmnist", "emnist-letters")  # data sets whose classes are letters and syllables
 # What is looked at before the first step.
 READINGS = ("inputs", "labels", "loss", "outputs", "gradients", "units", "by heart")

@@ -135,6 +135,16 @@ class LiveRun:
         if self.on_status is not None and isinstance(event, events.StatusChanged | events.RunEnded):
             self.on_status()
 
+    @property
+    def examined(self) -> bool:
+        """Whether training is over and the cause of how it went is being looked for."""
+        return self.started is not None and self.loading is not None and self.ended is None
+
+    @property
+    def word(self) -> str:
+        """What the run does, for a person: its status, or that it is over, before it is known with which."""
+        return "over" if self.examined else self.status
+
     def add_epochs(self, rows: Array) -> None:
         """Take many epochs in at once, as rows of Epochs, where a long run is read."""
         if len(rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from person import ENDLESS, Opener
+from person import ENDLESS, SMALL, Opener
 from test_runs_screen import CONFIG, runs_screen
 from textual.widgets import Static
 
 from d2ltui.cli.app import cli as main
 from d2ltui.diagnosis.monitor import RULES, Rule
+from d2ltui.engine import doctor
 from d2ltui.spec import events
 from d2ltui.spec.numbers import number
 from d2ltui.store import home, listing
@@ -160,6 +162,31 @@ async def test_what_a_remedy_has_brought_is_told_at_the_end(
         after = person.live.epochs[-1].val_metric
         assert f"{change}: validation accuracy {was} → {number(after)}" in person.status
         assert after > 0.8
+
+
+async def test_while_the_cause_is_looked_for_one_thing_is_said(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examine, found = doctor.examine, threading.Event()
+
+    def slow(patient: Any, trial: doctor.Trial | None, tell: doctor.Progress) -> doctor.Examination:
+        tell("training is over; looking for the cause, trying lr 0.1", 0.5)
+        found.wait(30)
+        return examine(patient, None, tell)
+
+    monkeypatch.setattr(doctor, "examine", slow)
+    async with open_app({**SMALL, "lr": 1e30}, size=(120, 40)) as person:
+        await person.press("ctrl+r")
+        await person.until(lambda: "looking for the cause" in person.status, "what is done")
+        assert person.word == "over"
+        assert "▶ training" not in person.status
+        await person.until(lambda: bool(person.live.findings), "a symptom, with a remedy of its own")
+        await person.press("f")
+        assert "the cause is still being looked for" in person.status
+        assert "looking for the cause" in person.status, "and how far that is"
+        assert "ctrl+r trains it" not in person.status
+        found.set()
+        await person.until_word("diverged")
 
 
 async def test_another_run_than_the_remedied_one_is_not_told_as_its_outcome(open_app: Opener) -> None:

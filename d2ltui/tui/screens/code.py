@@ -139,7 +139,7 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         if live is None:
             return ""
         speed = self._behind.speed if self.host.training else None
-        return _(": {status}, step {step:,}").format(status=pgettext("status", live.status), step=live.step) + (
+        return _(": {status}, step {step:,}").format(status=pgettext("status", live.word), step=live.step) + (
             f", {in_words(speed)}" if speed is not None else ""
         )
 

@@ -345,11 +345,14 @@ class MainScreen(OpeningScreen):
 
     def action_remedy(self) -> None:
         """Put the remedy of the selected finding into the form."""
-        finding = self.run_panes.finding
+        finding, live = self.run_panes.finding, self.host.live
+        if live is not None and live.examined:  # what is known by now may be a symptom, with a remedy of its own
+            self._say(_("the cause is still being looked for: f when it is found"))
+            return
         if finding is None:
             self._say(_("no finding with a remedy"))
             return
-        self._outcomes.remedied(self.host.live, finding.remedy, self.put_into_form(finding.remedy))
+        self._outcomes.remedied(live, finding.remedy, self.put_into_form(finding.remedy))
 
     def put_into_form(self, values: Mapping[str, object]) -> str:
         """Change these fields of the form, and say so; returns what has changed, in words."""

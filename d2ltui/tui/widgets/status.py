@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 BAR_WIDTH = 20
 SHORT = 20  # rows of a screen on which one row tells where the run is
-_MARKS = {"ready": "○", "loading": "…", "training": "▶", "paused": "‖", "finished": "✓", "stopped": "■",
+_MARKS = {"ready": "○", "loading": "…", "training": "▶", "over": "…", "paused": "‖", "finished": "✓", "stopped": "■",
           "interrupted": "■",
           "diverged": "▲", "failed": "✗"}  # fmt: skip
 _EDGE = "edge"  # the look of what is no part: the padding
@@ -141,7 +141,7 @@ class StatusLine(CachedRender, Widget):
         `speed`: how it is played, or slowed down, in words.
         `interrupted`: its process has gone without ending it, and the word is that of the list of runs.
         """
-        status: str = live.status if live is not None else "ready"
+        status: str = live.word if live is not None else "ready"
         if interrupted:
             status = "interrupted"
         message, result = hint, ""
@@ -150,18 +150,14 @@ class StatusLine(CachedRender, Widget):
             result = live.ended.message
             if cell_len(result) > self.app.size.width - 2:
                 result = _in_short(live) or result
-            beside = f"{result}; {hint}"
-            below = f"{result}\n{hint}" if result else hint
-            message = (
-                (beside if cell_len(beside) <= self.app.size.width - 2 else below)
-                if result and hint
-                else hint or result
-            )
-        elif live is not None and status in ("loading", "training") and live.loading is not None:
+            message = self._both(result, hint)
+        elif live is not None and status in ("loading", "training", "over") and live.loading is not None:
             fraction = live.loading.fraction
             message = live.loading.message
             if fraction is not None:
                 message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {whole_percent(fraction)}"
+            if live.examined:  # the results are read, and keys are pressed
+                message = self._both(message, hint)
         elif live is not None and status == "training" and live.thread_changes:
             last = live.thread_changes[-1]
             message = hint or (last.sentence if last.threads <= last.before else "")  # of what slows it down
@@ -188,6 +184,13 @@ class StatusLine(CachedRender, Widget):
             self.refresh(layout=grows)
         else:
             self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
+
+    def _both(self, first: str, second: str) -> str:
+        """Both sentences: beside each other where there is room, or else below."""
+        if not (first and second):
+            return first or second
+        beside = f"{first}; {second}"
+        return beside if cell_len(beside) <= self.app.size.width - 2 else f"{first}\n{second}"
 
     def _compose_line(self, live: LiveRun | None, status: str, machine: str, speed: str, alone: bool) -> list[Part]:
         """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
@@ -305,6 +308,7 @@ _STYLES: dict[str, str] = {
     "ready": "bold",
     "loading": "bold $text-accent",
     "training": "bold $text-success",
+    "over": "bold $text-accent",
     "paused": "bold $text-warning",
     "finished": "bold $text-success",
     "stopped": "bold $text-warning",
