@@ -12,6 +12,9 @@ from d2ltui.charts import axes
 # What an axis with so few ticks costs, in shares of its length: a little of it is given up for one tick more.
 _FEW_TICKS = {0: 1.0, 1: 0.5, 2: 0.08, 3: 0.03, 4: 0.01}
 _CROWDED = 0.05
+_CROWDED_ROWS, _LOW = 0.2, 6  # a label in each row, where there are more rows than so many
+_WANTED_EVERY = 5  # cells: an axis that is longer has more ticks, whatever else would fill it better
+_FEWER_THAN_WANTED = 0.45
 _SLACK = 1e-6  # of a dot
 
 
@@ -135,7 +138,9 @@ def _placed(low: float, high: float, step: float, room: Room, ceiling: bool) -> 
         return None
     ticks = math.floor(high / step + _SLACK) - math.ceil(low / step - _SLACK) + 1
     waste = 1 - (high - low) / size / room.grains
-    return waste + _FEW_TICKS.get(ticks, 0.0) + _CROWDED * (apart < room.gap), pieces, first
+    fewer = 0.0 if room.along else max(0.0, 1 - ticks / (2 + room.cells // _WANTED_EVERY))
+    crowded = (_CROWDED if room.along or room.cells <= _LOW else _CROWDED_ROWS) * (apart < room.gap)
+    return waste + _FEW_TICKS.get(ticks, 0.0) + _FEWER_THAN_WANTED * fewer + crowded, pieces, first
 
 
 def _steps(span: float, whole: bool) -> Iterator[float]:

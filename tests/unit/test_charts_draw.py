@@ -85,15 +85,15 @@ def test_every_label_takes_its_length_in_cells(text, ascii):
 
 def test_the_curve_is_where_its_values_are():
     """A falling line from the top left to the bottom right corner: on the diagonal of the plot area, throughout."""
-    spec = ChartSpec(57, 22, [Line("", Style.TRAIN, [0, 10], [1, 0])], 0, 10, 0, 1)
+    spec = ChartSpec(57, 23, [Line("", Style.TRAIN, [0, 10], [1, 0])], 0, 10, 0, 1)
     drawn = [
         (column - 7, row)
-        for row, text in enumerate(rows(spec)[:20])
+        for row, text in enumerate(rows(spec)[:21])
         for column, character in enumerate(text)
         if column >= 7 and character != " "
     ]
-    assert {(0, 0), (49, 19)} <= set(drawn)
-    assert all(abs(column / 49 - row / 19) < 0.06 for column, row in drawn)
+    assert {(0, 0), (49, 20)} <= set(drawn)
+    assert all(abs(column / 49 - row / 20) < 0.06 for column, row in drawn)
     assert {column for column, _ in drawn} == set(range(50))
 
 

@@ -197,3 +197,11 @@ def test_most_of_the_area_is_used() -> None:
             shares.append(high / axis.high)
     assert sum(shares) / len(shares) > 0.88
     assert min(shares) > 0.6
+
+
+def test_with_more_room_there_are_no_fewer_ticks() -> None:
+    rows = (13, 25)  # of the loss's curves in windows of 120x40 and 200x60
+    for highest in (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 9):
+        for ceiling in (False, True):
+            ticks = [len(linear(0.0, highest, y_room(cells, False, 5), ceiling=ceiling).ticks) for cells in rows]
+            assert ticks == sorted(ticks), (highest, ceiling, ticks)
