@@ -30,16 +30,19 @@ async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
         assert 1 <= step < live.step
         raw = live.losses.values()[step - 1]
         for pane, value in ((loss, raw), (accuracy, live.metrics.values()[step - 1])):
-            await person.until(lambda p=pane: f"{step:,}" in text(p).splitlines()[-1], "the reading")
+            await person.until(lambda p=pane: f"{step:,}" in "".join(text(p).splitlines()[-2:]), "the reading")
+            assert "(smooth" in text(pane), "and what stands in the brackets"
             assert f"train {value:.3g}" in text(pane)
+        with_cursor, without = ([row[:8] for row in said.split("\n")[:-2]] for said in (text(loss), before))
+        assert with_cursor == without, "the axis of the values has not moved"
         shown = [probed.step for probed in live.probes if probed.step <= step] or [live.probes[0].step]
         activations = person.main.query_one("#activations")
-        told = f"  step {shown[-1]:,}"
+        told = f"  look at step {shown[-1]:,}"
         await person.until(lambda: str(activations.border_subtitle).endswith(told), "the layers of that step")
 
         await person.press("u")
         box = person.app.screen.query_one(".box")
-        await person.until(lambda: f", step {shown[-1]:,} (" in str(box.border_title), "a layer at that step")
+        await person.until(lambda: f", look at step {shown[-1]:,} (" in str(box.border_title), "a layer at that step")
         await person.press("escape")
 
         await person.press("i")
@@ -54,7 +57,7 @@ async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
         await person.press("space")
         await person.until(lambda: "replay at" in person.status and "┊" in text(loss), "the replay")
         await person.press(*"<<<<<<<<<")
-        await person.until(lambda: "replay at 1 step/s: step" in person.status, "its slowest speed")
+        await person.until(lambda: "replay at 1 step/s: cursor at step" in person.status, "its slowest speed")
         at = person.main.cursor or 0
         await person.until(lambda: (person.main.cursor or 0) > at, "the next step")
         await person.press("space")

@@ -9,7 +9,7 @@ from textual.geometry import Size
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
-from d2ltui.tui.panes.chart_reading import titles
+from d2ltui.tui.panes.chart_reading import figures, said, titles
 from d2ltui.tui.panes.spec import RunView
 from d2ltui.tui.widgets.pane import Pane
 
@@ -60,3 +60,21 @@ def test_no_width_cuts_a_number(width: int, monkeypatch: pytest.MonkeyPatch) -> 
         "val 1.38",
         "Loss",
     )
+
+
+WHENS = ("step 726, epoch 4.2, 1.3 s", "step 726, epoch 4.2", "step 726", "726")
+
+
+@pytest.mark.parametrize(
+    ("width", "rows", "lines"),
+    [
+        (78, 1, ["step 726, epoch 4.2, 1.3 s: train 0.123 (smoothed 0.131)  val 0.14"]),
+        (41, 2, ["step 726, epoch 4.2, 1.3 s:", "train 0.123 (smoothed 0.131)  val 0.14"]),
+        (36, 2, ["step 726, epoch 4.2, 1.3 s:", "train 0.123 (smooth 0.131) val 0.14"]),
+        (41, 1, ["726: train 0.123 (smooth 0.131) val 0.14"]),
+        (36, 1, ["train 0.123 (smooth 0.131) val 0.14"]),
+    ],
+)
+def test_the_cursor_says_when_it_reads_and_what_stands_in_brackets(width: int, rows: int, lines: list[str]) -> None:
+    full, short = (figures(0.123, 0.131, 0.14, short=short) for short in (False, True))
+    assert said(WHENS, full, short, width, rows) == lines

@@ -74,7 +74,8 @@ def test_the_cursor_stands_in_the_chart_whatever_it_shows(unit: Unit, zoom: int,
     ("seconds", "time"), [(0.000705, "0.7 ms"), (0.0994, "99 ms"), (0.31, "0.31 s"), (75, "1:15"), (0, "0 s")]
 )
 def test_the_moment_of_the_cursor_is_told_with_names_and_units(seconds: float, time: str) -> None:
-    assert moments(run_of(1), 2, seconds) == (f"step 2 · epoch 0.04 · {time}", "step 2 · epoch 0.04", "step 2")
+    told = (f"step 2, epoch 0.04, {time}", "step 2, epoch 0.04", "step 2", "2")
+    assert moments(run_of(1), 2, seconds) == told
 
 
 def test_a_zoomed_chart_follows_the_end_or_stays_with_the_cursor() -> None:

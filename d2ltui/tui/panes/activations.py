@@ -9,7 +9,7 @@ from textual import events
 from d2ltui.spec.datasets import DescriptionError
 from d2ltui.spec.language import _
 from d2ltui.tui.panes.layer_lines import VALUES, TextLine, Values, layer_lines
-from d2ltui.tui.panes.layers import LayersPane
+from d2ltui.tui.panes.layers import LayersPane, moment_of
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunView
 
@@ -51,7 +51,7 @@ class ActivationsPane(LayersPane):
 
     def look_lines(self, live: LiveRun, probed: LayersProbed, view: RunView, width: int, height: int) -> list[TextLine]:
         """The newest histograms, or all of them."""
-        step = _("step {step:,}").format(step=probed.step)
+        step = moment_of(probed, view.cursor)
         self.subtitle(
             self.longest_fitting(
                 _("{values}  v others  {step}").format(values=_(self._values), step=step),

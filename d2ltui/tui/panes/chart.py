@@ -14,7 +14,8 @@ from textual.strip import Strip
 from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.spec import ChartSpec, Style
 from d2ltui.spec.numbers import number
-from d2ltui.spec.width import cells, centred, wrapped
+from d2ltui.spec.width import centred, wrapped
+from d2ltui.tui.panes.chart_reading import moments, rows_for_reading, said
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.widgets.lines import Line, LinesView
@@ -134,10 +135,13 @@ class ChartPane(RunPane):
         if self._shown[0] != subject:
             self.view.forget()
         self._shown = (subject, (width, height), version)
-        rows = height - 1 if view.cursor is not None and height > 1 else height  # the last one says what is there
-        drawing = drawn(self.app, lambda: self._described(curves, view, width, rows))
-        if rows < height:
-            drawing = [*drawing, [(int(Style.TEXT), self._read(curves, view, width))]]
+        kept = rows_for_reading(width, height)
+        if view.cursor is not None and height > 1:
+            kept = max(1, kept)
+        drawing = drawn(self.app, lambda: self._described(curves, view, width, height - kept))
+        if kept:
+            read = self._read(curves, view, width, kept) if view.cursor is not None else []
+            drawing = [*drawing, *([(int(Style.TEXT), line)] for line in read + [""] * (kept - len(read)))]
         self.view.show(drawing, size)
         self.frames += 1
 
@@ -163,20 +167,15 @@ class ChartPane(RunPane):
         ]
         return "  ".join(f"{label} {number(point[1])}" for label, point in near if label)
 
-    def _read(self, curves: Curves, view: RunView, width: int) -> str:
+    def _read(self, curves: Curves, view: RunView, width: int, rows: int) -> list[str]:
         from d2ltui.charts.timeline import Timeline
-        from d2ltui.tui.panes.chart_reading import moments
 
         assert view.cursor is not None
         live = curves.live
         step = min(view.cursor, max(1, live.step))
-        seconds = Timeline(live, "time").at(step)
-        whens = moments(live, step, seconds)
-        said = f"{whens[0]}  {self.reading(curves, step)}"
-        for when in (*(f"{when}  " for when in whens), f"{step:,}: ", ""):
-            if cells(said) > width:  # the figures, rather than when they were
-                said = f"{when}{self.reading(curves, step, short=True)}"
-        return whole(one_cell_each(said, view.ascii)[:width])
+        whens = moments(live, step, Timeline(live, "time").at(step))
+        full, short = self.reading(curves, step), self.reading(curves, step, short=True)
+        return [whole(one_cell_each(line, view.ascii)[:width]) for line in said(whens, full, short, width, rows)]
 
     def on_key(self, event: events.Key) -> None:
         """← and → move the cursor by a column, with shift by ten; `end` takes it away; `+` and `-` zoom."""

@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING
 
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import brief_duration, fixed, number
+from d2ltui.spec.width import cells
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from d2ltui.history.live import LiveRun
     from d2ltui.tui.panes.spec import RunView
+
+WIDE = 72  # columns that hold everything that a cursor reads beside each other
+TALL, TALLER = 8, 12  # rows of a chart that spares one, and two
 
 
 def figures(raw: float, smooth: float, validation: float, *, short: bool = False) -> str:
     """Every curve's value: the training's at a step, as it is and smoothed, and the validation data's."""
     train, said = _("train {raw}").format(raw=number(raw)), ""
     if math.isfinite(smooth) and number(smooth) != number(raw):
-        said = f" ({number(smooth)})" if short else " " + _("(smoothed {smooth})").format(smooth=number(smooth))
+        brackets = _("(smooth {smooth})") if short else _("(smoothed {smooth})")
+        said = " " + brackets.format(smooth=number(smooth))
     between = " " if short else "  "
     val = _("val {val}").format(val="–" if math.isnan(validation) else number(validation))
     return f"{train}{said}{between}{val}"
@@ -58,7 +65,28 @@ def _figures_of(live: LiveRun | None, figure: str) -> tuple[str, str]:
 
 
 def moments(live: LiveRun, step: int, seconds: float) -> tuple[str, ...]:
-    """When `step` was, from all that is known to the step alone: `step 1 · epoch 0.04 · 0.7 ms`."""
+    """When `step` was, from all that is known to the step alone: `step 1, epoch 0.04, 0.7 ms`."""
     of_step = _("step {step:,}").format(step=step)
     of_epoch = _("epoch {epoch}").format(epoch=fixed(live.header.in_epochs(step)))
-    return f"{of_step} · {of_epoch} · {brief_duration(seconds)}", f"{of_step} · {of_epoch}", of_step
+    return f"{of_step}, {of_epoch}, {brief_duration(seconds)}", f"{of_step}, {of_epoch}", of_step, f"{step:,}"
+
+
+def rows_for_reading(width: int, height: int) -> int:
+    """The rows of a chart of that size that are kept for what the cursor reads: it must not move when that comes."""
+    if height < TALL:
+        return 0
+    return 1 if width >= WIDE or height < TALLER else 2
+
+
+def said(whens: Sequence[str], full: str, short: str, width: int, rows: int) -> list[str]:
+    """What the cursor reads, `full` or `short`, with when that was, in at most so many rows of `width` cells.
+
+    Rather than a figure, when it was is left out.
+    """
+    for when in whens:
+        for values in (full, short):
+            if cells(one := f"{when}: {values}") <= width:
+                return [one]
+            if rows > 1 and max(cells(when) + 1, cells(values)) <= width:
+                return [f"{when}:", values]
+    return [short]

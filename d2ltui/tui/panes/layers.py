@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 LayerLines: TypeAlias = "Callable[[Sequence[LayerStats], int, int, bool], list[TextLine]]"
 
 
+def moment_of(probed: LayersProbed, cursor: int | None) -> str:
+    """When the layers were looked at; beside a cursor, which stands at a step of its own, whose step that is."""
+    said = _("step {step:,}") if cursor is None else _("look at step {step:,}")
+    return said.format(step=probed.step)
+
+
 class LayersPane(LinesPane):
     """A figure of every layer, from the newest look at them."""
 
@@ -72,7 +78,7 @@ class LayersPane(LinesPane):
         if probed is None:
             self.subtitle("")
             return self.text_lines(self._empty)
-        self.subtitle(_("step {step:,}").format(step=probed.step))
+        self.subtitle(moment_of(probed, self._cursor))
         return self.look_lines(live, probed, view, width, height)
 
     def look_lines(self, live: LiveRun, probed: LayersProbed, view: RunView, width: int, height: int) -> list[TextLine]:

@@ -24,6 +24,7 @@ from d2ltui.spec.text import counted
 from d2ltui.spec.width import wrapped
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.panes.layer_lines import TextLine
+from d2ltui.tui.panes.layers import moment_of
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.picture import is_chain, meant
 from d2ltui.tui.render.compositor import BatchedScreen
@@ -164,7 +165,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             self._at = next((i for i, layer in enumerate(layers) if layer.kind == "activation"), 0)
         self._at = min(self._at, len(layers) - 1)
         layer = layers[self._at]
-        moment = _(", step {step:,}").format(step=probed.step) if self.cursor is not None else ""
+        moment = f", {moment_of(probed, self.cursor)}" if self.cursor is not None else ""
         self._box.border_title = _("{index} {title}{moment} (← → other layers, escape closes)").format(
             index=layer.index, title=layer.title, moment=moment
         )

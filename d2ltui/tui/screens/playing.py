@@ -36,7 +36,7 @@ class PlayingScreen(SizingScreen):
     def speed_in_words(self) -> str:
         """For the status line; "" where a run goes as fast as it can."""
         if self.replay.on:
-            return _("replay at {speed}: step {step:,}").format(
+            return _("replay at {speed}: cursor at step {step:,}").format(
                 speed=in_words(self.replay.speed), step=self.cursor or 0
             )
         return (

@@ -204,7 +204,9 @@ class StatusLine(CachedRender, Widget):
             rate = self._speed.of(live) if live.loading is None else None
             of = f"{header.epochs:,}" if header.epochs else "?"
             parts.append(_("  epoch {epoch:,}/{of} ").format(epoch=live.epoch, of=of))
-            told = [_(" step {step:,}").format(step=live.step)]
+            # Of a run that is over, and may be played, how many steps it has, and not where it is.
+            steps = _(" step {step:,}") if live.ended is None else _(" {step:,} steps")
+            told = [steps.format(step=live.step)]
             if live.ended is not None:
                 time = [f"  {duration(live.seconds)}"]
             elif rate and header.total_steps is not None:
