@@ -25,10 +25,10 @@ PROBE_SAMPLES = 256
 PROBE_VALUES = 1 << 22  # outputs of one layer at most: wider layers are looked at with fewer samples
 
 # Seconds between two looks: while somebody looks, while nobody does, and from the untrained network to the next one,
-# whatever that costs, where somebody waits for it.
+# whatever that costs. (The very first look takes longer than the others: it says little about what they cost.)
 PROBE_EVERY = 1.0
 SAMPLE_EVERY = 2.0
-FIRST_PROBE = 0.3
+FIRST_PROBE = 0.03
 # A network changes most in its first steps, and a run may be over in a tenth of a second: for EARLY_FOR seconds from
 # the look at the untrained network, each look comes when the time since then has doubled, and while somebody looks
 # every EARLY_PROBE_EVERY at least. These shares of so short a time are small ones of any run that goes on.
@@ -116,7 +116,7 @@ class Prober:
         if age < EARLY_FOR:
             share = EARLY_SHARE if observed else EARLY_UNSEEN_SHARE
             wait = min(wait, max(SOONEST, age, took / share))
-            if observed and self._count == 1 and wait > FIRST_PROBE:
+            if self._count == 1:
                 wait, computed = FIRST_PROBE, 0.0
         now, used = time.perf_counter(), time.thread_time()
         return now - self._last >= wait and used - self._last_computed >= computed / share
