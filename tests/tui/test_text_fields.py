@@ -156,4 +156,4 @@ async def test_what_is_said_leaves_half_of_a_small_terminal(open_app: Opener, si
         assert person.main.query_one("#status").size.height <= size[1] // 2
         if size[0] >= 40:
             assert "nothing is training: ctrl+r begins" in " ".join(person.text().split())
-            assert "step 50" in person.text()
+            assert "50 steps" in person.text()
