@@ -40,7 +40,20 @@ def images(picture: Images, width: int, height: int, look: Look) -> Drawing:
 
     styles = [Style.WARNING if wrong else Style.TEXT for wrong in picture.wrong]
     _lay_out(canvas, picture.images.shape[1:3], picture, styles, look, show)
+    for key in picture.key:
+        told = under(canvas.drawing(), _page(picture, f"; {key}"), width, look.ascii, height)
+        if _ends_with(told, key, look.ascii):
+            return told
+    if picture.key:  # rather than the end of what they are
+        note = "".join(text for _, text in _page(picture))
+        return under(canvas.drawing(), [(int(Style.AXIS), f"{picture.key[-1]}; {note}")], width, look.ascii, height)
     return under(canvas.drawing(), _page(picture), width, look.ascii, height)
+
+
+def _ends_with(drawing: Drawing, said: str, ascii: bool) -> bool:
+    """Whether the text below a picture goes on to its end, which is `said`, in however many lines."""
+    told = "".join(text for line in drawing[-3:] for _, text in line)
+    return told.replace(" ", "").endswith(one_cell_each(said, ascii).replace(" ", ""))
 
 
 def maps(picture: Maps, width: int, height: int, look: Look) -> Drawing:

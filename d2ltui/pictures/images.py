@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -101,7 +103,7 @@ def _images(subject: Subject, request: PictureRequest, order: Tensor, logits: Te
         else of
     )
     shaped = pixels.reshape(-1, channels, height, width).permute(0, 2, 3, 1).contiguous().numpy()
-    return Images(shaped, captions, wrong, first, total, note, short)
+    return Images(shaped, captions, wrong, first, total, note, short, _key(captions, short, wrong))
 
 
 def _captions(
@@ -118,3 +120,18 @@ def _captions(
         shares.append(whole_percent(share))
         wrong.append(label != guess)
     return tuple(map(" ".join, zip(short, shares, strict=True))), tuple(short), tuple(wrong)
+
+
+def _key(captions: Sequence[str], short: Sequence[str], wrong: Sequence[bool]) -> tuple[str, ...]:
+    """How to read the captions of mistakes: the first one in words; and what stands where in any of them."""
+    first = next((number for number, mistaken in enumerate(wrong) if mistaken), None)
+    if first is None:
+        return ()
+    label, _arrow, guess = short[first].partition("→")
+    share = captions[first].removeprefix(short[first]).strip()
+    said = _("{caption}: label {label}, predicted {guess}, {share} sure")
+    return (
+        said.format(caption=captions[first], label=label, guess=guess, share=share),
+        _("label→predicted, how sure"),
+        _("label→predicted"),
+    )

@@ -100,7 +100,8 @@ class Images(msgspec.Struct, frozen=True, eq=False):
     """Samples: (n, height, width, 1 or 3) from 0 to 255, what is said of each, and whether it was mistaken.
 
     They are those from number `first` (from 0) on, of `total`; `note` begins with that number, and says what they are.
-    `short` are captions of fewer words, for where the others have no room.
+    `short` are captions of fewer words, for where the others have no room. `key` says how to read those of mistakes, in
+    one way after the other, each shorter than the one before.
     """
 
     images: Bytes
@@ -110,6 +111,7 @@ class Images(msgspec.Struct, frozen=True, eq=False):
     total: int
     note: str
     short: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
 
 
 class Maps(msgspec.Struct, frozen=True, eq=False):

@@ -238,6 +238,17 @@ def test_what_a_picture_shows_is_told_to_the_end_in_a_narrow_pane(number: int, e
     assert end in " ".join(shown[-3:])
 
 
+@pytest.mark.parametrize(("width", "height", "number", "key"), [(78, 18, 60, 0), (41, 18, 2, 0), (31, 16, 60, 2)])
+def test_how_to_read_a_mistake_is_told(width: int, height: int, number: int, key: int) -> None:
+    ways = ("9→5 99 %: label 9, predicted 5, 99 % sure", "label→predicted, how sure", "label→predicted")
+    captions, short = ("9→5 99 %",) * number, ("9→5",) * number
+    pixels, wrong = np.zeros((number, 8, 8, 1), np.uint8), (True,) * number
+    picture = pictures.Images(pixels, captions, wrong, 0, number, f"{number} mistakes", short, ways)
+    shown = lines_of(picture, width, height)
+    assert len(shown) == height
+    assert ways[key] in " ".join(line.strip() for line in shown[-3:])
+
+
 def test_a_mark_and_its_class_stay_in_one_line() -> None:
     names = ("a shirt", "pullover", "dress", "coat")
     picture = msgspec.structs.replace(regions(0.9), names=names)

@@ -159,6 +159,7 @@ def test_images_confusions_and_weights_are_those_of_the_network(monkeypatch: pyt
     label, guess = int(data.y_val[worst]), int(logits[worst].argmax())
     assert found.captions[0].startswith(f"{label}→{guess} ")
     assert all(found.wrong)
+    assert found.key[0].startswith(f"{found.captions[0]}: label {label}, predicted {guess}, ")
     later = picture(subject, "mistakes", 50, 60, choice=1)
     assert isinstance(later, Images)
     assert later.first == 30
