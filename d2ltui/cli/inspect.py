@@ -13,6 +13,7 @@ from d2ltui.cli import text
 from d2ltui.diagnosis.causes import command_with
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import comparison
+from d2ltui.spec.catalogue import has_use
 from d2ltui.spec.findings import all_well, findings_in_words
 from d2ltui.spec.header import epoch_columns, validation
 from d2ltui.spec.language import _
@@ -133,8 +134,11 @@ def show(path: Path, as_json: bool = False) -> None:
         text.say(_("group {group}").format(group=run.group))
     if run.note:
         text.say(_("note: {note}").format(note=run.note))
+    params = live.header.params
     unknown = unknown_fields(live.config) if live.is_configured else {}
-    known = {name: value for name, value in live.header.params.items() if name not in unknown}
+    known = {name: value for name, value in params.items() if name not in unknown}
+    if live.is_configured:
+        known = {name: value for name, value in known.items() if has_use(name, params)}
     text.say("  ".join(f"{printable(name)} {printable(setting(value))}" for name, value in known.items()))
     if unknown:
         shown = "  ".join(f"{printable(name)} {printable(setting(value))}" for name, value in unknown.items())

@@ -154,6 +154,12 @@ def values_with(field: str) -> tuple[str, ...]:
     return tuple(name for name, spec in by_field[ONLY_WITH[field]].items() if field in spec.fields)
 
 
+def has_use(field: str, params: Mapping[str, object]) -> bool:
+    """Whether `field` changes anything in a run of `params`: momentum does where the optimiser is one with momentum."""
+    other = ONLY_WITH.get(field)
+    return other is None or other not in params or params[other] in values_with(field)
+
+
 def default_model(dataset: str) -> str:
     """The model that the application proposes for a data set."""
     return "linear" if DATASETS[dataset].task == "regression" and dataset != "function" else "mlp"

@@ -99,12 +99,8 @@ def fields_of(config: RunConfig) -> tuple[str, ...]:
     """The fields that decide something: those that the model has, and that the others leave a meaning."""
     if config.model not in MODELS:
         return ("model", "dataset")
-    used = (
-        name
-        for name in applicable_fields(config.model)
-        if name not in catalogue.ONLY_WITH or getattr(config, catalogue.ONLY_WITH[name]) in catalogue.values_with(name)
-    )
-    return ("model", "dataset", *used)
+    params = msgspec.structs.asdict(config)
+    return ("model", "dataset", *(name for name in applicable_fields(config.model) if catalogue.has_use(name, params)))
 
 
 def can_be_shown(config: RunConfig) -> bool:
