@@ -23,7 +23,9 @@ SURE = 0.5  # of the way from a guess to certainty: from here on a letter says s
 
 def regions(picture: Regions, width: int, height: int, look: Look) -> Drawing:
     """Each place in the colour of the class that is predicted there, paler where less sure; samples as marks."""
-    said = [*class_legend(picture, look), (int(Style.AXIS), "".join(map(entry, _limits(picture))))]
+    shade = _("deeper: surer") if look.colours else _("small letters: sure")
+    about = (*_limits(picture), _("marks: training samples"), shade)  # the last is cut first
+    said = [*class_legend(picture, look), (int(Style.AXIS), "".join(map(entry, about)))]
     below = wrapped(said, width, look.ascii, lines_for(height))
     return [*regions_alone(picture, width, height - len(below), look), *below]
 

@@ -265,6 +265,14 @@ def test_what_lies_along_an_axis_stays_in_one_line() -> None:
             assert any(axis in line for line in told), width
 
 
+def test_what_the_marks_and_the_shades_of_regions_are_is_told() -> None:
+    """In this order, which is the one in which they are cut."""
+    for look, shade in ((Look(), "deeper: surer"), (Look(colours=False), "small letters: sure")):
+        told = " ".join(lines_of(regions(0.9), 60, 18, look)[-2:])
+        assert "marks: training samples" in told
+        assert shade in told
+
+
 def test_classes_have_their_whole_names_where_there_is_room() -> None:
     counts = np.array([[96, 4], [1, 99]])
     picture = pictures.Confusion(counts, ("upper", "lower"), "200 samples")
