@@ -16,11 +16,21 @@ from d2ltui.spec.language import _
 from d2ltui.spec.width import cut
 
 MIN_WIDTH, MIN_HEIGHT = 8, 3
+ABOUT_A_TABLE = 3  # lines: its head, a blank one, and what it says
 
 
 def area(width: int, height: int) -> tuple[int, int]:
     """The pixels of a picture that is drawn in `width` × `height` cells: columns, and rows above the last line."""
     return max(1, width), max(2, 2 * (height - 1))
+
+
+def lines_of(picture: pictures.Picture | diagrams.Diagram, most: int) -> int:
+    """How many lines a picture fills where there is room for `most`: a table has no more than its rows."""
+    match picture:
+        case pictures.Confusion() | pictures.SoftmaxSteps():
+            return max(MIN_HEIGHT, min(most, len(picture.names) + ABOUT_A_TABLE))
+        case _:
+            return most
 
 
 @np.errstate(all="ignore")  # numbers that are none, or too large, are drawn as far as that is possible, and no warning

@@ -21,7 +21,8 @@ SVG_WIDTH, SVG_HEIGHT = 120, 46  # cells
 
 @click.command("show-activation", cls=Command)
 @click.argument("name", metavar="NAME", cls=NamedArgument, values=lambda: ", ".join(ACTIVATIONS))
-def show_activation(name: str) -> None:
+@click.option("--svg", "drawn", is_flag=True, help="As a picture.")
+def show_activation(name: str, drawn: bool) -> None:
     """Draw an activation function and its slope.
 
     NAME is one of those that --activation takes.
@@ -47,7 +48,15 @@ def show_activation(name: str) -> None:
         raise click.ClickException(
             _("activation: {name} cannot be drawn ({in_words})").format(name=name, in_words=in_words(error))
         ) from None
-    text.say(f"{activation.title}: {activation.formula}")
+    title = f"{activation.title}: {activation.formula}"
+    if drawn:
+        from d2ltui.store.export_picture import svg
+
+        look = Look()
+        lines = draw_picture(curve, SVG_WIDTH, SVG_HEIGHT, look)
+        text.say(svg(title, lines, SVG_WIDTH, look.background, look.foreground).rstrip())
+        return
+    text.say(title)
     text.lines(draw_picture(curve, text.width(), HEIGHT, Look(ascii=text.is_ascii())))
     if activation.flat_ends is not None:
         low, high = activation.flat_ends
@@ -65,13 +74,13 @@ def as_svg(path: Path, kind: str) -> str:
         StoreError: where there is none.
     """
     from d2ltui.charts.canvas import Look
-    from d2ltui.charts.picture import draw_picture
+    from d2ltui.charts.picture import draw_picture, lines_of
     from d2ltui.runner.stored_pictures import picture_of
     from d2ltui.store.export_picture import svg
 
     look = Look()
     title, picture = picture_of(path, kind, SVG_WIDTH, SVG_HEIGHT)
-    lines = draw_picture(picture, SVG_WIDTH, SVG_HEIGHT, look)
+    lines = draw_picture(picture, SVG_WIDTH, lines_of(picture, SVG_HEIGHT), look)
     return svg(title, lines, SVG_WIDTH, look.background, look.foreground)
 
 
@@ -82,13 +91,13 @@ def as_text(path: Path, kind: str, plain: bool) -> str:
         StoreError: where there is none.
     """
     from d2ltui.charts.canvas import Look
-    from d2ltui.charts.picture import draw_picture
+    from d2ltui.charts.picture import draw_picture, lines_of
     from d2ltui.cli import text
     from d2ltui.runner.stored_pictures import picture_of
 
     plain = plain or not sys.stdout.isatty()
     title, picture = picture_of(path, kind, text.width(), HEIGHT + 8)
     look = Look(colours=not plain and text.has_colours(), ascii=text.is_ascii())
-    lines = draw_picture(picture, text.width(), HEIGHT + 8, look)
+    lines = draw_picture(picture, text.width(), lines_of(picture, HEIGHT + 8), look)
     shown = text.as_text(lines)
     return "\n".join((title, *(map(click.unstyle, shown) if plain else shown), ""))

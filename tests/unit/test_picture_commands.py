@@ -127,6 +127,23 @@ def test_show_activation(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pyte
     assert "slope at most" in out
 
 
+def test_show_activation_as_svg(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    status, out, err = command(monkeypatch, capfd, "show-activation", "tanh", "--svg")
+    assert (status, err) == (0, "")
+    root = ElementTree.fromstring(out)
+    assert root.findtext("{*}title") == f"{ACTIVATIONS['tanh'].title}: {ACTIVATIONS['tanh'].formula}"
+
+
+def test_tables_leave_no_lines_blank_but_the_one_below_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("softmax", "confusion"):
+        lines = command(monkeypatch, capfd, "export", path.name, "--picture", kind)[1].splitlines()
+        assert [line for line in lines[:-2] if not line] == []
+        assert lines[-2] == ""
+        assert len(lines) == 6, "title, head, two classes, and what it says"
+
+
 def test_an_activation_that_there_is_not(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     status, out, err = command(monkeypatch, capfd, "show-activation", "sigmiod")
     assert (status, out) == (2, "")
@@ -143,3 +160,12 @@ def test_a_data_set_that_is_not_there_is_not_downloaded_to_be_looked_at(
     with pytest.raises(DataError, match="fashion-mnist would have to be downloaded"):
         load_present(config)
     assert not asked
+
+
+def test_show_leaves_out_what_has_no_effect(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    told = command(monkeypatch, capfd, "show", path.name)[1].splitlines()[2]
+    assert "optimizer sgd  lr 0.3" in told, "SGD has no momentum"
+    assert "init default  seed" in told, "nor has PyTorch's own initialisation a standard deviation that is chosen"
+    assert "noise 0.15" in told
