@@ -14,6 +14,7 @@ from textual.widget import Widget
 from d2ltui.charts.of_run import Curves
 from d2ltui.charts.spec import ChartSpec
 from d2ltui.tui.panes.chart import ChartPane
+from d2ltui.tui.panes.chart_reading import rows_for_reading
 from d2ltui.tui.panes.spec import RunView
 from d2ltui.tui.render.cached import FrameOnly
 from tests.selection import long_after
@@ -128,7 +129,8 @@ async def test_a_zoomed_chart_is_asked_for_in_the_size_that_it_then_has(
             await person.until(lambda before=before: loss.view.size != before, "the new size")  # type: ignore[misc]
             await person.until(lambda: loss._shown[1] == tuple(loss.view.size), "a drawing in it")
             await person.settle()
-            assert asked == [loss.view.size]
+            width, height = loss.view.size
+            assert asked == [Size(width, height - rows_for_reading(width, height))]
 
 
 @pytest.mark.parametrize("size", long_after(1, [(120, 40), (80, 24)], whole=True))
