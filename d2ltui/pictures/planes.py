@@ -11,7 +11,8 @@ from d2ltui.spec.language import _
 from d2ltui.spec.pictures import MAX_UNITS, Fit, Maps, PictureRequest, Regions, Surface, pairs
 
 LINE = 200  # places of a fitted line
-MAP = 20  # pixels of a unit's map, across and up
+LARGEST, SMALLEST = 20, 10  # pixels of a unit's map, across and up
+CAPTION = 4  # pixels: two more lines of what is said below, where it is narrow
 
 
 def regions(subject: Subject, request: PictureRequest) -> Regions:
@@ -72,7 +73,9 @@ def fit(subject: Subject, request: PictureRequest) -> Fit:
 
 def units(subject: Subject, request: PictureRequest) -> Maps:
     """The output of each hidden unit at each place of the plane of both inputs."""
-    x, __ = subject.grid(0, 1, MAP, MAP)
+    total = sum(min(MAX_UNITS, values.shape[1]) for _, values in _hidden_outputs(subject, subject.x[:1]))
+    side, room = _tiles(request, total)
+    x, __ = subject.grid(0, 1, side, side)
     outputs = _hidden_outputs(subject, x)
     captions = [
         _("layer {title} unit {unit}").format(title=title, unit=unit + 1)
@@ -87,19 +90,27 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
         for title, values in outputs
         for unit in range(min(MAX_UNITS, values.shape[1]))
     ]
-    total = len(captions)
-    room = max(1, request.width // (MAP + 1)) * max(1, request.height // (MAP + 2))
     first = page_start(request.choice, room, total)
     every = torch.cat([values[:, :MAX_UNITS] for _, values in outputs], dim=1)
     return Maps(
-        to_numpy(every.T[first : first + room]).reshape(-1, MAP, MAP),
+        to_numpy(every.T[first : first + room]).reshape(-1, side, side),
         tuple(captions[first : first + room]),
         first,
         total,
-        _("{total:,} hidden units: the output of each over the plane of both inputs").format(total=total),
+        _("{total:,} hidden units: their outputs over both inputs").format(total=total),
         tuple(short[first : first + room]),
         largest(every),
     )
+
+
+def _tiles(request: PictureRequest, number: int) -> tuple[int, int]:
+    """The side of a tile, as large as lets all `number` of them be on one page, and how many of them are on one."""
+    room, height = 1, request.height - (CAPTION if request.height > 2 * LARGEST else 0)
+    for side in range(LARGEST, SMALLEST - 1, -2):
+        room = max(1, (request.width + 1) // (side + 1)) * max(1, height // (side + 2))
+        if room >= number:
+            break
+    return side, room
 
 
 def page_start(page: int, room: int, total: int) -> int:

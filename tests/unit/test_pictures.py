@@ -189,6 +189,16 @@ def test_units_answer_as_the_hidden_layer_does() -> None:
     assert not any(module._forward_hooks for module in network.modules())
 
 
+@pytest.mark.parametrize(("width", "height", "shown"), [(118, 68, 32), (38, 40, 9), (38, 60, 12), (8, 6, 1)])
+def test_as_many_units_are_shown_as_there_is_room_for(width: int, height: int, shown: int) -> None:
+    """In tiles of 20 pixels down to 10, with room for three lines below in a small pane."""
+    subject, _, _ = subject_of(model="mlp", dataset="moons", hidden=32)
+    found = picture(subject, "units", width, height)
+    assert isinstance(found, Maps)
+    assert (len(found.captions), found.total) == (shown, 32)
+    assert 10 <= found.maps.shape[1] == found.maps.shape[2] <= 20
+
+
 def test_softmax_overflows_where_it_is_naive_only() -> None:
     subject, network, _ = subject_of(model="softmax", dataset="moons")
     calm = picture(subject, "softmax")
