@@ -74,8 +74,14 @@ def train(
 
 
 def kinds(tape: Tape) -> list[str]:
-    """The kinds of its events in order, each block of steps once."""
-    names = [type(event).__name__ for event in tape.events if not isinstance(event, events.Loading)]
+    """The kinds of its events in order, each block of steps once; without what the clock decides."""
+    last = max((event.step for event in tape.of(events.StepsTrained)), default=0)
+    names = [
+        type(event).__name__
+        for event in tape.events
+        if not isinstance(event, events.Loading)
+        and not (isinstance(event, events.LayersProbed) and 0 < event.step < last)
+    ]
     return [name for i, name in enumerate(names) if name != "StepsTrained" or names[i - 1] != name]
 
 
