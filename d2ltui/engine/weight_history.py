@@ -35,6 +35,7 @@ MOST, MANY, A_FEW_BYTES = 64, 32, 2**20
 MOST_BYTES, FEWEST = 8 * 2**20, 4
 # Of the thread's time that copying may take, and seconds that it may at once: a short run needs them all.
 SHARE, AT_ONCE = 0.003, 0.008
+SHORT = 4096  # steps of a run whose moments are taken where they stay: it may be over before there is time for others
 # Seconds between two times that it is stored, and the share of the time that this may take.
 STORE_EVERY, STORE_SHARE = 5.0, 0.005
 
@@ -71,7 +72,8 @@ class WeightHistory:
     """At most MOST moments of one training, from its first to its last.
 
     They lie evenly over the square root of the steps: closer at the beginning, where a network changes most. When there
-    are too many, the one is left out that is missed least. Copies are made while they take `SHARE` of the time.
+    are too many, the one is left out that is missed least. From SHORT steps on, they are taken as close as those that
+    stay will lie. Copies are made while they take `SHARE` of the time.
 
     `next` is the step from which `take` is due, infinite where it never is: of a network that is too large, or where
     there is no sink and it is not `wanted` either. `failed` is told, once, what is no longer done, and why.
@@ -88,6 +90,7 @@ class WeightHistory:
     ) -> None:
         self._config, self._network, self._sink, self._failed = config, network, sink, failed
         self._most = most_of(size_of(network.state_dict())) if wanted or sink is not None else 0
+        self._short = min(config.total_steps, SHORT)
         self.kept: Kept = ()  # replaced by another, never changed
         self.next: float = 0 if self._most else math.inf
         # This thread's own time: on a busy machine everything takes as many times longer.
@@ -103,7 +106,7 @@ class WeightHistory:
         if self._spent <= AT_ONCE + SHARE * (began - self._began):
             self._add(step)
         if self._most:  # else it has just been given up
-            self.next = step + max(1, 2 * step // self._most)  # as close as those that stay will lie
+            self.next = step + max(1, int(2 * math.sqrt(step * max(step, self._short)) / self._most))
         self._spent += time.thread_time() - began
 
     def _add(self, step: int) -> None:

@@ -127,13 +127,23 @@ def history(config: RunConfig = CONFIG, monkeypatch: pytest.MonkeyPatch | None =
     return WeightHistory(config, build(config), None, failed)
 
 
-@pytest.mark.parametrize("steps", [10, 64, 65, 300, 5_000, 100_000])
-def test_a_run_of_any_length_is_covered(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = history(monkeypatch=monkeypatch)
+def run_to(steps: int, total: int, monkeypatch: pytest.MonkeyPatch) -> tuple[WeightHistory, int]:
+    """A run of `total` steps that ends after `steps`: what is kept of it, and how many copies were made."""
+    config = resolve({"model": "mlp", "dataset": "moons", "hidden": "8", "batch_size": 800, "epochs": total})
+    assert config.total_steps == total
+    kept, copies = history(config, monkeypatch), 0
     for step in range(steps + 1):
         if step >= kept.next:
             kept.take(step)
+            copies += 1
     kept.end(steps, broken=False)
+    return kept, copies
+
+
+@pytest.mark.parametrize("steps", [10, 64, 65, 300, 5_000, 100_000])
+def test_a_run_of_any_length_is_covered(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, copies = run_to(steps, steps, monkeypatch)
+    assert copies <= 1.25 * MOST or steps > weight_history.SHORT, "a short run has no time for more"
     found = [one.step for one in kept.kept]
     assert found[0] == 0
     assert found[-1] == steps
@@ -143,6 +153,14 @@ def test_a_run_of_any_length_is_covered(steps: int, monkeypatch: pytest.MonkeyPa
     first_after = kept.at(steps // 2)
     assert first_after is not None
     assert steps // 2 - first_after.step <= 0.08 * steps
+
+
+@pytest.mark.parametrize("steps", [300, 3000])
+def test_a_long_run_that_is_stopped_early_is_covered(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept, _ = run_to(steps, 1_000_000, monkeypatch)
+    found = [one.step for one in kept.kept]
+    assert len(found) > 16
+    assert np.diff(np.sqrt(found)).max() <= 1.1
 
 
 def test_weights_that_cannot_be_copied_are_given_up_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
