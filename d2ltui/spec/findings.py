@@ -24,8 +24,11 @@ def severity_word(severity: Severity) -> str:
 
 
 def passed_in_words(finding: Finding) -> str:
-    """What was found, and is no more."""
-    said = _("{severity} at that time, which has passed: {what}")
+    """What was found, and is no more; of a note that is not known: it gives way to graver findings."""
+    if finding.severity == "note":
+        said = _("{severity} at that time: {what}")
+    else:
+        said = _("{severity} at that time, which has passed: {what}")
     return said.format(severity=severity_word(finding.severity), what=finding.what)
 
 

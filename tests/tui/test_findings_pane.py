@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from person import Opener
 
@@ -48,6 +49,14 @@ def test_a_finding_of_an_earlier_step_says_whether_it_holds_now() -> None:
     assert "So it was then; it has passed." in said(set())
     assert "So it was then, and it is now." in said({"divergence"})
     assert "then" not in said(None), "what is found now needs no word of it"
+
+
+def test_of_a_note_it_is_not_said_that_it_has_passed() -> None:
+    """It may be true all the same: what is well, or worse, is told in its place."""
+    note = msgspec.structs.replace(RATE, severity="note")
+    told = " ".join("".join(text for _, text in line).strip() for line in finding_lines([note], 0, 90, now=set())[0])
+    assert note.what in told
+    assert "passed" not in told
 
 
 def test_a_sentence_that_goes_on_below_says_so() -> None:

@@ -39,9 +39,10 @@ def finding_lines(
             continue
         head = f"{pointer}{MARKS[finding.severity]} "
         lines += _wrapped(finding.what, width, _STYLES[finding.severity], head)
-        if now is not None:
-            still = _("So it was then, and it is now.") if finding.rule in now else _("So it was then; it has passed.")
-            lines += _wrapped(still, width, Style.TEXT, "   ")
+        if now is not None and finding.rule in now:
+            lines += _wrapped(_("So it was then, and it is now."), width, Style.TEXT, "   ")
+        elif now is not None and finding.severity != "note":  # a note may be told no longer, and hold all the same
+            lines += _wrapped(_("So it was then; it has passed."), width, Style.TEXT, "   ")
         lines += _wrapped(finding.why, width, Style.AXIS, "   ")
         if finding.try_ and finding is not below:
             lines += _wrapped(_remedy(finding), width, Style.TEXT, "   ")
