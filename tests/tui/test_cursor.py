@@ -21,9 +21,10 @@ async def test_a_chart_is_read_at_a_step_and_zoomed(open_app: Opener) -> None:
         def text(pane: ChartPane) -> str:
             return "\n".join("".join(text for _, text in line) for line in pane.view.lines)
 
-        loss.focus()
         before = text(loss)
+        person.main.set_focus(None)  # as where a run has been begun and no pane chosen
         await person.press("left", "left", "left")
+        assert person.main.focused is loss
         await person.until(lambda: person.main.cursor is not None and "┊" in text(loss) + text(accuracy), "the cursor")
         step = person.main.cursor
         assert step is not None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from textual import events
+
 from d2ltui.spec.language import _
-from d2ltui.tui.panes.chart import CursorMoved
+from d2ltui.tui.panes.chart import ChartPane, CursorMoved
 from d2ltui.tui.screens.sizing import SizingScreen
 from d2ltui.tui.services.replay import Replay, changed_speed, in_words
 
@@ -70,6 +72,14 @@ class PlayingScreen(SizingScreen):
         self.cursor = self.replay.step()
         if self.cursor is None:
             self.refresh_bindings()
+
+    def on_key(self, event: events.Key) -> None:
+        """Where no pane has the focus, as after a run has been begun, ← and → are of the first chart that is seen."""
+        if self.focused is None and event.key in ("left", "right"):
+            chart = next((chart for chart in self.query(ChartPane) if chart.region.area and chart.focusable), None)
+            if chart is not None:
+                self.set_focus(chart)
+                chart.on_key(event)
 
     def on_cursor_moved(self, message: CursorMoved) -> None:
         """A person who moves the cursor wants to look there."""
