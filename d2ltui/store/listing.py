@@ -97,8 +97,8 @@ class RunInfo(msgspec.Struct, frozen=True):
             return ""
         if self.of_map is not None and "lr" in self.of_map.fields:
             axis = next(axis for axis in (self.of_map.x, self.of_map.y) if axis.startswith("lr=")).partition("=")[2]
-            low, *rest = axis.split(":") if ":" in axis else axis.split(",")
-            return f"{low}…{rest[0] if ':' in axis else rest[-1]}"  # a column has no room for how many there are
+            ends = axis.split(":")[:2] if ":" in axis else axis.split(",")
+            return "…".join(dict.fromkeys((ends[0], ends[-1])))  # a column has no room for how many there are
         changed = self.last_lr is not None and self.last_lr != self.header.lr
         return setting(self.header.lr) + (f"→{setting(self.last_lr)}" if changed else "")
 

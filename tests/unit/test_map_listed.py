@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from d2ltui.cli import app, map_stored
@@ -71,6 +72,10 @@ def test_a_row_says_what_a_map_is_and_how_far_it_is(growing: maps.StoredMap) -> 
     rows = MapRows()
     (row,) = rows.read()
     assert (row.name, row.status, row.progress, row.rates) == ("map-1", "training", "4/6 cells", "0.01…1")
+    ends = (("lr=0.1", "0.1"), ("lr=0.1,0.2,0.3", "0.1…0.3"), ("lr=1e-3:10:4:log", "1e-3…10"))
+    assert row.of_map is not None
+    for axis, told in ends:
+        assert msgspec.structs.replace(row, of_map=msgspec.structs.replace(row.of_map, x=axis)).rates == told
     assert row.figures == {"train_loss": 0.5, "val_loss": pytest.approx(0.1), "val_accuracy": 0.9}
     assert row.of_map is not None
     assert row.of_map.best == {"lr": 0.01, "momentum": 0.9}
