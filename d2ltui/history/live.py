@@ -138,7 +138,7 @@ class LiveRun:
     @property
     def examined(self) -> bool:
         """Whether training is over and the cause of how it went is being looked for."""
-        return self.started is not None and self.loading is not None and self.ended is None
+        return self.status == "training" and self.loading is not None and self.ended is None
 
     @property
     def word(self) -> str:

@@ -126,3 +126,19 @@ def test_the_history_of_many_layers_takes_no_more_room_than_that_of_few() -> Non
     assert len(live.probes) <= MAX_LAYERS // 200
     assert live.probes[-1].step == 999
     assert live.probes[0].step < 200, "it spans the whole run"
+
+
+def test_a_run_that_is_resumed_loads_and_is_not_over() -> None:
+    config = resolve({"model": "linear", "epochs": 2})
+    live = LiveRun(config)
+    for event in (
+        events.StatusChanged("loading"),
+        events.RunStarted(config, "cpu", (), 1000, 1000, 10, "in memory"),
+        events.StatusChanged("training"),
+    ):
+        live(event)
+    assert (live.examined, live.word) == (False, "training")
+    live(events.Loading("looking for the cause", 0.5))
+    assert (live.examined, live.word) == (True, "over")
+    live(events.StatusChanged("loading"))  # as a stored run that goes on
+    assert (live.examined, live.word) == (False, "loading")

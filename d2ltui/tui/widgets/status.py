@@ -18,6 +18,7 @@ from d2ltui.spec.findings import MARKS, Tally, tally
 from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import clock, duration, number, setting, whole_percent
 from d2ltui.spec.numbers import rate as steps_a_second
+from d2ltui.spec.text import counted
 from d2ltui.spec.width import padded
 from d2ltui.tui.render.cached import CachedRender
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
@@ -205,8 +206,8 @@ class StatusLine(CachedRender, Widget):
             of = f"{header.epochs:,}" if header.epochs else "?"
             parts.append(_("  epoch {epoch:,}/{of} ").format(epoch=live.epoch, of=of))
             # Of a run that is over, and may be played, how many steps it has, and not where it is.
-            steps = _(" step {step:,}") if live.ended is None else _(" {step:,} steps")
-            told = [steps.format(step=live.step)]
+            counting = live.ended is None
+            told = [_(" step {step:,}").format(step=live.step) if counting else f" {counted(live.step, 'step', ',')}"]
             if live.ended is not None:
                 time = [f"  {duration(live.seconds)}"]
             elif rate and header.total_steps is not None:
