@@ -54,7 +54,9 @@ def show_activation(name: str, drawn: bool) -> None:
 
         look = Look()
         lines = draw_picture(curve, SVG_WIDTH, SVG_HEIGHT, look)
-        text.say(svg(title, lines, SVG_WIDTH, look.background, look.foreground).rstrip())
+        written = svg(title, lines, SVG_WIDTH, look.background, look.foreground)
+        sys.stdout.buffer.write(written.encode())  # whatever the terminal's characters are
+        sys.stdout.buffer.flush()
         return
     text.say(title)
     text.lines(draw_picture(curve, text.width(), HEIGHT, Look(ascii=text.is_ascii())))

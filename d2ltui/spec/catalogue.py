@@ -150,14 +150,23 @@ def values_with(field: str) -> tuple[str, ...]:
     """The values of the field `ONLY_WITH[field]` that have a use for `field`."""
     if field in ONLY_FOR:
         return tuple(name for name, info in DATASETS.items() if info.task == ONLY_FOR[field])
+    return tuple(name for name, spec in _specs_of(ONLY_WITH[field]).items() if field in spec.fields)
+
+
+def _specs_of(field: str) -> Mapping[str, Any]:
     by_field: dict[str, Mapping[str, Any]] = {"init": INITS, "optimizer": OPTIMIZERS, "dataset": DATASET_SOURCES}
-    return tuple(name for name, spec in by_field[ONLY_WITH[field]].items() if field in spec.fields)
+    return by_field[field]
 
 
 def has_use(field: str, params: Mapping[str, object]) -> bool:
-    """Whether `field` changes anything in a run of `params`: momentum does where the optimiser is one with momentum."""
+    """Whether `field` changes anything in a run of `params`: momentum does where the optimiser is one with momentum.
+
+    Nothing is known of the choices of a package that is not here: of those it may.
+    """
     other = ONLY_WITH.get(field)
-    return other is None or other not in params or params[other] in values_with(field)
+    if other is None or params.get(other) not in _specs_of(other):
+        return True
+    return params[other] in values_with(field)
 
 
 def default_model(dataset: str) -> str:

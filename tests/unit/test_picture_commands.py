@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 import xml.etree.ElementTree as ElementTree
@@ -17,6 +19,7 @@ from d2ltui.runner.headless import run
 from d2ltui.runner.recording import RunRecording
 from d2ltui.runner.stored_pictures import StoredPictures, load_present
 from d2ltui.spec.activations import ACTIVATIONS
+from d2ltui.spec.catalogue import has_use
 from d2ltui.spec.config import resolve
 from d2ltui.spec.pictures import PictureRequest, Regions
 from d2ltui.store import home
@@ -134,6 +137,17 @@ def test_show_activation_as_svg(monkeypatch: pytest.MonkeyPatch, capfd: pytest.C
     assert root.findtext("{*}title") == f"{ACTIVATIONS['tanh'].title}: {ACTIVATIONS['tanh'].formula}"
 
 
+def test_an_svg_has_its_characters_whatever_the_locale(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['d2ltui', 'show-activation', 'gelu', '--svg']; from d2ltui.cli import app; app.main()"
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=True)
+    title = ElementTree.fromstring(done.stdout).findtext("{*}title")
+    assert title == f"{ACTIVATIONS['gelu'].title}: {ACTIVATIONS['gelu'].formula}"
+    assert not title.isascii()
+
+
 def test_tables_leave_no_lines_blank_but_the_one_below_them(
     path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,3 +183,4 @@ def test_show_leaves_out_what_has_no_effect(
     assert "optimizer sgd  lr 0.3" in told, "SGD has no momentum"
     assert "init default  seed" in told, "nor has PyTorch's own initialisation a standard deviation that is chosen"
     assert "noise 0.15" in told
+    assert has_use("momentum", {"optimizer": "of another package"}), "which may have one"
