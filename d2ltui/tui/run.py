@@ -133,7 +133,10 @@ def _finish_run(app: D2LApp, signals: AppSignals) -> bool:
         while not joined and (app.owes_the_store or not loads) and time.monotonic() < until and not signals.impatient:
             joined = app.join(0.1)
         _finish_lesson(app, signals, until)
-        return app.maps.join(JOIN_TIMEOUT) and joined  # a map has stored what it had, and closes its files
+        mapped = app.maps.join(JOIN_TIMEOUT)
+        while not mapped and time.monotonic() < until and not signals.impatient:
+            mapped = app.maps.join(0.1)  # it stores the cells that it had
+        return mapped and joined
     signals.on_end = app.stop_run
     if signals.ended_by is not None:
         app.stop_run()

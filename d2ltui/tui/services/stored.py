@@ -169,7 +169,8 @@ class StoredRuns:
             return
         run = active[0]
         if self._owner.in_use:  # a question would take the keys that are on their way to something else
-            self._app.notify(_("Another process is training {name}: R, then enter, shows it.").format(name=run.name))
+            said = _("Another process is training {name}: R, then enter, shows it.").format(name=run.name)
+            self._owner.tell(said, None, severity="information")
             return
 
         def answered(watches: bool | None) -> None:

@@ -89,7 +89,7 @@ class CodeView(LinesView):
     @property
     def widest(self) -> int:
         """Columns of the longest line."""
-        return max((len(line.text) for line in self._code), default=0)
+        return max((cell_len(line.text) for line in self._code), default=0)
 
     def show_code(
         self, code: Sequence[Line], mark: int | None = None, notes: Mapping[int, str] | None = None, sign: str = "▶"
