@@ -191,7 +191,7 @@ async def test_who_presses_keys_already_is_not_asked(
     told: list[str] = []
     async with open_app({}) as person:
         await train_elsewhere(person)
-        monkeypatch.setattr(person.app, "notify", lambda message, **options: told.append(message))
+        monkeypatch.setattr(person.app, "tell", lambda message, screen, **options: told.append(message))
         await person.until(lambda: any(run.status == "training" for run in runs()), "the other process")
         await person.press("l")
         await person.app.stored.offer()
