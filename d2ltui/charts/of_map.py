@@ -165,7 +165,7 @@ def draw_curves(figures: Figures, name: str, width: int, height: int, ascii: boo
     def numbers(of: str) -> list[float]:
         return [math.nan if value is None else value for value in curves[of]]
 
-    lines, log, said = [], False, name
+    lines, log, said = [], False, _("loss") if name == "loss" else ""
     if epochs:
         if name == "loss":
             lines = [

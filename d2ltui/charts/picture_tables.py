@@ -24,6 +24,7 @@ _COLUMNS: tuple[tuple[tuple[int, ...], int, int], ...] = (
     ((0, 5), 8, 0),
     ((5,), 7, 0),
 )
+NAIVE_EXP = 1  # the column of the naive exponentials
 
 
 def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawing:
@@ -105,10 +106,13 @@ def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawi
         lines.append(line)
     lines += [[(int(Style.AXIS), "")]] * (height - 1 - len(lines))
     overflow = _("overflow: inf / inf") if not np.isfinite(picture.naive).all() else ""
-    told = overflow or _("exp(o) overflows beyond {largest}").format(largest=number(LARGEST))
+    told = overflow
+    if not told and NAIVE_EXP in chosen:
+        told = _("exp(o) overflows beyond {largest}").format(largest=number(LARGEST))
+    sample = _("sample {sample:,} of {total:,}; ").format(sample=picture.sample + 1, total=picture.total)
     parts = [
         (int(Style.TEXT), f"{'*' if look.ascii else '●'} {picture.names[picture.label]}  "),
-        (int(Style.AXIS), _("sample {sample:,} of {total:,}; ").format(sample=picture.sample + 1, total=picture.total)),
+        (int(Style.AXIS), sample if told else sample.rstrip("; ；")),
         (int(Style.WARNING if overflow else Style.AXIS), told),
     ]
     shown = [caption(line, width, look.ascii) for line in lines[: height - 1]]

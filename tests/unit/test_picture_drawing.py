@@ -189,6 +189,9 @@ def test_overflow_is_said() -> None:
     assert "overflow: inf / inf" in lines[-1]
     assert "█" in lines[1]
     assert "█" not in lines[2]
+    fine = msgspec.structs.replace(steps, naive=steps.probabilities)
+    assert "exp(o) overflows" in lines_of(fine, 100, 8, Look())[-1]
+    assert lines_of(fine, 40, 8, Look())[-1].strip() == "● a  sample 1 of 5", "nothing of a column that is not there"
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
