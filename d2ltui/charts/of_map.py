@@ -88,14 +88,14 @@ def ends_of(known: Known, quantity: str) -> heatmap.Ends:
     """What the darkest and the brightest shade of a quantity stand for: the brighter, the better."""
     if quantity not in known.low:
         return heatmap.NO_ENDS
-    low, high, *beyond = known.middle(quantity)  # one odd cell would leave all others the same shade
+    middle = known.middle(quantity)  # one odd cell would leave all others the same shade
     return heatmap.ends_between(
-        low,
-        high,
+        middle.low,
+        middle.high,
         log=quantity in LOGARITHMIC,
         unit=quantity in UNIT,
         falling=quantity in FALLING,
-        beyond=(beyond[0], beyond[1]),
+        beyond=(middle.below, middle.above),
     )
 
 

@@ -393,7 +393,7 @@ class Trainer:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         resuming.restore(checkpoint, self.progress, self.parts, self._past_probes, self._past_losses)
-        self._past_losses = None
+        self._past_losses = None  # they may be many
         self._history.go_on_from(self.progress.step)
         self._inspection.go_on_from(self.progress.step, self._past_probes)
         set_lr(self.parts.optimizer, self._rate)
