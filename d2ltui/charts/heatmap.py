@@ -243,11 +243,15 @@ def _add(line: list[Run], style: int, text: str) -> None:
 
 
 def _below(labels: Sequence[str], columns: int, name: str, width: int) -> str:
-    """The x axis' labels, each at its column."""
-    cells = [" "] * (width * columns + max(map(len, labels)))
-    for place in ticks(labels, width):
-        cells[width * place : width * place + len(labels[place])] = labels[place]
-    return f"{name:<{LABEL_WIDTH}}" + "".join(cells).rstrip()
+    """The x axis' labels, each from its column on; the last one ends with the cells, beyond which a pane may end."""
+    *places, last = ticks(labels, width)
+    end = min(width * last, max(0, width * columns - len(labels[last])))
+    line = ""
+    for place in places:
+        if place == 0 or width * place + len(labels[place]) < end:
+            line = f"{line:<{width * place}}{labels[place]}"
+    start = max(end, len(line) + 1 if line else 0)
+    return f"{name:<{LABEL_WIDTH}}{line:<{start}}{labels[last]}"
 
 
 def ticks(labels: Sequence[str], width: int = CELL) -> list[int]:

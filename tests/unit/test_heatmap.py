@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from d2ltui.charts.canvas import Look
-from d2ltui.charts.heatmap import DIVERGED, FIRST_LEVEL, LEVELS, Ends, Grid, draw_map, ends_of, legend, ticks
+from d2ltui.charts.heatmap import (
+    DIVERGED,
+    FIRST_LEVEL,
+    LABEL_WIDTH,
+    LEVELS,
+    Ends,
+    Grid,
+    draw_map,
+    ends_of,
+    legend,
+    ticks,
+)
 from d2ltui.charts.of_map import coloured
 from d2ltui.charts.spec import Drawing, colours_of
 
@@ -90,6 +105,28 @@ def test_labels_are_at_equal_distances_the_same_and_more_in_wider_cells() -> Non
     names = ["relu", "sigmoid", "tanh", "gelu"]
     assert (ticks(names), ticks(names, 4), ticks(names, 8)) == ([0, 3], [0, 3], [0, 1, 2, 3])
     assert [ticks(["a"] * n) for n in (1, 2, 3)] == [[0], [0, 1], [0, 1, 2]]
+
+
+@given(
+    count=st.integers(1, 40),
+    width=st.integers(2, 12),
+    low=st.floats(-5, 1),
+    decades=st.floats(0.1, 6),
+)
+def test_no_label_is_cut_where_a_pane_ends_with_the_cells(count: int, width: int, low: float, decades: float) -> None:
+    labels = [f"{number:.4g}" for number in np.geomspace(10**low, 10 ** (low + decades), count)]
+    needed = len(labels[0]) + 1 + len(labels[-1]) if count > 1 else len(labels[0])
+    assume(width * count >= needed)
+    table = np.zeros((1, count))
+    grid = Grid(range(count), range(1), width)
+    drawing = draw_map(
+        table, {}, labels, "1", ("lr", "std"), ends_of(table, log=False, unit=True), ascii=True, grid=grid
+    )
+    line = text(drawing)[-1]
+    assert len(line) <= LABEL_WIDTH + width * count
+    *others, last = re.finditer(r"\S+", line[LABEL_WIDTH:])
+    assert last[0] == labels[-1]
+    assert all(labels[found.start() // width] == found[0] for found in others), "each at its column"
 
 
 @pytest.mark.parametrize(("width", "inside"), [(2, ""), (3, "░"), (4, "░░")])
