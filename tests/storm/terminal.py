@@ -136,7 +136,9 @@ class Session:
         self._up, self._ended = False, False  # whether it has taken the terminal, and given it back
         self._failures = set(home.glob("failed-*.log"))
         self._stacks = home.parent / "stacks.txt"
-        code = STACKS.format(str(self._stacks)) + "\nfrom d2ltui.cli.app import main; main()"
+        # As `d2ltui` starts; before that, ctrl+c would be the storm's own to bear.
+        code = f"from d2ltui.spec import startup; startup.prepare()\n{STACKS.format(str(self._stacks))}"
+        code += "\nfrom d2ltui.__main__ import main; main()"
         self._child = pexpect.spawn(
             sys.executable, ["-c", code, *arguments], env=inherited | dict(environment), cwd=str(cwd),
             dimensions=(24, 80), timeout=None, preexec_fn=_bounded,
