@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import median_low
 
 import torch
@@ -39,6 +39,7 @@ EARLY_SHARE, EARLY_UNSEEN_SHARE = 0.1, 0.02
 # one of the clock's time and of the thread's own: where other programs compute, a second holds fewer steps, and a look
 # costs as many as ever. With the samples and the first looks, which do not wait, training keeps more than 0.97.
 SHARE, LOOKED_AT_SHARE = 0.01, 0.02
+A_LOOK = 0.002  # seconds that one takes, before that is known
 UNSEEN_SHARE = 0.003  # while nobody looks: with the samples that are judged, less than a hundredth
 
 
@@ -66,6 +67,17 @@ def probe(
     return look(network, x, y, network.loss, step=step, units=units, update_ratios=update_ratios).probed
 
 
+def early_wait(age: float, took: float, share: float) -> float:
+    """Seconds from one early look to the next, where the last came `age` seconds after the first and `took` seconds."""
+    return max(SOONEST, age, took / share)
+
+
+def unseen_wait(age: float, took: float, share: float) -> float:
+    """The same at any age, of looks at whole populations, which nobody sees at once: later, they take their `share`."""
+    wait = max(SAMPLE_EVERY, took / share)
+    return min(wait, early_wait(age, took, EARLY_UNSEEN_SHARE)) if age < EARLY_FOR else wait
+
+
 class Prober:
     """Probes one run's network: when, and with what one training step did to the weights.
 
@@ -77,19 +89,27 @@ class Prober:
         network: the run's.
         x, y: the probe batch, on the network's device: see `probe_batch`.
         sample_every: seconds between two looks while nobody looks; None for none.
+        trained: seconds for which the run has trained; a pause makes no network older.
     """
 
-    def __init__(self, network: Network, x: Tensor, y: Tensor, sample_every: float | None = SAMPLE_EVERY) -> None:
+    def __init__(
+        self,
+        network: Network,
+        x: Tensor,
+        y: Tensor,
+        sample_every: float | None = SAMPLE_EVERY,
+        trained: Callable[[], float] | None = None,
+    ) -> None:
         self._network, self._x, self._y = network, x, y
-        self._sample_every = sample_every
+        self._sample_every, self._trained = sample_every, trained or time.perf_counter
         self._weights: dict[int, Tensor] = {}  # by layer index, as of the last look
         self._before: list[Tensor] = []
         self._armed_at: int | None = None
         self._ratios: dict[int, float] = {}  # of the last step that was measured
         self._times: deque[float] = deque(maxlen=3)  # seconds that the last looks took
         self._computed: deque[float] = deque(maxlen=3)  # the same, of this thread's processor time
-        self._first = self._last = 0.0  # when the network was looked at
-        self._last_computed = 0.0
+        self._last = self._last_computed = 0.0  # when the network was looked at
+        self._first_age = self._age = 0.0  # for how long it had been trained when it was looked at
         self._count = 0
         self.disabled = False  # no more looks
 
@@ -105,7 +125,7 @@ class Prober:
         if not observed and self._sample_every is None:
             return False
         took = median_low(self._times)  # a single slow one tells of the machine, not of the network
-        age, computed = self._last - self._first, 0.0
+        age, computed = self._age - self._first_age, 0.0
         if observed:
             shortest = EARLY_PROBE_EVERY if age < EARLY_FOR else PROBE_EVERY
             wait = max(shortest, min(took / SHARE, max(PROBE_EVERY, took / LOOKED_AT_SHARE)))
@@ -115,7 +135,7 @@ class Prober:
         share = LOOKED_AT_SHARE
         if age < EARLY_FOR:
             share = EARLY_SHARE if observed else EARLY_UNSEEN_SHARE
-            wait = min(wait, max(SOONEST, age, took / share))
+            wait = min(wait, early_wait(age, took, share))
             if self._count == 1:
                 wait, computed = FIRST_PROBE, 0.0
         now, used = time.perf_counter(), time.thread_time()
@@ -145,9 +165,9 @@ class Prober:
         probed, self._weights = look(
             self._network, self._x, self._y, self._network.loss, step=step, units=units, update_ratios=self._ratios
         )
-        self._last = time.perf_counter()
+        self._last, self._age = time.perf_counter(), self._trained()
         if self._count == 0:
-            self._first = self._last
+            self._first_age = self._age
         self._times.append(self._last - began)
         self._last_computed = time.thread_time()
         self._computed.append(self._last_computed - computed)

@@ -27,9 +27,14 @@ OF_DATA = (_("inputs"), _("labels"))
 
 
 def inspection_of(
-    bench: Workbench, tell: events.Sink, sample_every: float | None, *, samples: bool = True
+    bench: Workbench,
+    tell: events.Sink,
+    sample_every: float | None,
+    *,
+    samples: bool = True,
+    trained: Callable[[], float] | None = None,
 ) -> Inspection:
-    """The looks at a run; `sample_every`: see `Prober`.
+    """The looks at a run; `sample_every` and `trained`: see `Prober`.
 
     With None, or without `samples`, nothing is judged between the start and the end.
     """
@@ -37,7 +42,7 @@ def inspection_of(
     a_pass = math.ceil(len(bench.data.x_train) / config.batch_size)
     sampled = samples and sample_every is not None
     at = moments(bench.plan, config.batch_size, len(x), a_pass, config.epochs) if sampled else ()
-    prober = Prober(bench.network, x, bench.y, sample_every)
+    prober = Prober(bench.network, x, bench.y, sample_every, trained)
     sampler = Sampler(bench.network, x, bench.y, at)
     return Inspection(prober, sampler, Monitor(config, bench.plan, a_pass * config.epochs), tell, str(bench.device))
 

@@ -184,7 +184,8 @@ class Trainer:
         x, y = probe_batch(data.x_train, data.y_train, max(spec.num_values for spec in plan), device)
         self._bench = Workbench(config, data, device, plan, self.network, self.parts, x, y, self.control)
         self._giving_up = GivingUp.of(self._bench, self._give_up, self._emit.tell_failure)
-        self._inspection = inspection_of(self._bench, self._emit, self._sample_every)
+        clock = self.progress.clock
+        self._inspection = inspection_of(self._bench, self._emit, self._sample_every, trained=lambda: clock.seconds)
         rehearsal, desk = Rehearsal(config, self.parts, self.progress), self.control.pictures
         failed = self._emit.tell_failure
         self._history = WeightHistory(config, self.network, self._weight_sink, failed, wanted=desk is not None)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from d2ltui.data import Dataset, LoadCancelled, load
-from d2ltui.diagnosis.probes import SAMPLE_EVERY
+from d2ltui.diagnosis.probes import A_LOOK, SAMPLE_EVERY, unseen_wait
 from d2ltui.engine import summary
 from d2ltui.engine.checkpoint import EPOCH_EVERY, SHARE
 from d2ltui.engine.clock import Clock
@@ -158,7 +158,8 @@ class _Watcher:
         self._shares = [0.0] * len(members)  # seconds, of which each member that is trained takes an equal part
         self._counted = 0.0
         self._looked = self._kept = time.perf_counter()
-        self._look_took = self._keep_took = 0.0
+        self._look_took, self._age = A_LOOK * len(members), 0.0  # of the last looks; seconds of training until then
+        self._keep_took = 0.0
         self._armed = self._told_why_not = False
 
     @classmethod
@@ -229,13 +230,11 @@ class _Watcher:
 
     def _train(self) -> Sequence[Member]:
         """All of them; returns those that have not ended since together they do not fit into the memory."""
-        began = time.perf_counter()
         try:
             if self._trained is None:
                 self._trained = self._build([one.config for one in self._all], [one.data for one in self._all])
             for row, member in enumerate(self._all):
                 member.join(self._population, row)
-            self._look_took = time.perf_counter() - began
             self._looked = self._kept = time.perf_counter()
             self._clock.start()
             self._population.train(self)
@@ -342,9 +341,9 @@ class _Watcher:
         if self._armed:
             self._armed = False
             self._for_all(members, Member.look)
-            self._looked = time.perf_counter()
+            self._looked, self._age = time.perf_counter(), self._clock.seconds
             self._look_took = self._looked - began
-        elif began - self._looked >= max(SAMPLE_EVERY, self._look_took / LOOKS_SHARE):
+        elif began - self._looked >= unseen_wait(self._age, self._look_took, LOOKS_SHARE):
             self._for_all(members, Member.arm)
             self._armed, population.due = True, 0.0  # come back after the very next step, which is the one to measure
 

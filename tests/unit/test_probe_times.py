@@ -92,6 +92,33 @@ def test_the_first_looks_come_oftener(
     assert len(waits) > 4
 
 
+def test_a_pause_before_the_first_step_takes_no_early_look(clock: Clock) -> None:
+    """Who opens the application, looks around for a minute and then starts sees the first tenths of a second, too."""
+    paused = 60.0
+    prober = Prober(build(mlp()), *samples(mlp()), trained=lambda: max(0.0, clock.now - 100.0 - paused))
+    prober.probe(0, units=False)
+    clock.now += paused
+    prober.probe(0, units=False)  # as a pause does
+    looks = []
+    for _ in range(2000):
+        clock.now += 0.001
+        if prober.due(observed=False):
+            prober.probe(0, units=False)
+            looks.append(clock.now - 100.0 - paused)
+    assert [*looks[:2], *looks[-2:]] == pytest.approx([0.02, 0.04, 0.64, 1.28], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("age", "took", "wait"),
+    [(0.0, 0.016, 0.8), (0.8, 0.004, 0.8), (0.0, 0.256, 12.8), (1.8, 0.016, 2.0), (1.8, 0.256, 25.6)],
+    ids=["8 at first", "when it has doubled", "128 at first", "8 later", "128 later"],
+)
+def test_members_of_a_short_run_are_looked_at_between_its_start_and_its_end(
+    age: float, took: float, wait: float
+) -> None:
+    assert probes.unseen_wait(age, took, 0.01) == pytest.approx(wait)
+
+
 def test_on_a_busy_machine_a_look_waits_for_as_many_steps(clock: Clock) -> None:
     """Of each second, this thread gets a tenth: by the clock alone, looks would take ten times their share."""
     clock.speed = 0.1
