@@ -57,7 +57,7 @@ class Speaker:
                 lines += finding_in_words(finding)
             if well := all_well(live.findings, live.looked_at):
                 lines.append(well)
-        elif live.step != live.header.total_steps:  # after the last step, the cause is still looked for
+        elif live.step != live.header.total_steps and not live.examined:  # while the cause is still looked for
             lines += self._found()
         return lines
 

@@ -71,6 +71,7 @@ class _Meta(msgspec.Struct):
     group: _Group | None = None
     process: _Process | None = None
     progress: _Progress | None = None
+    loading: events.Loading | None = None
     sign: float = 0.0
     ended: float = 0.0
     device: str = ""

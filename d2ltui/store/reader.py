@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from d2ltui.history.epochs import EPOCHS
@@ -154,6 +155,8 @@ class RunReader:
                 if self._ended is not None:
                     self.live(self._ended)
                     self._ended = None
+                elif self.live.ended is None:
+                    self._read_loading()
             finally:
                 with contextlib.suppress(sqlite3.Error):  # SQLite may have ended it by itself
                     self._connection.execute("COMMIT")
@@ -163,6 +166,14 @@ class RunReader:
 
     def _read_meta(self) -> dict[str, Any]:
         return read_meta(self._connection)
+
+    def _read_loading(self) -> None:
+        if (told := self.meta.get("loading")) is not None:
+            loading = msgspec.convert(told, events.Loading)
+            if loading.fraction is not None and not 0 <= loading.fraction <= 1:
+                loading = events.Loading(loading.message)
+            if loading != self.live.loading:
+                self.live(loading)
 
     def _read_log(self) -> None:
         """Everything that is told seldom. The end, if there is one, is kept: it comes last."""

@@ -1,6 +1,7 @@
 """The database of a run: its tables, and how values become rows.
 
-    meta      key, value (JSON)         config, name of the group, environment, status, progress, summary, process
+    meta      key, value (JSON)         config, name of the group, environment, status, progress, summary, process,
+                                        and what is being loaded, or done after the last step, if anything is
     steps     first, count, data        STEP records, CHUNK steps to a row; `first` counts from 1
     epochs    first, count, data        EPOCH records, the same; one whose `step` is 0 is missing
     layers    id, step, data            zlib of the JSON of an events.LayersProbed: histograms included

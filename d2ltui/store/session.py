@@ -47,7 +47,7 @@ MAX_LAYERS, MAX_LAYERS_BYTES = 2048, 16 * 2**20
 MAX_FINDINGS, MAX_FINDINGS_BYTES = 1024, 4 * 2**20
 Entry = tuple[float, str, str]  # of the log: time, kind, data
 # The keys of `meta` that say how a run has gone.
-_OF_THE_HISTORY = ("device", "findings", "summary", "message", "ended")
+_OF_THE_HISTORY = ("device", "loading", "findings", "summary", "message", "ended")
 MAX_LOG_BYTES = 2**20  # of log.txt, after which only what matters most is added
 
 
@@ -159,8 +159,10 @@ class RunWriter:
             case events.StatusChanged():
                 self._meta["status"] = event.status
                 self._say(event.status)
+            case events.Loading():
+                self._meta["loading"] = msgspec.to_builtins(event)  # the latest alone: a download tells of many
             case events.RunStarted():
-                self._meta["device"] = event.device
+                self._meta |= {"device": event.device, "loading": None}
                 self._say(
                     _("{model} on {dataset}, {device}: {num_train:,} samples").format(
                         model=event.config.model,
@@ -180,6 +182,7 @@ class RunWriter:
                 self._say(f"{event.sentence}\n{event.traceback}".rstrip())
             case events.RunEnded():
                 ended = {
+                    "loading": None,
                     "status": event.status,
                     "message": event.message,
                     "summary": event.summary,
@@ -236,7 +239,9 @@ class RunWriter:
             self._layers.cut(self._connection, event.step)
             self._findings.cut(self._connection, event.step)
             self._findings.add(event.step, pack(events.FindingsChanged(event.step, ())))  # nothing yet, from here on
-            self._connection.execute("DELETE FROM meta WHERE key IN ('summary', 'message', 'ended', 'findings')")
+            self._connection.execute(
+                "DELETE FROM meta WHERE key IN ('loading', 'summary', 'message', 'ended', 'findings')"
+            )
             now = {
                 "environment": environment.environment(),
                 "process": environment.process(),

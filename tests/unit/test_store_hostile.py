@@ -145,6 +145,8 @@ WRONG: list[dict[str, object]] = [
     {"device": None},
     {"config": None},
     {"config": {}},
+    {"loading": "data"},
+    {"loading": {"message": "data", "fraction": "half"}},
     {"summary": ["x" * 1_000_000]},
 ]
 
