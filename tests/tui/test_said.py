@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from person import ENDLESS, SMALL, Opener
+from test_map_screen import MLP, Unmoved
 from test_runs_screen import CONFIG, runs_screen
 from textual.widgets import Static
 
@@ -204,3 +205,23 @@ async def test_another_run_than_the_remedied_one_is_not_told_as_its_outcome(open
         await person.settle()
         assert "→" not in person.status.splitlines()[-1]
         assert "validation accuracy" not in person.status
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 40)])
+async def test_a_map_under_way_is_told_beside_what_is_said(open_app: Opener, size: tuple[int, int]) -> None:
+    async with open_app(MLP, size=size, store=False) as person:
+        person.app.maps = Unmoved()
+        await person.press("M", "ctrl+r")
+        await person.press("escape")
+        await person.until(lambda: "of 192 cells: M shows it" in person.status, "how far the map is")
+        await person.press("t")
+        assert "no run has failed" in person.status
+        assert "of 192 cells: M shows it" in person.status
+        assert "of 192 cells: M shows it" in person.text(), "and not below the last row"
+        assert person.main._forgetting is not None
+        person.main._forget_hint()  # after a while
+        assert "no run has failed" not in person.status
+        assert "of 192 cells: M shows it" in person.status
+        await person.press("ctrl+r")
+        assert "stop it first (M, then x)" in person.status
+        assert person.status.count("a map is being trained") == 1

@@ -165,10 +165,12 @@ class MainScreen(OpeningScreen):
         device = live.started.device if live is not None and live.started is not None else ""
         if self.host.run_name != self._name:
             self._show_names()
-        machine, hint = self.host.machine, self._hint or map_under_way(self.host.maps)
-        watched = self.host.stored.watched
+        machine, status, watched = self.host.machine.describe(device), self._status_line, self.host.stored.watched
+        hint = self._hint
+        if hint != self.occupied:  # which tells of the map
+            hint = status.both(hint, map_under_way(self.host.maps))
         interrupted = watched is not None and watched.interrupted
-        self._status_line.show(live, machine.describe(device), hint, interrupted=interrupted, speed=self.speed_in_words)
+        status.show(live, machine, hint, interrupted=interrupted, speed=self.speed_in_words)
 
     def _ask(self, request: Callable[[], object], *statuses: Status) -> None:
         """Ask the engine for something. As soon as one of `statuses` is its answer, that is shown.
@@ -377,7 +379,7 @@ class MainScreen(OpeningScreen):
         if self._forgetting is not None:
             self._forgetting.stop()
             self._forgetting = None
-        if hint and self.host.live is not None:
+        if hint and (self.host.live is not None or self.host.maps.busy):
             self._forgetting = self.set_timer(HINT_FOR, self._forget_hint)
 
     def _forget_hint(self) -> None:

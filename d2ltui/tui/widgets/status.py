@@ -151,14 +151,14 @@ class StatusLine(CachedRender, Widget):
             result = live.ended.message
             if cell_len(result) > self.app.size.width - 2:
                 result = _in_short(live) or result
-            message = self._both(result, hint)
+            message = self.both(result, hint)
         elif live is not None and status in ("loading", "training", "over") and live.loading is not None:
             fraction = live.loading.fraction
             message = live.loading.message
             if fraction is not None:
                 message += "  " + "".join(progress_bar(fraction, BAR_WIDTH)) + f" {whole_percent(fraction)}"
             if live.examined:  # the results are read, and keys are pressed
-                message = self._both(message, hint)
+                message = self.both(message, hint)
         elif live is not None and status == "training" and live.thread_changes:
             last = live.thread_changes[-1]
             message = hint or (last.sentence if last.threads <= last.before else "")  # of what slows it down
@@ -186,7 +186,7 @@ class StatusLine(CachedRender, Widget):
         else:
             self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
 
-    def _both(self, first: str, second: str) -> str:
+    def both(self, first: str, second: str) -> str:
         """Both sentences: beside each other where there is room, or else below."""
         if not (first and second):
             return first or second
