@@ -76,7 +76,16 @@ class Host(Protocol):
     def observe(self, who: str, looks: bool) -> None:
         """`who` shows the layers, or no longer."""
 
-    def tell(self, message: str, screen: Screen[Any] | None, *, severity: SeverityLevel = ...) -> None:
+    def tell(
+        self,
+        message: str,
+        screen: Screen[Any] | None,
+        *,
+        title: str = ...,
+        severity: SeverityLevel = ...,
+        timeout: float | None = ...,
+        markup: bool = ...,
+    ) -> None:
         """A notice of this screen, in front or not; of None: of everything, shown wherever somebody is."""
 
     def run_ended(self, live: LiveRun) -> None:
@@ -93,6 +102,19 @@ class Hosted(ScreenMixin):
     def host(self) -> Host:
         """The application."""
         return cast(Host, self.app)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A notice of this screen, in front or not; an error is told everywhere."""
+        screen = self if severity != "error" else None
+        self.host.tell(message, screen, title=title, severity=severity, timeout=timeout, markup=markup)
 
     @property
     def occupied(self) -> str:

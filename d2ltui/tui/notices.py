@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from textual.notifications import Notification, Notifications, Notify, SeverityLevel
@@ -22,11 +23,18 @@ LEAST = 0.05  # seconds that a notice is shown, once it is
 class Notice(Notification):
     """A notice of `screen`; of None: of none in particular, and shown on whichever is in front.
 
-    One that expires while it is being put on the screen has a moment left all the same: of a timer for less than no
-    time, Textual computes for ever when it is due.
+    Its time begins when it can be seen: another screen may be in front for long. One that expires while it is being put
+    on the screen has a moment left all the same: of a timer for less than no time, Textual computes for ever when it is
+    due.
     """
 
     screen: Screen[Any] | None = None
+    shown = False
+
+    def show(self) -> None:
+        """It can be seen from now on."""
+        if not self.shown:
+            self.shown, self.raised_at = True, time.time()
 
     @property
     def time_left(self) -> float:
@@ -36,7 +44,7 @@ class Notice(Notification):
     @property
     def has_expired(self) -> bool:
         """Whether its time is over."""
-        return super().time_left <= 0
+        return self.shown and super().time_left <= 0
 
 
 class NoticesApp(AppMixin):
@@ -83,6 +91,8 @@ class NoticesApp(AppMixin):
             if screen is not None and screen not in stack:
                 self._unnotify(notification, refresh=False)
             elif screen is None or screen is stack[-1]:
+                if isinstance(notification, Notice):
+                    notification.show()
                 here.add(notification)
         for rack in stack[-1].query_children(ToastRack) if stack else ():
             self.call_later(rack.show, here)

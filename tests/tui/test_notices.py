@@ -53,3 +53,18 @@ async def test_a_notice_that_expires_while_it_is_put_on_the_screen_holds_nothing
         await person.until(lambda: "too late" in notices(person), "the notice, for a moment")
         await person.until(lambda: not notices(person), "its end")
         assert not list(person.app._notifications)
+
+
+async def test_the_time_of_a_notice_begins_when_its_screen_is_in_front(open_app: Opener) -> None:
+    async with open_app({"model": "linear"}) as person:
+        await person.press("question_mark")
+        person.main.notify("a plug-in is left out", severity="warning")
+        await person.settle()
+        assert notices(person) == {}
+        (notice,) = person.app._notifications
+        notice.raised_at -= 1000  # somebody reads the help for a while
+        await person.press("escape")
+        await person.until(lambda: "a plug-in is left out" in notices(person), "the notice")
+        notice.raised_at -= 1000
+        await person.press("question_mark", "escape")
+        await person.until(lambda: not notices(person), "its end")

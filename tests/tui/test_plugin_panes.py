@@ -170,3 +170,20 @@ def test_a_pane_that_could_not_be_shown_is_refused(changed: dict[str, object], s
     with pytest.raises(ValueError) as refused:  # noqa: PT011
         PANES.register(PaneSpec(**described))  # type: ignore[arg-type]
     assert str(refused.value) == said
+
+
+async def test_what_is_wrong_with_a_plugin_is_told_on_the_screen_of_its_pane(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where another one covers it by the time that the plug-in has been imported."""
+    problem = "d2ltui.panes: the plug-in 'pace' is left out (ImportError: no such thing)"
+    async with open_app(SMALL) as person:
+        await person.press("question_mark")
+        monkeypatch.setattr(PANES, "problems", [problem])
+        await person.main.add_plugin_panes()
+        await person.settle()
+        assert notices(person) == [problem]
+        assert not person.app.screen.query("Toast"), "the help is what it was"
+        await person.press("escape")
+        await person.until(lambda: "left out" in person.text(), "what is left out")
+        assert person.app.screen is person.main

@@ -216,9 +216,9 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         if self.host.control is not None:
             self._stepper.forward(whole=whole)
         elif self._behind.begin_waiting():
-            self.app.notify(_("a new run has begun: it waits before its first step, s goes on"))
+            self.notify(_("a new run has begun: it waits before its first step, s goes on"))
         else:
-            self.app.notify(_("no run could begin: esc, and see what the main screen says"))
+            self.notify(_("no run could begin: esc, and see what the main screen says"))
         self._answer_soon()
 
     def action_pause(self) -> None:

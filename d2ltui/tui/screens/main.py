@@ -366,7 +366,7 @@ class MainScreen(OpeningScreen):
         """Put a whole run into the form, and say `what` is there now; nothing of one that is trained at once."""
         self._setup.describe(config, typed)
         if what:
-            self.app.notify(_("{what} is in the form; ctrl+r trains it").format(what=what))
+            self.notify(_("{what} is in the form; ctrl+r trains it").format(what=what))
 
     def chosen_fields(self) -> dict[str, object]:
         """The fields of the form that somebody has chosen."""

@@ -191,7 +191,7 @@ class OpeningScreen(PlayingScreen):
                 elif choice.run and not self.host.training:
                     self.host.stored.watch(choice.run, describes=False)
                 if choice.says:
-                    self.app.notify(choice.says, timeout=READ_FOR)
+                    self.notify(choice.says, timeout=READ_FOR)
 
         self.open(self.spares.take("lessons"), chosen)
 

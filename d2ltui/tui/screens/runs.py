@@ -378,7 +378,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         for name, problem in problems.items():
             # Once; and not of one that was renamed or deleted meanwhile.
             if name in self._marked and self._told.get(name) != problem:
-                self.app.notify(problem, severity="error")
+                self.notify(problem, severity="error")
         self._told = problems
         self._lives = lives
         self._overlay_pane.title(self._shown.title(list(lives.values())))

@@ -53,7 +53,7 @@ class RunActions(Hosted, Once):
         """
         group = self._groups.of(self._table.selected)
         if group is not None:
-            self.app.notify(
+            self.notify(
                 _("{name} is a group of {runs} runs: enter shows them").format(name=group.name, runs=len(group.runs)),
                 severity="warning",
             )
@@ -63,9 +63,7 @@ class RunActions(Hosted, Once):
     def _tell_map(self, sentence: str) -> bool:
         """Say it of the map under the cursor; whether there is one."""
         if (found := self._map_selected()) is not None:
-            self.app.notify(
-                _("{name} is a map: {sentence}").format(name=found.name, sentence=sentence), severity="warning"
-            )
+            self.notify(_("{name} is a map: {sentence}").format(name=found.name, sentence=sentence), severity="warning")
         return found is not None
 
     def read_columns(self) -> None:
@@ -73,7 +71,7 @@ class RunActions(Hosted, Once):
         try:
             self._table.names = columns.read()
         except StoreError as error:
-            self.app.call_from_thread(self.app.notify, str(error), severity="warning", markup=False)
+            self.app.call_from_thread(self.notify, str(error), severity="warning")
 
     def action_columns(self) -> None:
         """Choose the table's columns."""
@@ -143,7 +141,7 @@ class RunActions(Hosted, Once):
         group = self._groups.of(name)
         names = [name] if group is None else [run.name for run in group.runs]
         if active := next((run.name for run in self._runs if run.name in names and run.active), None):
-            self.app.notify(
+            self.notify(
                 _("{active} is in progress: stop it first (enter shows it, x stops it)").format(active=active),
                 severity="warning",
             )
@@ -174,7 +172,7 @@ class RunActions(Hosted, Once):
         try:
             await in_thread(act)
         except StoreError as error:
-            self.app.notify(str(error), severity="error")
+            self.notify(str(error), severity="error")
             return False
         finally:
             self.refresh_runs(changed=True)

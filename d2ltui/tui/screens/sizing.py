@@ -47,7 +47,7 @@ class SizingScreen(PanesScreen):
         try:
             self._factors = {**await in_thread(pane_sizes.read), **self._factors}
         except StoreError as error:
-            self.notify(str(error), severity="warning", markup=False)
+            self.notify(str(error), severity="warning")
         if self._factors and self.is_attached:
             self._apply()
 
@@ -146,5 +146,5 @@ class SizingScreen(PanesScreen):
             try:
                 await in_thread(lambda factors=written: pane_sizes.write(factors))  # type: ignore[misc]
             except StoreError as error:
-                self.notify(str(error), severity="warning", markup=False)
+                self.notify(str(error), severity="warning")
                 return
