@@ -133,6 +133,7 @@ class Session:
         self.thrown, self.probes, self.longest = 0, 0, 0.0
         self._tail = bytearray()  # what it has said last
         self._background, self._size = DARK, (80, 24)
+        self._resumed = 0.0  # when it was, after ctrl+z
         self._up, self._ended = False, False  # whether it has taken the terminal, and given it back
         self._failures = set(home.glob("failed-*.log"))
         self._stacks = home.parent / "stacks.txt"
@@ -219,6 +220,7 @@ class Session:
         with contextlib.suppress(psutil.Error):
             if self._process.status() == psutil.STATUS_STOPPED:
                 os.kill(self._process.pid, signal.SIGCONT)
+                self._resumed = time.monotonic()
                 return True
         return False
 
@@ -257,10 +259,14 @@ class Session:
         self._background = LIGHT if self._background == DARK else DARK
         self._tail.clear()
         self._write(PROBE)
-        clock, looked = Clock(self._process.pid), False
+        clock, looked, resumed = Clock(self._process.pid), False, self._resumed
         while not SHOWN[self._background].search(self._tail):
             if self._over():
                 return False
+            if self._resumed > resumed and time.monotonic() - self._resumed > PATIENCE:
+                # A ctrl+z that was read late: the probe has gone to the shell's line, and been thrown away with it.
+                resumed = self._resumed
+                self._write(PROBE)
             if not looked and clock.seconds() > self._limit * 0.8:
                 looked = True  # what it does meanwhile
                 with contextlib.suppress(OSError):
@@ -270,7 +276,8 @@ class Session:
                 said = bytes(self._tail[-300:])
                 os.kill(self._process.pid, signal.SIGUSR2)
                 self._read(0.5)
-                raise Blown(f"no answer to a key for {HANG:g} s; it has said {said!r}, {self._where()}")
+                wanted = "dark" if self._background == DARK else "light"
+                raise Blown(f"no {wanted} theme for {HANG:g} s; it has said {said!r}, {self._where()}")
             self._read(0.01)
         return True
 
