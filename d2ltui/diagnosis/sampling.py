@@ -42,7 +42,7 @@ def moments(
     halved = [steps >> power for power in range(1, GEOMETRIC + 1) if steps >> power >= FIRST][:number]
     rest = min(number - len(halved), epochs - 1)
     ends = [steps_per_epoch * round(k * epochs / (rest + 1)) for k in range(1, rest + 1)]
-    return tuple(sorted({*halved, *ends} - {0, steps}))
+    return tuple(sorted({*halved, *ends} - {0, 1, steps}))  # nothing comes before the first step that could be measured
 
 
 def cost(plan: Sequence[LayerSpec], batch_size: int, samples: int) -> float:
@@ -66,15 +66,15 @@ class Sampler:
 
     def __init__(self, network: Network, x: Tensor, y: Tensor, at: Sequence[int] = ()) -> None:
         self._network, self._x, self._y = network, x, y
-        self._moments = deque(at)
+        self._moments = deque(moment for moment in at if moment > 1)
         self._weights: dict[int, Tensor] = {}
         self._before: dict[int, Tensor] = {}
         self.next: float = math.inf
         self._set_next()
 
     def go_on_from(self, step: int) -> None:
-        """Leave out what lies before `step`, or cannot be measured from there."""
-        while self._moments and self._moments[0] - 1 < step:
+        """Leave out what lies before `step`, or cannot be measured from there: the very next step."""
+        while self._moments and self._moments[0] - 1 <= step:
             self._moments.popleft()
         self._set_next()
 
@@ -87,16 +87,22 @@ class Sampler:
     def take(self, step: int) -> LayersProbed | None:
         """What is to be done after `step`, which is `next`: a sample, or None."""
         if step < self._moments[0]:
-            self._before = {index: weight.detach().clone() for index, weight in self._own_weights().items()}
-            self.next = self._moments[0]
+            self._copy()
             return None
         self._moments.popleft()
         ratios = {index: _moved(weight, self._before[index]) for index, weight in self._weights.items()}
         self._before = {}
         self._set_next()
+        if self.next == step:
+            self._copy()
         return look(
             self._network, self._x, self._y, self._network.loss, step=step, brief=True, update_ratios=ratios
         ).probed
+
+    def _copy(self) -> None:
+        """Remember the weights before the step that leads to the next moment."""
+        self._before = {index: weight.detach().clone() for index, weight in self._own_weights().items()}
+        self.next = self._moments[0]
 
     def _own_weights(self) -> dict[int, Tensor]:
         if not self._weights:

@@ -93,6 +93,25 @@ def test_a_sampler_measures_the_step_before_each_moment() -> None:
     assert sampler.next == float("inf")
 
 
+@pytest.mark.parametrize("resumed", [0, 3, 4])
+def test_moments_that_follow_on_each_other_are_all_sampled(resumed: int) -> None:
+    """As in a run of full batches, of which each epoch is one step."""
+    network = build(resolve(MLP))
+    at = moments(catalogue.layer_plan(resolve({"dataset": "fashion-mnist"})), 60_000, 256, 1, 10)
+    assert at == (2, 4, 5, 6, 8, 9)
+    sampler = Sampler(network, torch.randn(9, 64), torch.arange(9), at)
+    if resumed:
+        sampler.go_on_from(resumed)
+    _, weight, _ = network.linear_parameters()[0]
+    sampled = {}
+    for step in range(resumed + 1, 10):
+        with torch.no_grad():
+            weight *= 1.5
+        if step == sampler.next and (probed := sampler.take(step)) is not None:
+            sampled[probed.step] = probed.layers[0].update_ratio
+    assert sampled == {step: pytest.approx(0.5, rel=1e-4) for step in at if step > resumed + (resumed > 0)}
+
+
 class Told:
     """The findings of a run, as they were told."""
 
