@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 import torch
 
@@ -88,6 +89,7 @@ class MapTraining:
         # Networks that are trained alone draw from PyTorch's one generator, and looks put its state back: where one of
         # them draws, they take turns.
         draws = any(config.dropout or MODELS[config.model].build for configs in cells.values() for config in configs)
+        self._side_by_side_alone = self._workers > 1 and not draws
         self._turn: contextlib.AbstractContextManager[object] = threading.Lock() if draws else contextlib.nullcontext()
 
     def train(
@@ -211,7 +213,7 @@ class MapTraining:
         device = select(configs[0].device)
         make_current(device)
         graphs = self._graphs_of(device)
-        population = Population(configs, data, device, self._control, metrics=False, graphs=graphs)
+        population = Population(configs, data, device, self._control, graphs=graphs)
         watcher = _Slice(self, population)
         watcher.look()
         try:
@@ -232,7 +234,10 @@ class MapTraining:
             if isinstance(event, EpochEnded):
                 epochs.append(event)
 
-        trainer = Trainer(config, self._control, [take], dataset=self._data[data_key(config)], sample_every=None)
+        data = self._data[data_key(config)]
+        if self._side_by_side_alone:
+            config = msgspec.structs.replace(config, threads=1)  # the slices beside it have the other cores
+        trainer = Trainer(config, self._control, [take], dataset=data, sample_every=None)
         with self._turn:
             ended = trainer.run()
         if ended.status == "stopped":

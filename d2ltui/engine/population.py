@@ -103,7 +103,6 @@ class Population:
         control: Control,
         *,
         dtype: torch.dtype = torch.float32,
-        metrics: bool = True,
         graphs: Graphs | None = None,
     ) -> None:
         self._graphs = graphs
@@ -117,7 +116,6 @@ class Population:
         self.network = BatchedNetwork(configs, self.plan, dtype=dtype, device=device)
         self.optimizer = BatchedOptimizer(configs, self.network, for_graphs=graphs is not None)
         self._schedule = Schedule(config.schedule, config.epochs)
-        self._metrics = metrics or self._task == "regression"
         self._place_data(data, dtype)
         self.step = 0
         self.broken_loss = np.full(len(configs), np.nan)  # with which a member has diverged
@@ -226,7 +224,7 @@ class Population:
 
     @property
     def _scored(self) -> bool:
-        return self._task == "classification" and self._metrics
+        return self._task == "classification"
 
     def _captured(self) -> Iterator[int] | None:
         """An epoch's steps, as graphs, how many each launch was; None where there are none."""

@@ -39,7 +39,7 @@ def train(config: RunConfig, seeds: Sequence[int], rates: Sequence[float]) -> Te
     configs = [msgspec.structs.replace(config, seed=seed, lr=float(rate)) for seed in seeds for rate in rates]
     data = {seed: load(msgspec.structs.replace(config, seed=seed)) for seed in seeds}
     watcher = _Last(len(configs))
-    population = Population(configs, [data[one.seed] for one in configs], torch.device("cpu"), Control(), metrics=False)
+    population = Population(configs, [data[one.seed] for one in configs], torch.device("cpu"), Control())
     population.train(watcher)
     diverged = [population.diverged(member) for member in range(len(configs))]
     watcher.metrics[torch.tensor(diverged)] = torch.nan

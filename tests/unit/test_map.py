@@ -25,7 +25,7 @@ from d2ltui.engine.map import Cell, Figures, MapTraining
 from d2ltui.engine.map_merge import merge
 from d2ltui.nn import build
 from d2ltui.nn.batched import BatchedNetwork
-from d2ltui.spec import catalogue
+from d2ltui.spec import catalogue, events
 from d2ltui.spec.axes import Axis
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.events import LayersProbed
@@ -87,6 +87,40 @@ def test_what_has_other_shapes_and_what_cannot_be_stacked() -> None:
     assert done[0, 0]["dead"] is not None
     assert done[0, 0]["saturated"] is None
     assert done[0, 1]["saturated"] is not None
+
+
+def test_what_is_found_in_a_cell_is_what_is_found_in_its_run() -> None:
+    """A rule that compares the accuracies of training and validation needs both."""
+    config = resolve(
+        {**CIRCLES, "noise": 0.12, "samples": 200, "hidden": "64", "epochs": 100, "batch_size": 32, "seed": 1,
+         "optimizer": "adam", "lr": 0.01}
+    )  # fmt: skip
+    done: dict[Cell, Figures] = {}
+    assert MapTraining({(0, 0): [config]}, Control(), 1).train(done.update)
+    _, tape = run(config, diagnose=True, trials=False)
+    (finding,) = tape.of(events.FindingsChanged)[-1].findings
+    assert (finding.rule, finding.severity) == ("overfitting", "warning")
+    assert done[0, 0]["finding"] == "overfitting"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_those_that_train_alone_side_by_side_have_a_thread_each(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_module, "may_join", lambda config: None)
+    monkeypatch.setattr("d2ltui.engine.threads.available_cores", lambda: 2)
+    threads: list[int] = []
+
+    class Counted(map_module.Trainer):
+        def __init__(self, config: RunConfig, control: Control, sinks: list[events.Sink], **options: Any) -> None:
+            super().__init__(config, control, [*sinks, self.take], **options)
+
+        def take(self, event: events.Event) -> None:
+            if isinstance(event, events.EpochEnded):
+                threads.append(torch.get_num_threads())
+
+    monkeypatch.setattr(map_module, "Trainer", Counted)
+    cells = {cell: [msgspec.structs.replace(config, threads=2)] for cell, (config,) in grid(2, 1, epochs=1).items()}
+    assert MapTraining(cells, Control(), workers).train(lambda ready: None)
+    assert threads == [2 // workers] * 2
 
 
 def test_one_that_is_no_population_trains_alone(monkeypatch: pytest.MonkeyPatch) -> None:
