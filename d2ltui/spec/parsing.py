@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -132,7 +133,9 @@ def parse(name: str, value: object) -> object:
 
 
 def parse_directory(name: str, value: object) -> str | None:
-    """The directory that `value` names, or None where it names none; `name` is the field or the variable it is from.
+    """The absolute path of the directory that `value` names, or None where it names none.
+
+    `name` is the field or the variable that it is from.
 
     Raises:
         ConfigError: with one sentence, where there is no such directory, or it may not be read.
@@ -154,7 +157,7 @@ def parse_directory(name: str, value: object) -> str | None:
         reason = _(" (no directory can have this name)")
     else:
         if (root := root_above(path)) is None:
-            return str(path)
+            return os.path.abspath(path)  # what is stored, or trained by another process, may be there from elsewhere
         reason = _(" (it lies within torchvision's root)")
     allowed = FIELDS["data_dir"].allowed
     with contextlib.suppress(OSError, ValueError, RuntimeError):

@@ -349,6 +349,8 @@ def test_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "data").mkdir()
     assert parse("data_dir", "~/data") == str(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    assert parse("data_dir", "data") == str(tmp_path / "data"), "a worker, or a later resume, is elsewhere"
     file = tmp_path / "file"
     file.touch()
     assert "(it is not a directory)" in sentence("data_dir", str(file))
