@@ -174,6 +174,7 @@ class Population:
 
     def train(self, watcher: Watcher) -> None:
         """Train all members for all their epochs, or until none is left."""
+        self.due = time.perf_counter() + PUBLISH_EVERY
         with torch.no_grad():
             for epoch in range(1, self.epochs + 1):
                 self.optimizer.set_factor(self._schedule.factor(epoch))
@@ -189,7 +190,7 @@ class Population:
         self._order_states = [order.get_state() for order in self._orders]
 
     def _train_epoch(self, watcher: Watcher) -> None:
-        control, clock, self.due = self._control, time.perf_counter, time.perf_counter() + PUBLISH_EVERY
+        control, clock = self._control, time.perf_counter
         self._sums = np.zeros((3, len(self.configs)))
         for steps in self._captured() or self._one_by_one():
             self.step += steps

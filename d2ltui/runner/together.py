@@ -161,6 +161,7 @@ class _Watcher:
         self._look_took, self._age = A_LOOK * len(members), 0.0  # of the last looks; seconds of training until then
         self._keep_took = 0.0
         self._armed = self._told_why_not = False
+        self._step = 0  # after which it was seen to what is asked
 
     @classmethod
     def prepared(
@@ -287,6 +288,7 @@ class _Watcher:
         for column, member in self._present(members):
             member.progress.clock.set(self._shares[members[column]])
             member.end_epoch(number, float(figures.val_loss[column]), float(figures.val_metric[column]))
+            member.control.epoch_done()
             if member.progress.diverged:
                 member.end("diverged")
             elif number < self._population.epochs and member.judged:
@@ -328,13 +330,18 @@ class _Watcher:
         if self._control.stopping:
             raise Stopped
         members = tuple(population.members)
+        stepped, self._step = population.step > self._step, population.step
         for index, member in enumerate(self._all):
             if not member.ended and member.control.attention:
+                if stepped:  # before a pause: a step that is asked for during it is another one
+                    member.control.step_done()
                 self._handle(index, member)
         for member in self._waiting:
             if not member.ended and member.control.stopping:
                 member.end("stopped", summary.stopped(0))
         self._wait_while_paused()
+        if any(member.control.mode == "step" and not member.ended for member in self._all):
+            population.due = 0.0  # come back after the very next step
         if all(member.ended for member in self._all):
             raise Stopped
         began = time.perf_counter()
