@@ -32,9 +32,8 @@ class ConciseNetwork(Network):
         modules: list[nn.Module] = []
         for spec in plan:
             if spec.kind == "linear":
-                # nn.Linear draws weights of its own; nobody else's random numbers shall change by that.
-                with torch.random.fork_rng(devices=[]):
-                    linear = nn.Linear(spec.num_inputs, spec.num_outputs, dtype=dtype)
+                # Weights of its own are not drawn: nobody else's random numbers shall change by them.
+                linear = nn.Linear(spec.num_inputs, spec.num_outputs, device="meta", dtype=dtype).to_empty(device="cpu")
                 weight, bias = next(parameters)
                 with torch.no_grad():
                     linear.weight.copy_(weight.T)
@@ -42,10 +41,9 @@ class ConciseNetwork(Network):
                 whole = config.precision == "fp32"  # else it is another library that computes it
                 modules.append(accelerate(linear, batch_size=config.batch_size, device=device) if whole else linear)
             elif spec.kind == "convolution":
-                with torch.random.fork_rng(devices=[]):
-                    convolution = nn.Conv2d(
-                        spec.num_inputs, spec.num_outputs, spec.kernel, padding=spec.padding, dtype=dtype
-                    )
+                convolution = nn.Conv2d(
+                    spec.num_inputs, spec.num_outputs, spec.kernel, padding=spec.padding, device="meta", dtype=dtype
+                ).to_empty(device="cpu")
                 weight, bias = next(parameters)
                 with torch.no_grad():
                     convolution.weight.copy_(weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 
 import pytest
 import torch
@@ -185,6 +186,27 @@ def test_seeds_decide_the_weights_and_nothing_else_is_drawn() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(first[name], same[name]) for name in first)
     assert not torch.equal(first["1.weight"], other["1.weight"])
+
+
+def test_what_is_built_in_one_thread_takes_no_random_number_of_another() -> None:
+    """A picture of a stored run is made while a run draws its dropout."""
+    config, over = resolve({"hidden": "512,512", "dataset": "digits"}), threading.Event()
+
+    def build() -> None:
+        while not over.is_set():
+            models.build(config)
+
+    def drawn() -> list[float]:
+        torch.manual_seed(0)
+        return [float(torch.rand(())) for _ in range(20_000)]
+
+    alone, thread = drawn(), threading.Thread(target=build)
+    thread.start()
+    try:
+        assert drawn() == alone
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("implementation", ["scratch", "concise"])
