@@ -6,6 +6,7 @@ The command trains one in its own thread, the application in one beside the inte
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -23,6 +24,7 @@ from d2ltui.spec.memory import check_memory
 from d2ltui.spec.parsing import ConfigError, Problem
 
 MOST_RANKED = 2**20  # pairs of cells that are compared to find out which ones are next
+SIGN_EVERY = 2.0  # seconds between two signs of life of a map that is stored
 NEAR = 2  # cells: how far away those are that say how much changes around a cell
 
 
@@ -33,7 +35,7 @@ class MapRun:
         spec: what it is of.
         known: its cells that are known; those that are trained are added.
         quantity: what is shown: cells between which that changes most are trained first.
-        keep: stores cells that are done; None where nothing is stored.
+        keep: stores cells that are done, or, of none, a sign of life; None where nothing is stored.
         control: stops it, holds it, or has it rest.
         jobs: in how many processes it is trained; `say` is told, in a sentence, of those that have died.
     """
@@ -66,17 +68,26 @@ class MapRun:
             if self._keep is not None:
                 self._keep(ready)
 
+        signed = time.monotonic()
+
+        def tell(training: MapTraining) -> None:
+            nonlocal signed
+            if self._keep is not None and time.monotonic() - signed >= SIGN_EVERY:
+                signed = time.monotonic()
+                self._keep({})
+            progress(training)
+
         workers = _workers(self.spec.config)
         if self._jobs.alone or not cells:
             training = MapTraining(cells, self.control, workers)
-            return training, training.train(done, lambda: progress(training), self.rank) if cells else True
+            return training, training.train(done, lambda: tell(training), self.rank) if cells else True
         numbered = ":" in self.spec.config.device
         with Spread(self._jobs, self.control, self._say, numbered=numbered) as spread:
             # The slices are those of one process with as many threads, and so are the results.
             threads = max(1, workers // spread.number)
             training = MapTraining(cells, self.control, threads * spread.number)
             elsewhere = partial(over, spread, training, cells, threads)
-            return training, training.train(done, lambda: progress(training), self.rank, elsewhere)
+            return training, training.train(done, lambda: tell(training), self.rank, elsewhere)
 
     def rank(self, cells: Sequence[Cell]) -> Sequence[Cell]:
         """First those between whose neighbours most changes."""

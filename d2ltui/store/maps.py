@@ -123,7 +123,7 @@ class StoredMap:
         return cls(path)
 
     def add(self, cells: Mapping[tuple[int, int], Mapping[str, Any]]) -> None:
-        """Write cells that are done.
+        """Write cells that are done, if any are, and with them a sign of life: a cell may take minutes.
 
         Raises:
             StoreError: where the disk does not take them.
@@ -131,8 +131,10 @@ class StoredMap:
         try:
             for (column, row), figures in cells.items():
                 self._file.write((json_line({"cell": [column, row], **figures}) + "\n").encode())
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            if cells:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            os.utime(self.path / PROCESS)
         except OSError as error:
             raise StoreError(
                 _("map: {name} cannot be written ({reason})").format(name=self.path.name, reason=reason(error))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,15 @@ import msgspec
 import pytest
 
 from d2ltui.cli import app, map_stored
+from d2ltui.engine.control import Control
+from d2ltui.engine.map import MapTraining
+from d2ltui.runner import map_run
+from d2ltui.runner.map_run import MapRun
 from d2ltui.spec.axes import parse_axis
 from d2ltui.spec.config import resolve
-from d2ltui.spec.maps import Cell, Figures, MapSpec
+from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
 from d2ltui.store import filters, home, maps
+from d2ltui.store.environment import STALE
 from d2ltui.store.errors import NotAllowed
 from d2ltui.store.map_reader import MapReader, MapRows
 
@@ -99,6 +106,30 @@ def test_one_that_was_left_in_the_middle_is_stopped(growing: maps.StoredMap) -> 
     reader = MapReader(growing.path)
     assert len(reader.known.cells) == 4
     assert not reader.poll()
+
+
+def test_one_that_grows_on_another_machine_gives_signs_of_life(
+    growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cells may take minutes each; whether the process is there cannot be asked."""
+    monkeypatch.setattr(map_run, "SIGN_EVERY", 0.0)
+    process = growing.path / maps.PROCESS
+    elsewhere = json.loads(process.read_text()) | {"host": "elsewhere", "boot": "another"}
+    process.write_text(json.dumps(elsewhere))
+    long_ago = time.time() - 2 * STALE
+    statuses = []
+
+    def look(training: MapTraining) -> None:
+        statuses.append(MapReader(growing.path).status)
+        os.utime(growing.path / maps.CELLS, (long_ago, long_ago))
+
+    for name in (maps.PROCESS, maps.CELLS):
+        os.utime(growing.path / name, (long_ago, long_ago))
+    assert MapReader(growing.path).status == "stopped"
+    run = MapRun(SPEC, Known(), "val_accuracy", growing.add, Control())
+    cells = {(2, 1): map_run.cells_of(SPEC)[2, 1]}
+    assert run.train(cells, look)[1]
+    assert statuses == ["training"] * len(statuses) != []
 
 
 def test_what_is_wrong_with_one_hides_no_other(
