@@ -20,7 +20,7 @@ VALUES_GPU = 1 << 23
 def evaluate(
     network: Network, task: Task, x: Tensor, y: Tensor, between: Callable[[], None] = lambda: None
 ) -> tuple[float, float]:
-    """Mean loss and mean score (see `recorder.scores`) of `network` on samples x (n, num_inputs), y (n,) or (n, 1).
+    """Mean loss and mean score (see `metrics.scores`) of `network` on samples x (n, num_inputs), y (n,) or (n, 1).
 
     Without gradients or dropout. `between` is called before each part: what it raises passes.
     """

@@ -1,6 +1,6 @@
 """What a front end does to have a run stored: the store beside the engine, tied together.
 
-    recording = Recording.new(config, control)                      # or Recording.resume(path, control)
+    recording = RunRecording.new(config, control)                   # or RunRecording.resume(path, control)
     worker or Trainer(..., [*sinks, recording.store], keeper=recording, resume=recording.checkpoint, ...)
     recording.close()                                               # in the training thread, after the run
 
@@ -186,7 +186,7 @@ class RunRecording:
             )
         return closed
 
-    # The engine's Keeper
+    # The engine's CheckpointSink
 
     @property
     def idle(self) -> bool:

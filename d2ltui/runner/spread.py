@@ -317,7 +317,7 @@ def _end_workers() -> None:
     """End the processes that joblib has begun here, whatever they do."""
     from joblib.externals.loky import reusable_executor
 
-    executor = reusable_executor._executor
+    executor = getattr(reusable_executor, "_executor", None)  # without it, they end when they have had nothing to do
     if executor is not None:
         executor.shutdown(wait=True, kill_workers=True)
 

@@ -76,7 +76,7 @@ class Worker:
     ) -> LiveRun:
         """Stop the run that there is and begin another, or go on with a stored one; returns what is known of it.
 
-        `record` makes the run's `recording.Recording`; where that resumes a run, the configuration is that run's.
+        `record` makes the run's `recording.RunRecording`; where that resumes a run, the configuration is that run's.
         What it raises passes, and no run begins. `control` is that of the new run, where there is one already. It
         begins when the thread `after` has ended, too: what draws random numbers there must not change the run.
         """

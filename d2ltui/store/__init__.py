@@ -13,8 +13,8 @@
 
 A directory is complete: copied to another machine, everything works there.
 
-Writing (`writer.RunStore`): a sink that appends to a queue; a thread of its own writes it twice a second. Nothing that
-goes wrong there reaches the training.
+Writing (`writer.StoreThread`): a sink that appends to a queue; a thread of its own writes it twice a second. Nothing
+that goes wrong there reaches the training.
 Reading (`reader.RunReader`): rebuilds a `LiveRun`, and keeps it up to date with each `poll()`.
 Finding (`home`, `listing`, `filters`): names, lists, typed conditions; renaming, notes, deleting.
 

@@ -1,6 +1,6 @@
-"""RunStore: a sink that stores a run, from a thread of its own.
+"""StoreThread: a sink that stores a run, from a thread of its own.
 
-    store = RunStore(config, on_request=..., on_trouble=...)    # returns at once; the directory is made in the thread
+    store = StoreThread(config, on_request=..., on_trouble=...) # returns at once; the directory is made in the thread
     store(event)                                                # returns at once
     store.later(lambda path: ...)                               # a job in its turn: all events before it are on disk
     store.close()                                               # waits until everything is written
