@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import http.server
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +26,7 @@ class Server:
 
     def __init__(self, behaviours: dict[str, Behaviour]) -> None:
         self.asked: list[str] = []
+        self.closed = threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,6 +43,7 @@ class Server:
         class Quiet(http.server.ThreadingHTTPServer):
             daemon_threads = True
             block_on_close = False
+            closed = self.closed
 
         self.http = Quiet(("127.0.0.1", 0), Handler)
         self.host = f"127.0.0.1:{self.http.server_address[1]}"
@@ -50,6 +51,7 @@ class Server:
         self.thread.start()
 
     def close(self) -> None:
+        self.closed.set()  # those that trickle would do so, and their readers read, to the end of all tests
         self.http.shutdown()
         self.thread.join()
         self.http.server_close()
@@ -94,15 +96,15 @@ def trickling(to: http.server.BaseHTTPRequestHandler) -> None:
     for byte in FILE * 1000:
         to.wfile.write(bytes([byte]))
         to.wfile.flush()
-        time.sleep(0.02)
+        if to.server.closed.wait(0.02):  # type: ignore[attr-defined]
+            return
 
 
 def trickling_header(to: http.server.BaseHTTPRequestHandler) -> None:
     to.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-    while True:
+    while not to.server.closed.wait(0.02):  # type: ignore[attr-defined]
         to.wfile.write(b"x")
         to.wfile.flush()
-        time.sleep(0.02)
 
 
 def page(to: http.server.BaseHTTPRequestHandler) -> None:
