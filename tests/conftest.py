@@ -21,6 +21,8 @@ from d2ltui.spec.registry import Registry
 
 # Tests run side by side, and what they train is small: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Where a test is about several, those that wait for each other sleep: else they keep busy the cores that others want.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # Whatever language is spoken here: tests read English, but for those of another language.
 os.environ["D2LTUI_LANG"] = "en"
 # Under nohup a hang-up is ignored, and the processes that are started inherit that: these tests are about it.
