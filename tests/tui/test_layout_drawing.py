@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from person import ENDLESS, Opener, Person
+from textual.events import Resize
 from textual.geometry import Region, Size
 from textual.widget import Widget
 
@@ -47,6 +48,19 @@ def counted_layouts(person: Person) -> tuple[list[Size | None], Callable[..., No
 
     person.main._refresh_layout = counted  # type: ignore[method-assign]
     return layouts, original
+
+
+async def test_a_new_size_needs_one_layout_and_the_same_one_none(open_app: Opener) -> None:
+    """Textual tells each screen of its size three times when it is first shown."""
+    async with open_app() as person:
+        layouts, _ = counted_layouts(person)
+        person.main.post_message(Resize(person.app.size, person.app.size))
+        await person.settle()
+        assert layouts == []
+        await person.pilot.resize_terminal(130, 40)
+        await person.until(lambda: person.main.size == (130, 40), "the new size")
+        await person.settle()
+        assert [size for size in layouts if size is not None] == [(130, 40)]
 
 
 @pytest.mark.parametrize("size", long_after(1, [(120, 40), (80, 24)], whole=True))

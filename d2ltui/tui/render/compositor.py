@@ -294,6 +294,11 @@ class BatchedScreen(ScreenMixin):
             self._compositor.update_widgets(self._dirty_widgets)
         super()._on_timer_update()
 
+    def _screen_resized(self, size: Size) -> None:
+        """As Textual, which lays everything out again as often as it hears of the size that it has: thrice at first."""
+        if not self._batches or self._compositor.size != size:
+            super()._screen_resized(size)
+
     def _compositor_refresh(self) -> None:
         """As Textual, which forgets what has changed behind another screen: all is drawn when that one is gone."""
         if self._batches:

@@ -35,7 +35,14 @@ _OF_CLASSES: dict[type, tuple[str, ...]] = {
         "visible_widgets",
     ),
     App: ("_display",),
-    Screen: ("_compositor_refresh", "_context", "_on_timer_update", "_refresh_layout", "_update_focus_styles"),
+    Screen: (
+        "_compositor_refresh",
+        "_context",
+        "_on_timer_update",
+        "_refresh_layout",
+        "_screen_resized",
+        "_update_focus_styles",
+    ),
     Widget: (
         "_exchange_repaint_regions",
         "_get_component_classes",
