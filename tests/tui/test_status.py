@@ -17,6 +17,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import resolve
+from d2ltui.tui.widgets.past import Past
 from d2ltui.tui.widgets.status import Speed, StatusLine
 from tests.selection import long_after, long_unless
 
@@ -269,3 +270,42 @@ async def test_every_message_has_the_rows_that_it_needs_whatever_was_said_before
             status.refresh(layout=True)
             await pilot.pause()
             assert taken == status.size.height, (first, second)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("step", [12, 123_456])
+async def test_the_past_takes_one_row_whatever_its_numbers(width: int, step: int) -> None:
+    app, live = Host(), LiveRun(CONFIG)
+    live(events.RunStarted(CONFIG, "cpu", layer_plan(CONFIG), 100, 10, 4_000, "memory"))
+    live(events.EpochEnded(50, 200_000, 0.01234, 0.04567, 0.9988, 0.9876, 1.0))
+    live.step = 200_000
+    alarm = events.Finding("dead-relu", "alarm", 2, step, 1.0, "dead", "why", "try", {})
+    live(events.FindingsChanged(step, (alarm,) * 12))
+    live(events.RunEnded("finished", "after 50 epochs", {}))
+    past = Past(
+        step, f"{step / 4000:.2f}", "12:34", "then: loss 0.15 train, 0.162 val; accuracy 0.938 train, 0.964 val"
+    )
+    async with app.run_test(size=(width, 24)) as pilot:
+        status = app.query_one(Watched)
+        status.show(live, MACHINE, speed="replay at 10,000 steps/s", past=past)
+        await pilot.pause()
+        assert status.size.height == 2
+        first, then = (strip.text.strip() for strip in app.screen._compositor.render_strips()[:2])
+        assert f"in the past: epoch {step / 4000:.2f}/50 " in first
+        assert f" step {step:,}" in first
+        assert then == past.figures
+
+
+@pytest.mark.parametrize("step", [12, 1_234])
+async def test_slow_motion_takes_one_row(step: int) -> None:
+    app, live = Host(), LiveRun(CONFIG)
+    live(events.RunStarted(CONFIG, "cpu", layer_plan(CONFIG), 100, 10, 100, "memory"))
+    live(events.StatusChanged("training"))
+    live(events.StepsTrained(step, np.ones(step, np.float32), np.ones(step, np.float32), step / 300))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.query_one(Watched).show(live, MACHINE, "a hint", speed="slow motion: 300 steps/s")
+        await pilot.pause()
+        first, below = (strip.text.strip() for strip in app.screen._compositor.render_strips()[:2])
+        assert first.endswith(" left")
+        assert "slow motion: 300 steps/s" in first
+        assert below == "a hint"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from textual.geometry import Size
 
+from d2ltui.charts.of_run import Curves
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
-from d2ltui.tui.panes.chart_reading import figures, said, titles
+from d2ltui.tui.panes.chart_reading import figures, past_at, said, titles
 from d2ltui.tui.panes.spec import RunView
 from d2ltui.tui.widgets.pane import Pane
 
@@ -60,6 +63,26 @@ def test_no_width_cuts_a_number(width: int, monkeypatch: pytest.MonkeyPatch) -> 
         "val 1.38",
         "Loss",
     )
+
+
+def test_a_title_tells_what_the_cursor_reads() -> None:
+    view = view_of([3.0, 2.0, 0.125], events.EpochEnded(1, 2, 2.5, 2.25, 0.5, 0.46, 0.0))
+    assert view.live is not None
+    view = dataclasses.replace(view, curves=Curves(view.live), cursor=3)
+    assert titles("Loss (log)", "Loss", view, "loss", "mlp-1") == (
+        "Loss (log) at step 3: train 0.125 val 2.25 of mlp-1",
+        "Loss (log) at step 3: train 0.125 val 2.25",
+        "Loss at step 3: train 0.125 val 2.25",
+        "Loss at 3: train 0.125 val 2.25",
+        "Loss at step 3",
+        "Loss",
+    )
+    before = dataclasses.replace(view, cursor=1)
+    assert titles("R²", "R²", before, "metric")[0] == "R² at step 1: train 0.1 val –"
+    assert past_at(view.curves, 3) is None, "the newest step is no past one"
+    past = past_at(view.curves, 2)
+    assert past is not None
+    assert past.figures == "then: loss 2 train, 2.25 val; R² 0.5 train, 0.46 val"
 
 
 WHENS = ("step 726, epoch 4.2, 1.3 s", "step 726, epoch 4.2", "step 726", "726")

@@ -15,7 +15,7 @@ from d2ltui.charts.grid import one_cell_each, whole
 from d2ltui.charts.spec import ChartSpec, Style
 from d2ltui.spec.numbers import number
 from d2ltui.spec.width import centred, wrapped
-from d2ltui.tui.panes.chart_reading import moments, rows_for_reading, said
+from d2ltui.tui.panes.chart_reading import moments, reached, rows_for_reading, said
 from d2ltui.tui.panes.spec import PaneSpec, RunPane, RunView
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.widgets.lines import Line, LinesView
@@ -172,7 +172,7 @@ class ChartPane(RunPane):
 
         assert view.cursor is not None
         live = curves.live
-        step = min(view.cursor, max(1, live.step))
+        step = reached(live, view.cursor)
         whens = moments(live, step, Timeline(live, "time").at(step))
         full, short = self.reading(curves, step), self.reading(curves, step, short=True)
         return [whole(one_cell_each(line, view.ascii)[:width]) for line in said(whens, full, short, width, rows)]

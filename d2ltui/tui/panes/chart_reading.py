@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import brief_duration, fixed, number
 from d2ltui.spec.width import cells
+from d2ltui.tui.widgets.past import Past
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from d2ltui.charts.of_run import Curves
     from d2ltui.history.live import LiveRun
     from d2ltui.tui.panes.spec import RunView
 
@@ -35,13 +37,56 @@ def titles(name: str, short: str, view: RunView, figure: str, run: str = "") -> 
 
     `short` is the name where there is little room.
 
-    The figures are `figure`, "loss" or "metric", of the training and of the validation data in the last epoch that has
+    Where there is a cursor, the figures are those that it reads, and its step is told. Otherwise
+    they are `figure`, "loss" or "metric", of the training and of the validation data in the last epoch that has
     ended, which can be compared. Before there is one, the mean of the steps so far, called so; of a run that is over
     there will be no more, and it is called the mean of its steps.
     """
+    if view.live is not None and view.curves is not None and view.cursor is not None and len(view.live.losses):
+        return _titles_at(name, short, view.curves, reached(view.live, view.cursor), figure, run)
     said, val = _figures_of(view.live, figure)
     named = (_("{figures} of {run}").format(figures=f"{name}{said}", run=run),) if run else ()
     return (*named, f"{name}{said}", f"{short}{said}", *filter(None, (said.strip(), val)), short)
+
+
+def reached(live: LiveRun, cursor: int) -> int:
+    """The step that a cursor reads: one that has been trained."""
+    return min(cursor, max(1, live.step))
+
+
+def _titles_at(name: str, short: str, curves: Curves, step: int, figure: str, run: str) -> tuple[str, ...]:
+    raw, __, val = curves.reading(figure, step)
+    said = figures(raw, math.nan, val, short=True)
+    longest, shorter = (_("{name} at step {step:,}: {figures}"), _("{name} at {step:,}: {figures}"))
+    full = longest.format(name=name, step=step, figures=said)
+    return (
+        *((_("{figures} of {run}").format(figures=full, run=run),) if run else ()),
+        full,
+        longest.format(name=short, step=step, figures=said),
+        shorter.format(name=short, step=step, figures=said),
+        _("{name} at step {step:,}").format(name=short, step=step),
+        short,
+    )
+
+
+def past_at(curves: Curves | None, cursor: int | None) -> Past | None:
+    """The moment of the `cursor`; None where there is none, or it stands at the run's newest step."""
+    if curves is None or cursor is None or cursor >= curves.live.step:
+        return None
+    from d2ltui.charts.timeline import Timeline  # which the first paint must not need
+
+    live = curves.live
+    loss, metric = (
+        _("{train} train, {val} val").format(train=number(raw), val="–" if math.isnan(val) else number(val))
+        for raw, __, val in (curves.reading(figure, cursor) for figure in ("loss", "metric"))
+    )
+    said = _("then: loss {loss}; {metric} {figures}")
+    return Past(
+        cursor,
+        fixed(live.header.in_epochs(cursor)),
+        brief_duration(Timeline(live, "time").at(cursor)),
+        said.format(loss=loss, metric=live.header.metric_title, figures=metric),
+    )
 
 
 def _figures_of(live: LiveRun | None, figure: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from d2ltui.spec.config_file import to_toml
 from d2ltui.spec.language import _
 from d2ltui.spec.parsing import ConfigError, parse
 from d2ltui.tui.keys import SCREEN_BINDINGS
+from d2ltui.tui.panes.chart_reading import past_at
 from d2ltui.tui.panes.spec import COLUMNS, FORM_PANES, FORM_TAB, RunView
 from d2ltui.tui.render.frame_limiter import FrameLimiter
 from d2ltui.tui.screens.opening import OpeningScreen
@@ -170,7 +171,8 @@ class MainScreen(OpeningScreen):
         if hint != self.occupied:  # which tells of the map
             hint = status.both(hint, map_under_way(self.host.maps))
         interrupted = watched is not None and watched.interrupted
-        status.show(live, machine, hint, interrupted=interrupted, speed=self.speed_in_words)
+        past = past_at(self._curves, self.cursor) if live is not None else None
+        status.show(live, machine, hint, interrupted=interrupted, speed=self.speed_in_words, past=past)
 
     def _ask(self, request: Callable[[], object], *statuses: Status) -> None:
         """Ask the engine for something. As soon as one of `statuses` is its answer, that is shown.

@@ -38,9 +38,7 @@ class PlayingScreen(SizingScreen):
     def speed_in_words(self) -> str:
         """For the status line; "" where a run goes as fast as it can."""
         if self.replay.on:
-            return _("replay at {speed}: cursor at step {step:,}").format(
-                speed=in_words(self.replay.speed), step=self.cursor or 0
-            )
+            return _("replay at {speed}").format(speed=in_words(self.replay.speed))
         return (
             _("slow motion: {speed}").format(speed=in_words(self.speed))
             if self.speed is not None and self.host.training
@@ -75,7 +73,7 @@ class PlayingScreen(SizingScreen):
 
     def on_key(self, event: events.Key) -> None:
         """Where no pane has the focus, as after a run has been begun, ← and → are of the first chart that is seen."""
-        if self.focused is None and event.key in ("left", "right"):
+        if self.focused is None and event.key.removeprefix("shift+") in ("left", "right"):
             chart = next((chart for chart in self.query(ChartPane) if chart.region.area and chart.focusable), None)
             if chart is not None:
                 self.set_focus(chart)

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from d2ltui.history.live import LiveRun
+    from d2ltui.tui.widgets.past import Past
 
 BAR_WIDTH = 20
+WIDE = 110  # columns of a screen on which there is room for more
 SHORT = 20  # rows of a screen on which one row tells where the run is
 _MARKS = {"ready": "○", "loading": "…", "training": "▶", "over": "…", "paused": "‖", "finished": "✓", "stopped": "■",
           "interrupted": "■",
@@ -135,18 +137,33 @@ class StatusLine(CachedRender, Widget):
         return self._status
 
     def show(
-        self, live: LiveRun | None, machine: str, hint: str = "", *, interrupted: bool = False, speed: str = ""
+        self,
+        live: LiveRun | None,
+        machine: str,
+        hint: str = "",
+        *,
+        interrupted: bool = False,
+        speed: str = "",
+        past: Past | None = None,
     ) -> None:
         """Show where `live` is. Refreshes only when something reads differently.
 
         `speed`: how it is played, or slowed down, in words.
+        `past`: the moment of the cursor, where that is an earlier one than the run's.
         `interrupted`: its process has gone without ending it, and the word is that of the list of runs.
         """
         status: str = live.word if live is not None else "ready"
         if interrupted:
             status = "interrupted"
+        ended = live is not None and live.ended is not None
+        if past is not None and not ended:
+            hint = self.both(past.when, hint)
         message, result = hint, ""
-        if live is not None and live.ended is not None:
+        if past is not None and live is not None and live.ended is not None:
+            if status != "finished":  # why it has gone no further
+                result = live.ended.message
+            message = self.both(self.both(result, past.figures), hint)
+        elif live is not None and live.ended is not None:
             # How a run has ended stays; what else there is to say comes beside it, or below.
             result = live.ended.message
             if cell_len(result) > self.app.size.width - 2:
@@ -164,7 +181,10 @@ class StatusLine(CachedRender, Widget):
             message = hint or (last.sentence if last.threads <= last.before else "")  # of what slows it down
         elif live is not None and status == "training" and live.notes and not live.epochs:
             message = hint or live.notes[-1].sentence
-        line = self._compose_line(live, status, machine, speed, alone=not message)
+        if live is not None and past is not None and ended:
+            line = self._with_machine(self._compose_past(live, status, past, speed), machine)
+        else:
+            line = self._compose_line(live, status, machine, speed, alone=not message)
         if line == self._line and message == self._message:
             return
         drawn, before, said = self._line, _text(self._line), self._message
@@ -196,7 +216,7 @@ class StatusLine(CachedRender, Widget):
     def _compose_line(self, live: LiveRun | None, status: str, machine: str, speed: str, alone: bool) -> list[Part]:
         """The line. The machine's figures stand at its end, or, where there is nothing else to say, below it."""
         width = self.app.size.width - 2
-        wide = self.app.size.width >= 110
+        wide = self.app.size.width >= WIDE
         found = tally(live.findings if live is not None else ())
         parts = _word(status, found, found.marks)
         if live is not None and live.started is not None:
@@ -214,33 +234,50 @@ class StatusLine(CachedRender, Widget):
                 time = [_("  {time} left").format(time=clock((header.total_steps - live.step) / rate))]
             else:
                 time = []
-            if rate:
-                told.append(
-                    _("  {rate} steps/s").format(rate=steps_a_second(rate))
-                )  # three digits: more of them only flicker
-            told += time
+            if wide and live.lr_changes:
+                time.append(f"  lr {setting(live.lr)}")
+            # Three digits: more of them only flicker.
+            pace = [_("  {rate} steps/s").format(rate=steps_a_second(rate))] if rate else []
             if speed:
                 told.insert(0, f"  {speed} ")
-            if wide and live.lr_changes:
-                told.append(f"  lr {setting(live.lr)}")
+                if cell_len(_text(parts) + "".join([*told, *pace, *time])) > width:
+                    pace = []  # it is what was asked for, about
+            told += [*pace, *time]
             while told and self.app.size.height < SHORT and cell_len(_text(parts)) + cell_len("".join(told)) > width:
                 told.pop()  # a row more would be one less for everything else
-            after = "".join(told)
-            in_words = _word(status, found, found.words)
-            if cell_len(_text([*in_words, *parts[len(in_words) :]])) + cell_len(after) <= width:
-                parts[: len(in_words)] = in_words
-            # The bar gives way before a word goes to the next row.
-            room = max(0, width - cell_len(_text(parts)) - cell_len(after))
-            share = live.step / header.total_steps if header.total_steps else 0.0
-            done, left = progress_bar(share, min(room, BAR_WIDTH if wide else BAR_WIDTH // 2))
-            parts += [(done, "$primary"), (left, "$foreground 30%"), after]
+            parts = self._around_bar(parts, _word(status, found, found.words), live, live.step, "".join(told))
         space = width - 2 - cell_len(_text(parts))
         if alone and space < len(machine) <= width:
             return [*parts, "\n" + " " * (width - len(machine)), (machine, "$text-muted")]
+        return self._with_machine(parts, machine)
+
+    def _with_machine(self, parts: list[Part], machine: str) -> list[Part]:
+        """`parts`, and as many of the machine's figures as there is room for."""
+        space = self.app.size.width - 4 - cell_len(_text(parts))
         for shown in (machine, machine.partition("  gpu")[0], machine.partition("  mem")[0]):
             if len(shown) <= space:
                 return [*parts, " " * (space + 2 - len(shown)), (shown, "$text-muted")]
         return parts
+
+    def _compose_past(self, live: LiveRun, status: str, past: Past, speed: str) -> list[Part]:
+        """The line of a run that is over, where the cursor stands in its past: one row, whatever that leaves out."""
+        width, found = self.app.size.width - 2, tally(live.findings)
+        parts: list[Part] = [*_word(status, found, found.marks), past.line(live)]
+        told = past.told(live, speed)
+        after = next((said for said in told if cell_len(_text(parts)) + cell_len(said) <= width), told[-1])
+        return self._around_bar(parts, _word(status, found, found.words), live, past.step, after)
+
+    def _around_bar(self, parts: list[Part], in_words: list[Part], live: LiveRun, step: int, after: str) -> list[Part]:
+        """`parts`, which begin with the word `in_words` where there is room, a bar up to `step`, and `after`."""
+        width = self.app.size.width - 2
+        if cell_len(_text([*in_words, *parts[len(in_words) :]])) + cell_len(after) <= width:
+            parts = [*in_words, *parts[len(in_words) :]]
+        # The bar gives way before a word goes to the next row.
+        room = max(0, width - cell_len(_text(parts)) - cell_len(after))
+        share = step / live.header.total_steps if live.header.total_steps else 0.0
+        longest = BAR_WIDTH if self.app.size.width >= WIDE else BAR_WIDTH // 2
+        done, left = progress_bar(share, min(room, longest))
+        return [*parts, (done, "$primary"), (left, "$foreground 30%"), after]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As much as there is to say, and no more than half of the screen."""
