@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from d2ltui.spec.cores import available_cores
 from d2ltui.spec.registry import Registry
+from tests.commands import Command
 
 # Tests run side by side, and what they train is small: more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -73,9 +74,6 @@ def d2ltui_home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     monkeypatch.setenv("D2LTUI_HOME", str(home))
     return home
-
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,11 @@ import pytest
 from person import Opener
 from textual.widgets import DataTable
 
-from d2ltui.cli import app
 from d2ltui.spec import events
 from d2ltui.spec.header import RunHeader
 from d2ltui.store.reader import RunReader
 from d2ltui.store.writer import StoreThread
+from tests.commands import Command
 
 STEPS = 40
 HEADER = RunHeader(params={"learning_rate": 1e-7, "blocks": [3, 4]}, name="My loop", source="train.py")
@@ -39,19 +38,7 @@ def stored() -> Path:
     return store.path
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        sys.stdout.flush()
-        return int(end.value.code or 0), *capfd.readouterr()
-
-    return run
-
-
-def test_the_shell_knows_it_by_its_header(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_the_shell_knows_it_by_its_header(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
     name = stored().name
     assert name.startswith("my-loop-")

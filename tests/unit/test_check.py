@@ -6,14 +6,12 @@ import dataclasses
 import json
 import os
 import signal
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from d2ltui.cli import app
 from d2ltui.data import Dataset, load
 from d2ltui.diagnosis.causes import with_remedy
 from d2ltui.diagnosis.thresholds import AT_START
@@ -23,6 +21,7 @@ from d2ltui.engine.control import Control
 from d2ltui.engine.workbench import Cancelled, Learner, set_up
 from d2ltui.spec.config import resolve
 from d2ltui.store import home
+from tests.commands import Command
 from tests.selection import long_after, long_unless
 
 CPU = {"device": "cpu", "threads": 1}
@@ -206,27 +205,26 @@ def test_every_limit_has_a_source() -> None:
 # The command
 
 
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+
+
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def check_command(command: Command) -> Lines:
     def run(*arguments: str) -> tuple[int, list[str], list[str]]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", "check", "--device", "cpu", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        out, err = capfd.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, out.splitlines(), err.splitlines()
+        status, out, err = command("check", "--device", "cpu", *arguments)
+        return status, out.splitlines(), err.splitlines()
 
     return run
 
 
-def test_a_line_for_each_thing_and_what_is_wrong(command) -> None:  # type: ignore[no-untyped-def]
-    status, out, err = command("--hidden", "32")
+def test_a_line_for_each_thing_and_what_is_wrong(check_command: Lines) -> None:
+    status, out, err = check_command("--hidden", "32")
     assert (status, err) == (0, ["digits: loading"])
     assert [line.split("  ")[0] for line in out[1:-1]] == [
         f"✓ {name}" for name in ("inputs", "labels", "loss", "outputs", "gradients", "units", "by heart")
     ]
     assert out[-1] == "nothing is wrong before the first step"
-    status, out, _ = command("--hidden", "32", "--init", "zeros")
+    status, out, _ = check_command("--hidden", "32", "--init", "zeros")
     assert status == 3
     assert [line[0] for line in out[1:8]] == list("✓✓✓▲▲▲▲")
     assert out[8].startswith("alarm: All weights start at 0")
@@ -235,27 +233,25 @@ def test_a_line_for_each_thing_and_what_is_wrong(command) -> None:  # type: igno
     assert not home.runs_dir().exists() or not list(home.runs_dir().iterdir())
 
 
-def test_json(command) -> None:  # type: ignore[no-untyped-def]
-    status, out, _ = command("--lr", "1000", "--json")
+def test_json(check_command: Lines) -> None:
+    status, out, _ = check_command("--lr", "1000", "--json")
     told = json.loads(out[-1])
     assert (status, told["kind"], told["lr"]) == (3, "check", 1000)
     assert told["figures"]["by_heart"]["samples"] == 16
     (finding,) = told["findings"]
     assert (finding["rule"], finding["remedy"]) == ("learning-rate-high", {"lr": 0.1})
-    status, out, _ = command("--init", "normal", "--init-std", "1e30", "--json")  # what is not finite is null
+    status, out, _ = check_command("--init", "normal", "--init-std", "1e30", "--json")  # what is not finite is null
     assert (status, json.loads(out[-1])["figures"]["loss"]) == (3, None)
 
 
-def test_wrong_arguments_are_one_sentence(command) -> None:  # type: ignore[no-untyped-def]
-    status, out, err = command("--dataset", "iris")
+def test_wrong_arguments_are_one_sentence(check_command: Lines) -> None:
+    status, out, err = check_command("--dataset", "iris")
     assert (status, out, len(err)) == (2, [], 1)
     assert err[0].startswith("d2ltui: dataset: 'iris' is not ")
 
 
 @pytest.mark.parametrize("name", ["check", "find-lr"])
-def test_an_interrupt_ends_it_at_the_next_step(
-    name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_an_interrupt_ends_it_at_the_next_step(name: str, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[int] = []
 
     def interrupted(*_: object) -> None:
@@ -264,9 +260,6 @@ def test_an_interrupt_ends_it_at_the_next_step(
 
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Learner, "step", interrupted)
-    monkeypatch.setattr(sys, "argv", ["d2ltui", name, "--device", "cpu"])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    out, err = capfd.readouterr()
-    assert (stop.value.code, out, err.splitlines(), len(steps)) == (130, "", ["digits: loading"], 1)
+    status, out, err = command(name, "--device", "cpu")
+    assert (status, out, err.splitlines(), len(steps)) == (130, "", ["digits: loading"], 1)
     assert signal.getsignal(signal.SIGINT) == before

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
 from d2ltui.charts.draw import draw
 from d2ltui.charts.fan import are_alike, fan_chart, fan_of
-from d2ltui.cli import app, group_stored
+from d2ltui.cli import group_stored
 from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import home
 from d2ltui.store.session import RunWriter
+from tests.commands import Command
 
 CONFIG = resolve({"model": "softmax", "dataset": "moons", "epochs": 4})
 
@@ -76,16 +75,10 @@ def test_what_each_line_is_stands_in_the_legend(ascii: bool) -> None:
     assert any("no epoch has ended" in "".join(text for _, text in line) for line in empty)
 
 
-def test_a_group_is_shown_and_followed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_group_is_shown_and_followed(command: Command) -> None:
     for seed in range(3):
         stored(seed, 0.9 + seed / 10, 0.5 + seed / 10)
     (stored(3, 9.0) / "run.db").write_bytes(b"no database")
-
-    def command(*arguments: str) -> tuple[Any, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        return (stop.value.code, *capfd.readouterr())
 
     status, out, err = command("show", "seeds-1")
     assert (status, err) == (0, "")

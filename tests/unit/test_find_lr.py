@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,7 +12,6 @@ import torch
 
 from d2ltui.charts.draw import draw
 from d2ltui.charts.spec import ChartSpec, Line, Style
-from d2ltui.cli import app
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.causes import with_remedy
 from d2ltui.engine import workbench
@@ -23,6 +22,7 @@ from d2ltui.engine.workbench import Cancelled, set_up
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.language import using
 from d2ltui.store import home
+from tests.commands import Command
 from tests.selection import long_after
 
 CPU = {"device": "cpu", "threads": 1}
@@ -156,22 +156,21 @@ def test_rounded(rate: float, expected: float) -> None:
 # The command
 
 
+Lines = Callable[..., tuple[int, list[str], list[str]]]
+
+
 @pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def find_lr(command: Command) -> Lines:
     def run(*arguments: str) -> tuple[int, list[str], list[str]]:
         given = ("--device", "cpu") if "--device" not in arguments else ()
-        monkeypatch.setattr(sys, "argv", ["d2ltui", "find-lr", *arguments, *given])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        out, err = capfd.readouterr()
-        assert isinstance(stop.value.code, int)
-        return stop.value.code, out.splitlines(), err.splitlines()
+        status, out, err = command("find-lr", *arguments, *given)
+        return status, out.splitlines(), err.splitlines()
 
     return run
 
 
-def test_the_curve_and_a_sentence(command) -> None:  # type: ignore[no-untyped-def]
-    status, out, err = command("--lr", "3")
+def test_the_curve_and_a_sentence(find_lr: Lines) -> None:
+    status, out, err = find_lr("--lr", "3")
     assert (status, err) == (0, ["digits: loading"])
     assert out[0].startswith("mlp (concise) on digits, sgd: ")
     assert "s suggestion" in out[2].replace("─", "")
@@ -182,14 +181,14 @@ def test_the_curve_and_a_sentence(command) -> None:  # type: ignore[no-untyped-d
     assert not home.runs_dir().exists() or not list(home.runs_dir().iterdir())
 
 
-def test_json(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
-    status, out, _ = command("--dataset", "moons", "--json")
+def test_json(find_lr: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    status, out, _ = find_lr("--dataset", "moons", "--json")
     told = json.loads(out[-1])
     assert (status, told["kind"], told["lr"]) == (0, "find-lr", 0.3)
     assert len(told["rates"]) == len(told["losses"]) == told["steps"]
     assert told["ratio"] == pytest.approx(told["lr"] / told["suggestion"])
     monkeypatch.setattr("d2ltui.engine.range_test.STEPS", STEPS[:1])
-    status, out, _ = command("--init", "zeros", "--json")
+    status, out, _ = find_lr("--init", "zeros", "--json")
     told = json.loads(out[-1])
     assert (status, told["suggestion"]) == (1, None)
     assert told["instead"] == [{"init": "kaiming", "lr": 0.1}]
@@ -203,18 +202,18 @@ def test_json(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore
         (("moons",), "find-lr: 'moons' is not allowed"),
     ],
 )
-def test_wrong_arguments_are_one_sentence(command, arguments: tuple[str, ...], said: str) -> None:  # type: ignore[no-untyped-def]
-    status, out, err = command(*arguments)
+def test_wrong_arguments_are_one_sentence(find_lr: Lines, arguments: tuple[str, ...], said: str) -> None:
+    status, out, err = find_lr(*arguments)
     assert (status, out, len(err)) == (2, [], 1)
     assert err[0].startswith(f"d2ltui: {said}")
 
 
-def test_what_fails_is_one_sentence(command, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_what_fails_is_one_sentence(find_lr: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise ValueError("shapes do not fit")
 
     monkeypatch.setattr(workbench.Learner, "step", fail)
-    status, out, err = command()
+    status, out, err = find_lr()
     assert (status, out, err[1:]) == (1, [], ["d2ltui: ValueError: shapes do not fit"])
 
 

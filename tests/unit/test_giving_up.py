@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from looks import layer, looked
 
-from d2ltui.cli import app, inspect
+from d2ltui.cli import inspect
 from d2ltui.engine.control import Control
 from d2ltui.engine.giving_up import LOOKS, GivingUp
 from d2ltui.engine.trainer import Trainer
@@ -18,6 +18,7 @@ from d2ltui.runner import together
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
 from d2ltui.store import listing
+from tests.commands import Command
 from tests.selection import long_after
 
 CPU = {"device": "cpu", "threads": 1}
@@ -164,21 +165,22 @@ def test_nothing_is_given_up_where_nobody_asks_for_it() -> None:
 # The command
 
 
-def sweep(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str, store: bool = False
-) -> tuple[int, list[str]]:
-    options = ("--hidden", "16", "--epochs", "12", "--device", "cpu", "--threads", "1", *["--no-store"] * (not store))
-    monkeypatch.setattr(sys, "argv", ["d2ltui", "sweep", "--lr", "1e-6,0.1", *options, *arguments])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    assert isinstance(stop.value.code, int)
-    return stop.value.code, capfd.readouterr().out.splitlines()
+Sweep = Callable[..., tuple[int, list[str]]]
 
 
-def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    status, lines = sweep(monkeypatch, capfd, "--prune", "--json")
+@pytest.fixture
+def sweep(command: Command) -> Sweep:
+    def run(*arguments: str, store: bool = False) -> tuple[int, list[str]]:
+        options = ("--hidden", "16", "--epochs", "12", "--device", "cpu", "--threads", "1")
+        unstored = ["--no-store"] * (not store)
+        status, out, _ = command("sweep", "--lr", "1e-6,0.1", *options, *unstored, *arguments)
+        return status, out.splitlines()
+
+    return run
+
+
+def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(sweep: Sweep) -> None:
+    status, lines = sweep("--prune", "--json")
     assert status == 0
     assert [line.split()[:2] for line in lines[1:3]] == [["1e-6", "pruned"], ["0.1", "finished"]]
     assert lines[5] == "pruned at step 225 of 540 (lr 1e-6)"
@@ -194,7 +196,7 @@ def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(
     assert saved["share_of_steps"] == pytest.approx(315 / 1080)
     assert 0 <= saved["share_of_time"] < 1  # on a busy machine, no time may have been saved
 
-    _, lines = sweep(monkeypatch, capfd, "--json")
+    _, lines = sweep("--json")
     without = json.loads(lines[-1])
     assert [run["status"] for run in without["runs"]] == ["finished", "finished"]
     assert without.keys() == found.keys() - {"pruned"}
@@ -206,11 +208,11 @@ def test_a_sweep_says_what_was_pruned_why_and_what_that_has_saved(
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_what_is_stored_of_a_pruned_run_says_that_it_was_pruned_and_why(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], at_once: bool
+    sweep: Sweep, at_once: bool, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     if not at_once:
         monkeypatch.setattr(together, "slices", lambda configs: ((index,) for index in range(len(configs))))
-    sweep(monkeypatch, capfd, "--prune", "--quiet", store=True)
+    sweep("--prune", "--quiet", store=True)
     (row,) = (run for run in listing.runs() if run.status == "stopped")
     assert (row.status, row.pruned, row.findings[0].rule) == ("stopped", True, "not-learning")
     assert row.message.startswith("pruned after step 225: The network learns nothing: validation accuracy is ")
@@ -219,24 +221,22 @@ def test_what_is_stored_of_a_pruned_run_says_that_it_was_pruned_and_why(
     assert sum(finding.rule == "not-learning" for finding in row.findings) == 1
 
 
-def test_where_all_are_pruned_there_is_no_best_one(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    status, lines = sweep(monkeypatch, capfd, "--prune", "--json", "--quiet", "--init", "zeros")
+def test_where_all_are_pruned_there_is_no_best_one(sweep: Sweep) -> None:
+    status, lines = sweep("--prune", "--json", "--quiet", "--init", "zeros")
     found = json.loads(lines[-1])
     assert (status, found["n"], found["best"], found["pruned"]["runs"]) == (0, 0, None, 2)
     assert {run["pruned"]["rule"] for run in found["runs"]} == {"dead-relu"}
 
 
 def test_together_and_one_by_one_the_same_runs_are_pruned_at_the_same_steps(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = ("--prune", "--json", "--quiet", "--lr", "1e-4,30")
     told = []
     for alone in (False, True):
         if alone:
             monkeypatch.setattr(together, "slices", lambda configs: ((index,) for index in range(len(configs))))
-        _, lines = sweep(monkeypatch, capfd, *given)
+        _, lines = sweep(*given)
         runs = json.loads(lines[-1])["runs"]
         pruned = [run["pruned"] and (run["pruned"]["step"], run["pruned"]["rule"]) for run in runs]
         told.append([(run["lr"], run["status"], why) for run, why in zip(runs, pruned, strict=True)])

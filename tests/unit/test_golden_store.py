@@ -10,9 +10,7 @@ import io
 import json
 import math
 import shutil
-import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +18,11 @@ import numpy as np
 import pytest
 import torch
 
-from d2ltui.cli import app
 from d2ltui.spec.numbers import number
+from tests.commands import Command
 from tests.golden import VERSIONS, expected, lacking, unpack
 from tests.scripts import network
 
-Command = Callable[..., tuple[int, str, str]]
 pytestmark = pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name, scope="module")
 
 
@@ -36,18 +33,9 @@ def golden_home(version: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture
-def command(golden_home: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Command:
+def command(golden_home: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.setenv("D2LTUI_HOME", str(golden_home))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-        with pytest.raises(SystemExit) as end:
-            app.main()
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return int(end.value.code or 0), out.decode(), err.decode()
-
-    return run
+    return command
 
 
 def rows_of(text: str) -> list[dict[str, float]]:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 
 import pytest
 
-from d2ltui.cli import app
+from tests.commands import Command
 
 MAP = ("map", "--x", "lr=0.01:1:2", "--y", "init_std=0.1:1:2", "--dataset", "circles", "--epochs", "1", "--no-store")
 
 
-def said(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
-    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    out, err = capfd.readouterr()
-    assert stop.value.code == 2
+def said(command: Command, *arguments: str) -> str:
+    status, out, err = command(*arguments)
+    assert (status, out) == (2, "")
     assert "Traceback" not in err
-    assert not out
     return err
 
 
@@ -33,15 +28,13 @@ def said(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *ar
         (["--backend", "dask"], "scheduler: it is missing; allowed: --scheduler ADDRESS"),
     ],
 )
-def test_wrong_options(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, options: list[str], sentence: str
-) -> None:
-    assert sentence in said(capfd, monkeypatch, *MAP, *options)
+def test_wrong_options(command: Command, options: list[str], sentence: str) -> None:
+    assert sentence in said(command, *MAP, *options)
 
 
-def test_a_backend_that_is_not_installed(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_not_installed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ray" else find(name, *rest))
     assert "backend: ray is not installed here; allowed: after pip install 'ray', or --backend loky" in said(
-        capfd, monkeypatch, *MAP, "--backend", "ray"
+        command, *MAP, "--backend", "ray"
     )

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from d2ltui.cli import app, map_stored
+from d2ltui.cli import map_stored
 from d2ltui.engine.control import Control
 from d2ltui.engine.map import MapTraining
 from d2ltui.runner import map_run
@@ -27,6 +25,7 @@ from d2ltui.store import filters, home, maps
 from d2ltui.store.environment import STALE
 from d2ltui.store.errors import NotAllowed
 from d2ltui.store.map_reader import MapReader, MapRows
+from tests.commands import Command
 
 SPEC = MapSpec(
     resolve({"dataset": "circles", "hidden": "4", "epochs": 2, "device": "cpu"}),
@@ -64,15 +63,6 @@ def growing() -> Iterator[maps.StoredMap]:
     stored.add(CELLS)
     yield stored
     stored.close()
-
-
-def command(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[Any, str, str]:
-    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    return (stop.value.code, *capfd.readouterr())
 
 
 def test_a_row_says_what_a_map_is_and_how_far_it_is(growing: maps.StoredMap) -> None:
@@ -132,9 +122,7 @@ def test_one_that_grows_on_another_machine_gives_signs_of_life(
     assert statuses == ["training"] * len(statuses) != []
 
 
-def test_what_is_wrong_with_one_hides_no_other(
-    growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_wrong_with_one_hides_no_other(growing: maps.StoredMap, command: Command) -> None:
     others = [maps.StoredMap.create(SPEC) for _ in range(3)]
     for other in others:
         other.close()
@@ -144,19 +132,19 @@ def test_what_is_wrong_with_one_hides_no_other(
     (others[2].path / maps.DESCRIPTION).write_text(text.replace('"mlp"', '"transformer"'))
     found = {row.name: row.status for row in MapRows().read()}
     assert found == {"map-1": "training", "map-2": "damaged", "map-3": "damaged", "map-4": "newer"}
-    status, out, err = command(monkeypatch, capfd, "runs")
+    status, out, err = command("runs")
     assert (status, err) == (0, "")
     assert "map: map-2 is damaged" in out
     assert "4/6 cells" in out
-    listed = json.loads(command(monkeypatch, capfd, "runs", "--json")[1])
+    listed = json.loads(command("runs", "--json")[1])
     assert {one["name"]: one["status"] for one in listed} == found
     assert {one["kind"] for one in listed} == {"map"}
     assert next(one for one in listed if one["name"] == "map-1")["done"] == 4
 
 
-def test_show(growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_show(growing: maps.StoredMap, command: Command) -> None:
     growing.close()
-    status, out, err = command(monkeypatch, capfd, "show", "map-1")
+    status, out, err = command("show", "map-1")
     assert (status, err) == (0, "")
     for said in (
         "map-1: stopped, 4 of 6 cells",
@@ -169,12 +157,12 @@ def test_show(growing: maps.StoredMap, monkeypatch: pytest.MonkeyPatch, capfd: p
     ):
         assert said in out
     assert "momentum\n" in out
-    told = json.loads(command(monkeypatch, capfd, "show", "map-1", "--json")[1])
+    told = json.loads(command("show", "map-1", "--json")[1])
     assert (told["kind"], told["status"], len(told["cells"])) == ("map", "stopped", 4)
-    spoken = command(monkeypatch, capfd, "show", "--speak", "map-1")[1]
+    spoken = command("show", "--speak", "map-1")[1]
     assert "best val_accuracy: 0.9" in spoken
     assert "│" not in spoken
-    status, _, err = command(monkeypatch, capfd, "compare", "map-1", "map-1")
+    status, _, err = command("compare", "map-1", "map-1")
     assert status == 2
     assert "compare: map-1 is a map" in err
 
@@ -199,11 +187,9 @@ def test_a_growing_one_is_told_line_by_line(
     ]
 
 
-def test_export(
-    growing: maps.StoredMap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_export(growing: maps.StoredMap, tmp_path: Path, command: Command) -> None:
     target = tmp_path / "map.svg"
-    assert command(monkeypatch, capfd, "export", "map-1", "--svg", "-o", str(target)) == (0, "", "")
+    assert command("export", "map-1", "--svg", "-o", str(target)) == (0, "", "")
     root = ElementTree.fromstring(target.read_text())
     cells = [one for one in root.iter("{http://www.w3.org/2000/svg}rect") if len(one)]
     titles = [str(one[0].text) for one in cells]
@@ -212,7 +198,7 @@ def test_export(
     assert "lr 1, momentum 0: diverged" in titles
     fills = [one.get("fill") for one in cells[:4]]
     assert len(set(fills)) == 4
-    status, _, err = command(monkeypatch, capfd, "export", "map-1", "--code")
+    status, _, err = command("export", "map-1", "--code")
     assert (status, "export: --code is not allowed for a map; allowed: --csv, --json, --svg" in err) == (2, True)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from d2ltui.cli import app
 from d2ltui.cli.map_take import cell_at
 from d2ltui.data import load
 from d2ltui.engine.control import Control
@@ -21,6 +19,7 @@ from d2ltui.spec.maps import MapSpec, runs_of
 from d2ltui.store import home, maps
 from d2ltui.store.errors import NotAllowed
 from d2ltui.store.reader import RunReader
+from tests.commands import Command
 
 
 def stored() -> MapSpec:
@@ -57,15 +56,10 @@ class Losses:
 
 
 @pytest.mark.parametrize("place", ["0.04642,1", "best"])
-def test_it_is_the_member_of_the_map(
-    place: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_it_is_the_member_of_the_map(place: str, command: Command) -> None:
     spec = stored()
-    monkeypatch.setattr(sys, "argv", ["d2ltui", "map", "--resume", "map-1", "--take", place, "--json", "--quiet"])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    out, err = capfd.readouterr()
-    assert (stop.value.code, err) == (0, "")
+    status, out, err = command("map", "--resume", "map-1", "--take", place, "--json", "--quiet")
+    assert (status, err) == (0, "")
     name = json.loads(out.splitlines()[-1])["run"]
     with RunReader(home.path_of(name)) as reader:
         alone, config = reader.live.losses.values()[:100].copy(), reader.live.config

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 
-from d2ltui.cli import app
 from d2ltui.data import DataError
 from d2ltui.engine.control import Control
 from d2ltui.pictures import make
@@ -23,6 +21,7 @@ from d2ltui.spec.config import resolve
 from d2ltui.spec.pictures import PictureRequest, Regions
 from d2ltui.store import home
 from tests import processes
+from tests.commands import Command
 
 
 @pytest.fixture
@@ -35,30 +34,15 @@ def path() -> Path:
     return recording.store.path
 
 
-def command(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int, str, str]:
-    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    out, err = capfd.readouterr()
-    assert isinstance(stop.value.code, int)
-    return stop.value.code, out, err
-
-
-def test_each_picture_of_a_run_as_text_and_as_svg(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_each_picture_of_a_run_as_text_and_as_svg(path: Path, tmp_path: Path, command: Command) -> None:
     for kind in ("regions", "units", "confusion", "softmax", "activation"):
-        status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", kind)
+        status, out, err = command("export", path.name, "--picture", kind)
         assert (status, err) == (0, "")
         assert out.startswith(f"{path.name}: ")
         assert "after step 75\n" in out
         assert "\x1b" not in out
         target = tmp_path / f"{kind}.svg"
-        status, out, err = command(
-            monkeypatch, capfd, "export", path.name, "--picture", kind, "--svg", "-o", str(target)
-        )
+        status, out, err = command("export", path.name, "--picture", kind, "--svg", "-o", str(target))
         assert (status, out, err) == (0, "", "")
         root = ElementTree.fromstring(target.read_text("utf-8"))
         assert root.tag.endswith("svg")
@@ -66,31 +50,29 @@ def test_each_picture_of_a_run_as_text_and_as_svg(
 
 
 def test_a_network_that_fails_is_told_in_a_sentence(
-    path: Path, d2ltui_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    path: Path, d2ltui_home: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("mat1 and mat2 do not fit\nat all")
 
     monkeypatch.setattr(make, "make", fails)
-    status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", "regions")
+    status, out, err = command("export", path.name, "--picture", "regions")
     assert (status, out) == (1, "")
     assert err.startswith("d2ltui: picture: it cannot be made (RuntimeError: mat1 and mat2 do not fit); the traceback")
     (log,) = d2ltui_home.glob("failed-*.log")
     assert "in fails" in log.read_text()
 
 
-def test_what_there_is_no_picture_of_is_told_in_a_sentence(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", "fit")
+def test_what_there_is_no_picture_of_is_told_in_a_sentence(path: Path, command: Command) -> None:
+    status, out, err = command("export", path.name, "--picture", "fit")
     assert (status, out) == (2, "")
     assert f"picture: 'fit' is not allowed; allowed for {path.name}: regions, units" in err
-    status, _, err = command(monkeypatch, capfd, "export", path.name, "--picture", "regions", "--csv")
+    status, _, err = command("export", path.name, "--picture", "regions", "--csv")
     assert status == 2
     assert "picture: --csv is not allowed beside it" in err
     for name in (home.CHECKPOINT, home.PREVIOUS):
         (path / name).unlink(missing_ok=True)
-    status, out, err = command(monkeypatch, capfd, "export", path.name, "--picture", "regions")
+    status, out, err = command("export", path.name, "--picture", "regions")
     assert (status, out) == (1, "")
     assert err.strip().endswith("picture: it cannot be made (this run has no checkpoint)")
 
@@ -120,8 +102,8 @@ def assert_made(stored: StoredPictures) -> None:
 
 
 @pytest.mark.parametrize("name", list(ACTIVATIONS))
-def test_show_activation(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    status, out, err = command(monkeypatch, capfd, "show-activation", name)
+def test_show_activation(name: str, command: Command) -> None:
+    status, out, err = command("show-activation", name)
     assert (status, err) == (0, "")
     first, second, *_ = out.splitlines()
     assert first == f"{ACTIVATIONS[name].title}: {ACTIVATIONS[name].formula}"
@@ -130,8 +112,8 @@ def test_show_activation(name: str, monkeypatch: pytest.MonkeyPatch, capfd: pyte
     assert "slope at most" in out
 
 
-def test_show_activation_as_svg(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    status, out, err = command(monkeypatch, capfd, "show-activation", "tanh", "--svg")
+def test_show_activation_as_svg(command: Command) -> None:
+    status, out, err = command("show-activation", "tanh", "--svg")
     assert (status, err) == (0, "")
     root = ElementTree.fromstring(out)
     assert root.findtext("{*}title") == f"{ACTIVATIONS['tanh'].title}: {ACTIVATIONS['tanh'].formula}"
@@ -146,18 +128,16 @@ def test_an_svg_has_its_characters_whatever_the_locale(tmp_path: Path) -> None:
     assert not title.isascii()
 
 
-def test_tables_leave_no_lines_blank_but_the_one_below_them(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_tables_leave_no_lines_blank_but_the_one_below_them(path: Path, command: Command) -> None:
     for kind in ("softmax", "confusion"):
-        lines = command(monkeypatch, capfd, "export", path.name, "--picture", kind)[1].splitlines()
+        lines = command("export", path.name, "--picture", kind)[1].splitlines()
         assert [line for line in lines[:-2] if not line] == []
         assert lines[-2] == ""
         assert len(lines) == 6, "title, head, two classes, and what it says"
 
 
-def test_an_activation_that_there_is_not(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    status, out, err = command(monkeypatch, capfd, "show-activation", "sigmiod")
+def test_an_activation_that_there_is_not(command: Command) -> None:
+    status, out, err = command("show-activation", "sigmiod")
     assert (status, out) == (2, "")
     assert "activation: 'sigmiod' is not allowed (did you mean sigmoid?); allowed: identity, sigmoid" in err
     assert len(err.strip().splitlines()) == 1
@@ -174,10 +154,8 @@ def test_a_data_set_that_is_not_there_is_not_downloaded_to_be_looked_at(
     assert not asked
 
 
-def test_show_leaves_out_what_has_no_effect(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    told = command(monkeypatch, capfd, "show", path.name)[1].splitlines()[2]
+def test_show_leaves_out_what_has_no_effect(path: Path, command: Command) -> None:
+    told = command("show", path.name)[1].splitlines()[2]
     assert "optimizer sgd  lr 0.3" in told, "SGD has no momentum"
     assert "init default  seed" in told, "nor has PyTorch's own initialisation a standard deviation that is chosen"
     assert "noise 0.15" in told

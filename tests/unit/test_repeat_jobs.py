@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from d2ltui.cli import app
 from d2ltui.store.listing import runs
+from tests.commands import Command
 
 OPTIONS = ("--dataset", "circles", "--hidden", "8", "--batch-size", "200", "--device", "cpu", "--threads", "1")
 
@@ -24,24 +23,13 @@ def workers() -> list[psutil.Process]:
     return [one for one in psutil.Process().children() if "popen_loky" in " ".join(one.cmdline())]
 
 
-def command(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *arguments: str
-) -> tuple[int | str | None, str, str]:
-    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    return (stop.value.code, *capfd.readouterr())
-
-
 def figures(found: dict[str, Any]) -> list[dict[str, Any]]:
     leaves = ("seconds", "steps_per_s", "run")
     return [{name: value for name, value in one.items() if name not in leaves} for one in found["runs"]]
 
 
 @pytest.mark.long
-def test_seeds_are_the_same_bit_for_bit_though_a_process_is_killed(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_seeds_are_the_same_bit_for_bit_though_a_process_is_killed(command: Command) -> None:
     killed: list[int] = []
 
     def kill_one() -> None:
@@ -57,7 +45,7 @@ def test_seeds_are_the_same_bit_for_bit_though_a_process_is_killed(
     arguments = ("train", "--seeds", "4", "--epochs", "300", "--json", *OPTIONS)
     killer = threading.Thread(target=kill_one)
     killer.start()
-    status, out, err = command(monkeypatch, capfd, *arguments, "--jobs", "2")
+    status, out, err = command(*arguments, "--jobs", "2")
     killer.join()
     assert killed
     assert status == 0
@@ -69,15 +57,13 @@ def test_seeds_are_the_same_bit_for_bit_though_a_process_is_killed(
     assert sorted(run.name for run in stored) == sorted(one["run"] for one in spread["runs"])
     assert {run.status for run in stored} == {"finished"}
     assert {run.group for run in stored} == {spread["group"]}
-    alone = json.loads(command(monkeypatch, capfd, *arguments, "--no-store")[1].splitlines()[-1])
+    alone = json.loads(command(*arguments, "--no-store")[1].splitlines()[-1])
     assert figures(spread) == figures(alone)
     assert not workers()
 
 
 @pytest.mark.long
-def test_a_stop_ends_all_and_keeps_what_is_there(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stop_ends_all_and_keeps_what_is_there(command: Command) -> None:
     def stop() -> None:
         deadline = time.monotonic() + 60
         while not any(run.steps for run in runs()) and time.monotonic() < deadline:
@@ -87,7 +73,7 @@ def test_a_stop_ends_all_and_keeps_what_is_there(
     stopper = threading.Thread(target=stop)
     stopper.start()
     arguments = ("sweep", "--lr", "0.1,0.2", "--hidden", "8", "--hidden", "4", "--epochs", "100000", *OPTIONS[:2])
-    status, out, err = command(monkeypatch, capfd, *arguments, "--jobs", "2", "--device", "cpu", "--json")
+    status, out, err = command(*arguments, "--jobs", "2", "--device", "cpu", "--json")
     stopper.join()
     assert status == 128 + signal.SIGTERM
     found = json.loads(out.splitlines()[-1])

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from spread_pieces import raise_it, survive
 
-from d2ltui.cli import app
 from d2ltui.engine.control import Control
 from d2ltui.runner.spread import Spread
 from d2ltui.spec.jobs import Jobs, JobsError
+from tests.commands import Command
 
 distributed = pytest.importorskip("distributed", reason="needs distributed: pip install -e '.[cluster]'")
 
@@ -42,18 +40,13 @@ def test_what_a_dead_worker_had_is_done_again(address: str, capfd: pytest.Captur
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_map(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_map(address: str, command: Command) -> None:
     """Its cells are those of one process."""
 
     def cells(*options: str) -> Any:
         grid = ("--x", "lr=0.01:1e30:3", "--y", "init_std=0.1:1:2", "--dataset", "circles", "--epochs", "2")
-        monkeypatch.setattr(sys, "argv", ["d2ltui", "map", *grid, "--device", "cpu", "--quiet", "--json", *options])
-        with pytest.raises(SystemExit) as stop:
-            app.main()
-        out, err = capfd.readouterr()
-        assert (stop.value.code, err) == (0, "")
+        status, out, err = command("map", *grid, "--device", "cpu", "--quiet", "--json", *options)
+        assert (status, err) == (0, "")
         return json.loads(out)["cells"]
 
     assert cells("--backend", "dask", "--scheduler", address) == cells()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import torch
 from graph_stand_in import StandIn
 from runs import Tape, run
 
-from d2ltui.cli import app
 from d2ltui.data import load
 from d2ltui.engine import checkpoint as checkpoints
 from d2ltui.engine import launches
@@ -32,6 +30,7 @@ from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.store import home
 from d2ltui.store.reader import RunReader
+from tests.commands import Command
 from tests.failing_device import memory_runs_out
 
 CIRCLES = {"dataset": "circles", "hidden": "8,6", "batch_size": 200, "epochs": 6, "device": "cpu", "threads": 1}
@@ -273,22 +272,12 @@ def test_where_a_later_one_cannot_be_prepared_no_run_has_begun(monkeypatch: pyte
     assert [kinds(tape) for tape in tapes] == [["StatusChanged"]] * 2
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """`d2ltui ARGUMENTS`: the exit status."""
-    monkeypatch.setattr(sys, "argv", ["d2ltui", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        app.main()
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
-
-
-def test_every_seed_is_stored_as_a_run(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_every_seed_is_stored_as_a_run(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("D2LTUI_HOME", str(tmp_path))
     options = ("--dataset", "circles", "--hidden", "6", "--epochs", "3", "--batch-size", "200", "--device", "cpu")
-    assert command(monkeypatch, "train", "--seeds", "3", "--json", "--init", "zeros", *options) == 0
-    summary = json.loads(capfd.readouterr().out.splitlines()[-1])
+    status, out, _ = command("train", "--seeds", "3", "--json", "--init", "zeros", *options)
+    assert status == 0
+    summary = json.loads(out.splitlines()[-1])
     assert [one["run"] for one in summary["runs"]] == ["mlp-circles-1", "mlp-circles-2", "mlp-circles-3"]
     for index, one in enumerate(summary["runs"]):
         path = home.path_of(one["run"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -27,8 +26,8 @@ from d2ltui.store.migrations import migrate
 from d2ltui.store.named import find
 from d2ltui.store.reader import RunReader
 from d2ltui.store.session import RunWriter
+from tests.commands import Command
 
-Command = Callable[..., tuple[int, str, str]]
 UNKNOWN = {"entropy_bonus": 1.5, "curriculum": {"name": "cosine", "warm_up": [1, 2]}}
 
 
