@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from emulator import CONSOLE, Emulator, Look, drawn_anew
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
 from textual._compositor import ChopsUpdate, CompositorUpdate
@@ -119,7 +119,6 @@ names = st.sampled_from(["left", "right", "front", "part"])
 
 
 @given(st.lists(st.tuples(names, st.lists(letters, min_size=4, max_size=4), st.booleans()), max_size=8))
-@settings(max_examples=25, deadline=None)
 async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tuple[str, list[str], bool]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         sent = listen(patch)

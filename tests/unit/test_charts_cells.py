@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import plotext
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui.charts.curves import _fill, draw_curves
@@ -40,21 +40,18 @@ def ours(lines: list[Line], points: list[tuple[float, float]], bands: list[tuple
     return ["".join(text for _, text in runs).ljust(WIDTH) for runs in grid.drawing()]
 
 
-@settings(max_examples=100, deadline=None)
 @given(DOTS)
 def test_points(dots):
     line = Line("", Style.DATA, [], [], joined=False)
     assert ours([line], [(float(x), float(y)) for x, y in dots], []) == plotexts_own(list(dict.fromkeys(dots)))
 
 
-@settings(max_examples=100, deadline=None)
 @given(DOTS)
 def test_a_line(dots):
     line = Line("", Style.TRAIN, [], [])
     assert ours([line], [(float(x), float(y)) for x, y in dots], []) == plotexts_own(trace(dots))
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, WIDTH - 1), st.integers(0, 4 * HEIGHT - 1)), min_size=1, max_size=20))
 def test_a_band_is_a_stroke_in_each_column(edges):
     extents = sorted(dict(edges).items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui.charts.draw import draw
@@ -34,7 +34,6 @@ def run_of(epochs: int) -> LiveRun:
 
 
 @given(st.integers(1, 30 * PER_EPOCH))
-@settings(max_examples=40, deadline=None)
 def test_the_cursor_reads_the_values_of_its_step(step: int) -> None:
     curves = Curves(run_of(30))
     curves.loss(60, 12, log=False, smoothing=0.0, ascii=False, cursor=step)

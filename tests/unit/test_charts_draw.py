@@ -6,7 +6,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from d2ltui.charts.draw import draw
@@ -45,7 +45,6 @@ def curve(width=60, height=15, n=100, **options) -> ChartSpec:
     return ChartSpec(width, height, **values)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 90), st.integers(1, 45), st.booleans(), st.booleans(), st.integers(0, 30))
 @example(1, 1, False, False, 5)
 @example(12, 4, False, True, 5)
@@ -57,7 +56,6 @@ def test_every_size_is_filled_exactly(width, height, ascii, log, n):
     assert_fits(curve(width, height, n, ascii=ascii, log=log, empty_text="press ctrl+r to run it, or look around"))
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(ANY, ANY), max_size=12),
     st.tuples(ANY, ANY),

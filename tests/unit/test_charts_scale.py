@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from d2ltui.charts.dots import BRAILLE, DOT_BITS
@@ -75,7 +75,6 @@ def expected_dot(value: float, ticks: dict[float, int], log: bool) -> float:
 VALUES = st.floats(-1000, 1000).map(lambda number: round(number, 3))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(VALUES, min_size=2, max_size=6),
     st.floats(0, 1),
@@ -103,7 +102,6 @@ def test_values_are_read_back_from_the_cells(values, place, width, height, x_hig
         assert abs(column - expected_dot(place * x_high, seen.x_ticks, False)) <= 0.5 + 1e-6
 
 
-@settings(max_examples=60, deadline=None)
 @given(VALUES, st.integers(8, 40), st.booleans())
 @example(0.964, 12, False)
 def test_a_marker_says_where_in_its_cell_its_value_lies(value, height, ascii) -> None:
@@ -125,7 +123,6 @@ def test_a_marker_says_where_in_its_cell_its_value_lies(value, height, ascii) ->
         assert abs(drawn - exact) <= 1.0
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.floats(-1e4, 1e4), st.floats(1e-3, 1e4), st.integers(40, 120), st.integers(8, 40), st.booleans(), st.booleans()
 )

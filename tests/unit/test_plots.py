@@ -7,7 +7,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui.charts.draw import draw
@@ -74,7 +74,6 @@ def test_a_run_that_has_ended_fills_its_chart(steps: int) -> None:
 
 
 @given(st.integers(1, 3000), st.integers(1, 120), st.randoms())
-@settings(max_examples=40, deadline=None)
 def test_a_curve_of_epochs_loses_no_spike(n: int, width: int, chance: Random) -> None:
     rows = np.zeros(n, EPOCHS)
     rows["epoch"] = np.arange(1, n + 1)
@@ -88,7 +87,6 @@ def test_a_curve_of_epochs_loses_no_spike(n: int, width: int, chance: Random) ->
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), min_size=1, max_size=12), st.integers(0, 9))
-@settings(max_examples=60, deadline=None)
 def test_a_curve_that_grows_is_the_one_that_is_made_anew(more: list[tuple[int, int]], again_at: int) -> None:
     draw = np.random.default_rng(again_at)
     curve, epochs = EpochCurve("val_loss", -0.5), Epochs()

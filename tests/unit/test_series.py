@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from d2ltui.history.series import Reducer, Series
@@ -117,7 +117,6 @@ def test_reduce_agrees_with_brute_force(values, total, buckets):
     assert_reduced(Reducer(series).reduce(total, buckets), series.values(), total, buckets)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.integers(0, 60_000),
     st.integers(1, 100_000),
@@ -137,7 +136,6 @@ def test_reduce_of_long_histories(n, total, buckets, seed, broken):
     assert_reduced(Reducer(series).reduce(total, buckets), values, total, buckets)
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_reduce_follows_a_series_that_grows_and_is_truncated(data):
     series = Series()
