@@ -115,6 +115,9 @@ ALIKE_SHARE = _number("ALIKE_SHARE", 0.12, "of the larger gain, likewise; by han
 NEAR_GUESS = _number("NEAR_GUESS", 0.1, "of the way from a guess to 1: who is not beyond has learned nothing; by hand")
 KNOWN = _number("KNOWN", 0.9, "of the training part: what validation lacks then is not for want of learning; by hand")
 NEIGHBOURS = _number("NEIGHBOURS", 900, "samples whose nearest neighbour is looked at: an error of 0.017 at most")
+UNRELATED = _number(
+    "UNRELATED", 0.25, "of the way from chance to 1: a larger error would call labels random that are merely noisy"
+)
 
 # Which settings are suspected
 ALWAYS = _number("ALWAYS", 0.1, "of what is tried only where nothing else explains a run that has learned nothing")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.labels import BALANCE, RARE, share_in_words, too_frequent
-from d2ltui.diagnosis.thresholds import AT_START, GAIN, KNOWN, NEIGHBOURS
+from d2ltui.diagnosis.thresholds import AT_START, GAIN, KNOWN, NEIGHBOURS, UNRELATED
 from d2ltui.engine.patient import Patient, Score
 from d2ltui.spec import events
 from d2ltui.spec.language import _
@@ -59,8 +59,9 @@ def of_labels(patient: Patient, score: Score) -> events.Finding | None:
         )
     same = _same_label_as_neighbour(patient.data)
     chance = float((counts.double() / len(labels)).square().sum())
-    error = math.sqrt(chance * (1 - chance) / min(NEIGHBOURS, len(labels)))
-    if same <= chance + 3 * error and score.val < KNOWN:
+    error = 3 * math.sqrt(chance * (1 - chance) / min(NEIGHBOURS, len(labels)))
+    # Of few samples, so many may have their neighbour's label by chance that nothing follows from it.
+    if same <= chance + error <= chance + UNRELATED * (1 - chance) and score.val < KNOWN:
         return _label_finding(
             patient,
             "labels-random",

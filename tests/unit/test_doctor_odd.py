@@ -87,6 +87,19 @@ def test_odd_data_is_borne(odd: str, given: dict[str, Any]) -> None:
         assert [finding for finding in found if finding.severity != "note"], "a run that has learned nothing"
 
 
+@pytest.mark.parametrize("samples", [60, 1000])
+def test_labels_are_called_random_only_where_that_can_be_known(samples: int) -> None:
+    """Of 48 noisy samples, 69 % have the label of their neighbour: that is within three errors of chance."""
+    few: dict[str, Any] = {"samples": samples, "noise": 0.5, "hidden": "256", "optimizer": "adam", "lr": 0.01}
+    config = resolve({**MOONS, **few, "epochs": 150 if samples == 60 else 40})
+    data = data_of(config)
+    if samples == 1000:
+        order = torch.randperm(800, generator=torch.Generator().manual_seed(0))
+        data = dataclasses.replace(data, y_train=data.y_train[order])
+    _, found = told(config, data)
+    assert found[0].rule == ("overfitting" if samples == 60 else "labels-random")
+
+
 def test_a_run_of_one_step_is_examined() -> None:
     config = resolve({**MOONS, "epochs": 1, "batch_size": 800})
     _, found = told(config, data_of(config))
