@@ -272,7 +272,7 @@ def ticks(labels: Sequence[str], width: int = CELL) -> list[int]:
 
     chosen = min(near, key=reads_worse, default=last)
     finer = (_every(step, labels, width) for step in range(1, chosen + 1) if chosen % step == 0)
-    return next(filter(None, finer), [last])
+    return next(filter(None, finer), sorted({0, last}))
 
 
 def _every(step: int, labels: Sequence[str], width: int) -> list[int]:

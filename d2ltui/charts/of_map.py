@@ -117,14 +117,26 @@ def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
             (Style.AXIS, "  ".join([*named, _("{letter} nothing").format(letter=".." if ascii else heatmap.HEALTHY)]))
         ]
     line: list[Run] = []
-    if quantity in known.low or not known.diverged:
+    if quantity in known.low or not (known.diverged or known.without[quantity]):
         line = heatmap.legend(ends_of(known, quantity), ascii=ascii, best=best_of(known, quantity))
     if known.diverged:
         line += [
             (Style.WARNING, "xx" if ascii else heatmap.DIVERGED),
-            (Style.AXIS, f" {pgettext('status', 'diverged')}"),
+            (Style.AXIS, f" {pgettext('status', 'diverged')}  "),
         ]
+    if known.without[quantity]:
+        line.append((Style.AXIS, f"{heatmap.NOTHING} {_why_none(quantity)}"))
     return line
+
+
+def _why_none(quantity: str) -> str:
+    """Why a network may have no value of a quantity."""
+    why = {
+        "dead": _("no units that can die"),
+        "saturated": _("no units that can saturate"),
+        "gradient-ratio": _("no gradients to compare"),
+    }
+    return why.get(quantity, _("not known"))
 
 
 def coloured(drawing: Drawing, look: Look) -> Drawing:

@@ -9,7 +9,7 @@ from d2ltui.spec.command import train_command
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.findings import rule_in_words
 from d2ltui.spec.language import _
-from d2ltui.spec.maps import Cell, Known, MapSpec, best, called
+from d2ltui.spec.maps import Cell, Known, MapSpec, best, called, quantities_of
 from d2ltui.spec.numbers import optional, setting
 from d2ltui.spec.text import counted
 from d2ltui.store.errors import NotAllowed
@@ -24,8 +24,8 @@ def quantity_of(config: RunConfig, show: str | None) -> str:
     own, other = ("val_r2", "val_accuracy") if config.task == "regression" else ("val_accuracy", "val_r2")
     if show == other:
         raise NotAllowed(
-            _("show: '{show}' is not allowed with model {model}; allowed: {own}, val_loss, train_loss").format(
-                show=show, model=config.model, own=own
+            _("show: '{show}' is not allowed with model {model}; allowed: {own}").format(
+                show=show, model=config.model, own=", ".join(quantities_of(config.task))
             )
         )
     return show or ("val_loss" if config.task == "regression" else own)

@@ -166,6 +166,7 @@ class Known:
         self._ranked: dict[str, list[float]] = {}  # the values of each quantity that has no bounds, the lowest first
         self.findings: Counter[str] = Counter()  # in how many cells each is
         self.diverged = 0  # cells
+        self.without: Counter[str] = Counter()  # the others that have no value of a quantity
         self.add(cells or {})
 
     def add(self, cells: Mapping[Cell, Figures]) -> None:
@@ -175,6 +176,7 @@ class Known:
             self.diverged += figures["status"] == "diverged"
             for name in QUANTITIES[:-1]:
                 value = figures.get(name)
+                self.without[name] += value is None and figures["status"] != "diverged"
                 if value is not None and (value > 0 or name not in LOGARITHMIC):
                     new.setdefault(name, []).append(value)
         for name, values in new.items():

@@ -102,6 +102,7 @@ def test_labels_are_at_equal_distances_the_same_and_more_in_wider_cells() -> Non
     assert [labels[place] for place in ticks(labels, 3)] == ["0.0001", "0.001", "0.01", "0.1", "1", "10"]
     for width in range(2, 13):
         assert set(ticks(labels)) <= set(ticks(labels, width))
+    assert ticks(["1e+05", "2e+06", "5e+07", "1e+09"]) == [0, 3], "both ends, though they have hardly room"
     names = ["relu", "sigmoid", "tanh", "gelu"]
     assert (ticks(names), ticks(names, 4), ticks(names, 8)) == ([0, 3], [0, 3], [0, 1, 2, 3])
     assert [ticks(["a"] * n) for n in (1, 2, 3)] == [[0], [0, 1], [0, 1, 2]]

@@ -39,6 +39,19 @@ def test_what_is_better_is_brighter_whatever_is_shown(quantity: str, good: float
     assert f"{number(good)} (best)" in svg
 
 
+@pytest.mark.parametrize(
+    ("quantity", "values", "key"),
+    [
+        ("saturated", (None, None), "-- no units that can saturate"),  # no shades, which would stand for nothing
+        ("dead", (0.5, None), ".. 1  :: 0.875  ++ 0.75  ** 0.625  ## 0.5 (best)  -- no units that can die"),
+        ("gradient-ratio", (2.0, None), ".. 2  :: 2  ++ 2  ** 2  ## 2  -- no gradients to compare"),
+    ],
+)
+def test_the_key_says_what_has_no_value(quantity: str, values: tuple[float | None, ...], key: str) -> None:
+    known = Known({(i, 0): {quantity: value, "finding": None, "status": "finished"} for i, value in enumerate(values)})
+    assert "".join(text for _, text in of_map.key_of(known, quantity, ascii=True)) == key
+
+
 def test_the_title_says_the_range_of_epochs_where_they_are_an_axis() -> None:
     x, y = Axis("epochs", (10, 40, 100), "linear"), Axis("lr", (0.1,), "log")
     config = resolve({**CIRCLES, "epochs": 10})
