@@ -125,7 +125,7 @@ def key_of(known: Known, quantity: str, *, ascii: bool) -> list[Run]:
             (Style.AXIS, f" {pgettext('status', 'diverged')}  "),
         ]
     if known.without[quantity]:
-        line.append((Style.AXIS, f"{heatmap.NOTHING} {_why_none(quantity)}"))
+        line += [(Style.AXIS, heatmap.NOTHING), (Style.AXIS, f" {_why_none(quantity)}")]
     return line
 
 

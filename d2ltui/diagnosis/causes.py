@@ -12,14 +12,14 @@ from typing import NamedTuple
 
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.remedies import Remedy
-from d2ltui.diagnosis.thresholds import ALWAYS, FEW_STEPS, SHRINKS, SMALL_DECAY, SUSPICIOUS, WIDE_ENOUGH
+from d2ltui.diagnosis.thresholds import ALWAYS, FEW_STEPS, MOMENTUM, SHRINKS, SMALL_DECAY, SUSPICIOUS, WIDE_ENOUGH
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.command import train_command
 from d2ltui.spec.config import RunConfig, applicable_fields, resolve
 from d2ltui.spec.datasets import DatasetInfo
 from d2ltui.spec.language import _, ngettext
-from d2ltui.spec.models import COMMON, MODELS
+from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import number, percent, setting
 from d2ltui.spec.parsing import ConfigError
 from d2ltui.spec.text import counted
@@ -68,7 +68,8 @@ def with_remedy(config: RunConfig, remedy: Remedy) -> RunConfig | None:
     names = ("implementation", "dataset", "data_dir", *applicable_fields(model))
     given = {name: getattr(config, name) for name in names} | {**remedy, "model": model}
     if model != config.model:  # what only the other model has is as usual there; a rate that was too low stays so
-        given = {name: value for name, value in given.items() if name in (*COMMON, *_CHOSEN, *remedy, "model")}
+        kept = (*applicable_fields(config.model), *_CHOSEN, *remedy, "model")
+        given = {name: value for name, value in given.items() if name in kept}
         del given["init"], given["init_std"]
         usual = catalogue.default_lr(model, config.dataset, config.optimizer, config.activation)
         given["lr"] = remedies.rounded(usual * config.lr / remedies.usual_lr(config))
@@ -101,6 +102,26 @@ def _rate(config: RunConfig) -> Iterator[Cause]:
     if decades < 0:
         yield Cause("learning-rate-low", {"lr": usual}, max(ALWAYS, -decades), low, too_low)
     yield Cause("learning-rate-low", {"lr": rounded(max(config.lr, usual) * 10)}, ALWAYS, low, too_low)
+    if config.momentum > MOMENTUM and catalogue.has_use("momentum", {"optimizer": config.optimizer}):
+        yield Cause(
+            "learning-rate-high",
+            {"momentum": MOMENTUM},
+            math.log10((1 - MOMENTUM) / max(1 - config.momentum, 1e-6)),
+            _("momentum {momentum} lets every step go on for {steps:,} more").format(
+                momentum=setting(config.momentum), steps=round(1 / max(1 - config.momentum, 1e-6))
+            ),
+            too_high,
+        )
+    if 0 < config.clip_norm < 1:
+        yield Cause(
+            "learning-rate-low",
+            {"clip_norm": 0.0},
+            max(ALWAYS, -math.log10(config.clip_norm)),
+            _("clipping gradients to a norm of {norm} makes every step too short").format(
+                norm=setting(config.clip_norm)
+            ),
+            too_low,
+        )
 
 
 def _steps(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
@@ -136,6 +157,16 @@ def _penalty(config: RunConfig) -> Iterator[Cause]:
                 dropout=setting(config.dropout), share=percent(kept)
             ),
             _("What is left is too small a network, and a different one at each step"),
+        )
+    if config.smoothing > 0:
+        yield Cause(
+            "over-regularised",
+            {"label_smoothing": 0.0},
+            max(ALWAYS, 6 * (config.smoothing - 0.5)),
+            _("label smoothing {smoothing} leaves little of what tells the classes apart").format(
+                smoothing=setting(config.smoothing)
+            ),
+            _("The labels that are learned are nearly the same for all classes"),
         )
 
 

@@ -17,6 +17,7 @@ CASES: list[tuple[dict[str, Any], dict[str, object]]] = [
     ({"model": "mlp", "dataset": "digits", "optimizer": "momentum", "momentum": 0.5}, {"lr": 0.01}),
     ({"model": "mlp", "hidden": (64, 32), "dataset": "circles", "factor": 0.3, "seed": 3}, {"activation": "relu"}),
     ({"model": "softmax", "dataset": "moons", "epochs": 4, "data_dir": "/"}, {"model": "mlp"}),
+    ({"model": "softmax", "dataset": "digits", "label_smoothing": 0.2, "clip_norm": 0.5}, {"model": "mlp"}),
     ({"model": "linear", "dataset": "synthetic-linear", "init": "normal", "init_std": 3.0}, {"lr": 0.03}),
 ]
 
@@ -28,6 +29,7 @@ def test_the_command_with_a_remedy_is_allowed_and_trains_that(given: dict[str, A
     assert (program, command) == ("d2ltui", "train")
     pasted = {name[2:].replace("-", "_"): value for name, value in zip(options[::2], options[1::2], strict=True)}
     assert resolve(pasted) == with_remedy(config, remedy)
+    assert pasted.items() >= {name: str(value) for name, value in given.items() if name in ("label_smoothing",)}.items()
     assert remedy.keys() <= pasted.keys(), "also where it is the default: it is what is to be tried"
 
 

@@ -56,6 +56,9 @@ ONE_OF_EACH_RULE: list[tuple[str, dict[str, Any], float]] = [
     ("no-activation", {"dataset": "circles", "activation": "identity", "hidden": "32", "epochs": 40}, 0.9),
     ("bottleneck", {"hidden": "64,1", "epochs": 30}, 0.9),
     ("learning-rate-high", {"hidden": "64", "optimizer": "momentum", "lr": 0.8}, 0.9),
+    ("learning-rate-low", {"model": "softmax", "clip_norm": 1e-3, "epochs": 3}, 0.9),
+    ("over-regularised", {"hidden": "64", "label_smoothing": 0.99}, 0.9),
+    ("learning-rate-high", {"hidden": "64", "optimizer": "momentum", "lr": 0.3, "momentum": 0.9999}, 0.9),
 ]
 MORE: list[tuple[str, dict[str, Any], float]] = [
     ("over-regularised", {"hidden": "128,128", "weight_decay": 0.1}, 0.9),

@@ -45,7 +45,7 @@ def test_darker_is_more_and_the_first_row_is_the_lowest() -> None:
     assert lines[2] == "      b0┤··░░▒▒"
     assert lines[3] == "        └──────"
     assert lines[4] == "lr       a0  a2"
-    assert drawn([[0, 1]], ascii=True)[1:] == ["      b0|..##", "        +----", "lr         a1"]
+    assert drawn([[0, 1]], ascii=True)[1:] == ["      b0|..##", "        +----", "lr       a0 a1"]
 
 
 @pytest.mark.parametrize("ascii", [False, True])
