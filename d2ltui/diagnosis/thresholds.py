@@ -113,6 +113,7 @@ ROOM = _number("ROOM", 0.04, "from all there is: so near, nothing is tried; by h
 ALIKE = _number("ALIKE", 0.03, "gains that differ by less are alike: the more suspicious one counts; by hand")
 ALIKE_SHARE = _number("ALIKE_SHARE", 0.12, "of the larger gain, likewise; by hand")
 NEAR_GUESS = _number("NEAR_GUESS", 0.1, "of the way from a guess to 1: who is not beyond has learned nothing; by hand")
+LITTLE = _number("LITTLE", 0.3, "of the way from a guess to 1: a classifier that is not beyond has learned little")
 KNOWN = _number("KNOWN", 0.9, "of the training part: what validation lacks then is not for want of learning; by hand")
 NEIGHBOURS = _number("NEIGHBOURS", 900, "samples whose nearest neighbour is looked at: an error of 0.017 at most")
 UNRELATED = _number(

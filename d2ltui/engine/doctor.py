@@ -81,6 +81,7 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
         return _in_peace(patient, score)
     clueless = patient.diverged or score.val <= beyond
     by_heart = _knows_by_heart(patient, score)
+    little = not (clueless or by_heart) and score.val <= patient.guess + patient.little * (1 - patient.guess)
     cause = of_broken_data(patient) or of_labels(patient, score)
     if patient.classes:
         looked_at += [part for part in OF_DATA if part not in looked_at]
@@ -95,10 +96,15 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
             patient = patient._replace(
                 symptoms=(stood_still(patient.epochs, patient.step, still), *_but(patient.symptoms, "stalled"))
             )
+        if cause is None and little and still is None:
+            cause, more = _by_trial(patient, trial, tell, suspicious=False, least=GRAVE)
+            tried += more
         if tried:
             looked_at.append(_("what {settings} would bring").format(settings=counted(tried, "other setting")))
     if cause is None and by_heart:
         cause = _overfitting(patient, score)
+    if cause is None and little:
+        cause = _learned_little(patient, score, tried=trial is not None)
     if cause is None and clueless:
         cause = (_seen(patient) if trial is None else None) or _not_learning(patient, score, tried=trial is not None)
     if cause is not None:
@@ -283,6 +289,25 @@ def _overfitting(patient: Patient, score: Score) -> events.Finding:
         why=_("It has enough weights to learn the training samples by heart, accidents included."),
         try_=_("Train with {change}, or with more data.").format(change=in_words(remedy)),
         remedy=remedy,
+    )
+
+
+def _learned_little(patient: Patient, score: Score, *, tried: bool) -> events.Finding:
+    metric = metric_title(patient.classes)
+    return events.Finding(
+        rule="not-learning",
+        severity="warning",
+        layer=None,
+        step=patient.step,
+        figure=score.val,
+        what=_(
+            "The network has learned little: validation {metric} {value} after step {step:,}, and {guess} for a guess."
+        ).format(metric=metric, value=number(score.val), step=patient.step, guess=number(patient.guess)),
+        why=_("None of the usual changes helps much: another rate, initialisation, activation or width.")
+        if tried
+        else "",
+        try_=_("Try more epochs, more units or layers, or another model; and look at the data."),
+        remedy={},
     )
 
 

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from d2ltui.data import Dataset
+from d2ltui.diagnosis.thresholds import LITTLE
 from d2ltui.history.epochs import Epochs
 from d2ltui.spec import events
 from d2ltui.spec.config import RunConfig
@@ -51,6 +52,11 @@ class Patient(NamedTuple):
     def guess(self) -> float:
         """The score of who knows nothing."""
         return 1 / self.classes if self.classes else 0.0
+
+    @property
+    def little(self) -> float:
+        """Of the way from there to 1, how far has learned little; an R² may be as low because the targets are noisy."""
+        return LITTLE if self.classes else 0.0
 
     @property
     def guess_loss(self) -> float:

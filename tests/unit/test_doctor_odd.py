@@ -87,6 +87,17 @@ def test_odd_data_is_borne(odd: str, given: dict[str, Any]) -> None:
         assert [finding for finding in found if finding.severity != "note"], "a run that has learned nothing"
 
 
+def test_a_network_that_has_learned_little_is_not_called_well() -> None:
+    """Four turns are too many for it in this time: it is hardly above a guess, and no usual change helps."""
+    config = resolve({**SMALL, "dataset": "spirals", "turns": 4.0, "hidden": "16,16", "epochs": 20})
+    ended, found = told(config, data_of(config))
+    accuracy = ended.summary["val_accuracy"]
+    assert isinstance(accuracy, float)
+    assert 0.4 < accuracy < 0.53
+    assert (found[0].rule, found[0].severity) == ("not-learning", "warning")
+    assert found[0].what.startswith("The network has learned little: validation accuracy 0.4")
+
+
 @pytest.mark.parametrize("samples", [60, 1000])
 def test_labels_are_called_random_only_where_that_can_be_known(samples: int) -> None:
     """Of 48 noisy samples, 69 % have the label of their neighbour: that is within three errors of chance."""
