@@ -118,6 +118,7 @@ letters = st.text("abc ", min_size=0, max_size=14)
 names = st.sampled_from(["left", "right", "front", "part"])
 
 
+@pytest.mark.timeout(600)  # an application for each example, of which the night has hundreds
 @given(st.lists(st.tuples(names, st.lists(letters, min_size=4, max_size=4), st.booleans()), max_size=8))
 async def test_the_terminal_shows_the_screen_after_any_changes(changes: list[tuple[str, list[str], bool]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
