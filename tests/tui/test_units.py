@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from person import ENDLESS, Opener
 
+from d2ltui.tui.panes.chart import CursorMoved
 from d2ltui.tui.widgets.lines import LinesView
 
 
@@ -72,3 +75,33 @@ async def test_the_units_are_looked_at_whatever_becomes_of_the_screen_below(open
         assert not person.app.observed, "nobody sees them behind another screen"
         await person.press("escape")
         await person.until(lambda: person.app.observed, "the layers in sight once more")
+
+
+async def test_units_in_the_past_are_of_one_step_and_what_is_not_says_so(open_app: Opener) -> None:
+    """The units are those of kept weights; the figures of the outputs may be of a look at another step."""
+    mlp = {"model": "mlp", "dataset": "moons", "hidden": "8", "epochs": 12}
+    async with open_app(mlp, size=(120, 40)) as person:
+        await person.press("ctrl+r")
+        await person.until_word("finished")
+        live = person.live
+        looks = {probed.step for probed in live.probes}
+        cursor = next(step for step in range(live.step - 9, 0, -1) if step not in looks)
+        person.main.on_cursor_moved(CursorMoved(cursor))
+        await person.press("u")
+        await person.until(lambda: "8 units:" in person.text(), "the units of the ReLU")
+        box = person.app.screen.query_one(".box")
+        await person.until(lambda: re.search(r", step [\d,]+ \(", str(box.border_title)), "of which step they are")
+        title = str(box.border_title)
+        units = " ".join(
+            "".join(text for _, text in line) for line in person.app.screen.query_one("#units", LinesView).lines
+        )
+        found = re.search(r", step ([\d,]+) \(", title)
+        assert found, title
+        of, look = int(found[1].replace(",", "")), live.layers_at(cursor)
+        assert look is not None
+        assert of <= cursor
+        told = [int(step.replace(",", "")) for step in re.findall(r"step ([\d,]*\d)", units)]
+        assert told == ([look.step] if look.step != of else []), "the title's step is named once"
+        assert "After step" not in units
+        if told:
+            assert f"(figures of step {look.step:,}, when its outputs were looked at)" in units

@@ -143,6 +143,9 @@ def test_a_deep_network_s_layers_have_rows_enough_to_be_told_apart() -> None:
 def test_outputs_that_are_never_negative_are_told_as_such_in_the_layers_own_view() -> None:
     relu = layer((1,), 0, 3.5, unit_activity=(1.0, 0.5), num_units=2, mean=0.7)
     assert "not zero-centred: outputs from 0 to 3.5, mean 0.7;" in " ".join(text(unit_lines(relu, 60)))
+    told = " ".join(text(unit_lines(relu, 60, 1_335)))
+    assert told.count("step") == 1
+    assert "down together (figures of step 1,335, when its outputs were looked at)" in " ".join(told.split())
     tanh = msgspec.structs.replace(relu, title="Tanh")
     assert "zero-centred" not in " ".join(text(unit_lines(tanh, 60)))
 

@@ -33,7 +33,7 @@ from d2ltui.tui.services.defects import drawn_or_told
 from d2ltui.tui.widgets.lines import LinesView
 
 if TYPE_CHECKING:
-    from d2ltui.spec.events import LayerStats
+    from d2ltui.spec.events import LayersProbed, LayerStats
     from d2ltui.spec.pictures import PictureMade
 
 DEAD = "x"
@@ -42,10 +42,10 @@ ANSWER_EVERY = 0.1  # seconds until its picture is looked for
 _LEVELS = "123456789"
 
 
-def unit_lines(layer: LayerStats, width: int, moment: int | None = None) -> list[TextLine]:
+def unit_lines(layer: LayerStats, width: int, look: int | None = None) -> list[TextLine]:
     """A character for each unit: for how many tenths of the samples it passes a gradient on, `x` where for none.
 
-    `moment` is the step after which it did, where that is not the look's.
+    `look` is the step at which the outputs were looked at, where the units are of another one.
     """
     activity = layer.unit_activity
     if activity is None and layer.kind == "activation":
@@ -71,8 +71,6 @@ def unit_lines(layer: LayerStats, width: int, moment: int | None = None) -> list
             dead,
         )
         how = _("the others by the tenths of the samples for which they are: 1 few, 9 nearly all")
-    if moment is not None:
-        told = _("After step {step:,}: {told}").format(step=moment, told=told)
     told = told.format(of=of, dead=dead, share=percent(dead / max(1, len(activity))), mark=DEAD)
     lines: list[TextLine] = []
     for style, text in (
@@ -81,7 +79,7 @@ def unit_lines(layer: LayerStats, width: int, moment: int | None = None) -> list
     ):
         lines += [[(style, line)] for line in wrapped(text, max(10, width))]
     lines.append([(Style.AXIS, "")])
-    lines[-1:] = [*_about_zero(layer, width), *lines[-1:]]
+    lines[-1:] = [*_about_zero(layer, width, look), *lines[-1:]]
     per_line = max(10, (width - 6) // 10 * 10)
     for start in range(0, len(activity), per_line):
         runs: TextLine = [(Style.AXIS, f"{start + 1:>5} ")]
@@ -96,7 +94,7 @@ def unit_lines(layer: LayerStats, width: int, moment: int | None = None) -> list
     return lines
 
 
-def _about_zero(layer: LayerStats, width: int) -> list[TextLine]:
+def _about_zero(layer: LayerStats, width: int, look: int | None) -> list[TextLine]:
     """Whether the outputs lie about 0, which decides the signs of the next layer's gradients."""
     activation = activation_of(layer.title)
     if activation is None or not activation.never_negative or layer.minimum == layer.maximum:
@@ -107,6 +105,8 @@ def _about_zero(layer: LayerStats, width: int) -> list[TextLine]:
         "for each sample all the weights into a unit of the next layer are pushed up or down "
         "together"
     ).format(low=low, high=high, mean=mean)
+    if look is not None:
+        told += _(" (figures of step {step:,}, when its outputs were looked at)").format(step=look)
     return [[(Style.AXIS, line)] for line in wrapped(told, max(10, width))]
 
 
@@ -129,6 +129,7 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         super().__init__()
         self.cursor: int | None = None  # the step at which the charts are read
         self._at: int | None = None
+        self._copied: int | None = None  # the step of the weights that the units are of, where they are not the look's
         self._shown: tuple[object, ...] = ()  # what the present lines were made from
         self._size_shown = Size(0, 0)
         # Held, not looked up: what is still on its way when the screen closes finds them all the same.
@@ -165,27 +166,36 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             self._at = next((i for i, layer in enumerate(layers) if layer.kind == "activation"), 0)
         self._at = min(self._at, len(layers) - 1)
         layer = layers[self._at]
-        moment = f", {moment_of(probed, self.cursor)}" if self.cursor is not None else ""
-        self._box.border_title = _("{index} {title}{moment} (← → other layers, escape closes)").format(
-            index=layer.index, title=layer.title, moment=moment
-        )
         desk = self.host.pictures
         state = layer, desk and meant(desk, self.cursor), desk and desk.request
         size = self._view.scrollable_content_region.size  # without the scroll bar, where there is one
         if size == self._size_shown and all(map(is_, state, self._shown)):
             return
         self._shown, self._size_shown = state, size
+        self._copied = None
         if size.width > 0:
-            lines, made = self._units(layer, layers)
-            whole = [*lines, *self._function(made, len(lines))]
+            lines, made = self._units(layer, probed)
+            whole = [*lines, *self._function(made, probed.step, len(lines))]
             self._view.show(whole)
             # The screen behind, which this one covers now, may take the request back: then it is asked for again.
             self._shown = layer, state[1], desk and desk.request
             hidden = len(whole) > self._view.size.height
             what = _("its function and inputs, below") if len(whole) > len(lines) else _("more units")
             self._box.border_subtitle = f"↑ ↓ {what}" if hidden else ""
+        self._box.border_title = _("{index} {title}{moment} (← → other layers, escape closes)").format(
+            index=layer.index, title=layer.title, moment=self._moment(probed)
+        )
 
-    def _units(self, layer: LayerStats, layers: Sequence[LayerStats]) -> tuple[list[TextLine], PictureMade | None]:
+    def _moment(self, probed: LayersProbed) -> str:
+        """Of which step the units are, beside a cursor: that of the look, or of the weights that complete it."""
+        if self.cursor is None:
+            return ""
+        if self._copied is None:
+            return f", {moment_of(probed, self.cursor)}"
+        said = _("step {step:,}") if self._copied <= self.cursor else _("step {step:,}, not the cursor's")
+        return f", {said.format(step=self._copied)}"
+
+    def _units(self, layer: LayerStats, probed: LayersProbed) -> tuple[list[TextLine], PictureMade | None]:
         """Each of the layer's units, and the picture of its function.
 
         A look that has not told the units one by one, such as one that was stored or was taken earlier, is completed by
@@ -196,11 +206,13 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
         likely = lines
         if layer.unit_activity is None:  # so many lines they will take: the picture is asked for in the room below
             units = (1.0,) * min(layer.num_units, MAX_LISTED_UNITS)
-            likely = unit_lines(msgspec.structs.replace(layer, unit_activity=units), width, layer.num_units)
-        made = self._asked(layer, layers, len(likely))
+            likely = unit_lines(msgspec.structs.replace(layer, unit_activity=units), width, probed.step)
+        made = self._asked(layer, probed.layers, len(likely))
         activity = getattr(made.picture, "activity", ()) if made is not None else ()
         if made is not None and activity and layer.unit_activity is None:
-            lines = unit_lines(msgspec.structs.replace(layer, unit_activity=activity), width, made.step)
+            self._copied = made.step
+            look = probed.step if probed.step != made.step else None
+            lines = unit_lines(msgspec.structs.replace(layer, unit_activity=activity), width, look)
         return lines, made
 
     def _asked(self, layer: LayerStats, layers: Sequence[LayerStats], above: int) -> PictureMade | None:
@@ -225,20 +237,25 @@ class LayerScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
     def _room(self, above: int) -> tuple[int, int]:
         return self._size_shown.width - 1, max(FEWEST_ROWS, self._size_shown.height - above - 1)
 
-    def _function(self, made: PictureMade | None, above: int) -> Drawing:
-        """The layer's function, and where its inputs lie now, below `above` lines."""
+    def _function(self, made: PictureMade | None, look: int, above: int) -> Drawing:
+        """The layer's function, and where its inputs lie, below `above` lines; of which step, if not the title's."""
         if made is None:
             return []
         if made.picture is None:
             return [[(int(Style.AXIS), "")], [(int(Style.WARNING), made.problem)]]
         from d2ltui.charts.picture import draw_picture
 
-        above_it, look = "", look_of(self._view, self.host.ascii)
-        if self.cursor is not None and made.step > self.cursor:
-            above_it = _("step {step:,}, not the cursor's").format(step=made.step)
+        above_it = ""
+        if self.cursor is not None and self._copied is None and made.step != look:
+            said = _("its inputs at step {step:,}")
+            above_it = (_("step {step:,}, not the cursor's") if made.step > self.cursor else said).format(
+                step=made.step
+            )
         return [
             [(int(Style.AXIS), above_it)],
-            *drawn_or_told(self.app, partial(draw_picture, made.picture, *self._room(above), look)),
+            *drawn_or_told(
+                self.app, partial(draw_picture, made.picture, *self._room(above), look_of(self._view, self.host.ascii))
+            ),
         ]
 
     def action_go(self, by: int) -> None:
