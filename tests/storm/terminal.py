@@ -31,6 +31,7 @@ AREA = rb"[\d;]*m" + MOVES + rb"(?:" + ERASED + rb"|" + CELL + MOVES + rb"(?:" +
 SHOWN = {theme: re.compile(b"(?:" + b"|".join(theme) + b")" + AREA) for theme in (DARK, LIGHT)}
 TAKEN = b"\x1b[?1049h"  # the alternate screen
 HANG = 60.0  # seconds without an answer that count as a hang
+SUSPENSION = 5.0  # seconds that a ctrl+z may take until the terminal is the application's again
 PATIENCE = 2.5  # seconds after which the application takes a paste for complete whose end has been lost
 MEMORY = 8 << 30  # bytes that the application may take: a width of a billion units is refused, not the machine's end
 # In the application: SIGUSR1 has it write what the interface's thread does, and SIGUSR2 what every task waits for.
@@ -133,7 +134,7 @@ class Session:
         self.thrown, self.probes, self.longest = 0, 0, 0.0
         self._tail = bytearray()  # what it has said last
         self._background, self._size = DARK, (80, 24)
-        self._resumed = 0.0  # when it was, after ctrl+z
+        self._suspended = self._taken = 0  # how often it was told to suspend itself, and has taken the terminal
         self._up, self._ended = False, False  # whether it has taken the terminal, and given it back
         self._failures = set(home.glob("failed-*.log"))
         self._stacks = home.parent / "stacks.txt"
@@ -168,6 +169,7 @@ class Session:
     def _throw(self, gust: Gust) -> None:
         self.thrown += 1
         self.last.append(gust)
+        self._suspended += self._up and gust.what == "ctrl+z"
         if gust.size is not None:
             self._resize(gust.size)
         else:
@@ -209,7 +211,8 @@ class Session:
             except OSError:  # Linux's way to say that nobody holds the other end
                 data = b""
             self._ended = not data
-            self._up = self._up or TAKEN in self._tail[-len(TAKEN) :] + data
+            self._taken += (self._tail[1 - len(TAKEN) :] + data).count(TAKEN)
+            self._up = self._taken > 0
             self._tail += data
             del self._tail[: -(1 << 18)]
             if time.monotonic() >= deadline:
@@ -220,7 +223,6 @@ class Session:
         with contextlib.suppress(psutil.Error):
             if self._process.status() == psutil.STATUS_STOPPED:
                 os.kill(self._process.pid, signal.SIGCONT)
-                self._resumed = time.monotonic()
                 return True
         return False
 
@@ -240,6 +242,11 @@ class Session:
             if clock.seconds() > HANG:
                 raise Blown(f"it has not taken the terminal within {HANG:g} s")
             self._read(0.05)
+        # Until a ctrl+z has been seen to, what is typed goes to the shell's line. A dialog, or a paste, may swallow it.
+        clock = Clock(self._process.pid)
+        while self._taken <= self._suspended and clock.seconds() < SUSPENSION and not self._over():
+            self._read(0.05)
+        self._suspended = self._taken - 1
         # A sequence that was cut off is given up, and a paste, too: the shell's line, after ctrl+z, may lose its end.
         self._read(PATIENCE if {"ctrl+z", "paste"} <= {gust.what for gust in self.last} else 0.25)
         if not self._ask():
@@ -259,14 +266,10 @@ class Session:
         self._background = LIGHT if self._background == DARK else DARK
         self._tail.clear()
         self._write(PROBE)
-        clock, looked, resumed = Clock(self._process.pid), False, self._resumed
+        clock, looked = Clock(self._process.pid), False
         while not SHOWN[self._background].search(self._tail):
             if self._over():
                 return False
-            if self._resumed > resumed and time.monotonic() - self._resumed > PATIENCE:
-                # A ctrl+z that was read late: the probe has gone to the shell's line, and been thrown away with it.
-                resumed = self._resumed
-                self._write(PROBE)
             if not looked and clock.seconds() > self._limit * 0.8:
                 looked = True  # what it does meanwhile
                 with contextlib.suppress(OSError):
