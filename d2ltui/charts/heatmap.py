@@ -220,15 +220,11 @@ def _cell(mark: str | None, level: int, ascii: bool, width: int) -> tuple[int, s
 
 
 def _under_cursor(style: int, text: str) -> list[Run]:
-    """A cell in brackets, which leave its colour, or where there is room for no more, half of its mark."""
-    edges, opening, closing = int(Style.TEXT), BRACKETS[0], BRACKETS[1]
-    if FIRST_LEVEL <= style < FIRST_LEVEL + LEVELS:
-        edges = style - FIRST_LEVEL + CURSOR
-        if len(text) == CELL:
-            return [(edges, BRACKETS)]
-    elif len(text) == CELL:
-        return [(edges, opening), (style, text[1:])]
-    return [(edges, opening), (style, text[1:-1]), (edges, closing)]
+    """A cell in brackets, both of them, which leave its colour, and its shade or mark where it is wide enough."""
+    edges = style - FIRST_LEVEL + CURSOR if FIRST_LEVEL <= style < FIRST_LEVEL + LEVELS else int(Style.TEXT)
+    if len(text) == CELL:
+        return [(style if style == Style.WARNING else edges, BRACKETS)]
+    return [(edges, BRACKETS[0]), (style, text[1:-1]), (edges, BRACKETS[1])]
 
 
 def _as_wide(mark: str, width: int) -> str:

@@ -142,7 +142,7 @@ def _why_none(quantity: str) -> str:
 def coloured(drawing: Drawing, look: Look) -> Drawing:
     """`drawing` with the shades in the colours of a terminal that has them, or else as plain text."""
     if not look.colours:
-        return [[_plain(style, text, look.ascii) for style, text in line] for line in drawing]
+        return [[(_plain(style), text) for style, text in line] for line in drawing]
     colours = np.array(VIRIDIS, np.float64)
     places = np.linspace(0, len(VIRIDIS) - 1, heatmap.LEVELS)
     levels = np.stack([np.interp(places, range(len(VIRIDIS)), colours[:, i]) for i in range(3)], axis=1)
@@ -161,12 +161,9 @@ def coloured(drawing: Drawing, look: Look) -> Drawing:
     return [[(style_for(style), text) for style, text in line] for line in drawing]
 
 
-def _plain(style: int, text: str, ascii: bool) -> Run:
-    """Without colours, brackets that fill a cell leave half of its shade."""
-    level = style - heatmap.CURSOR
-    if 0 <= level < heatmap.LEVELS:
-        return Style.TEXT, text[0] + heatmap.shade(level, ascii=ascii) if text == heatmap.BRACKETS else text
-    return (Style.TEXT if heatmap.FIRST_LEVEL <= style < heatmap.CURSOR else style), text
+def _plain(style: int) -> int:
+    """Without colours, shades are text."""
+    return Style.TEXT if heatmap.FIRST_LEVEL <= style < heatmap.CURSOR + heatmap.LEVELS else style
 
 
 def draw_curves(figures: Figures, name: str, width: int, height: int, ascii: bool) -> Drawing:

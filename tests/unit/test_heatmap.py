@@ -131,7 +131,7 @@ def test_no_label_is_cut_where_a_pane_ends_with_the_cells(count: int, width: int
 
 
 @pytest.mark.parametrize(("width", "inside"), [(2, ""), (3, "░"), (4, "░░")])
-def test_the_cursor_leaves_a_cell_its_colour_and_its_mark(width: int, inside: str) -> None:
+def test_the_cursor_is_two_brackets_which_leave_a_cell_its_colour_and_its_mark(width: int, inside: str) -> None:
     grid, values = Grid(range(2), range(1), width, 1), np.array([[0.3, np.nan]])
     ends = Ends(0.0, 1.0, False)
 
@@ -146,8 +146,9 @@ def test_the_cursor_leaves_a_cell_its_colour_and_its_mark(width: int, inside: st
         assert back is not None, "every part of the cell has the cell's colour behind it"
         assert text in ("[", "]", "[]", inside)
         assert ("[" in text or "]" in text) <= (front in ((0, 0, 0), (255, 255, 255)))
-    assert "".join(text for _, text in cell(0, colours=False)) == ("[░" if not inside else f"[{inside}]")
-    assert "".join(text for _, text in cell(1, colours=True)) == {2: "[b", 3: "[b]", 4: "[ba]"}[width]
+    for colours in (False, True):
+        assert "".join(text for _, text in cell(0, colours)) == f"[{inside}]"
+        assert "".join(text for _, text in cell(1, colours)) == {2: "[]", 3: "[b]", 4: "[ba]"}[width]
 
 
 def test_many_rows_are_labelled_now_and_then() -> None:
