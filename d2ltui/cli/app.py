@@ -284,8 +284,8 @@ def train(
 @click.option("--seeds", metavar="N", callback=positive_int("seeds"), help="Measure N times where chance matters.")
 @click.option("--data-dir", metavar="PATH", help="With Fashion-MNIST in it: lessons that can use it do.")
 @click.option("--no-store", is_flag=True, help="Keep none of its runs on disk.")
-@click.option("--html", metavar="FILE", help="Write the lesson as a page to hand out.")
-@click.option("--svg", metavar="FILE", help="Write its figure as a picture.")
+@click.option("--html", metavar="FILE", help="Write the lesson to FILE, as a page to hand out (HTML).")
+@click.option("--svg", metavar="FILE", help="Write its figure to FILE, as a picture (SVG).")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line of standard output.")
 @click.pass_context
 def lessons(

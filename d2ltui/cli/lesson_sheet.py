@@ -129,12 +129,17 @@ class SheetWriter:
             StoreError: where a file cannot be written.
         """
         if self._html is not None:
-            _write(self._html, page(lesson, verdict, bench.picture, bench.drawn_in_words))
+            write_new(self._html, page(lesson, verdict, bench.picture, bench.drawn_in_words))
         if self._svg is not None:
-            _write(self._svg, drawing(lesson, bench.picture))
+            write_new(self._svg, drawing(lesson, bench.picture))
 
 
-def _write(path: Path, text: str) -> None:
+def write_new(path: Path, text: str) -> None:
+    """Write `text` where there is nothing yet, and say so.
+
+    Raises:
+        StoreError: where it cannot be written.
+    """
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

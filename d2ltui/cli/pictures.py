@@ -21,8 +21,9 @@ SVG_WIDTH, SVG_HEIGHT = 120, 46  # cells
 
 @click.command("show-activation", cls=Command)
 @click.argument("name", metavar="NAME", cls=NamedArgument, values=lambda: ", ".join(ACTIVATIONS))
-@click.option("--svg", "drawn", is_flag=True, help="As a picture.")
-def show_activation(name: str, drawn: bool) -> None:
+@click.option("--svg", "drawn", is_flag=True, help="As a picture (SVG), to standard output, or where --output says.")
+@click.option("--output", "-o", metavar="PATH", help="Where to write it; a file that is there is not overwritten.")
+def show_activation(name: str, drawn: bool, output: str | None) -> None:
     """Draw an activation function and its slope.
 
     NAME is one of those that --activation takes.
@@ -35,12 +36,18 @@ def show_activation(name: str, drawn: bool) -> None:
                 name=quoted(name), hint=hint, allowed=allowed
             )
         )
+    if output is not None and not drawn:
+        raise click.UsageError(_("output: it is not allowed here; allowed: beside --svg"))
     from d2ltui.charts.canvas import Look
     from d2ltui.charts.picture import draw_picture
     from d2ltui.cli import text
+    from d2ltui.cli.lesson_sheet import free, write_new
+    from d2ltui.cli.references import click_errors
     from d2ltui.pictures.activation import of_function
     from d2ltui.store.defects import in_words
 
+    with click_errors():
+        target = free("output", output) if output is not None else None
     activation = ACTIVATIONS[name]
     try:
         curve = of_function(activation)
@@ -55,8 +62,12 @@ def show_activation(name: str, drawn: bool) -> None:
         look = Look()
         lines = draw_picture(curve, SVG_WIDTH, SVG_HEIGHT, look)
         written = svg(title, lines, SVG_WIDTH, look.background, look.foreground)
-        sys.stdout.buffer.write(written.encode())  # whatever the terminal's characters are
-        sys.stdout.buffer.flush()
+        if target is not None:
+            with click_errors():
+                write_new(target, written)
+        else:
+            sys.stdout.buffer.write(written.encode())  # whatever the terminal's characters are
+            sys.stdout.buffer.flush()
         return
     text.say(title)
     text.lines(draw_picture(curve, text.width(), HEIGHT, Look(ascii=text.is_ascii())))

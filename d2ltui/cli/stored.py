@@ -123,7 +123,7 @@ MAP_FORMATS = ("csv", "json", "svg")
 _FORMATS = {
     "csv": "A row for each step.",
     "json": "Everything but the histograms.",
-    "svg": "The curves as a picture.",
+    "svg": "The curves as a picture (SVG), to standard output, or where --output says.",
     "code": "A Python script that trains the same, from scratch and concise.",
     "weights": "The weights, for that network: a PyTorch file.",
     "tensorboard": "Scalars and histograms, in a directory.",

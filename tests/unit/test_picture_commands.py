@@ -119,6 +119,27 @@ def test_show_activation_as_svg(command: Command) -> None:
     assert root.findtext("{*}title") == f"{ACTIVATIONS['tanh'].title}: {ACTIVATIONS['tanh'].formula}"
 
 
+def test_an_svg_of_an_activation_goes_to_a_file_as_that_of_a_run_does(tmp_path: Path, command: Command) -> None:
+    """And help says of each command what its --svg takes, and where the picture goes."""
+    printed = command("show-activation", "relu", "--svg")[1]
+    file = str(tmp_path / "relu.svg")
+    asked = ("show-activation", "relu", "--svg", "-o", file)
+    assert command(*asked) == (0, "", f"written to {file}\n")
+    assert Path(file).read_text(encoding="utf-8") == printed
+    status, out, err = command(*asked)
+    assert (status, out) == (2, "")
+    assert "it is there already, and nothing is overwritten" in err
+    status, out, err = command("show-activation", "relu", "-o", str(tmp_path / "other"))
+    assert (status, out) == (2, "")
+    assert "output: it is not allowed here; allowed: beside --svg" in err
+    for name, says in (
+        ("export", "--svg The curves as a picture (SVG), to standard output, or where --output says."),
+        ("show-activation", "--svg As a picture (SVG), to standard output, or where --output says."),
+        ("lessons", "--svg FILE Write its figure to FILE, as a picture (SVG)."),
+    ):
+        assert says in " ".join(command(name, "--help")[1].split())
+
+
 def test_an_svg_has_its_characters_whatever_the_locale(tmp_path: Path) -> None:
     # What C makes of standard output, said in a way that needs no process that imports PyTorch anew.
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
