@@ -16,6 +16,9 @@ from d2ltui.spec.pictures import Confusion, SoftmaxSteps
 
 LARGEST = 88.72  # whose exponential is a finite number in single precision
 MAX_NAME, MAX_HEADING = 10, 7
+TALLEST = 12  # lines of a row of a table, where there is room
+SHARE = 9  # cells of a column in which a share of a row has room
+WIDEST, ACROSS = 12, 4  # cells of a column of low rows; and of one of tall rows, for each of their lines
 # Of softmax's six columns, those that count: as many as have room, the cells of each, and those of a bar, at least.
 _COLUMNS: tuple[tuple[tuple[int, ...], int, int], ...] = (
     ((0, 1, 2, 3, 4, 5), 9, 12),
@@ -37,29 +40,40 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
     longest = min(MAX_HEADING, max(map(len, names)))
     cells = [max(digits, longest) + 1, digits + 1, max(2, digits), 2, 1]
     cell = next((cell for cell in cells if name_width + 1 + number * cell <= width), 1)
-    wide = cell > digits or (cell == digits and look.colours)  # colours alone part numbers that have no gap
     canvas = Canvas(width, height - 1)
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     room = canvas.rows - 1
+    high = _lines_of_a_row(number, room)
+    if cell > digits:  # numbers, which have a gap: they take what room there is
+        cell = max(cell, min((width - name_width - 1) // number, max(WIDEST, ACROSS * high)))
+    wide = cell > digits or (cell == digits and look.colours)  # colours alone part numbers that have no gap
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    as_placed = str.center if cell > cells[0] else str.rjust  # in the middle of a cell that is wider than it needs
+    most = max(1, min(cell - 1, MAX_NAME if cell > MAX_NAME else MAX_HEADING))
     for column, name in enumerate(names):
-        canvas.write(
-            name_width + 1 + column * cell, 0, name[: max(1, min(cell, MAX_HEADING + 1) - 1)].rjust(cell), Style.AXIS
-        )
+        head = as_placed(name[:most].rjust(min(digits, cell)), cell)
+        canvas.write(name_width + 1 + column * cell, 0, head, Style.AXIS)
     right, wrong = class_colours(2)
     for row in range(min(number, room)):
         name = shortened(names[row], name_width, look.ascii)
-        canvas.write(0, row + 1, name.rjust(name_width), Style.AXIS)
+        top, middle = row * high + 1, row * high + 1 + (high - 1) // 2
+        canvas.write(0, middle, name.rjust(name_width), Style.AXIS)
         for column in range(number):
             count, share = int(counts[row, column]), float(shares[row, column])
             text = str(count) if wide else _level(share)
-            text = (text if count else "." if look.ascii else "·").rjust(cell)
+            texts = [(text if count else "." if look.ascii else "·").rjust(digits if wide else 1)]
+            if high > 1 and count and cell >= SHARE:  # the share of the row below the number
+                texts.append(percent(share))
             style = int(Style.AXIS if not count else Style.TEXT if row == column else Style.WARNING)
             if look.colours and count:
                 # An error is rare, and to be seen: its colour begins where it can be.
                 strength = 0.15 + 0.55 * (share if row == column else math.sqrt(share))
                 back = blend(right if row == column else wrong, look.background, strength)
                 style = int(style_of(int(packed(np.array(look.foreground, np.uint8))), packed(back)))
-            canvas.write(name_width + 1 + column * cell, row + 1, text, style)
+            if high > 1 and look.colours and count:
+                for line in range(top, top + high):
+                    canvas.write(name_width + 1 + column * cell, line, " " * cell, style)
+            for line, text in enumerate(texts, middle):
+                canvas.write(name_width + 1 + column * cell, line, as_placed(text, cell), style)
     correct, total = int(np.trace(counts)), int(counts.sum())
     said = _("{share} of {note} right; rows: true, columns: predicted").format(
         share=percent(correct / max(1, total)), note=_(picture.note)
@@ -68,6 +82,11 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
     if number > room:
         said = _("{rows} more rows below; {said}").format(rows=number - room, said=said)
     return under(canvas.drawing(), [(int(Style.AXIS), said)], width, look.ascii, height)
+
+
+def _lines_of_a_row(rows: int, room: int) -> int:
+    """How many of `room` lines each row of a table takes."""
+    return max(1, min(TALLEST, room // max(1, rows)))
 
 
 def _level(share: float) -> str:
@@ -92,6 +111,8 @@ def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawi
     order = np.arange(len(picture.names))
     if len(order) > room:
         order = np.argsort(-picture.logits)[:room]
+    high = _lines_of_a_row(len(order), room)
+    thick = max(1, high - 1)  # a bar; and a line between two of them
     for index in order.tolist():
         name = shortened(picture.names[index], name_width, look.ascii)
         mark = ("*" if look.ascii else "●") if index == picture.label else " "
@@ -102,8 +123,11 @@ def softmax(picture: SoftmaxSteps, width: int, height: int, look: Look) -> Drawi
             line.append((int(Style.WARNING if broken else Style.AXIS), f"{number(value, width=across - 1):>{across}}"))
         share = float(picture.probabilities[index])
         filled = round(share * bar) if math.isfinite(share) else 0
-        line.append((int(Style.TRAIN), " " + ("#" if look.ascii else "█") * filled))
-        lines.append(line)
+        drawn = (int(Style.TRAIN), " " + ("#" if look.ascii else "█") * filled)
+        blank = (int(Style.AXIS), " " * (name_width + 2 + across * len(heads)))
+        rows: Drawing = [[blank, drawn] for _row in range(thick)] + [[blank]] * (high - thick)
+        rows[(thick - 1) // 2] = [*line, drawn]
+        lines += rows
     lines += [[(int(Style.AXIS), "")]] * (height - 1 - len(lines))
     overflow = _("overflow: inf / inf") if not np.isfinite(picture.naive).all() else ""
     told = overflow

@@ -188,7 +188,7 @@ def test_overflow_is_said() -> None:
     assert "nan" in lines[1]
     assert "overflow: inf / inf" in lines[-1]
     assert "█" in lines[1]
-    assert "█" not in lines[2]
+    assert "█" not in next(line for line in lines if line.startswith("  b"))
     fine = msgspec.structs.replace(steps, naive=steps.probabilities)
     assert "exp(o) overflows" in lines_of(fine, 100, 8, Look())[-1]
     assert lines_of(fine, 40, 8, Look())[-1].strip() == "● a  sample 1 of 5", "nothing of a column that is not there"
@@ -388,7 +388,7 @@ def test_no_number_is_cut_in_a_narrow_pane() -> None:
     names = ("ankle boot", "extraordinarily", "bag")
     steps = pictures.SoftmaxSteps(values, values, values, values, values, values, names, 0, 0, 2_048)
     for width in range(12, 60):
-        lines = lines_of(steps, width, 12, Look())
+        lines = [line for line in lines_of(steps, width, 12, Look()) if line.strip(" █")]
         for line, value in zip(lines[1:], values, strict=False):
             assert float(line.rstrip(" █").split()[-1].replace(",", "")) == pytest.approx(float(value), rel=0.6), width
     kernels = pictures.Maps(np.full((1, 4, 4), 0.234, np.float32), ("1",), 0, 1, "1 kernel: the weights of Conv")
