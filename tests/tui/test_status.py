@@ -17,6 +17,7 @@ from d2ltui.history.live import LiveRun
 from d2ltui.spec import events
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import resolve
+from d2ltui.spec.numbers import clock
 from d2ltui.tui.widgets.past import Past
 from d2ltui.tui.widgets.status import Speed, StatusLine
 from tests.selection import long_after, long_unless
@@ -309,3 +310,17 @@ async def test_slow_motion_takes_one_row(step: int) -> None:
         assert first.endswith(" left")
         assert "slow motion: 300 steps/s" in first
         assert below == "a hint"
+
+
+async def test_in_slow_motion_the_time_that_is_left_is_that_of_its_speed() -> None:
+    app, live = Host(), LiveRun(CONFIG)
+    live(events.RunStarted(CONFIG, "cpu", layer_plan(CONFIG), 100, 10, 100, "memory"))
+    live(events.StatusChanged("training"))
+    live(events.StepsTrained(400, np.ones(400, np.float32), np.ones(400, np.float32), 400 / 300))
+    async with app.run_test(size=(120, 24)) as pilot:
+        assert live.header.total_steps is not None
+        left = (live.header.total_steps - 400) / 2
+        app.query_one(Watched).show(live, MACHINE, speed="slow motion: 2 steps/s", at_most=2.0)
+        await pilot.pause()
+        line = app.screen._compositor.render_strips()[0].text
+        assert f"{clock(left)} left" in line

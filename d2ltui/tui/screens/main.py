@@ -172,7 +172,8 @@ class MainScreen(OpeningScreen):
             hint = status.both(hint, map_under_way(self.host.maps))
         interrupted = watched is not None and watched.interrupted
         past = past_at(self._curves, self.cursor) if live is not None else None
-        status.show(live, machine, hint, interrupted=interrupted, speed=self.speed_in_words, past=past)
+        speed, at_most = self.speed_in_words, self.slowed_to
+        status.show(live, machine, hint, interrupted=interrupted, speed=speed, at_most=at_most, past=past)
 
     def _ask(self, request: Callable[[], object], *statuses: Status) -> None:
         """Ask the engine for something. As soon as one of `statuses` is its answer, that is shown.

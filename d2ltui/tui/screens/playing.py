@@ -39,11 +39,12 @@ class PlayingScreen(SizingScreen):
         """For the status line; "" where a run goes as fast as it can."""
         if self.replay.on:
             return _("replay at {speed}").format(speed=in_words(self.replay.speed))
-        return (
-            _("slow motion: {speed}").format(speed=in_words(self.speed))
-            if self.speed is not None and self.host.training
-            else ""
-        )
+        return _("slow motion: {speed}").format(speed=in_words(self.slowed_to)) if self.slowed_to is not None else ""
+
+    @property
+    def slowed_to(self) -> float | None:
+        """Steps a second of a run that is in slow motion."""
+        return self.speed if self.host.training and not self.replay.on else None
 
     def play(self) -> bool:
         """Play the run that is on the screen, from the cursor on, or stop that; False where there is none to play."""

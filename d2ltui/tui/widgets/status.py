@@ -129,6 +129,7 @@ class StatusLine(CachedRender, Widget):
         self._alarming = ""  # the beginning of the message, where it says why a run went wrong
         self._composed_for = 0  # columns
         self._speed = Speed()
+        self._at_most: float | None = None  # steps a second, as asked for
         self._looks: dict[str, RichStyle] = {}  # how the parts' styles look, as Textual has drawn them
 
     @property
@@ -144,14 +145,16 @@ class StatusLine(CachedRender, Widget):
         *,
         interrupted: bool = False,
         speed: str = "",
+        at_most: float | None = None,
         past: Past | None = None,
     ) -> None:
         """Show where `live` is. Refreshes only when something reads differently.
 
-        `speed`: how it is played, or slowed down, in words.
+        `speed`: how it is played, or slowed down, in words; `at_most`: to so many steps a second.
         `past`: the moment of the cursor, where that is an earlier one than the run's.
         `interrupted`: its process has gone without ending it, and the word is that of the list of runs.
         """
+        self._at_most = at_most
         status: str = live.word if live is not None else "ready"
         if interrupted:
             status = "interrupted"
@@ -223,6 +226,8 @@ class StatusLine(CachedRender, Widget):
             header = live.header
             # While the cause is looked for, the run itself is over.
             rate = self._speed.of(live) if live.loading is None else None
+            if rate and self._at_most:
+                rate = min(rate, self._at_most)  # at once: what it was until now tells nothing of the time that is left
             of = f"{header.epochs:,}" if header.epochs else "?"
             parts.append(_("  epoch {epoch:,}/{of} ").format(epoch=live.epoch, of=of))
             # Of a run that is over, and may be played, how many steps it has, and not where it is.
