@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import string
 import sys
@@ -10,11 +12,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import d2ltui.cli
 from d2ltui.cli.app import cli, main
 from d2ltui.spec.language import using
 from d2ltui.spec.width import cells
 from tests import catalogues
 from tests.catalogues import COMMANDS
+
+# A module that is imported in Chinese would keep it in its constants, for the tests of other files, too.
+for module in pkgutil.iter_modules(d2ltui.cli.__path__, "d2ltui.cli."):
+    importlib.import_module(module.name)
 
 
 def fields(text: str) -> set[tuple[str | None, str | None]]:
