@@ -339,13 +339,23 @@ async def test_a_map_of_another_process_is_listed_opened_and_followed(
     assert not stored.path.exists()
 
 
-async def test_watch_opens_the_map(open_app: Opener) -> None:
-    stored, _ = stored_map()
+async def test_watch_opens_the_map_and_follows_it_when_another_process_resumes_it(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("d2ltui.tui.services.map_runner.FOLLOW_EVERY", 0.05)
+    stored, spec = stored_map()
     stored.close()
     async with open_app(MLP, size=(120, 40), watch=stored.path) as person:
         await person.until(lambda: "map-1: stopped, 1 of 6 cells" in person.text(), "the map")
         await person.press("b")
         assert "val_accuracy   0.9" in person.text()
+        resumed = StoredMap(stored.path)
+        resumed.add(made_up(spec, (1, 0), val_accuracy=0.8))
+        await person.until(lambda: "another process trains it, 2 of 6 cells" in person.text(), "that it grows")
+        resumed.close()
+        await person.until(lambda: "map-1: stopped, 2 of 6 cells" in person.text(), "that it has stopped again")
+        await person.press("ctrl+r")
+        await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")
 
 
 async def test_a_cell_is_trained_by_itself_with_all_its_digits(open_app: Opener) -> None:

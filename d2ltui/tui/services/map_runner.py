@@ -52,26 +52,32 @@ class GrowingMap:
         self.reader: MapReader | None = None  # of one that was stored before
         self.elsewhere = False  # whether another process trains it
         self._left = threading.Event()  # nobody looks at it any more
+        self._telling = threading.Lock()  # who follows it tells nothing of it after that
 
     def follow(self) -> None:
-        """In a thread: take in what another process adds to it, as long as that trains it and somebody looks."""
+        """In a thread: take in what another process adds to it, until it is complete, or nobody looks any more.
+
+        One that was stopped may be resumed at any time.
+        """
         from d2ltui.store.errors import StoreError
         from d2ltui.store.map_reader import TRAINING
 
         assert self.reader is not None
-        left = self._left
-        try:
-            while True:
+        left, trouble, over = self._left, "", False
+        while not over:
+            trained = False
+            try:
                 trained = self.reader.status == TRAINING  # before the reading: nothing that was written last is missed
                 self.reader.poll()
-                if not trained:
-                    break
-                if left.wait(FOLLOW_EVERY):
+            except StoreError as error:
+                trouble = str(error)
+            over = bool(trouble) or (self.complete and not trained)
+            with self._telling:
+                if left.is_set():
                     return
-        except StoreError as error:
-            self.trouble = str(error)
-        self.problem = "" if self.complete else STOPPED
-        self.elsewhere = False
+                self.elsewhere, self.trouble = trained, trouble or self.trouble
+                self.problem = "" if trained or self.complete else STOPPED
+            over = over or left.wait(FOLLOW_EVERY)
 
     def begin(self) -> None:
         """Somebody looks at it."""
@@ -79,7 +85,8 @@ class GrowingMap:
 
     def leave(self) -> None:
         """Nobody looks at it any more."""
-        self._left.set()
+        with self._telling:
+            self._left.set()
 
     @property
     def complete(self) -> bool:
@@ -262,8 +269,8 @@ class MapRunner:
 
     def follow(self) -> None:
         """Take in what another process adds to the present map, until `unfollow`; it is not being followed yet."""
-        if self._shown and self._shown[-1].elsewhere:
-            present = self._shown[-1]
+        present = self.present
+        if present is not None and present.reader is not None and not (self.busy or present.complete):
             present.begin()
             threading.Thread(target=present.follow, name="d2ltui-map-follow", daemon=True).start()
 
@@ -286,6 +293,7 @@ class MapRunner:
     def _begin(self, growing: GrowingMap) -> None:
         if self.busy:
             raise RuntimeError("a map is being trained already")
+        growing.leave()  # it is told of from within now
         self._thread = threading.Thread(target=growing.carry_out, name="d2ltui-map-owner", daemon=True)
         self._thread.start()
 
