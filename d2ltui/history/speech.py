@@ -148,7 +148,7 @@ def finding_in_words(finding: Finding) -> list[str]:
 
 
 def _rate(change: LearningRateChanged) -> str:
-    return _("The learning rate is {lr} from step {step:,} on.").format(lr=setting(change.lr), step=change.step)
+    return _("The learning rate is {lr} from step {step:,} on.").format(lr=setting(change.lr), step=change.step + 1)
 
 
 def _setup(live: LiveRun) -> Iterator[str]:

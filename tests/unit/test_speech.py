@@ -87,7 +87,7 @@ def test_requests_are_told() -> None:
     assert speaker.news() == []
     live(events.StatusChanged("paused", 7))
     live(events.LearningRateChanged(7, 0.5))
-    assert speaker.news() == ["Paused after step 0.", "The learning rate is 0.5 from step 7 on."]
+    assert speaker.news() == ["Paused after step 0.", "The learning rate is 0.5 from step 8 on."]
     live(events.StatusChanged("training"))
     assert speaker.news() == ["Training again."]
 
