@@ -15,7 +15,7 @@ from d2ltui.spec.maps import MapSpec, called, quantities_of
 from d2ltui.spec.numbers import optional
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.store import home, maps
-from d2ltui.store.map_reader import STOPPED, TRAINING, MapReader
+from d2ltui.store.map_reader import INTERRUPTED, STOPPED, TRAINING, MapReader
 
 EVERY = 0.5  # seconds between two looks at a map that another process trains
 
@@ -57,7 +57,7 @@ def show(path: Path, *, as_json: bool = False, speak: bool = False) -> None:
         text.say(_("diverged: {cells}").format(cells=counted(known.diverged, "cell", ",")))
     map_report.tell_findings(known)
     map_report.tell_best(spec, known, quantity)
-    if status == STOPPED:
+    if status in (STOPPED, INTERRUPTED):
         text.say(_("d2ltui map --resume {name} continues it").format(name=reader.name))
 
 

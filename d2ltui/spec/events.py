@@ -183,7 +183,7 @@ class FindingsChanged(Event, frozen=True):
 
 
 class LearningRateChanged(Event, frozen=True):
-    """From `step` on, another learning rate."""
+    """After `step` steps another learning rate is used."""
 
     step: int
     lr: float

@@ -25,7 +25,7 @@ from d2ltui.store.environment import is_alive
 from d2ltui.store.errors import Newer, StoreError
 from d2ltui.store.listing import DAMAGED, NEWER, MapFacts, RunInfo
 
-FINISHED, STOPPED, TRAINING = "finished", "stopped", "training"
+FINISHED, STOPPED, INTERRUPTED, TRAINING = "finished", "stopped", "interrupted", "training"
 
 
 class MapReader:
@@ -77,8 +77,12 @@ class MapReader:
 
     @property
     def status(self) -> str:
-        """`training`, `finished` or `stopped`."""
-        return FINISHED if self.complete else TRAINING if self.alive else STOPPED
+        """`training`, `finished`, `stopped`, or, where its process has gone without a word, `interrupted`."""
+        if self.complete:
+            return FINISHED
+        if self.alive:
+            return TRAINING
+        return INTERRUPTED if (self.path / maps.PROCESS).exists() else STOPPED
 
     def overview(self) -> dict[str, object]:
         """Everything in plain values: the row, and each cell's figures."""

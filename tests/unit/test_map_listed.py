@@ -22,9 +22,10 @@ from d2ltui.spec.axes import parse_axis
 from d2ltui.spec.config import resolve
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
 from d2ltui.store import filters, home, maps
-from d2ltui.store.environment import STALE
+from d2ltui.store.environment import STALE, process
 from d2ltui.store.errors import NotAllowed
 from d2ltui.store.map_reader import MapReader, MapRows
+from d2ltui.tui.services.map_runner import StoredMaps
 from tests.commands import Command
 
 SPEC = MapSpec(
@@ -96,6 +97,9 @@ def test_one_that_was_left_in_the_middle_is_stopped(growing: maps.StoredMap) -> 
     reader = MapReader(growing.path)
     assert len(reader.known.cells) == 4
     assert not reader.poll()
+    (growing.path / maps.PROCESS).write_text(json.dumps({**process(), "pid": 2**22 + 1}))
+    assert (reader.status, StoredMaps.read("map-1").interrupted) == ("interrupted", True)
+    assert [row.status for row in MapRows().read()] == ["interrupted"]
 
 
 def test_one_that_grows_on_another_machine_gives_signs_of_life(
@@ -115,7 +119,7 @@ def test_one_that_grows_on_another_machine_gives_signs_of_life(
 
     for name in (maps.PROCESS, maps.CELLS):
         os.utime(growing.path / name, (long_ago, long_ago))
-    assert MapReader(growing.path).status == "stopped"
+    assert MapReader(growing.path).status == "interrupted"
     run = MapRun(SPEC, Known(), "val_accuracy", growing.add, Control())
     cells = {(2, 1): map_run.cells_of(SPEC)[2, 1]}
     assert run.train(cells, look)[1]

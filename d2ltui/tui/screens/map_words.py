@@ -67,7 +67,8 @@ def _progress(growing: GrowingMap, busy: bool) -> tuple[str, ...]:
     )
     if busy:
         return (f"{named}{done}, {rate}", f"{done}, {rate}", done) if rate else (f"{named}{done}", done)
-    word = "finished" if growing.complete else "stopped" if growing.problem == STOPPED else "failed"
+    left = "interrupted" if growing.interrupted else "stopped"
+    word = "finished" if growing.complete else left if growing.problem == STOPPED else "failed"
     word = pgettext("status", word)
     said = f"{word}, {done}"
     full = f"{named}{said}"

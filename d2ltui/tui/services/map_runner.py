@@ -51,6 +51,7 @@ class GrowingMap:
         self._stored: StoredMap | None = None
         self.reader: MapReader | None = None  # of one that was stored before
         self.elsewhere = False  # whether another process trains it
+        self.interrupted = False  # whether one did, and has gone without ending it
         self._left = threading.Event()  # nobody looks at it any more
         self._telling = threading.Lock()  # who follows it tells nothing of it after that
 
@@ -60,23 +61,24 @@ class GrowingMap:
         One that was stopped may be resumed at any time.
         """
         from d2ltui.store.errors import StoreError
-        from d2ltui.store.map_reader import TRAINING
+        from d2ltui.store.map_reader import INTERRUPTED, TRAINING
 
         assert self.reader is not None
         left, trouble, over = self._left, "", False
         while not over:
-            trained = False
             try:
-                trained = self.reader.status == TRAINING  # before the reading: nothing that was written last is missed
+                status = self.reader.status  # before the reading: nothing that was written last is missed
                 self.reader.poll()
             except StoreError as error:
-                trouble = str(error)
+                status, trouble = "", str(error)
+            trained = status == TRAINING
             over = bool(trouble) or (self.complete and not trained)
             with self._telling:
                 if left.is_set():
                     return
                 self.elsewhere, self.trouble = trained, trouble or self.trouble
                 self.problem = "" if trained or self.complete else STOPPED
+                self.interrupted = status == INTERRUPTED
             over = over or left.wait(FOLLOW_EVERY)
 
     def begin(self) -> None:
@@ -104,6 +106,7 @@ class GrowingMap:
     def carry_out(self) -> None:
         """Train what is left. Raises nothing: it is called at the bottom of a thread."""
         self.problem = self.traceback = ""
+        self.interrupted = False
         self.doing = _("loading PyTorch")
         try:
             _import_engine()
@@ -210,11 +213,12 @@ class StoredMaps:
             StoreError: where it cannot be read.
         """
         from d2ltui.store import maps
-        from d2ltui.store.map_reader import TRAINING, MapReader
+        from d2ltui.store.map_reader import INTERRUPTED, TRAINING, MapReader
 
         reader = MapReader(maps.find(name))
         growing = GrowingMap(reader.spec, "", stores=True, name=name, known=reader.known)
-        growing.reader, growing.elsewhere = reader, reader.status == TRAINING
+        status = reader.status
+        growing.reader, growing.elsewhere, growing.interrupted = reader, status == TRAINING, status == INTERRUPTED
         if not (growing.complete or growing.elsewhere):
             growing.problem = STOPPED
         return growing
