@@ -20,7 +20,7 @@ from .figures import Figure, interval, percentile
 from .keys import BURST, ESCAPE, clean
 from .terminal import Terminal
 
-RUN = ("--dataset", "circles", "--hidden", "32,32", "--epochs", "1000")  # minutes, for the cells of the usual axes
+RUN = ("--dataset", "circles", "--hidden", "32,32", "--epochs", "3000")  # minutes, for the cells of the usual axes
 MAP, TRAIN = "M", "\x12"
 RIGHT, LEFT, UP, DOWN = "\x1b[C", "\x1b[D", "\x1b[A", "\x1b[B"
 SEQUENCE = (RIGHT, "v", UP, "?", ESCAPE, LEFT, "V", DOWN)
