@@ -293,21 +293,14 @@ def _overfitting(patient: Patient, score: Score) -> events.Finding:
 
 
 def _learned_little(patient: Patient, score: Score, *, tried: bool) -> events.Finding:
-    metric = metric_title(patient.classes)
-    return events.Finding(
-        rule="not-learning",
-        severity="warning",
-        layer=None,
-        step=patient.step,
-        figure=score.val,
-        what=_(
-            "The network has learned little: validation {metric} {value} after step {step:,}, and {guess} for a guess."
-        ).format(metric=metric, value=number(score.val), step=patient.step, guess=number(patient.guess)),
-        why=_("None of the usual changes helps much: another rate, initialisation, activation or width.")
-        if tried
-        else "",
-        try_=_("Try more epochs, more units or layers, or another model; and look at the data."),
-        remedy={},
+    why = _("None of the usual changes helps much: another rate, initialisation, activation or width.")
+    return _too_little(
+        patient,
+        score,
+        "warning",
+        _("The network has learned little: validation {metric} {value} after step {step:,}, and {guess} for a guess."),
+        why if tried else "",
+        _("Try more epochs, more units or layers, or another model; and look at the data."),
     )
 
 
@@ -319,17 +312,23 @@ def _not_learning(patient: Patient, score: Score, *, tried: bool) -> events.Find
             "Its cause was not looked for: that takes further runs, and is done for a run that is trained by itself."
         )
         try_ = _("Train it by itself with d2ltui train, or in the application.")
-    metric = metric_title(patient.classes)
-    return events.Finding(
-        rule="not-learning",
-        severity="alarm",
-        layer=None,
-        step=patient.step,
-        figure=score.val,
-        what=_(
-            "The network has learned nothing: validation {metric} {value} after step {step:,}, and {guess} for a guess."
-        ).format(metric=metric, value=number(score.val), step=patient.step, guess=number(patient.guess)),
-        why=why,
-        try_=try_,
-        remedy={},
+    return _too_little(
+        patient,
+        score,
+        "alarm",
+        _("The network has learned nothing: validation {metric} {value} after step {step:,}, and {guess} for a guess."),
+        why,
+        try_,
     )
+
+
+def _too_little(
+    patient: Patient, score: Score, severity: events.Severity, what: str, why: str, try_: str
+) -> events.Finding:
+    what = what.format(
+        metric=metric_title(patient.classes),
+        value=number(score.val),
+        step=patient.step,
+        guess=number(patient.guess),
+    )
+    return events.Finding("not-learning", severity, None, patient.step, score.val, what, why, try_, {})
