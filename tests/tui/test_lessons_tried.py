@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import msgspec
 import pytest
-from person import Opener
+from person import PATIENCE, Opener
 from small_lessons import open_lesson, verdict
 
 from d2ltui.lessons import LESSONS
 from d2ltui.store import home, listing
 from d2ltui.tui.screens import outcomes
+from d2ltui.tui.services.lesson_store import LessonsStored
 
 pytestmark = pytest.mark.usefixtures("small_lessons")
 
@@ -91,6 +93,35 @@ async def test_a_run_on_a_lessons_own_data_comes_to_the_screen_after_something_t
         assert not person.live.is_configured
         await person.press("tab")
         assert "You tried it" not in person.status
+
+
+async def test_an_experiment_that_is_chosen_before_the_store_has_been_read_brings_its_run(
+    open_app: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_read, read = threading.Event(), LessonsStored.read
+
+    def slowly(stored: LessonsStored, *, writes: bool) -> None:
+        may_read.wait(PATIENCE)
+        read(stored, writes=writes)
+
+    async with open_app({}, size=(120, 40)) as person:
+        screen = await open_lesson(person, "small")
+        await person.press("enter")
+        await person.until(lambda: "does not hold" in verdict(screen), "the verdict")
+        await person.press("escape")
+        monkeypatch.setattr(LessonsStored, "read", slowly)
+        screen = await open_lesson(person, "small")
+        await person.press("e", "enter")
+        await person.until(lambda: "looking for the stored run" in person.text(), "what it waits for")
+        await person.press("enter")
+        assert person.app.screen is screen
+        # It is forgotten by who leaves.
+        await person.press("escape")
+        screen = await open_lesson(person, "small")
+        await person.press("e", "enter")
+        may_read.set()
+        await person.until(lambda: person.app.run_name.startswith("small-short-"), "the run of the experiment")
+        assert person.app.screen is person.main
 
 
 async def test_enter_below_the_verdict_goes_on_to_what_to_try_and_measures_nothing_again(open_app: Opener) -> None:

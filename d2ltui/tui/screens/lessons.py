@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 NARROW, ROOMY, WIDE = 100, 120, 160  # columns: the list or the page alone; a wider list; the page beside the figure
 LISTS = (30, 36, 44)  # columns of the list, below NARROW, below ROOMY, from there on
 SEE_ROWS = 14  # of the figure's pane, below which nothing but the figure stands in it
+PATIENCE = 5.0  # seconds for a store that does not answer, before an experiment goes into the form without its run
 VERDICT_SHARE = 0.7  # of the page's height, at most: some of the text is always to be seen
 
 
@@ -89,6 +90,7 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         self._lessons = list(LESSONS.values())
         self._stored = LessonsStored(self._lessons)
         self._looking: asyncio.Task[None] | None = None
+        self._choosing: asyncio.Task[None] | None = None
         self._seen: tuple[object, ...] = ()  # the verdicts that there were when the store was last looked at
         self._told: set[str] = set()
         self._list_pane, self._figure_pane = LessonList(self._lessons), FigurePane()
@@ -208,9 +210,21 @@ class LessonsScreen(Hosted, Once, BatchedScreen, Screen[Chosen | None]):
         self.set_focus(trials[0] if within else choices[0])
 
     def on_choice_chosen(self, message: Choice.Chosen) -> None:
-        """Into the form, with the last run of it on the screen."""
-        lesson, number, says = self.lesson, message.choice.number, ""
-        if message.choice in self._page_pane.experiments:
+        """Into the form, with the last run of it on the screen; which that is is known once the store has been read."""
+        if self._looking is None or self._looking.done():
+            self._choose(self.lesson, message.choice)
+        elif self._choosing is None or self._choosing.done():
+            self._choosing = begin(self.app, self._choose_once_read(self.lesson, message.choice, self._looking))
+
+    async def _choose_once_read(self, lesson: Lesson, choice: Choice, looking: asyncio.Task[None]) -> None:
+        self.say(_("looking for the stored run …"))
+        await asyncio.wait([looking], timeout=PATIENCE)
+        if self.is_current and self.lesson is lesson:  # nobody has gone elsewhere in the meantime
+            self._choose(lesson, choice)
+
+    def _choose(self, lesson: Lesson, choice: Choice) -> None:
+        number, says = choice.number, ""
+        if choice in self._page_pane.experiments:
             self.host.measuring.chosen = None
             role = lesson.experiments[number].role
             given = lesson.fields_of(role)
