@@ -104,7 +104,13 @@ RUNS_KEYS: tuple[Key, ...] = (
     ),
     Key("c", "continue_run", "resume", "resume a run that was stopped or interrupted", rank=3),
     Key("b", "baseline", "baseline", "the run that the others are compared with: always curve a", rank=9),
-    Key("s", "sort", "sort", "newest first, by validation loss, by validation metric, by name", rank=5),
+    Key(
+        "s",
+        "sort",
+        "sort",
+        "newest first, by validation loss, by validation metric, by name; a click on a heading: by that column",
+        rank=5,
+    ),
     Key("C", "columns", "columns", "the table's columns: any hyperparameter, figure or fact; remembered", rank=8),
     Key("slash", "filter", "filter", "filter the runs, such as by lr>=0.1 model=mlp", "/", rank=6),
     Key(

@@ -255,6 +255,7 @@ def main(arguments: Sequence[str]) -> int:
             first = run.first
             score.noticed += first is not None
             named = first is not None and first.rule in fault.rules
+            named = named and (not fault.setting or fault.setting in first.remedy)
             score.named += named
             after = math.nan
             if fault.spoil is None:

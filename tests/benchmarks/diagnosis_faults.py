@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from d2ltui.data import Dataset
+from d2ltui.spec import catalogue
 from d2ltui.spec.config import RunConfig
 
 
@@ -22,6 +23,7 @@ class Fault:
     kind: str
     rules: tuple[str, ...]
     change: dict[str, Any] = field(default_factory=dict)
+    setting: str = ""  # that the remedy has to change, where the rule alone does not tell which it is
     spoil: Callable[[Dataset, torch.Generator], Dataset] | None = None  # data that no remedy mends
 
 
@@ -40,8 +42,15 @@ def faults(config: RunConfig, chance: random.Random) -> list[Fault]:
         Fault("weight decay", ("over-regularised",), {"weight_decay": rounded(log(0.03, 10))}),
         Fault("unscaled data", ("data-scale",), spoil=_scaled(log(30, 3000) ** chance.choice((1, -1)))),
     ]
+    clipped = {"clip_norm": rounded(log(1e-6, 1e-3))}
+    found.append(Fault("clipping", ("learning-rate-low",), clipped, setting="clip_norm"))
+    if catalogue.has_use("momentum", {"optimizer": config.optimizer}):
+        heavy = {"momentum": round(1 - log(1e-5, 3e-3), 6)}
+        found.append(Fault("momentum", ("learning-rate-high",), heavy, setting="momentum"))
     if config.task == "classification":
+        smooth = {"label_smoothing": round(chance.uniform(0.85, 0.999), 3)}
         found += [
+            Fault("label smoothing", ("over-regularised",), smooth, setting="label_smoothing"),
             Fault("random labels", ("labels-random",), spoil=_shuffled),
             Fault("rare labels", ("label-imbalance",), spoil=_unbalanced),
         ]

@@ -392,6 +392,6 @@ async def test_a_screen_that_closes_bears_what_was_on_its_way(open_app: Opener) 
             await person.press("escape")
             await person.until(lambda: person.app.screen is person.main, "the main screen")
             await screen.remove_children()
-            for late in ("_show_curves", "_show_runs", "_arrange", "tick"):
+            for late in ("_show_curves", "show_runs", "_arrange", "tick"):
                 if hasattr(screen, late):
                     getattr(screen, late)()

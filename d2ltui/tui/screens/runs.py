@@ -31,7 +31,6 @@ from d2ltui.tui.screens.runs_actions import RunActions
 from d2ltui.tui.screens.runs_curves import Histories, Shown, about, differences
 from d2ltui.tui.screens.runs_fan import picture_of
 from d2ltui.tui.screens.runs_groups import RunGroups
-from d2ltui.tui.screens.runs_order import ORDERS, place
 from d2ltui.tui.services.defects import drawn
 from d2ltui.tui.services.threads import begin, in_thread
 from d2ltui.tui.widgets.keys_line import KeysLine
@@ -90,7 +89,6 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self._letters: dict[str, int] = {}  # of the curves that are drawn, by their runs
         self._told: dict[str, str] = {}  # why marked runs have no curves
         self.followed = ""  # a group, of which each run is marked as soon as there is one
-        self._sort = 0
         self._shown = Shown()
         self._columns_read = False
         self._filter = ""
@@ -118,7 +116,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
 
     def begin(self) -> None:
         """Read the store now, and again every two seconds."""
-        self._show_runs()
+        self.show_runs()
         self.refresh_runs()
         self.set_interval(POLL_EVERY, self.refresh_runs)
 
@@ -189,7 +187,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         joined = [run for run in runs or () if self.followed and run.group == self.followed]
         before = len(self._marked)
         self._marked += [run.name for run in joined if run.name not in self._marked]
-        self._show_runs()
+        self.show_runs()
         if len(self._marked) > before:
             self._arrange()
         # Its process held it when it was marked; or trains it on.
@@ -198,7 +196,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         ):
             self._show_curves()
 
-    def _show_runs(self) -> None:
+    def show_runs(self) -> None:
         """Show those of the runs, as they were read last, that the filter lets through."""
         pane = self._table_pane
         if self._all is None:
@@ -214,10 +212,10 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         none = _("no run is stored yet: escape, then ctrl+r, trains one")
         self._problem_line.update("" if runs else _("no run matches: / changes the filter") if self._all else none)
         self._problem_line.display = not runs
-        runs.sort(key=partial(place, self._sort))
-        self._runs, self._rows = runs, self._groups.rows(runs, folds=not self._filter.strip())
+        self._runs = runs = self._order.arranged(runs)
+        self._rows = self._groups.rows(runs, folds=not self._filter.strip())
         self._share_rows()
-        pane.subtitle(self._problem or f"{_how_many(runs)}, {ORDERS[self._sort]}")
+        pane.subtitle(self._problem or f"{_how_many(runs)}, {self._order.title}")
         self.refill()
 
     def refill(self) -> None:
@@ -283,11 +281,6 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         self._shown = self._shown.over_another_axis()
         self._show_curves()
 
-    def action_sort(self) -> None:
-        """The next order."""
-        self._sort = (self._sort + 1) % len(ORDERS)
-        self._show_runs()
-
     def action_filter(self) -> None:
         """Type conditions."""
         self.query_one("#filter", Input).focus()
@@ -295,7 +288,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter as one types."""
         self._filter = event.value
-        self._show_runs()
+        self.show_runs()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Back to the table, if there is a run in it."""
@@ -316,7 +309,7 @@ class RunsScreen(RunActions, Hosted, Once, BatchedScreen, Screen[Path | str | No
         """Show the run on the main screen; open a group, or close it."""
         if (group := self._groups.of(self._table.selected)) is not None:
             following = self._groups.toggle(group)
-            self._show_runs()
+            self.show_runs()
             self._table.select(following)
         elif (found := self._map_selected()) is not None:
             self.dismiss(found.path)

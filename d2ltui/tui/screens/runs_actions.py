@@ -14,9 +14,12 @@ from d2ltui.tui.host import Hosted
 from d2ltui.tui.screens.dialogs import AskScreen, ConfirmScreen
 from d2ltui.tui.screens.once import Once
 from d2ltui.tui.screens.runs_columns import ColumnsScreen
+from d2ltui.tui.screens.runs_order import NEWEST_FIRST
 from d2ltui.tui.services.threads import in_thread
 
 if TYPE_CHECKING:
+    from textual.widgets import DataTable
+
     from d2ltui.store.listing import RunInfo
     from d2ltui.tui.screens.runs_groups import RunGroups
     from d2ltui.tui.widgets.runs_table import RunsTable
@@ -28,9 +31,14 @@ class RunActions(Hosted, Once):
     _table: RunsTable
     _groups: RunGroups
     _runs: list[RunInfo]  # those that are shown
+    _order = NEWEST_FIRST
 
     def refresh_runs(self, *, changed: bool = False) -> None:
         """Read the list of runs."""
+        raise NotImplementedError
+
+    def show_runs(self) -> None:
+        """Show those that were read."""
         raise NotImplementedError
 
     def renamed(self, name: str, new: str) -> None:
@@ -40,6 +48,17 @@ class RunActions(Hosted, Once):
     def deleted(self, names: Sequence[str]) -> None:
         """These runs are gone."""
         raise NotImplementedError
+
+    def action_sort(self) -> None:
+        """The next order."""
+        self._order = self._order.following()
+        self.show_runs()
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        """A click on a heading: by that column, and the other way round by the next."""
+        if column := self._table.name_of(event.column_index):
+            self._order = self._order.by(column)
+            self.show_runs()
 
     def _map_selected(self) -> RunInfo | None:
         """The map under the cursor; None where that is something else."""

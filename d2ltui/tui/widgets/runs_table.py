@@ -121,6 +121,10 @@ class RunsTable(DataTable[Text]):
         names = list(self._shown)
         return names[self.cursor_row] if self.row_count and 0 <= self.cursor_row < len(names) else None
 
+    def name_of(self, column: int) -> str:
+        """The name of the column there; "" of that of the marks."""
+        return self._columns()[column]
+
     def select(self, name: str) -> None:
         """Put the cursor on the row with that name, where there is one."""
         if name in self._shown:
