@@ -7,7 +7,7 @@ its own before anything is said. `suspicion` tells how far it is, in powers of t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from d2ltui.diagnosis import remedies
@@ -80,6 +80,17 @@ def with_remedy(config: RunConfig, remedy: Remedy) -> RunConfig | None:
         return resolve(given)
     except ConfigError:
         return None
+
+
+def none_helps(tried: Sequence[Cause], *, much: bool = False) -> str:
+    """The sentence that says which settings were changed in vain; "" where none was."""
+    names = list(dict.fromkeys(name for cause in tried for name in (cause.remedy or (_("the inputs' scale"),))))
+    if not names:
+        return ""
+    settings = _(" and ").join(filter(None, (_(", ").join(names[:-1]), names[-1])))
+    said = _("{settings}: other values were tried, and none helps.")
+    helps_little = _("{settings}: other values were tried, and none helps much.")
+    return (helps_little if much else said).format(settings=settings)
 
 
 def command_with(config: RunConfig, remedy: Remedy) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.causes import Cause, none_helps, possible_causes, with_remedy
 from d2ltui.diagnosis.remedies import in_words
 from d2ltui.diagnosis.thresholds import (
     AT_START,
@@ -46,9 +46,9 @@ def read_memory(bench: Workbench) -> Reading:
     told = {"samples": own.samples, "steps": own.steps, "score": own.score, "learned": own.learned}
     left = 1 - own.learned
     severity = severity_at_start("by_heart", left)
-    wrong = _cause(bench, own) if severity is not None else None
+    wrong, tried = _cause(bench, own) if severity is not None else (None, [])
     if wrong is None and left >= HEART_NOTHING:
-        why = _("None of the usual changes helps: another rate, initialisation, activation, width, no regularisation.")
+        why = none_helps(tried)
         try_ = _("Look at the data: are there samples with equal inputs and different labels?")
         what = _("The network can't learn {samples} by heart: {metric} {score}.").format(
             samples=samples, metric=metric, score=number(own.score)
@@ -57,14 +57,16 @@ def read_memory(bench: Workbench) -> Reading:
     return Reading("by heart", line, {"by_heart": told}, wrong)
 
 
-def _cause(bench: Workbench, own: Memory) -> Finding | None:
-    """The setting with another value of which the samples are learned; None where there is none."""
+def _cause(bench: Workbench, own: Memory) -> tuple[Finding | None, list[Cause]]:
+    """The setting with another value of which the samples are learned, or None where there is none; what was tried."""
+    tried: list[Cause] = []
     scale = float(bench.data.x_train.double().square().mean().sqrt())
     best: tuple[float, Cause, Memory] | None = None
     for cause in possible_causes(bench.config, bench.data.info, scale):
         changed = with_remedy(bench.config, cause.remedy)
         if changed is None or "epochs" in cause.remedy or (cause.suspicion < SUSPICIOUS and best is not None):
             continue
+        tried.append(cause)
         after = learn_by_heart(bench, changed, cause.factor)
         gain = after.learned - own.learned
         if gain >= HEART_GAIN and (best is None or gain > best[0] + 0.2):
@@ -72,7 +74,7 @@ def _cause(bench: Workbench, own: Memory) -> Finding | None:
         if best is not None and best[2].learned >= 0.9:
             break  # the most suspicious ones come first
     if best is None:
-        return None
+        return None, tried
     gain, cause, after = best
     metric = metric_title(bench.classes)
     grave = 1 - own.learned >= AT_START["by_heart"].alarm and cause.rule != "underfitting"
@@ -96,4 +98,4 @@ def _cause(bench: Workbench, own: Memory) -> Finding | None:
             change=change
         ),
         remedy=dict(cause.remedy),
-    )
+    ), tried

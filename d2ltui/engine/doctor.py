@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from d2ltui.data import Dataset
-from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
+from d2ltui.diagnosis.causes import Cause, none_helps, possible_causes, with_remedy
 from d2ltui.diagnosis.evidence import floors
 from d2ltui.diagnosis.live import without_opposites
 from d2ltui.diagnosis.remedies import in_words, regularise
@@ -27,6 +27,7 @@ from d2ltui.diagnosis.thresholds import (
     GAIN,
     GRAVE,
     KNOWN,
+    LITTLE,
     NEAR_GUESS,
     ROOM,
     SUSPICIOUS,
@@ -82,6 +83,8 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
     clueless = patient.diverged or score.val <= beyond
     by_heart = _knows_by_heart(patient, score)
     little = not (clueless or by_heart) and score.val <= patient.guess + patient.little * (1 - patient.guess)
+    ahead = not patient.diverged and _far_ahead(patient, score)
+    tried: list[Cause] = []
     cause = of_broken_data(patient) or of_labels(patient, score)
     if patient.classes:
         looked_at += [part for part in OF_DATA if part not in looked_at]
@@ -100,13 +103,14 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
             cause, more = _by_trial(patient, trial, tell, suspicious=False, least=GRAVE)
             tried += more
         if tried:
-            looked_at.append(_("what {settings} would bring").format(settings=counted(tried, "other setting")))
-    if cause is None and by_heart:
+            looked_at.append(_("what {settings} would bring").format(settings=counted(len(tried), "other setting")))
+    if cause is None and (by_heart or (ahead and (little or clueless))):
         cause = _overfitting(patient, score)
     if cause is None and little:
-        cause = _learned_little(patient, score, tried=trial is not None)
+        cause = _learned_little(patient, score, tried)
     if cause is None and clueless:
-        cause = (_seen(patient) if trial is None else None) or _not_learning(patient, score, tried=trial is not None)
+        seen = _seen(patient) if trial is None else None
+        cause = seen or _not_learning(patient, score, tried if trial is not None else None)
     if cause is not None:
         return (cause, *_consequences(patient, cause))
     return _in_peace(patient, score)
@@ -167,8 +171,8 @@ def _consequences(patient: Patient, cause: events.Finding) -> list[events.Findin
 
 def _by_trial(
     patient: Patient, trial: Trial, tell: Progress, *, suspicious: bool = True, others: bool = True, least: float = GAIN
-) -> tuple[events.Finding | None, int]:
-    """The cause, where a change brings `least`; and how many were tried, of the `suspicious` ones and the `others`."""
+) -> tuple[events.Finding | None, list[Cause]]:
+    """The cause, where a change brings `least`; and what was tried, of the `suspicious` ones and the `others`."""
     data, config = patient.data, patient.config
     scale = float(data.x_train.double().square().mean().sqrt())
     oscillates = any(symptom.rule == "oscillation" for symptom in patient.symptoms)
@@ -201,13 +205,13 @@ def _by_trial(
                 break
     best = max((gain for gain, _, _ in tried), default=0.0)
     if best < least:
-        return None, len(tried)
+        return None, [cause for *_, cause in tried]
     alike = (entry for entry in tried if entry[0] >= best - max(ALIKE, ALIKE_SHARE * best))
     named = max(alike, key=lambda entry: (entry[2].suspicion, entry[0]))
     better = max((entry for entry in tried if entry[2].rule == named[2].rule), key=lambda entry: entry[0])
     gain, after, cause = better if better[0] > named[0] + ALIKE else named
     found = _finding(patient, cause, own, after, epochs, grave=(suspicious and others) or gain >= GRAVE)
-    return found, len(tried)
+    return found, [cause for *_, cause in tried]
 
 
 def _change(cause: Cause) -> str:
@@ -271,6 +275,11 @@ def _knows_by_heart(patient: Patient, score: Score) -> bool:
     return not patient.diverged and score.train >= KNOWN and score.train - score.val >= 2 * GAIN
 
 
+def _far_ahead(patient: Patient, score: Score) -> bool:
+    """Whether it has learned of the training part what the validation part does not bear out."""
+    return score.train > patient.guess + LITTLE * (1 - patient.guess) and score.train - score.val >= 2 * GAIN
+
+
 def _overfitting(patient: Patient, score: Score) -> events.Finding:
     seen = next((symptom for symptom in patient.symptoms if symptom.rule == "overfitting"), None)
     if seen is not None:
@@ -292,22 +301,23 @@ def _overfitting(patient: Patient, score: Score) -> events.Finding:
     )
 
 
-def _learned_little(patient: Patient, score: Score, *, tried: bool) -> events.Finding:
-    why = _("None of the usual changes helps much: another rate, initialisation, activation or width.")
+def _learned_little(patient: Patient, score: Score, tried: Sequence[Cause]) -> events.Finding:
     return _too_little(
         patient,
         score,
         "warning",
         _("The network has learned little: validation {metric} {value} after step {step:,}, and {guess} for a guess."),
-        why if tried else "",
+        none_helps(tried, much=True),
         _("Try more epochs, more units or layers, or another model; and look at the data."),
     )
 
 
-def _not_learning(patient: Patient, score: Score, *, tried: bool) -> events.Finding:
-    why = _("None of the usual changes helps: another rate, initialisation, activation, width, no regularisation.")
-    try_ = _("Look at the data: do inputs and labels belong together, and are there enough of them?")
-    if not tried:
+def _not_learning(patient: Patient, score: Score, tried: Sequence[Cause] | None) -> events.Finding:
+    """`tried` is None where nothing could be."""
+    if tried is not None:
+        why = none_helps(tried)
+        try_ = _("Look at the data: do inputs and labels belong together, and are there enough of them?")
+    else:
         why = _(
             "Its cause was not looked for: that takes further runs, and is done for a run that is trained by itself."
         )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.labels import BALANCE, RARE, share_in_words, too_frequent
-from d2ltui.diagnosis.thresholds import AT_START, GAIN, KNOWN, NEIGHBOURS, UNRELATED
+from d2ltui.diagnosis.thresholds import AT_START, FOUND, GAIN, KNOWN, NEIGHBOURS, UNRELATED
 from d2ltui.engine.patient import Patient, Score
 from d2ltui.spec import events
 from d2ltui.spec.language import _
@@ -57,11 +57,13 @@ def of_labels(patient: Patient, score: Score) -> events.Finding | None:
             RARE,
             BALANCE,
         )
-    same = _same_label_as_neighbour(patient.data)
+    same, n = _same_label_as_neighbour(patient.data)
     chance = float((counts.double() / len(labels)).square().sum())
-    error = 3 * math.sqrt(chance * (1 - chance) / min(NEIGHBOURS, len(labels)))
     # Of few samples, so many may have their neighbour's label by chance that nothing follows from it.
-    if same <= chance + error <= chance + UNRELATED * (1 - chance) and score.val < KNOWN:
+    by_chance = chance + 3 * _error(chance, n)
+    unrelated = same <= by_chance <= chance + UNRELATED * (1 - chance)
+    # Nor does it of so noisy ones that no neighbour tells anything, where the network has found something all the same.
+    if unrelated and score.val < KNOWN and (_guessed(patient, score) or _validation_is_related(patient.data, chance)):
         return _label_finding(
             patient,
             "labels-random",
@@ -69,7 +71,7 @@ def of_labels(patient: Patient, score: Score) -> events.Finding | None:
             _(
                 "The labels have nothing to do with the inputs: of {n} samples, {same} have the label of their nearest "
                 "neighbour, and {chance} would by chance."
-            ).format(n=min(NEIGHBOURS, len(labels)), same=whole_percent(same), chance=whole_percent(chance)),
+            ).format(n=n, same=whole_percent(same), chance=whole_percent(chance)),
             _("Such labels can only be learned by heart, which does not help with new samples."),
             _("Check that inputs and labels are still in the same order."),
         )
@@ -80,12 +82,34 @@ def _label_finding(patient: Patient, rule: str, figure: float, what: str, why: s
     return events.Finding(rule, "alarm", None, patient.step, figure, what, why, try_, {})
 
 
-def _same_label_as_neighbour(data: Dataset) -> float:
-    """The share of samples whose nearest neighbour in the validation part has their label."""
+def _error(share: float, samples: int) -> float:
+    """The standard error of a share that is measured on so many samples."""
+    return math.sqrt(share * (1 - share) / max(1, samples))
+
+
+def _guessed(patient: Patient, score: Score) -> bool:
+    """Whether who always says the same would have about as many right on the validation part, and as small a loss."""
+    labels = patient.data.y_val
+    shares = torch.bincount(labels).double() / len(labels)
+    most, entropy = float(shares.max()), -float(torch.special.xlogy(shares, shares).sum())
+    lowest = min((epoch.val_loss for epoch in patient.epochs), default=math.inf)
+    return score.val <= most + 3 * _error(most, len(labels)) and lowest >= FOUND * entropy
+
+
+def _validation_is_related(data: Dataset, chance: float) -> bool:
+    """Whether labels of the validation part, which are not trained on, do go with their inputs."""
+    x, y = _spread(data.x_val, data.y_val)
+    others = torch.cdist(x, x).fill_diagonal_(math.inf).argmin(dim=1)
+    same = float((y[others] == y).double().mean())
+    return len(y) > 1 and same > chance + 6 * _error(chance, len(y))
+
+
+def _same_label_as_neighbour(data: Dataset) -> tuple[float, int]:
+    """The share of samples whose nearest neighbour in the validation part has their label; of how many samples."""
     x, y = _spread(data.x_train, data.y_train)
     other, labels = _spread(data.x_val, data.y_val, 4 * NEIGHBOURS)
     nearest = torch.cdist(x, other).argmin(dim=1)
-    return float((labels[nearest] == y).double().mean())
+    return float((labels[nearest] == y).double().mean()), len(y)
 
 
 def _spread(x: Tensor, y: Tensor, most: int = NEIGHBOURS) -> tuple[Tensor, Tensor]:
