@@ -10,14 +10,16 @@ from d2ltui.charts import of_map
 from d2ltui.charts.export_map import picture as svg_of
 from d2ltui.cli import map_report, text
 from d2ltui.spec.axes_usual import axis_text
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.maps import MapSpec, called, quantities_of
 from d2ltui.spec.numbers import optional
 from d2ltui.spec.text import counted, json_line, printable
 from d2ltui.store import home, maps
+from d2ltui.store.errors import StoreError
 from d2ltui.store.map_reader import INTERRUPTED, STOPPED, TRAINING, MapReader
 
 EVERY = 0.5  # seconds between two looks at a map that another process trains
+PATIENCE = 20  # looks in a row that fail: a network may be away for a while
 
 
 def _done(cells: int, spec: MapSpec) -> str:
@@ -71,10 +73,17 @@ def follow(path: Path) -> int:
     spec = reader.spec
     quantity = map_report.quantity_of(spec.config, None)
     text.say(f"{reader.name}: {of_map.title(spec)}, {axis_text(spec.x)} {axis_text(spec.y)}")
-    told = -1
+    told, failures = -1, 0
     while True:
         status = reader.status  # before the reading: what a process wrote just before its end is not missed
-        reader.poll()
+        try:
+            reader.poll()
+        except StoreError:
+            if (failures := failures + 1) == PATIENCE:
+                raise
+            time.sleep(EVERY)
+            continue
+        failures = 0
         known = reader.known
         if len(known.cells) != told:
             told = len(known.cells)
@@ -86,7 +95,8 @@ def follow(path: Path) -> int:
         if reader.complete or status != TRAINING:
             map_report.tell_findings(known)
             more = _("d2ltui map --resume {name} continues it").format(name=reader.name)
-            text.say("finished" if reader.complete else _("stopped: {more}").format(more=more))
+            ended = _("interrupted: {more}") if status == INTERRUPTED else _("stopped: {more}")
+            text.say(pgettext("status", "finished") if reader.complete else ended.format(more=more))
             return 0
         time.sleep(EVERY)
 

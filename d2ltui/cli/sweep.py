@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import math
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -84,7 +85,8 @@ def train_all(
     are trained in as many processes as `jobs` says.
     """
     out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
-    group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}"
+    # The process's number, too: two commands may begin in the same second, and one of them may have ended.
+    group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     table = _Table(configs, fields)
     ended: dict[int, Ended] = {}
     lost = ""

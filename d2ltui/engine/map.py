@@ -105,6 +105,7 @@ class MapTraining:
         puts the cells of a level into the order in which they are trained. `over` has slices of them trained
         elsewhere, and says what comes of them; it ends by itself where the control asks for that.
         """
+        threads = torch.get_num_threads()
         try:
             if over is None:
                 self._load()
@@ -126,6 +127,8 @@ class MapTraining:
                     raise Stopped
         except (Stopped, LoadCancelled):
             return False
+        finally:
+            torch.set_num_threads(threads)
         return True
 
     def train_slices(self, slices: Sequence[list[Cell]]) -> dict[Cell, Figures]:
@@ -186,7 +189,7 @@ class MapTraining:
 
     def _train_slice(self, cells: list[Cell]) -> Mapping[Cell, Figures]:
         """In a thread of its own."""
-        torch.set_num_threads(1)  # of this thread: the slices beside it have the other cores
+        torch.set_num_threads(1)  # the slices beside it have the other cores; of later threads, too: see `train`
         configs = [config for cell in cells for config in self._cells[cell]]
         if may_join(configs[0]) is None:
             members = [self._train_alone(config) for config in configs]

@@ -36,6 +36,10 @@ class NotAllowed(StoreError):
     """What was asked for can be no run, name or filter: a wrong argument."""
 
 
+class InUse(StoreError):
+    """Another process writes it."""
+
+
 class Damaged(StoreError):
     """A run's database is gone, or holds other bytes than were written. The run's checkpoint may be whole."""
 

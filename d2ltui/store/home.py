@@ -12,12 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from d2ltui.spec.files import open_regular, read_regular
 from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
-from d2ltui.store.errors import NotAllowed, StoreError, reason
+from d2ltui.store.errors import InUse, NotAllowed, StoreError, reason
 
 try:
     import fcntl
@@ -133,13 +133,15 @@ def path_of(name: str) -> Path:
     return path
 
 
-def create(stem: str, fill: Callable[[Path], None]) -> Path:
-    """A new run's directory, called `stem` and the next number, complete: `fill` has put everything into it.
+def create(stem: str, fill: Callable[[Path], object], parent: Path | None = None) -> Path:
+    """A new directory, called `stem` and the next number, complete: `fill` has put everything into it.
+
+    It is in `parent`, or, as a new run's, in `runs_dir()`.
 
     Raises:
         OSError: where it cannot be made. Whatever `fill` raises passes.
     """
-    parent = runs_dir()
+    parent = parent or runs_dir()
     parent.mkdir(parents=True, exist_ok=True)
     _tidy(parent)
     made = Path(tempfile.mkdtemp(prefix=MADE, dir=parent))
@@ -246,27 +248,33 @@ def put_aside(path: Path) -> str:
 
 
 class Lock:
-    """The right to write a run, held by one process; the system gives it up when the process ends, however it ends."""
+    """The right to write a run, held by one process; the system gives it up when the process ends, however it ends.
 
-    def __init__(self, path: Path) -> None:
+    Or a map: `kind` is the word for it.
+    """
+
+    def __init__(self, path: Path, kind: Literal["run", "map"] = "run") -> None:
         """Take it.
 
         Raises:
-            StoreError: where another process has it, or the directory cannot be written.
+            InUse: where another process has it.
+            StoreError: where the directory cannot be written.
         """
         try:
             self._file = open_regular(path / LOCK, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StoreError(
-                _("run: {name} cannot be written ({reason})").format(name=path.name, reason=reason(error))
+                _("{kind}: {name} cannot be written ({reason})").format(kind=kind, name=path.name, reason=reason(error))
             ) from None
         if fcntl is not None:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(self._file)
-                raise StoreError(
-                    _("run: {name} is in use by another process; stop it there first").format(name=path.name)
+                raise InUse(
+                    _("{kind}: {name} is in use by another process; stop it there first").format(
+                        kind=kind, name=path.name
+                    )
                 ) from None
             except OSError:
                 pass  # a file system without locks

@@ -79,7 +79,7 @@ class StoredMap:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = home.Lock(path)
+        self._lock = home.Lock(path, "map")
         try:
             self._file = os.fdopen(open_regular(path / CELLS, os.O_RDWR | os.O_CREAT | os.O_APPEND), "ab")
             self._end_line()
@@ -104,21 +104,16 @@ class StoredMap:
         Raises:
             StoreError: where it cannot be stored.
         """
-        parent = maps_dir()
+        text = (json_line({"version": VERSION, **_plain(spec)}) + "\n").encode()
+
+        def fill(made: Path) -> None:
+            home.write_atomically(made / DESCRIPTION, lambda file: file.write(text))
+
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            number = max((int(name.rpartition("-")[2]) for name in names()), default=0)
-            while True:
-                number += 1
-                path = parent / f"{STEM}-{number}"
-                with contextlib.suppress(FileExistsError):
-                    path.mkdir()
-                    break
-            text = json_line({"version": VERSION, **_plain(spec)}) + "\n"
-            home.write_atomically(path / DESCRIPTION, lambda file: file.write(text.encode()))
+            path = home.create(STEM, fill, maps_dir())
         except OSError as error:
             raise StoreError(
-                _("map: it cannot be stored in {parent} ({reason})").format(parent=parent, reason=reason(error))
+                _("map: it cannot be stored in {parent} ({reason})").format(parent=maps_dir(), reason=reason(error))
             ) from None
         return cls(path)
 
@@ -134,11 +129,12 @@ class StoredMap:
             if cells:
                 self._file.flush()
                 os.fsync(self._file.fileno())
-            os.utime(self.path / PROCESS)
         except OSError as error:
             raise StoreError(
                 _("map: {name} cannot be written ({reason})").format(name=self.path.name, reason=reason(error))
             ) from None
+        with contextlib.suppress(OSError):  # the map goes on; to others its process seems gone until the next sign
+            os.utime(self.path / PROCESS)
 
     def close(self) -> None:
         """Let others have it."""

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from person import Opener, Person
+from small_maps import MLP, made_up, stored_map
 
 from d2ltui.spec.axes import base_config, parse_axis
-from d2ltui.spec.maps import CURVES, SAID, Cell, Figures, MapSpec
+from d2ltui.spec.maps import SAID, MapSpec
 from d2ltui.store.maps import StoredMap, read
 from d2ltui.tui.screens.map import MapScreen
 from d2ltui.tui.services.map_runner import GrowingMap, MapRunner
 from tests.failing_device import FAILED, Device
 from tests.selection import long_after
 
-MLP: dict[str, object] = {"model": "mlp", "dataset": "circles", "hidden": "4", "epochs": 2, "batch_size": 400}
 X, Y = "lr=0.01:1e30:3", "init_std=0.1:1:2"
 
 
@@ -171,17 +171,6 @@ class Unmoved(MapRunner):
             self.present.problem = "stopped by you"
 
 
-def made_up(spec: MapSpec, *cells: Cell, **figures: Any) -> dict[Cell, Figures]:
-    usual: Figures = {
-        "val_accuracy": 0.5, "val_loss": 0.7, "train_loss": 0.7, "dead": 0.0, "saturated": None,
-        "gradient-ratio": 2.0, "finding": None, "status": "finished",
-        CURVES: {"epoch": [1, 2], "train_loss": [0.9, 0.7], "val_loss": [0.9, 0.7], "val_accuracy": [0.4, 0.5]},
-    }  # fmt: skip
-    return {
-        cell: {**usual, **figures} for cell in cells or [(i, j) for i in range(spec.columns) for j in range(spec.rows)]
-    }
-
-
 @pytest.mark.parametrize(("size", "ascii"), long_after(1, [((80, 24), False), ((80, 24), True), ((200, 60), False)]))
 async def test_it_is_drawn_as_it_grows_at_every_size_and_nothing_else_trains_meanwhile(
     open_app: Opener, size: tuple[int, int], ascii: bool
@@ -291,71 +280,6 @@ def test_what_goes_wrong_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch, 
     assert growing.complete
     assert growing.problem == ""
     assert "cannot be stored" in growing.trouble
-
-
-def stored_map() -> tuple[StoredMap, MapSpec]:
-    """One of six cells, of which one is known; until it is closed, this process trains it."""
-    x, y = parse_axis("x", "lr=0.01:1:3"), parse_axis("y", "init_std=0.1:1:2")
-    spec = MapSpec(base_config(MLP, x, y), x, y, 1, tuple(MLP))
-    stored = StoredMap.create(spec)
-    stored.add(made_up(spec, (0, 0), val_accuracy=0.9))
-    return stored, spec
-
-
-async def test_a_map_of_another_process_is_listed_opened_and_followed(
-    open_app: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("d2ltui.tui.services.map_runner.FOLLOW_EVERY", 0.05)
-    stored, spec = stored_map()
-    async with open_app(MLP, size=(120, 40)) as person:
-        await person.press("R")
-        await person.until(lambda: "1/6 cells" in person.text(), "the list")
-        assert "0 runs, 1 map" in person.text()
-        for key, said in (
-            ("space", "map-1 is a map: it has no curves of its own; enter opens it"),
-            ("n", "map-1 is a map: it keeps its name; N writes a note about it"),
-            ("c", "map-1 is a map: enter opens it, ctrl+r continues it there"),
-            ("d", "map-1 is in progress: stop it first"),
-        ):
-            await person.press(key)
-            await person.until(lambda said=said: any(said in one.message for one in person.app._notifications), said)
-        await person.press("N")
-        await person.press(*"first", "enter")
-        await person.until(lambda: "first" in person.text(), "the note")
-        await person.press("enter")
-        await person.until(lambda: "another process trains it, 1 of 6 cells" in person.text(), "the map")
-        await person.press("ctrl+r")
-        assert "another process trains this map" in person.text()
-        left = [(column, row) for column in range(3) for row in range(2) if column + row]
-        stored.add(made_up(spec, *left))
-        await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")
-        stored.close()
-        await person.press("escape", "R")
-        await person.until(lambda: "6/6 cells" in person.text(), "the list again")
-        await person.press("d")
-        await person.until(lambda: "Delete map-1 for good?" in person.text(), "the question")
-        await person.press("y")
-        await person.until(lambda: "6/6 cells" not in person.text(), "that it is gone")
-    assert not stored.path.exists()
-
-
-async def test_watch_opens_the_map_and_follows_it_when_another_process_resumes_it(
-    open_app: Opener, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("d2ltui.tui.services.map_runner.FOLLOW_EVERY", 0.05)
-    stored, spec = stored_map()
-    stored.close()
-    async with open_app(MLP, size=(120, 40), watch=stored.path) as person:
-        await person.until(lambda: "map-1: stopped, 1 of 6 cells" in person.text(), "the map")
-        await person.press("b")
-        assert "val_accuracy   0.9" in person.text()
-        resumed = StoredMap(stored.path)
-        resumed.add(made_up(spec, (1, 0), val_accuracy=0.8))
-        await person.until(lambda: "another process trains it, 2 of 6 cells" in person.text(), "that it grows")
-        resumed.close()
-        await person.until(lambda: "map-1: stopped, 2 of 6 cells" in person.text(), "that it has stopped again")
-        await person.press("ctrl+r")
-        await person.until(lambda: "finished, 6 of 6 cells" in person.text(), "the end")
 
 
 async def test_a_cell_is_trained_by_itself_with_all_its_digits(open_app: Opener) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -70,3 +71,21 @@ def test_a_slice_that_fails_ends_those_beside_it(monkeypatch: pytest.MonkeyPatch
         training.train(lambda ready: None)
     assert control.stopping
     assert training.steps < 100_000, "the other one was not trained to its end"
+
+
+def test_threads_that_begin_after_a_map_have_as_many_as_before() -> None:
+    before = torch.get_num_threads()
+    found: list[int] = []
+
+    def in_a_thread(work: Callable[[], object]) -> None:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    try:
+        torch.set_num_threads(3)
+        in_a_thread(lambda: MapTraining(row(2), Control(), 2).train(lambda ready: None))
+        in_a_thread(lambda: found.append(torch.get_num_threads()))
+    finally:
+        torch.set_num_threads(before)
+    assert found == [3]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -23,7 +24,7 @@ from d2ltui.spec.config import resolve
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
 from d2ltui.store import filters, home, maps
 from d2ltui.store.environment import STALE, process
-from d2ltui.store.errors import NotAllowed
+from d2ltui.store.errors import NotAllowed, StoreError
 from d2ltui.store.map_reader import MapReader, MapRows
 from d2ltui.tui.services.map_runner import StoredMaps
 from tests.commands import Command
@@ -124,6 +125,56 @@ def test_one_that_grows_on_another_machine_gives_signs_of_life(
     cells = {(2, 1): map_run.cells_of(SPEC)[2, 1]}
     assert run.train(cells, look)[1]
     assert statuses == ["training"] * len(statuses) != []
+
+
+def test_a_sign_of_life_that_fails_does_not_end_the_map(growing: maps.StoredMap) -> None:
+    (growing.path / maps.PROCESS).unlink()
+    growing.add({(2, 1): figures(0.5)})
+    assert (2, 1) in maps.read(growing.path)[1]
+
+
+def test_a_map_for_which_the_disk_has_no_room_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as without_room:
+        without_room.setattr(home, "write_atomically", full)
+        with pytest.raises(StoreError, match=r"map: it cannot be stored in .*\(No space left on device\)"):
+            maps.StoredMap.create(SPEC)
+    assert maps.names() == os.listdir(maps.maps_dir()) == []
+    maps.StoredMap.create(SPEC).close()
+    assert maps.names() == ["map-1"]
+
+
+def test_speak_of_an_interrupted_one(growing: maps.StoredMap, command: Command) -> None:
+    (growing.path / maps.PROCESS).write_text(json.dumps({**process(), "pid": 2**22 + 1}))
+    status, out, _ = command("watch", "--speak", "map-1")
+    assert status == 0
+    assert out.splitlines()[-1] == "interrupted: d2ltui map --resume map-1 continues it"
+
+
+def test_speak_goes_on_when_a_network_is_back(
+    growing: maps.StoredMap, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing.close()
+    monkeypatch.setattr(map_stored, "EVERY", 0.0)
+    poll, failures = MapReader.poll, []
+
+    def away(reader: MapReader) -> bool:
+        if len(failures) < 5:
+            failures.append("away")
+            raise StoreError("map: map-1 cannot be read (Stale file handle)")
+        return poll(reader)
+
+    reader = MapReader(growing.path)
+    monkeypatch.setattr(map_stored, "MapReader", lambda path: reader)
+    monkeypatch.setattr(MapReader, "poll", away)
+    assert command("watch", "--speak", "map-1")[0] == 0
+    assert len(failures) == 5
+    monkeypatch.setattr(map_stored, "PATIENCE", 3)
+    failures.clear()
+    status, _, err = command("watch", "--speak", "map-1")
+    assert (status, "Stale file handle" in err) == (1, True)
 
 
 def test_what_is_wrong_with_one_hides_no_other(growing: maps.StoredMap, command: Command) -> None:

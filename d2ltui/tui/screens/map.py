@@ -69,6 +69,7 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
         self.trains = False  # whether the run that it is left with is to be trained at once
         self._config = config
         self._shown: object = None
+        self._trouble = ""  # as it was said last
         self._metric_curve = False
         self._axes = MapAxes(config, given)
         self._view, self._cell_view = MapView(), LinesView(id="cell", scrolls=False)
@@ -163,8 +164,9 @@ class MapScreen(StoredMapActions, Hosted, Once, BatchedScreen, Screen["RunConfig
             self._view.show(map_words.welcome(self._view.size.width))
             self._cell_view.show([])
             return
-        if trouble := map_words.trouble(growing):
+        if (trouble := map_words.trouble(growing)) or self._trouble:
             self.say(trouble)
+        self._trouble = trouble
         self._show_map(growing, quantity, cursor)
 
     def _show_map(self, growing: GrowingMap, quantity: str, cursor: Cell) -> None:

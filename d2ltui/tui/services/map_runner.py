@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import traceback
 from collections.abc import Mapping
@@ -66,23 +67,26 @@ class GrowingMap:
         assert self.reader is not None
         left, trouble, over = self._left, "", False
         while not over:
+            status = failed = ""
             try:
                 status = self.reader.status  # before the reading: nothing that was written last is missed
                 self.reader.poll()
             except StoreError as error:
-                status, trouble = "", str(error)
+                failed = str(error)  # a network, perhaps, that is back at the next look
             trained = status == TRAINING
-            over = bool(trouble) or (self.complete and not trained)
             with self._telling:
                 if left.is_set():
                     return
-                self.elsewhere, self.trouble = trained, trouble or self.trouble
-                self.problem = "" if trained or self.complete else STOPPED
-                self.interrupted = status == INTERRUPTED
-            over = over or left.wait(FOLLOW_EVERY)
+                if self.trouble == trouble:
+                    self.trouble = trouble = failed
+                if not failed:
+                    self.elsewhere, self.interrupted = trained, status == INTERRUPTED
+                    self.problem = "" if trained or self.complete else STOPPED
+            over = (self.complete and not (trained or failed)) or left.wait(FOLLOW_EVERY)
 
     def begin(self) -> None:
-        """Somebody looks at it."""
+        """Somebody looks at it, and who did before does no more."""
+        self.leave()
         self._left = threading.Event()
 
     def leave(self) -> None:
@@ -105,13 +109,15 @@ class GrowingMap:
 
     def carry_out(self) -> None:
         """Train what is left. Raises nothing: it is called at the bottom of a thread."""
+        from d2ltui.store.errors import InUse
+
         self.problem = self.traceback = ""
         self.interrupted = False
         self.doing = _("loading PyTorch")
         try:
             _import_engine()
             self._carry_out()
-        except ConfigError as error:
+        except (ConfigError, InUse) as error:
             self.problem = str(error)
         except Exception as error:  # above a thread there is nobody who would hear of it
             self.problem, self.traceback = self._why(error)
@@ -119,6 +125,21 @@ class GrowingMap:
             self.doing = ""
             if self._stored is not None:
                 self._stored.close()
+                self._stored = None  # another process may have it from now on
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Whoever looks at it later gets what another process adds to it, if all that is known here is stored."""
+        from d2ltui.store import maps
+        from d2ltui.store.errors import StoreError
+        from d2ltui.store.map_reader import MapReader
+
+        if not self.name or self.reader is not None:
+            return
+        with contextlib.suppress(StoreError):  # it is shown as it is here
+            reader = MapReader(maps.find(self.name))
+            if reader.known.cells.keys() == self.known.cells.keys():
+                self.known, self.reader = reader.known, reader
 
     def _carry_out(self) -> None:
         from d2ltui.engine.graphs import slower
@@ -144,12 +165,19 @@ class GrowingMap:
             self.problem = STOPPED
 
     def _open_store(self) -> None:
-        from d2ltui.store.errors import StoreError
+        """Take its place on disk, or go on without.
+
+        Raises:
+            InUse: where another process trains it: nothing is trained twice.
+        """
+        from d2ltui.store.errors import InUse, StoreError
         from d2ltui.store.maps import StoredMap, find
 
         try:
             self._stored = StoredMap(find(self.name)) if self.name else StoredMap.create(self.spec)
             self.name = self._stored.path.name
+        except InUse:
+            raise
         except StoreError as error:
             self._stored, self.trouble = None, _("{error}; it is trained all the same").format(error=error)
 
@@ -242,6 +270,8 @@ class MapRunner:
         self.cursor: Cell = (0, 0)
         self._shown: list[GrowingMap] = []  # the last one is the present one, each a part of the one before
         self._thread: threading.Thread | None = None
+        self._looked_at = False
+        self._following = threading.Lock()  # whether it is looked at stays as it is meanwhile
 
     @property
     def present(self) -> GrowingMap | None:
@@ -262,6 +292,8 @@ class MapRunner:
         """Train a new map, which is a `part` of the present one or takes its place; only where none is trained."""
         if not part:
             self._leave()
+        elif self._shown:
+            self._shown[-1].leave()  # it is followed again once it is shown again
         self._shown.append(GrowingMap(spec, quantity, stores=self.stores))
         self._begin(self._shown[-1])
 
@@ -272,16 +304,23 @@ class MapRunner:
         self.follow()
 
     def follow(self) -> None:
-        """Take in what another process adds to the present map, until `unfollow`; it is not being followed yet."""
-        present = self.present
-        if present is not None and present.reader is not None and not (self.busy or present.complete):
-            present.begin()
-            threading.Thread(target=present.follow, name="d2ltui-map-follow", daemon=True).start()
+        """Take in what another process adds to the present map, whenever none is trained here, until `unfollow`."""
+        with self._following:
+            self._looked_at = True
+            if not self.busy:
+                self._follow(self.present)
+
+    def _follow(self, growing: GrowingMap | None) -> None:
+        if growing is not None and growing.reader is not None and not growing.complete:
+            growing.begin()
+            threading.Thread(target=growing.follow, name="d2ltui-map-follow", daemon=True).start()
 
     def unfollow(self) -> None:
         """Nobody looks at the present map."""
-        if self._shown:
-            self._shown[-1].leave()
+        with self._following:
+            self._looked_at = False
+            if self._shown:
+                self._shown[-1].leave()
 
     def _leave(self) -> None:
         for growing in self._shown:
@@ -298,14 +337,21 @@ class MapRunner:
         if self.busy:
             raise RuntimeError("a map is being trained already")
         growing.leave()  # it is told of from within now
-        self._thread = threading.Thread(target=growing.carry_out, name="d2ltui-map-owner", daemon=True)
+        self._thread = threading.Thread(target=self._train, args=(growing,), name="d2ltui-map-owner", daemon=True)
         self._thread.start()
+
+    def _train(self, growing: GrowingMap) -> None:
+        growing.carry_out()
+        with self._following:
+            if self._looked_at and self.present is growing:
+                self._follow(growing)
 
     def widen(self) -> bool:
         """Show the map of which the present one is a part; False where there is none, or this one is being trained."""
         if self.busy or len(self._shown) < 2:
             return False
-        self._shown.pop()
+        self._shown.pop().leave()
+        self.follow()
         return True
 
     @property
