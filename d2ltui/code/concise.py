@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from d2ltui.code.lines import Line, block, forward_lines
 from d2ltui.code.scratch import Implementation
 from d2ltui.spec import catalogue
@@ -11,8 +13,31 @@ from d2ltui.spec.models import image_shape
 from d2ltui.spec.optimizers import OPTIMIZERS
 from d2ltui.spec.step_seen import of_layer
 
+_ONEDNN = """
+def product(A, B, b=None):
+    \"\"\"A Bᵀ + b by oneDNN, which computed it in the run: it rounds otherwise than MKL.\"\"\"
+    return torch.ops.mkldnn._linear_pointwise(A, B, b, "none", [], "")
 
-def _modules(config: RunConfig) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
+class Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, X, W, b):
+        ctx.save_for_backward(X, W)
+        return product(X, W, b)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        X, W = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        of_X = product(gradient, W.T) if ctx.needs_input_grad[0] else None
+        return of_X, product(gradient.T, X.T), gradient.sum(0)
+
+class OneDNNLinear(nn.Linear):
+    def forward(self, X):
+        return Product.apply(X, self.weight, self.bias)
+"""
+
+
+def _modules(config: RunConfig, onednn: Collection[int]) -> tuple[tuple[str, ...], list[tuple[str, str]]]:
     """Imports, and each layer as torch.nn has it, with the key of its line."""
     plan = catalogue.layer_plan(config)
     imports: set[str] = set()
@@ -21,7 +46,8 @@ def _modules(config: RunConfig) -> tuple[tuple[str, ...], list[tuple[str, str]]]
         made.append((f"nn.Unflatten(1, {image_shape(config.dataset_info)})", "input"))
     for spec in plan:
         if spec.kind == "linear":
-            layer = f"nn.Linear({spec.num_inputs}, {spec.num_outputs})"
+            kind = "OneDNNLinear" if spec.index in onednn else "nn.Linear"
+            layer = f"{kind}({spec.num_inputs}, {spec.num_outputs})"
         elif spec.kind == "convolution":
             padding = f", padding={spec.padding}" if spec.padding else ""
             layer = f"nn.Conv2d({spec.num_inputs}, {spec.num_outputs}, {spec.kernel}{padding})"
@@ -93,9 +119,14 @@ def optimizer_lines(config: RunConfig, *, fused: bool = False) -> tuple[tuple[st
     )
 
 
-def concise(config: RunConfig, device: str = "cpu", *, fused: bool = False) -> Implementation:
-    """The concise implementation of a model that is a chain of layers; `fused`: with the optimiser's fused kernel."""
-    imports, modules = _modules(config)
+def concise(
+    config: RunConfig, device: str = "cpu", *, fused: bool = False, onednn: Collection[int] = ()
+) -> Implementation:
+    """The concise implementation of a model that is a chain of layers.
+
+    `fused`: with the optimiser's fused kernel; `onednn`: the layers whose products oneDNN computes, by their index.
+    """
+    imports, modules = _modules(config, onednn)
     more, optimizer = optimizer_lines(config, fused=fused)
     start = block(_START)
     if any(module.startswith("nn.Conv2d") for module, _ in modules):
@@ -104,7 +135,7 @@ def concise(config: RunConfig, device: str = "cpu", *, fused: bool = False) -> I
         start.append(Line("net.to(device)"))
     return Implementation(
         imports=(*imports, *more),
-        functions=[],
+        functions=block(_ONEDNN) if onednn else [],
         parameters=start,
         net=_net(modules),
         loss=loss_lines(config),

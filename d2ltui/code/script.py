@@ -11,6 +11,7 @@ from d2ltui.code.data import data_of
 from d2ltui.code.lines import AUTOCAST, Line, block, indented, text_of
 from d2ltui.code.scratch import Implementation, scratch
 from d2ltui.code.start import differs, init_params
+from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.comparison import beside_concise
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import metric_title
@@ -42,15 +43,17 @@ def script(
     `device` and `threads` are those that it was trained with, `outcome` says in a sentence what came of it, and
     `lr_changes` are the steps after which somebody has changed the learning rate, and to what.
     """
-    from d2ltui.nn.accel.kernels import select_kernel
+    from d2ltui.nn.accel.kernels import select_kernel, through_onednn
     from d2ltui.nn.seeds import derive_seed
 
     # A run's kernel rounds otherwise than another one, which is seen in the last digits of a long run.
-    fused = select_kernel(config.optimizer, device.partition(":")[0]) == "fused"
+    kind = device.partition(":")[0]
+    fused = select_kernel(config.optimizer, kind) == "fused"
+    onednn = through_onednn(config, layer_plan(config), kind)
 
     seeds = {use: derive_seed(config.seed, use) for use in ("data", "weights", "order", "dropout")}
     data = data_of(config, seeds["data"])
-    two = {"scratch": scratch(config, device), "concise": concise(config, device, fused=fused)}
+    two = {"scratch": scratch(config, device), "concise": concise(config, device, fused=fused, onednn=onednn)}
     starts = {which: init_params(config, which) for which in two}
     other = "scratch" if config.implementation == "concise" else "concise"
 

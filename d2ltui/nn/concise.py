@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from d2ltui.nn.accel.kernels import through_onednn
 from d2ltui.nn.accel.linear import accelerate
 from d2ltui.nn.accel.loss import mse_loss
 from d2ltui.nn.network import Layer, Network
@@ -30,6 +31,7 @@ class ConciseNetwork(Network):
     ) -> None:
         parameters = iter(initial)
         modules: list[nn.Module] = []
+        fast = through_onednn(config, plan, torch.device(device).type) if dtype == torch.float32 else frozenset()
         for spec in plan:
             if spec.kind == "linear":
                 # Weights of its own are not drawn: nobody else's random numbers shall change by them.
@@ -38,8 +40,7 @@ class ConciseNetwork(Network):
                 with torch.no_grad():
                     linear.weight.copy_(weight.T)
                     linear.bias.copy_(bias)
-                whole = config.precision == "fp32"  # else it is another library that computes it
-                modules.append(accelerate(linear, batch_size=config.batch_size, device=device) if whole else linear)
+                modules.append(accelerate(linear) if spec.index in fast else linear)
             elif spec.kind == "convolution":
                 convolution = nn.Conv2d(
                     spec.num_inputs, spec.num_outputs, spec.kernel, padding=spec.padding, device="meta", dtype=dtype

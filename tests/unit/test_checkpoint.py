@@ -61,8 +61,8 @@ def saved(checkpoint: Checkpoint, path: Path) -> Path:
 
 @pytest.mark.skipif(not onednn_works(), reason="this PyTorch has no oneDNN")
 def test_so_does_one_whose_products_onednn_computes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("d2ltui.nn.accel.linear.LARGE", 0)
-    monkeypatch.setattr("d2ltui.nn.accel.linear.onednn_is_faster", lambda: True)
+    monkeypatch.setattr("d2ltui.nn.accel.onednn.LARGE", 0)
+    monkeypatch.setattr("d2ltui.nn.accel.onednn.onednn_is_faster", lambda: True)
     given = {"hidden": "64,32", "dropout": 0.5}
     test_a_run_that_goes_on_ends_with_the_same_bits(monkeypatch, tmp_path, given, 3)
 

@@ -58,6 +58,7 @@ OTHERWISE = [  # they do not, as README says
     {"model": "linear", "dataset": "diabetes", "implementation": "scratch", "schedule": "warmup", "epochs": 3},
     {"dataset": "function", "function": "waves", "hidden": "8", "init": "xavier", "activation": "tanh"},
     {"dataset": "function", "function": "step", "implementation": "scratch", "hidden": "8", "init": "kaiming"},
+    {"dataset": "digits", "hidden": "512,256", "batch_size": 256, "lr": 1.5, "epochs": 40},  # large products
     {"dataset": "digits", "hidden": "8", "init": "normal", "precision": "bf16", "dropout": 0.2},
     {"dataset": "digits", "hidden": "8", "precision": "bf16", "implementation": "scratch"},
 ]
