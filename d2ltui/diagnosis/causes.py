@@ -267,7 +267,10 @@ def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
         what = _("a network with hidden layers of {hidden} is too small for this data set").format(
             hidden=", ".join(counted(units, "unit") for units in config.hidden)
         )
-        yield Cause("underfitting", {"hidden": wider}, suspicion, what, _("It cannot draw enough boundaries"))
+        why = _("It cannot draw enough boundaries")
+        yield Cause("underfitting", {"hidden": wider}, suspicion, what, why)
+        if len(config.hidden) == 1:  # such as spirals, which one layer learns slowly however wide it is
+            yield Cause("underfitting", {"hidden": (2 * WIDE_ENOUGH,) * 2}, ALWAYS, what, why)
     if len(config.hidden) > 4 and ACTIVATIONS[config.activation].flat_ends is None:
         fewer: Remedy = {"hidden": config.hidden[:2]}
         what = _("{layers} hidden layers are too many for the gradient to get through").format(

@@ -13,6 +13,8 @@ from d2ltui.spec.numbers import setting
 
 Remedy = dict[str, object]
 
+MOST_DECAY = 0.1  # of a weight, in a step of plain SGD: from 2 on, weights grow instead
+
 
 def usual_lr(config: RunConfig) -> float:
     """A learning rate that works for this model, data set, optimiser and activation: the default one."""
@@ -78,10 +80,14 @@ def reduce_saturation(config: RunConfig) -> Remedy:
 
 
 def regularise(config: RunConfig) -> Remedy:
-    """Against overfitting: dropout where there are hidden layers without it, else (more) weight decay."""
+    """Against overfitting: dropout where there are hidden layers without it, else (more) weight decay.
+
+    No more of that than leaves the weights most of what they are in a step; where there is as much, shorter steps.
+    """
     if "dropout" in MODELS[config.model].fields and config.dropout == 0:
         return {"dropout": 0.5}
-    return {"weight_decay": rounded(config.weight_decay * 10) if config.weight_decay > 0 else 0.01}
+    decay = rounded(min(config.weight_decay * 10 if config.weight_decay > 0 else 0.01, MOST_DECAY / config.lr))
+    return {"weight_decay": decay} if decay > config.weight_decay else shorten_steps(config)
 
 
 def in_words(remedy: Remedy) -> str:

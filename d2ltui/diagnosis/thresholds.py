@@ -119,6 +119,7 @@ NEIGHBOURS = _number("NEIGHBOURS", 900, "samples whose nearest neighbour is look
 UNRELATED = _number(
     "UNRELATED", 0.25, "of the way from chance to 1: a larger error would call labels random that are merely noisy"
 )
+BETTER_LOSS = _number("BETTER_LOSS", 0.5, "of the validation loss: what a change must leave of it at most; by hand")
 FOUND = _number("FOUND", 0.9, "of the loss of a guess: a validation loss below it was not come by by chance; by hand")
 
 # Which settings are suspected

@@ -7,14 +7,11 @@ names the cause. Everything is counted in steps, not in seconds: the same run ha
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
-from d2ltui.data import Dataset
 from d2ltui.diagnosis.causes import Cause, none_helps, possible_causes, with_remedy
 from d2ltui.diagnosis.evidence import floors
 from d2ltui.diagnosis.live import without_opposites
@@ -33,23 +30,17 @@ from d2ltui.diagnosis.thresholds import (
     SUSPICIOUS,
 )
 from d2ltui.engine.doctor_labels import of_broken_data, of_labels
+from d2ltui.engine.doctor_loss import by_loss
+from d2ltui.engine.doctor_trials import Progress, Trial, epochs_in_words, in_words_of, scaled, trial_epochs
 from d2ltui.engine.observers import OF_DATA
 from d2ltui.engine.patient import Patient, Score, score_of
 from d2ltui.spec import events
-from d2ltui.spec.catalogue import layer_plan
-from d2ltui.spec.config import RunConfig
 from d2ltui.spec.header import metric_title
-from d2ltui.spec.language import _, ngettext
+from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number
 from d2ltui.spec.text import counted
 
-TRIAL_SECONDS = 2.0  # that a trial may take on a machine as slow as these two figures
-STEP_SECONDS, FLOPS = 3e-4, 3e10
 WORTH_A_TRY = ("overfitting", "overconfidence")  # notes on a network that learns, and might know more
-
-
-Trial = Callable[[RunConfig, Dataset], Sequence[events.EpochEnded]]
-Progress = Callable[[str, float | None], None]  # what is done, and how far it is
 
 
 class Examination(NamedTuple):
@@ -79,7 +70,7 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
     score = patient.score_after(len(patient.epochs)) if len(patient.epochs) else Score(patient.guess, patient.guess)
     beyond = patient.guess + NEAR_GUESS * (1 - patient.guess)
     if not patient.diverged and 1 - score.worse <= ROOM:  # of one class, a guess knows everything, too
-        return _in_peace(patient, score)
+        return _in_peace(patient, score, trial, tell, looked_at)
     clueless = patient.diverged or score.val <= beyond
     by_heart = _knows_by_heart(patient, score)
     little = not (clueless or by_heart) and score.val <= patient.guess + patient.little * (1 - patient.guess)
@@ -113,7 +104,7 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
         cause = seen or _not_learning(patient, score, tried if trial is not None else None)
     if cause is not None:
         return (cause, *_consequences(patient, cause))
-    return _in_peace(patient, score)
+    return _in_peace(patient, score, trial, tell, looked_at)
 
 
 def _seen(patient: Patient) -> events.Finding | None:
@@ -131,8 +122,23 @@ def _but(symptoms: Sequence[events.Finding], rule: str) -> list[events.Finding]:
     return [symptom for symptom in symptoms if symptom.rule != rule]
 
 
-def _in_peace(patient: Patient, score: Score) -> tuple[events.Finding, ...]:
-    """What was seen of a network that learns is worth a note, unless it knows much more of the training part."""
+def _in_peace(
+    patient: Patient, score: Score, trial: Trial | None, tell: Progress, looked_at: list[str]
+) -> tuple[events.Finding, ...]:
+    """What was seen of a network that learns is worth a note, unless it knows much more of the training part.
+
+    Or unless its loss is a bad one, for which one of its settings is to blame.
+    """
+    if trial is not None:
+        cause, tried = by_loss(patient, trial, tell)
+        if tried:
+            looked_at.append(_("what {settings} would bring").format(settings=counted(tried, "other setting")))
+        if cause is not None:
+            milder = [
+                msgspec.structs.replace(symptom, severity="warning") if symptom.severity == "alarm" else symptom
+                for symptom in patient.symptoms
+            ]
+            return (cause, *_consequences(patient._replace(symptoms=tuple(milder)), cause))
     kept = {"no-look"} | ({"overfitting"} if score.train - score.val >= GAIN else set())
 
     def severity(symptom: events.Finding) -> events.Severity:
@@ -179,21 +185,21 @@ def _by_trial(
     possible = possible_causes(config, data.info, scale, oscillates=oscillates)
     wanted = {True: suspicious, False: others}
     causes = [cause for cause in possible if cause.suspicion >= ALWAYS and wanted[cause.suspicion >= SUSPICIOUS]]
-    epochs = _trial_epochs(config, data)
+    epochs = trial_epochs(config, data)
     own = patient.score_after(epochs)
     tried: list[tuple[float, Score, Cause]] = []
     cured: str | None = None  # the rule whose remedy cures: another remedy of its own may cure more, others cannot
     for done, cause in enumerate(causes):
         if cured not in (None, cause.rule):
             break
-        doing = _("training is over; looking for the cause, trying {change}").format(change=_change(cause))
+        doing = _("training is over; looking for the cause, trying {change}").format(change=in_words_of(cause))
         tell(doing, done / len(causes))
         changed = with_remedy(config, cause.remedy)
         if changed is None:
             continue
         if "epochs" not in cause.remedy:
             changed = msgspec.structs.replace(changed, epochs=epochs)
-        ended = trial(changed, _scaled(data, cause.factor))
+        ended = trial(changed, scaled(data, cause.factor))
         after = score_of(ended[-1]) if ended else Score(0.0, 0.0)
         gain = after.val - own.val
         if own.train < KNOWN:
@@ -214,36 +220,16 @@ def _by_trial(
     return found, [cause for *_, cause in tried]
 
 
-def _change(cause: Cause) -> str:
-    if cause.remedy:
-        return in_words(cause.remedy)
-    return _("inputs divided by {scale}").format(scale=number(1 / cause.factor))
-
-
-def _trial_epochs(config: RunConfig, data: Dataset) -> int:
-    """As many epochs as a trial may take."""
-    parameters = sum(layer.parameters for layer in layer_plan(config, data.info))
-    seconds = STEP_SECONDS + 6 * config.batch_size * parameters / FLOPS
-    steps = TRIAL_SECONDS / seconds
-    return int(max(1, min(config.epochs, steps // math.ceil(len(data.x_train) / config.batch_size))))
-
-
-def _scaled(data: Dataset, factor: float) -> Dataset:
-    if factor == 1.0:
-        return data
-    return dataclasses.replace(data, x_train=data.x_train * factor, x_val=data.x_val * factor)
-
-
 def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: int, *, grave: bool) -> events.Finding:
     metric = metric_title(patient.classes)
-    times = _epochs(epochs, patient.config.epochs)
+    times = epochs_in_words(epochs, patient.config.epochs)
     tried = with_remedy(msgspec.structs.replace(patient.config, epochs=epochs), cause.remedy)
     took = times if tried is None or tried.epochs == epochs else counted(tried.epochs, "epoch")
     reached = patient.epochs[epochs - 1].val_metric if epochs <= len(patient.epochs) else own.val  # R² may be below 0
     how = (
         _("the loss diverged at step {step:,}") if patient.diverged else _("validation {metric} {value} after {epochs}")
     ).format(step=patient.step, metric=metric, value=number(reached), epochs=times)
-    change = _change(cause)
+    change = in_words_of(cause)
     return events.Finding(
         rule=cause.rule,
         severity="alarm" if grave else "warning",
@@ -261,13 +247,6 @@ def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: i
         try_=_("Train again with {change}.").format(change=change),
         remedy=cause.remedy,
     )
-
-
-def _epochs(number: int, total: int) -> str:
-    """`3 epochs`, or, of a run that has more of them than a trial, `3 of 100 epochs`."""
-    if number >= total:
-        return counted(number, "epoch")
-    return ngettext("{number} of {total} epoch", "{number} of {total} epochs", total).format(number=number, total=total)
 
 
 def _knows_by_heart(patient: Patient, score: Score) -> bool:

@@ -9,11 +9,14 @@ from torch import Tensor
 
 from d2ltui.data import Dataset
 from d2ltui.diagnosis.labels import BALANCE, RARE, share_in_words, too_frequent
+from d2ltui.diagnosis.remedies import Remedy, in_words
 from d2ltui.diagnosis.thresholds import AT_START, FOUND, GAIN, KNOWN, NEIGHBOURS, UNRELATED
 from d2ltui.engine.patient import Patient, Score
-from d2ltui.spec import events
+from d2ltui.spec import catalogue, events
+from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
 from d2ltui.spec.numbers import number, whole_percent
+from d2ltui.spec.versions import fields_of
 
 
 def of_broken_data(patient: Patient) -> events.Finding | None:
@@ -74,12 +77,27 @@ def of_labels(patient: Patient, score: Score) -> events.Finding | None:
             ).format(n=n, same=whole_percent(same), chance=whole_percent(chance)),
             _("Such labels can only be learned by heart, which does not help with new samples."),
             _("Check that inputs and labels are still in the same order."),
+            _less_noise(patient.config),
         )
     return None
 
 
-def _label_finding(patient: Patient, rule: str, figure: float, what: str, why: str, try_: str) -> events.Finding:
-    return events.Finding(rule, "alarm", None, patient.step, figure, what, why, try_, {})
+def _label_finding(
+    patient: Patient, rule: str, figure: float, what: str, why: str, try_: str, remedy: Remedy | None = None
+) -> events.Finding:
+    if remedy:
+        try_ = _("Train with {change}: so much noise hides what they have to do with each other.").format(
+            change=in_words(remedy)
+        )
+    return events.Finding(rule, "alarm", None, patient.step, figure, what, why, try_, remedy or {})
+
+
+def _less_noise(config: RunConfig) -> Remedy:
+    """The usual noise, where somebody has asked for more of it; else nothing."""
+    if "noise" not in fields_of(config):
+        return {}
+    usual = catalogue.defaults(config.model, config.dataset, config.optimizer, config.activation)["noise"]
+    return {"noise": usual} if config.noise > float(str(usual)) else {}
 
 
 def _error(share: float, samples: int) -> float:

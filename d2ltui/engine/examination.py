@@ -6,6 +6,7 @@ import msgspec
 
 from d2ltui.engine import doctor
 from d2ltui.engine.control import Stopped
+from d2ltui.engine.doctor_trials import Trial
 from d2ltui.engine.observers import Inspection, Sinks
 from d2ltui.engine.patient import Patient
 from d2ltui.engine.progress import Progress
@@ -21,7 +22,7 @@ def examine_run(
     emit: Sinks,
     rate: float,
     ran_away: bool,
-    trial: doctor.Trial | None,
+    trial: Trial | None,
 ) -> None:
     """Tell what is wrong with the run that has ended where `at` is, or what was looked at and is well.
 

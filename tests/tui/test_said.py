@@ -19,7 +19,7 @@ from textual.widgets import Static
 
 from d2ltui.cli.app import cli as main
 from d2ltui.diagnosis.monitor import RULES, Rule
-from d2ltui.engine import doctor
+from d2ltui.engine import doctor, doctor_trials
 from d2ltui.spec import events
 from d2ltui.spec.numbers import number
 from d2ltui.store import home, listing
@@ -170,7 +170,7 @@ async def test_while_the_cause_is_looked_for_one_thing_is_said(
 ) -> None:
     examine, found = doctor.examine, threading.Event()
 
-    def slow(patient: Any, trial: doctor.Trial | None, tell: doctor.Progress) -> doctor.Examination:
+    def slow(patient: Any, trial: doctor_trials.Trial | None, tell: doctor_trials.Progress) -> doctor.Examination:
         tell("training is over; looking for the cause, trying lr 0.1", 0.5)
         found.wait(30)
         return examine(patient, None, tell)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from person import PATIENCE, SMALL, Opener
 
-from d2ltui.engine import doctor
+from d2ltui.engine import doctor, doctor_trials
 from d2ltui.history.live import LiveRun
 from d2ltui.history.speech import Speaker
 from d2ltui.runner.recording import RunRecording
@@ -26,7 +26,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """The doctor looks for the cause until this is set."""
     examine, found = doctor.examine, threading.Event()
 
-    def slow(patient: Any, trial: doctor.Trial | None, tell: doctor.Progress) -> doctor.Examination:
+    def slow(patient: Any, trial: doctor_trials.Trial | None, tell: doctor_trials.Progress) -> doctor.Examination:
         tell("training is over; looking for the cause, trying lr 0.1", 0.5)
         found.wait(PATIENCE)
         return examine(patient, None, tell)

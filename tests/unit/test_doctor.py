@@ -8,7 +8,7 @@ import pytest
 
 from d2ltui.diagnosis.causes import with_remedy
 from d2ltui.engine.control import Control
-from d2ltui.engine.doctor import _epochs
+from d2ltui.engine.doctor_trials import epochs_in_words
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import events
 from d2ltui.spec.config import resolve
@@ -126,7 +126,7 @@ def test_an_r2_below_0_is_told_as_it_is() -> None:
     assert isinstance(reached := told.ended.summary["val_r2"], float)
     assert reached < 0
     assert f"validation R² {number(reached)} after 3 epochs" in told.grave[0].what
-    told_of = [_epochs(*pair) for pair in ((52, 100), (3, 3), (1, 1))]
+    told_of = [epochs_in_words(*pair) for pair in ((52, 100), (3, 3), (1, 1))]
     assert told_of == ["52 of 100 epochs", "3 epochs", "1 epoch"], "a trial may have fewer than the run"
 
 
@@ -173,7 +173,9 @@ def test_a_loss_that_grows_beside_a_metric_that_is_well_is_no_alarm() -> None:
     accuracy = told.ended.summary["val_accuracy"]
     assert isinstance(accuracy, float)
     assert accuracy > 0.9
-    assert [(finding.rule, finding.severity) for finding in told.grave] == [("divergence", "warning")]
+    assert (told.findings[0].rule, told.findings[0].remedy) == ("learning-rate-high", {"lr": 1.0})
+    assert {finding.severity for finding in told.grave} == {"warning"}
+    assert {finding.because_of for finding in told.grave[1:]} == {"learning-rate-high"}
 
 
 def test_it_is_told_what_is_being_tried() -> None:

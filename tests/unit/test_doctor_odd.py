@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from d2ltui.data import Dataset, load
+from d2ltui.diagnosis.remedies import regularise
 from d2ltui.engine import checkpoint as checkpoints
 from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
@@ -149,6 +150,43 @@ def test_what_was_tried_in_vain_is_what_is_told() -> None:
     assert first.what.startswith("The network has learned little")
     assert first.why == "model and lr: other values were tried, and none helps much."
     assert {(other.lr != config.lr, other.model != config.model) for other in tried} == {(True, False), (False, True)}
+
+
+def test_of_noise_that_was_asked_for_is_less_proposed() -> None:
+    config = resolve({**SMALL, "model": "mlp", "dataset": "circles", "noise": 2.0, "epochs": 20})
+    _, found = told(config, data_of(config))
+    assert (found[0].rule, found[0].remedy) == ("labels-random", {"noise": 0.08})
+    assert found[0].try_ == "Train with noise 0.08: so much noise hides what they have to do with each other."
+
+
+SPOILED: list[tuple[dict[str, Any], str, dict[str, object]]] = [
+    ({"model": "softmax", "dataset": "digits", "lr": 1000.0, "epochs": 30}, "learning-rate-high", {"lr": 0.1}),
+    ({**MOONS, "hidden": "32", "optimizer": "momentum", "momentum": 0.9999, "epochs": 50}, "learning-rate-high",
+     {"momentum": 0.9}),
+    ({"dataset": "spirals", "activation": "tanh", "init": "normal", "init_std": 10.0, "epochs": 200},
+     "initialisation", {"init": "xavier"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "rule", "remedy"), long_after(2, SPOILED))
+def test_a_setting_that_spoils_the_loss_is_named_though_the_accuracy_is_well(
+    given: dict[str, Any], rule: str, remedy: dict[str, object]
+) -> None:
+    config = resolve({**SMALL, **given})
+    ended, found = told(config, data_of(config))
+    accuracy = ended.summary["val_accuracy"]
+    assert isinstance(accuracy, float)
+    assert accuracy > 0.9
+    assert (found[0].rule, found[0].severity, found[0].remedy) == (rule, "warning", remedy)
+    assert "though the accuracy is" in found[0].what
+    assert [other.remedy for other in found[1:]] == [{}] * len(found[1:]), "what follows has no remedy of its own"
+
+
+def test_no_weight_decay_is_proposed_with_which_weights_would_grow() -> None:
+    for lr, decay in ((0.1, 0.01), (1000.0, 1e-4)):
+        config = resolve({**SMALL, "model": "softmax", "dataset": "digits", "lr": lr})
+        assert regularise(config) == {"weight_decay": decay}
+    assert regularise(msgspec.structs.replace(config, weight_decay=0.1)) == {"lr": 0.1}
 
 
 def test_a_run_of_one_step_is_examined() -> None:
