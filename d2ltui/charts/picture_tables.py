@@ -21,7 +21,9 @@ SHARE = 9  # cells of a column in which a share of a row has room
 WIDEST, ACROSS = 12, 4  # cells of a column of low rows; and of one of tall rows, for each of their lines
 # Of softmax's six columns, those that count: as many as have room, the cells of each, and those of a bar, at least.
 _COLUMNS: tuple[tuple[tuple[int, ...], int, int], ...] = (
-    ((0, 1, 2, 3, 4, 5), 9, 12),
+    ((0, 1, 2, 3, 4, 5), 9, 5),
+    ((0, 1, 2, 3, 4, 5), 8, 4),
+    ((0, 1, 2, 5), 8, 4),
     ((0, 2, 5), 9, 5),
     ((0, 5), 9, 5),
     ((0, 5), 8, 0),
@@ -75,10 +77,10 @@ def confusion(picture: Confusion, width: int, height: int, look: Look) -> Drawin
             for line, text in enumerate(texts, middle):
                 canvas.write(name_width + 1 + column * cell, line, as_placed(text, cell), style)
     correct, total = int(np.trace(counts)), int(counts.sum())
-    said = _("{share} of {note} right; rows: true, columns: predicted").format(
-        share=percent(correct / max(1, total)), note=_(picture.note)
-    )
-    said += "" if wide else _("; tenths of the row")
+    # What the numbers are comes first: it is all that a narrow pane has room for.
+    said = _("rows: true, columns: predicted") + ("" if wide else _("; tenths of the row"))
+    right_ones = percent(correct / max(1, total))
+    said += _("; {share} of {note} right").format(share=right_ones, note=_(picture.note))
     if number > room:
         said = _("{rows} more rows below; {said}").format(rows=number - room, said=said)
     return under(canvas.drawing(), [(int(Style.AXIS), said)], width, look.ascii, height)

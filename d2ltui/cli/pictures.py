@@ -16,6 +16,7 @@ from d2ltui.spec.similar import did_you_mean
 from d2ltui.spec.text import quoted
 
 HEIGHT = 22  # lines of a curve in a terminal
+TALL = 31  # of a run's picture: two rows of images of 28×28, and what is said of them
 SVG_WIDTH, SVG_HEIGHT = 120, 46  # cells
 
 
@@ -109,8 +110,8 @@ def as_text(path: Path, kind: str, plain: bool) -> str:
     from d2ltui.runner.stored_pictures import picture_of
 
     plain = plain or not sys.stdout.isatty()
-    title, picture = picture_of(path, kind, text.width(), HEIGHT + 8)
+    title, picture = picture_of(path, kind, text.width(), TALL)
     look = Look(colours=not plain and text.has_colours(), ascii=text.is_ascii())
-    lines = draw_picture(picture, text.width(), lines_of(picture, HEIGHT + 8), look)
+    lines = draw_picture(picture, text.width(), lines_of(picture, TALL), look)
     shown = text.as_text(lines)
     return "\n".join((title, *(map(click.unstyle, shown) if plain else shown), ""))

@@ -191,7 +191,7 @@ def test_overflow_is_said() -> None:
     assert "█" not in next(line for line in lines if line.startswith("  b"))
     fine = msgspec.structs.replace(steps, naive=steps.probabilities)
     assert "exp(o) overflows" in lines_of(fine, 100, 8, Look())[-1]
-    assert lines_of(fine, 40, 8, Look())[-1].strip() == "● a  sample 1 of 5", "nothing of a column that is not there"
+    assert lines_of(fine, 32, 8, Look())[-1].strip() == "● a  sample 1 of 5", "nothing of a column that is not there"
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)

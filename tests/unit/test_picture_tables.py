@@ -78,3 +78,21 @@ def test_they_fit_wherever_they_are(size: tuple[int, int], classes: int, colours
         lines = drawn(picture, size, Look(colours=colours))[1]
         assert len(lines) == size[1]
         assert all(len(line) <= size[0] for line in lines)
+
+
+@pytest.mark.parametrize(("width", "heads"), [(76, 6), (62, 6), (46, 4), (36, 3)])
+def test_naive_softmax_is_beside_the_stable_one_wherever_there_is_room(width: int, heads: int) -> None:
+    """A pane that fills a terminal of 80 columns has the whole table: columns come before longer bars."""
+    _, lines = drawn(steps(10), (width, 14))
+    found = [head for head in ("logit o", "exp(o)", "naive", "o - max", "exp ", "stable") if head in lines[0]]
+    assert len(found) == heads
+    assert {"naive", "stable"} <= set(found)
+    told = " ".join(line.strip() for line in lines[-2:])
+    assert ("exp(o) overflows" in told) is ("exp(o)" in found)
+
+
+def test_what_a_confusion_tells_is_told_where_there_is_little_room() -> None:
+    _, lines = drawn(counts(10), (38, 14))
+    assert "rows: true, columns: predicted" in " ".join(line.strip() for line in lines[-3:])
+    _, lines = drawn(counts(10), (38, 12))
+    assert lines[-1].startswith("rows: true, columns: predicted"), "in a single line, too"

@@ -175,7 +175,7 @@ class _Legend:
     """What each curve has at an epoch, in as many columns as there is room for."""
 
     def __init__(self, curves: Sequence[Bundle], shown: Shown, width: int, rows: int) -> None:
-        self._shown = shown
+        self._shown, self._width = shown, width
         self._part = shown.figure.partition("_")[0]
         self.factors = comparison.loss_factors([curve.first.header for curve in curves])
         self._entries = self._values(curves)
@@ -213,7 +213,9 @@ class _Legend:
         else:
             said = _("training loss and metric at epoch {epoch} (← →)").format(epoch=self._shown.epoch)
         if len(self._entries) > 1:
-            said = _("{figures}, with the difference from {first}").format(figures=said, first=letter(0))
+            whole = _("{figures}, with the difference from {first}").format(figures=said, first=letter(0))
+            shorter = _("{figures}, and minus {first}").format(figures=said, first=letter(0))
+            said = next((text for text in (whole, shorter) if cells(text) < self._width), said)
         found: Drawing = [[(int(Style.TEXT), f"{said}:")]]
         rows = -(-len(self.told) // self._columns)
         for row in range(rows):
