@@ -42,7 +42,7 @@ SCREEN, CURVES = 16_000, 12_000
 KEYS = (
     *(Key(f"tab {number}", TAB, most=2_000) for number in range(1, 9)),
     Key("shift+tab", SHIFT_TAB, most=2_000),
-    *(Key("down", "\x1b[B"), Key("up", "\x1b[A"), Key("right", "\x1b[C", "\x1b[D"), Key("escape", ESCAPE)),
+    *(Key("right", "\x1b[C", "\x1b[D"), Key("escape", ESCAPE)),
     *(Key("z", "z", "z", CURVES), Key("u", "u", ESCAPE, SCREEN), Key("l", "l", "l", CURVES)),
     *(
         Key("]", "]", "[", CURVES),
@@ -53,7 +53,10 @@ KEYS = (
         Key("c", "c", ESCAPE, SCREEN),
         Key("t", "t", ESCAPE, SCREEN),
     ),
-    *(Key("?", "?", ESCAPE, 10_000), Key("L", "L", ESCAPE, SCREEN), Key("R", "R", ESCAPE, SCREEN)),
+    *(Key("?", "?", ESCAPE, 10_000), Key("R", "R", ESCAPE, SCREEN)),
+    # In the list of lessons, where they move something; on the main screen that depends on what there is to scroll.
+    Key("L", "L", most=SCREEN),
+    *(Key("down", "\x1b[B", most=CURVES), Key("up", "\x1b[A", most=CURVES), Key("L undone", ESCAPE, most=SCREEN)),
     *(Key("ctrl+s", "\x13", ESCAPE, 10_000), Key("ctrl+t", THEME, THEME, SCREEN)),
 )
 SLOWER = Key("<", "<", ">")  # slow motion, and back to all there is
