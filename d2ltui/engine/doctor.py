@@ -93,8 +93,6 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
         if cause is None and little and still is None:
             cause, more = _by_trial(patient, trial, tell, suspicious=False, least=GRAVE)
             tried += more
-        if tried:
-            looked_at.append(_("what {settings} would bring").format(settings=counted(len(tried), "other setting")))
     if cause is None and (by_heart or (ahead and (little or clueless))):
         cause = _overfitting(patient, score)
     if cause is None and little:
@@ -103,8 +101,14 @@ def _find(patient: Patient, trial: Trial | None, tell: Progress, looked_at: list
         seen = _seen(patient) if trial is None else None
         cause = seen or _not_learning(patient, score, tried if trial is not None else None)
     if cause is not None:
+        _tell_tried(looked_at, len(tried))
         return (cause, *_consequences(patient, cause))
-    return _in_peace(patient, score, trial, tell, looked_at)
+    return _in_peace(patient, score, trial, tell, looked_at, len(tried))
+
+
+def _tell_tried(looked_at: list[str], tried: int) -> None:
+    if tried:
+        looked_at.append(_("what {settings} would bring").format(settings=counted(tried, "other setting")))
 
 
 def _seen(patient: Patient) -> events.Finding | None:
@@ -123,16 +127,15 @@ def _but(symptoms: Sequence[events.Finding], rule: str) -> list[events.Finding]:
 
 
 def _in_peace(
-    patient: Patient, score: Score, trial: Trial | None, tell: Progress, looked_at: list[str]
+    patient: Patient, score: Score, trial: Trial | None, tell: Progress, looked_at: list[str], tried: int = 0
 ) -> tuple[events.Finding, ...]:
     """What was seen of a network that learns is worth a note, unless it knows much more of the training part.
 
     Or unless its loss is a bad one, for which one of its settings is to blame.
     """
     if trial is not None:
-        cause, tried = by_loss(patient, trial, tell)
-        if tried:
-            looked_at.append(_("what {settings} would bring").format(settings=counted(tried, "other setting")))
+        cause, more = by_loss(patient, trial, tell)
+        _tell_tried(looked_at, tried + more)
         if cause is not None:
             milder = [
                 msgspec.structs.replace(symptom, severity="warning") if symptom.severity == "alarm" else symptom
