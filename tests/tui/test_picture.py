@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import pytest
 from person import Opener, Person
 
 from d2ltui.history.live import LiveRun
 from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.config import resolve
-from d2ltui.spec.pictures import PictureRequest
+from d2ltui.spec.pictures import Maps, PictureMade, PictureRequest
 from d2ltui.tui.panes.look import look_of
-from d2ltui.tui.panes.picture import PicturePane, kinds_of
+from d2ltui.tui.panes.picture import PicturePane, is_whole, kinds_of
 
 
 def pane(person: Person) -> PicturePane:
@@ -107,6 +108,14 @@ async def test_the_picture_of_a_run_that_goes_on_and_of_one_that_is_over(open_ap
         await person.until(lambda: request(person) is None, "nobody to look")
         await person.press("tab")
         await until_shown(person, "regions")
+
+
+@pytest.mark.parametrize(
+    ("kind", "total", "whole"), [("weights", 4, True), ("weights", 9, False), ("features", 4, False)]
+)
+def test_one_page_is_not_turned(kind: str, total: int, whole: bool) -> None:
+    shown = Maps(np.zeros((4, 5, 5), np.float32), ("a", "b", "c", "d"), 0, total, "")
+    assert is_whole(PictureMade(PictureRequest(kind, 40, 20, 0), 1, shown)) is whole
 
 
 def test_the_kinds_of_a_run_are_the_same_before_its_data_is_loaded() -> None:

@@ -14,7 +14,7 @@ from d2ltui.spec.catalogue import layer_plan
 from d2ltui.spec.datasets import DescriptionError
 from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS, PlanError
-from d2ltui.spec.pictures import PictureKind, PictureMade, PictureRequest, picture_kinds
+from d2ltui.spec.pictures import Images, Maps, PictureKind, PictureMade, PictureRequest, picture_kinds
 from d2ltui.spec.width import centred, wrapped
 from d2ltui.tui.panes.look import look_of
 from d2ltui.tui.panes.spec import PANES, PaneSpec, RunPane, RunView
@@ -122,7 +122,7 @@ class PicturePane(RunPane):
             return
         self._shown = (made, size, look, view.cursor)
         self.view.show(self._drawn(made, size, look))
-        choosing = self.kind.choosing if self.kind is not None else ""
+        choosing = self.kind.choosing if self.kind is not None and not is_whole(made) else ""
         keys = _("↑↓ {choosing}  v kind").format(choosing=_(choosing)) if choosing else _("v kind")
         step, short = _("step {step:,}").format(step=made.step), ""
         if view.cursor is not None and made.step > view.cursor:
@@ -157,6 +157,14 @@ class PicturePane(RunPane):
             self._choices[kind.name] = self._choices.get(kind.name, 0) + other
         if self._last is not None:
             self.show_run(self._last)
+
+
+def is_whole(made: PictureMade) -> bool:
+    """Whether all that there is of a picture is on its one page; of feature maps, those of other layers follow."""
+    picture = made.picture
+    if made.request.kind == "features" or not isinstance(picture, Images | Maps):
+        return False
+    return len(picture.captions) >= picture.total
 
 
 def meant(desk: PictureDesk, cursor: int | None) -> PictureMade | None:
