@@ -60,11 +60,13 @@ def test_every_unit_has_its_axis_and_its_cursor() -> None:
 
 
 def test_each_run_is_told_with_its_distance_from_the_first() -> None:
-    _, told = told_of(LIVES, Shown(epoch=2))
+    _, told = told_of(LIVES, Shown(epoch=2), 72)
     head, first, second = told
     assert head == "validation loss and metric at epoch 2 (← →), with the difference from a:"
     assert first == "─a─ coarse: 0.8 0.8"
     assert second == "─b─ fine: 0.5 (−0.3) 0.875 (+0.075)"
+    for width, shorter in ((72, "with the difference from a:"), (71, ", and minus a:"), (40, "(← →):")):
+        assert told_of(LIVES, Shown(epoch=2), width)[1][0].endswith(shorter), "nothing that would be cut"
     _, told = told_of(LIVES, Shown(figure="train_metric", epoch=3))
     assert told[2] == "─b─ fine: –"
     assert told[0].startswith("training loss and metric at epoch 3")

@@ -85,7 +85,7 @@ def test_a_network_of_them_follows_the_path_of_the_plain_one(monkeypatch: pytest
     x, y = torch.rand(256, 784), torch.arange(256) % 10
     ends = []
     for faster in (True, False):
-        monkeypatch.setattr("d2ltui.nn.accel.linear.onednn_is_faster", lambda faster=faster: faster)
+        monkeypatch.setattr("d2ltui.nn.accel.onednn.onednn_is_faster", lambda faster=faster: faster)
         network = models.build(config)
         optimizer = models.make_optimizer(config, network)
         for _ in range(20):
@@ -121,7 +121,7 @@ def test_large_products_in_single_precision_on_a_cpu_alone(
     expected: list[type[nn.Linear]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("d2ltui.nn.accel.linear.onednn_is_faster", lambda: True)
+    monkeypatch.setattr("d2ltui.nn.accel.onednn.onednn_is_faster", lambda: True)
     config: RunConfig = resolve({"dataset": "fashion-mnist", **options})
     assert kinds(models.build(config, dtype=dtype, device=device)) == expected
 

@@ -83,7 +83,7 @@ def test_a_map_is_refused_before_its_data_are_loaded(monkeypatch: pytest.MonkeyP
 
 
 def test_a_library_that_knows_float32_only_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("d2ltui.nn.accel.linear.onednn_is_faster", lambda: True)
+    monkeypatch.setattr("d2ltui.nn.accel.onednn.onednn_is_faster", lambda: True)
     kinds = {
         p: type(build(resolve({"dataset": "fashion-mnist", "precision": p})).layers[0].module) for p in ("fp32", "bf16")
     }
