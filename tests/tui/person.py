@@ -141,7 +141,8 @@ class Person:
         busy = [pump for pump in pumps if pump.is_running and not _waits(pump)]
         # An application waits a moment for a window to have its last size before it tells its screen; and for a key to
         # have gone through the queues of a dialog that it has closed, before it gives the next one to anything.
-        waits = self.app._resize_timer is not None or (self.app._typed.busy and bool(screens))
+        resizes = getattr(self.app, "_resize_timer", None) is not None  # Textual 8.2.0 has none
+        waits = resizes or (self.app._typed.busy and bool(screens))
         return busy or ([self.app] if self.app.is_running and waits else [])
 
     async def select(self, name: str) -> None:

@@ -19,9 +19,13 @@ import pytest
 import torch
 
 from d2ltui.spec.numbers import number
+from d2ltui.store import listing
 from tests.commands import Command
 from tests.golden import VERSIONS, expected, lacking, unpack
 from tests.scripts import network
+
+# What dropout keeps of twelve outputs after the seed 3, with the PyTorch that made the store.
+MASK = [True, True, False, True, False, False, True, True, True, False, True, False]
 
 pytestmark = pytest.mark.parametrize("version", VERSIONS, ids=lambda path: path.name, scope="module")
 
@@ -168,7 +172,12 @@ def test_weights_and_code_make_the_same_network(version: Path, command: Command,
 def test_what_can_be_resumed_ends_as_if_it_had_never_ended(
     version: Path, command: Command, golden_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tolerances are for other processors: on the one that made the store there is no difference."""
+    """Tolerances are for other processors: on the one that made the store there is no difference.
+
+    With dropout there is another run where another PyTorch draws otherwise.
+    """
+    torch.manual_seed(3)
+    draws_alike = torch.nn.functional.dropout(torch.ones(12), 0.5).bool().tolist() == MASK
     home = tmp_path / "home"
     resumed = 0
     for name, run in expected(version)["runs"].items():
@@ -184,6 +193,10 @@ def test_what_can_be_resumed_ends_as_if_it_had_never_ended(
             continue
         resumed += 1
         summary = json.loads(out.splitlines()[-1])
+        config = listing.info(home / "runs" / name).config
+        if not draws_alike and config is not None and config.dropout:
+            assert summary["steps"] == wanted["summary"]["steps"]
+            continue
         for figure, value in wanted["summary"].items():
             if isinstance(value, float) and "second" not in figure and not figure.endswith("_per_s"):
                 assert summary[figure] == pytest.approx(value, rel=1e-3), (name, figure)
