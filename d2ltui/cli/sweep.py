@@ -85,7 +85,7 @@ def train_all(
     are trained in as many processes as `jobs` says.
     """
     out, err = (stream or io.StringIO() for stream in (sys.stdout, sys.stderr))
-    # The process's number, too: two commands may begin in the same second, and one of them may have ended.
+    # With the process's number: two commands may begin in the same second.
     group = f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     table = _Table(configs, fields)
     ended: dict[int, Ended] = {}

@@ -22,7 +22,7 @@ from d2ltui.spec.language import _, ngettext
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import number, percent, setting
 from d2ltui.spec.parsing import ConfigError
-from d2ltui.spec.text import counted
+from d2ltui.spec.text import counted, enumerated
 from d2ltui.spec.versions import can_be_shown
 
 _ALIKE = (
@@ -87,10 +87,9 @@ def none_helps(tried: Sequence[Cause], *, much: bool = False) -> str:
     names = list(dict.fromkeys(name for cause in tried for name in (cause.remedy or (_("the inputs' scale"),))))
     if not names:
         return ""
-    settings = _(" and ").join(filter(None, (_(", ").join(names[:-1]), names[-1])))
-    said = _("{settings}: other values were tried, and none helps.")
-    helps_little = _("{settings}: other values were tried, and none helps much.")
-    return (helps_little if much else said).format(settings=settings)
+    none = _("{settings}: other values were tried, and none helps.")
+    not_much = _("{settings}: other values were tried, and none helps much.")
+    return (not_much if much else none).format(settings=enumerated(names))
 
 
 def command_with(config: RunConfig, remedy: Remedy) -> str:

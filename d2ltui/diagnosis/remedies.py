@@ -7,13 +7,13 @@ import msgspec
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.config import RunConfig
-from d2ltui.spec.language import _
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.numbers import setting
+from d2ltui.spec.text import enumerated
 
 Remedy = dict[str, object]
 
-MOST_DECAY = 0.1  # of a weight, in a step of plain SGD: from 2 on, weights grow instead
+MOST_DECAY = 0.1  # the share of a weight that a step of plain SGD takes away: beyond 2, weights grow instead
 
 
 def usual_lr(config: RunConfig) -> float:
@@ -82,7 +82,7 @@ def reduce_saturation(config: RunConfig) -> Remedy:
 def regularise(config: RunConfig) -> Remedy:
     """Against overfitting: dropout where there are hidden layers without it, else (more) weight decay.
 
-    No more of that than leaves the weights most of what they are in a step; where there is as much, shorter steps.
+    Never so much weight decay that a step takes more than a tenth of each weight; where that is reached, shorter steps.
     """
     if "dropout" in MODELS[config.model].fields and config.dropout == 0:
         return {"dropout": 0.5}
@@ -92,8 +92,7 @@ def regularise(config: RunConfig) -> Remedy:
 
 def in_words(remedy: Remedy) -> str:
     """`lr 0.1 and init kaiming`."""
-    shown = [f"{name} {setting(value)}" for name, value in remedy.items()]
-    return _(" and ").join(filter(None, (_(", ").join(shown[:-1]), *shown[-1:])))
+    return enumerated([f"{name} {setting(value)}" for name, value in remedy.items()])
 
 
 def rounded(value: float) -> float:

@@ -120,7 +120,7 @@ UNRELATED = _number(
     "UNRELATED", 0.25, "of the way from chance to 1: a larger error would call labels random that are merely noisy"
 )
 BETTER_LOSS = _number("BETTER_LOSS", 0.5, "of the validation loss: what a change must leave of it at most; by hand")
-FOUND = _number("FOUND", 0.9, "of the loss of a guess: a validation loss below it was not come by by chance; by hand")
+FOUND = _number("FOUND", 0.9, "of the loss of a guess: no validation loss is below that by chance; by hand")
 
 # Which settings are suspected
 ALWAYS = _number("ALWAYS", 0.1, "of what is tried only where nothing else explains a run that has learned nothing")

@@ -65,8 +65,9 @@ def of_labels(patient: Patient, score: Score) -> events.Finding | None:
     # Of few samples, so many may have their neighbour's label by chance that nothing follows from it.
     by_chance = chance + 3 * _error(chance, n)
     unrelated = same <= by_chance <= chance + UNRELATED * (1 - chance)
-    # Nor does it of so noisy ones that no neighbour tells anything, where the network has found something all the same.
+    # In noisy data a neighbour may tell nothing either, where the network has found something all the same.
     if unrelated and score.val < KNOWN and (_guessed(patient, score) or _validation_is_related(patient.data, chance)):
+        less = _less_noise(patient.config)
         return _label_finding(
             patient,
             "labels-random",
@@ -76,8 +77,12 @@ def of_labels(patient: Patient, score: Score) -> events.Finding | None:
                 "neighbour, and {chance} would by chance."
             ).format(n=n, same=whole_percent(same), chance=whole_percent(chance)),
             _("Such labels can only be learned by heart, which does not help with new samples."),
-            _("Check that inputs and labels are still in the same order."),
-            _less_noise(patient.config),
+            _("Train with {change}: so much noise hides what they have to do with each other.").format(
+                change=in_words(less)
+            )
+            if less
+            else _("Check that inputs and labels are still in the same order."),
+            less,
         )
     return None
 
@@ -85,10 +90,6 @@ def of_labels(patient: Patient, score: Score) -> events.Finding | None:
 def _label_finding(
     patient: Patient, rule: str, figure: float, what: str, why: str, try_: str, remedy: Remedy | None = None
 ) -> events.Finding:
-    if remedy:
-        try_ = _("Train with {change}: so much noise hides what they have to do with each other.").format(
-            change=in_words(remedy)
-        )
     return events.Finding(rule, "alarm", None, patient.step, figure, what, why, try_, remedy or {})
 
 
@@ -106,7 +107,7 @@ def _error(share: float, samples: int) -> float:
 
 
 def _guessed(patient: Patient, score: Score) -> bool:
-    """Whether who always says the same would have about as many right on the validation part, and as small a loss."""
+    """Whether its best on the validation part is no better than always giving the same answer."""
     labels = patient.data.y_val
     shares = torch.bincount(labels).double() / len(labels)
     most, entropy = float(shares.max()), -float(torch.special.xlogy(shares, shares).sum())

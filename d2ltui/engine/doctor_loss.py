@@ -1,4 +1,4 @@
-"""The doctor's look at the loss of a classifier whose accuracy is well: a setting may still have spoiled it."""
+"""The doctor's look at the loss of a classifier whose accuracy is good: a setting may still have spoiled it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPOILED = ("overconfidence", "oscillation", "overfitting")  # what is seen of a 
 def by_loss(patient: Patient, trial: Trial, tell: Progress) -> tuple[events.Finding | None, int]:
     """The suspicious setting without which the validation loss is much smaller; and how many were tried.
 
-    Tried is nothing where the loss is as good as the accuracy, and where no setting is far from the usual ones.
+    Nothing is tried where the loss is as good as the accuracy, or where no setting is far from the usual ones.
     """
     epochs = trial_epochs(patient.config, patient.data)
     if not patient.classes or patient.diverged or not 0 < epochs <= len(patient.epochs):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -76,6 +76,11 @@ def sections(places: str) -> str:
 def listed(parts: Iterable[str]) -> str:
     """Parts of a sentence, one after the other."""
     return _(", ").join(parts)
+
+
+def enumerated(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return _(" and ").join(filter(None, (listed(parts[:-1]), *parts[-1:])))
 
 
 def ended(sentence: str) -> str:

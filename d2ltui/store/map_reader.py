@@ -82,7 +82,7 @@ class MapReader:
             return FINISHED
         if self.alive:
             return TRAINING
-        return INTERRUPTED if (self.path / maps.PROCESS).exists() else STOPPED
+        return INTERRUPTED if os.path.exists(self.path / maps.PROCESS) else STOPPED
 
     def overview(self) -> dict[str, object]:
         """Everything in plain values: the row, and each cell's figures."""

@@ -65,7 +65,7 @@ def test_each_run_is_told_with_its_distance_from_the_first() -> None:
     assert head == "validation loss and metric at epoch 2 (← →), with the difference from a:"
     assert first == "─a─ coarse: 0.8 0.8"
     assert second == "─b─ fine: 0.5 (−0.3) 0.875 (+0.075)"
-    for width, shorter in ((72, "with the difference from a:"), (71, ", and minus a:"), (40, "(← →):")):
+    for width, shorter in ((72, "with the difference from a:"), (71, ", difference from a:"), (40, "(← →):")):
         assert told_of(LIVES, Shown(epoch=2), width)[1][0].endswith(shorter), "nothing that would be cut"
     _, told = told_of(LIVES, Shown(figure="train_metric", epoch=3))
     assert told[2] == "─b─ fine: –"

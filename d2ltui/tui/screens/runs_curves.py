@@ -214,7 +214,7 @@ class _Legend:
             said = _("training loss and metric at epoch {epoch} (← →)").format(epoch=self._shown.epoch)
         if len(self._entries) > 1:
             whole = _("{figures}, with the difference from {first}").format(figures=said, first=letter(0))
-            shorter = _("{figures}, and minus {first}").format(figures=said, first=letter(0))
+            shorter = _("{figures}, difference from {first}").format(figures=said, first=letter(0))
             said = next((text for text in (whole, shorter) if cells(text) < self._width), said)
         found: Drawing = [[(int(Style.TEXT), f"{said}:")]]
         rows = -(-len(self.told) // self._columns)

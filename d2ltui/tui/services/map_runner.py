@@ -56,8 +56,8 @@ class GrowingMap:
         self._left = threading.Event()  # nobody looks at it any more
         self._telling = threading.Lock()  # who follows it tells nothing of it after that
 
-    def follow(self) -> None:
-        """In a thread: take in what another process adds to it, until it is complete, or nobody looks any more.
+    def follow(self, left: threading.Event) -> None:
+        """In a thread: take in what another process adds to it, until it is complete, or nobody looks any more: `left`.
 
         One that was stopped may be resumed at any time.
         """
@@ -65,7 +65,7 @@ class GrowingMap:
         from d2ltui.store.map_reader import INTERRUPTED, TRAINING
 
         assert self.reader is not None
-        left, trouble, over = self._left, "", False
+        trouble, over = "", False
         while not over:
             status = failed = ""
             try:
@@ -84,10 +84,11 @@ class GrowingMap:
                     self.problem = "" if trained or self.complete else STOPPED
             over = (self.complete and not (trained or failed)) or left.wait(FOLLOW_EVERY)
 
-    def begin(self) -> None:
-        """Somebody looks at it, and who did before does no more."""
+    def begin(self) -> threading.Event:
+        """Somebody looks at it, until this is set; whoever did before does so no longer."""
         self.leave()
         self._left = threading.Event()
+        return self._left
 
     def leave(self) -> None:
         """Nobody looks at it any more."""
@@ -312,8 +313,8 @@ class MapRunner:
 
     def _follow(self, growing: GrowingMap | None) -> None:
         if growing is not None and growing.reader is not None and not growing.complete:
-            growing.begin()
-            threading.Thread(target=growing.follow, name="d2ltui-map-follow", daemon=True).start()
+            left = growing.begin()
+            threading.Thread(target=growing.follow, args=(left,), name="d2ltui-map-follow", daemon=True).start()
 
     def unfollow(self) -> None:
         """Nobody looks at the present map."""
