@@ -97,8 +97,12 @@ class LessonRecorder:
         return tell, None
 
     def end(self) -> None:
-        """The run is over: its store's thread writes what is left, while the next run is trained."""
+        """The run is over: its store's thread writes what is left, while the next run is trained.
+
+        Its directory is made before that one's: they are numbered as they were trained.
+        """
         if self._open:
+            self._open[-1].wait_opened(CLOSE_TIMEOUT)
             self._open[-1].close(0.0)
         while len(self._open) > UNWRITTEN:
             self._finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +73,23 @@ def test_each_run_is_one_of_a_group() -> None:
     assert command("compare", "tiny-plain-1", "tiny-faster-on-few-1").exit_code == 0
     assert command("export", "tiny-plain-1", "--code").exit_code == 0
     assert len(json.loads(command("runs", "group=lesson-tiny", "--json").output)) == 3
+
+
+def test_runs_are_numbered_as_they_were_trained_on_a_slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    make, first, another = home.create, threading.Event(), threading.Event()
+
+    def slowly_at_first(*arguments: object, **named: object) -> Path:
+        if first.is_set():
+            another.set()
+        else:
+            first.set()
+            another.wait(1.5)
+        return make(*arguments, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(home, "create", slowly_at_first)
+    carry_out()
+    seeds = {run.name: run.config.seed for run in runs() if run.config is not None}
+    assert seeds == {"tiny-plain-1": 0, "tiny-plain-2": 1}
 
 
 def test_a_run_that_its_settings_do_not_describe_is_no_run_of_them() -> None:
