@@ -2,11 +2,13 @@
 
 Random healthy runs (model, data set, widths, depth, activation, optimiser, rate, batch, seed), kept where they train
 well; then one fault in each of several copies, of a kind and a size that are drawn, kept where it hurts: the validation
-metric falls by `HURTS`, or the run ends badly. Of each faulty run is asked whether the diagnosis
+metric falls by `HURTS`, or the run ends badly; or, of what makes weights grow, where only the validation loss is
+`SPOILED` times as large (kinds that end with "loss"). Of each faulty run is asked whether the diagnosis
 
 - noticed: found anything graver than a note;
 - named: its first finding is the cause that was put in;
-- repaired: training again with that finding's remedy comes within `REPAIRED` of the healthy run.
+- repaired: training again with that finding's remedy comes within `REPAIRED` of the healthy run, and where the loss
+  was spoiled, to less than half of that loss.
 
 Of each healthy run, whether it was left in peace: nothing graver than a note, at its end and at any moment before. Of
 every run, whether two findings that were told at once ever had opposite remedies.
@@ -46,7 +48,8 @@ from d2ltui.spec.parsing import ConfigError
 from . import diagnosis_data
 from .diagnosis_faults import Fault, faults
 
-HURTS, REPAIRED = 0.08, 0.05
+HURTS, REPAIRED, SPOILED = 0.08, 0.05, 5
+SPOIL_THE_LOSS = ("rate too high", "momentum", "large weights")
 LEARNED = {  # the validation metric of a healthy run, at least
     "digits": 0.93, "moons": 0.94, "circles": 0.94, "spirals": 0.9, "diabetes": 0.35, "synthetic-linear": 0.99,
     "fashion-mnist": 0.8, "function": 0.85,
@@ -65,6 +68,7 @@ class Run:
     config: RunConfig
     status: str
     metric: float  # of the validation part, from 0 on; 0 where it ended badly
+    loss: float  # of the validation part
     findings: tuple[events.Finding, ...]
     told: Sequence[tuple[events.Finding, ...]]  # while it trained and at its end, in order
 
@@ -109,7 +113,8 @@ def train(config: RunConfig, dataset: Dataset | None = None, *, watched: bool = 
     metric = sink.last.val_metric if sink.last is not None and math.isfinite(sink.last.val_metric) else 0.0
     if ended.status != "finished":
         metric = 0.0
-    return Run(config, ended.status, max(0.0, metric), sink.told[-1] if sink.told else (), sink.told)
+    loss = sink.last.val_loss if sink.last is not None else math.nan
+    return Run(config, ended.status, max(0.0, metric), loss, sink.told[-1] if sink.told else (), sink.told)
 
 
 def part_of(config: RunConfig) -> str:
@@ -247,9 +252,12 @@ def main(arguments: Sequence[str]) -> int:
             kinds = [fault for fault in kinds if fault.kind == given.kind]
         for fault in kinds[:FAULTS_OF_A_BASE]:
             run = _faulty(config, fault, data)
-            if run is None or base.metric - run.metric < HURTS:
+            if run is None:
                 continue
-            score = scores[fault.kind]
+            hurt = base.metric - run.metric >= HURTS
+            if not hurt and not (fault.kind in SPOIL_THE_LOSS and _spoiled(base, run)):
+                continue
+            score = scores[fault.kind if hurt else f"{fault.kind}, loss"]
             score.runs += 1
             opposite += run.opposite
             first = run.first
@@ -257,12 +265,14 @@ def main(arguments: Sequence[str]) -> int:
             named = first is not None and first.rule in fault.rules
             named = named and (not fault.setting or fault.setting in first.remedy)
             score.named += named
-            after = math.nan
+            after, cured = None, fault.spoil is not None
             if fault.spoil is None:
                 score.mendable += 1
                 if first is not None and first.remedy:
                     after = _repaired(run.config, first.remedy)
-                    score.repaired += base.metric - after <= REPAIRED
+                if after is not None:
+                    cured = base.metric - after.metric <= REPAIRED and (hurt or after.loss < run.loss / 2)
+                score.repaired += cured
             if compared < given.twice:
                 watched = _faulty(config, fault, data, watched=True)
                 alike = watched is not None and watched.findings == run.findings
@@ -271,13 +281,9 @@ def main(arguments: Sequence[str]) -> int:
                     print(f"not the same findings twice: {_line(run.config)}", flush=True)
             if run.metric <= _guess(config) + 0.02 and first is None:
                 silent.append(_line(run.config))
-            cured = fault.spoil is not None or base.metric - after <= REPAIRED
             if given.verbose and not (named and cured):
-                print(
-                    f"{fault.kind} ({base.metric:.3f} → {run.metric:.3f} → {after:.3f}): {_told(run)}\n"
-                    f"    {_line(run.config)}",
-                    flush=True,
-                )
+                course = " → ".join(f"{one.metric:.3f} ({one.loss:.2g})" for one in (base, run, after) if one)
+                print(f"{fault.kind} {course}: {_told(run)}\n    {_line(run.config)}", flush=True)
         done = sum(score.runs for score in scores.values())
         print(f"\r{done} runs, {healthy} healthy", end="", file=sys.stderr, flush=True)
         if done // SO_FAR > faulty // SO_FAR:
@@ -326,9 +332,14 @@ def _faulty(config: RunConfig, fault: Fault, data: Dataset, *, watched: bool = F
     return train(changed, data, watched=watched)
 
 
-def _repaired(config: RunConfig, remedy: dict[str, object]) -> float:
+def _repaired(config: RunConfig, remedy: dict[str, object]) -> Run | None:
     changed = _changed(config, remedy)
-    return math.nan if changed is None else train(changed, None).metric
+    return None if changed is None else train(changed, None)
+
+
+def _spoiled(base: Run, run: Run) -> bool:
+    """Whether the loss of `run`, whose accuracy is good, is much worse than that of the healthy one."""
+    return run.config.task == "classification" and run.status == "finished" and run.loss > SPOILED * base.loss
 
 
 def _changed(config: RunConfig, change: dict[str, Any]) -> RunConfig | None:
@@ -350,7 +361,8 @@ def _told(run: Run) -> str:
 
 def _line(config: RunConfig) -> str:
     names = ("model", "implementation", "dataset", "hidden", "activation", "init", "init_std", "optimizer", "lr",
-             "weight_decay", "dropout", "batch_size", "epochs", "seed")  # fmt: skip
+             "momentum", "weight_decay", "clip_norm", "label_smoothing", "dropout", "batch_size", "epochs",
+             "seed")  # fmt: skip
     return " ".join(f"{name}={getattr(config, name)}" for name in names)
 
 
