@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 from .race import WINDOW, EndedEarly, Side, race, rate, read_log
 
 T = TypeVar("T")
@@ -95,9 +97,16 @@ class Context:
 
         Where a process happens to lie in memory, and beside what, makes it some percent faster or slower than another
         of the same kind, for as long as it lives: many short races say more than a long one.
+
+        All sides compute with as many threads as a loop by hand: `auto` would find the cores taken, by the others while
+        it is stopped itself.
         """
         seconds = (WINDOW + 0.3) * rounds + 4
-        return [self.with_run(model, seconds, lambda run: race(sides, run, rounds)) for _ in range(RACES * self.repeat)]
+        threads = ["--threads", str(psutil.cpu_count(logical=False) or psutil.cpu_count())]
+        return [
+            self.with_run(model, seconds, lambda run: race(sides, [*run, *threads], rounds))
+            for _ in range(RACES * self.repeat)
+        ]
 
 
 def gpu() -> str:
