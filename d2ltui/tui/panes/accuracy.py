@@ -28,9 +28,9 @@ class AccuracyPane(ChartPane):
         name = _(metric_title(view.task == "classification").capitalize())
         self.title(self.longest_fitting(*titles(name, name[:3], view, "metric")))
 
-    def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
+    def readings(self, curves: Curves, step: int) -> tuple[str, ...]:
         """The metrics at `step`."""
-        return figures(*curves.reading("metric", step), short=short)
+        return figures(*curves.reading("metric", step))
 
 
 def metric(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:

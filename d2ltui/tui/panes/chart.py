@@ -154,18 +154,18 @@ class ChartPane(RunPane):
 
     # The cursor
 
-    def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
-        """Every curve's value at `step`, in words: here, of the chart as it is, the nearest points."""
+    def readings(self, curves: Curves, step: int) -> tuple[str, ...]:
+        """Every curve's value at `step`, in words, from the longest to the shortest: here, the nearest points'."""
         spec = self._spec
         if spec is None or spec.cursor is None:
-            return ""
+            return ("",)
         at = spec.cursor
         near = [
             (line.label, min(zip(line.x, line.y, strict=False), key=lambda p: abs(p[0] - at)))
             for line in spec.lines
             if line.x
         ]
-        return "  ".join(f"{label} {number(point[1])}" for label, point in near if label)
+        return ("  ".join(f"{label} {number(point[1])}" for label, point in near if label),)
 
     def _read(self, curves: Curves, view: RunView, width: int, rows: int) -> list[str]:
         from d2ltui.charts.timeline import Timeline
@@ -174,8 +174,8 @@ class ChartPane(RunPane):
         live = curves.live
         step = reached(live, view.cursor)
         whens = moments(live, step, Timeline(live, "time").at(step))
-        full, short = self.reading(curves, step), self.reading(curves, step, short=True)
-        return [whole(one_cell_each(line, view.ascii)[:width]) for line in said(whens, full, short, width, rows)]
+        readings = self.readings(curves, step)
+        return [whole(one_cell_each(line, view.ascii)[:width]) for line in said(whens, readings, width, rows)]
 
     def on_key(self, event: events.Key) -> None:
         """← and → move the cursor by a column, with shift by ten; `end` takes it away; `+` and `-` zoom."""

@@ -21,15 +21,18 @@ WIDE = 72  # columns that hold everything that a cursor reads beside each other
 TALL, TALLER = 8, 12  # rows of a chart that spares one, and two
 
 
-def figures(raw: float, smooth: float, validation: float, *, short: bool = False) -> str:
-    """Every curve's value: the training's at a step, as it is and smoothed, and the validation data's."""
-    train, said = _("train {raw}").format(raw=number(raw)), ""
-    if math.isfinite(smooth) and number(smooth) != number(raw):
-        brackets = _("(smooth {smooth})") if short else _("(smoothed {smooth})")
-        said = " " + brackets.format(smooth=number(smooth))
-    between = " " if short else "  "
+def figures(raw: float, smooth: float, validation: float) -> tuple[str, ...]:
+    """Every curve's value: the training's at a step, as it is and smoothed, and the validation data's.
+
+    From the longest way to say it to the shortest, which leaves out the smoothed one.
+    """
+    train = _("train {raw}").format(raw=number(raw))
     val = _("val {val}").format(val="–" if math.isnan(validation) else number(validation))
-    return f"{train}{said}{between}{val}"
+    least = f"{train} {val}"
+    if not math.isfinite(smooth) or number(smooth) == number(raw):
+        return f"{train}  {val}", least
+    long, short = (said.format(smooth=number(smooth)) for said in (_("(smoothed {smooth})"), _("(smooth {smooth})")))
+    return f"{train} {long}  {val}", f"{train} {short} {val}", least
 
 
 def titles(name: str, short: str, view: RunView, figure: str, run: str = "") -> tuple[str, ...]:
@@ -44,9 +47,9 @@ def titles(name: str, short: str, view: RunView, figure: str, run: str = "") -> 
     """
     if view.live is not None and view.curves is not None and view.cursor is not None and len(view.live.losses):
         return _titles_at(name, short, view.curves, reached(view.live, view.cursor), figure, run)
-    said, val = _figures_of(view.live, figure)
+    said, *briefly = _figures_of(view.live, figure)
     named = (_("{figures} of {run}").format(figures=f"{name}{said}", run=run),) if run else ()
-    return (*named, f"{name}{said}", f"{short}{said}", *filter(None, (said.strip(), val)), short)
+    return (*named, f"{name}{said}", f"{short}{said}", *(f"{short} {brief}" for brief in briefly), short)
 
 
 def reached(live: LiveRun, cursor: int) -> int:
@@ -56,7 +59,7 @@ def reached(live: LiveRun, cursor: int) -> int:
 
 def _titles_at(name: str, short: str, curves: Curves, step: int, figure: str, run: str) -> tuple[str, ...]:
     raw, __, val = curves.reading(figure, step)
-    said = figures(raw, math.nan, val, short=True)
+    said = figures(raw, math.nan, val)[-1]
     longest, shorter = (_("{name} at step {step:,}: {figures}"), _("{name} at {step:,}: {figures}"))
     full = longest.format(name=name, step=step, figures=said)
     return (
@@ -89,24 +92,24 @@ def past_at(curves: Curves | None, cursor: int | None) -> Past | None:
     )
 
 
-def _figures_of(live: LiveRun | None, figure: str) -> tuple[str, str]:
-    """What follows the name, and the validation data's figure alone."""
+def _figures_of(live: LiveRun | None, figure: str) -> tuple[str, ...]:
+    """What follows the name; and what may where there is little room, at last the validation data's figure alone."""
     if live is None or not len(live.losses):
-        return "", ""
+        return ("",)
     if len(live.epochs):
         epoch = live.epochs[-1]
         train, val = (getattr(epoch, f"{part}_{figure}") for part in ("train", "val"))
-        val = _("val {val}").format(val=number(val))
-        return f" {_('train {raw}').format(raw=number(train))} {val}", val
+        said = _("val {val}").format(val=number(val))
+        return f" {_('train {raw}').format(raw=number(train))} {said}", f"{number(train)} {said}", said
     import numpy as np  # which the first paint must not need
 
     values = (live.losses if figure == "loss" else live.metrics).values()
     known = values[~np.isnan(values)]
     if not len(known):
-        return "", ""
+        return ("",)
     mean = number(float(known.mean(dtype=float)))
     said = _("train {mean} so far") if live.ended is None else _("train {mean} on average")
-    return " " + said.format(mean=mean), ""
+    return (" " + said.format(mean=mean),)
 
 
 def moments(live: LiveRun, step: int, seconds: float) -> tuple[str, ...]:
@@ -123,15 +126,19 @@ def rows_for_reading(width: int, height: int) -> int:
     return 1 if width >= WIDE or height < TALLER else 2
 
 
-def said(whens: Sequence[str], full: str, short: str, width: int, rows: int) -> list[str]:
-    """What the cursor reads, `full` or `short`, with when that was, in at most so many rows of `width` cells.
+def said(whens: Sequence[str], readings: Sequence[str], width: int, rows: int) -> list[str]:
+    """What the cursor reads, the longest that fits, with when that was, in at most so many rows of `width` cells.
 
     Rather than a figure, when it was is left out.
     """
-    for when in whens:
-        for values in (full, short):
-            if cells(one := f"{when}: {values}") <= width:
-                return [one]
-            if rows > 1 and max(cells(when) + 1, cells(values)) <= width:
-                return [f"{when}:", values]
-    return [short]
+    for those in (readings[:-1], readings[-1:]):
+        for when in whens:
+            for values in those:
+                if cells(one := f"{when}: {values}") <= width:
+                    return [one]
+                if rows > 1 and max(cells(when) + 1, cells(values)) <= width:
+                    return [f"{when}:", values]
+        for values in those:
+            if cells(values) <= width:
+                return [values]
+    return [readings[-1]]

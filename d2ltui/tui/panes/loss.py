@@ -28,9 +28,9 @@ class LossPane(ChartPane):
         smoothing = _("smoothing {smoothing}").format(smoothing=setting(view.smoothing)) if view.smoothing else _("raw")
         self.subtitle(self.longest_fitting(f"{owner}  {smoothing}", owner) if owner else smoothing)
 
-    def reading(self, curves: Curves, step: int, *, short: bool = False) -> str:
+    def readings(self, curves: Curves, step: int) -> tuple[str, ...]:
         """The losses at `step`."""
-        return figures(*curves.reading("loss", step), short=short)
+        return figures(*curves.reading("loss", step))
 
 
 def loss(curves: Curves, view: RunView, width: int, height: int) -> ChartSpec:
