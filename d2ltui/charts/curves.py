@@ -111,7 +111,8 @@ def draw_curves(
     points = [
         cells for (line, _), cells in zip(ordered, traced, strict=True) if not line.joined and line.style != Style.RAW
     ]
-    _leave_to_points({cell for cells in points for cell in cells}, joined)
+    whole = [cells for (line, _), cells in zip(ordered, traced, strict=True) if _depth(line) and not line.dashed]
+    _leave_to_points({cell for cells in points for cell in cells}, whole)  # a dashed one has gaps to see them through
     for (line, _), cells in zip(ordered, traced, strict=True):
         if line.joined:
             put(cells, ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "", line.style)
