@@ -91,7 +91,10 @@ def loss(y_hat, y):
 
 CROSS_ENTROPY = """
 def loss(y_hat, y):
-    \"\"\"The mean of −log softmax(y_hat) at y. The largest logit is taken from all, so that no exp overflows.\"\"\"
+    \"\"\"The mean of −log softmax(y_hat) at y.
+
+    The largest logit is subtracted from all, so that no exp overflows.
+    \"\"\"
     largest = y_hat.amax(dim=1, keepdim=True).detach()
     log_sum_exp = largest.squeeze(1) + torch.log(torch.exp(y_hat - largest).sum(dim=1))
     return (log_sum_exp - y_hat.gather(1, y.unsqueeze(1)).squeeze(1)).mean()

@@ -11,7 +11,8 @@ from d2ltui.spec.language import _
 from d2ltui.spec.pictures import MAX_UNITS, Fit, Maps, PictureRequest, Regions, Surface, pairs
 
 LINE = 200  # places of a fitted line
-LARGEST, SMALLEST = 20, 10  # pixels of a unit's map, across and up
+LARGEST, SMALLEST = 40, 10  # pixels of a unit's map, across and up
+TALL = 40  # pixels of a picture that has room to spare below
 CAPTION = 4  # pixels: two more lines of what is said below, where it is narrow
 
 
@@ -97,7 +98,7 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
         tuple(captions[first : first + room]),
         first,
         total,
-        _("{total:,} hidden units: their outputs over both inputs").format(total=total),
+        _("{total:,} hidden units: each over both inputs").format(total=total),
         tuple(short[first : first + room]),
         largest(every),
     )
@@ -105,7 +106,7 @@ def units(subject: Subject, request: PictureRequest) -> Maps:
 
 def _tiles(request: PictureRequest, number: int) -> tuple[int, int]:
     """The side of a tile, as large as lets all `number` of them be on one page, and how many of them are on one."""
-    room, height = 1, request.height - (CAPTION if request.height > 2 * LARGEST else 0)
+    room, height = 1, request.height - (CAPTION if request.height > TALL else 0)
     for side in range(LARGEST, SMALLEST - 1, -2):
         room = max(1, (request.width + 1) // (side + 1)) * max(1, height // (side + 2))
         if room >= number:
