@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 from d2ltui.diagnosis import remedies
 from d2ltui.diagnosis.remedies import Remedy
-from d2ltui.diagnosis.thresholds import ALWAYS, FEW_STEPS, MOMENTUM, SHRINKS, SMALL_DECAY, SUSPICIOUS, WIDE_ENOUGH
+from d2ltui.diagnosis.thresholds import (
+    ALWAYS,
+    ENOUGH_STEPS,
+    FEW_STEPS,
+    MOMENTUM,
+    SHRINKS,
+    SMALL_DECAY,
+    SUSPICIOUS,
+    WIDE_ENOUGH,
+)
 from d2ltui.spec import catalogue
 from d2ltui.spec.activations import ACTIVATIONS
 from d2ltui.spec.command import train_command
@@ -137,13 +146,13 @@ def _rate(config: RunConfig) -> Iterator[Cause]:
 def _steps(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
     a_pass = math.ceil(data.train_size / config.batch_size)
     steps = a_pass * config.epochs
+    what = ngettext("{steps} is too few", "{steps} are too few", steps).format(steps=counted(steps, "training step"))
+    why = _("Each step changes the weights only a little")
     if steps < FEW_STEPS:
         more: Remedy = {"epochs": math.ceil(3 * FEW_STEPS / a_pass)}
-        what = ngettext("{steps} is too few", "{steps} are too few", steps).format(
-            steps=counted(steps, "training step")
-        )
-        why = _("Each step changes the weights only a little")
-        yield Cause("not-learning", more, math.log10(FEW_STEPS / steps), what, why)
+        yield Cause("not-learning", more, SUSPICIOUS + math.log10(FEW_STEPS / steps), what, why)
+    if steps < ENOUGH_STEPS:
+        yield Cause("not-learning", {"epochs": math.ceil(2 * ENOUGH_STEPS / a_pass)}, SUSPICIOUS, what, why)
 
 
 def _penalty(config: RunConfig) -> Iterator[Cause]:
@@ -266,7 +275,8 @@ def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
         what = _("a network with hidden layers of {hidden} is too small for this data set").format(
             hidden=", ".join(counted(units, "unit") for units in config.hidden)
         )
-        why = _("It cannot draw enough boundaries")
+        by_classes, by_number = _("It cannot draw enough boundaries"), _("Its curve cannot bend often enough")
+        why = by_classes if data.task == "classification" else by_number
         yield Cause("underfitting", {"hidden": wider}, suspicion, what, why)
         if len(config.hidden) == 1:  # such as spirals, which one layer learns slowly however wide it is
             yield Cause("underfitting", {"hidden": (2 * WIDE_ENOUGH,) * 2}, ALWAYS, what, why)

@@ -179,7 +179,8 @@ def overfitting(run: Run) -> Iterator[Finding]:
     if knows_as_much(run):
         return  # what grows is not what it gets wrong, but how sure it is of that: see `overconfidence`
     rises = figure >= LIMITS["overfitting"].warning and last.epoch - best.epoch >= OVERFIT_EPOCHS
-    forgets = first.epoch == 1 and recent >= LIMITS["not_learning"].warning * first.val_loss
+    ahead = last.train_metric >= last.val_metric + GAIN  # its loss may be another one: of smoothed labels
+    forgets = ahead and first.epoch == 1 and recent >= LIMITS["not_learning"].warning * first.val_loss
     if rises:
         what = _(
             "The network overfits: the validation loss was {best} after epoch {best_epoch} and is {last} after epoch "

@@ -31,7 +31,15 @@ from d2ltui.diagnosis.thresholds import (
 )
 from d2ltui.engine.doctor_labels import of_broken_data, of_labels
 from d2ltui.engine.doctor_loss import by_loss
-from d2ltui.engine.doctor_trials import Progress, Trial, epochs_in_words, in_words_of, scaled, trial_epochs
+from d2ltui.engine.doctor_trials import (
+    Progress,
+    Trial,
+    affordable_epochs,
+    epochs_in_words,
+    in_words_of,
+    scaled,
+    trial_epochs,
+)
 from d2ltui.engine.observers import OF_DATA
 from d2ltui.engine.patient import Patient, Score, score_of
 from d2ltui.spec import events
@@ -198,7 +206,7 @@ def _by_trial(
         doing = _("training is over; looking for the cause, trying {change}").format(change=in_words_of(cause))
         tell(doing, done / len(causes))
         changed = with_remedy(config, cause.remedy)
-        if changed is None:
+        if changed is None or ("epochs" in cause.remedy and changed.epochs > affordable_epochs(config, data)):
             continue
         if "epochs" not in cause.remedy:
             changed = msgspec.structs.replace(changed, epochs=epochs)

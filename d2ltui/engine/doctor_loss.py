@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from d2ltui.diagnosis.causes import Cause, possible_causes, with_remedy
-from d2ltui.diagnosis.thresholds import BETTER_LOSS, GAIN, SUSPICIOUS
+from d2ltui.diagnosis.thresholds import BETTER_LOSS, FOUND, GAIN, SUSPICIOUS
 from d2ltui.engine.doctor_trials import Progress, Trial, epochs_in_words, in_words_of, scaled, trial_epochs
 from d2ltui.engine.patient import Patient
 from d2ltui.spec import events
@@ -26,7 +26,7 @@ def by_loss(patient: Patient, trial: Trial, tell: Progress) -> tuple[events.Find
     if not patient.classes or patient.diverged or not 0 < epochs <= len(patient.epochs):
         return None, 0
     own = patient.epochs[epochs - 1]
-    if own.val_loss <= patient.guess_loss and not any(symptom.rule in SPOILED for symptom in patient.symptoms):
+    if own.val_loss <= FOUND * patient.guess_loss and not any(symptom.rule in SPOILED for symptom in patient.symptoms):
         return None, 0
     scale = float(patient.data.x_train.double().square().mean().sqrt())
     causes = [

@@ -31,11 +31,16 @@ def in_words_of(cause: Cause) -> str:
 
 
 def trial_epochs(config: RunConfig, data: Dataset) -> int:
-    """As many epochs as a trial may take."""
+    """As many epochs of the run as a trial may take."""
+    return min(config.epochs, affordable_epochs(config, data))
+
+
+def affordable_epochs(config: RunConfig, data: Dataset) -> int:
+    """As many epochs as a trial may take, whether the run has so many or not: one at least."""
     parameters = sum(layer.parameters for layer in layer_plan(config, data.info))
     seconds = STEP_SECONDS + 6 * config.batch_size * parameters / FLOPS
     steps = TRIAL_SECONDS / seconds
-    return int(max(1, min(config.epochs, steps // math.ceil(len(data.x_train) / config.batch_size))))
+    return int(max(1, steps // math.ceil(len(data.x_train) / config.batch_size)))
 
 
 def scaled(data: Dataset, factor: float) -> Dataset:

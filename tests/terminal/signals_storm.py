@@ -1,4 +1,4 @@
-"""Signals at every moment: `python tests/terminal/signals_storm.py [--whole] [--cases N] [--skip N] [--seed N] …`.
+"""Signals at every moment: `PYTHONPATH=. python tests/terminal/signals_storm.py [--whole] [--cases N] [--seed N] …`.
 
 Each case starts the application, or a command, from a shell with job control in a terminal of its own, brings it to a
 moment, sends it one signal or two, and sees to the end of it. Afterwards the terminal is as it was before, the exit

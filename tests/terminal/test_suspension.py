@@ -81,7 +81,7 @@ def test_without_a_shell_ctrl_z_does_not_stop_for_ever() -> None:
 
 @pytest.mark.parametrize("index", long_after(1, range(3)))
 def test_a_share_of_the_storm(index: int) -> None:
-    """Cases that are soon over; all of them: `python tests/terminal/signals_storm.py --whole`."""
+    """Cases that are soon over; all of them: `signals_storm.py --whole`."""
     early = [case for case, (moment, _) in enumerate(CASES) if moment.name in ("0.3 s after the start", "painted")]
     assert attempt((early[17 * index + 4], index, 0.02))[1] == ""
 

@@ -163,12 +163,13 @@ SPOILED: list[tuple[dict[str, Any], str, dict[str, object]]] = [
     ({"model": "softmax", "dataset": "digits", "lr": 1000.0, "epochs": 30}, "learning-rate-high", {"lr": 0.1}),
     ({**MOONS, "hidden": "32", "optimizer": "momentum", "momentum": 0.9999, "epochs": 50}, "learning-rate-high",
      {"momentum": 0.9}),
+    ({"dataset": "moons", "label_smoothing": 0.98, "epochs": 50}, "over-regularised", {"label_smoothing": 0.0}),
     ({"dataset": "spirals", "activation": "tanh", "init": "normal", "init_std": 10.0, "epochs": 200},
      "initialisation", {"init": "xavier"}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "rule", "remedy"), long_after(2, SPOILED))
+@pytest.mark.parametrize(("given", "rule", "remedy"), long_after(3, SPOILED))
 def test_a_setting_that_spoils_the_loss_is_named_though_the_accuracy_is_well(
     given: dict[str, Any], rule: str, remedy: dict[str, object]
 ) -> None:
@@ -193,6 +194,36 @@ def test_a_run_of_one_step_is_examined() -> None:
     config = resolve({**MOONS, "epochs": 1, "batch_size": 800})
     _, found = told(config, data_of(config))
     assert found[0].what.startswith("1 training step is too few")
+
+
+@pytest.mark.parametrize(
+    ("given", "few"),
+    [
+        ({"dataset": "function", "epochs": 2}, 30),  # R² .35, as of a rate that is too low
+        ({"dataset": "spirals", "epochs": 2}, 76),  # nothing learned yet, and nothing else is wrong
+        ({"dataset": "circles", "epochs": 1}, 25),
+        ({"dataset": "function", "epochs": 5}, 75),  # R² .6
+    ],
+)
+def test_a_run_that_is_too_short_is_told_how_long_to_train(given: dict[str, Any], few: int) -> None:
+    config = resolve({**SMALL, **given})
+    _, found = told(config, data_of(config))
+    assert found[0].what.startswith(f"{few} training steps are too few")
+    assert found[0].severity == "alarm"
+    longer = msgspec.structs.replace(config, epochs=found[0].remedy["epochs"])
+    _, after = told(longer, data_of(config))
+    assert [finding for finding in after if finding.severity != "note"] == []
+
+
+def test_a_curve_does_not_bend_where_classes_have_boundaries() -> None:
+    for given, why in (
+        ({"dataset": "function", "function": "waves", "hidden": "4"}, "Its curve cannot bend"),
+        ({"dataset": "spirals", "hidden": "4"}, "It cannot draw enough boundaries"),
+    ):
+        config = resolve({**SMALL, **given, "epochs": 40})
+        _, found = told(config, data_of(config))
+        assert found[0].rule == "underfitting"
+        assert found[0].why.startswith(why)
 
 
 def test_a_network_of_one_linear_layer_that_starts_with_no_loss() -> None:

@@ -100,7 +100,7 @@ def _picture(bench: Bench, drawn: dict[str, list[float]]) -> Panels:
     )
     ends = (1.0, float(bench.config("about right").total_steps))
     diagram = Curves(curves, ends, _("step"), low=LOWEST, high=HIGHEST, log=True, whole=True)
-    return Panels((Panel(_("Loss of each step, up to 1e10"), diagram),), columns=1)
+    return Panels((Panel(_("Loss of each step, as far as the axis goes"), diagram),), columns=1)
 
 
 LESSON = book_lesson(
