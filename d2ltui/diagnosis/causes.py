@@ -16,6 +16,7 @@ from d2ltui.diagnosis.thresholds import (
     ALWAYS,
     ENOUGH_STEPS,
     FEW_STEPS,
+    GRAVE,
     MOMENTUM,
     SHRINKS,
     SMALL_DECAY,
@@ -50,6 +51,7 @@ class Cause(NamedTuple):
     what: str  # is the matter, as the end of "…: "
     why: str
     factor: float = 1.0  # by which the inputs would have to be multiplied
+    least: float = 0.0  # that it has to bring, where that is more than of others
 
 
 def possible_causes(config: RunConfig, data: DatasetInfo, scale: float, *, oscillates: bool = False) -> list[Cause]:
@@ -65,7 +67,7 @@ def possible_causes(config: RunConfig, data: DatasetInfo, scale: float, *, oscil
         found += [*_start(config, data), *_activation(config)]
     if "hidden" in MODELS[config.model].fields:
         found += _width(config, data)
-    if config.model == "softmax":
+    if config.model in ("softmax", "linear"):
         found.append(_no_hidden_layer(config))
     changing = [cause for cause in found if cause.factor != 1 or with_remedy(config, cause.remedy) != config]
     return sorted(changing, key=lambda cause: -cause.suspicion)
@@ -291,6 +293,10 @@ def _width(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
 
 def _no_hidden_layer(config: RunConfig) -> Cause:
     change: Remedy = {"model": "mlp"}
-    what = _("a straight line between the classes is too simple for this data set")
-    why = _("Without a hidden layer, all boundaries are straight lines")
-    return Cause("underfitting", change, SUSPICIOUS, what, why)
+    if config.task == "classification":
+        what = _("a straight line between the classes is too simple for this data set")
+        why = _("Without a hidden layer, all boundaries are straight lines")
+        return Cause("underfitting", change, SUSPICIOUS, what, why)
+    what = _("a linear model is too simple for this data set")
+    why = _("It predicts a straight line, or a plane, whatever its weights are")
+    return Cause("underfitting", change, SUSPICIOUS, what, why, least=GRAVE)  # of noisy targets a line is the best

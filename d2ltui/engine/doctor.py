@@ -215,6 +215,8 @@ def _by_trial(
         gain = after.val - own.val
         if own.train < KNOWN:
             gain = min(gain, after.train - own.train)
+        if gain < cause.least:
+            gain = min(gain, 0.0)
         tried.append((gain, after, cause))
         if gain >= GRAVE and after.worse >= KNOWN and cause.suspicion >= SUSPICIOUS:
             cured = cause.rule  # it is what is most suspicious

@@ -381,3 +381,15 @@ async def test_columns_are_chosen_and_remembered(open_app: Opener) -> None:
         await person.until(lambda: "0.5 (±0)" in person.text(), "the difference from the baseline")
         await person.press("C", "escape", "C", "u")
         await person.until(lambda: "status" in " ".join(person.text().split("\n")[2:3]), "the usual ones")
+
+
+async def test_runs_whose_names_are_cut_are_told_apart_by_their_numbers(open_app: Opener) -> None:
+    for _ in range(2):
+        path = home.create("linear-synthetic-linear-again", lambda path: RunWriter.make(path, CONFIG, None))
+        with contextlib.closing(RunWriter(path, CONFIG)) as session:
+            session.take(events.RunEnded("stopped", "stopped by you", {}))
+            session.write()
+    async with open_app(size=(120, 40)) as person:
+        shown = set(rows_of(await runs_screen(person, 2)))
+        assert len(shown) == 2
+        assert {name[-3:] for name in shown} == {"…-1", "…-2"}

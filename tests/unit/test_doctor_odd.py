@@ -215,6 +215,15 @@ def test_a_run_that_is_too_short_is_told_how_long_to_train(given: dict[str, Any]
     assert [finding for finding in after if finding.severity != "note"] == []
 
 
+def test_a_line_through_a_curve_is_too_simple() -> None:
+    config = resolve({**LINEAR, "dataset": "function", "epochs": 30})
+    _, found = told(config, data_of(config))
+    assert (found[0].rule, found[0].remedy) == ("underfitting", {"model": "mlp"})
+    for dataset in ("diabetes", "synthetic-linear"):
+        well = resolve({**LINEAR, "dataset": dataset, "epochs": 60})
+        assert [one.rule for one in told(well, data_of(well))[1] if one.severity != "note"] == []
+
+
 def test_a_curve_does_not_bend_where_classes_have_boundaries() -> None:
     for given, why in (
         ({"dataset": "function", "function": "waves", "hidden": "4"}, "Its curve cannot bend"),

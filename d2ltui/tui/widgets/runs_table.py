@@ -168,12 +168,14 @@ class RunsTable(DataTable[Text]):
         return Style(color=style.color, bold=style.bold)
 
     def _cut(self, column: int, cell: Text) -> Text:
-        width = self._laid_out[column][1]
+        name, width = self._laid_out[column]
         if cell.cell_len <= width:
             return cell
-        cell = cell.copy()
-        cell.truncate(width, overflow="ellipsis")
-        return cell
+        number = cell.plain.rpartition("-")[2] if name == "run" else ""
+        end = len(number) + 1 if number.isdigit() and cells(number) < width // 2 else 0  # by which runs are told apart
+        cut = cell[: len(cell) - end] if end else cell.copy()
+        cut.truncate(width - end, overflow="ellipsis")
+        return cut + cell[-end:] if end else cut
 
     def _columns(self) -> tuple[str, ...]:
         return ("", "run", *self.names)
