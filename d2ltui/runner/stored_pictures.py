@@ -136,7 +136,9 @@ def subject_of(path: Path, config: RunConfig, data: Dataset) -> tuple[int, Subje
 
 
 def picture_of(path: Path, kind: str, width: int, height: int) -> tuple[str, Picture]:
-    """The picture `kind` of the stored run in directory `path`, for `width` × `height` cells; and what it is of.
+    """What the picture `kind` is of, and the picture, of the stored run in directory `path`, `width` × `height` cells.
+
+    `kind` is its name or its title.
 
     Raises:
         NotAllowed: where there is none of that kind of this run.
@@ -151,7 +153,7 @@ def picture_of(path: Path, kind: str, width: int, height: int) -> tuple[str, Pic
     config = recovery.config_of(path)
     try:
         kinds = picture_kinds(config.dataset_info, catalogue.layer_plan(config), chain=not MODELS[config.model].build)
-        found = next((one for one in kinds if one.name == kind), None)
+        found = next((one for one in kinds if kind in (one.name, one.title)), None)  # as its frame calls it, too
         if found is None:
             allowed = ", ".join(one.name for one in kinds)
             raise NotAllowed(
@@ -160,7 +162,7 @@ def picture_of(path: Path, kind: str, width: int, height: int) -> tuple[str, Pic
                 )
             )
         step, subject = subject_of(path, config, load_present(config))
-        made = make(subject, PictureRequest(kind, *area(width, height)), step, alone=True)
+        made = make(subject, PictureRequest(found.name, *area(width, height)), step, alone=True)
     except (DataError, DescriptionError, CheckpointError, BuildError, ValueError) as error:
         raise StoreError(_("picture: it cannot be made ({reason})").format(reason=error)) from None
     except StoreError:

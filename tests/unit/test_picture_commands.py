@@ -49,6 +49,12 @@ def test_each_picture_of_a_run_as_text_and_as_svg(path: Path, tmp_path: Path, co
         assert len(root.findall(".//{*}rect")) + len(root.findall(".//{*}text")) > 10
 
 
+def test_a_picture_has_the_name_that_stands_on_its_frame_too(path: Path, command: Command) -> None:
+    by_title = command("export", path.name, "--picture", "decision regions")
+    assert by_title == command("export", path.name, "--picture", "regions")
+    assert by_title[0] == 0
+
+
 def test_a_network_that_fails_is_told_in_a_sentence(
     path: Path, d2ltui_home: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
