@@ -11,7 +11,9 @@ SHORTEST_BEGINNING = 3
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that `word` is a misspelling or the beginning of; None where none is close.
+    """The one of `names` that `word` is a misspelling, the beginning, or in full what they are the initials of.
+
+    None where none is close.
 
     A letter too many, too few, wrong, or two exchanged are one slip. One slip is allowed, and two in names of six
     letters or more: a wrong guess is worse than none.
@@ -19,12 +21,16 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
     if not word or len(word) > LONGEST:
         return None
     typed = _folded(word)
+    names = list(names)
     found = [(_slips(typed, _folded(name)), name) for name in names]
     close = [(slips, name) for slips, name in found if slips <= (1 if len(name) < 6 else 2) and slips < len(name)]
     if close:
         return min(close, key=lambda one: one[0])[1]
     begun = [name for _, name in found if len(typed) >= SHORTEST_BEGINNING and _folded(name).startswith(typed)]
-    return begun[0] if len(begun) == 1 else None
+    if len(begun) == 1:
+        return begun[0]
+    initials = "".join(part[:1] for part in typed.split("-"))  # such as lr
+    return next((name for name in names if len(initials) > 1 and _folded(name).strip("-") == initials), None)
 
 
 def did_you_mean(word: str, names: Iterable[str]) -> str:

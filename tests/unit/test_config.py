@@ -194,6 +194,13 @@ def test_a_name_is_proposed_only_where_it_is_close(word: str, meant: str | None)
     assert nearest(word, ["train", "export", "lessons", "compare", "watch", "models", "runs"]) == meant
 
 
+@pytest.mark.parametrize(("word", "meant"), [("--learning-rate", "--lr"), ("--rate", None), ("--log-rank", "--lr")])
+def test_a_name_in_full_is_known_by_its_initials(word: str, meant: str | None) -> None:
+    assert nearest(word, ["--epochs", "--lr", "--seed"]) == meant
+    field = nearest(word.strip("-").replace("-", "_"), ["epochs", "lr", "seed"])
+    assert field == (meant.strip("-") if meant else None)
+
+
 @pytest.mark.parametrize("name", FIELDS)
 @given(text=st.text() | st.text(alphabet=string.digits + ",.-+e naif:", max_size=12))
 @example(text="0" * (MAX_VALUE + 1))
@@ -232,7 +239,7 @@ def test_every_wrong_field_gets_its_own_sentence() -> None:
 
 
 def test_an_unknown_field() -> None:
-    with pytest.raises(ConfigError, match=r"^learning_rate: no such field; allowed: model, ") as caught:
+    with pytest.raises(ConfigError, match=r"^learning_rate: no such field \(did you mean lr\?\); allowed: model, ") as caught:
         resolve({"learning_rate": 1})
     assert len(caught.value.problems) == 1
     with pytest.raises(ConfigError, match=r"^epoch: no such field \(did you mean epochs\?\); allowed: "):
