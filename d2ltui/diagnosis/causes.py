@@ -54,15 +54,18 @@ class Cause(NamedTuple):
     least: float = 0.0  # that it has to bring, where that is more than of others
 
 
-def possible_causes(config: RunConfig, data: DatasetInfo, scale: float, *, oscillates: bool = False) -> list[Cause]:
+def possible_causes(
+    config: RunConfig, data: DatasetInfo, scale: float, *, oscillates: bool = False, falls: bool = False
+) -> list[Cause]:
     """What may be wrong with a run of `config` on `data`, the most suspicious first.
 
-    `scale` is the root mean square of the inputs; `oscillates` tells that the loss was seen to jump up and down.
+    `scale` is the root mean square of the inputs; `oscillates` tells that the loss was seen to jump up and down,
+    `falls` that it was still coming down at the end.
     """
     jumps = _("the loss jumps up and down, the learning rate {lr} being too high for it").format(lr=setting(config.lr))
     leaps = _("Steps that are too long leap over the valley again and again")
     found = [Cause("oscillation", remedies.shorten_steps(config), SUSPICIOUS, jumps, leaps)] if oscillates else []
-    found += [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data)]
+    found += [*_rate(config), *_penalty(config), *_scale(scale), *_steps(config, data, falls)]
     if "activation" in MODELS[config.model].fields:
         found += [*_start(config, data), *_activation(config)]
     if "hidden" in MODELS[config.model].fields:
@@ -145,16 +148,20 @@ def _rate(config: RunConfig) -> Iterator[Cause]:
         )
 
 
-def _steps(config: RunConfig, data: DatasetInfo) -> Iterator[Cause]:
+def _steps(config: RunConfig, data: DatasetInfo, falls: bool) -> Iterator[Cause]:
     a_pass = math.ceil(data.train_size / config.batch_size)
     steps = a_pass * config.epochs
-    what = ngettext("{steps} is too few", "{steps} are too few", steps).format(steps=counted(steps, "training step"))
+    in_words = counted(steps, "training step", ",")
+    what = ngettext("{steps} is too few", "{steps} are too few", steps).format(steps=in_words)
     why = _("Each step changes the weights only a little")
     if steps < FEW_STEPS:
         more: Remedy = {"epochs": math.ceil(3 * FEW_STEPS / a_pass)}
         yield Cause("not-learning", more, SUSPICIOUS + math.log10(FEW_STEPS / steps), what, why)
     if steps < ENOUGH_STEPS:
         yield Cause("not-learning", {"epochs": math.ceil(2 * ENOUGH_STEPS / a_pass)}, SUSPICIOUS, what, why)
+    elif falls:
+        why = _("The loss was still coming down when they were over")
+        yield Cause("not-learning", {"epochs": 4 * config.epochs}, SUSPICIOUS, what, why, least=GRAVE)
 
 
 def _penalty(config: RunConfig) -> Iterator[Cause]:

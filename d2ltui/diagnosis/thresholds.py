@@ -128,6 +128,7 @@ SUSPICIOUS = _number("SUSPICIOUS", 0.5, "tried where a run has learned something
 WIDE_ENOUGH = _number("WIDE_ENOUGH", 32, "units of a hidden layer, enough for the data sets here; by hand")
 FEW_STEPS = _number("FEW_STEPS", 60, "fewer may be too few, whatever the rate; by hand")
 ENOUGH_STEPS = _number("ENOUGH_STEPS", 300, "fewer may be too few; no healthy run of the benchmark has less")
+FALLS = _number("FALLS", 0.95, "of the loss a quarter of the run before: who is below still learns; by hand")
 SHRINKS = _number("SHRINKS", 0.2, "for each layer with flat ends: three are suspicious, two are in every textbook")
 MOMENTUM = _number("MOMENTUM", 0.9, "the usual one (section 12.6); more makes each step go on for longer")
 SMALL_DECAY = _number("SMALL_DECAY", 1e-3, "a weight decay that harms nobody; by hand")

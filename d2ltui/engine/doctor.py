@@ -21,6 +21,7 @@ from d2ltui.diagnosis.thresholds import (
     ALIKE,
     ALIKE_SHARE,
     ALWAYS,
+    FALLS,
     GAIN,
     GRAVE,
     KNOWN,
@@ -193,7 +194,7 @@ def _by_trial(
     data, config = patient.data, patient.config
     scale = float(data.x_train.double().square().mean().sqrt())
     oscillates = any(symptom.rule == "oscillation" for symptom in patient.symptoms)
-    possible = possible_causes(config, data.info, scale, oscillates=oscillates)
+    possible = possible_causes(config, data.info, scale, oscillates=oscillates, falls=_falls(patient))
     wanted = {True: suspicious, False: others}
     causes = [cause for cause in possible if cause.suspicion >= ALWAYS and wanted[cause.suspicion >= SUSPICIOUS]]
     epochs = trial_epochs(config, data)
@@ -231,6 +232,14 @@ def _by_trial(
     gain, after, cause = better if better[0] > named[0] + ALIKE else named
     found = _finding(patient, cause, own, after, epochs, grave=(suspicious and others) or gain >= GRAVE)
     return found, [cause for *_, cause in tried]
+
+
+def _falls(patient: Patient) -> bool:
+    """Whether it might learn much more in more epochs: its loss was still coming down in the last quarter of them."""
+    epochs = patient.epochs
+    if patient.diverged or len(epochs) < 4 or score_of(epochs[-1]).worse > 1 - GRAVE:
+        return False
+    return epochs[-1].train_loss < FALLS * epochs[-1 - len(epochs) // 4].train_loss
 
 
 def _finding(patient: Patient, cause: Cause, own: Score, after: Score, epochs: int, *, grave: bool) -> events.Finding:

@@ -239,7 +239,8 @@ def test_every_wrong_field_gets_its_own_sentence() -> None:
 
 
 def test_an_unknown_field() -> None:
-    with pytest.raises(ConfigError, match=r"^learning_rate: no such field \(did you mean lr\?\); allowed: model, ") as caught:
+    no_such_field = r"^learning_rate: no such field \(did you mean lr\?\); allowed: model, "
+    with pytest.raises(ConfigError, match=no_such_field) as caught:
         resolve({"learning_rate": 1})
     assert len(caught.value.problems) == 1
     with pytest.raises(ConfigError, match=r"^epoch: no such field \(did you mean epochs\?\); allowed: "):

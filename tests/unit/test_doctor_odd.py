@@ -203,12 +203,13 @@ def test_a_run_of_one_step_is_examined() -> None:
         ({"dataset": "spirals", "epochs": 2}, 76),  # nothing learned yet, and nothing else is wrong
         ({"dataset": "circles", "epochs": 1}, 25),
         ({"dataset": "function", "epochs": 5}, 75),  # R² .6
+        ({"dataset": "function", "function": "waves", "epochs": 100, "seed": 1}, 1500),  # R² .3, still falling
     ],
 )
 def test_a_run_that_is_too_short_is_told_how_long_to_train(given: dict[str, Any], few: int) -> None:
     config = resolve({**SMALL, **given})
     _, found = told(config, data_of(config))
-    assert found[0].what.startswith(f"{few} training steps are too few")
+    assert found[0].what.startswith(f"{few:,} training steps are too few")
     assert found[0].severity == "alarm"
     longer = msgspec.structs.replace(config, epochs=found[0].remedy["epochs"])
     _, after = told(longer, data_of(config))
