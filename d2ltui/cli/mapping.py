@@ -70,9 +70,16 @@ def resume_map(reference: str, *, show: str | None, **how: Any) -> int:
         StoreError: where it cannot be read, or another process trains it.
     """
     path = find(reference)
-    spec, done = read(path)
+    read(path)  # of what cannot be read it is said why, rather than that it is in use
+    stored = StoredMap(path)
+    try:
+        spec, done = read(path)  # nobody adds cells to it any more
+        quantity = map_report.quantity_of(spec.config, show)
+    except BaseException:
+        stored.close()
+        raise
     left = {cell: runs for cell, runs in runs_of(spec).items() if cell not in done}
-    return _Map(spec, map_report.quantity_of(spec.config, show), done, StoredMap(path)).train(left, **_without_yes(how))
+    return _Map(spec, quantity, done, stored).train(left, **_without_yes(how))
 
 
 def _without_yes(how: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _guessed(patient: Patient, score: Score) -> bool:
 def _validation_is_related(data: Dataset, chance: float) -> bool:
     """Whether labels of the validation part, which are not trained on, do go with their inputs."""
     x, y = _spread(data.x_val, data.y_val)
-    others = torch.cdist(x, x).fill_diagonal_(math.inf).argmin(dim=1)
+    others = _distances(x, x).fill_diagonal_(math.inf).argmin(dim=1)
     same = float((y[others] == y).double().mean())
     return len(y) > 1 and same > chance + 6 * _error(chance, len(y))
 
@@ -127,8 +127,15 @@ def _same_label_as_neighbour(data: Dataset) -> tuple[float, int]:
     """The share of samples whose nearest neighbour in the validation part has their label; of how many samples."""
     x, y = _spread(data.x_train, data.y_train)
     other, labels = _spread(data.x_val, data.y_val, 4 * NEIGHBOURS)
-    nearest = torch.cdist(x, other).argmin(dim=1)
+    nearest = _distances(x, other).argmin(dim=1)
     return float((labels[nearest] == y).double().mean()), len(y)
+
+
+def _distances(x: Tensor, y: Tensor) -> Tensor:
+    """Of each sample x (n, ...) from each y (m, ...): (n, m). They are computed from products, which must be exact."""
+    x, y = x.double().flatten(1), y.double().flatten(1)
+    centre = x.mean(0)
+    return torch.cdist(x - centre, y - centre)
 
 
 def _spread(x: Tensor, y: Tensor, most: int = NEIGHBOURS) -> tuple[Tensor, Tensor]:

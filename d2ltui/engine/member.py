@@ -120,6 +120,7 @@ class Member:
         self.progress = Progress(self.config)
         self.emit.step = 0
         self.prepare(*self._given)
+        self.keep()  # what is stored is of a later step, and the process may be killed before this one's turn comes
         self.emit(events.RunResumed(0, 1, 0.0, self.config.lr))
         self.emit(events.StatusChanged("loading"))  # until its turn comes
         self.emit(events.Noted(0, why))

@@ -39,7 +39,7 @@ class RunRecorder(Protocol):
         """A run begins: who is to be told of it, and who keeps its checkpoints."""
 
     def end(self) -> None:
-        """It is over. Returns at once, though not all may be written."""
+        """It is over. Returns soon, though not all may be written."""
 
     def close(self, *, finished: bool) -> None:
         """The lesson is over: wait until everything is written. Where it has `finished`, earlier runs of it go."""

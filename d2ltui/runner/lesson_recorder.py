@@ -31,6 +31,7 @@ from d2ltui.store.writer import CLOSE_TIMEOUT, StoreThread
 if TYPE_CHECKING:
     from d2ltui.engine.checkpoint import Checkpoint, CheckpointSink
 
+OPEN_TIMEOUT = 5.0  # seconds that a disk is waited for before the next run is trained
 UNWRITTEN = 8  # runs that may still be on their way to the disk while the next one is trained
 
 
@@ -102,7 +103,7 @@ class LessonRecorder:
         Its directory is made before that one's: they are numbered as they were trained.
         """
         if self._open:
-            self._open[-1].wait_opened(CLOSE_TIMEOUT)
+            self._open[-1].wait_opened(OPEN_TIMEOUT)
             self._open[-1].close(0.0)
         while len(self._open) > UNWRITTEN:
             self._finish()

@@ -288,7 +288,8 @@ class _Watcher:
         for column, member in self._present(members):
             member.progress.clock.set(self._shares[members[column]])
             member.end_epoch(number, float(figures.val_loss[column]), float(figures.val_metric[column]))
-            member.control.epoch_done()
+            if number < self._population.epochs:
+                member.control.epoch_done()
             if member.progress.diverged:
                 member.end("diverged")
             elif number < self._population.epochs and member.judged:

@@ -68,9 +68,15 @@ class MapReader:
     @property
     def alive(self) -> bool:
         """Whether a process trains it."""
+        return bool(self._process())
+
+    def _process(self) -> bool | None:
+        """Whether the process that trains it, or did so last, lives; None where that has said that it ended."""
         try:
             found = json.loads(read_regular(self.path / maps.PROCESS, 65536))
             sign = max(os.stat(self.path / name).st_mtime for name in (maps.PROCESS, maps.CELLS))
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, RecursionError):
             return False
         return is_alive(found, sign)
@@ -80,9 +86,8 @@ class MapReader:
         """`training`, `finished`, `stopped`, or, where its process has gone without a word, `interrupted`."""
         if self.complete:
             return FINISHED
-        if self.alive:
-            return TRAINING
-        return INTERRUPTED if os.path.exists(self.path / maps.PROCESS) else STOPPED
+        lives = self._process()  # looked at once: another process may resume it just now
+        return STOPPED if lives is None else TRAINING if lives else INTERRUPTED
 
     def overview(self) -> dict[str, object]:
         """Everything in plain values: the row, and each cell's figures."""

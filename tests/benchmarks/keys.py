@@ -46,6 +46,7 @@ LABEL = 5  # columns of a tick's label, to the left of its tick
 NEW_LABELS = "l"  # the key that changes the axis of the losses
 BURST = 0.005  # seconds: what is sent in less than that belongs together
 BORDER = re.compile("╭[^╮]*╮|╰[^╯]*╯")  # of a pane: its title is in it, and perhaps a number of steps
+FIGURES = re.compile(r"╭[^╮]*\d")  # in a title: the loss so far
 # Queries and keyboard protocols that the emulator does not know.
 UNKNOWN = re.compile(
     rb"\x1b\[[<>=?][0-9;]*[a-zA-Z]|\x1b\[[0-9;]*\$[a-z]|\x1bP.*?\x1b\\|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
@@ -67,7 +68,7 @@ def fixed_parts(screen: pyte.Screen) -> dict[tuple[int, int], tuple[str, str, st
         wanted = {x for x, character in enumerate(text) if character in FRAME}
         for border in BORDER.finditer(text):
             inside = set(range(*border.span()))
-            if "step" in border[0]:  # the number moves everything but the corners
+            if "step" in border[0] or FIGURES.match(border[0]):  # the number moves everything but the corners
                 wanted -= inside - {min(inside), max(inside)}
             else:
                 wanted |= inside

@@ -11,6 +11,7 @@ import pytest
 from person import PATIENCE, Opener
 from small_maps import MLP, made_up, stored_map
 
+from d2ltui.runner.map_run import MapRun, cells_of
 from d2ltui.store import maps
 from d2ltui.store.errors import StoreError
 from d2ltui.store.maps import StoredMap, read
@@ -147,6 +148,23 @@ def test_nothing_is_trained_that_another_process_trains_and_a_new_map_is_followe
     until(lambda: not present.elsewhere)
     runner.unfollow()
     until(lambda: not followers())
+
+
+def test_cells_that_another_process_has_stored_until_now_are_not_trained_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored, spec = stored_map()
+    here = StoredMaps.read(stored.path.name)
+    cells = sorted(cells_of(spec))
+    for cell in cells[1:-1]:
+        stored.add(made_up(spec, cell))
+    stored.close()
+    trained: list[object] = []
+    train = MapRun.train
+    monkeypatch.setattr(MapRun, "train", lambda run, left, told: (trained.extend(left), train(run, left, told))[1])
+    here.carry_out()
+    assert (trained, here.problem) == (cells[-1:], "")
+    assert len((stored.path / maps.CELLS).read_text().splitlines()) == len(cells)
 
 
 def test_the_map_of_which_a_part_is_trained_is_followed_again_once_it_is_shown_again() -> None:

@@ -116,6 +116,17 @@ def test_labels_are_called_random_only_where_that_can_be_known(samples: int) -> 
     assert found[0].rule == ("overfitting" if samples == 60 else "labels-random")
 
 
+def test_labels_of_inputs_far_from_0_are_not_called_random() -> None:
+    generator = torch.Generator().manual_seed(0)
+    config, parts = resolve({**MOONS, "epochs": 10}), {}
+    for part, number in (("train", 800), ("val", 200)):
+        y = torch.randint(0, 2, (number,), generator=generator)
+        x = torch.randn(number, 2, generator=generator) + 10.0 * y[:, None]
+        parts |= {f"x_{part}": x + torch.tensor([1e5, 0.0]), f"y_{part}": y}
+    _, found = told(config, dataclasses.replace(data_of(config), **parts))
+    assert found[0].rule != "labels-random"
+
+
 def test_noisy_labels_of_which_something_is_learned_are_not_called_random() -> None:
     """A neighbour's label tells next to nothing there; 0.44 of 600 samples are five errors above a guess."""
     noisy: dict[str, Any] = {"dataset": "spirals", "noise": 0.4, "epochs": 40}

@@ -27,8 +27,8 @@ def test_old_leftovers_are_removed_and_nothing_else(monkeypatch: pytest.MonkeyPa
     (parent / ".new-file").touch()
     (parent / "linear-9").mkdir()  # a name that was reserved, and the process killed
     (parent / ".old-link").symlink_to(outside)
-    monkeypatch.setattr(home, "LEFT", 0.5)
-    time.sleep(0.6)
+    monkeypatch.setattr(home, "LEFT", 2.0)
+    time.sleep(2.1)
     (parent / ".new-young" / "config.toml").touch()
     new = home.create("linear", fill)
     assert sorted(path.name for path in parent.iterdir()) == [

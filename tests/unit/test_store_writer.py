@@ -50,7 +50,7 @@ def opened(told: list[str]) -> tuple[StoreThread, Path]:
 def test_a_reader_that_does_not_let_go_is_told_of_and_what_was_kept_is_written_then(
     told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "LOCK_PATIENCE", writer.PATIENCE + 0.5)
+    monkeypatch.setattr(writer, "LOCK_PATIENCE", writer.PATIENCE + 2.0)
     store, path = opened(told)
     with read_by_another(path):
         for event in steps(1, 100):

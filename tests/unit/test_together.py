@@ -22,7 +22,7 @@ from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.device_choice import Choice
 from d2ltui.engine.member import Member
-from d2ltui.engine.population import Population
+from d2ltui.engine.population import EpochFigures, Population
 from d2ltui.engine.trainer import Trainer
 from d2ltui.runner import together
 from d2ltui.runner.together import slices, train_slice
@@ -170,14 +170,25 @@ def test_members_that_begin_again_have_a_checkpoint_of_their_start_before_they_s
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The process may be killed before their turn comes: what is resumed then is the run from its start."""
-    memory_runs_out(monkeypatch, lambda population: len(population.configs) > 1)
+    monkeypatch.setattr(together, "EPOCH_EVERY", 0.0)
+    monkeypatch.setattr(together, "SHARE", math.inf)  # a checkpoint after each epoch, as in a longer run
+    evaluate = Population.evaluate
+
+    def evaluating(population: Population) -> EpochFigures:
+        if len(population.configs) > 1 and population.step > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.")
+        return evaluate(population)
+
+    monkeypatch.setattr(Population, "evaluate", evaluating)
     monkeypatch.setattr(Keeper, "keep", lambda keeper, checkpoint: keeper.store.events.append(checkpoint))
     configs = [resolve({**CIRCLES, "dropout": 0.3, "seed": seed}) for seed in (0, 1)]
     tapes, _ = train(configs)
     for config, tape in zip(configs, tapes, strict=True):
         told: list[object] = list(tape.events)
         place = next(i for i, event in enumerate(told) if isinstance(event, events.RunResumed))
-        kept = next(event for event in reversed(told[:place]) if isinstance(event, Checkpoint))
+        before = [event for event in told[:place] if isinstance(event, Checkpoint)]
+        assert max(one.step for one in before) > 0
+        kept = before[-1]
         assert (kept.step, kept.epoch) == (0, 1)
         resumed = Trainer(config, Control(), again := [Tape()], resume=lambda kept=kept: kept)
         assert resumed.run().status == "finished"
@@ -206,6 +217,13 @@ def test_members_that_wait_for_their_turn_are_stopped_and_keep_the_rate_that_was
     place = next(i for i, event in enumerate(told) if isinstance(event, events.RunResumed))
     assert not any(isinstance(event, events.StepsTrained) for event in told[place:])
     assert [event.lr for event in tapes[3].of(events.LearningRateChanged)][-1] == 0.03
+
+
+def test_a_member_that_is_to_pause_after_an_epoch_does_not_after_the_last() -> None:
+    configs = [resolve({**CIRCLES, "epochs": 2, "seed": seed}) for seed in (0, 1)]
+    tapes, _ = train(configs, _0_5=Control.epoch)  # within the second of two epochs of four steps
+    assert [tape.ended.status for tape in tapes] == ["finished", "finished"]
+    assert not [event for event in tapes[0].of(events.StatusChanged) if event.status == "paused"]
 
 
 def test_each_member_obeys_its_own_control(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,9 +147,9 @@ class GrowingMap:
         from d2ltui.runner.map_run import MapRun, cells_of
 
         self.doing = _("looking at the cells")
-        left = {cell: runs for cell, runs in cells_of(self.spec).items() if cell not in self.known.cells}
         if self.stores:
             self._open_store()
+        left = {cell: runs for cell, runs in cells_of(self.spec).items() if cell not in self.known.cells}
         self.doing = _("loading the data")
         steps, seconds = self.steps, self.seconds
 
@@ -177,6 +177,8 @@ class GrowingMap:
         try:
             self._stored = StoredMap(find(self.name)) if self.name else StoredMap.create(self.spec)
             self.name = self._stored.path.name
+            if self.reader is not None:
+                self.reader.poll()  # what another process has added to it until now
         except InUse:
             raise
         except StoreError as error:
