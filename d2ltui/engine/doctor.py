@@ -216,7 +216,7 @@ def _by_trial(
         gain = after.val - own.val
         if own.train < KNOWN:
             gain = min(gain, after.train - own.train)
-        if gain < cause.least:
+        if not others and gain < cause.least:  # who knows nothing is helped by a little
             gain = min(gain, 0.0)
         tried.append((gain, after, cause))
         if gain >= GRAVE and after.worse >= KNOWN and cause.suspicion >= SUSPICIOUS:

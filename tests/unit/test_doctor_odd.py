@@ -236,6 +236,20 @@ def test_a_line_through_a_curve_is_too_simple() -> None:
         assert [one.rule for one in told(well, data_of(well))[1] if one.severity != "note"] == []
 
 
+def test_what_helps_a_little_is_named_where_nothing_has_been_learned() -> None:
+    config = resolve({**LINEAR, "dataset": "function", "epochs": 40})
+
+    def ended(of: RunConfig, metric: float) -> list[EpochEnded]:
+        each = of.steps_per_epoch
+        return [EpochEnded(n, n * each, 1.0, 1.0, metric, metric, 0.1 * n) for n in range(1, of.epochs + 1)]
+
+    patient = Patient(config, data_of(config), Epochs.of(ended(config, 0.02)), False, config.total_steps, ())
+    found = examine(
+        patient, lambda of, data: ended(of, 0.19 if of.model == "mlp" else 0.01), lambda said, done: None
+    ).findings
+    assert (found[0].rule, found[0].remedy) == ("underfitting", {"model": "mlp"})
+
+
 def test_a_curve_does_not_bend_where_classes_have_boundaries() -> None:
     for given, why in (
         ({"dataset": "function", "function": "waves", "hidden": "4"}, "Its curve cannot bend"),
