@@ -99,6 +99,7 @@ async def test_an_experiment_that_is_chosen_before_the_store_has_been_read_bring
     open_app: Opener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     may_read, read = threading.Event(), LessonsStored.read
+    monkeypatch.setattr("d2ltui.tui.screens.lessons.PATIENCE", PATIENCE)
 
     def slowly(stored: LessonsStored, *, writes: bool) -> None:
         may_read.wait(PATIENCE)

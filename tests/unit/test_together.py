@@ -22,7 +22,7 @@ from d2ltui.engine.checkpoint import Checkpoint
 from d2ltui.engine.control import Control
 from d2ltui.engine.device_choice import Choice
 from d2ltui.engine.member import Member
-from d2ltui.engine.population import EpochFigures, Population
+from d2ltui.engine.population import Population
 from d2ltui.engine.trainer import Trainer
 from d2ltui.runner import together
 from d2ltui.runner.together import slices, train_slice
@@ -174,7 +174,7 @@ def test_members_that_begin_again_have_a_checkpoint_of_their_start_before_they_s
     monkeypatch.setattr(together, "SHARE", math.inf)  # a checkpoint after each epoch, as in a longer run
     evaluate = Population.evaluate
 
-    def evaluating(population: Population) -> EpochFigures:
+    def evaluating(population: Population) -> tuple[np.ndarray, np.ndarray]:
         if len(population.configs) > 1 and population.step > 10:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB.")
         return evaluate(population)

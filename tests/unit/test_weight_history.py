@@ -166,6 +166,7 @@ def test_a_long_run_that_is_stopped_early_is_covered(steps: int, monkeypatch: py
 
 def test_weights_that_cannot_be_copied_are_given_up_and_the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
+    monkeypatch.setattr(weight_history, "AT_ONCE", math.inf)
     kept = WeightHistory(CONFIG, build(CONFIG), None, lambda what, error: told.append(f"{what}: {error}"))
     kept.take(0)
 
@@ -240,8 +241,8 @@ def test_a_network_that_is_too_large_is_not_kept_and_said_so() -> None:
     assert "is too large" in weight_history.too_large(build(large))
 
 
-def test_weights_after_a_broken_loss_are_not_kept() -> None:
-    kept = history()
+def test_weights_after_a_broken_loss_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = history(monkeypatch=monkeypatch)
     for step in range(6):
         kept.take(step)
     kept.end(3, broken=True)
