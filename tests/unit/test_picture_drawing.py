@@ -12,7 +12,7 @@ from d2ltui.charts.canvas import Canvas, Look
 from d2ltui.charts.colours import diverging
 from d2ltui.charts.picture import area, draw_picture
 from d2ltui.charts.raster import drawing_of, half_blocks
-from d2ltui.charts.spec import COLOURED, RGB, Drawing, Style, colours_of
+from d2ltui.charts.spec import COLOURED, RGB, Drawing, colours_of
 from d2ltui.spec import pictures
 
 SIZES = [(31, 18), (41, 24), (76, 19), (116, 34), (196, 54), (8, 3), (5, 2)]
@@ -381,17 +381,6 @@ def test_a_few_small_maps_are_drawn_as_large_as_there_is_room() -> None:
     assert coloured[:5] == [6 * 10] * 5
     assert "kernel 6" in lines_of(kernels, 76, 17)[5]
     assert len(lines_of(kernels, 17, 9)) == 9  # three beside each other, each pixel a cell
-
-
-def test_the_true_line_is_seen_among_the_samples() -> None:
-    line = np.linspace(-3, 3, 200, dtype=np.float32)
-    x = np.linspace(-3, 3, 480, dtype=np.float32)
-    noise = np.random.default_rng(0).normal(0, 0.1, 480).astype(np.float32)
-    fit = pictures.Fit(line, np.full(200, -2, np.float32), np.sin(2 * line), x, np.sin(2 * x) + noise, noise, "x1", 0)
-    for width, height in ((76, 12), (76, 18), (116, 34), (194, 50)):
-        drawn = draw_picture(fit, width, height, Look())[1:]
-        seen = sum(len(text) for cells in drawn for style, text in cells if style == Style.FIT)
-        assert seen > 0.8 * width, (width, height)
 
 
 def test_no_number_is_cut_in_a_narrow_pane() -> None:
