@@ -17,7 +17,7 @@ _ASCII_MARKER: dict[int, str] = {
     Style.TRAIN: "*",
     Style.VALIDATION: "o",
     Style.RAW: ".",
-    Style.FIT: "*",
+    Style.FIT: "=",
     Style.DATA: "x",
 }
 ASCII_JOIN: dict[int, str] = {Style.VALIDATION: "-"}
@@ -111,8 +111,8 @@ def draw_curves(
     points = [
         cells for (line, _), cells in zip(ordered, traced, strict=True) if not line.joined and line.style != Style.RAW
     ]
-    whole = [cells for (line, _), cells in zip(ordered, traced, strict=True) if _depth(line) and not line.dashed]
-    _leave_to_points({cell for cells in points for cell in cells}, whole)  # a dashed one has gaps to see them through
+    every = [3 if line.dashed and not ascii else 2 for line, _ in ordered if _depth(line)]  # it has gaps as well
+    _leave_to_points({cell for cells in points for cell in cells}, joined, every)
     for (line, _), cells in zip(ordered, traced, strict=True):
         if line.joined:
             put(cells, ASCII_JOIN.get(line.style, plain_marker(line)) if ascii else "", line.style)
@@ -163,14 +163,17 @@ def _take_turns(curves: Sequence[Cells]) -> None:
                     del curves[index][cell]
 
 
-def _leave_to_points(points: Collection[tuple[int, int]], curves: Sequence[Cells]) -> None:
-    """Points on a curve are seen in front of it, but for every second cell of many: the curve is seen among them."""
-    for cells in curves:
-        left = False
+def _leave_to_points(points: Collection[tuple[int, int]], curves: Sequence[Cells], every: Sequence[int]) -> None:
+    """Points on a curve are seen in front of it; of many in a row each second, or third: it is seen among them."""
+    for cells, part in zip(curves, every, strict=True):
+        row = 0
         for cell in list(cells):
-            left = cell in points and not left
-            if left:
+            if cell not in points:
+                row = 0
+                continue
+            if row % part == 0:
                 del cells[cell]
+            row += 1
 
 
 def _height(bits: int) -> int:
