@@ -179,7 +179,8 @@ def overfitting(run: Run) -> Iterator[Finding]:
     if knows_as_much(run):
         return  # what grows is not what it gets wrong, but how sure it is of that: see `overconfidence`
     rises = figure >= LIMITS["overfitting"].warning and last.epoch - best.epoch >= OVERFIT_EPOCHS
-    ahead = last.train_metric >= last.val_metric + GAIN  # its loss may be another one: of smoothed labels
+    smoothed = run.floors[0] > 0  # the train loss is another one than the validation loss then
+    ahead = not smoothed or last.train_metric >= last.val_metric + GAIN
     forgets = ahead and first.epoch == 1 and recent >= LIMITS["not_learning"].warning * first.val_loss
     if rises:
         what = _(

@@ -58,6 +58,7 @@ class LessonRecorder:
         self._on_trouble = on_trouble
         self._open: deque[StoreThread] = deque()
         self._names: set[str] = set()
+        self._hangs = False  # whether the disk has let a run wait too long: their order is lost then
         self._begun = 0  # runs, whether they can be stored or not
         self._replaced: set[str] = set()
         self._presence: Presence | None = None
@@ -103,7 +104,9 @@ class LessonRecorder:
         Its directory is made before that one's: they are numbered as they were trained.
         """
         if self._open:
-            self._open[-1].wait_opened(OPEN_TIMEOUT)
+            if not self._hangs:
+                self._open[-1].wait_opened(OPEN_TIMEOUT)
+                self._hangs = not self._open[-1].opened
             self._open[-1].close(0.0)
         while len(self._open) > UNWRITTEN:
             self._finish()

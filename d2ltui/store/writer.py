@@ -111,6 +111,11 @@ class StoreThread:
         self._opened.wait(timeout)
         return self._session is not None
 
+    @property
+    def opened(self) -> bool:
+        """Whether the directory is made, or could not be."""
+        return self._opened.is_set()
+
     def close(self, timeout: float = CLOSE_TIMEOUT) -> bool:
         """Write what there is, and end; False where that took longer than `timeout` seconds."""
         self._closing = True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
+from d2ltui.spec.cores import available_cores
 
 from .race import WINDOW, EndedEarly, Side, race, rate, read_log
 
@@ -101,8 +101,10 @@ class Context:
         All sides compute with as many threads as a loop by hand: `auto` would find the cores taken, by the others while
         it is stopped itself.
         """
+        import torch
+
         seconds = (WINDOW + 0.3) * rounds + 4
-        threads = ["--threads", str(psutil.cpu_count(logical=False) or psutil.cpu_count())]
+        threads = ["--threads", str(min(torch.get_num_threads(), available_cores()))]
         return [
             self.with_run(model, seconds, lambda run: race(sides, [*run, *threads], rounds))
             for _ in range(RACES * self.repeat)

@@ -56,7 +56,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
         ("--dataset iris", "dataset: 'iris' is not allowed; allowed: synthetic-linear, "),
         ("--config /no/such.toml", "config: /no/such.toml cannot be read (No such file or directory)"),
         ("--config /dev/zero", "config: /dev/zero cannot be read (it is a device, not a file)"),
-        ("--learning-rate 1", "option: '--learning-rate' is not known; allowed: see d2ltui train --help"),
+        (
+            "--learning-rate 1",
+            "option: '--learning-rate' is not known (did you mean --lr?); allowed: ",
+        ),
         ("--batchsize 1", "option: '--batchsize' is not known (did you mean --batch-size?); allowed: "),
         ("--lr", "lr: its value is missing; allowed: --lr F; see d2ltui train --help"),
         ("--json=yes", "json: a value is not allowed; allowed: --json alone"),

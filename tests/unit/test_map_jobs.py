@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import psutil
-
 from d2ltui.engine.control import Control
 from d2ltui.engine.map import MapTraining
 from d2ltui.runner.map_run import MapRun, cells_of
@@ -13,12 +11,9 @@ from d2ltui.spec.axes import parse_axis
 from d2ltui.spec.config import resolve
 from d2ltui.spec.jobs import Jobs
 from d2ltui.spec.maps import Cell, Figures, Known, MapSpec
+from tests.processes.loky import workers
 
 GIVEN: dict[str, object] = {"dataset": "circles", "hidden": "8", "epochs": 4, "device": "cpu", "threads": 2}
-
-
-def workers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "popen_loky" in " ".join(one.cmdline())]
 
 
 def test_cells_are_the_same_bit_for_bit() -> None:

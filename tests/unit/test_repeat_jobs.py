@@ -10,17 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from d2ltui.store.listing import runs
 from tests.commands import Command
+from tests.processes.loky import workers
 
 OPTIONS = ("--dataset", "circles", "--hidden", "8", "--batch-size", "200", "--device", "cpu", "--threads", "1")
-
-
-def workers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "popen_loky" in " ".join(one.cmdline())]
 
 
 def figures(found: dict[str, Any]) -> list[dict[str, Any]]:

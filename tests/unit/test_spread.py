@@ -15,10 +15,11 @@ from spread_pieces import die, look_around, raise_it, wait_for_the_end
 from d2ltui.engine.control import Control
 from d2ltui.runner.spread import MOST_AGAIN, Spread
 from d2ltui.spec.jobs import Jobs, WorkersLost
+from tests.processes.loky import workers
 
 
 def children() -> list[int]:
-    return [one.pid for one in psutil.Process().children() if "popen_loky" in " ".join(one.cmdline())]
+    return [one.pid for one in workers()]
 
 
 def test_what_a_dead_process_had_is_done_again(
