@@ -201,7 +201,7 @@ def read(path: Path, config: RunConfig) -> Checkpoint:
             raise TypeError(f"epochs: a tensor of shape {tuple(values['epochs'].shape)}")
         checkpoint = Checkpoint(**values)
         _check_position(checkpoint)
-    except (msgspec.ValidationError, TypeError, KeyError, DescriptionError) as error:
+    except (msgspec.ValidationError, TypeError, KeyError, DescriptionError, UnicodeError) as error:  # lone surrogates
         raise CheckpointError(
             _("checkpoint: {path} is damaged ({reason})").format(path=path, reason=_first_line(error))
         ) from None

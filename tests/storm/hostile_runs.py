@@ -314,6 +314,7 @@ def storm(
     runs_dir = root / "runs"
     victim = runs_dir / "victim"
     os.chdir(root)
+    base = 0  # MB, of the first one that has not failed before
     for number in range(first, first + runs):
         r = random.Random(f"{seed}/{number}")
         shutil.rmtree(victim, ignore_errors=True)
@@ -348,9 +349,8 @@ def storm(
                     if not os.path.exists(kept):
                         raise FailedError(f"{kept} is gone")
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            if number == first:
-                base = peak
-            elif peak > base + MEGABYTES:
+            base = base or peak
+            if peak > base + MEGABYTES:
                 base = peak
                 raise FailedError(f"{peak} MB")
         except FailedError as error:

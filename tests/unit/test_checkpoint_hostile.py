@@ -164,6 +164,7 @@ def test_a_moment_that_its_run_has_not(whole: Path, changed: dict[str, object]) 
         {"a": torch.ones(2)},
         [torch.ones(2)],
         "\x1b[?1049h",
+        "\udc9b2J",
         None,
         1.5,
         -1,
