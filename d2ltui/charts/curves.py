@@ -111,7 +111,7 @@ def draw_curves(
     points = [
         cells for (line, _), cells in zip(ordered, traced, strict=True) if not line.joined and line.style != Style.RAW
     ]
-    every = [3 if line.dashed and not ascii else 2 for line, _ in ordered if _depth(line)]  # it has gaps as well
+    every = [3 if line.dashed and not ascii else 2 for line, _ in ordered if _depth(line)]  # a dashed one has gaps, too
     _leave_to_points({cell for cells in points for cell in cells}, joined, every)
     for (line, _), cells in zip(ordered, traced, strict=True):
         if line.joined:

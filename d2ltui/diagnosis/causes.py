@@ -51,7 +51,7 @@ class Cause(NamedTuple):
     what: str  # is the matter, as the end of "…: "
     why: str
     factor: float = 1.0  # by which the inputs would have to be multiplied
-    least: float = 0.0  # that it has to bring, where that is more than of others
+    least: float = 0.0  # accuracy, or R², that the remedy has to bring where something was learned already
 
 
 def possible_causes(

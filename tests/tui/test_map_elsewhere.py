@@ -167,6 +167,28 @@ def test_cells_that_another_process_has_stored_until_now_are_not_trained_again(
     assert len((stored.path / maps.CELLS).read_text().splitlines()) == len(cells)
 
 
+def test_a_map_whose_cells_cannot_be_read_again_is_left_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored, _ = stored_map()
+    here = StoredMaps.read(stored.path.name)
+    stored.close()
+
+    def away(reader: object) -> bool:
+        raise StoreError("map: map-1 cannot be read (No such device)")
+
+    free: list[bool] = []
+
+    def train(run: MapRun, left: object, told: object) -> Any:
+        StoredMap(stored.path).close()  # another process may go on with it meanwhile
+        free.append(True)
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr("d2ltui.store.map_reader.MapReader.poll", away)
+    monkeypatch.setattr(MapRun, "train", train)
+    here.carry_out()
+    assert free == [True]
+    assert here.trouble == "map: map-1 cannot be read (No such device); it is trained all the same"
+
+
 def test_the_map_of_which_a_part_is_trained_is_followed_again_once_it_is_shown_again() -> None:
     stored, spec = stored_map()
     runner = MapRunner()

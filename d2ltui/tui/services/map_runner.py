@@ -182,6 +182,8 @@ class GrowingMap:
         except InUse:
             raise
         except StoreError as error:
+            if self._stored is not None:  # its cells cannot be read: the lock is not ours to keep
+                self._stored.close()
             self._stored, self.trouble = None, _("{error}; it is trained all the same").format(error=error)
 
     def _keep(self, ready: Mapping[Cell, Figures]) -> None:
