@@ -160,7 +160,7 @@ def _steps(config: RunConfig, data: DatasetInfo, falls: bool) -> Iterator[Cause]
     if steps < ENOUGH_STEPS:
         yield Cause("not-learning", {"epochs": math.ceil(2 * ENOUGH_STEPS / a_pass)}, SUSPICIOUS, what, why)
     elif falls:
-        why = _("The loss was still coming down when they were over")
+        why = _("The loss was still falling at the end")
         yield Cause("not-learning", {"epochs": 4 * config.epochs}, SUSPICIOUS, what, why, least=GRAVE)
 
 

@@ -24,10 +24,11 @@ from d2ltui.spec.events import exit_status, to_json
 from d2ltui.spec.findings import all_well, finding_values, findings_in_words, of_losses
 from d2ltui.spec.header import epoch_columns, header_of
 from d2ltui.spec.language import _
-from d2ltui.spec.numbers import clock, fixed, number, rate
+from d2ltui.spec.numbers import clock, fixed, number
 from d2ltui.spec.output import unwritable
 from d2ltui.spec.signals import OnHangup, Signals
 from d2ltui.spec.text import counted, written_to
+from d2ltui.spec.text import pace as pace_of
 from d2ltui.spec.width import right
 
 if TYPE_CHECKING:
@@ -154,11 +155,11 @@ class Progress:
         pace = step / seconds if seconds > 0 else 0.0
         left = (total - step) / pace if pace else 0.0
         self._show(
-            _("epoch {epoch_of}/{epochs} {blocks} {pace} steps/s, {clock} left").format(
+            _("epoch {epoch_of}/{epochs} {blocks} {pace}, {clock} left").format(
                 epoch_of=header.epoch_of(step + 1),
                 epochs=header.epochs,
                 blocks=self._blocks(step / total),
-                pace=rate(pace),
+                pace=pace_of(pace),
                 clock=clock(left),
             )
         )

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from d2ltui.spec.language import _
+from d2ltui.spec.language import _, ngettext
+from d2ltui.spec.numbers import rate
 
 MAX_TEXT = 1000  # characters that are shown of a text from elsewhere: a path may be long
 MAX_VALUE = 80  # and of a value that is told of in a sentence
@@ -65,6 +66,12 @@ def counted(number: int, noun: str, form: str = "") -> str:
     if said == several and number == 1:
         said = f"{{number}} {noun}"
     return said.format(number=f"{number:{form}}")
+
+
+def pace(per_second: float) -> str:
+    """`430 steps/s`, `1 step/s`, `0.5 steps/s`: how fast a run is."""
+    speed = rate(per_second)
+    return ngettext("{speed} step/s", "{speed} steps/s", 1 if speed == "1" else 2).format(speed=speed)
 
 
 def sections(places: str) -> str:

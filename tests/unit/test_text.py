@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from d2ltui.spec.text import MAX_TEXT, counted, ended, json_line, printable, printable_values, sections, written_to
+from d2ltui.spec.text import (
+    MAX_TEXT,
+    counted,
+    ended,
+    json_line,
+    pace,
+    printable,
+    printable_values,
+    sections,
+    written_to,
+)
 
 HOSTILE = [
     "\x1b]52;c;aGVsbG8=\x07",
@@ -120,3 +130,11 @@ def test_one_section_and_several() -> None:
     assert sections("5.1.2.2") == "section 5.1.2.2"
     assert sections("4.4, 4.5") == "sections 4.4, 4.5"
     assert sections("3.1 to 3.5") == "sections 3.1 to 3.5"
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [(0.5, "0.5 steps/s"), (0.9996, "1 step/s"), (1.0, "1 step/s"), (1.02, "1.02 steps/s"), (1234.5, "1,230 steps/s")],
+)
+def test_one_step_a_second_is_one(speed: float, said: str) -> None:
+    assert pace(speed) == said

@@ -18,11 +18,11 @@ from d2ltui.charts.spec import Style
 from d2ltui.code.lines import Line
 from d2ltui.code.listing import TITLES, listing
 from d2ltui.spec.language import _, pgettext
+from d2ltui.spec.text import pace
 from d2ltui.tui.host import Hosted
 from d2ltui.tui.keys import CODE_KEYS, bindings, help_rows
 from d2ltui.tui.render.compositor import BatchedScreen
 from d2ltui.tui.screens.once import Once
-from d2ltui.tui.services.replay import in_words
 from d2ltui.tui.services.stepper import Stepper, mark_of
 from d2ltui.tui.widgets.code import CodeView
 from d2ltui.tui.widgets.lines import LinesView
@@ -140,7 +140,7 @@ class CodeScreen(Hosted, Once, BatchedScreen, ModalScreen[None]):
             return ""
         speed = self._behind.speed if self.host.training else None
         return _(": {status}, step {step:,}").format(status=pgettext("status", live.word), step=live.step) + (
-            f", {in_words(speed)}" if speed is not None else ""
+            f", {pace(speed)}" if speed is not None else ""
         )
 
     def _show_table(self) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from textual import events
 
 from d2ltui.spec.language import _
+from d2ltui.spec.text import pace
 from d2ltui.tui.panes.chart import ChartPane, CursorMoved
 from d2ltui.tui.screens.sizing import SizingScreen
-from d2ltui.tui.services.replay import Replay, changed_speed, in_words
+from d2ltui.tui.services.replay import Replay, changed_speed
 
 
 class PlayingScreen(SizingScreen):
@@ -30,7 +31,7 @@ class PlayingScreen(SizingScreen):
             self.speed, self.replay = changed_speed(self.speed, by, present), Replay()
             self.host.set_pace(self.speed)
             if not self.host.training:
-                speed = in_words(self.speed) if self.speed is not None else _("all there is")
+                speed = pace(self.speed) if self.speed is not None else _("all there is")
                 self._say(_("speed of the next run or replay: {speed}").format(speed=speed))
         self.tick()
 
@@ -38,8 +39,8 @@ class PlayingScreen(SizingScreen):
     def speed_in_words(self) -> str:
         """For the status line; "" where a run goes as fast as it can."""
         if self.replay.on:
-            return _("replay at {speed}").format(speed=in_words(self.replay.speed))
-        return _("slow motion: {speed}").format(speed=in_words(self.slowed_to)) if self.slowed_to is not None else ""
+            return _("replay at {speed}").format(speed=pace(self.replay.speed))
+        return _("slow motion: {speed}").format(speed=pace(self.slowed_to)) if self.slowed_to is not None else ""
 
     @property
     def slowed_to(self) -> float | None:

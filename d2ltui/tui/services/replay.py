@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from d2ltui.spec.language import ngettext
-
 SPEEDS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0)  # steps a second; beyond them is all there is
 WHOLE_RUN = 15.0  # seconds that a replay takes where no speed is set
 
@@ -19,11 +17,6 @@ def changed_speed(speed: float | None, by: int, present: float) -> float | None:
         return max((slower for slower in SPEEDS if slower < present), default=SPEEDS[0])
     at = SPEEDS.index(speed) + by if speed in SPEEDS else 0
     return None if at >= len(SPEEDS) else SPEEDS[max(0, at)]
-
-
-def in_words(speed: float) -> str:
-    """`30 steps/s`, `1 step/s`."""
-    return ngettext("{speed:,} step/s", "{speed:,} steps/s", round(speed)).format(speed=round(speed))
 
 
 class Replay:

@@ -17,8 +17,8 @@ from textual.widget import Widget
 from d2ltui.spec.findings import MARKS, Tally, tally
 from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import clock, duration, number, setting, whole_percent
-from d2ltui.spec.numbers import rate as steps_a_second
 from d2ltui.spec.text import counted
+from d2ltui.spec.text import pace as pace_of
 from d2ltui.spec.width import padded
 from d2ltui.tui.render.cached import CachedRender
 from d2ltui.tui.render.locale import AsciiFilter, ConsoleFilter
@@ -242,7 +242,7 @@ class StatusLine(CachedRender, Widget):
             if wide and live.lr_changes:
                 time.append(f"  lr {setting(live.lr)}")
             # Three digits: more of them only flicker.
-            pace = [_("  {rate} steps/s").format(rate=steps_a_second(rate))] if rate else []
+            pace = [f"  {pace_of(rate)}"] if rate else []
             if speed:
                 told.insert(0, f"  {speed} ")
                 if cell_len(_text(parts) + "".join([*told, *pace, *time])) > width:
