@@ -5,25 +5,33 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
+from functools import cache
 
-# What may be wide: most text is found not to be without a look at each of its characters.
-_MAYBE_WIDE = re.compile(
-    "[\u1100-\u1fff\u231a\u231b\u23e9-\u23f3\u25fd\u25fe\u2614-\u27bf\u2b1b-\u2b55\u2e80-\U0010ffff]"
-)
 _WIDE = (
     "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6"
     "\U00020000-\U0003fffd"
 )
 _OPENING, _CLOSING = "（《「『【“‘", "，。、；：！？）》」』】”’…"
-# What is never broken in the middle: a word, or a single wide character, with what opens and closes around it.
-_PIECE = re.compile(
-    rf"[{_OPENING}]*(?:[^\s{_WIDE}{_OPENING}{_CLOSING}]+(?: %)?|[{_WIDE}]?)[{_CLOSING},.;:!?)%]*",
-)
+
+
+@cache
+def _maybe_wide() -> re.Pattern[str]:
+    """What may be wide: most text is found not to be without a look at each of its characters.
+
+    Compiling these takes 5 ms each, which the first paint has no use for.
+    """
+    return re.compile("[\u1100-\u1fff\u231a\u231b\u23e9-\u23f3\u25fd\u25fe\u2614-\u27bf\u2b1b-\u2b55\u2e80-\U0010ffff]")
+
+
+@cache
+def _piece() -> re.Pattern[str]:
+    """What is never broken in the middle: a word, or a single wide character, with what opens and closes around it."""
+    return re.compile(rf"[{_OPENING}]*(?:[^\s{_WIDE}{_OPENING}{_CLOSING}]+(?: %)?|[{_WIDE}]?)[{_CLOSING},.;:!?)%]*")
 
 
 def has_wide(text: str) -> bool:
     """Whether a character of `text` takes two cells."""
-    return not text.isascii() and any(_is_wide(found[0]) for found in _MAYBE_WIDE.finditer(text))
+    return not text.isascii() and any(_is_wide(found[0]) for found in _maybe_wide().finditer(text))
 
 
 def _is_wide(character: str) -> bool:
@@ -71,7 +79,7 @@ def spans(text: str, width: int) -> list[tuple[int, int]]:
     """
     lines: list[tuple[int, int]] = []
     begin = end = taken = 0
-    for piece in _PIECE.finditer(text):
+    for piece in _piece().finditer(text):
         if not piece[0]:
             continue
         gap = cells(text[end : piece.start()]) if taken or not lines else 0

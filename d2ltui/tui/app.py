@@ -221,6 +221,7 @@ class D2LApp(SuspendableApp, NoticesApp, DefectsApp, FrameApp, App[None]):
 
     async def _complete(self) -> None:
         """What the first paint does not wait for. One import after the other: PyTorch's takes seconds."""
+        self.machine.open()
         await self.main.add_plugin_panes()
         self.worker.preload()
         self.set_timer(SPARES_AFTER, lambda: self.set_interval(LOOK_EVERY, self._prepare_screens))

@@ -64,6 +64,7 @@ class Driver:
 def opened(monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     machine = Machine()
+    machine.open()
     deadline = time.monotonic() + 30
     while not machine.describe().startswith("cpu") and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -138,6 +139,7 @@ def test_without_a_gpu_there_is_a_dash(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_first_look_has_nothing_to_compare_with() -> None:
     machine = Machine()
+    machine.open()
     deadline = time.monotonic() + 30
     while not (first := machine.describe()) and time.monotonic() < deadline:
         time.sleep(0.01)

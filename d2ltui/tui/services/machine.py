@@ -27,8 +27,13 @@ class Machine:
         self._handles: dict[str, tuple[bool, Any]] = {}  # by device: whether it is certain, and NVML's
         self._nvml: Any = None  # None also where there is no NVIDIA driver
 
+    def open(self) -> None:
+        """Begin to look, in a thread: a driver that wakes up takes its time. Until then nothing is described."""
+        if self._opening is None:
+            self._opening = threading.Thread(target=self._open, name="d2ltui-machine", daemon=True)
+            self._opening.start()
+
     def _open(self) -> None:
-        """In a thread: a driver that wakes up takes its time."""
         import psutil
 
         try:
@@ -45,9 +50,6 @@ class Machine:
         """`cpu 96 %  mem 1.2 GB  gpu 40 % 3.1 GB`; a dash where there is no GPU. `device`: the run's, "" for none."""
         device = device if device.startswith("cuda") else FIRST_GPU
         now = time.monotonic()
-        if self._opening is None:
-            self._opening = threading.Thread(target=self._open, name="d2ltui-machine", daemon=True)
-            self._opening.start()
         if self._process is None:
             return ""
         due = now - self._measured >= MEASURE_EVERY
