@@ -209,7 +209,7 @@ class RunReader:
             check(stored, first, count, data)
             _in_order(before, first)
             before = first
-            records = np.frombuffer(data, dtype)[max(0, have - first + 1) :]
+            records = _records(data, dtype)[max(0, have - first + 1) :]
             if len(records):
                 yield records
 
@@ -302,6 +302,15 @@ class RunReader:
                 yield budget.unpack(data, events.LayersProbed)
         except DAMAGE as error:
             raise damaged(self.path, error) from None
+
+
+def _records(data: bytes, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """What a row of a table holds, with each NaN the usual one: numpy warns of some that damage can make."""
+    records: np.ndarray[Any, Any] = np.frombuffer(data, dtype).copy()
+    for name in dtype.names or ():
+        if dtype[name].kind == "f":
+            records[name][np.isnan(records[name])] = np.nan
+    return records
 
 
 def _in_order(before: int, number: object) -> None:

@@ -189,6 +189,31 @@ def test_a_wrong_value_is_said_of_its_run(
     assert len(json.loads(out)) == 2
 
 
+def test_a_number_that_is_none_in_what_another_version_knows_is_a_word(
+    path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    tell(path, **config(temperature=float("nan"), limits=[1.5, {"most": float("inf")}]))
+    for arguments in (["runs", "--json"], ["show", path.name, "--json"], ["export", path.name, "--json"]):
+        status, out, err = command(*arguments)
+        assert (status, err) == (0, "")
+        told = json.loads(out)
+        known = (told[0] if isinstance(told, list) else told)["config"]
+        assert (known["temperature"], known["limits"]) == ("nan", [1.5, {"most": "inf"}])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_signalling_nan_is_a_nan(path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    records = np.ones(10, schema.STEP)
+    records["loss"].view(np.uint32)[3] = 0x7FA00000
+    with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as connection:
+        row = (records.tobytes(), schema.crc(1, 10, records.tobytes()))
+        connection.execute("UPDATE steps SET data = ?, crc = ?", row)
+    for form in ("--svg", "--csv", "--json"):
+        status, out, err = command("export", path.name, form)
+        assert (status, err) == (0, "")
+        assert out
+
+
 def test_no_text_of_a_run_reaches_the_terminal_as_more_than_text(
     path: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:
