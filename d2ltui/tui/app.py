@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from textual import events
 from textual.app import App
 from textual.filter import LineFilter
+from textual.widgets import Input
 
 from d2ltui.runner.preflight import Preflight
 from d2ltui.spec.config import RunConfig
@@ -151,7 +152,7 @@ class D2LApp(SuspendableApp, NoticesApp, DefectsApp, FrameApp, App[None]):
         elif self._typed.admit(event):
             self.undisturbed.begin()
             target = self.focused or self.screen
-            await super().on_event(event)
+            await super().on_event(self._typed.with_text_behind(event) if isinstance(target, Input) else event)
             self._typed.dispatched(target)
             self.show_now(self._typed.waits)
 

@@ -37,6 +37,19 @@ async def test_what_is_typed_after_an_arrow_goes_into_the_next_field(open_app: O
         assert person.setup.query_one("#field-clip_norm", TextField).input.value == before
 
 
+async def test_text_that_comes_as_keys_is_put_into_the_field_in_a_few_pieces(open_app: Opener) -> None:
+    async with open_app({"model": "mlp", "hidden": "32"}) as person:
+        field = person.setup.query_one("#field-hidden", TextField)
+        await person.focus("hidden")
+        field.action_edit()
+        changes: list[str] = []
+        person.app.watch(field.input, "value", lambda value: changes.append(value), init=False)
+        arrive(person.app, *",16" * 300, "left", "left", "7", "end", "8")
+        await person.until(lambda: field.text.endswith("8"), "all of it")
+        assert field.text == "32" + ",16" * 299 + ",7168"
+        assert len(changes) < 20, "each character had the field drawn, and the form checked"
+
+
 async def test_a_run_has_the_choices_that_were_turned_just_before(open_app: Opener) -> None:
     async with open_app({"model": "softmax", "dataset": "circles", "epochs": 1}, store=False) as person:
         await person.press("tab")

@@ -66,6 +66,19 @@ class KeyQueue:
         self._waiting.append(key)
         return False
 
+    def with_text_behind(self, key: events.Key) -> events.Key | events.Paste:
+        """`key`, for a text field; together with the characters that wait right behind it, where there are any.
+
+        One by one each would have the field drawn and the form checked again: a text that is pasted into a terminal
+        without brackets around it takes seconds so.
+        """
+        if not key.is_printable or not self._waiting or not self._waiting[0].is_printable:
+            return key
+        text = key.character or ""
+        while self._waiting and self._waiting[0].is_printable:
+            text += self._waiting.popleft().character or ""
+        return events.Paste(text)
+
     def dispatched(self, target: MessagePump) -> None:
         """A key has just been given to `target`."""
         self._count += 1
