@@ -107,6 +107,23 @@ async def test_a_screen_closes_once_whoever_asks_for_it_again(open_app: Opener) 
         assert person.app.screen is runs
 
 
+async def test_an_answer_leads_to_nothing_where_the_application_ends_before_it(open_app: Opener) -> None:
+    async with open_app() as person:
+        answers: list[object] = []
+        dialog = ConfirmScreen("?", "yes", "no")
+        person.main.open(dialog, answers.append)
+        await person.settle()
+        answered = dialog._result_callbacks[-1].callback
+        assert answered is not None
+        stack = person.app._screen_stack
+        kept, stack[:] = stack[:], []  # as it is between two messages at the end
+        answered(True)
+        stack[:] = kept
+        assert answers == []
+        answered(True)
+        assert answers == [True]
+
+
 async def test_clicks_in_one_burst_list_the_choices_once(open_app: Opener) -> None:
     async with open_app() as person:
         field = person.field("dataset")

@@ -11,6 +11,7 @@ from textual.await_complete import AwaitComplete
 from d2ltui.tui.render.compositor import BatchedScreen
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.screen import Screen
 
     ScreenMixin = Screen[Any]
@@ -18,6 +19,16 @@ else:
     ScreenMixin = object  # Textual takes a style sheet from the first base that is a widget
 
 Result = TypeVar("Result")
+
+
+def unless_over(app: App[Any], answered: Callable[[Result | None], None]) -> Callable[[Result | None], None]:
+    """`answered`, for an application that may end between an answer and what it leads to: there is no screen then."""
+
+    def unless_it_is(result: Result | None) -> None:
+        if app.screen_stack:
+            answered(result)
+
+    return unless_it_is
 
 
 class Once(ScreenMixin):
@@ -61,7 +72,7 @@ class Once(ScreenMixin):
     def open(self, screen: Screen[Result], answered: Callable[[Result | None], None] | None = None) -> None:
         """Put `screen` in front of this one, unless another one is there already: then it is let go."""
         if self.is_active:
-            self.app.push_screen(screen, answered)
+            self.app.push_screen(screen, unless_over(self.app, answered) if answered is not None else None)
             if screen.is_mounted and isinstance(screen, Once):  # prepared: it is shown with the answer to this key
                 screen.begin_once()
                 screen.refresh()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.text import counted
+from d2ltui.spec.versions import unknown_choices
 from d2ltui.tui.services.occupied import occupied
 from d2ltui.tui.services.threads import in_thread
 
@@ -134,6 +135,8 @@ class StoredRuns:
         self.leave()
         self.watched, self._told = watching, ""
         described = watching.live.config if describes and watching.live.is_configured else None
+        if described is not None and unknown_choices(described):
+            described = None  # another version's, or a plug-in's that is not here: the form has no such choice
         self._owner.main.show_run(watching.name, described)
         self._owner.main.tick()
 
@@ -160,6 +163,7 @@ class StoredRuns:
         """Offer to watch a run that another process trains."""
         from d2ltui.store import StoreError, listing
         from d2ltui.tui.screens.dialogs import ConfirmScreen
+        from d2ltui.tui.screens.once import unless_over
 
         try:
             active = await in_thread(listing.active)
@@ -181,7 +185,7 @@ class StoredRuns:
             status=pgettext("status", run.status), epochs=counted(run.epochs, "epoch", ",")
         )
         question = _("Another process is training {name} ({done}). Watch it?").format(name=run.name, done=done)
-        self._app.push_screen(ConfirmScreen(question, _("watch"), _("not now")), answered)
+        self._app.push_screen(ConfirmScreen(question, _("watch"), _("not now")), unless_over(self._app, answered))
 
     # Going on
 
