@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from d2ltui.spec.language import _
-from d2ltui.spec.registry import Registry
+from d2ltui.spec.registry import Registry, check_line, check_reference, check_struct
 
 
 class Activation(msgspec.Struct, frozen=True):
@@ -33,7 +33,18 @@ class Activation(msgspec.Struct, frozen=True):
     init: Literal["xavier", "kaiming"] = "kaiming"
 
 
-ACTIVATIONS: Registry[Activation] = Registry("d2ltui.activations", Activation)
+def check_activation(activation: Activation) -> None:
+    """That `activation` can be offered. Raises ValueError, with what is wrong."""
+    check_struct(activation)
+    check_line(activation, "title", "formula")
+    for field in ("module", "scratch"):
+        if getattr(activation, field):
+            check_reference(activation, field)
+    if activation.flat_ends is not None and not activation.flat_ends[0] < activation.flat_ends[1]:
+        raise ValueError(f"flat_ends: {activation.flat_ends} is not allowed; allowed: a lower and a higher output")
+
+
+ACTIVATIONS: Registry[Activation] = Registry("d2ltui.activations", Activation, check_activation)
 
 _OFF_BELOW = _(
     "Going backward, the gradient is multiplied by each layer's weights, and by nearly 0 where a unit is off."

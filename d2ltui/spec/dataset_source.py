@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from d2ltui.spec.language import _, pgettext
+from d2ltui.spec.registry import check_line, check_reference, check_struct
 from d2ltui.spec.text import printable
 
 Task: TypeAlias = Literal["regression", "classification"]
@@ -128,8 +129,7 @@ class DatasetSource(msgspec.Struct, frozen=True):
 def check_source(source: DatasetSource) -> None:
     """That `source` can be offered. Raises ValueError, with what is wrong."""
     check_info(source.info)
-    if not isinstance(source.loader, str) or not all(source.loader.partition(":")):
-        raise ValueError(f"loader: '{source.loader}' is not of the form module:function")
+    check_reference(source, "loader")
     if unknown := [name for name in source.fields if name not in DATA_FIELDS]:
         raise ValueError(f"fields: '{unknown[0]}' is not allowed; allowed: {', '.join(DATA_FIELDS)}")
     if source.sized is not None and not callable(source.sized):
@@ -140,10 +140,10 @@ def check_info(info: DatasetInfo) -> None:
     """That `info` makes sense. Raises ValueError, with what is wrong."""
     if not isinstance(info, DatasetInfo):
         raise ValueError(f"info: it is a {type(info).__name__} and not a DatasetInfo")
-    msgspec.convert(msgspec.to_builtins(info), DatasetInfo)  # each field is of its kind; a ValidationError names it
-    for field in ("title", "origin", "normalisation", "description"):
-        if not (text := getattr(info, field)) or printable(text) != text:
-            raise ValueError(f"{field}: {text!r} is not a line of text")
+    check_struct(info)
+    check_line(info, "title", "origin", "normalisation", "description")
+    if wrong := [name for name in info.classes if not name or printable(name) != name]:
+        raise ValueError(f"classes: {wrong[0]!r} is not a line of text")
     for field in ("train_size", "val_size", "num_outputs"):
         if (number := getattr(info, field)) < 1:
             raise ValueError(f"{field}: {number} is not allowed; allowed: a whole number, 1 or more")

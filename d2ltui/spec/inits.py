@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from d2ltui.spec.registry import Registry
-from d2ltui.spec.text import printable
+from d2ltui.spec.registry import Registry, check_line, check_reference
 
 
 class InitSpec(msgspec.Struct, frozen=True):
@@ -25,10 +24,8 @@ class InitSpec(msgspec.Struct, frozen=True):
 
 def check_init(init: InitSpec) -> None:
     """That `init` can be offered. Raises ValueError, with what is wrong."""
-    if not init.description or printable(init.description) != init.description:
-        raise ValueError(f"description: {init.description!r} is not a line of text")
-    if not isinstance(init.draw, str) or not all(init.draw.partition(":")):
-        raise ValueError(f"draw: '{init.draw}' is not of the form module:function")
+    check_line(init, "description")
+    check_reference(init, "draw")
 
 
 INITS: Registry[InitSpec] = Registry("d2ltui.inits", InitSpec, check_init)

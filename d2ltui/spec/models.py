@@ -12,7 +12,7 @@ from d2ltui.spec.datasets import DATASETS, DatasetInfo, Task
 from d2ltui.spec.language import _
 from d2ltui.spec.layers import LayerKind, LayerSpec
 from d2ltui.spec.numbers import setting
-from d2ltui.spec.registry import Registry
+from d2ltui.spec.registry import Registry, check_line, check_reference
 from d2ltui.spec.text import printable
 
 
@@ -109,9 +109,7 @@ def refusal(model: ModelSpec, data: DatasetInfo) -> str:
 
 def check_model(model: ModelSpec) -> None:
     """That `model` can be offered. Raises ValueError, with what is wrong."""
-    for field in ("title", "description"):
-        if not (text := getattr(model, field)) or printable(text) != text:
-            raise ValueError(f"{field}: {text!r} is not a line of text")
+    check_line(model, "title", "description")
     if wrong := [name for name in (*model.fields, *model.defaults) if name not in (*OWN, *COMMON)]:
         raise ValueError(f"fields: {wrong[0]!r} is not allowed; allowed: {', '.join((*OWN, *COMMON))}")
     if model.default_dataset not in DATASETS:
@@ -121,8 +119,8 @@ def check_model(model: ModelSpec) -> None:
     if not callable(model.plan) or not callable(model.refuses):
         raise ValueError("plan, refuses: they are not functions")
     for field in ("build", "scratch"):
-        if (reference := getattr(model, field)) and not all(reference.partition(":")):
-            raise ValueError(f"{field}: '{reference}' is not of the form module:function")
+        if getattr(model, field):
+            check_reference(model, field)
     if model.scratch and not model.build:
         raise ValueError("scratch: not allowed without build")
 

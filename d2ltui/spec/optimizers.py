@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
-from d2ltui.spec.registry import Registry
+from d2ltui.spec.registry import Registry, check_line, check_reference, check_struct
 
 
 class OptimizerSpec(msgspec.Struct, frozen=True):
@@ -30,7 +32,19 @@ class OptimizerSpec(msgspec.Struct, frozen=True):
     from_scratch: bool = False
 
 
-OPTIMIZERS: Registry[OptimizerSpec] = Registry("d2ltui.optimizers", OptimizerSpec)
+def check_optimizer(optimizer: OptimizerSpec) -> None:
+    """That `optimizer` can be offered. Raises ValueError, with what is wrong."""
+    check_struct(optimizer)
+    check_line(optimizer, "title")
+    check_reference(optimizer, "make")
+    if not 0 < optimizer.lr < math.inf:
+        raise ValueError(f"lr: {optimizer.lr} is not allowed; allowed: more than 0, finite")
+    if unknown := [name for name in optimizer.fields if name not in OWN_FIELDS]:
+        raise ValueError(f"fields: '{unknown[0]}' is not allowed; allowed: {', '.join(OWN_FIELDS)}")
+
+
+OWN_FIELDS = ("momentum",)  # hyperparameters that only some optimisers have
+OPTIMIZERS: Registry[OptimizerSpec] = Registry("d2ltui.optimizers", OptimizerSpec, check_optimizer)
 
 # SGD has the book's rate, and momentum a tenth of SGD's: it takes 0.9 of each step again, so that one becomes
 # 1/(1 − 0.9) = 10. Adam, AdamW and Adagrad have PyTorch's defaults, 0.001 and 0.01, and RMSprop a tenth of PyTorch's

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import functools
 import pkgutil
+import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import msgspec
 
 from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 
 PREFIX = "d2ltui."  # of the groups of entry points
+MAX_NAME = 40
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
 
 
 class Named(Protocol):
@@ -41,11 +47,13 @@ class Registry(Mapping[str, T], Generic[T]):
     """
 
     _all: ClassVar[list[Registry[Any]]] = []
+    # One for all: a plug-in may ask another registry, and whoever asks meanwhile, in another thread, waits.
+    _loading: ClassVar[threading.RLock] = threading.RLock()
 
     def __init__(self, group: str, kind: type[T], check: Callable[[T], None] = lambda item: None) -> None:
         self._group, self._kind, self._check = group, kind, check
         self._items: dict[str, T] = {}
-        self._complete = False
+        self._begun = self._complete = False  # to look for plug-ins
         self.problems: list[str] = []  # a sentence for each plug-in that was left out
         Registry._all.append(self)
 
@@ -54,10 +62,15 @@ class Registry(Mapping[str, T], Generic[T]):
 
         Raises:
             TypeError: where it is of another class.
-            ValueError: where its name is taken, or something is wrong with it.
+            ValueError: where its name is taken or none, or something is wrong with it.
         """
         if not isinstance(item, self._kind):
             raise TypeError(f"it is a {type(item).__name__} and not a {self._kind.__name__}")
+        if not isinstance(item.name, str) or not _NAME.fullmatch(item.name):  # an option's value, a part of file names
+            raise ValueError(
+                f"name: {printable(repr(item.name), 60)} is not allowed; allowed: letters, digits, '.', '_' and '-', "
+                f"at most {MAX_NAME}, the first one a letter or digit"
+            )
         self._check(item)
         if item.name in self._items:
             raise ValueError(f"the name '{item.name}' is taken")
@@ -88,7 +101,13 @@ class Registry(Mapping[str, T], Generic[T]):
     def _load_plugins(self) -> None:
         if self._complete:
             return
-        self._complete = True
+        with self._loading:
+            self._load_missing()
+
+    def _load_missing(self) -> None:
+        if self._complete or self._begun:
+            return
+        self._begun = True  # a plug-in that asks for what it adds to finds what is there
         for name, load in plugins(self._group):
             before = dict(self._items)
             try:
@@ -104,6 +123,7 @@ class Registry(Mapping[str, T], Generic[T]):
                         300,
                     )
                 )
+        self._complete = True
 
 
 def left_out() -> list[str]:
@@ -136,6 +156,29 @@ def _any_plugins() -> bool:
             except OSError:
                 continue
     return False
+
+
+def check_struct(item: msgspec.Struct) -> None:
+    """That each field of `item` is of its kind, which nobody looks at when it is made.
+
+    Raises:
+        msgspec.ValidationError: it names the field.
+    """
+    msgspec.convert(msgspec.to_builtins(item), type(item))
+
+
+def check_line(item: object, *fields: str) -> None:
+    """That each of the `fields` is a line of text. Raises ValueError, with what is wrong."""
+    for field in fields:
+        if not (text := getattr(item, field)) or printable(text) != text:
+            raise ValueError(f"{field}: {text!r} is not a line of text")
+
+
+def check_reference(item: object, field: str) -> None:
+    """That `field` is of the form module:name. Raises ValueError, with what is wrong."""
+    reference = getattr(item, field)
+    if not isinstance(reference, str) or not all(reference.partition(":")):
+        raise ValueError(f"{field}: '{reference}' is not of the form module:name")
 
 
 def load_object(reference: str) -> Any:

@@ -108,6 +108,10 @@ def test_a_description_is_of_the_same_data_set() -> None:
         ({"task": "regression"}, "num_outputs: 2 is not allowed; allowed: 1"),
         ({"description": "two\nlines"}, "description: .* is not a line of text"),
         ({"title": "\x1b[2J"}, "title"),
+        ({"name": "my stairs"}, "name: 'my stairs' is not allowed"),
+        ({"name": "own/stairs"}, "name"),
+        ({"name": "größe"}, "name"),
+        ({"classes": ("up", "\x1b]0;down\x07")}, "classes: .* is not a line of text"),
         ({"task": "clustering"}, "Invalid enum value 'clustering'"),
     ],
 )

@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 
 from d2ltui.spec.activations import ACTIVATIONS, Activation
+from d2ltui.spec.activations import check_activation as check_one_activation
 from d2ltui.spec.models import MODELS
+from d2ltui.spec.optimizers import OptimizerSpec, check_optimizer
 from d2ltui.spec.registry import Registry, load_object
 from tests import processes
 
@@ -331,6 +336,54 @@ def test_names_are_given_once() -> None:
     with pytest.raises(TypeError, match="it is a str and not a Activation"):
         registry.register("one")  # type: ignore[arg-type]
     assert list(registry) == ["one"]
+
+
+ONE = Activation("one", "One", "x", "torch.nn:Identity")
+NOT_OFFERED = [
+    (ONE, {"name": 5}, "name: 5 is not allowed"),
+    (ONE, {"name": "a name\n"}, "name"),
+    (ONE, {"title": 5}, "Expected `str`, got `int`"),
+    (ONE, {"formula": "\x1b[2J"}, "formula"),
+    (ONE, {"module": "Identity"}, "module: 'Identity' is not of the form module:name"),
+    (ONE, {"flat_ends": (1.0, 0.0)}, "flat_ends"),
+    (OptimizerSpec("one", "one", "torch.optim:SGD", 0.1), {"lr": "fast"}, "Expected `float`, got `str`"),
+    (OptimizerSpec("one", "one", "torch.optim:SGD", 0.1), {"lr": -1.0}, "lr: -1.0 is not allowed"),
+    (OptimizerSpec("one", "one", "torch.optim:SGD", 0.1), {"make": "SGD"}, "make"),
+    (OptimizerSpec("one", "one", "torch.optim:SGD", 0.1), {"fields": ("speed",)}, "fields: 'speed' is not allowed"),
+]
+
+
+@pytest.mark.parametrize(("good", "changed", "said"), NOT_OFFERED, ids=str)
+def test_what_cannot_be_offered_is_not_registered(
+    good: Activation | OptimizerSpec, changed: dict[str, Any], said: str
+) -> None:
+    check: Any = check_one_activation if isinstance(good, Activation) else check_optimizer
+    registry: Registry[Any] = Registry("d2ltui.nothing", type(good), check)
+    with pytest.raises((ValueError, msgspec.ValidationError), match=said):
+        registry.register(msgspec.structs.replace(good, **changed))
+    assert list(registry) == []
+    registry.register(good)
+
+
+def test_whoever_asks_while_plug_ins_are_loaded_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry: Registry[Activation] = Registry("d2ltui.nothing", Activation)
+    begun, loaded = threading.Event(), threading.Event()
+
+    def load() -> Activation:
+        begun.set()
+        assert "one" not in registry  # it may ask itself
+        loaded.wait(10)
+        return ONE
+
+    monkeypatch.setattr("d2ltui.spec.registry.plugins", lambda group: [("slow", load)])
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(list, registry)
+        assert begun.wait(10)
+        second = pool.submit(list, registry)
+        with pytest.raises(TimeoutError):
+            second.result(0.2)
+        loaded.set()
+        assert first.result(10) == second.result(10) == ["one"]
 
 
 def test_every_activation_can_be_made() -> None:
