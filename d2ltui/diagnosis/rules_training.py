@@ -176,6 +176,9 @@ def overfitting(run: Run) -> Iterator[Finding]:
     if not math.isfinite(recent) or best.val_loss <= 0 or last.train_loss - run.floors[0] >= recent:
         return
     figure = recent / best.val_loss
+    left = last.train_loss - run.floors[0]
+    if run.config.task == "classification" and left > LIMITS["not_learning"].warning * (run.guess - run.floors[0]):
+        return  # it does no better than a guess on the training samples: they are not learned by heart either
     if knows_as_much(run):
         return  # what grows is not what it gets wrong, but how sure it is of that: see `overconfidence`
     rises = figure >= LIMITS["overfitting"].warning and last.epoch - best.epoch >= OVERFIT_EPOCHS
@@ -187,7 +190,7 @@ def overfitting(run: Run) -> Iterator[Finding]:
             "The network overfits: the validation loss was {best} after epoch {best_epoch} and is {last} after epoch "
             "{epoch}, at step {step:,}, while the train loss has come down to {train}."
         )
-    elif forgets and last.train_loss - run.floors[0] <= MEMORISED * (first.train_loss - run.floors[0]):
+    elif forgets and left <= MEMORISED * (first.train_loss - run.floors[0]):
         what = _(
             "The network memorises: the train loss has come down to {train} after epoch {epoch}, at step {step:,}, and "
             "the validation loss is {last}; after the first it was {first}."

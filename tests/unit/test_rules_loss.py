@@ -115,6 +115,15 @@ def test_a_network_with_smoothed_labels_that_memorises_is_told_so() -> None:
     assert "overfitting" in rules(examine([start, now], told, config))
 
 
+def test_whoever_only_guesses_has_learned_nothing_by_heart() -> None:
+    """Weights that are far too large: the train loss comes down from 1e9 to a guess's, the validation loss does not."""
+    told = Epochs.of(
+        [events.EpochEnded(i, 9 * i, loss, 14.1, 0.09, 0.1, 1.0) for i, loss in enumerate([1e9, *[2.303] * 9], start=1)]
+    )
+    start, now = looked(0, layer(1), loss=1e9), looked(90, layer(1), loss=2.303)
+    assert "overfitting" not in rules(examine([start, now], told, resolve(MLP)))
+
+
 def test_what_has_converged_is_not_stalled_and_what_went_blind_is() -> None:
     config = resolve(MLP)
     flat = ended([2.0, 1.5] + [1.2] * 10)
