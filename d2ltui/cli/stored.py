@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import sys
@@ -278,9 +279,14 @@ def _write(target: Path | None, parts: Iterator[bytes]) -> None:
                 stream.write(part)
             stream.flush()
             return
-        with open(target, "xb") as file:
-            for part in parts:
-                file.write(part)
+        file = open(target, "xb")  # noqa: SIM115 - it is closed below, and taken away where it is not whole
+        try:
+            with file:
+                file.writelines(parts)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                target.unlink()  # half a file would be taken for a whole one, and be in the way of the next attempt
+            raise
     except BrokenPipeError:
         raise
     except OSError as error:

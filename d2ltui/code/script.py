@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -224,7 +225,7 @@ def _rest(config: RunConfig, seed: int, lr_changes: Sequence[tuple[int, float]])
             else "score += float(((y_hat - y) ** 2).sum())",
             returned="score / len(labels)"
             if classes
-            else "1 - score / len(labels) / float(labels.double().var(correction=0))",
+            else "1 - score / len(labels) / float(labels.cpu().double().var(correction=0))",
         )
     )
     if _predicts(config):
@@ -326,8 +327,9 @@ def _prediction(config: RunConfig, name: str) -> list[Line]:
                 """
             )
         return lines
-    classes = ", ".join(f'"{name}"' for name in info.classes)
-    made = "\n".join(textwrap.wrap(classes, 112))
+    names = [json.dumps(name, ensure_ascii=False) for name in info.classes]
+    classes = ", ".join(names)
+    made = "\n".join(_rows(names))
     named = [Line(f"classes = [{classes}]")]
     if len(named[0].text) > 120:
         named = [Line("classes = ["), *indented(block(made)), Line("]")]
@@ -337,6 +339,16 @@ def _prediction(config: RunConfig, name: str) -> list[Line]:
         Line('print("predicted:", [classes[i] for i in y_hat.argmax(dim=1).tolist()])'),
         Line('print("true:     ", [classes[i] for i in y_val[:8].tolist()])'),
     ]
+
+
+def _rows(items: Sequence[str], width: int = 112) -> list[str]:
+    """`items` with commas between them, in rows of at most `width` characters where they allow that."""
+    rows = [""]
+    for item in items:
+        if rows[-1] and len(rows[-1]) + len(item) + 2 > width:
+            rows.append("")
+        rows[-1] += f" {item}," if rows[-1] else f"{item},"
+    return rows
 
 
 def ended(status: str, epochs: int, planned: int, losses: tuple[float, float], metric: tuple[str, float]) -> str:

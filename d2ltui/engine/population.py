@@ -370,7 +370,7 @@ class Population:
 
 
 def _variance(labels: Tensor) -> float:
-    return float(labels.double().var(correction=0))
+    return float(labels.cpu().double().var(correction=0))  # not every accelerator has float64
 
 
 def _r_squared(errors: Floats, variances: Floats) -> Floats:

@@ -114,7 +114,7 @@ def beside_concise(config: RunConfig) -> str:
 
 def _clips_penalty(config: RunConfig) -> bool:
     """Whether weight decay's part of the gradient is clipped from scratch, where it is part of the loss."""
-    return min(config.clip_norm, config.weight_decay) > 0
+    return min(config.clip_norm, config.weight_decay) > 0 and config.optimizer != "adamw"  # which adds none to it
 
 
 def _differ(a: RunConfig, b: RunConfig) -> bool:

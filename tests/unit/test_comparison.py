@@ -7,7 +7,7 @@ import pytest
 from runs import run
 
 from d2ltui.spec import comparison
-from d2ltui.spec.comparison import LOSS_UNIT, explanations, loss_factors
+from d2ltui.spec.comparison import LOSS_UNIT, beside_concise, explanations, loss_factors
 from d2ltui.spec.config import RunConfig, resolve
 from d2ltui.spec.header import RunHeader, header_of
 
@@ -102,3 +102,9 @@ def test_the_module_says_of_every_combination_what_holds() -> None:
     assert comparison.reasons(*pair({**MLP, "init": "xavier"})) == []
     assert len(comparison.reasons(*pair({**MLP, "dropout": 0.5}))) == 2
     assert len(comparison.reasons(*pair(LINEAR))) == 1
+
+
+def test_adamw_has_no_penalty_that_could_be_clipped() -> None:
+    given = {"model": "mlp", "dataset": "moons", "init": "xavier", "weight_decay": 0.1, "clip_norm": 0.1}
+    assert "clipped" in beside_concise(resolve(given))
+    assert "clipped" not in beside_concise(resolve({**given, "optimizer": "adamw"}))

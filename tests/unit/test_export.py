@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import errno
 import itertools
 import json
 import math
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -324,3 +326,19 @@ def test_seeds_and_a_sweep_are_groups(command) -> None:  # type: ignore[no-untyp
 def test_nothing_is_stored_where_that_is_not_wanted(command, d2ltui_home: Path) -> None:  # type: ignore[no-untyped-def]
     assert command("train", "--model", "linear", "--no-store", "--quiet", "--device", "cpu")[0] == 0
     assert list(d2ltui_home.iterdir()) == []
+
+
+def test_an_export_that_fails_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    from d2ltui.cli.stored import _write
+    from d2ltui.store import StoreError
+
+    def half() -> Iterator[bytes]:
+        yield b"half"
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    target = tmp_path / "run.csv"
+    with pytest.raises(StoreError, match="No space left"):
+        _write(target, half())
+    assert not target.exists()
+    _write(target, iter([b"whole"]))
+    assert target.read_bytes() == b"whole"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,8 @@ from d2ltui.engine.schedule import Schedule
 from d2ltui.engine.trainer import Trainer
 from d2ltui.spec import catalogue, events
 from d2ltui.spec.config import RunConfig, resolve
+from d2ltui.spec.dataset_source import DatasetInfo, DatasetSource
+from d2ltui.spec.datasets import DATASET_SOURCES
 from d2ltui.spec.models import MODELS
 from d2ltui.spec.registry import load_object
 from tests.processes import run as run_python
@@ -190,3 +193,19 @@ def test_of_another_packages_model_its_own_source_is_shown(monkeypatch: pytest.M
         assert "cannot be shown (ImportError)" in text_of(listing(run, "concise"))
     finally:
         MODELS.forget("strided")
+
+
+def test_class_names_are_python_whatever_they_are(offer: Callable[..., DatasetSource]) -> None:
+    names = ('5" disk', "a\\", "aquarium fish", "café", *(f"a name with blanks {number}" for number in range(20)))
+    info = DatasetInfo(
+        name="things", title="things", task="classification", origin="a test", input_shape=(4,), num_outputs=len(names),
+        classes=names, train_size=100, val_size=50, normalisation="none", description="things",
+    )  # fmt: skip
+    offer(DATASET_SOURCES, DatasetSource(info, "d2ltui.data.synthetic:load"))
+    written = script(config(dataset="things", hidden="4"), "things-1")
+    listed = written[written.index("classes = [") :].partition("]\n")[0] + "]"
+    found: dict[str, object] = {}
+    exec(listed, found)
+    assert found["classes"] == list(names)
+    compile(written, "script", "exec")
+    assert max(map(len, listed.splitlines())) <= 120
