@@ -50,6 +50,13 @@ def test_each_figure_is_drawn(figure: str) -> None:
     )
 
 
+@pytest.mark.parametrize("width", [36, 40, 60])
+def test_no_figure_of_a_run_with_a_long_name_is_cut(width: int) -> None:
+    _, told = told_of({"coarse": LIVES["coarse"], "x" * 60: LIVES["fine"]}, Shown(epoch=2), width)
+    assert told[2].endswith("…: 0.5 (−0.3) 0.875 (+0.075)")
+    assert max(map(len, told[1:])) <= width
+
+
 def test_every_unit_has_its_axis_and_its_cursor() -> None:
     over_steps, _ = told_of(LIVES, Shown(unit="step", epoch=2))
     assert [line.x for line in over_steps.lines] == [[2.0, 4.0, 6.0], [8.0, 16.0]]

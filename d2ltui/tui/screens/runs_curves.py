@@ -16,7 +16,7 @@ from d2ltui.charts.timeline import Timeline, Unit
 from d2ltui.spec import comparison
 from d2ltui.spec.language import _, pgettext
 from d2ltui.spec.numbers import number, optional, setting, signed
-from d2ltui.spec.width import cells, padded, wrapped
+from d2ltui.spec.width import cells, cut, padded, wrapped
 from d2ltui.store import StoreError, home, listing
 
 if TYPE_CHECKING:
@@ -201,7 +201,10 @@ class _Legend:
             told = " ".join(
                 _with_distance(a, b if index and like else math.nan) for a, b in zip(figures, first, strict=True)
             )
-            found.append(f"{curve.name}: {told if not all(map(math.isnan, figures)) else '–'}")
+            told = f": {told if not all(map(math.isnan, figures)) else '–'}"
+            space = self._width - _SAMPLE - cells(told)  # of a long name less is told, and never less of a figure
+            name = curve.name if cells(curve.name) <= space else cut(curve.name, space - 1) + "…"
+            found.append(name + told)
         return found
 
     def lines(self, unlike: Sequence[int]) -> Drawing:

@@ -244,16 +244,15 @@ class Setup(FrameOnly, VerticalScroll, can_focus=False):
         return bool(changed)
 
     def apply(self, values: Mapping[str, object]) -> str:
-        """Put `values` into the form; returns what changed, in words."""
+        """Put `values` into the form; returns what changed, in words, and what followed of itself among it."""
         self.take_shown()
-        changes = []
+        shown = self.state.visible()
+        before = {name: self.state[name] for name in (*values, *shown)}
         for name, value in values.items():
-            before, after = self.state[name], as_text(value)
-            if before != after:
-                self.state.set(name, after)
-                changes.append(f"{name} {before} → {after}")
+            self.state.set(name, as_text(value))
         self._refresh_fields()
-        return ", ".join(changes)
+        changed = [name for name, text in before.items() if self.state[name] != text]
+        return ", ".join(f"{name} {before[name]} → {self.state[name]}" for name in changed)
 
     def describe(self, config: RunConfig, typed: Collection[str] = ()) -> None:
         """Put a whole run into the form, as if its fields `typed` had been."""
