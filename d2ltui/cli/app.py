@@ -205,7 +205,7 @@ def _open_application(config: RunConfig, **options: Any) -> int:
 def watch(ctx: click.Context, run: str, exit_when_done: bool, as_json: bool, max_fps: float, speak: bool) -> None:
     """Open the application on a stored RUN, live.
 
-    RUN is a name, its beginning, or latest, and is shown while it is trained; so is a map, by its name.
+    RUN is a name, its beginning, or latest, and is shown while it is trained; so is a map or a group, by its name.
     """
     from d2ltui.cli.references import find_run
 

@@ -42,7 +42,7 @@ def _lives(found: list[RunInfo]) -> tuple[list[LiveRun], list[str]]:
 
 
 def show(name: str) -> None:
-    """`d2ltui show GROUP`: how its runs have ended, and their curves as a fan.
+    """`d2ltui show GROUP`: how its runs have ended, the figures of those that finished, and all curves as a fan.
 
     Raises:
         StoreError: where the runs cannot be read.
@@ -56,31 +56,46 @@ def show(name: str) -> None:
     if not lives:
         return
     header = lives[0].header
-    text.say("  ".join(f"{field} {setting(value)}" for field, value in header.params.items() if field != "seed"))
+    settings = _settings(lives)
+    text.say("  ".join(f"{field} {', '.join(values)}" for field, values in settings.items()))
+    repeated = all(len(values) == 1 for values in settings.values())  # otherwise a mean would be of nothing
+    finished = [live for live in lives if live.status == "finished"]
     for column, title in (
         ("train_loss", _("train loss")),
         ("val_loss", _("val loss")),
         ("val_metric", header.metric_title),
     ):
-        last = [live.epochs[-1] for live in lives if live.epochs]
+        last = [live.epochs[-1] for live in finished if live.epochs]
         values = [value for one in last if (value := getattr(one, column)) - value == 0]
         if values:
-            mean, sd = mean_and_sd(values)
-            spread = f" ± {number(sd, 2)}" if sd is not None else ""
-            text.say(
-                _("{title}: {mean}, from {low} to {high}").format(
-                    title=title,
-                    mean=f"{number(mean, 4)}{spread}",
-                    low=number(min(values), 4),
-                    high=number(max(values), 4),
-                )
-            )
+            text.say(_figures(title, values, repeated))
     for column, title in (("val_loss", _("validation loss")), ("val_metric", validation(header.metric_title))):
         text.say()
         text.say(title)
         fan = fan_of(lives, column)
         epochs = float(header.epochs or (fan.epochs or [1.0])[-1])
         text.chart(fan_chart(fan, text.width(), text.HEIGHT, ascii=text.is_ascii(), epochs=epochs, figure=column))
+
+
+def _settings(lives: list[LiveRun]) -> dict[str, list[str]]:
+    """Each hyperparameter but the seed, with the values that the runs have for it."""
+    found: dict[str, list[str]] = {}
+    for live in lives:
+        for field, value in live.header.params.items():
+            if field != "seed" and setting(value) not in found.setdefault(field, []):
+                found[field].append(setting(value))
+    return found
+
+
+def _figures(title: str, values: list[float], repeated: bool) -> str:
+    """What runs ended with, those that finished; where they are not `repeated`, without a mean."""
+    low, high = number(min(values), 4), number(max(values), 4)
+    if not repeated:
+        return _("{title}: from {low} to {high}").format(title=title, low=low, high=high)
+    mean, sd = mean_and_sd(values)
+    spread = f" ± {number(sd, 2)}" if sd is not None else ""
+    said = _("{title}: {mean}, from {low} to {high}")
+    return said.format(title=title, mean=f"{number(mean, 4)}{spread}", low=low, high=high)
 
 
 def follow(name: str) -> int:

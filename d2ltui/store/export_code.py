@@ -28,12 +28,7 @@ def code(config: RunConfig, name: str, live: LiveRun | None = None) -> str:
     Raises:
         StoreError: where another version has chosen something for it that this one does not have.
     """
-    if unknown := unknown_choices(config):
-        raise StoreError(
-            _("run: {name} cannot be written as code: this d2ltui does not know {unknown}").format(
-                name=name, unknown=", ".join(unknown)
-            )
-        )
+    _refuse_unknown(config, name)
     if MODELS[config.model].build:
         return _foreign_code(config, name)
     if live is None or live.started is None:
@@ -93,9 +88,10 @@ def weights(path: Path, config: RunConfig) -> bytes:
     so.
 
     Raises:
-        StoreError: where there is no checkpoint, or it cannot be read.
+        StoreError: where there is no checkpoint, or it cannot be read; where another version or a plug-in that is not
+            here has chosen something for the run.
     """
-
+    _refuse_unknown(config, path.name)
     from d2ltui.engine.checkpoint import CheckpointError
     from d2ltui.runner.recording import last_checkpoint
 
@@ -119,6 +115,15 @@ def weights(path: Path, config: RunConfig) -> bytes:
             value = value.T.contiguous()
         state[f"{int(index) - first}.{kind}"] = value
     return _saved(state)
+
+
+def _refuse_unknown(config: RunConfig, name: str) -> None:
+    if unknown := unknown_choices(config):
+        raise StoreError(
+            _("run: {name} cannot be exported so: this d2ltui does not know {unknown}").format(
+                name=name, unknown=", ".join(unknown)
+            )
+        )
 
 
 def _saved(state: dict[str, Any]) -> bytes:

@@ -233,8 +233,8 @@ def unreadable(path: Path, config: RunConfig) -> str:
     """Why the run in directory `path` means nothing to this version, as a sentence; "" where it does."""
     if can_be_shown(config):
         return ""
-    return _("run: {name} is from a newer d2ltui ({unknown_choices} is not known to this one)").format(
-        name=path.name, unknown_choices=_(" and ").join(unknown_choices(config))
+    return _("run: {name} is from a newer d2ltui, or needs a plug-in ({choices} is not known here)").format(
+        name=path.name, choices=_(" and ").join(unknown_choices(config))
     )
 
 

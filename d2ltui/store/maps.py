@@ -26,7 +26,7 @@ from d2ltui.spec.files import open_regular, read_regular
 from d2ltui.spec.language import _
 from d2ltui.spec.maps import CURVES, HISTOGRAMS, SAID, MapSpec
 from d2ltui.spec.text import json_line, printable_values, quoted
-from d2ltui.spec.versions import can_be_shown, plain_config, read_config, unknown_choices
+from d2ltui.spec.versions import plain_config, read_config, unknown_choices
 from d2ltui.store import home
 from d2ltui.store.environment import process
 from d2ltui.store.errors import Damaged, Newer, NotAllowed, StoreError, reason
@@ -230,11 +230,10 @@ def _problems_of(path: Path) -> Iterator[None]:
 def _config(path: Path, stored: object) -> RunConfig:
     """The run that the axes vary. Errors pass; a StoreError where it is another version's."""
     config = read_config(stored)
-    if not can_be_shown(config):
-        unknown = _(" and ").join(unknown_choices(config))
+    if unknown := unknown_choices(config):
         raise Newer(
-            _("map: {name} is from a newer d2ltui ({unknown} is not known to this one)").format(
-                name=path.name, unknown=unknown
+            _("map: {name} is from a newer d2ltui, or needs a plug-in ({choices} is not known here)").format(
+                name=path.name, choices=_(" and ").join(unknown)
             )
         )
     check_config(config)

@@ -39,8 +39,12 @@ def run_of(seed: int, *losses: float) -> LiveRun:
 
 def stored(seed: int, *losses: float, is_over: bool = True) -> Path:
     place: dict[str, object] = {"name": "seeds-1", "kind": "seeds", "index": seed + 1, "total": 3}
-    path = home.create("softmax-moons", lambda path: RunWriter.make(path, with_seed(seed), place))
-    with contextlib.closing(RunWriter(path, with_seed(seed))) as writer:
+    return stored_as(with_seed(seed), place, *losses, is_over=is_over)
+
+
+def stored_as(config: RunConfig, place: dict[str, object], *losses: float, is_over: bool = True) -> Path:
+    path = home.create("softmax-moons", lambda path: RunWriter.make(path, config, place))
+    with contextlib.closing(RunWriter(path, config)) as writer:
         for number, loss in enumerate(losses, 1):
             writer.take(ended(number, loss))
         if is_over:
@@ -92,3 +96,19 @@ def test_a_group_is_shown_and_followed(command: Command) -> None:
     status, _, err = command("watch", "seeds-1", "--exit-when-done")
     assert (status, "exit-when-done: it is not allowed with a group" in err) == (2, True)
     assert group_stored.runs_of("nothing") == []
+
+
+def test_a_mean_is_of_runs_that_finished_and_differ_in_nothing_else(command: Command) -> None:
+    for seed in range(2):
+        stored(seed, 0.9, 0.5 + seed / 10)
+    stored(2, 9.0, is_over=False)
+    _, out, _ = command("show", "seeds-1")
+    assert "val loss: 0.55 ± 0.071, from 0.5 to 0.6" in out
+
+    for number, lr in enumerate((0.1, 0.2)):
+        place: dict[str, object] = {"name": "sweep-1", "kind": "sweep", "index": number + 1, "total": 2}
+        stored_as(msgspec.structs.replace(with_seed(0), lr=lr), place, 0.5 + number)
+    _, out, _ = command("show", "sweep-1")
+    assert "lr 0.1, 0.2  " in out
+    assert "val loss: from 0.5 to 1.5" in out
+    assert "±" not in out

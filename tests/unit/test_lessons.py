@@ -216,7 +216,9 @@ def test_the_squared_error_is_that_of_one_hot_labels() -> None:
 
 def test_dead_units_are_followed_one_by_one() -> None:
     deaths = dead_relu.Deaths([{1}, {1, 2}, {2, 3}, {2, 3, 4}], 8, 0.5)
-    assert deaths.revived == 1
+    assert (deaths.died, deaths.revived) == ({1, 2, 3, 4}, {1})
+    again = dead_relu.Deaths([set(), {1}, set(), {1}, set()], 8, 0.5)
+    assert (again.died, again.revived) == ({1}, {1}), "a unit that comes back twice is one unit"
     assert deaths.share == 3 / 8
 
 

@@ -352,7 +352,7 @@ def test_a_map_of_a_model_that_another_version_has_is_told_in_a_sentence(command
     path.write_text(path.read_text().replace('"softmax"', '"gpt"'))
     status, _, err = command("map", "--resume", "map-1")
     assert (status, "Traceback" in err) == (1, False)
-    assert "map: map-1 is from a newer d2ltui (model 'gpt' is not known to this one)" in err
+    assert "map: map-1 is from a newer d2ltui, or needs a plug-in (model 'gpt' is not known here)" in err
 
 
 def test_bad_arguments_are_told_in_a_sentence(command) -> None:  # type: ignore[no-untyped-def]

@@ -207,7 +207,11 @@ def test_an_activation_of_another_version_can_be_looked_at_but_not_trained(comma
     assert info(path).status == "stopped"
     assert command("show", path.name)[0] == 0
     assert command("export", path.name, "--csv")[0] == 0
-    for arguments in (("export", path.name, "--code"), ("train", "--resume", path.name, "--quiet")):
+    for arguments in (
+        ("export", path.name, "--code"),
+        ("export", path.name, "--weights", "-o", "weights.pt"),
+        ("train", "--resume", path.name, "--quiet"),
+    ):
         status, _, err = command(*arguments)
         assert status in (1, 2)
         assert "activation 'swoosh'" in err

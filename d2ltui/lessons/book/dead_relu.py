@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,9 +37,14 @@ class Deaths(NamedTuple):
         return len(self.dead[-1]) / self.units
 
     @property
-    def revived(self) -> int:
-        """How many units that were dead at the end of an epoch were not at the end of the next."""
-        return sum(len(before - after) for before, after in zip(self.dead[1:], self.dead[2:], strict=False))
+    def died(self) -> set[int]:
+        """The units that were dead at the end of some epoch."""
+        return set().union(*self.dead[1:])
+
+    @property
+    def revived(self) -> set[int]:
+        """Those of them that were not dead at the end of a later one."""
+        return set().union(*(before - after for before, after in itertools.pairwise(self.dead[1:])))
 
 
 def _follow(bench: Bench, role: str, seed: int, drawn: dict[str, list[set[int]]]) -> Deaths:
@@ -76,8 +82,8 @@ def dead_relu(bench: Bench) -> Measured:
     units = bench.config("healthy").hidden[0]
     bench.show(_picture(drawn, units, {role: share(role) for role in found}), seed=0)
     high, large = "a rate of 3", "large weights"
-    revived = sum(deaths.revived for role in (high, large) for deaths in found[role])
-    died = sum(len(deaths.dead[-1]) for role in (high, large) for deaths in found[role])
+    revived = sum(len(deaths.revived) for role in (high, large) for deaths in found[role])
+    died = sum(len(deaths.died) for role in (high, large) for deaths in found[role])
     at_start = mean(len(deaths.dead[0]) / deaths.units for deaths in found[high])
     after_one = mean(len(deaths.dead[1]) / deaths.units for deaths in found[high])
     shallow = share("large weights, one hidden layer")
@@ -104,11 +110,11 @@ def dead_relu(bench: Bench) -> Measured:
                 _("Dead with the usual rate and start"),
             ),
             figure(
-                _("of {died:,} dead units, those that came back in a later epoch").format(died=died),
+                _("of {died:,} units that died, those that came back in a later epoch").format(died=died),
                 revived,
                 0,
                 0,
-                plain=_("Of {died:,} dead units, alive again later").format(died=died),
+                plain=_("Of {died:,} units that died, alive again later").format(died=died),
             ),
         ],
         _(
@@ -117,7 +123,7 @@ def dead_relu(bench: Bench) -> Measured:
         ).format(share=whole_percent(share(large)), shallow=whole_percent(shallow)),
         _(
             "A rate of 3 leaves {high} of the first layer's ReLUs dead, large initial weights "
-            "{large}, the usual rate and start {healthy}; of {died:,} dead units {revived} came "
+            "{large}, the usual rate and start {healthy}; of {died:,} units that died {revived} came "
             "back."
         ).format(
             high=whole_percent(share(high)),

@@ -76,9 +76,9 @@ def random_labels(bench: Bench, relabel: Callable[[Dataset, int], Dataset] = wit
             "differs, so the network could have learned the others by heart just as well."
         ).format(samples=SAMPLES),
         _(
-            "The network learns random labels to {train_random}, as it does true ones ({train_true});"
-            " but on new samples it is then right on {val_random}, no better than a guess, and with "
-            "true labels on {val_true}."
+            "The network is right on {train_random} of the training samples with random labels, and on "
+            "{train_true} with true ones; on new samples on {val_random} after random labels, where a "
+            "guess is right on 10 %, and on {val_true} after true ones."
         ).format(
             train_random=whole_percent(train[RANDOM]),
             train_true=whole_percent(train[TRUE]),

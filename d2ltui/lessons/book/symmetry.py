@@ -71,8 +71,8 @@ def symmetry(bench: Bench) -> Measured:
             ),
         ],
         _(
-            "{units} units that compute the same are one unit: its output can be large or small, and "
-            "ten classes cannot be told apart by one number."
+            "{units} units that compute the same are one unit: it turns each sample into a "
+            "single number, and the ten digits do not line up along it."
         ).format(units=UNITS),
         _(
             "After {epochs} epochs the {units} units that started alike are {alike}, and the network "

@@ -92,8 +92,8 @@ def xavier(bench: Bench) -> Measured:
             large_runs=outcome(runs[LARGE]),
         ),
         _(
-            "From the first layer to the {depth}th the signal shrinks to {small} with weights of sd "
-            "0.01, stays at {kept} with Xavier's, and grows to {large} with weights of sd 1."
+            "From the first layer to the {depth}th, a signal of 1 becomes {small} with weights of sd "
+            "0.01, {kept} with Xavier's, and {large} with weights of sd 1."
         ).format(depth=DEPTH, small=number(small, 1), kept=number(kept, 2), large=number(large, 1)),
     )
 

@@ -77,7 +77,7 @@ class FindingsPane(ScrollingPane):
             self.show_text(
                 _("nothing out of the ordinary")
                 if started and not moment
-                else _("nothing was found until then")
+                else _("nothing out of the ordinary then")
                 if started
                 else _("what goes wrong inside, why, and what to change")
             )
