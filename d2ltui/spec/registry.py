@@ -66,12 +66,12 @@ class Registry(Mapping[str, T], Generic[T]):
         """
         if not isinstance(item, self._kind):
             raise TypeError(f"it is a {type(item).__name__} and not a {self._kind.__name__}")
+        self._check(item)  # which may allow less
         if not isinstance(item.name, str) or not _NAME.fullmatch(item.name):  # an option's value, a part of file names
             raise ValueError(
                 f"name: {printable(repr(item.name), 60)} is not allowed; allowed: letters, digits, '.', '_' and '-', "
                 f"at most {MAX_NAME}, the first one a letter or digit"
             )
-        self._check(item)
         if item.name in self._items:
             raise ValueError(f"the name '{item.name}' is taken")
         self._items[item.name] = item

@@ -340,8 +340,8 @@ def test_names_are_given_once() -> None:
 
 ONE = Activation("one", "One", "x", "torch.nn:Identity")
 NOT_OFFERED = [
-    (ONE, {"name": 5}, "name: 5 is not allowed"),
-    (ONE, {"name": "a name\n"}, "name"),
+    (ONE, {"name": 5}, "Expected `str`, got `int`"),
+    (ONE, {"name": "a name\n"}, r"name: 'a name\\n' is not allowed"),
     (ONE, {"title": 5}, "Expected `str`, got `int`"),
     (ONE, {"formula": "\x1b[2J"}, "formula"),
     (ONE, {"module": "Identity"}, "module: 'Identity' is not of the form module:name"),
