@@ -22,6 +22,7 @@ from d2ltui.spec.language import _
 from d2ltui.spec.text import printable
 
 PREFIX = "d2ltui."  # of the groups of entry points
+PATIENCE = 10.0  # seconds to wait for plug-ins that another thread loads; two that wait for each other go on then
 MAX_NAME = 40
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
 
@@ -47,13 +48,12 @@ class Registry(Mapping[str, T], Generic[T]):
     """
 
     _all: ClassVar[list[Registry[Any]]] = []
-    # One for all: a plug-in may ask another registry, and whoever asks meanwhile, in another thread, waits.
-    _loading: ClassVar[threading.RLock] = threading.RLock()
 
     def __init__(self, group: str, kind: type[T], check: Callable[[T], None] = lambda item: None) -> None:
         self._group, self._kind, self._check = group, kind, check
         self._items: dict[str, T] = {}
         self._begun = self._complete = False  # to look for plug-ins
+        self._loading = threading.RLock()
         self.problems: list[str] = []  # a sentence for each plug-in that was left out
         Registry._all.append(self)
 
@@ -101,8 +101,11 @@ class Registry(Mapping[str, T], Generic[T]):
     def _load_plugins(self) -> None:
         if self._complete:
             return
-        with self._loading:
-            self._load_missing()
+        if self._loading.acquire(timeout=PATIENCE):
+            try:
+                self._load_missing()
+            finally:
+                self._loading.release()
 
     def _load_missing(self) -> None:
         if self._complete or self._begun:
