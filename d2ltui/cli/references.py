@@ -12,6 +12,7 @@ from d2ltui.cli.options import refused
 from d2ltui.spec.config import RunConfig
 from d2ltui.spec.language import _
 from d2ltui.spec.parsing import ConfigError
+from d2ltui.spec.versions import unknown_choices
 from d2ltui.store.errors import NotAllowed, StoreError
 
 
@@ -59,7 +60,9 @@ def find_run(reference: str, *, ends: bool = False) -> tuple[Path, RunConfig | N
                 )
             return path_of_group(reference), None
         path = find(reference)
-        return path, info(path).config
+        config = info(path).config
+        # The form has no choices of another version, nor of a plug-in that is not here.
+        return path, None if config is not None and unknown_choices(config) else config
 
 
 def is_group(reference: str) -> bool:

@@ -156,9 +156,9 @@ def _load(file: BinaryIO, most: int) -> Any:
                 size=size, most=most
             )
         )
-    if not zipfile.is_zipfile(file):
-        raise UnreadableError(_("is damaged (its end is cut off)"))
     try:
+        if not zipfile.is_zipfile(file):
+            raise UnreadableError(_("is damaged (its end is cut off)"))
         with zipfile.ZipFile(file) as archive:
             records = _Records(archive, size)
             if records.bytes_of("byteorder", 10) != b"little":

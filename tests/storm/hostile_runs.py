@@ -72,8 +72,9 @@ def changed(value: Any, r: random.Random) -> Any:
 
 @contextlib.contextmanager
 def database(path: Path) -> Iterator[sqlite3.Connection]:
-    if not (path / home.DATABASE).is_file():
-        raise OSError("another change has put something else there, such as a pipe, which would be waited for")
+    for name in (home.DATABASE, f"{home.DATABASE}-journal", f"{home.DATABASE}-wal"):
+        if os.path.lexists(path / name) and not (path / name).is_file():
+            raise OSError(f"another change has made {name} something else, such as a pipe, which would be waited for")
     with contextlib.closing(sqlite3.connect(path / home.DATABASE, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous=OFF")
         yield connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -191,3 +192,9 @@ def test_a_field_of_another_kind_is_told_whichever_it_is(whole: Path, foreign: o
             kind = type(getattr(right, name, None))
             assert name not in values or type(getattr(checkpoint, name)) in (kind, type(None), torch.Tensor), name
         assert not told or "is damaged (" in told or "is of another run (its " in told, name
+
+
+def test_the_end_of_an_archive_on_several_disks(whole: Path) -> None:
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 2)  # of two disks
+    whole.write_bytes(whole.read_bytes() + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0))
+    assert measured(whole).startswith("is damaged")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from runs import short
 
+from d2ltui.cli.references import find_run
 from d2ltui.engine.checkpoint import read
 from d2ltui.engine.control import Control
 from d2ltui.engine.trainer import Trainer
@@ -218,6 +219,14 @@ def test_an_activation_of_another_version_can_be_looked_at_but_not_trained(comma
         assert "Traceback" not in err
     assert info(path).status == "stopped"
     assert len(before) <= (path / home.DATABASE).stat().st_size
+
+
+@pytest.mark.parametrize("choice", [{"optimizer": "swoosh"}, {"activation": "swoosh"}])
+def test_the_form_is_given_no_choice_that_it_does_not_have(choice: dict[str, str]) -> None:
+    path = stopped(resolve({"dataset": "moons", "hidden": "4", "epochs": 3, "device": "cpu"}))
+    assert find_run(path.name)[1] is not None
+    store_meta(path, config={**plain(resolve({"dataset": "moons", "hidden": "4", "epochs": 3})), **choice})
+    assert find_run(path.name) == (path, None)
 
 
 def test_a_run_of_a_newer_schema_says_so_and_is_listed_with_what_is_known(command: Command) -> None:
