@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -164,13 +165,24 @@ def printable_values(value: Any, most: int = MAX_TEXT, *, lines: Mapping[str, in
     return value
 
 
+def _finite(value: object) -> object:
+    """`value` with None for each number that is not finite."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def json_line(value: object) -> str:
     """`value` as one line of JSON that any parser takes, and that no terminal obeys: what cannot be shown is escaped.
 
-    Raises:
-        ValueError: where a number is not finite.
+    JSON has no number that is not finite: it is null there.
     """
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except ValueError:
+        text = json.dumps(_finite(value), allow_nan=False, ensure_ascii=False)
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
