@@ -285,5 +285,5 @@ def exit_status(status: str) -> int:
 
 
 def to_json(summary: dict[str, object]) -> str:
-    """One line that any JSON parser takes: what is not finite is null already."""
+    """One line that any JSON parser takes: what is not finite is null."""
     return json_line(summary)
