@@ -6,7 +6,6 @@ as it is, and written back wherever the configuration is.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,16 +71,7 @@ def with_unknown(config: RunConfig, unknown: Mapping[str, Any]) -> RunConfig:
     """`config`, and beside it what another version has stored and this one does not know."""
     if not unknown:
         return config
-    return ForeignConfig(**{**msgspec.structs.asdict(config), "unknown": _as_json(dict(unknown))})
-
-
-def _as_json(value: Any) -> Any:
-    """`value`, with the word for each number that JSON has not: `nan`, `inf`."""
-    if isinstance(value, dict):
-        return {name: _as_json(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_json(item) for item in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return ForeignConfig(**{**msgspec.structs.asdict(config), "unknown": dict(unknown)})
 
 
 def plain_config(config: RunConfig) -> dict[str, Any]:
